@@ -1,0 +1,1 @@
+"""The core: contracts, hook specifications, resources, the dataflow engine and its drivers."""

@@ -1,0 +1,73 @@
+"""The contract of the control plane: how manifests come and go while the system serves."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+ResourceDocument: TypeAlias = dict[str, Any]
+"""A resource as JSON: its manifest plus ``status {revision, version, conditions}``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestText:
+    """A manifest as it was written: where it is from, and the folder its paths are relative to."""
+
+    text: str
+    source: str = "<request>"
+    folder: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What applying did to one resource, or would do."""
+
+    kind: str
+    name: str
+    action: Literal["created", "changed", "unchanged", "deleted"]
+    version: int
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """One change of one resource. Revisions grow by one over all resources."""
+
+    revision: int
+    action: Literal["put", "deleted"]
+    resource: ResourceDocument
+
+
+class ControlPlane(ABC):
+    """Desired state in, actual state out. All methods are called on the event loop.
+
+    Kinds are named as in manifests, case not minded: ``Model``, ``Pipeline``, ``Server``,
+    ``Experiment``.
+    """
+
+    @abstractmethod
+    async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
+        """Take the documents in as one set, all or none.
+
+        Returns when they are recorded, not when they are ready. Raises ProblemsError with every
+        problem, ConflictError when a change would break what others use.
+        """
+
+    @abstractmethod
+    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+        """Delete one resource. ConflictError names what uses it, unless forced."""
+
+    @abstractmethod
+    def get(self, kind: str, name: str) -> ResourceDocument:
+        """One resource with its status. NotFoundError with the nearest name."""
+
+    @abstractmethod
+    def list(self, kind: str | None) -> list[ResourceDocument]:
+        """All resources, or those of one kind, in the order of kind and name."""
+
+    @abstractmethod
+    def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
+        """What there is (``put`` for each) when ``from_revision`` is 0 or too old to follow from,
+        then every change as it happens."""

@@ -1,0 +1,51 @@
+"""The contract of a front end: how callers reach the gateway from outside the process."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.gateway import Gateway
+
+Page: TypeAlias = Callable[[], tuple[str, bytes]]
+"""Makes a page when it is asked for: content type and body."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEndContext:
+    """What a front end serves.
+
+    ``pages`` maps paths (``/metrics``) to what observers show; front ends that are not HTTP leave
+    them out.
+    """
+
+    gateway: Gateway
+    control: ControlPlane | None = None
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    max_request_bytes: int = 64 * 1024 * 1024
+    max_header_bytes: int = 16 * 1024
+
+
+class FrontEnd(ABC):
+    """One listening address. Started and stopped once, on the event loop.
+
+    Made with the front end's options from the config file (its own schema).
+    """
+
+    @abstractmethod
+    async def start(self, context: FrontEndContext) -> str:
+        """Listen, and return the address as people write it: ``http://127.0.0.1:8900``.
+
+        Raises PenstockError with what to do when the address is taken.
+        """
+
+    @abstractmethod
+    async def drain(self) -> None:
+        """Take in nothing new and return when what is under way has been answered."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Close every connection. Called after :meth:`drain`, or in its place when forced."""

@@ -1,0 +1,122 @@
+"""The contract of a join: when a step runs, with which of its sources, and when it is skipped."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import IntEnum
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
+
+from penstock.core.records import Failed, Tensors
+
+
+class SourceState(IntEnum):
+    """How a source stands in one visit. It leaves ``OPEN`` once and never changes again."""
+
+    OPEN = 0
+    VALUE = 1
+    ABSENT = 2
+    FAILED = 3
+
+
+class SourceView(NamedTuple):
+    """One source as it stands.
+
+    ``ended_ms`` is None while the source is open. Sources that one record ended share ``instant``,
+    a number that grows with each record of the visit. ``tensors`` is empty unless the source is a
+    value; its contents are raw and are decoded only when somebody looks.
+    """
+
+    reference: str
+    state: SourceState
+    ended_ms: float | None
+    instant: int | None
+    tensors: Tensors
+    failure: Failed | None
+
+
+class JoinView(NamedTuple):
+    """What a strategy is shown: the sources in the manifest's order, and the clock.
+
+    All times are in milliseconds of one clock. ``window_end_ms`` is None where no window is
+    written; ``window_ended`` is true when ``now_ms`` has reached it.
+    """
+
+    sources: tuple[SourceView, ...]
+    opened_ms: float
+    now_ms: float
+    window_end_ms: float | None
+    window_ended: bool
+    deadline_ms: float
+
+    def having(self, state: SourceState) -> tuple[int, ...]:
+        """The indexes of the sources that stand in ``state``."""
+        return tuple(i for i, source in enumerate(self.sources) if source.state is state)
+
+
+class Wait(NamedTuple):
+    """Nothing is decided yet. The strategy is asked again after each record, and at ``until_ms``.
+
+    A strategy that waits for a time must say until when; the window's end needs no mention.
+    """
+
+    until_ms: float | None = None
+
+
+class Run(NamedTuple):
+    """The step runs with the sources at ``indexes``, all of them values.
+
+    Tensors come in the manifest's order, in whatever order the indexes are.
+    """
+
+    indexes: tuple[int, ...]
+
+
+class Skip(NamedTuple):
+    """The step does not run; ``reason`` is a sentence for people.
+
+    ``because`` names the sources that the verdict stands on (all of them when it is None). When
+    one of those has failed, what would be a skip is that failure: this is how a strategy says
+    whether an absence or a failure decided. ``cause`` is a stable word for statistics.
+    """
+
+    reason: str
+    because: tuple[int, ...] | None = None
+    cause: str = "absent"
+
+
+Decision: TypeAlias = Wait | Run | Skip
+
+
+class JoinStrategy(ABC):
+    """Decides one join of one visit. A small pure object: no I/O, no clock, no thread, no memory.
+
+    The engine calls :meth:`decide` after every record that ends a source of the visit and after
+    every timer, until the answer is no longer :class:`Wait`; the same view gives the same answer.
+    Two answers are taken out of a strategy's hands, so that every join ends: waiting on after the
+    end of the window, or after all sources have ended without a time to wait for, is a skip.
+    Options from the manifest (``quorum(2, withinMs=50)``) are passed to the constructor by name or
+    position and must be refused there with a ``ValueError`` when they make no sense.
+    """
+
+    scope: ClassVar[Literal["request", "key", "stream"]] = "request"
+    """Whether a visit sees one request, or state kept per key or for the whole stream."""
+
+    order_free: ClassVar[bool] = False
+    """Whether the outcome is the same in whatever order the records arrive."""
+
+    reads_states_only: ClassVar[bool] = False
+    """Whether the answer depends on nothing but the sources' states and ``window_ended``.
+
+    The engine then asks once for each combination and remembers the answer, which makes the join
+    as cheap as a look into a table. Such a strategy never waits until a time.
+    """
+
+    def check(self, sources: tuple[str, ...]) -> None:  # noqa: B027 - an optional hook
+        """Called once, when a pipeline is loaded, with the references that will be joined.
+
+        Raises ``ValueError`` when the strategy cannot work on them (a quorum of 3 of 2 sources).
+        """
+
+    @abstractmethod
+    def decide(self, view: JoinView) -> Decision:
+        """Say whether the step waits, runs or is skipped, for the sources as ``view`` shows them."""

@@ -1,0 +1,157 @@
+"""The contracts around models: who loads them, what serves them, and what a served model is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from penstock.core.records import Headers, Parameters, Tensors
+from penstock.core.signature import Signature
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+"""The empty mapping, shared."""
+
+Execution: TypeAlias = Literal["auto", "inline", "thread", "process"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """What a server has to know of a model to serve one version of it.
+
+    ``artifacts`` is the local folder (or file) that the storage has fetched, None for a model that
+    is named by ``python`` alone. ``folders`` are looked in, in order, for Python modules.
+    """
+
+    name: str
+    version: int
+    artifacts: Path | None = None
+    python: str | None = None
+    folders: tuple[Path, ...] = ()
+    requirements: tuple[str, ...] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    execution: Execution = "auto"
+    concurrency: int | None = None
+    signature: Signature | None = None
+
+
+class CallOrigin:
+    """What every call of one request shares: its identity and what the caller sent beside tensors.
+
+    ``identity`` is the request's own, ``request_id`` the caller's (V2's ``id``), which may repeat.
+    """
+
+    __slots__ = ("headers", "identity", "parameters", "request_id")
+
+    def __init__(
+        self,
+        identity: str,
+        request_id: str | None = None,
+        parameters: Parameters = NOTHING,
+        headers: Headers = NOTHING,
+    ) -> None:
+        self.identity = identity
+        self.request_id = request_id
+        self.parameters = parameters
+        self.headers = headers
+
+
+class ModelCall:
+    """One attempt at one visit: what a model is called with.
+
+    Made for every call, hence a plain slotted class. ``step`` is the name of the step that calls
+    (the model's own name when it is called alone), ``deadline_ms`` the end of this attempt in the
+    engine's clock (milliseconds since the epoch), ``origin`` what the request's calls share.
+    """
+
+    __slots__ = ("attempt", "deadline_ms", "origin", "round", "step", "tensors")
+
+    def __init__(
+        self,
+        step: str,
+        tensors: Tensors,
+        origin: CallOrigin,
+        deadline_ms: float = float("inf"),
+        *,
+        attempt: int = 1,
+        round: int = 0,
+    ) -> None:
+        self.step = step
+        self.tensors = tensors
+        self.origin = origin
+        self.deadline_ms = deadline_ms
+        self.attempt = attempt
+        self.round = round
+
+
+class ModelInstance(ABC):
+    """One loaded version of a model, ready to be called.
+
+    Made by a :class:`ServerAdapter`. Called on the event loop by the model gateway.
+    """
+
+    __slots__ = ("signature",)
+
+    def __init__(self, signature: Signature | None = None) -> None:
+        self.signature = signature
+
+    @abstractmethod
+    def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
+        """Answer at once with a tuple of tensors, or with an awaitable of one; () is *absent*.
+
+        A call that may block for more than some hundred microseconds must not block the event
+        loop: it answers with an awaitable. Bounds its own concurrency; who waits for a place
+        gives up at ``call.deadline_ms``. Raises PenstockError (``retriable`` says whether trying
+        again may help); any other exception counts as ``step-failed``. Cancelling the awaitable
+        gives up the attempt.
+        """
+
+    async def close(self) -> None:  # noqa: B027 - an optional hook
+        """Give back what the instance holds. Called once, when no call is under way any more."""
+
+
+class Loader(ABC):
+    """Turns artifacts into a model object (a :class:`penstock.Model` or what behaves as one)."""
+
+    @abstractmethod
+    def capabilities(self) -> frozenset[str]:
+        """The words in a model's ``requirements`` that this loader satisfies, as ``sklearn``."""
+
+    @abstractmethod
+    def recognises(self, spec: ModelSpec) -> bool:
+        """Whether the artifacts look like something that this loader can load. Reads no contents
+        beyond names and small settings files; raises nothing."""
+
+    @abstractmethod
+    def load(self, spec: ModelSpec) -> Any:
+        """Load, in a thread of its own. Returns a ``penstock.Model``; an error says what to do."""
+
+
+class ServerAdapter(ABC):
+    """Gives access to one inference server: the one in this process, MLServer, Triton, any V2."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Start the server, or attach to it. Raises NotReadyError when it cannot be had."""
+
+    @abstractmethod
+    def capabilities(self) -> frozenset[str]:
+        """What models may require of this server."""
+
+    @abstractmethod
+    async def load(self, spec: ModelSpec) -> ModelInstance:
+        """Load one version of a model beside whatever is loaded.
+
+        Returns when it can be called. Raises PenstockError with a sentence for the model's status.
+        """
+
+    @abstractmethod
+    async def unload(self, instance: ModelInstance) -> None:
+        """Unload what :meth:`load` gave, when no call is under way any more."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop the server, or detach from it."""

@@ -1,0 +1,269 @@
+"""Drives the engine on an event loop: calls models, keeps its timers, brings answers back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Protocol, cast
+
+from penstock.core.clock import Clock
+from penstock.core.engine import Abandon, Answer, Call, DeadLetter, Effects, Emit, Engine, Passage
+from penstock.core.engine.effects import ANSWER, CALL, CLOSED, DEAD_LETTER, EMIT
+from penstock.core.errors import PenstockError
+from penstock.core.metrics import Metrics, PlanTally
+from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
+from penstock.core.plan import Plan
+from penstock.core.records import Failed, Tensors
+
+logger = logging.getLogger(__name__)
+
+
+class Deployment:
+    """One plan bound to the places of its models and to its counters.
+
+    ``open`` counts its passages under way; a deployment that was replaced is over when it is 0.
+    """
+
+    __slots__ = ("_idle", "open", "plan", "slots", "tally")
+
+    def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
+        self.plan = plan
+        self.slots = slots
+        self.tally = tally
+        self.open = 0
+        self._idle: asyncio.Event | None = None
+
+    def close_one(self) -> None:
+        """A passage has ended."""
+        self.open -= 1
+        if self._idle is not None and not self.open:
+            self._idle.set()
+
+    async def idle(self) -> None:
+        """Return when no passage is under way."""
+        if self.open:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
+
+
+class Passenger(Protocol):
+    """Who waits for a passage: its ``context``. The methods must not raise."""
+
+    deployment: Deployment
+
+    def answered(self, answer: Answer, now_ms: float) -> None:
+        """The answer is there. Called once, unless the plan has no output."""
+
+    def closed(self) -> None:
+        """Nothing of the passage is under way any more. Called once, last."""
+
+
+class Dataflow:
+    """One engine on the running event loop, and the calls it waits for.
+
+    Not safe for threads: everything is called on the loop that :meth:`start` ran on.
+    ``on_emit`` and ``on_dead_letter`` are told what the engine wants written.
+    """
+
+    __slots__ = (
+        "_clock",
+        "_engine",
+        "_loop",
+        "_metrics",
+        "_models",
+        "_now_ms",
+        "_on_dead_letter",
+        "_on_emit",
+        "_tasks",
+        "_timer",
+        "_timer_ms",
+    )
+
+    def __init__(
+        self,
+        models: ModelGateway,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        jitter: Callable[[], float] = random.random,
+        on_emit: Callable[[Emit], None] | None = None,
+        on_dead_letter: Callable[[DeadLetter], None] | None = None,
+    ) -> None:
+        self._models = models
+        self._metrics = metrics
+        self._clock = clock
+        self._now_ms = clock.now_ms
+        self._engine = Engine(jitter)
+        self._on_emit = on_emit
+        self._on_dead_letter = on_dead_letter
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ms = float("inf")
+
+    @property
+    def open_passages(self) -> int:
+        """Requests of which anything is under way."""
+        return self._engine.open_passages
+
+    def start(self) -> None:
+        """Take the running loop."""
+        self._loop = asyncio.get_running_loop()
+
+    async def stop(self) -> None:
+        """Give up whatever is under way. To lose nothing, wait for the deployments first."""
+        if self._timer is not None:
+            self._timer.cancel()
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def deploy(self, plan: Plan) -> Deployment:
+        """Bind a plan to its models' places."""
+        slots = tuple(self._models.slot(step.model) for step in plan.steps)
+        return Deployment(plan, slots, self._metrics.tally(plan))
+
+    def begin(self, passage: Passage, tensors: Tensors) -> None:
+        """Let a request into its pipeline. ``passage.context`` is its Passenger."""
+        deployment = cast(Passenger, passage.context).deployment
+        deployment.open += 1
+        deployment.tally.counters.in_flight += 1
+        out: Effects = []
+        self._engine.open(passage, tensors, out)
+        self._carry_out(out, passage.opened_ms)
+
+    def cancel(self, passage: Passage) -> None:
+        """The caller of a passage is gone."""
+        now_ms = self._now_ms()
+        out: Effects = []
+        self._engine.cancel(passage, now_ms, out)
+        self._carry_out(out, now_ms)
+
+    def _carry_out(self, out: Effects, now_ms: float) -> None:
+        """Do what the engine asks, and what it asks because of that, until it asks no more."""
+        engine = self._engine
+        clock = self._now_ms
+        for effect in out:  # grows while it is walked
+            kind = effect.kind
+            if kind == CALL:
+                call = cast(Call, effect)
+                deployment = cast(Passenger, call.passage.context).deployment
+                index = call.plan.index
+                served = deployment.slots[index].served
+                outcome: Tensors | Failed
+                if served is None:
+                    outcome = _nobody(deployment.slots[index])
+                else:
+                    try:
+                        result = served.instance.infer(call)
+                    except Exception as error:
+                        outcome = failed_of(error)
+                    else:
+                        if type(result) is not tuple:
+                            self._wait_for(call, cast(Awaitable[Tensors], result), served)
+                            now_ms = clock()
+                            continue
+                        outcome = result
+                began_ms = now_ms
+                now_ms = clock()
+                deployment.tally.steps[index].calls.observe(now_ms - began_ms)
+                engine.done(call, outcome, now_ms, out)
+            elif kind == ANSWER:
+                answer = cast(Answer, effect)
+                cast(Passenger, answer.passage.context).answered(answer, now_ms)
+            elif kind == CLOSED:
+                passenger = cast(Passenger, effect.passage.context)  # type: ignore[union-attr]
+                passenger.deployment.tally.counters.in_flight -= 1
+                passenger.deployment.close_one()
+                passenger.closed()
+            elif kind == EMIT:
+                if self._on_emit is not None:
+                    self._on_emit(cast(Emit, effect))
+            elif kind == DEAD_LETTER:
+                self._bury(cast(DeadLetter, effect))
+            else:
+                work = cast(Abandon, effect).call.work
+                if work is not None:
+                    cast("asyncio.Task[None]", work).cancel()
+        due_ms = engine.next_timer_ms()
+        if due_ms < self._timer_ms:
+            self._set_timer(due_ms, now_ms)
+
+    def _wait_for(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
+        assert self._loop is not None, "start() comes before the first request"
+        served.calls += 1
+        task = self._loop.create_task(self._finish(call, result, served))
+        call.work = task
+        self._tasks.add(task)
+
+    async def _finish(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
+        """Wait for one call, and tell the engine how it ended."""
+        outcome: Tensors | Failed
+        try:
+            outcome = await result
+        except asyncio.CancelledError:
+            # Abandoned: the engine has given up the attempt and wants to hear nothing of it.
+            return
+        except Exception as error:
+            outcome = failed_of(error)
+        finally:
+            served.release()
+            task = cast("asyncio.Task[None]", call.work)
+            call.work = None
+            self._tasks.discard(task)
+        now_ms = self._now_ms()
+        deployment = cast(Passenger, call.passage.context).deployment
+        deployment.tally.steps[call.plan.index].calls.observe(now_ms - call.issued_ms)
+        out: Effects = []
+        self._engine.done(call, outcome, now_ms, out)
+        self._carry_out(out, now_ms)
+
+    def _bury(self, letter: DeadLetter) -> None:
+        passage = letter.passage
+        cast(Passenger, passage.context).deployment.tally.counters.dead_letters += 1
+        failure = letter.failure
+        logger.warning(
+            "a failure that no caller is told of: %s",
+            failure.reason,
+            extra={
+                "request": passage.identity,
+                "pipeline": passage.plan.name,
+                "step": failure.step,
+                "code": failure.code,
+            },
+        )
+        if self._on_dead_letter is not None:
+            self._on_dead_letter(letter)
+
+    def _set_timer(self, due_ms: float, now_ms: float) -> None:
+        assert self._loop is not None, "start() comes before the first request"
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_ms = due_ms
+        self._timer = self._loop.call_later(max(0.0, due_ms - now_ms) / 1000.0, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        self._timer_ms = float("inf")
+        now_ms = self._now_ms()
+        out: Effects = []
+        self._engine.tick(now_ms, out)
+        self._carry_out(out, now_ms)
+
+
+def failed_of(error: Exception) -> Failed:
+    """What a call that raised means to the engine.
+
+    An error of ours keeps its code; whatever else a model raises is ``step-failed``, and a retry
+    would see it again.
+    """
+    if isinstance(error, PenstockError):
+        return Failed(error.code, error.message, error.step, error.retriable)
+    return Failed("step-failed", f"{type(error).__name__}: {error}", None, False)
+
+
+def _nobody(slot: ModelSlot) -> Failed:
+    return Failed("not-ready", f"model '{slot.name}' is not ready: {slot.reason}", None, True)

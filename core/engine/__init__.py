@@ -1,0 +1,28 @@
+"""The pure dataflow engine and what it asks of whoever drives it."""
+
+from penstock.core.engine.effects import (
+    Abandon,
+    Answer,
+    Call,
+    Closed,
+    DeadLetter,
+    Effect,
+    Effects,
+    Emit,
+)
+from penstock.core.engine.engine import Engine
+from penstock.core.engine.passage import Passage, Tally
+
+__all__ = [
+    "Abandon",
+    "Answer",
+    "Call",
+    "Closed",
+    "DeadLetter",
+    "Effect",
+    "Effects",
+    "Emit",
+    "Engine",
+    "Passage",
+    "Tally",
+]

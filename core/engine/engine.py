@@ -1,0 +1,431 @@
+"""The dataflow engine: decides what follows from each record and each moment of the clock.
+
+It does no I/O, has no clock, no thread and no task. It is told what happened, and appends what is
+to be done to a list of effects; whoever drives it carries them out (:mod:`penstock.core.dataflow`
+in a process, a simulation in the tests). The rules are those of the contract of pipelines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, cast
+
+from penstock.core.contracts.join import Run, Skip
+from penstock.core.engine.effects import (
+    Abandon,
+    Answer,
+    Call,
+    Closed,
+    DeadLetter,
+    Effects,
+    Emit,
+)
+from penstock.core.engine.joining import combine, decide
+from penstock.core.engine.passage import ENDED, Ended, Gate, Passage
+from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, RETRY, Timers
+from penstock.core.plan import Consumer, Feed, Part, StepPlan
+from penstock.core.records import Absent, Body, Failed, Port, Tensors
+
+Flow: TypeAlias = list[tuple[tuple[Feed, ...], Body]]
+"""Records on their way to their consumers, in the order in which their ports ended."""
+
+MARKERS = (Absent, Failed)
+NO_TENSORS = Absent("the request has no tensors", "left-out")
+PIPELINE_INPUTS = Port(None, "inputs")
+PIPELINE_OUTPUTS = Port(None, "outputs")
+
+
+class Engine:
+    """Runs any number of passages over any number of plans.
+
+    ``random`` gives numbers in [0, 1) for the jitter of retries. All times are milliseconds of one
+    clock that the caller reads; they must not go backwards. After each burst of calls the driver
+    asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
+    """
+
+    __slots__ = ("_random", "_timers", "open_passages")
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        self._random = random
+        self._timers = Timers()
+        self.open_passages = 0
+
+    # What happens -------------------------------------------------------------------------------
+
+    def open(self, passage: Passage, tensors: Tensors, out: Effects) -> None:
+        """A request enters its pipeline, at ``passage.opened_ms``."""
+        now_ms = passage.opened_ms
+        timers = self._timers
+        if now_ms >= timers.due_ms:
+            self._fire(now_ms, out)
+        self.open_passages += 1
+        if passage.deadline_ms <= now_ms:
+            self._end_all(passage, "deadline", deadline_reason(passage), out)
+            return
+        timers.add(passage.deadline_ms, DEADLINE, passage)
+        plan = passage.plan
+        body: Body = tensors or NO_TENSORS
+        if plan.keeps_input:
+            out.append(Emit(passage, PIPELINE_INPUTS, body))
+        self._spread(passage, [(plan.input_feeds, body)], now_ms, out)
+
+    def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
+        """A call came back: with tensors (none: it put out nothing), or with a failure.
+
+        Says whether that counted. It does not when the attempt was given up before, or when its
+        outcome came before.
+        """
+        if now_ms >= self._timers.due_ms:
+            self._fire(now_ms, out)
+        passage = call.passage
+        step = call.plan
+        if passage.visits[step.index] is not call:
+            return False
+        body: Body
+        if isinstance(outcome, Failed):
+            if outcome.retriable and self._retry(call, now_ms):
+                return True
+            failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
+            body = self._own_failure(passage, step, failed, out)
+        else:
+            body = outcome or step.put_out_nothing
+        flow: Flow = []
+        self._end_step(passage, step, body, flow, out)
+        self._spread(passage, flow, now_ms, out)
+        return True
+
+    def tick(self, now_ms: float, out: Effects) -> None:
+        """The clock has reached ``now_ms``."""
+        if now_ms >= self._timers.due_ms:
+            self._fire(now_ms, out)
+
+    def cancel(self, passage: Passage, now_ms: float, out: Effects) -> None:
+        """The caller is gone: what has not been called is not called, and the request ends."""
+        if now_ms >= self._timers.due_ms:
+            self._fire(now_ms, out)
+        if not passage.closed:
+            passage.cancelled = True
+            reason = "the caller went away before the answer was there"
+            self._end_all(passage, "cancelled", reason, out)
+
+    def next_timer_ms(self) -> float:
+        """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
+        return self._timers.next_due_ms()
+
+    # Records ------------------------------------------------------------------------------------
+
+    def _spread(self, passage: Passage, flow: Flow, now_ms: float, out: Effects) -> None:
+        """Bring each record to its consumers, and those that follow from it to theirs."""
+        consumers = passage.plan.consumers
+        visits = passage.visits
+        for feeds, body in flow:  # grows while it is walked
+            for index, inputs, triggers, direct, whole in feeds:
+                consumer = consumers[index]
+                if direct:
+                    # One source and no trigger: a value decides at once, with nothing to keep.
+                    end = body if whole else take(inputs[0], body)
+                    if not isinstance(end, MARKERS) and consumer.inputs.runs_on_value:
+                        self._run(passage, consumer, end, now_ms, flow, out)
+                        continue
+                gate = visits[index]
+                if gate is None:
+                    gate = visits[index] = Gate(passage, consumer, now_ms)
+                    if gate.window_end_ms is not None:
+                        self._wake(gate, gate.window_end_ms)
+                elif not isinstance(gate, Gate):
+                    continue  # the visit has its outcome: what comes now changes nothing
+                gate.instant += 1
+                for part in inputs:
+                    gate.inputs.end(part.position, take(part, body), now_ms, gate.instant)
+                if gate.triggers is not None:
+                    for part in triggers:
+                        gate.triggers.end(part.position, take(part, body), now_ms, gate.instant)
+                self._settle(gate, now_ms, flow, out)
+        if not passage.left and not passage.closed:
+            self._close(passage, out)
+
+    def _settle(self, gate: Gate, now_ms: float, flow: Flow, out: Effects) -> None:
+        """Decide what can be decided of a visit's joins, and what follows when both are."""
+        inputs = gate.inputs
+        if inputs.verdict is None:
+            until_ms = decide(inputs, gate, now_ms)
+            if until_ms < gate.wake_ms:
+                self._wake(gate, until_ms)
+        triggers = gate.triggers
+        if triggers is not None and triggers.verdict is None:
+            until_ms = decide(triggers, gate, now_ms)
+            if until_ms < gate.wake_ms:
+                self._wake(gate, until_ms)
+        verdict = inputs.verdict if triggers is None else combine(inputs.verdict, triggers.verdict)
+        if verdict is None:
+            return
+        passage = gate.passage
+        consumer = gate.consumer
+        if isinstance(verdict, Run):
+            self._run(passage, consumer, inputs.tensors(verdict.indexes), now_ms, flow, out)
+        elif isinstance(verdict, Skip):
+            self._skip(gate, verdict, flow, out)
+        else:
+            self._fail(passage, consumer, verdict, flow, out)
+
+    # Verdicts -----------------------------------------------------------------------------------
+
+    def _run(
+        self,
+        passage: Passage,
+        consumer: Consumer,
+        tensors: Tensors,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
+        if not isinstance(consumer, StepPlan):
+            self._answer(passage, tensors, (), out)
+            return
+        if not consumer.plain:
+            if consumer.input_feeds:
+                flow.append((consumer.input_feeds, tensors))
+            if consumer.keeps_inputs:
+                out.append(Emit(passage, Port(consumer.name, "inputs"), tensors))
+            if consumer.may_clash and (clash := first_clash(tensors)) is not None:
+                self._fail_by_clash(passage, consumer, clash, flow, out)
+                return
+        call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
+        passage.visits[consumer.index] = call
+        if consumer.timeout_ms is not None:
+            self._bound(call, consumer.timeout_ms, now_ms)
+        out.append(call)
+
+    def _fail_by_clash(
+        self, passage: Passage, step: StepPlan, clash: str, flow: Flow, out: Effects
+    ) -> None:
+        reason = (
+            f"two sources of step '{step.name}' bring a tensor '{clash}'; "
+            "give one of them another name with tensorMap"
+        )
+        failed = Failed("step-failed", reason, step.name)
+        body = self._own_failure(passage, step, failed, out)
+        self._end_step(passage, step, body, flow, out)
+
+    def _skip(self, gate: Gate, skip: Skip, flow: Flow, out: Effects) -> None:
+        passage = gate.passage
+        consumer = gate.consumer
+        if passage.tally is not None:
+            passage.tally.count_skip(consumer.index, skip.cause)
+        if not isinstance(consumer, StepPlan):
+            reason = f"no output: {skip.reason}"
+            self._answer(passage, Absent(reason, skip.cause), why_no_output(gate, skip), out)
+            return
+        absent = Absent(f"step '{consumer.name}' was skipped: {skip.reason}", skip.cause)
+        self._end_unrun(passage, consumer, absent, flow, out)
+
+    def _fail(
+        self, passage: Passage, consumer: Consumer, failed: Failed, flow: Flow, out: Effects
+    ) -> None:
+        if isinstance(consumer, StepPlan):
+            self._end_unrun(passage, consumer, failed, flow, out)
+        else:
+            self._answer(passage, failed, (), out)
+
+    def _end_unrun(
+        self,
+        passage: Passage,
+        step: StepPlan,
+        marker: Absent | Failed,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
+        if step.input_feeds:
+            flow.append((step.input_feeds, marker))
+        if step.keeps_inputs:
+            out.append(Emit(passage, Port(step.name, "inputs"), marker))
+        self._end_step(passage, step, marker, flow, out)
+
+    def _end_step(
+        self, passage: Passage, step: StepPlan, body: Body, flow: Flow, out: Effects
+    ) -> None:
+        passage.visits[step.index] = ENDED
+        passage.left -= 1
+        if step.output_feeds:
+            flow.append((step.output_feeds, body))
+        if step.keeps_outputs:
+            out.append(Emit(passage, Port(step.name, "outputs"), body))
+
+    def _own_failure(
+        self, passage: Passage, step: StepPlan, failed: Failed, out: Effects
+    ) -> Absent | Failed:
+        """A visit failed by itself: how its outputs end. What a caller may yet be told is noted."""
+        if passage.tally is not None:
+            passage.tally.count_failure(step.index, failed.code)
+        if step.failure_is_absence:
+            return Absent(f"step '{step.name}' failed ({failed.code}): {failed.reason}", "error")
+        if passage.answered or passage.plan.output is None:
+            out.append(DeadLetter(passage, failed))
+        elif passage.failures is None:
+            passage.failures = [failed]
+        else:
+            passage.failures.append(failed)
+        return failed
+
+    def _answer(self, passage: Passage, body: Body, details: tuple[str, ...], out: Effects) -> None:
+        passage.visits[-1] = ENDED
+        passage.left -= 1
+        passage.answered = True
+        if passage.plan.keeps_output:
+            out.append(Emit(passage, PIPELINE_OUTPUTS, body))
+        out.append(Answer(passage, body, details))
+        if passage.failures is not None:
+            if not passage.cancelled:
+                out.extend(
+                    DeadLetter(passage, failed) for failed in passage.failures if failed is not body
+                )
+            passage.failures = None
+
+    def _close(self, passage: Passage, out: Effects) -> None:
+        passage.closed = True
+        self.open_passages -= 1
+        out.append(Closed(passage))
+
+    def _end_all(self, passage: Passage, code: str, reason: str, out: Effects) -> None:
+        """End every visit that has not ended, as failed, and the request if it is unanswered."""
+        plan = passage.plan
+        first = first_at_work(passage)
+        failed = Failed(code, reason, first)
+        nowhere: Flow = []
+        for step in plan.steps:
+            visit = passage.visits[step.index]
+            if type(visit) is Ended:
+                continue
+            if type(visit) is not Call:
+                self._end_unrun(passage, step, failed, nowhere, out)
+                continue
+            out.append(Abandon(visit))
+            mine = Failed(code, reason, step.name)
+            if not passage.cancelled:
+                if passage.tally is not None:
+                    passage.tally.count_failure(step.index, code)
+                if passage.answered or plan.output is None:
+                    out.append(DeadLetter(passage, mine))
+            self._end_step(passage, step, mine, nowhere, out)
+        if plan.output is not None and not passage.answered:
+            self._answer(passage, failed, (), out)
+        self._close(passage, out)
+
+    # Time ---------------------------------------------------------------------------------------
+
+    def _wake(self, gate: Gate, when_ms: float) -> None:
+        gate.wake_ms = when_ms
+        self._timers.add(when_ms, JOIN, gate)
+
+    def _bound(self, call: Call, timeout_ms: float, now_ms: float) -> None:
+        """Give an attempt its own end, where that comes before the request's."""
+        end_ms = now_ms + timeout_ms
+        if end_ms < call.deadline_ms:
+            call.deadline_ms = end_ms
+            self._timers.add(end_ms, ATTEMPT, call)
+
+    def _retry(self, call: Call, now_ms: float) -> bool:
+        """Begin to wait for another attempt, if there is one left and time for it."""
+        step = call.plan
+        if call.attempt > step.retries:
+            return False
+        passage = call.passage
+        jitter = 0.5 + self._random()
+        backoff_ms = step.backoff_ms * 2.0 ** (call.attempt - 1) * jitter
+        if passage.deadline_ms - now_ms < backoff_ms:
+            return False
+        again = Call(passage, step, call.tensors, passage.deadline_ms, call.attempt + 1, now_ms)
+        passage.visits[step.index] = again
+        if passage.tally is not None:
+            passage.tally.count_retry(step.index)
+        self._timers.add(now_ms + backoff_ms, RETRY, again)
+        return True
+
+    def _fire(self, now_ms: float, out: Effects) -> None:
+        """Do all that is due, in the order of its time."""
+        while (due := self._timers.pop_due(now_ms)) is not None:
+            action, subject = due
+            if action == DEADLINE:
+                passage = cast(Passage, subject)
+                self._end_all(passage, "deadline", deadline_reason(passage), out)
+            elif action == JOIN:
+                gate = cast(Gate, subject)
+                gate.wake_ms = float("inf")
+                flow: Flow = []
+                self._settle(gate, now_ms, flow, out)
+                self._spread(gate.passage, flow, now_ms, out)
+            elif action == RETRY:
+                call = cast(Call, subject)
+                call.issued_ms = now_ms
+                if call.plan.timeout_ms is not None:
+                    self._bound(call, call.plan.timeout_ms, now_ms)
+                out.append(call)
+            else:
+                call = cast(Call, subject)
+                out.append(Abandon(call))
+                reason = (
+                    f"attempt {call.attempt} at step '{call.step}' took longer than "
+                    f"{call.plan.timeout_ms:g} ms"
+                )
+                self.done(call, Failed("deadline", reason, None, True), now_ms, out)
+
+
+def take(part: Part, body: Body) -> Body:
+    """How a source ends by a record: its wanted tensors under their new names, or the marker."""
+    if isinstance(body, MARKERS):
+        return body
+    wanted = part.tensor
+    if wanted is None:
+        renames = part.renames
+        if renames is None:
+            return body
+        return tuple([t.renamed(renames[t.name]) if t.name in renames else t for t in body])
+    for tensor in body:
+        if tensor.name == wanted:
+            return (tensor if part.rename is None else tensor.renamed(part.rename),)
+    return part.left_out
+
+
+def first_clash(tensors: Tensors) -> str | None:
+    """The first name that two tensors bear."""
+    names: set[str] = set()
+    for tensor in tensors:
+        if tensor.name in names:
+            return tensor.name
+        names.add(tensor.name)
+    return None
+
+
+def first_at_work(passage: Passage) -> str | None:
+    """The step to name when time is over: the first that was called, else that waits to be."""
+    waiting: str | None = None
+    for step in passage.plan.steps:
+        visit = passage.visits[step.index]
+        if type(visit) is Call:
+            return step.name
+        if waiting is None and type(visit) is Gate:
+            waiting = step.name
+    return waiting
+
+
+def deadline_reason(passage: Passage) -> str:
+    """The sentence for a request whose time is over, naming what was still at work."""
+    names = [
+        f"'{step.name}'" for step in passage.plan.steps if type(passage.visits[step.index]) is Call
+    ]
+    at_work = f" while {', '.join(names)} was at work" if names else ""
+    allowed_ms = passage.deadline_ms - passage.opened_ms
+    return f"the deadline of {allowed_ms:.0f} ms passed{at_work}"
+
+
+def why_no_output(gate: Gate, skip: Skip) -> tuple[str, ...]:
+    """For each source of the output, why it brought nothing."""
+    sentences = []
+    for reference, end in zip(gate.inputs.plan.references, gate.inputs.ends, strict=True):
+        if end is None:
+            sentences.append(f"{reference}: had not ended when the join did ({skip.cause})")
+        elif isinstance(end, Absent | Failed):
+            sentences.append(f"{reference}: {end.reason}")
+        else:
+            sentences.append(f"{reference}: was there")
+    return tuple(sentences)

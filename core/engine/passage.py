@@ -1,0 +1,167 @@
+"""What the engine keeps of one request in one pipeline, for as long as it is under way."""
+
+from __future__ import annotations
+
+from typing import Final, Protocol, TypeAlias
+
+from penstock.core.contracts.join import Run, Skip
+from penstock.core.contracts.model import NOTHING, CallOrigin
+from penstock.core.engine.effects import Call
+from penstock.core.plan import Consumer, JoinPlan, Plan
+from penstock.core.records import Absent, Body, Failed, Headers, Parameters, Tensors
+
+
+class Ended:
+    """The state of a visit that is over."""
+
+    __slots__ = ()
+
+
+ENDED: Final = Ended()
+
+Verdict: TypeAlias = Run | Skip | Failed
+
+
+class Tally(Protocol):
+    """Who counts what the engine decides without telling its driver."""
+
+    def count_skip(self, consumer: int, cause: str) -> None:
+        """A consumer was skipped (index in the plan)."""
+
+    def count_failure(self, step: int, code: str) -> None:
+        """A visit failed by itself, not by a source, after its retries."""
+
+    def count_retry(self, step: int) -> None:
+        """An attempt failed and another one will be made."""
+
+
+class JoinState:
+    """How one join of one visit stands.
+
+    ``states`` packs two bits per source (see ``SourceState``). ``ended_ms`` and ``instants`` are
+    kept only for strategies that look at more than the states.
+    """
+
+    __slots__ = ("ended_ms", "ends", "instants", "plan", "states", "verdict")
+
+    def __init__(self, plan: JoinPlan) -> None:
+        self.plan = plan
+        self.states = 0
+        self.ends: list[Body | None] = [None] * len(plan.references)
+        self.verdict: Verdict | None = None
+        if plan.decisions is None:
+            self.ended_ms: list[float | None] = [None] * len(plan.references)
+            self.instants: list[int | None] = [None] * len(plan.references)
+
+    def end(self, position: int, body: Body, now_ms: float, instant: int) -> None:
+        """Note how a source ended. A source ends once: what comes after that changes nothing."""
+        if self.ends[position] is not None:
+            return
+        self.ends[position] = body
+        kind = type(body)
+        state = 2 if kind is Absent else 3 if kind is Failed else 1
+        self.states |= state << (2 * position)
+        if self.plan.decisions is None:
+            self.ended_ms[position] = now_ms
+            self.instants[position] = instant
+
+    def tensors(self, indexes: tuple[int, ...]) -> Tensors:
+        """The tensors of the sources at ``indexes``, in that order."""
+        ends = self.ends
+        return tuple([tensor for i in indexes for tensor in ends[i]])  # type: ignore[misc, union-attr]  # a strategy's Run names values only: ask() sees to it
+
+
+class Gate:
+    """A visit whose joins are not decided yet. ``instant`` counts the records that came to it."""
+
+    __slots__ = (
+        "consumer",
+        "inputs",
+        "instant",
+        "opened_ms",
+        "passage",
+        "triggers",
+        "wake_ms",
+        "window_end_ms",
+    )
+
+    def __init__(self, passage: Passage, consumer: Consumer, now_ms: float) -> None:
+        self.passage = passage
+        self.consumer = consumer
+        self.inputs = JoinState(consumer.inputs)
+        self.triggers = None if consumer.triggers is None else JoinState(consumer.triggers)
+        self.opened_ms = now_ms
+        self.window_end_ms = None if consumer.window_ms is None else now_ms + consumer.window_ms
+        self.instant = 0
+        self.wake_ms = float("inf")
+
+    def alive(self) -> bool:
+        """Whether the visit still waits for its joins."""
+        return self.passage.visits[self.consumer.index] is self
+
+
+Visit: TypeAlias = Gate | Call | Ended | None
+"""The state of a visit: not begun, joining, called (or about to be again), over."""
+
+
+class Passage(CallOrigin):
+    """One request on its way through one version of one pipeline.
+
+    ``visits`` has a place for each consumer of the plan; ``left`` counts those that have not
+    ended. ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
+    ``context`` belongs to the driver.
+    """
+
+    __slots__ = (
+        "answered",
+        "cancelled",
+        "closed",
+        "context",
+        "deadline_ms",
+        "failures",
+        "key",
+        "left",
+        "opened_ms",
+        "owner_epoch",
+        "plan",
+        "tally",
+        "visits",
+    )
+
+    def __init__(
+        self,
+        plan: Plan,
+        identity: str,
+        now_ms: float,
+        deadline_ms: float,
+        *,
+        key: bytes = b"",
+        request_id: str | None = None,
+        parameters: Parameters = NOTHING,
+        headers: Headers = NOTHING,
+        tally: Tally | None = None,
+        context: object = None,
+        owner_epoch: int = 0,
+    ) -> None:
+        # Not through CallOrigin.__init__: this runs for every request.
+        self.plan = plan
+        self.identity = identity
+        self.request_id = request_id
+        self.parameters = parameters
+        self.headers = headers
+        self.key = key
+        self.opened_ms = now_ms
+        self.deadline_ms = deadline_ms
+        self.tally = tally
+        self.context = context
+        self.owner_epoch = owner_epoch
+        self.left = len(plan.consumers)
+        self.visits: list[Visit] = [None] * self.left
+        self.failures: list[Failed] | None = None
+        self.answered = False
+        self.cancelled = False
+        self.closed = False
+
+    def alive(self) -> bool:
+        """Whether anything of the request is still under way."""
+        return not self.closed

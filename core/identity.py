@@ -1,0 +1,48 @@
+"""Identities of requests: ULIDs, which sort by the time they were made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from penstock.core.clock import Clock
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+_COUNTED: Final = 1 << 20
+"""How many identities one moment has before its random part is drawn anew."""
+
+
+class Identities:
+    """Makes identities: 26 characters of Crockford's base 32, as the ULID specification has them.
+
+    48 bits of milliseconds, 60 random bits that are drawn once a millisecond, and 20 bits that
+    count within it, so that identities of one process also sort in the order they were made.
+    ``random_bits`` gives that many random bits (``random.SystemRandom().getrandbits``).
+    Source of the format: https://github.com/ulid/spec.
+    """
+
+    __slots__ = ("_clock", "_count", "_millisecond", "_prefix", "_random_bits")
+
+    def __init__(self, clock: Clock, random_bits: Callable[[int], int]) -> None:
+        self._clock = clock
+        self._random_bits = random_bits
+        self._millisecond = -1
+        self._count = 0
+        self._prefix = ""
+
+    def next(self, now_ms: float | None = None) -> str:
+        """A new identity; ``now_ms`` saves reading the clock again."""
+        millisecond = int(self._clock.now_ms() if now_ms is None else now_ms)
+        count = self._count + 1
+        if millisecond > self._millisecond or count >= _COUNTED:
+            self._millisecond = max(millisecond, self._millisecond)
+            drawn = self._random_bits(60)
+            self._prefix = _base32(self._millisecond, 10) + _base32(drawn, 12)
+            count = 0
+        self._count = count
+        return self._prefix + _PAIRS[count >> 10] + _PAIRS[count & 1023]
+
+
+def _base32(number: int, length: int) -> str:
+    return "".join(_ALPHABET[(number >> shift) & 31] for shift in range(5 * length - 5, -1, -5))

@@ -1,0 +1,180 @@
+"""Counters of what happened, kept as plain numbers and turned into metrics when they are read."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from penstock.core.plan import Plan
+
+BUCKETS: Final = 28
+"""Buckets of a histogram: bucket i counts what took less than 2**i microseconds, and at least
+half of that; the last also what took longer (beyond two minutes)."""
+
+
+class Histogram:
+    """Durations, counted by powers of two of a microsecond."""
+
+    __slots__ = ("counts", "sum_ms")
+
+    def __init__(self) -> None:
+        self.counts = [0] * BUCKETS
+        self.sum_ms = 0.0
+
+    def observe(self, duration_ms: float) -> None:
+        """Count one duration, in milliseconds."""
+        bucket = int(duration_ms * 1000.0).bit_length()
+        self.counts[bucket if bucket < BUCKETS else BUCKETS - 1] += 1
+        self.sum_ms += duration_ms
+
+    @property
+    def total(self) -> int:
+        """How many durations were counted."""
+        return sum(self.counts)
+
+    def bounds_s(self) -> list[float]:
+        """The upper bound of each bucket but the last, in seconds."""
+        return [2.0**i / 1e6 for i in range(BUCKETS - 1)]
+
+    def add(self, other: Histogram) -> None:
+        """Add what another histogram counted."""
+        self.counts = [a + b for a, b in zip(self.counts, other.counts, strict=True)]
+        self.sum_ms += other.sum_ms
+
+
+def _bump(counts: dict[str, int], word: str) -> None:
+    counts[word] = counts.get(word, 0) + 1
+
+
+def _merge(counts: dict[str, int], other: dict[str, int]) -> None:
+    for word, count in other.items():
+        counts[word] = counts.get(word, 0) + count
+
+
+class StepCounters:
+    """One step and the model it calls. ``calls`` times every attempt, ``failures`` are visits that
+    failed by themselves by code, ``skips`` visits that were skipped by cause."""
+
+    __slots__ = ("calls", "failures", "model", "retries", "skips", "step")
+
+    def __init__(self, step: str, model: str) -> None:
+        self.step = step
+        self.model = model
+        self.calls = Histogram()
+        self.failures: dict[str, int] = {}
+        self.skips: dict[str, int] = {}
+        self.retries = 0
+
+
+class PipelineCounters:
+    """One pipeline over all its versions, or one model as it is called on its own.
+
+    ``answers`` counts by code (``ok`` for an answer); ``latency`` is from intake to answer;
+    ``in_flight`` are requests of which anything is under way.
+    """
+
+    __slots__ = ("answers", "dead_letters", "in_flight", "latency", "name", "single_model", "steps")
+
+    def __init__(self, name: str, *, single_model: bool) -> None:
+        self.name = name
+        self.single_model = single_model
+        self.answers: dict[str, int] = {}
+        self.dead_letters = 0
+        self.in_flight = 0
+        self.latency = Histogram()
+        self.steps: dict[tuple[str, str], StepCounters] = {}
+
+
+class PlanTally:
+    """Where one plan's passages count: the counters of its pipeline, by index of the step."""
+
+    __slots__ = ("counters", "steps")
+
+    def __init__(self, counters: PipelineCounters, plan: Plan) -> None:
+        self.counters = counters
+        self.steps: list[StepCounters] = []
+        for step in plan.steps:
+            known = counters.steps.get((step.name, step.model))
+            if known is None:
+                known = counters.steps[step.name, step.model] = StepCounters(step.name, step.model)
+            self.steps.append(known)
+
+    def count_skip(self, consumer: int, cause: str) -> None:
+        """A step was skipped. A skipped output counts as the answer it leads to."""
+        if consumer < len(self.steps):
+            _bump(self.steps[consumer].skips, cause)
+
+    def count_failure(self, step: int, code: str) -> None:
+        """A visit failed by itself."""
+        _bump(self.steps[step].failures, code)
+
+    def count_retry(self, step: int) -> None:
+        """Another attempt will be made."""
+        self.steps[step].retries += 1
+
+    def count_answer(self, code: str, duration_ms: float) -> None:
+        """The request was answered: ``ok``, or the code of the error."""
+        counters = self.counters
+        answers = counters.answers
+        answers[code] = answers.get(code, 0) + 1
+        counters.latency.observe(duration_ms)
+
+
+class ModelCounters:
+    """One model over all the steps that call it and the calls it gets on its own."""
+
+    __slots__ = ("calls", "failures")
+
+    def __init__(self) -> None:
+        self.calls = Histogram()
+        self.failures: dict[str, int] = {}
+
+    def add(self, step: StepCounters) -> None:
+        """Add what one step counted."""
+        self.calls.add(step.calls)
+        _merge(self.failures, step.failures)
+
+
+class Metrics:
+    """All counters of a process. Names that go take their counters along, models excepted."""
+
+    __slots__ = ("_gone", "pipelines", "refused")
+
+    def __init__(self) -> None:
+        self.pipelines: dict[tuple[str, bool], PipelineCounters] = {}
+        self.refused: dict[str, int] = {}
+        """Requests refused before they entered a pipeline, by code."""
+        self._gone: dict[str, ModelCounters] = {}
+
+    def tally(self, plan: Plan) -> PlanTally:
+        """Where passages over ``plan`` count."""
+        name = (plan.name, plan.single_model)
+        counters = self.pipelines.get(name)
+        if counters is None:
+            counters = PipelineCounters(plan.name, single_model=plan.single_model)
+            self.pipelines[name] = counters
+        return PlanTally(counters, plan)
+
+    def refuse(self, code: str) -> None:
+        """Count a request that did not enter."""
+        _bump(self.refused, code)
+
+    def forget(self, name: str, *, single_model: bool) -> None:
+        """A pipeline (or a model) is gone for good: keep only what its models did."""
+        counters = self.pipelines.pop((name, single_model), None)
+        if counters is not None:
+            for step in counters.steps.values():
+                self._gone.setdefault(step.model, ModelCounters()).add(step)
+        if single_model:
+            self._gone.pop(name, None)
+
+    def models(self) -> dict[str, ModelCounters]:
+        """Each model's counters, added up now."""
+        added: dict[str, ModelCounters] = {}
+        for name, gone in self._gone.items():
+            total = added.setdefault(name, ModelCounters())
+            total.calls.add(gone.calls)
+            _merge(total.failures, gone.failures)
+        for counters in self.pipelines.values():
+            for step in counters.steps.values():
+                added.setdefault(step.model, ModelCounters()).add(step)
+        return added

@@ -1,0 +1,181 @@
+"""Intake: how many requests are in flight, who waits for a turn, and who is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections import deque
+from dataclasses import dataclass
+
+from penstock.core.clock import Clock
+from penstock.core.contracts.gateway import Reply, Ticket
+from penstock.core.dataflow import Dataflow
+from penstock.core.engine import Passage
+from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError, PenstockError
+from penstock.core.identity import Identities
+from penstock.core.inference import InferenceRequest
+from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.records import Headers
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayLimits:
+    """Bounds on intake. ``waiting`` requests may stand before the ``in_flight`` ones.
+
+    ``deadline_ms`` bounds every synchronous request, whatever its caller allows.
+    """
+
+    in_flight: int = 1024
+    waiting: int = 256
+    deadline_ms: float = 60_000.0
+
+
+class Admission:
+    """Lets requests into their pipelines within the limits, in the order in which they came."""
+
+    __slots__ = (
+        "_clock",
+        "_dataflow",
+        "_empty",
+        "_identities",
+        "_limits",
+        "_metrics",
+        "_open",
+        "_opened_before",
+        "_waiting",
+    )
+
+    def __init__(
+        self, dataflow: Dataflow, metrics: Metrics, clock: Clock, limits: GatewayLimits
+    ) -> None:
+        self._dataflow = dataflow
+        self._metrics = metrics
+        self._clock = clock
+        self._limits = limits
+        self._identities = Identities(clock, secrets.randbits)
+        self._waiting: deque[Submission] = deque()
+        self._open = False
+        self._opened_before = False
+        self._empty: asyncio.Event | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are taken in."""
+        return self._open
+
+    def open(self) -> None:
+        """Begin to take requests in."""
+        self._open = True
+        self._opened_before = True
+
+    def close(self) -> None:
+        """Take in nothing new; what is under way or waits goes on."""
+        self._open = False
+
+    async def drain(self) -> None:
+        """Return when nothing is under way and nothing waits."""
+        while self._dataflow.open_passages or self._waiting:
+            self._empty = asyncio.Event()
+            await self._empty.wait()
+
+    def submit(
+        self,
+        target: ServedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        timeout_ms: float | None,
+        reply: Reply,
+    ) -> Ticket:
+        """Let a request in, have it wait for its turn, or refuse it."""
+        now_ms = self._clock.now_ms()
+        limit_ms = self._limits.deadline_ms
+        if timeout_ms is not None and timeout_ms < limit_ms:
+            limit_ms = timeout_ms
+        identity = self._identities.next(now_ms)
+        if not self._open:
+            state = "stopping" if self._opened_before else "starting"
+            error = NotReadyError(f"the server is {state}; send the request again later")
+            return self._refuse(error, identity, reply)
+        deployment = target.deployment
+        if not target.always_enters or request.outputs is not None:
+            refusal = target.refusal(request)
+            if refusal is not None:
+                return self._refuse(refusal, identity, reply)
+        assert deployment is not None, "a target that is not ready refuses"
+        submission = Submission(
+            self, target, deployment, request, headers, limit_ms, reply, identity
+        )
+        if self._dataflow.open_passages < self._limits.in_flight and not self._waiting:
+            submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
+        elif len(self._waiting) < self._limits.waiting:
+            self._wait(submission)
+        else:
+            return self._refuse(self._overloaded(), identity, reply)
+        return submission
+
+    def cancel(self, passage: Passage) -> None:
+        """The caller of a passage is gone."""
+        if not passage.closed:
+            self._dataflow.cancel(passage)
+
+    def admit_next(self) -> None:
+        """A place is free: the first that waits comes in."""
+        while self._waiting and self._dataflow.open_passages < self._limits.in_flight:
+            submission = self._waiting.popleft()
+            timer, submission.waiting = submission.waiting, None
+            assert timer is not None, "who waits has a timer"
+            left_ms = (timer.when() - asyncio.get_running_loop().time()) * 1000.0
+            timer.cancel()
+            now_ms = self._clock.now_ms()
+            submission.begin(self._dataflow, now_ms, now_ms + left_ms)
+        if self._empty is not None and not self._dataflow.open_passages and not self._waiting:
+            self._empty.set()
+
+    def stop_waiting(self, submission: Submission, error: PenstockError) -> None:
+        """A request whose turn has not come ends with ``error``."""
+        if submission.waiting is not None:
+            submission.waiting.cancel()
+            submission.waiting = None
+            self._waiting.remove(submission)
+            self._metrics.refuse(error.code)
+            submission.reply(error)
+            self.admit_next()
+
+    def _wait(self, submission: Submission) -> None:
+        error = DeadlineError(
+            f"the deadline of {submission.timeout_ms:.0f} ms passed while the request waited for "
+            "its turn; the server is overloaded"
+        )
+        submission.waiting = asyncio.get_running_loop().call_later(
+            submission.timeout_ms / 1000.0, self.stop_waiting, submission, error
+        )
+        self._waiting.append(submission)
+
+    def _overloaded(self) -> OverloadedError:
+        return OverloadedError(
+            f"{self._dataflow.open_passages} requests are in flight and {len(self._waiting)} wait; "
+            "send the request again later, or raise limits.inFlight"
+        )
+
+    def _refuse(self, error: PenstockError, identity: str, reply: Reply) -> Ticket:
+        self._metrics.refuse(error.code)
+        reply(error)
+        return RefusedTicket(identity)
+
+
+class RefusedTicket(Ticket):
+    """A request that did not enter."""
+
+    __slots__ = ("_identity",)
+
+    def __init__(self, identity: str) -> None:
+        self._identity = identity
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    def cancel(self) -> None:
+        """There is nothing to cancel."""

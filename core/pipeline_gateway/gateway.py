@@ -1,0 +1,132 @@
+"""The gateway: what front ends call, and what the control plane tells it to serve."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from penstock.core.clock import Clock
+from penstock.core.contracts.gateway import (
+    Gateway,
+    IndexEntry,
+    ServerMetadata,
+    Target,
+    TargetKind,
+    TargetMetadata,
+)
+from penstock.core.dataflow import Dataflow
+from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
+from penstock.core.pipeline_gateway.routes import Routes
+from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.plan import Plan
+from penstock.core.signature import Signature
+
+
+class PipelineGateway(Gateway):
+    """Serves every model and pipeline of a process over one dataflow."""
+
+    def __init__(
+        self,
+        dataflow: Dataflow,
+        metrics: Metrics,
+        clock: Clock,
+        limits: GatewayLimits,
+        server: ServerMetadata,
+    ) -> None:
+        self._dataflow = dataflow
+        self._admission = Admission(dataflow, metrics, clock, limits)
+        self._routes = Routes()
+        self._server = server
+
+    # What the control plane says
+
+    def open_intake(self) -> None:
+        """Everything asked for at start-up has been taken in: begin to serve."""
+        self._admission.open()
+
+    def close_intake(self) -> None:
+        """Take in nothing new; what is under way goes on."""
+        self._admission.close()
+
+    async def drain(self) -> None:
+        """Return when nothing is under way and nothing waits."""
+        await self._admission.drain()
+
+    def set_model(self, plan: Plan, signature: Signature | None) -> None:
+        """Serve a model under its name, by the plan that ``compile_model`` made."""
+        self._put("model", plan, signature)
+
+    def set_pipeline(self, plan: Plan, signature: Signature | None) -> None:
+        """Serve a pipeline; requests under way finish on the version that they began with."""
+        self._put("pipeline", plan, signature)
+
+    def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
+        """The name is known and cannot be served, for the reason given."""
+        self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
+
+    def remove(self, kind: TargetKind, name: str) -> None:
+        """The name is gone; what is under way finishes."""
+        self._routes.remove(kind, name)
+
+    async def drained(self, kind: TargetKind, name: str, version: int) -> None:
+        """Return when nothing is under way on a version that was replaced or removed."""
+        await self._routes.drained(kind, name, version)
+
+    def _put(self, kind: TargetKind, plan: Plan, signature: Signature | None) -> None:
+        deployment = self._dataflow.deploy(plan)
+        self._routes.put(
+            ServedTarget(
+                self._admission,
+                kind,
+                plan.name,
+                plan.version,
+                deployment=deployment,
+                signature=signature,
+            )
+        )
+
+    # What front ends ask
+
+    def resolve(
+        self, name: str, *, kind: TargetKind | None = None, version: str | None = None
+    ) -> Target:
+        return self._routes.find(name, kind, version)
+
+    def ready(self, target: Target) -> PenstockError | None:
+        served = cast(ServedTarget, target)
+        if served.deployment is None:
+            return served.not_ready()
+        if not self._admission.is_open:
+            return NotReadyError("the server takes in no requests at the moment")
+        return None
+
+    def metadata(self, target: Target) -> TargetMetadata:
+        served = cast(ServedTarget, target)
+        if served.deployment is None:
+            raise served.not_ready()
+        platform = f"penstock_{served.kind}"
+        return TargetMetadata(served.name, (served.version,), platform, served.signature)
+
+    def live(self) -> bool:
+        return True
+
+    def server_ready(self) -> bool:
+        return self._admission.is_open and all(
+            target.deployment is not None for target in self._routes
+        )
+
+    def server_metadata(self) -> ServerMetadata:
+        return self._server
+
+    def repository_index(self, *, ready_only: bool) -> list[IndexEntry]:
+        return [
+            IndexEntry(
+                target.name,
+                target.version,
+                "READY" if target.deployment is not None else "UNAVAILABLE",
+                target.reason,
+            )
+            for target in self._routes
+            if target.deployment is not None or not ready_only
+        ]

@@ -1,0 +1,108 @@
+"""One request on its way through the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from penstock.core.contracts.gateway import Reply, Ticket
+from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.engine import Answer, Passage
+from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.records import Absent, Failed, Headers
+
+if TYPE_CHECKING:
+    from penstock.core.pipeline_gateway.admission import Admission
+    from penstock.core.pipeline_gateway.target import ServedTarget
+
+
+class Submission(Ticket):
+    """A request and who waits for its answer: the ticket, and the passage's passenger.
+
+    Before it enters its pipeline it may wait for its turn; ``waiting`` is then the timer that ends
+    the wait.
+    """
+
+    __slots__ = (
+        "_admission",
+        "_headers",
+        "_identity",
+        "_passage",
+        "deployment",
+        "reply",
+        "request",
+        "target",
+        "timeout_ms",
+        "waiting",
+    )
+
+    def __init__(
+        self,
+        admission: Admission,
+        target: ServedTarget,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Headers,
+        timeout_ms: float,
+        reply: Reply,
+        identity: str,
+    ) -> None:
+        self._admission = admission
+        self._headers = headers
+        self._identity = identity
+        self._passage: Passage | None = None
+        self.target = target
+        self.deployment = deployment
+        self.request = request
+        self.timeout_ms = timeout_ms
+        self.reply = reply
+        self.waiting: asyncio.TimerHandle | None = None
+
+    @property
+    def identity(self) -> str:
+        return self._identity
+
+    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
+        """Enter the pipeline."""
+        request = self.request
+        deployment = self.deployment
+        passage = self._passage = Passage(
+            deployment.plan,
+            self._identity,
+            now_ms,
+            deadline_ms,
+            request_id=request.id,
+            parameters=request.parameters,
+            headers=self._headers,
+            tally=deployment.tally,
+            context=self,
+        )
+        dataflow.begin(passage, request.tensors)
+
+    def cancel(self) -> None:
+        if self._passage is not None:
+            self._admission.cancel(self._passage)
+        elif self.waiting is not None:
+            error = CancelledRequestError("the caller went away before the request's turn came")
+            self._admission.stop_waiting(self, error)
+
+    def answered(self, answer: Answer, now_ms: float) -> None:
+        """Turn the engine's outcome into what the caller gets."""
+        body = answer.body
+        result: InferenceResponse | PenstockError
+        if isinstance(body, Failed):
+            result = error_of(body.code, body.reason, step=body.step)
+        elif not isinstance(body, Absent):
+            result = self.target.response(self.request, body)
+        elif self.deployment.plan.single_model:
+            result = self.target.response(self.request, ())
+        else:
+            result = NoOutputError(body.reason, details=answer.details)
+        code = result.code if isinstance(result, PenstockError) else "ok"
+        self.deployment.tally.count_answer(code, now_ms - answer.passage.opened_ms)
+        self.reply(result)
+
+    def closed(self) -> None:
+        """Nothing of the request is under way: somebody else may come in."""
+        self._admission.admit_next()

@@ -1,0 +1,140 @@
+"""What a name stands for at the gateway: a version that serves, or the reason why none does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from penstock.core.contracts.gateway import Reply, Target, TargetKind, Ticket
+from penstock.core.dataflow import Deployment
+from penstock.core.errors import (
+    InvalidRequestError,
+    NotReadyError,
+    PenstockError,
+    UnsupportedError,
+)
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.nearest import did_you_mean
+from penstock.core.records import Headers, Tensors
+from penstock.core.signature import Signature
+
+if TYPE_CHECKING:
+    from penstock.core.pipeline_gateway.admission import Admission
+
+
+class ServedTarget(Target):
+    """One version of one model or pipeline; ``deployment`` is None while it is not ready."""
+
+    __slots__ = (
+        "_admission",
+        "_current",
+        "_name",
+        "_output_names",
+        "always_enters",
+        "deployment",
+        "kind",
+        "reason",
+        "signature",
+        "version",
+    )
+
+    def __init__(
+        self,
+        admission: Admission,
+        kind: TargetKind,
+        name: str,
+        version: int,
+        *,
+        deployment: Deployment | None = None,
+        signature: Signature | None = None,
+        reason: str = "",
+    ) -> None:
+        self._admission = admission
+        self._name = name
+        self._current = True
+        self.kind = kind
+        self.version = str(version)
+        self.deployment = deployment
+        self.signature = signature
+        self.reason = reason
+        outputs = None if signature is None else signature.outputs
+        self._output_names = None if outputs is None else [tensor.name for tensor in outputs]
+        self.always_enters = deployment is not None and deployment.plan.output is not None
+        """Whether nothing but a selection of outputs can be wrong with a request as such."""
+
+    @property
+    def name(self) -> str:
+        return self._name
+
+    @property
+    def current(self) -> bool:
+        return self._current
+
+    def expire(self) -> None:
+        """Another target may be right for the name from now on."""
+        self._current = False
+
+    def renewed(self) -> ServedTarget:
+        """The same once more, for a name that has to be resolved again."""
+        self.expire()
+        return ServedTarget(
+            self._admission,
+            self.kind,
+            self._name,
+            int(self.version),
+            deployment=self.deployment,
+            signature=self.signature,
+            reason=self.reason,
+        )
+
+    def submit(
+        self,
+        request: InferenceRequest,
+        headers: Headers,
+        timeout_ms: float | None,
+        reply: Reply,
+    ) -> Ticket:
+        return self._admission.submit(self, request, headers, timeout_ms, reply)
+
+    def refusal(self, request: InferenceRequest) -> PenstockError | None:
+        """Why a request cannot even enter, when that is so."""
+        if self.deployment is None:
+            return self.not_ready()
+        if self.deployment.plan.output is None:
+            return UnsupportedError(
+                f"pipeline '{self._name}' has no output, so a call cannot wait for its answer; "
+                "add an output section to its manifest"
+            )
+        if request.outputs is not None and self._output_names is not None:
+            return self._unknown_output(request, self._output_names)
+        return None
+
+    def not_ready(self) -> NotReadyError:
+        """The error of a target that cannot serve."""
+        return NotReadyError(f"{self.kind} '{self._name}' is not ready: {self.reason}")
+
+    def response(
+        self, request: InferenceRequest, tensors: Tensors
+    ) -> InferenceResponse | PenstockError:
+        """The answer, with those tensors that the request selects."""
+        if request.outputs is not None:
+            if self._output_names is None:
+                unknown = self._unknown_output(request, [tensor.name for tensor in tensors])
+                if unknown is not None:
+                    return unknown
+            wanted = [output.name for output in request.outputs]
+            tensors = tuple([t for name in wanted for t in tensors if t.name == name])
+        return InferenceResponse(self._name, self.version, request.id, tensors)
+
+    def _unknown_output(
+        self, request: InferenceRequest, names: Collection[str]
+    ) -> InvalidRequestError | None:
+        for output in request.outputs or ():
+            if output.name not in names:
+                hint = did_you_mean(output.name, names)
+                if hint is None:
+                    hint = f"it puts out {', '.join(sorted(names)) or 'nothing'}"
+                return InvalidRequestError(
+                    f"{self.kind} '{self._name}' has no output '{output.name}'; {hint}"
+                )
+        return None

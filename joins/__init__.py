@@ -1,0 +1,1 @@
+"""Built-in join strategies, one per module."""

@@ -1,0 +1,1 @@
+"""How records and requests cross a process boundary: streams and front ends."""
