@@ -1,0 +1,1 @@
+"""What several test modules use to drive the real thing without I/O."""
