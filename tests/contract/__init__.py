@@ -1,0 +1,1 @@
+"""One suite per contract, to be run over every implementation."""
