@@ -18,9 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from harness.joins import Joins
-
 from penstock.core.engine import Answer, Call, Effects, Engine, Passage
-from penstock.core.engine.effects import ANSWER, CALL
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.resources import Pipeline
 from penstock.core.tensors import Tensor
@@ -56,11 +54,9 @@ def serve(requests: int) -> None:
         answer: Answer | None = None
         engine.open(Passage(plan, "request", now_ms, now_ms + 60_000.0), given, out)
         for effect in out:
-            if effect.kind == CALL:
-                assert isinstance(effect, Call)
+            if isinstance(effect, Call):
                 engine.done(effect, made, now_ms, out)
-            elif effect.kind == ANSWER:
-                assert isinstance(effect, Answer)
+            elif isinstance(effect, Answer):
                 answer = effect
         engine.next_timer_ms()
         now_ms += 0.01

@@ -9,8 +9,16 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from penstock.core.clock import Clock
-from penstock.core.engine import Abandon, Answer, Call, DeadLetter, Effects, Emit, Engine, Passage
-from penstock.core.engine.effects import ANSWER, CALL, CLOSED, DEAD_LETTER, EMIT
+from penstock.core.engine import (
+    Answer,
+    Call,
+    Closed,
+    DeadLetter,
+    Effects,
+    Emit,
+    Engine,
+    Passage,
+)
 from penstock.core.errors import PenstockError
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
@@ -44,7 +52,8 @@ class Deployment:
     async def idle(self) -> None:
         """Return when no passage is under way."""
         if self.open:
-            self._idle = asyncio.Event()
+            if self._idle is None:
+                self._idle = asyncio.Event()
             await self._idle.wait()
 
 
@@ -146,48 +155,46 @@ class Dataflow:
         """Do what the engine asks, and what it asks because of that, until it asks no more."""
         engine = self._engine
         clock = self._now_ms
+        passenger: Passenger
         for effect in out:  # grows while it is walked
-            kind = effect.kind
-            if kind == CALL:
-                call = cast(Call, effect)
-                deployment = cast(Passenger, call.passage.context).deployment
-                index = call.plan.index
+            if isinstance(effect, Call):
+                passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
+                deployment = passenger.deployment
+                index = effect.plan.index
                 served = deployment.slots[index].served
                 outcome: Tensors | Failed
                 if served is None:
                     outcome = _nobody(deployment.slots[index])
                 else:
                     try:
-                        result = served.instance.infer(call)
+                        result = served.instance.infer(effect)
                     except Exception as error:
                         outcome = failed_of(error)
                     else:
-                        if type(result) is not tuple:
-                            self._wait_for(call, cast(Awaitable[Tensors], result), served)
+                        if not isinstance(result, tuple):
+                            self._wait_for(effect, result, served)
                             now_ms = clock()
                             continue
                         outcome = result
                 began_ms = now_ms
                 now_ms = clock()
                 deployment.tally.steps[index].calls.observe(now_ms - began_ms)
-                engine.done(call, outcome, now_ms, out)
-            elif kind == ANSWER:
-                answer = cast(Answer, effect)
-                cast(Passenger, answer.passage.context).answered(answer, now_ms)
-            elif kind == CLOSED:
-                passenger = cast(Passenger, effect.passage.context)  # type: ignore[union-attr]
+                engine.done(effect, outcome, now_ms, out)
+            elif isinstance(effect, Answer):
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.answered(effect, now_ms)
+            elif isinstance(effect, Closed):
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
                 passenger.deployment.tally.counters.in_flight -= 1
                 passenger.deployment.close_one()
                 passenger.closed()
-            elif kind == EMIT:
+            elif isinstance(effect, Emit):
                 if self._on_emit is not None:
-                    self._on_emit(cast(Emit, effect))
-            elif kind == DEAD_LETTER:
-                self._bury(cast(DeadLetter, effect))
-            else:
-                work = cast(Abandon, effect).call.work
-                if work is not None:
-                    cast("asyncio.Task[None]", work).cancel()
+                    self._on_emit(effect)
+            elif isinstance(effect, DeadLetter):
+                self._bury(effect)
+            elif effect.call.work is not None:
+                cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._set_timer(due_ms, now_ms)

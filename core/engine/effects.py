@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from penstock.core.contracts.model import ModelCall
 from penstock.core.records import Body, Failed, Port, Tensors
@@ -10,13 +10,6 @@ from penstock.core.records import Body, Failed, Port, Tensors
 if TYPE_CHECKING:
     from penstock.core.engine.passage import Passage
     from penstock.core.plan import StepPlan
-
-CALL: Final = 0
-ANSWER: Final = 1
-EMIT: Final = 2
-ABANDON: Final = 3
-DEAD_LETTER: Final = 4
-CLOSED: Final = 5
 
 
 class Call(ModelCall):
@@ -27,7 +20,6 @@ class Call(ModelCall):
     """
 
     __slots__ = ("issued_ms", "passage", "plan", "work")
-    kind: ClassVar[int] = CALL
 
     def __init__(
         self,
@@ -62,7 +54,6 @@ class Answer:
     """
 
     __slots__ = ("body", "details", "passage")
-    kind: ClassVar[int] = ANSWER
 
     def __init__(self, passage: Passage, body: Body, details: tuple[str, ...] = ()) -> None:
         self.passage = passage
@@ -74,7 +65,6 @@ class Emit:
     """Write what one port holds to its stream. Only for ports that the plan keeps."""
 
     __slots__ = ("body", "passage", "port", "round")
-    kind: ClassVar[int] = EMIT
 
     def __init__(self, passage: Passage, port: Port, body: Body) -> None:
         self.passage = passage
@@ -87,7 +77,6 @@ class Abandon:
     """Nobody waits for this call any more: give it up where that is possible."""
 
     __slots__ = ("call",)
-    kind: ClassVar[int] = ABANDON
 
     def __init__(self, call: Call) -> None:
         self.call = call
@@ -97,7 +86,6 @@ class DeadLetter:
     """A failure that no caller can be told of."""
 
     __slots__ = ("failure", "passage")
-    kind: ClassVar[int] = DEAD_LETTER
 
     def __init__(self, passage: Passage, failure: Failed) -> None:
         self.passage = passage
@@ -108,7 +96,6 @@ class Closed:
     """Every visit of the passage has ended: nothing of it is left in the engine."""
 
     __slots__ = ("passage",)
-    kind: ClassVar[int] = CLOSED
 
     def __init__(self, passage: Passage) -> None:
         self.passage = passage

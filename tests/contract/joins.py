@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from harness.joins import Joins
 from harness.simulation import (
     NEVER,
@@ -17,9 +20,6 @@ from harness.simulation import (
     scripted,
 )
 from harness.simulation import tensor as token_tensor
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contract.joins import JoinLaws
-
 from penstock.joins.any import AnyJoin
 from penstock.joins.inner import InnerJoin
 from penstock.joins.outer import OuterJoin

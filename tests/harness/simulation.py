@@ -167,7 +167,9 @@ class Simulation:
         reaction = self._react(call)
         if reaction.outcome is None:
             return
-        result = reaction.outcome if isinstance(reaction.outcome, Failed) else reaction.outcome(call)
+        result = (
+            reaction.outcome if isinstance(reaction.outcome, Failed) else reaction.outcome(call)
+        )
 
         def come_back(now_ms: float, out: Effects) -> None:
             self.engine.done(call, result, now_ms, out)
@@ -202,9 +204,7 @@ def puts_out(*names: str, after_ms: float = 1.0, again_after_ms: float | None = 
     )
 
 
-def fails(
-    code: str = "step-failed", *, after_ms: float = 1.0, retriable: bool = False
-) -> Reaction:
+def fails(code: str = "step-failed", *, after_ms: float = 1.0, retriable: bool = False) -> Reaction:
     """A model that raises."""
     return Reaction(after_ms, Failed(code, f"a model said {code}", None, retriable))
 

@@ -1,0 +1,306 @@
+"""The contract of transports. Every implementation subclasses :class:`TransportContract`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from penstock.core.contracts.transport import (
+    Delivery,
+    FencedError,
+    Membership,
+    Output,
+    Owner,
+    Ownership,
+    Reader,
+    StreamSpec,
+    Transport,
+)
+from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.records import Absent, Port, Record
+
+
+def a_record(identity: str, *, key: bytes | None = None) -> Record:
+    return Record(
+        identity=identity,
+        key=identity.encode() if key is None else key,
+        pipeline="p",
+        version=1,
+        port=Port(None, "inputs"),
+        round=0,
+        body=Absent("left out"),
+        parameters={},
+        headers={"x-request-id": identity},
+        deadline_ms=60_000.0,
+    )
+
+
+class WatchedOwner(Owner):
+    """Notes what it wins and loses."""
+
+    def __init__(self) -> None:
+        self.owned: dict[int, Ownership] = {}
+        self.events: list[tuple[str, int]] = []
+        self._changed = asyncio.Condition()
+
+    async def won(self, ownership: Ownership) -> None:
+        self.owned[ownership.partition] = ownership
+        await self._note("won", ownership)
+
+    async def lost(self, ownership: Ownership) -> None:
+        assert self.owned.pop(ownership.partition) == ownership
+        await self._note("lost", ownership)
+
+    async def until_owning(self, *partitions: int) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: sorted(self.owned) == sorted(partitions))
+
+    async def _note(self, event: str, ownership: Ownership) -> None:
+        async with self._changed:
+            self.events.append((event, ownership.partition))
+            self._changed.notify_all()
+
+
+async def read(reader: Reader, count: int) -> list[Delivery]:
+    """The next ``count`` deliveries."""
+    deliveries: list[Delivery] = []
+    while len(deliveries) < count:
+        deliveries += await reader.take(count - len(deliveries))
+    return deliveries
+
+
+def identities(deliveries: list[Delivery]) -> list[str]:
+    return [delivery.record.identity for delivery in deliveries]
+
+
+class TransportContract:
+    """Subclasses give the transport in :meth:`started`, and a stream's name that is free."""
+
+    timeout_s = 10.0
+    """How long anything may take before it counts as hanging."""
+
+    def started(self) -> AsyncIterator[Transport]:
+        """An async generator that yields one started transport and stops it afterwards."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def transport(self) -> AsyncIterator[Transport]:
+        async with asynccontextmanager(self.started)() as transport:
+            async with asyncio.timeout(self.timeout_s):
+                yield transport
+
+    async def owning(
+        self, transport: Transport, stream: str, group: str = "g"
+    ) -> tuple[Membership, Ownership]:
+        """Partition 0 of ``stream``, owned alone."""
+        owner = WatchedOwner()
+        membership = await transport.compete(group, stream, owner)
+        await owner.until_owning(0)
+        return membership, owner.owned[0]
+
+    async def test_a_record_arrives_as_it_was_written(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        [written] = await transport.publish([Output("s", a_record("a"))])
+        [delivery] = await read(transport.read(ownership, ["s"]), 1)
+        assert delivery == Delivery(
+            "s", 0, written.offset, a_record("a"), attempt=1, time_ms=written.time_ms
+        )
+
+    async def test_records_of_a_partition_keep_their_order(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        written = await transport.publish([Output("s", a_record(f"{i}")) for i in range(5)])
+        offsets = [place.offset for place in written]
+        assert offsets == sorted(offsets)
+        deliveries = await read(transport.read(ownership, ["s"]), 5)
+        assert identities(deliveries) == ["0", "1", "2", "3", "4"]
+
+    async def test_take_is_bounded_by_its_limit(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record(f"{i}")) for i in range(5)])
+        assert 1 <= len(await transport.read(ownership, ["s"]).take(2)) <= 2
+
+    async def test_take_waits_for_a_record(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        taking = asyncio.create_task(read(transport.read(ownership, ["s"]), 1))
+        await transport.publish([Output("s", a_record("a"))])
+        assert identities(await taking) == ["a"]
+
+    async def test_equal_keys_meet_in_one_partition(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s", partitions=4)])
+        outputs = [Output("s", a_record(f"{i}", key=b"same")) for i in range(4)]
+        assert len({place.partition for place in await transport.publish(outputs)}) == 1
+
+    async def test_a_record_goes_to_the_partition_that_is_named(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s", partitions=4)])
+        [written] = await transport.publish([Output("s", a_record("a"), 3)])
+        assert (written.stream, written.partition) == ("s", 3)
+
+    async def test_a_reader_reads_its_partition_of_several_streams(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s"), StreamSpec("t")])
+        _, ownership = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record("a")), Output("t", a_record("b"))])
+        deliveries = await read(transport.read(ownership, ["s", "t"]), 2)
+        assert {(d.stream, d.record.identity) for d in deliveries} == {("s", "a"), ("t", "b")}
+
+    async def test_what_was_not_finished_comes_again_to_the_next_owner(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        membership, first = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record(name)) for name in "abc"])
+        deliveries = await read(transport.read(first, ["s"]), 3)
+        await transport.finish(first, deliveries[:1], [])
+        await membership.leave()
+        _, second = await self.owning(transport, "s")
+        assert second.epoch > first.epoch
+        again = await read(transport.read(second, ["s"]), 2)
+        assert identities(again) == ["b", "c"]
+        assert [delivery.attempt for delivery in again] == [2, 2]
+
+    async def test_what_was_finished_out_of_order_stays_finished(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        membership, first = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record(name)) for name in "ab"])
+        deliveries = await read(transport.read(first, ["s"]), 2)
+        await transport.finish(first, deliveries[1:], [])
+        await transport.finish(first, deliveries[:1], [])
+        await membership.leave()
+        _, second = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record("c"))])
+        assert identities(await read(transport.read(second, ["s"]), 1)) == ["c"]
+
+    async def test_outputs_are_written_with_what_they_finish(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s"), StreamSpec("out")])
+        _, ownership = await self.owning(transport, "s")
+        _, reading = await self.owning(transport, "out")
+        await transport.publish([Output("s", a_record("a"))])
+        deliveries = await read(transport.read(ownership, ["s"]), 1)
+        [written] = await transport.finish(ownership, deliveries, [Output("out", a_record("b"))])
+        [delivery] = await read(transport.read(reading, ["out"]), 1)
+        assert (delivery.offset, delivery.record.identity) == (written.offset, "b")
+
+    async def test_a_stale_owner_is_fenced(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s"), StreamSpec("out")])
+        membership, first = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record("a"))])
+        reader = transport.read(first, ["s"])
+        deliveries = await read(reader, 1)
+        await membership.leave()
+        _, second = await self.owning(transport, "s")
+        with pytest.raises(FencedError):
+            await transport.finish(first, deliveries, [Output("out", a_record("late"))])
+        with pytest.raises(FencedError):
+            await reader.take(1)
+        with pytest.raises(FencedError):
+            transport.read(first, ["s"])
+        assert identities(await read(transport.read(second, ["s"]), 1)) == ["a"]
+
+    async def test_who_waits_for_a_record_hears_of_the_loss(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        membership, ownership = await self.owning(transport, "s")
+        taking = asyncio.create_task(transport.read(ownership, ["s"]).take(1))
+        await asyncio.sleep(0)  # let it begin to wait
+        await membership.leave()
+        with pytest.raises(FencedError):
+            await taking
+
+    async def test_an_owner_may_finish_while_it_loses(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+
+        class Finishing(WatchedOwner):
+            async def lost(self, ownership: Ownership) -> None:
+                await transport.finish(ownership, deliveries, [])
+                await super().lost(ownership)
+
+        owner = Finishing()
+        membership = await transport.compete("g", "s", owner)
+        await owner.until_owning(0)
+        await transport.publish([Output("s", a_record("a"))])
+        deliveries = await read(transport.read(owner.owned[0], ["s"]), 1)
+        await membership.leave()
+        _, second = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record("b"))])
+        assert identities(await read(transport.read(second, ["s"]), 1)) == ["b"]
+
+    async def test_partitions_are_shared_and_come_back(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s", partitions=4)])
+        one, two = WatchedOwner(), WatchedOwner()
+        await transport.compete("g", "s", one)
+        await one.until_owning(0, 1, 2, 3)
+        membership = await transport.compete("g", "s", two)
+        while len(two.owned) < 2:
+            await two.until_owning(*two.owned)
+            await asyncio.sleep(0)
+        assert sorted([*one.owned, *two.owned]) == [0, 1, 2, 3]
+        await membership.leave()
+        await one.until_owning(0, 1, 2, 3)
+        assert two.owned == {}
+
+    async def test_groups_do_not_see_each_other(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, first = await self.owning(transport, "s", "one")
+        _, second = await self.owning(transport, "s", "two")
+        await transport.publish([Output("s", a_record("a"))])
+        deliveries = await read(transport.read(first, ["s"]), 1)
+        await transport.finish(first, deliveries, [])
+        assert identities(await read(transport.read(second, ["s"]), 1)) == ["a"]
+
+    async def test_partitions_can_be_added(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        owner = WatchedOwner()
+        await transport.compete("g", "s", owner)
+        await transport.make_streams([StreamSpec("s", partitions=3)])
+        await owner.until_owning(0, 1, 2)
+
+    async def test_making_a_stream_again_changes_nothing(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        await transport.publish([Output("s", a_record("a"))])
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        assert identities(await read(transport.read(ownership, ["s"]), 1)) == ["a"]
+
+    @pytest.mark.parametrize("other", [StreamSpec("s", 1), StreamSpec("s", 2, compacted=True)])
+    async def test_a_stream_that_is_there_otherwise_is_a_conflict(
+        self, transport: Transport, other: StreamSpec
+    ) -> None:
+        await transport.make_streams([StreamSpec("s", 2)])
+        with pytest.raises(ConflictError):
+            await transport.make_streams([other])
+
+    async def test_a_deleted_stream_is_gone_with_its_records(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        await transport.publish([Output("s", a_record("a"))])
+        await transport.delete_streams(["s", "never there"])
+        with pytest.raises(NotFoundError):
+            await transport.publish([Output("s", a_record("b"))])
+
+    async def test_a_deleted_stream_is_lost_to_its_owner(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        owner = WatchedOwner()
+        await transport.compete("g", "s", owner)
+        await owner.until_owning(0)
+        await transport.delete_streams(["s"])
+        await owner.until_owning()
+
+    async def test_unknown_streams_and_partitions_are_refused(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        with pytest.raises(NotFoundError):
+            await transport.publish([Output("s", a_record("a")), Output("t", a_record("b"))])
+        with pytest.raises(NotFoundError):
+            await transport.publish([Output("s", a_record("a"), 1)])
+        with pytest.raises(NotFoundError):
+            await transport.compete("g", "t", WatchedOwner())
+        with pytest.raises(NotFoundError):
+            transport.read(ownership, ["t"])
