@@ -24,7 +24,7 @@ class Routes:
 
     def __init__(self) -> None:
         self._targets: dict[TargetKind, dict[str, ServedTarget]] = {kind: {} for kind in KINDS}
-        self._leaving: dict[tuple[TargetKind, str, str], Deployment] = {}
+        self._leaving: dict[tuple[TargetKind, str, str], set[Deployment]] = {}
 
     def __iter__(self) -> Iterator[ServedTarget]:
         """Every target, by kind and name."""
@@ -53,10 +53,13 @@ class Routes:
     async def drained(self, kind: TargetKind, name: str, version: int) -> None:
         """Return when nothing is under way on a version that was replaced or removed."""
         key = (kind, name, str(version))
-        deployment = self._leaving.get(key)
-        if deployment is not None:
+        # One version may leave, come back and leave again before the first has drained.
+        while leaving := self._leaving.get(key):
+            deployment = next(iter(leaving))
             await deployment.idle()
-            self._leaving.pop(key, None)
+            leaving.discard(deployment)
+            if not leaving:
+                self._leaving.pop(key, None)
 
     def find(self, name: str, kind: TargetKind | None, version: str | None) -> ServedTarget:
         """The target of ``name``; NotFoundError with the nearest name when there is none."""
@@ -78,7 +81,8 @@ class Routes:
         target.expire()
         deployment = target.deployment
         if deployment is not None and deployment.open:
-            self._leaving[target.kind, target.name, target.version] = deployment
+            key = (target.kind, target.name, target.version)
+            self._leaving.setdefault(key, set()).add(deployment)
 
 
 def without_suffix(name: str) -> tuple[str, TargetKind | None]:

@@ -1,0 +1,364 @@
+"""The table of all fields of all manifests: what each means, and what becomes of it.
+
+The fields of ``mlops.seldon.io/v1alpha1`` are those of Seldon's public documentation
+(https://docs.seldon.ai/seldon-core-2); the others are Penstock's. Adding the machinery for a field
+means changing its outcome here. ``docs/reference/manifests.md`` is made from this table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from penstock.core.manifests.outcomes import ANY, FieldRule, Outcome
+
+SKIPPED_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        kind: f"{kind} is about an installation of Seldon Core 2, and is skipped"
+        for kind in ("ServerConfig", "SeldonConfig", "SeldonRuntime")
+    }
+)
+"""Kinds that are read past with a warning, and the warning."""
+
+KINDS_WITHOUT_MACHINERY: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Server": "servers are checked and kept, but models are not placed on them yet",
+        "Experiment": "experiments are checked and kept, but traffic is not split yet",
+    }
+)
+"""Kinds that are accepted although what would act on them is not there yet, and the sentence."""
+
+
+def _field(path: str, meaning: str, *, seldon: bool = True) -> FieldRule:
+    return FieldRule(_pattern(path), Outcome.HONOURED, meaning, seldon=seldon)
+
+
+def _own(path: str, meaning: str) -> FieldRule:
+    return _field(path, meaning, seldon=False)
+
+
+def _idle(path: str, meaning: str, reason: str, *harmless: object) -> FieldRule:
+    return FieldRule(_pattern(path), Outcome.IDLE, meaning, reason, harmless)
+
+
+def _refused(path: str, meaning: str, reason: str) -> FieldRule:
+    return FieldRule(_pattern(path), Outcome.REFUSED, meaning, reason, foreign=True)
+
+
+def _of_kubernetes(path: str, meaning: str, reason: str) -> FieldRule:
+    return FieldRule(_pattern(path), Outcome.IDLE, meaning, reason, foreign=True)
+
+
+def _not_yet(
+    path: str, meaning: str, what: str, *harmless: object, seldon: bool = True
+) -> FieldRule:
+    reason = f"{what} not supported yet"
+    return FieldRule(_pattern(path), Outcome.NOT_YET, meaning, reason, harmless, seldon)
+
+
+def _within(path: str, meaning: str, outcome: Outcome) -> FieldRule:
+    """A field that has the outcome of the section it belongs to, which tells the reason."""
+    return FieldRule(_pattern(path), outcome, meaning)
+
+
+def _pattern(path: str) -> tuple[str, ...]:
+    return tuple(path.replace("[]", f".{ANY}").split("."))
+
+
+_BY_KUBERNETES: Final = "it is Kubernetes' own and says nothing to Penstock"
+_ONE_PROCESS: Final = "one process serves one copy of each model, and scales nothing"
+
+COMMON: Final = (
+    _field("apiVersion", "The version of the format."),
+    _field("kind", "What the document is."),
+    _field("metadata", "Its name and what is written on it."),
+    _field(
+        "metadata.name",
+        "Letters, digits, `-` and `_`, with a letter or digit at both ends; at most 63 characters.",
+    ),
+    _field("metadata.namespace", "One runtime serves one namespace."),
+    _field("metadata.labels", "Words to select by; a change makes no new version."),
+    _field("metadata.annotations", "Notes; a change makes no new version."),
+    _field("spec", "What is wanted."),
+    *(
+        _of_kubernetes(f"metadata.{field}", "Written by Kubernetes.", _BY_KUBERNETES)
+        for field in (
+            "creationTimestamp",
+            "finalizers",
+            "generation",
+            "managedFields",
+            "ownerReferences",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+        )
+    ),
+    _of_kubernetes(
+        "status",
+        "Written by the system that the manifest was taken from.",
+        "the status of a resource is found out, not applied",
+    ),
+)
+"""The fields of every kind."""
+
+MODEL: Final = (
+    _field(
+        "spec.storageUri",
+        "Where its artifacts are: a folder or file (relative to the manifest), `file://`, "
+        "`http(s)://`, or any fsspec address.",
+    ),
+    _own(
+        "spec.python",
+        "The function or class that serves it, as `package.module:name`, looked for in the "
+        "manifest's folder and the working directory. Instead of `storageUri`, or beside it.",
+    ),
+    _field(
+        "spec.artifactVersion",
+        "Which version of an artifact that holds several in numbered folders.",
+    ),
+    _field("spec.requirements", "Capabilities that its server must have, as `sklearn`."),
+    _field(
+        "spec.parameters",
+        "Settings that are handed to the model: a mapping, or a list of `name` and `value`.",
+    ),
+    _field("spec.memory", "How much memory it takes, as `100Mi`; in one process all share it."),
+    _idle("spec.replicas", "How many copies are served.", _ONE_PROCESS, 1),
+    _idle("spec.minReplicas", "The fewest copies.", _ONE_PROCESS, 0, 1),
+    _idle("spec.maxReplicas", "The most copies.", _ONE_PROCESS, 0, 1),
+    _own(
+        "spec.execution",
+        "Where its calls run: `auto`, `inline` (on the event loop), `thread` or `process`.",
+    ),
+    _own("spec.concurrency", "How many of its calls run at a time."),
+    _own("spec.inputs", "The tensors that it takes, as a list; not declared when left out."),
+    _own("spec.outputs", "The tensors that it puts out, as a list; not declared when left out."),
+    *(
+        _own(f"spec.{side}[].{field}", meaning)
+        for side in ("inputs", "outputs")
+        for field, meaning in (
+            ("name", "The tensor's name."),
+            ("datatype", "One of V2's datatypes, as `FP32`."),
+            ("shape", "A list of lengths; a name or -1 where a length is not fixed."),
+            ("optional", "Whether it may be missing."),
+        )
+    ),
+    _not_yet("spec.server", "The server that it must be placed on.", "placing on named servers is"),
+    _not_yet("spec.explainer", "What it explains, and how.", "explainers are"),
+    _within("spec.explainer.type", "The method, as `anchor_tabular`.", Outcome.NOT_YET),
+    _within("spec.explainer.modelRef", "The model that is explained.", Outcome.NOT_YET),
+    _within("spec.explainer.pipelineRef", "The pipeline that is explained.", Outcome.NOT_YET),
+    _idle(
+        "spec.modelType",
+        "The type of the artifact.",
+        "the loader is chosen by the artifacts and the requirements",
+    ),
+    _idle(
+        "spec.schemaUri",
+        "Where a description of the artifact is.",
+        "the signature comes from inputs and outputs, from annotations or from the server",
+    ),
+    _idle(
+        "spec.secretName",
+        "The Kubernetes secret with what the storage asks for.",
+        "outside Kubernetes there are no secrets; the storage's own settings are used",
+    ),
+    _idle(
+        "spec.logger",
+        "Where copies of its requests are sent.",
+        "copies of requests are not sent anywhere; what is kept is said by record on a pipeline",
+    ),
+    _within("spec.logger.uri", "The address that gets the copies.", Outcome.IDLE),
+    _within("spec.logger.percent", "How many percent of the requests.", Outcome.IDLE),
+    _idle(
+        "spec.preloaded",
+        "Whether the server has it already.",
+        "every model is loaded by Penstock",
+        False,
+    ),
+    _idle(
+        "spec.dedicated",
+        "Whether it has a server to itself.",
+        "models share one process",
+        False,
+    ),
+    _within("spec.dataflow", "How its topics are kept.", Outcome.IDLE),
+    _idle(
+        "spec.dataflow.cleanTopicsOnDelete",
+        "Whether its topics go when it is deleted.",
+        "in one process there are no topics",
+        False,
+    ),
+    _refused(
+        "spec.llm",
+        "Settings of Seldon's runtime for language models.",
+        "Seldon's runtime for language models is not part of Penstock; "
+        "serve the model with python or on a server of its own",
+    ),
+)
+"""The fields of a model."""
+
+PIPELINE: Final = (
+    _field("spec.steps", "Its steps."),
+    _field("spec.steps[].name", "The step's name, once in the pipeline."),
+    _own("spec.steps[].model", "The model that it calls; the step's name when left out."),
+    _not_yet(
+        "spec.steps[].pipeline",
+        "The pipeline that it calls.",
+        "pipelines as steps are",
+        seldon=False,
+    ),
+    _field("spec.steps[].inputs", "References; the pipeline's input when left out."),
+    _field("spec.steps[].triggers", "References that gate it; their data is not passed on."),
+    _field(
+        "spec.steps[].tensorMap",
+        "New names for tensors on their way in; keys are full references, as `scale.outputs.x`.",
+    ),
+    _field("spec.steps[].inputsJoinType", "How its inputs are joined."),
+    _field("spec.steps[].triggersJoinType", "How its triggers are joined."),
+    _field("spec.steps[].joinWindowMs", "How long its joins wait; 0 is as if not written."),
+    _not_yet("spec.steps[].batch", "How its visits are run as one call.", "batching is", {}),
+    _within("spec.steps[].batch.size", "How many rows at most.", Outcome.NOT_YET),
+    _within(
+        "spec.steps[].batch.windowMs", "How long the first visit waits for others.", Outcome.NOT_YET
+    ),
+    _idle(
+        "spec.steps[].batch.rolling",
+        "Whether the batch moves on by one record.",
+        "every visit is in one batch only",
+        False,
+    ),
+    _own("spec.steps[].retries", "How often a retriable error is tried again."),
+    _own("spec.steps[].retryBackoffMs", "How long before the first retry; doubles, with jitter."),
+    _own("spec.steps[].timeoutMs", "For one attempt; what is left of the deadline when left out."),
+    _own("spec.steps[].onError", "`fail`, or `absent`: its own failure becomes absence."),
+    _field("spec.input", "What it reads of others, and how its requests are taken up."),
+    _not_yet(
+        "spec.input.externalInputs",
+        "References to ports of other pipelines.",
+        "inputs from other pipelines are",
+        [],
+    ),
+    _not_yet(
+        "spec.input.externalTriggers",
+        "References to ports of other pipelines that gate it.",
+        "triggers from other pipelines are",
+        [],
+    ),
+    _field("spec.input.joinType", "How the external inputs are joined."),
+    _field("spec.input.triggersJoinType", "How the external triggers are joined."),
+    _field("spec.input.joinWindowMs", "How long those joins wait; 60,000 when left out."),
+    _field("spec.input.tensorMap", "New names for tensors of external inputs."),
+    _not_yet(
+        "spec.input.key",
+        "The header or input tensor that decides the partition.",
+        "state by key is",
+        seldon=False,
+    ),
+    _not_yet(
+        "spec.input.match",
+        "What external inputs are joined by: `identity`, or `key`.",
+        "matching by key is",
+        "identity",
+        seldon=False,
+    ),
+    _own("spec.input.deadlineMs", "The deadline of asynchronous requests; 600,000 when left out."),
+    _field("spec.output", "Its answer; without it the pipeline is asynchronous only."),
+    _field("spec.output.steps", "References that make the answer."),
+    _field("spec.output.stepsJoin", "How they are joined."),
+    _field("spec.output.joinWindowMs", "How long that join waits; 0 is as if not written."),
+    _field("spec.output.tensorMap", "New names for tensors of the answer."),
+    _not_yet(
+        "spec.output.order",
+        "`key` or `partition`: answers keep the order of the inputs.",
+        "ordered answers are",
+        seldon=False,
+    ),
+    _not_yet(
+        "spec.output.maxHeld",
+        "How many answers are held back for the order.",
+        "ordered answers are",
+        seldon=False,
+    ),
+    _not_yet("spec.allowCycles", "Whether steps may form loops.", "cycles are", False),
+    _field("spec.maxStepRevisits", "How often a step of a loop runs again; of no use without one."),
+    _own(
+        "spec.record",
+        "Which streams are kept: `boundary` (input and output), `all` or `none`; as configured "
+        "when left out.",
+    ),
+    _own(
+        "spec.layout",
+        "Who calls the models: `fused`, `spread` or `direct`. In one process all are the same.",
+    ),
+    _own(
+        "spec.delivery",
+        "`at-least-once` or `exactly-once`. In one process both are the same.",
+    ),
+    _field("spec.dataflow", "How its streams are kept."),
+    _own(
+        "spec.dataflow.partitions",
+        "How many partitions each of its topics has. In one process there are none.",
+    ),
+    _idle(
+        "spec.dataflow.cleanTopicsOnDelete",
+        "Whether its topics go when it is deleted.",
+        "in one process there are no topics",
+        False,
+    ),
+)
+"""The fields of a pipeline."""
+
+SERVER: Final = (
+    _field("spec.serverConfig", "The kind of server, as `mlserver` or `triton`."),
+    _field("spec.capabilities", "What it offers to models, in place of what its kind does."),
+    _field("spec.extraCapabilities", "What it offers beside that."),
+    _idle("spec.replicas", "How many servers.", "servers are not started here", 1),
+    _idle("spec.minReplicas", "The fewest servers.", "servers are not started here", 0, 1),
+    _idle("spec.maxReplicas", "The most servers.", "servers are not started here", 0, 1),
+    *(
+        _idle(f"spec.{field}", meaning, "outside Kubernetes there are no pods", {})
+        for field, meaning in (
+            ("podSpec", "What its pods look like."),
+            ("imageOverrides", "Other images for its containers."),
+            (
+                "statefulSetPersistentVolumeClaimRetentionPolicy",
+                "What becomes of its volumes.",
+            ),
+        )
+    ),
+    _idle(
+        "spec.disableAutoUpdate",
+        "Whether it stays as it is when its ServerConfig changes.",
+        "there are no ServerConfigs",
+        False,
+    ),
+)
+"""The fields of a server."""
+
+EXPERIMENT: Final = (
+    _field("spec.candidates", "Those that the traffic is split over."),
+    _field("spec.candidates[].name", "A model or a pipeline."),
+    _field("spec.candidates[].weight", "Its share, in proportion to the sum of all weights."),
+    _field("spec.default", "The candidate whose own address is split as well."),
+    _field("spec.mirror", "Who gets copies of requests."),
+    _field("spec.mirror.name", "A model or a pipeline; its answers are thrown away."),
+    _field("spec.mirror.percent", "How many percent of the requests."),
+    _field("spec.resourceType", "`model` or `pipeline`."),
+)
+"""The fields of an experiment."""
+
+FIELDS: Final[Mapping[str, tuple[FieldRule, ...]]] = MappingProxyType(
+    {
+        "Model": (*COMMON, *MODEL),
+        "Pipeline": (*COMMON, *PIPELINE),
+        "Server": (*COMMON, *SERVER),
+        "Experiment": (*COMMON, *EXPERIMENT),
+    }
+)
+"""The table, by kind."""
+
+
+def machinery_missing(kind: str) -> str | None:
+    """Why applying a resource of ``kind`` does nothing yet, as a sentence; None when it does."""
+    return KINDS_WITHOUT_MACHINERY.get(kind)

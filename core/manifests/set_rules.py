@@ -1,0 +1,74 @@
+"""What is refused of several manifests together, each of them being right on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from penstock.core.manifests.circles import find_circles
+from penstock.core.manifests.findings import Finding
+from penstock.core.manifests.manifest_set import Entry, problem_of
+from penstock.core.manifests.needs import needs_of
+from penstock.core.problems import Problem
+from penstock.core.resources import Pipeline
+
+
+def problems_among(entries: Iterable[Entry]) -> list[Problem]:
+    """Everything that is wrong with the manifests of one apply taken together."""
+    everything = list(entries)
+    return [
+        *_doubles(everything),
+        *_namespaces(everything),
+        *_circles(everything),
+    ]
+
+
+def circles_of_pipelines(pipelines: Iterable[Pipeline]) -> list[tuple[str, ...]]:
+    """Pipelines that need each other, each circle as the names on its way."""
+    everything = list(pipelines)
+    readers: dict[str, list[str]] = {pipeline.name: [] for pipeline in everything}
+    for pipeline in everything:
+        for need in needs_of(pipeline):
+            if need.kind == "Pipeline" and need.name in readers:
+                readers[need.name].append(pipeline.name)
+    return find_circles(readers)
+
+
+def _doubles(entries: list[Entry]) -> Iterator[Problem]:
+    first: dict[tuple[str, str], Entry] = {}
+    for entry in entries:
+        earlier = first.setdefault((entry.kind, entry.name), entry)
+        if earlier is not entry:
+            path = ("metadata", "name")
+            where = earlier.document.position(path)
+            said = f"the {entry.kind.lower()} '{entry.name}' stands at {where} already"
+            finding = Finding(path, said, "take one of them out, or give it another name")
+            yield problem_of(finding, entry.document)
+
+
+def _namespaces(entries: list[Entry]) -> Iterator[Problem]:
+    first: Entry | None = None
+    for entry in entries:
+        namespace = entry.manifest.metadata.namespace
+        if namespace is None:
+            continue
+        if first is None:
+            first = entry
+        elif namespace != first.manifest.metadata.namespace:
+            path = ("metadata", "namespace")
+            said = (
+                f"the namespace '{namespace}' is not that of the {first.kind.lower()} "
+                f"'{first.name}' ('{first.manifest.metadata.namespace}')"
+            )
+            finding = Finding(path, said, "one runtime serves one namespace")
+            yield problem_of(finding, entry.document)
+
+
+def _circles(entries: list[Entry]) -> Iterator[Problem]:
+    by_name = {entry.name: entry for entry in entries if isinstance(entry.manifest, Pipeline)}
+    pipelines = [entry.manifest for entry in entries if isinstance(entry.manifest, Pipeline)]
+    for circle in circles_of_pipelines(pipelines):
+        if len(circle) == 1:  # refused already, by the rules of the pipeline
+            continue
+        way = " -> ".join((*circle, circle[0]))
+        finding = Finding(("metadata", "name"), f"the pipelines need each other: {way}")
+        yield problem_of(finding, by_name[circle[0]].document)

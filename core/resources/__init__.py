@@ -1,0 +1,53 @@
+"""Resources: models, pipelines, servers, experiments and explainers as frozen typed values."""
+
+from penstock.core.resources.experiment import (
+    Candidate,
+    Experiment,
+    ExperimentDeclaration,
+    Mirror,
+)
+from penstock.core.resources.explainer import Explainer
+from penstock.core.resources.kinds import KINDS
+from penstock.core.resources.manifest import API_VERSIONS, Manifest
+from penstock.core.resources.metadata import Metadata
+from penstock.core.resources.model import Model, ModelDeclaration
+from penstock.core.resources.pipeline import (
+    Output,
+    Pipeline,
+    PipelineDeclaration,
+    PipelineInput,
+)
+from penstock.core.resources.resource import Origin, Resource, create, update
+from penstock.core.resources.server import Server, ServerDeclaration
+from penstock.core.resources.status import READY, WITHOUT_EFFECT, Condition, Status
+from penstock.core.resources.step import Batch, Step
+
+__all__ = [
+    "API_VERSIONS",
+    "KINDS",
+    "READY",
+    "WITHOUT_EFFECT",
+    "Batch",
+    "Candidate",
+    "Condition",
+    "Experiment",
+    "ExperimentDeclaration",
+    "Explainer",
+    "Manifest",
+    "Metadata",
+    "Mirror",
+    "Model",
+    "ModelDeclaration",
+    "Origin",
+    "Output",
+    "Pipeline",
+    "PipelineDeclaration",
+    "PipelineInput",
+    "Resource",
+    "Server",
+    "ServerDeclaration",
+    "Status",
+    "Step",
+    "create",
+    "update",
+]

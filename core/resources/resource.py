@@ -1,0 +1,104 @@
+"""A resource: a manifest, where it is from, and how it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from penstock.core.resources.manifest import Manifest
+from penstock.core.resources.model import Model
+from penstock.core.resources.status import WITHOUT_EFFECT, Status
+
+ManifestT = TypeVar("ManifestT", bound=Manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a manifest was read: the name of the text, and the folder its paths start from."""
+
+    source: str
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource(Generic[ManifestT]):
+    """What the control plane keeps of one resource. It never changes; changes make a new one."""
+
+    manifest: ManifestT
+    origin: Origin
+    status: Status
+
+    @property
+    def name(self) -> str:
+        """Short for ``manifest.metadata.name``."""
+        return self.manifest.metadata.name
+
+    @property
+    def kind(self) -> str:
+        """Short for ``manifest.kind``."""
+        return self.manifest.kind
+
+    def document(self) -> dict[str, Any]:
+        """The resource as JSON: its manifest and its status."""
+        return self.manifest.document() | {
+            "status": self.status.model_dump(mode="json", by_alias=True)
+        }
+
+    def with_status(self, status: Status) -> Resource[ManifestT]:
+        """The same resource, standing differently."""
+        return self if status is self.status else replace(self, status=status)
+
+
+def create(
+    manifest: ManifestT,
+    origin: Origin,
+    *,
+    revision: int,
+    now_ms: float,
+    without_effect: tuple[str, ...] = (),
+) -> Resource[ManifestT]:
+    """The first version of a resource. ``without_effect``: a sentence for each idle field."""
+    status = Status(revision=revision, version=1)
+    return Resource(manifest, origin, _with_idle(status, without_effect, now_ms))
+
+
+def update(
+    old: Resource[ManifestT],
+    manifest: ManifestT,
+    origin: Origin,
+    *,
+    revision: int,
+    now_ms: float,
+    without_effect: tuple[str, ...] = (),
+) -> Resource[ManifestT]:
+    """What ``old`` becomes when ``manifest`` is applied; ``old`` itself when nothing changes.
+
+    A change of the spec makes the next version; a change of labels or annotations does not, nor
+    does another place of the same manifest, except where modules are looked up in its folder.
+    """
+    version = old.status.version
+    if _means_another(old, manifest, origin):
+        version += 1
+    elif manifest == old.manifest:
+        return old
+    status = old.status.model_copy(update={"revision": revision, "version": version})
+    return Resource(manifest, origin, _with_idle(status, without_effect, now_ms))
+
+
+def _means_another(old: Resource[ManifestT], manifest: Manifest, origin: Origin) -> bool:
+    if manifest.spec != old.manifest.spec:
+        return True
+    return (
+        isinstance(manifest, Model)
+        and manifest.spec.python is not None
+        and origin.folder != old.origin.folder
+    )
+
+
+def _with_idle(status: Status, without_effect: tuple[str, ...], now_ms: float) -> Status:
+    if not without_effect:
+        return status.without_condition(WITHOUT_EFFECT)
+    return status.with_condition(
+        WITHOUT_EFFECT, "True", "AcceptedWithoutEffect", " ".join(without_effect), now_ms=now_ms
+    )

@@ -1,0 +1,40 @@
+"""A server: where models are loaded and called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, TypeAlias
+
+from pydantic import JsonValue
+
+from penstock.core.resources.manifest import Manifest
+from penstock.core.resources.value import Count, Flag, Text, Value
+
+Kubernetes: TypeAlias = Mapping[str, JsonValue]
+"""A section of Kubernetes' own, kept as it is written and not looked into."""
+
+
+class ServerDeclaration(Value):
+    """The ``spec`` of a server.
+
+    ``server_config`` names the kind of server (``mlserver``, ``triton``); ``capabilities``
+    replace what that kind offers to models, ``extra_capabilities`` are added to it.
+    """
+
+    server_config: Text
+    capabilities: tuple[Text, ...] = ()
+    extra_capabilities: tuple[Text, ...] = ()
+    replicas: Count = 1
+    min_replicas: Count | None = None
+    max_replicas: Count | None = None
+    pod_spec: Kubernetes | None = None
+    image_overrides: Kubernetes | None = None
+    stateful_set_persistent_volume_claim_retention_policy: Kubernetes | None = None
+    disable_auto_update: Flag = False
+
+
+class Server(Manifest):
+    """The manifest of a server."""
+
+    kind: Literal["Server"] = "Server"
+    spec: ServerDeclaration

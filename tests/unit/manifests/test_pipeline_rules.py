@@ -1,0 +1,249 @@
+"""What DATAFLOW.md refuses of one pipeline, each rule with the sentence that a person gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from penstock.core.manifests import ManifestSet
+from penstock.core.manifests.pipeline_rules import MAX_HINTS
+
+Read = Callable[..., ManifestSet]
+Problems = Callable[..., list[str]]
+
+HEAD = "kind: Pipeline\nmetadata: {name: p}\nspec:\n"
+NO_NAME = "letters, digits, '-' and '_' are allowed, with a letter or digit at both ends"
+
+REFUSED = {
+    "no steps": (
+        "  steps: []",
+        ["4:10: spec.steps: a pipeline has at least one step"],
+    ),
+    "illegal step name": (
+        "  steps: [{name: a.b}]",
+        [f"4:18: spec.steps[0].name: 'a.b' is no name: {NO_NAME}"],
+    ),
+    "step name too long": (
+        f"  steps: [{{name: {'a' * 64}}}]",
+        [
+            f"4:18: spec.steps[0].name: the name '{'a' * 63}...' has 64 characters, "
+            "and 63 are allowed"
+        ],
+    ),
+    "step name twice": (
+        "  steps:\n  - {name: a}\n  - {name: a, inputs: [a]}",
+        [
+            "6:12: spec.steps[1].name: the name 'a' is taken by spec.steps[0]; "
+            "give the step another name, and name its model with the key model",
+        ],
+    ),
+    "step named as its pipeline": (
+        "  steps: [{name: p}]",
+        [
+            "4:18: spec.steps[0].name: the step 'p' is named as its pipeline; "
+            "give the step another name, and name its model with the key model"
+        ],
+    ),
+    "unknown steps": (
+        "  steps:\n  - {name: scale}\n  - {name: b, inputs: [scal], triggers: [xyz]}\n"
+        "  output: {steps: [B]}",
+        [
+            "6:24: spec.steps[1].inputs[0]: there is no step 'scal' in this pipeline; "
+            "did you mean 'scale'?",
+            "6:42: spec.steps[1].triggers[0]: there is no step 'xyz' in this pipeline",
+            "7:20: spec.output.steps[0]: there is no step 'B' in this pipeline; did you mean 'b'?",
+        ],
+    ),
+    "no reference": (
+        "  steps: [{name: a, inputs: [p.output.x]}]",
+        [
+            "4:30: spec.steps[0].inputs[0]: 'p.output.x' is no reference: "
+            "after the name comes 'inputs' or 'outputs', not 'output'"
+        ],
+    ),
+    "own output as a source": (
+        "  steps: [{name: a, inputs: [p.outputs]}]",
+        [
+            "4:30: spec.steps[0].inputs[0]: 'p.outputs' is the pipeline's own output, "
+            "which nothing inside it can read"
+        ],
+    ),
+    "overlap": (
+        "  steps:\n  - {name: a}\n  - {name: b, inputs: [a, a.outputs.x], triggers: [a, a]}\n"
+        "  output: {steps: [a.outputs.x, a]}",
+        [
+            "6:27: spec.steps[1].inputs[1]: 'a.outputs.x' overlaps 'a' in this list; "
+            "a reference stands once in a list",
+            "6:55: spec.steps[1].triggers[1]: 'a' stands twice in this list; "
+            "a reference stands once in a list",
+            "7:33: spec.output.steps[1]: 'a' overlaps 'a.outputs.x' in this list; "
+            "a reference stands once in a list",
+        ],
+    ),
+    "two references to one port, written differently": (
+        "  steps: [{name: a, inputs: [p, p.inputs]}]",
+        [
+            "4:33: spec.steps[0].inputs[1]: 'p.inputs' stands twice in this list; "
+            "a reference stands once in a list"
+        ],
+    ),
+    "tensorMap of what is no source there": (
+        "  steps:\n  - {name: a, tensorMap: {a.outputs.x: z}}\n"
+        "  - {name: b, inputs: [a.outputs.x], triggers: [c], tensorMap: {c.outputs.q: z}}\n"
+        "  - {name: c}\n  output: {steps: [b], tensorMap: {c.outputs.x: y}}",
+        [
+            "5:27: spec.steps[0].tensorMap[\"a.outputs.x\"]: no source here covers 'a.outputs.x'; "
+            "did you mean 'p.inputs.x'?",
+            "6:65: spec.steps[1].tensorMap[\"c.outputs.q\"]: no source here covers 'c.outputs.q'; "
+            "did you mean 'a.outputs.x'?",
+            "8:36: spec.output.tensorMap[\"c.outputs.x\"]: no source here covers 'c.outputs.x'; "
+            "did you mean 'b.outputs.x'?",
+        ],
+    ),
+    "tensorMap far from every source": (
+        "  steps: [{name: a, inputs: [p.inputs.x], tensorMap: {qqqqqqqqqq.outputs.zz: b}}]",
+        [
+            '4:55: spec.steps[0].tensorMap["qqqqqqqqqq.outputs.zz"]: no source here covers '
+            "'qqqqqqqqqq.outputs.zz'; the sources are p.inputs.x"
+        ],
+    ),
+    "tensorMap of a whole port": (
+        "  steps: [{name: a, tensorMap: {p: z}}]",
+        [
+            "4:33: spec.steps[0].tensorMap.p: 'p' names no tensor; a key of tensorMap is written "
+            "in full, as 'p.inputs.<tensor>'"
+        ],
+    ),
+    "tensorMap of the input without external inputs": (
+        "  steps: [{name: a}]\n  input: {tensorMap: {o.outputs.x: y}}",
+        [
+            "5:23: spec.input.tensorMap[\"o.outputs.x\"]: no source here covers 'o.outputs.x'; "
+            "there are no sources here"
+        ],
+    ),
+    "own input as output": (
+        "  steps: [{name: a}]\n  output: {steps: [p.inputs.x, p]}",
+        [
+            "5:20: spec.output.steps[0]: 'p.inputs.x' is the pipeline's own input, "
+            "which cannot be its output",
+            "5:32: spec.output.steps[1]: 'p' overlaps 'p.inputs.x' in this list; "
+            "a reference stands once in a list",
+            "5:32: spec.output.steps[1]: 'p.inputs' is the pipeline's own input, "
+            "which cannot be its output",
+        ],
+    ),
+    "output of nothing": (
+        "  steps: [{name: a}]\n  output: {steps: []}",
+        [
+            "5:19: spec.output.steps: an output has at least one reference; "
+            "leave the output out for a pipeline that is asynchronous only"
+        ],
+    ),
+    "circles": (
+        "  steps:\n  - {name: a, inputs: [c]}\n  - {name: b, inputs: [a.inputs]}\n"
+        "  - {name: c, triggers: [b]}\n  - {name: d, inputs: [d.inputs]}\n"
+        "  - {name: e, inputs: [d, a]}",
+        [
+            "5:5: spec.steps[0]: the steps wait for each other in a circle: a -> b -> c -> a",
+            "8:5: spec.steps[3]: the step 'd' waits for itself: d -> d",
+        ],
+    ),
+    "two tensors of one name under inner": (
+        "  steps:\n  - {name: a}\n  - {name: b}\n"
+        "  - {name: c, inputs: [a.outputs.x, b.outputs.x]}\n"
+        "  - {name: d, inputs: [a.outputs.x, b.outputs.y], tensorMap: {b.outputs.y: x}}",
+        [
+            "7:37: spec.steps[2].inputs[1]: 'a.outputs.x' and 'b.outputs.x' both bring a tensor "
+            "named 'x'; rename one of them with tensorMap",
+            "8:37: spec.steps[3].inputs[1]: 'a.outputs.x' and 'b.outputs.y' both bring a tensor "
+            "named 'x'; rename one of them with tensorMap",
+        ],
+    ),
+    "model and pipeline": (
+        "  steps: [{name: a, model: m, pipeline: q}]",
+        [
+            "4:11: spec.steps[0]: a step calls a model or a pipeline; "
+            "write either model or pipeline",
+            "4:31: spec.steps[0].pipeline: pipelines as steps are not supported yet; leave it out",
+        ],
+    ),
+    "itself as a step": (
+        "  steps: [{name: a, pipeline: p}]",
+        [
+            "4:21: spec.steps[0].pipeline: pipelines as steps are not supported yet; leave it out",
+            "4:31: spec.steps[0].pipeline: a pipeline cannot be a step of itself",
+        ],
+    ),
+    "external inputs of itself": (
+        "  steps: [{name: a}]\n  input: {externalInputs: [p.step.a, o.x]}",
+        [
+            "5:11: spec.input.externalInputs: inputs from other pipelines are not supported yet; "
+            "leave it out",
+            "5:28: spec.input.externalInputs[0]: 'p.step.a' is of this pipeline, not of another",
+            "5:38: spec.input.externalInputs[1]: 'o.x' is no reference: "
+            "after the name comes 'inputs', 'outputs' or 'step', not 'x'",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize(("spec", "sentences"), REFUSED.values(), ids=REFUSED)
+def test_refused(problems: Problems, spec: str, sentences: list[str]) -> None:
+    assert problems(HEAD + spec) == [f"a.yaml:{sentence}" for sentence in sentences]
+
+
+ACCEPTED = {
+    "triggers only: the inputs are the pipeline's": (
+        "  steps: [{name: a}, {name: b, triggers: [a]}]"
+    ),
+    "one reference as input and as trigger": (
+        "  steps: [{name: a}, {name: b, inputs: [a], triggers: [a, p]}]"
+    ),
+    "two tensors of one source": (
+        "  steps: [{name: a}, {name: b, inputs: [a.outputs.x, a.outputs.y]}]"
+    ),
+    "one name from branches of which one comes": (
+        "  steps: [{name: a}, {name: b}, "
+        "{name: c, inputs: [a.outputs.x, b.outputs.x], inputsJoinType: any}]"
+    ),
+    "one name from sources that may not both come": (
+        "  steps: [{name: a}, {name: b}, "
+        "{name: c, inputs: [a.outputs.x, b.outputs.x], inputsJoinType: outer}]"
+    ),
+    "one name made two by renaming": (
+        "  steps: [{name: a}, {name: b}, {name: c, inputs: [a.outputs.x, b.outputs.x], "
+        "tensorMap: {b.outputs.x: y}}]"
+    ),
+    "one name twice in an output": (
+        "  steps: [{name: a}, {name: b}]\n  output: {steps: [a.outputs.x, b.outputs.x]}"
+    ),
+    "a rename of a tensor within a whole port": (
+        "  steps: [{name: a, tensorMap: {p.inputs.x: y}}]\n"
+        "  output: {steps: [a], tensorMap: {a.outputs.x.y: z}}"
+    ),
+    "steps written before those that they read": ("  steps: [{name: b, inputs: [a]}, {name: a}]"),
+    "one model in several steps": ("  steps: [{name: a, model: m}, {name: m}]"),
+}
+
+
+@pytest.mark.parametrize("spec", ACCEPTED.values(), ids=ACCEPTED)
+def test_accepted(read: Read, spec: str) -> None:
+    manifests = read(HEAD + spec)
+    assert list(manifests.pipelines) == ["p"]
+    assert manifests.warnings == ()
+
+
+def test_a_tensor_map_is_not_blamed_for_a_source_that_cannot_be_read(problems: Problems) -> None:
+    spec = "  steps: [{name: a}, {name: b, inputs: [aa], tensorMap: {aa.outputs.x: y}}]"
+    assert problems(HEAD + spec) == [
+        "a.yaml:4:41: spec.steps[1].inputs[0]: there is no step 'aa' in this pipeline; "
+        "did you mean 'a'?"
+    ]
+
+
+def test_only_so_many_problems_come_with_the_nearest_name(problems: Problems) -> None:
+    steps = "".join(f"  - {{name: s{i}, inputs: [s{i}x]}}\n" for i in range(MAX_HINTS + 5))
+    said = problems(f"{HEAD}  steps:\n{steps}")
+    assert len(said) == MAX_HINTS + 5
+    assert sum("did you mean" in one for one in said) == MAX_HINTS
