@@ -1,0 +1,257 @@
+"""The control plane over the real gateways, with a server and a storage that do what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+from harness.joins import Joins
+from harness.simulation import tensor
+
+from penstock.core.clock import SystemClock, VirtualClock
+from penstock.core.contracts.control import Change, ManifestText
+from penstock.core.contracts.gateway import ServerMetadata
+from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.dataflow import Dataflow
+from penstock.core.errors import PenstockError
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.records import Tensors
+from penstock.core.signature import Signature
+
+PATIENCE_S = 10.0
+"""How long a test waits for what must come; only a test that fails waits that long."""
+
+
+class FakeInstance(ModelInstance):
+    """Answers with its input, at once, or when ``gate`` is set."""
+
+    def __init__(self, spec: ModelSpec, signature: Signature | None) -> None:
+        super().__init__(signature)
+        self.spec = spec
+        self.gate: asyncio.Event | None = None
+        self.called = asyncio.Event()
+
+    def infer(self, call: ModelCall) -> Any:
+        self.called.set()
+        return call.tensors if self.gate is None else self._wait(self.gate, call.tensors)
+
+    async def _wait(self, gate: asyncio.Event, tensors: Tensors) -> Tensors:
+        await gate.wait()
+        return tensors
+
+
+class FakeServer(ServerAdapter):
+    """Loads at once; ``held`` names wait in ``load`` until released, ``failing`` ones fail.
+
+    Names in ``failing`` map to the errors of the loads to come, the last one staying.
+    """
+
+    def __init__(self, *capabilities: str) -> None:
+        self._capabilities = frozenset(capabilities)
+        self.held: dict[str, asyncio.Event] = {}
+        self.failing: dict[str, list[Exception]] = {}
+        self.signatures: dict[str, Signature] = {}
+        self.loads: list[ModelSpec] = []
+        self.loading = 0
+        self.most_loading = 0
+        self.loaded: dict[tuple[str, int], FakeInstance] = {}
+        self.unloaded: list[tuple[str, int]] = []
+        self.unloads = asyncio.Event()
+
+    async def start(self) -> None:
+        """There is nothing to start."""
+
+    def capabilities(self) -> frozenset[str]:
+        return self._capabilities
+
+    async def load(self, spec: ModelSpec) -> ModelInstance:
+        self.loads.append(spec)
+        self.loading += 1
+        self.most_loading = max(self.loading, self.most_loading)
+        try:
+            if spec.name in self.held:
+                await self.held[spec.name].wait()
+            errors = self.failing.get(spec.name)
+            if errors:
+                raise errors.pop(0) if len(errors) > 1 else errors[0]
+        finally:
+            self.loading -= 1
+        instance = FakeInstance(spec, self.signatures.get(spec.name, spec.signature))
+        self.loaded[spec.name, spec.version] = instance
+        return instance
+
+    async def unload(self, instance: ModelInstance) -> None:
+        assert isinstance(instance, FakeInstance)
+        key = (instance.spec.name, instance.spec.version)
+        assert self.loaded.get(key) is instance, f"{key} is unloaded twice"
+        del self.loaded[key]
+        self.unloaded.append(key)
+        self.unloads.set()
+
+    async def stop(self) -> None:
+        """There is nothing to stop."""
+
+
+class FakeStorage(ArtifactStorage):
+    """Knows addresses with its scheme; what it fetches is an empty folder."""
+
+    def __init__(self, scheme: str = "fake") -> None:
+        self._scheme = scheme
+        self.fetched: list[str] = []
+        self.error: PenstockError | None = None
+
+    def handles(self, uri: str) -> bool:
+        return uri.startswith(f"{self._scheme}://")
+
+    async def fetch(self, uri: str, into: Path) -> Path:
+        self.fetched.append(uri)
+        if self.error is not None:
+            raise self.error
+        (into / "1").mkdir()
+        return into
+
+
+class Naps:
+    """Stands in for ``asyncio.sleep``: a sleeper wakes when the test says so."""
+
+    def __init__(self) -> None:
+        self.lengths_s: list[float] = []
+        self._sleeping: list[asyncio.Future[None]] = []
+        self._begun = asyncio.Event()
+
+    async def sleep(self, length_s: float) -> None:
+        nap: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.lengths_s.append(length_s)
+        self._sleeping.append(nap)
+        self._begun.set()
+        await nap
+
+    async def wake(self) -> None:
+        """Wait until somebody sleeps, and wake everybody."""
+        await asyncio.wait_for(self._begun.wait(), PATIENCE_S)
+        self._begun.clear()
+        for nap in self._sleeping:
+            if not nap.done():
+                nap.set_result(None)
+        self._sleeping.clear()
+
+
+class Plane:
+    """One control plane and everything around it."""
+
+    def __init__(self, folder: Path, *, history: int = 4096, **servers: FakeServer) -> None:
+        self.clock = VirtualClock(1_700_000_000_000.0)
+        self.server = FakeServer("python", "sklearn")
+        self.storage = FakeStorage()
+        self.naps = Naps()
+        self.metrics = Metrics()
+        self.models = ModelGateway()
+        system_clock = SystemClock()
+        self.dataflow = Dataflow(self.models, self.metrics, system_clock)
+        self.dataflow.start()
+        metadata = ServerMetadata("penstock", "0", ())
+        self.gateway = PipelineGateway(
+            self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
+        )
+        self.gateway.open_intake()
+        self.folder = folder
+        self.control = LocalControlPlane(
+            servers={"inprocess": self.server, **servers},
+            storages=[self.storage],
+            joins=Joins(),
+            models=self.models,
+            gateway=self.gateway,
+            metrics=self.metrics,
+            clock=self.clock,
+            work_folder=folder,
+            history=history,
+            policy=LoadPolicy(parallel=2, sleep=self.naps.sleep, jitter=lambda: 1.0),
+        )
+
+    async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
+        """Apply documents as one set."""
+        text = ManifestText(yaml.safe_dump_all(documents), "test.yaml", "/manifests")
+        return await self.control.apply([text], dry_run=dry_run)
+
+    async def settle(self) -> list[str]:
+        """Wait until nothing more is to come; what is not ready then, as sentences."""
+        return [str(each) for each in await self.control.wait_settled(PATIENCE_S)]
+
+    def condition(self, kind: str, name: str, type: str = "Ready") -> tuple[str, str, str] | None:
+        """Status, reason and message of a condition, if it is there."""
+        for condition in self.control.get(kind, name)["status"]["conditions"]:
+            if condition["type"] == type:
+                return condition["status"], condition["reason"], condition["message"]
+        return None
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait for the change after which ``holds`` is true."""
+        async with asyncio.timeout(PATIENCE_S):
+            if holds():
+                return
+            async for _ in self.control.watch(None, 0):
+                if holds():
+                    return
+
+    async def unloaded(self, *keys: tuple[str, int]) -> None:
+        """Wait until these versions, and no others, have been unloaded."""
+        async with asyncio.timeout(PATIENCE_S):
+            while len(self.server.unloaded) < len(keys):
+                self.server.unloads.clear()
+                await self.server.unloads.wait()
+        assert sorted(self.server.unloaded) == sorted(keys)
+
+    def call(self, target: str, request: InferenceRequest | None = None) -> asyncio.Future[Any]:
+        """Send a request; the future holds the answer, or the error as its result."""
+        answer: asyncio.Future[InferenceResponse | PenstockError]
+        answer = asyncio.get_running_loop().create_future()
+        self.gateway.resolve(target).submit(
+            request or InferenceRequest(None, (tensor("x"),)), {}, None, answer.set_result
+        )
+        return answer
+
+
+@asynccontextmanager
+async def control_plane(folder: Path, **options: Any) -> AsyncIterator[Plane]:
+    """A control plane that runs, and stops afterwards."""
+    plane = Plane(folder, **options)
+    plane.control.start()
+    try:
+        yield plane
+    finally:
+        await plane.control.stop()
+        await plane.dataflow.stop()
+
+
+def model(name: str, **spec: Any) -> dict[str, Any]:
+    """The manifest of a model."""
+    return {
+        "apiVersion": "penstock.io/v1",
+        "kind": "Model",
+        "metadata": {"name": name},
+        "spec": spec or {"python": "models:Any"},
+    }
+
+
+def pipeline(name: str, *models: str, **spec: Any) -> dict[str, Any]:
+    """The manifest of a chain of models, or of whatever ``spec`` says."""
+    steps: Sequence[dict[str, Any]] = [
+        {"name": each, "inputs": [before]} if before else {"name": each}
+        for before, each in zip(("", *models), models, strict=False)
+    ]
+    chain = {"steps": steps, "output": {"steps": [models[-1]]}} if models else {}
+    return {
+        "apiVersion": "penstock.io/v1",
+        "kind": "Pipeline",
+        "metadata": {"name": name},
+        "spec": chain | spec,
+    }

@@ -1,0 +1,197 @@
+"""Bugs that an engine of this kind may well have, and a way to put each into the real one."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import penstock.core.engine
+import penstock.joins
+
+SOURCES = {
+    "engine": Path(penstock.core.engine.__file__).parent,
+    "joins": Path(penstock.joins.__file__).parent,
+}
+
+
+@dataclass(frozen=True)
+class Bug:
+    """A line of the engine or of a join, and what stands in its place."""
+
+    name: str
+    package: str
+    module: str
+    right: str
+    wrong: str
+
+
+BUGS = (
+    Bug(
+        "a failure wins over a skip between inputs and triggers",
+        "engine",
+        "joining",
+        "    if isinstance(triggers, Skip):\n        return triggers\n    if inputs is None",
+        "    if isinstance(inputs, Failed):\n        return inputs\n    if isinstance(triggers, Skip):\n"
+        "        return triggers\n    if inputs is None",
+    ),
+    Bug(
+        "the window counts from when the request came",
+        "engine",
+        "passage",
+        "None if consumer.window_ms is None else now_ms + consumer.window_ms",
+        "None if consumer.window_ms is None else passage.opened_ms + consumer.window_ms",
+    ),
+    Bug(
+        "a late outcome of an abandoned attempt counts",
+        "engine",
+        "engine",
+        "if passage.visits[step.index] is not call:",
+        "if not isinstance(passage.visits[step.index], Call):",
+    ),
+    Bug(
+        "the backoff does not double",
+        "engine",
+        "engine",
+        "step.backoff_ms * 2.0 ** (call.attempt - 1) * jitter",
+        "step.backoff_ms * jitter",
+    ),
+    Bug(
+        "a retry is begun without the time for it",
+        "engine",
+        "engine",
+        "if passage.deadline_ms - now_ms < backoff_ms:",
+        "if passage.deadline_ms - now_ms < 0.0:",
+    ),
+    Bug(
+        "tensors come in another order than the manifest's",
+        "engine",
+        "passage",
+        "for i in indexes for tensor in ends[i]",
+        "for i in reversed(indexes) for tensor in ends[i]",
+    ),
+    Bug(
+        "a tensor that was left out is replaced by the whole record",
+        "engine",
+        "engine",
+        "    return part.left_out\n",
+        "    return body\n",
+    ),
+    Bug(
+        "the last failure is passed on and not the first of the manifest",
+        "engine",
+        "joining",
+        "sorted(skip.because)",
+        "sorted(skip.because, reverse=True)",
+    ),
+    Bug(
+        "a skipped step leaves the readers of its inputs waiting",
+        "engine",
+        "engine",
+        "        if step.input_feeds:\n            flow.append((step.input_feeds, marker))\n",
+        "",
+    ),
+    Bug(
+        "any runs again when another source comes",
+        "engine",
+        "engine",
+        "                elif not isinstance(gate, Gate):\n                    continue",
+        "                elif not isinstance(gate, Gate) and isinstance(body, MARKERS):\n"
+        "                    continue\n"
+        "                elif not isinstance(gate, Gate):\n"
+        "                    gate = visits[index] = Gate(passage, consumer, now_ms)\n"
+        "                if False:\n                    continue",
+    ),
+    Bug(
+        "a failure after the answer is lost",
+        "engine",
+        "engine",
+        "        if passage.answered or passage.plan.output is None:\n"
+        "            out.append(DeadLetter(passage, failed))\n",
+        "        if passage.answered or passage.plan.output is None:\n            pass\n",
+    ),
+    Bug(
+        "references that one record ends are told one by one",
+        "engine",
+        "engine",
+        "                for part in inputs:\n"
+        "                    gate.inputs.end(part.position, take(part, body), now_ms, gate.instant)\n",
+        "                for part in inputs:\n"
+        "                    gate.inputs.end(part.position, take(part, body), now_ms, gate.instant)\n"
+        "                    if len(inputs) > 1 and gate.inputs.verdict is None:\n"
+        "                        decide(gate.inputs, gate, now_ms)\n",
+    ),
+    Bug(
+        "under inner a failure decides before an absence can",
+        "joins",
+        "inner",
+        "        if still_open:\n",
+        "        if still_open and not failed:\n",
+    ),
+    Bug(
+        "outer waits for the rest when a source failed",
+        "joins",
+        "outer",
+        "        if failed:\n",
+        "        if failed and not view.having(SourceState.OPEN):\n",
+    ),
+)
+
+
+@contextmanager
+def installed(bug: Bug) -> Iterator[tuple[ModuleType, ModuleType]]:
+    """The engine and the joins as packages of their own, with the bug in them."""
+    names = {package: f"bugged_{package}" for package in SOURCES}
+    try:
+        for package, folder in SOURCES.items():
+            _load(package, folder, names, bug)
+        yield sys.modules[names["engine"]], sys.modules[names["joins"]]
+    finally:
+        for name in [each for each in sys.modules if each.startswith("bugged_")]:
+            del sys.modules[name]
+
+
+def _load(package: str, folder: Path, names: dict[str, str], bug: Bug) -> None:
+    """Make the package's modules known; each is run when it is first imported."""
+    sources = {}
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text()
+        if package == bug.package and path.stem == bug.module:
+            assert text.count(bug.right) == 1, f"'{bug.name}' has no one place in {path.name}"
+            text = text.replace(bug.right, bug.wrong)
+        text = text.replace("penstock.core.engine", names["engine"])
+        sources[path.stem] = (path, text.replace("penstock.joins", names["joins"]))
+    sys.meta_path.insert(0, _Finder(names[package], sources))
+    try:
+        importlib.import_module(names[package])
+        for stem in sources:
+            if stem != "__init__":
+                importlib.import_module(f"{names[package]}.{stem}")
+    finally:
+        sys.meta_path.pop(0)
+
+
+class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds the modules of one such package in memory."""
+
+    def __init__(self, name: str, sources: dict[str, tuple[Path, str]]) -> None:
+        self._name = name
+        self._sources = sources
+
+    def find_spec(
+        self, fullname: str, path: object, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        head, _, stem = fullname.partition(".")
+        if head != self._name or (stem or "__init__") not in self._sources:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=not stem)
+
+    def exec_module(self, module: ModuleType) -> None:
+        stem = module.__name__.partition(".")[2] or "__init__"
+        path, text = self._sources[stem]
+        exec(compile(text, str(path), "exec"), module.__dict__)
