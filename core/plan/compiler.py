@@ -10,6 +10,7 @@ from penstock.core.engine.joining import ask
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories, JoinSpec, make_join
 from penstock.core.plan.graph import Consumer, Feed, JoinPlan, Part, Plan, StepPlan
+from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_source, parse_tensor_key
 from penstock.core.resources import Pipeline, Step
@@ -18,6 +19,18 @@ Recording: TypeAlias = Literal["boundary", "all", "none"]
 """Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
 
 _INNER = JoinSpec("inner")
+
+
+class PlanError(InvalidRequestError):
+    """A pipeline cannot be compiled. ``problems`` are key paths of its manifest, with a sentence
+    for each."""
+
+    def __init__(self, name: str, problems: Sequence[tuple[KeyPath, str]]) -> None:
+        self.problems = tuple(problems)
+        details = [f"{format_path(path)}: {said}" for path, said in problems]
+        super().__init__(
+            f"pipeline '{name}' cannot be loaded: {'; '.join(details)}", details=details
+        )
 
 
 class _Joined:
@@ -33,12 +46,12 @@ def compile_pipeline(
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports emit what they hold. Raises InvalidRequestError with every problem
-    of the joins (unknown names, options that a strategy refuses) in its details.
+    ``record`` says which ports emit what they hold. Raises PlanError with every problem of the
+    joins (unknown names, options that a strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
-    problems: list[str] = []
+    problems: list[tuple[KeyPath, str]] = []
     joined = [_joined(step, name) for step in spec.steps]
     if spec.output is not None:
         joined.append(_Joined(spec.output.steps, (), name))
@@ -47,22 +60,22 @@ def compile_pipeline(
         maps.append(spec.output.tensor_map)
     feeds = _feeds_by_port(joined, maps, name)
 
-    def join(join_spec: JoinSpec, sources: Sequence[Source], where: str) -> JoinPlan:
+    def join(join_spec: JoinSpec, sources: Sequence[Source], where: KeyPath) -> JoinPlan:
         references = tuple(source.text for source in sources)
         try:
             strategy = make_join(join_spec, joins)
             strategy.check(references)
         except ValueError as error:
-            problems.append(f"{where}: {error}")
+            problems.append((where, str(error)))
             strategy = make_join(_INNER, joins)
         return _join_plan(strategy, references)
 
     inputs = [
-        join(step.inputs_join_type, joined[i].inputs, f"spec.steps[{i}].inputsJoinType")
+        join(step.inputs_join_type, joined[i].inputs, ("spec", "steps", i, "inputsJoinType"))
         for i, step in enumerate(spec.steps)
     ]
     triggers = [
-        join(step.triggers_join_type, joined[i].triggers, f"spec.steps[{i}].triggersJoinType")
+        join(step.triggers_join_type, joined[i].triggers, ("spec", "steps", i, "triggersJoinType"))
         if step.triggers
         else None
         for i, step in enumerate(spec.steps)
@@ -72,15 +85,13 @@ def compile_pipeline(
         output = Consumer(
             index=len(spec.steps),
             name="output",
-            inputs=join(spec.output.steps_join, joined[-1].inputs, "spec.output.stepsJoin"),
+            inputs=join(spec.output.steps_join, joined[-1].inputs, ("spec", "output", "stepsJoin")),
             triggers=None,
             window_ms=spec.output.join_window_ms or None,
             may_clash=False,
         )
     if problems:
-        raise InvalidRequestError(
-            f"pipeline '{name}' cannot be loaded: {'; '.join(problems)}", details=problems
-        )
+        raise PlanError(name, problems)
     untriggered = [triggers[i] is None for i in range(len(spec.steps))] + [True]
 
     def feeds_of(port: Port) -> tuple[Feed, ...]:
