@@ -12,7 +12,7 @@ MAX_LENGTH = 100
 def nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that ``name`` was most likely meant to be, or None when none is close.
 
-    Case does not matter; of equally close candidates the first in the alphabet is taken.
+    Case does not matter.
     """
     if len(name) > MAX_LENGTH:
         return None

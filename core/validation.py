@@ -100,7 +100,8 @@ class _Finding:
         kind, context = self.details["type"], self.details.get("ctx", {})
         if kind in _BOUNDS:
             name, wording = _BOUNDS[kind]
-            return wording.format(context[name])
+            bound = context[name]
+            return wording.format(f"{bound:g}" if isinstance(bound, float) else bound)
         if kind in ("literal_error", "enum"):
             return f"one of {context['expected']}"
         return _WANTED.get(kind)

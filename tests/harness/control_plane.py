@@ -19,7 +19,7 @@ from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, S
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
 from penstock.core.dataflow import Dataflow
-from penstock.core.errors import PenstockError
+from penstock.core.errors import InvalidRequestError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -29,6 +29,9 @@ from penstock.core.signature import Signature
 
 PATIENCE_S = 10.0
 """How long a test waits for what must come; only a test that fails waits that long."""
+
+BAD = "models:Bad"
+"""A model that cannot be loaded."""
 
 
 class FakeInstance(ModelInstance):
@@ -52,13 +55,14 @@ class FakeInstance(ModelInstance):
 class FakeServer(ServerAdapter):
     """Loads at once; ``held`` names wait in ``load`` until released, ``failing`` ones fail.
 
-    Names in ``failing`` map to the errors of the loads to come, the last one staying.
+    Names in ``failing`` map to the errors of the loads to come (None for one that succeeds), the
+    last one staying.
     """
 
     def __init__(self, *capabilities: str) -> None:
         self._capabilities = frozenset(capabilities)
         self.held: dict[str, asyncio.Event] = {}
-        self.failing: dict[str, list[Exception]] = {}
+        self.failing: dict[str, list[Exception | None]] = {}
         self.signatures: dict[str, Signature] = {}
         self.loads: list[ModelSpec] = []
         self.loading = 0
@@ -66,6 +70,7 @@ class FakeServer(ServerAdapter):
         self.loaded: dict[tuple[str, int], FakeInstance] = {}
         self.unloaded: list[tuple[str, int]] = []
         self.unloads = asyncio.Event()
+        self.begun = asyncio.Event()
 
     async def start(self) -> None:
         """There is nothing to start."""
@@ -76,13 +81,17 @@ class FakeServer(ServerAdapter):
     async def load(self, spec: ModelSpec) -> ModelInstance:
         self.loads.append(spec)
         self.loading += 1
+        self.begun.set()
         self.most_loading = max(self.loading, self.most_loading)
         try:
             if spec.name in self.held:
                 await self.held[spec.name].wait()
-            errors = self.failing.get(spec.name)
-            if errors:
-                raise errors.pop(0) if len(errors) > 1 else errors[0]
+            errors = self.failing.get(spec.name, [None])
+            error = errors.pop(0) if len(errors) > 1 else errors[0]
+            if error is not None:
+                raise error
+            if spec.python == BAD:
+                raise InvalidRequestError("it is a bad one")
         finally:
             self.loading -= 1
         instance = FakeInstance(spec, self.signatures.get(spec.name, spec.signature))
@@ -148,7 +157,9 @@ class Naps:
 class Plane:
     """One control plane and everything around it."""
 
-    def __init__(self, folder: Path, *, history: int = 4096, **servers: FakeServer) -> None:
+    def __init__(
+        self, folder: Path, *, history: int = 4096, parallel: int = 2, **servers: FakeServer
+    ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
         self.server = FakeServer("python", "sklearn")
         self.storage = FakeStorage()
@@ -174,7 +185,7 @@ class Plane:
             clock=self.clock,
             work_folder=folder,
             history=history,
-            policy=LoadPolicy(parallel=2, sleep=self.naps.sleep, jitter=lambda: 1.0),
+            policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
@@ -209,6 +220,25 @@ class Plane:
                 self.server.unloads.clear()
                 await self.server.unloads.wait()
         assert sorted(self.server.unloaded) == sorted(keys)
+
+    async def loading(self, count: int) -> None:
+        """Wait until so many loads are under way."""
+        async with asyncio.timeout(PATIENCE_S):
+            while self.server.loading < count:
+                self.server.begun.clear()
+                await self.server.begun.wait()
+
+    async def quiet(self) -> None:
+        """Wait until nothing is being taken away any more."""
+        words = ("removing", "retiring", "forgetting", "undoing", "draining")
+        async with asyncio.timeout(PATIENCE_S):
+            while tasks := [t for t in asyncio.all_tasks() if t.get_name().startswith(words)]:
+                await asyncio.wait(tasks)
+
+    async def turns(self) -> None:
+        """Let everything run that waits for nothing."""
+        for _ in range(20):
+            await asyncio.sleep(0)
 
     def call(self, target: str, request: InferenceRequest | None = None) -> asyncio.Future[Any]:
         """Send a request; the future holds the answer, or the error as its result."""

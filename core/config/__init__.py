@@ -1,0 +1,26 @@
+"""The config file: typed sections, and how it is read."""
+
+from penstock.core.config.config import Config, PluginsSection, TransportSection
+from penstock.core.config.load import examine_config, load_config
+from penstock.core.config.sections import (
+    DefaultsSection,
+    GrpcSection,
+    LimitsSection,
+    LoggingSection,
+    RestSection,
+    Section,
+)
+
+__all__ = [
+    "Config",
+    "DefaultsSection",
+    "GrpcSection",
+    "LimitsSection",
+    "LoggingSection",
+    "PluginsSection",
+    "RestSection",
+    "Section",
+    "TransportSection",
+    "examine_config",
+    "load_config",
+]

@@ -1,0 +1,97 @@
+"""What plug-ins implement: one abstract class per kind, with the values that pass in and out."""
+
+from penstock.core.contracts.command import Command
+from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.explainer import Explainer
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.join import (
+    Decision,
+    JoinStrategy,
+    JoinView,
+    Run,
+    Skip,
+    SourceState,
+    SourceView,
+    Wait,
+)
+from penstock.core.contracts.middleware import CallNext, GatewayRequest, Middleware
+from penstock.core.contracts.model import (
+    Loader,
+    ModelCall,
+    ModelInstance,
+    ModelSpec,
+    ServerAdapter,
+)
+from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.placement import (
+    Filter,
+    ModelDemand,
+    PlacementSnapshot,
+    ServerSnapshot,
+    Sorter,
+)
+from penstock.core.contracts.router import Candidate, RoutedRequest, Router
+from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
+from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.contracts.transport import (
+    Delivery,
+    FencedError,
+    Membership,
+    Output,
+    Owner,
+    Ownership,
+    Reader,
+    StreamSpec,
+    Transport,
+    Written,
+)
+
+__all__ = [
+    "ArtifactStorage",
+    "CallNext",
+    "Candidate",
+    "Command",
+    "ControlPlane",
+    "Decision",
+    "Delivery",
+    "Explainer",
+    "FencedError",
+    "Filter",
+    "FrontEnd",
+    "FrontEndContext",
+    "Gateway",
+    "GatewayRequest",
+    "JoinStrategy",
+    "JoinView",
+    "Loader",
+    "Membership",
+    "Middleware",
+    "ModelCall",
+    "ModelDemand",
+    "ModelInstance",
+    "ModelLoad",
+    "ModelSpec",
+    "Observer",
+    "Output",
+    "Owner",
+    "Ownership",
+    "Page",
+    "PlacementSnapshot",
+    "Reader",
+    "RoutedRequest",
+    "Router",
+    "Run",
+    "Scaler",
+    "ScalingDecision",
+    "ServerAdapter",
+    "ServerSnapshot",
+    "Skip",
+    "Sorter",
+    "SourceState",
+    "SourceView",
+    "StreamSpec",
+    "Transport",
+    "Wait",
+    "Written",
+]

@@ -1,0 +1,34 @@
+"""The contract of an observer: who looks at the runtime's counters."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from penstock.core.contracts.frontend import Page
+
+if TYPE_CHECKING:
+    # Counters know plans, and plans know the contract of joins.
+    from penstock.core.metrics import Metrics
+
+
+class Observer(ABC):
+    """Looks at counters when it likes to; it is not called per request."""
+
+    @abstractmethod
+    def start(self, metrics: Metrics) -> None:
+        """Called once on the event loop, before anything is served.
+
+        ``metrics`` is alive: its numbers change between any two awaits. An error refuses start-up.
+        """
+
+    def pages(self) -> Mapping[str, Page]:
+        """Pages for the REST front end by path, as ``/metrics``; asked for once, after the start.
+
+        A page is made on the event loop whenever somebody asks for it.
+        """
+        return {}
+
+    async def stop(self) -> None:  # noqa: B027 - an optional hook
+        """Called once, when nothing is served any more. An error is logged."""

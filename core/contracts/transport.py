@@ -1,0 +1,175 @@
+"""The contract of a transport: how records cross a process boundary.
+
+A transport keeps *streams*. A stream has *partitions*, numbered from 0, and a partition is a
+sequence of records with growing offsets. Who reads shares the partitions of one stream, under the
+name of a *group*: each partition number has one *owner* in a group at a time. Progress is kept per
+group and partition; what was delivered and not finished is delivered again to the next owner.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
+
+from penstock.core.errors import ConflictError
+from penstock.core.records import Record
+
+
+class FencedError(ConflictError):
+    """The ownership is over: another owner has, or may have, the partition by now.
+
+    The deliveries belong to that one; nothing of the refused call was done.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSpec:
+    """A stream as it is wanted. A ``compacted`` one may keep only the last record of each key."""
+
+    name: str
+    partitions: int = 1
+    compacted: bool = False
+
+
+class Output(NamedTuple):
+    """A record to be written. Without a partition, the record's key decides it."""
+
+    stream: str
+    record: Record
+    partition: int | None = None
+
+
+class Written(NamedTuple):
+    """Where a record went. ``time_ms`` is the transport's time, in ms since the epoch."""
+
+    stream: str
+    partition: int
+    offset: int
+    time_ms: float
+
+
+class Ownership(NamedTuple):
+    """The right to read one partition number for a group. ``epoch`` grows with every change."""
+
+    group: str
+    stream: str
+    partition: int
+    epoch: int
+
+
+class Delivery(NamedTuple):
+    """A record as an owner gets it. ``attempt`` counts from 1, over all owners of the group."""
+
+    stream: str
+    partition: int
+    offset: int
+    record: Record
+    attempt: int
+    time_ms: float
+
+
+class Owner(ABC):
+    """Who competes for partitions. Called on the event loop, by the transport."""
+
+    @abstractmethod
+    async def won(self, ownership: Ownership) -> None:
+        """The partition is this owner's from now on; it usually begins to read."""
+
+    @abstractmethod
+    async def lost(self, ownership: Ownership) -> None:
+        """The partition goes to somebody else once this returns, or has gone already.
+
+        The owner stops reading, and may still finish what it has; a :class:`FencedError` then says
+        that it was too late. Must return within seconds.
+        """
+
+
+class Membership(ABC):
+    """A place in a group, from :meth:`Transport.compete`."""
+
+    @abstractmethod
+    async def leave(self) -> None:
+        """Give the place up. Every partition it owns is lost (``lost`` is called) before this
+        returns."""
+
+
+class Reader(ABC):
+    """Reads one partition number of some streams, for as long as the ownership holds."""
+
+    @abstractmethod
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        """The next records, at least one and at most ``limit``; waits until there is one.
+
+        Records of one stream come in the order of their offsets, each once per reader. Raises
+        FencedError when the ownership is over, also while it waits.
+        """
+
+
+class Transport(ABC):
+    """Keeps streams. All methods are called on the event loop, between start and stop.
+
+    Made with the options of the section ``transport`` of the config file, when its plug-in
+    registers a schema for them, else without arguments.
+    """
+
+    crosses_processes: ClassVar[bool] = True
+    """Whether other processes see the same streams."""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Connect. Raises NotReadyError with what to do when the other side cannot be had."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Let go of everything. All memberships have left before."""
+
+    @abstractmethod
+    async def make_streams(self, specs: Sequence[StreamSpec]) -> None:
+        """See to it that the streams exist; partitions are added where there are too few.
+
+        Raises ConflictError when a stream exists with more partitions than wanted, or with
+        another ``compacted``.
+        """
+
+    @abstractmethod
+    async def delete_streams(self, names: Sequence[str]) -> None:
+        """Delete streams with all their records. Unknown names are ignored. Who reads a deleted
+        stream gets no more records of it; who owns partitions of one loses them."""
+
+    @abstractmethod
+    async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
+        """Write records, and return when all are acknowledged, in the order of ``outputs``.
+
+        Raises NotFoundError for an unknown stream or partition, TooLargeError for a record over
+        the transport's limit, OverloadedError at a bound; nothing is written then. Raises
+        NotReadyError when the acknowledgement is missing; some may have been written then.
+        """
+
+    @abstractmethod
+    async def compete(self, group: str, stream: str, owner: Owner) -> Membership:
+        """Take part in sharing the partitions of ``stream`` within ``group``.
+
+        ``owner.won`` and ``owner.lost`` are called as partitions come and go, one call at a time
+        for each partition. Raises NotFoundError for an unknown stream.
+        """
+
+    @abstractmethod
+    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
+        """A reader of the owned partition number of ``streams``, from the group's progress on.
+
+        ``streams`` may hold the competed-for stream and others that have that partition number.
+        Raises FencedError when the ownership is over, NotFoundError for an unknown stream.
+        """
+
+    @abstractmethod
+    async def finish(
+        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+    ) -> Sequence[Written]:
+        """Write ``outputs``, and mark ``deliveries`` as done, in whatever order they were given.
+
+        The outputs are acknowledged before anything counts as done; a transport that can do both
+        as one does (exactly once). Raises FencedError, and what :meth:`publish` raises; nothing
+        counts as done then.
+        """

@@ -1,0 +1,122 @@
+"""One partition of one stream: its records, and how far each group has come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from penstock.core.contracts.transport import Delivery
+from penstock.core.records import Record
+
+
+class _Entry(NamedTuple):
+    record: Record
+    time_ms: float
+
+
+class Progress:
+    """How far one group has come in one partition.
+
+    Every offset below ``done_below`` is finished; of those above, the ones in ``done`` are.
+    """
+
+    __slots__ = ("attempts", "done", "done_below")
+
+    def __init__(self, done_below: int) -> None:
+        self.done_below = done_below
+        self.done: set[int] = set()
+        self.attempts: dict[int, int] = {}
+
+    def is_done(self, offset: int) -> bool:
+        """Whether the record at ``offset`` is finished."""
+        return offset < self.done_below or offset in self.done
+
+
+class Partition:
+    """Holds at most ``max_records`` records.
+
+    What every group has finished gives way to new records. So does the oldest record of a stream
+    that nobody reads, but never the last one of a key in a compacted stream.
+    """
+
+    def __init__(self, stream: str, number: int, compacted: bool, max_records: int) -> None:
+        self._stream = stream
+        self._number = number
+        self._compacted = compacted
+        self._max_records = max_records
+        self._entries: dict[int, _Entry] = {}
+        self._last_of_key: dict[bytes, int] = {}
+        self._next_offset = 0
+        self._groups: dict[str, Progress] = {}
+        self.wakers: set[asyncio.Event] = set()
+        """Set when a record arrives."""
+
+    def room_for(self, keys: Sequence[bytes]) -> bool:
+        """Whether records of these keys can be appended."""
+        if self._compacted:
+            new = len(set(keys) - self._last_of_key.keys())
+            return len(self._entries) + new <= self._max_records
+        first = self._next_offset - len(self._entries)
+        removable = min(self._done_by_all(), self._next_offset) - first
+        return len(self._entries) + len(keys) - removable <= self._max_records
+
+    def append(self, record: Record, time_ms: float) -> int:
+        """Write a record for which there is room, and return its offset."""
+        if self._compacted:
+            before = self._last_of_key.get(record.key)
+            if before is not None:
+                del self._entries[before]
+            self._last_of_key[record.key] = self._next_offset
+        elif len(self._entries) >= self._max_records:
+            del self._entries[next(iter(self._entries))]
+        offset = self._next_offset
+        self._entries[offset] = _Entry(record, time_ms)
+        self._next_offset += 1
+        for waker in self.wakers:
+            waker.set()
+        return offset
+
+    def progress(self, group: str) -> Progress:
+        """The group's progress; a new group begins with the oldest record there is."""
+        progress = self._groups.get(group)
+        if progress is None:
+            first = next(iter(self._entries), self._next_offset)
+            progress = self._groups[group] = Progress(first)
+        return progress
+
+    def deliver(self, group: str, position: int, limit: int) -> tuple[list[Delivery], int]:
+        """Up to ``limit`` unfinished records from ``position`` on, and where to go on."""
+        progress = self.progress(group)
+        deliveries: list[Delivery] = []
+        for offset in range(max(position, progress.done_below), self._next_offset):
+            if len(deliveries) == limit:
+                break
+            position = offset + 1
+            entry = self._entries.get(offset)
+            if entry is None or offset in progress.done:
+                continue
+            attempt = progress.attempts[offset] = progress.attempts.get(offset, 0) + 1
+            deliveries.append(
+                Delivery(self._stream, self._number, offset, entry.record, attempt, entry.time_ms)
+            )
+        return deliveries, position
+
+    def finish(self, group: str, offset: int) -> None:
+        """Count a record as done for a group. May be repeated."""
+        progress = self.progress(group)
+        if progress.is_done(offset):
+            return
+        progress.done.add(offset)
+        progress.attempts.pop(offset, None)
+        while progress.done_below < self._next_offset and (
+            progress.done_below in progress.done or progress.done_below not in self._entries
+        ):
+            progress.done.discard(progress.done_below)
+            progress.done_below += 1
+
+    def _done_by_all(self) -> int:
+        """Every group has finished what is below this offset."""
+        return min(
+            (progress.done_below for progress in self._groups.values()), default=self._next_offset
+        )
