@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ _ARGUMENT: Final = re.compile(
     \s*(?P<end>,|$)""",
     re.VERBOSE,
 )
-_CAMEL: Final = re.compile(r"(?<=[a-z0-9])([A-Z])")
-_SNAKE: Final = re.compile(r"(?<=[a-z0-9])_([a-z0-9])")
+_CAMEL: Final = re.compile(r"(?<=[A-Za-z0-9])([A-Z])")
+_SNAKE: Final = re.compile(r"(?<=[a-z0-9])_([a-z])")
 
 
 class JoinSpecError(InvalidRequestError, ValueError):
@@ -86,7 +87,10 @@ def make_join(spec: JoinSpec, factories: JoinFactories) -> JoinStrategy:
     except NotFoundError as error:
         raise JoinSpecError(error.message) from error
     keywords = dict(spec.kwargs)
-    signature = inspect.signature(factory)
+    try:
+        signature = inspect.signature(factory)
+    except ValueError as error:
+        raise JoinSpecError(f"the join '{spec.name}' cannot be made: {error}") from error
     try:
         signature.bind(*spec.args, **keywords)
     except TypeError as error:
@@ -126,6 +130,10 @@ def _parse_text(text: str) -> JoinSpec:
             )
         rest = rest[argument.end() :].strip()
         keyword, value = argument["keyword"], _value(argument)
+        if isinstance(value, float) and not math.isfinite(value):
+            raise JoinSpecError(
+                f"'{argument['number']}' in the join '{text.strip()}' is too large a number"
+            )
         if keyword is None and keywords:
             raise JoinSpecError(
                 f"in the join '{text.strip()}' the arguments without a name come first"

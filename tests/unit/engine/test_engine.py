@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from harness.joins import Joins
 from harness.simulation import (
     NEVER,
@@ -17,7 +18,6 @@ from harness.simulation import (
     scripted,
     tensor,
 )
-
 from penstock.core.contracts.join import Decision, JoinStrategy, JoinView, Run, Skip, Wait
 from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
@@ -478,8 +478,9 @@ def test_strategy_may_wait_until_a_time() -> None:
 def test_strategy_that_never_decides_is_ended() -> None:
     outcome = ran(joined("stubborn"), stubborn=Stubborn)
     assert isinstance(outcome.answer, Absent)
-    assert "every source has ended and the join Stubborn still waits" in (
-        outcome.answers[0][1].details[0]
+    assert (
+        "every source has ended and the join Stubborn still waits"
+        in (outcome.answers[0][1].details[0])
     )
     in_time = ran(joined("stubborn", window_ms=10), {"b": NEVER}, stubborn=Stubborn)
     assert in_time.at("c.inputs") == 11.0
@@ -509,7 +510,12 @@ def test_strategy_sees_sources_times_and_instants() -> None:
     ran(joined("watcher", window_ms=40), scripts, deadline_ms=500.0, watcher=Watcher)
     first, last = seen
     assert [source.reference for source in first.sources] == ["a.outputs", "b.outputs"]
-    assert (first.opened_ms, first.now_ms, first.window_end_ms, first.deadline_ms) == (3, 3, 43, 500)
+    assert (first.opened_ms, first.now_ms, first.window_end_ms, first.deadline_ms) == (
+        3,
+        3,
+        43,
+        500,
+    )
     assert [source.ended_ms for source in last.sources] == [3.0, 8.0]
     assert [source.instant for source in last.sources] == [1, 2]
     assert named(last.sources[0].tensors) == [("l", "a.y")]

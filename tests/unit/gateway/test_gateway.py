@@ -45,7 +45,11 @@ class Process:
         self.gateway.open_intake()
 
     def model(
-        self, name: str, instance: ModelInstance, version: int = 1, signature: Signature | None = None
+        self,
+        name: str,
+        instance: ModelInstance,
+        version: int = 1,
+        signature: Signature | None = None,
     ) -> None:
         self.models.publish(name, version, instance)
         self.gateway.set_model(compile_model(name, version, Joins()), signature)
@@ -264,7 +268,9 @@ async def test_names_are_resolved_with_suffix_kind_and_version(process: Process)
         for name in ("x", "x.model", "x.pipeline")
     ]
     assert platform == ["penstock_model", "penstock_model", "penstock_pipeline"]
-    with pytest.raises(NotFoundError, match=r"^there is no model or pipeline 'xx'; did you mean 'x'"):
+    with pytest.raises(
+        NotFoundError, match=r"^there is no model or pipeline 'xx'; did you mean 'x'"
+    ):
         process.gateway.resolve("xx")
     with pytest.raises(NotFoundError, match="names a model, and a pipeline was asked for"):
         process.gateway.resolve("x.model", kind="pipeline")
