@@ -6,21 +6,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def one(x: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+def one(x: NDArray[np.number]) -> dict[str, NDArray[np.number]]:
     """One more."""
     return {"y": x + 1}
 
 
-def again(y: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+def again(y: NDArray[np.number]) -> dict[str, NDArray[np.number]]:
     """One more, for the next in a chain."""
     return {"y": y + 1}
 
 
-def double(x: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+def double(x: NDArray[np.number]) -> dict[str, NDArray[np.number]]:
     """Twice as much."""
     return {"y": x + x}
 
 
-def total(a: NDArray[np.generic], b: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
+def total(a: NDArray[np.number], b: NDArray[np.number]) -> dict[str, NDArray[np.number]]:
     """Both together."""
     return {"y": a + b}

@@ -3,9 +3,9 @@
     python benchmarks/serving.py [--seconds 2] [--rounds 3] [--only model] [--models 100]
 
 Needs wrk (Debian: ``apt-get install wrk``) and an installed penstock. Floor and Penstock are
-measured in turn, one straight after the other, so that a machine whose speed drifts does not decide;
-what counts is the ratio, whose median over the rounds is printed. Server and load have a core each
-where there are two. Default settings: metrics on, access log off.
+measured in turn, one straight after the other, so that a machine whose speed drifts does not
+decide; what counts is the ratio, whose median over the rounds is printed. Server and load have a
+core each where there are two. Default settings: metrics on, access log off.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ WORKLOADS = {
     "diamond": "/v2/pipelines/diamond/infer",
 }
 CONNECTIONS = (1, 16, 64)
+TAILS = "p99/p50, to the floor's"
 WRK = re.compile(r"(50|99)%\s+([\d.]+)(us|ms|s)")
 UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
@@ -51,8 +52,12 @@ class Payload:
 def payloads() -> list[Payload]:
     """int32 [1,16] as JSON, and float32 [1,262144] (1 MiB) as binary tensor data."""
     small = {"name": "x", "datatype": "INT32", "shape": [1, 16], "data": list(range(16))}
-    large = {"name": "x", "datatype": "FP32", "shape": [1, 262144]}
-    large["parameters"] = {"binary_data_size": 1 << 20}
+    large = {
+        "name": "x",
+        "datatype": "FP32",
+        "shape": [1, 262144],
+        "parameters": {"binary_data_size": 1 << 20},
+    }
     head = json.dumps(
         {"id": "1", "inputs": [large], "parameters": {"binary_data_output": True}}
     ).encode()
@@ -169,9 +174,7 @@ def main() -> None:
         ours += manifests(options.models, folder)
         with server(floor, floor_port) as bare, server(ours, rest_port) as penstock:
             wait_until_ready(penstock)
-            print(
-                "| workload | tensors | in flight | floor/s | Penstock/s | ratio | p99/p50 to floor's |"
-            )
+            print(f"| workload | tensors | in flight | floor/s | Penstock/s | ratio | {TAILS} |")
             print("|---|---|---|---|---|---|---|")
             for workload, path in WORKLOADS.items():
                 if options.only in (None, workload):
