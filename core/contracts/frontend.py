@@ -19,7 +19,8 @@ class FrontEndContext:
     """What a front end serves.
 
     ``pages`` maps paths (``/metrics``) to what observers show; front ends that are not HTTP leave
-    them out.
+    them out. ``passed_headers`` names the ``x-*`` headers of callers that travel with a request,
+    beside ``x-request-id`` and ``traceparent``.
     """
 
     gateway: Gateway
@@ -27,6 +28,7 @@ class FrontEndContext:
     pages: Mapping[str, Page] = field(default_factory=dict)
     max_request_bytes: int = 64 * 1024 * 1024
     max_header_bytes: int = 16 * 1024
+    passed_headers: frozenset[str] = frozenset()
 
 
 class FrontEnd(ABC):

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from penstock.core.records import Headers, Parameters, Tensors
 from penstock.core.signature import Signature
@@ -116,6 +116,9 @@ class ModelInstance(ABC):
 class Loader(ABC):
     """Turns artifacts into a model object (a :class:`penstock.Model` or what behaves as one)."""
 
+    looks_for: ClassVar[str] = "files of its own"
+    """What it recognises a model by, for the sentence about a model that no loader recognises."""
+
     @abstractmethod
     def capabilities(self) -> frozenset[str]:
         """The words in a model's ``requirements`` that this loader satisfies, as ``sklearn``."""
@@ -132,6 +135,10 @@ class Loader(ABC):
 
 class ServerAdapter(ABC):
     """Gives access to one inference server: the one in this process, MLServer, Triton, any V2."""
+
+    def use_loaders(self, loaders: Mapping[str, Loader]) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, with every loader of this process by name: for
+        servers that load models in this process themselves."""
 
     @abstractmethod
     async def start(self) -> None:

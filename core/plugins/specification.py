@@ -99,9 +99,10 @@ def penstock_register_frontends() -> Factories[FrontEnd]:
 def penstock_register_server_adapters() -> Factories[ServerAdapter]:
     """Register adapters to inference servers.
 
-    Called once at start-up. Returns names as ``Server`` manifests and statuses show them. An
-    adapter is made when its server is first needed; when the factory fails, models that need the
-    server are not ready, with the reason. When the hook itself fails, start-up is refused.
+    Called once at start-up. Returns names as ``Server`` manifests and statuses show them. Every
+    registered adapter is made and started once, before models are loaded; a model goes to the first
+    of them, in the order of the names, that has what it requires. When a factory fails, or when the
+    hook itself does, start-up is refused.
     """
     raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""The control plane over the real gateways, with a server and a storage that do what a test says."""
+"""The control plane over the real gateways, with a server and a storage that tests direct."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from harness.events import PATIENCE_S
 from harness.joins import Joins
 from harness.simulation import tensor
-
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
@@ -26,9 +27,6 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
-
-PATIENCE_S = 10.0
-"""How long a test waits for what must come; only a test that fails waits that long."""
 
 BAD = "models:Bad"
 """A model that cannot be loaded."""
@@ -203,6 +201,12 @@ class Plane:
             if condition["type"] == type:
                 return condition["status"], condition["reason"], condition["message"]
         return None
+
+    def reason(self, kind: str, name: str) -> str:
+        """That of the condition ``Ready``."""
+        condition = self.condition(kind, name)
+        assert condition is not None
+        return condition[1]
 
     async def until(self, holds: Callable[[], bool]) -> None:
         """Wait for the change after which ``holds`` is true."""

@@ -6,18 +6,10 @@ import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
+from types import ModuleType
 
-from penstock.core.engine import (
-    Abandon,
-    Answer,
-    Call,
-    Closed,
-    DeadLetter,
-    Effects,
-    Emit,
-    Engine,
-    Passage,
-)
+import penstock.core.engine
+from penstock.core.engine import Answer, Call, Effects
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
 from penstock.core.tensors import Tensor
@@ -94,12 +86,21 @@ class Outcome:
 
 
 class Simulation:
-    """One engine and the world around it: scripts of models, and a clock."""
+    """One engine and the world around it: scripts of models, and a clock.
 
-    def __init__(self, react: Callable[[Call], Reaction], jitter: Sequence[float] = ()) -> None:
+    ``package`` is where the engine comes from: the real one, or one with a bug in it.
+    """
+
+    def __init__(
+        self,
+        react: Callable[[Call], Reaction],
+        jitter: Sequence[float] = (),
+        package: ModuleType = penstock.core.engine,
+    ) -> None:
         self._react = react
+        self._package = package
         jitters = iter(jitter)
-        self.engine = Engine(lambda: next(jitters, 0.5))
+        self.engine: penstock.core.engine.Engine = package.Engine(lambda: next(jitters, 0.5))
         self._events: list[tuple[float, int, Callable[[float, Effects], None]]] = []
         self._numbers = count()
         self._outcomes: dict[str, Outcome] = {}
@@ -117,7 +118,7 @@ class Simulation:
     ) -> Outcome:
         """Have a request enter at ``at_ms``; what becomes of it is there after :meth:`run`."""
         outcome = self._outcomes[identity] = Outcome()
-        passage = Passage(plan, identity, at_ms, at_ms + deadline_ms)
+        passage = self._package.Passage(plan, identity, at_ms, at_ms + deadline_ms)
         self._at(at_ms, lambda _, out: self.engine.open(passage, tensors, out))
         if cancel_ms is not None:
             self._at(cancel_ms, lambda now, out: self.engine.cancel(passage, now, out))
@@ -143,21 +144,22 @@ class Simulation:
         heapq.heappush(self._events, (when_ms, next(self._numbers), happen))
 
     def _carry_out(self, out: Effects) -> None:
+        package = self._package
         for effect in out:
-            if isinstance(effect, Abandon):
+            if isinstance(effect, package.Abandon):
                 self._outcomes[effect.call.passage.identity].abandoned.append(effect.call.step)
                 continue
             outcome = self._outcomes[effect.passage.identity]
             outcome.ended_ms = self.now_ms
-            if isinstance(effect, Call):
+            if isinstance(effect, package.Call):
                 self._call(effect, outcome)
-            elif isinstance(effect, Answer):
+            elif isinstance(effect, package.Answer):
                 outcome.answers.append((self.now_ms, effect))
-            elif isinstance(effect, Emit):
+            elif isinstance(effect, package.Emit):
                 outcome.ports.setdefault(str(effect.port), []).append((self.now_ms, effect.body))
-            elif isinstance(effect, DeadLetter):
+            elif isinstance(effect, package.DeadLetter):
                 outcome.dead_letters.append(effect.failure)
-            elif isinstance(effect, Closed):
+            elif isinstance(effect, package.Closed):
                 outcome.closed_ms.append(self.now_ms)
 
     def _call(self, call: Call, outcome: Outcome) -> None:

@@ -1,0 +1,197 @@
+"""Getting one version of a model loaded: its artifacts fetched, and a server that fits it found."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.control.background import Background
+from penstock.core.control.reasons import Reason
+from penstock.core.errors import PenstockError
+from penstock.core.nearest import did_you_mean
+from penstock.core.resources import Model, Origin
+
+_log = logging.getLogger(__name__)
+
+
+class LoadError(Exception):
+    """A version cannot be loaded: ``reason`` is one word for the status, the text a sentence.
+
+    ``retriable`` says whether trying again may help.
+    """
+
+    def __init__(self, reason: Reason, message: str, *, retriable: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retriable = retriable
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """One loaded version. ``folder`` holds what was fetched for it, and goes with it."""
+
+    version: int
+    instance: ModelInstance
+    server: ServerAdapter
+    folder: Path
+
+
+class ModelLoader:
+    """Loads versions of models, wherever they fit.
+
+    ``servers`` and ``storages`` are asked in their order. ``work_folder`` is its own, and gets a
+    folder for each load; ``module_folders`` are looked in for Python modules after the manifest's
+    own.
+    """
+
+    def __init__(
+        self,
+        servers: Mapping[str, ServerAdapter],
+        storages: Sequence[ArtifactStorage],
+        background: Background,
+        *,
+        work_folder: Path,
+        module_folders: tuple[Path, ...] = (),
+    ) -> None:
+        self._servers = servers
+        self._storages = storages
+        self._background = background
+        self._work_folder = work_folder
+        self._module_folders = module_folders
+        self._numbers = count()
+        self._unclaimed: dict[asyncio.Task[ModelInstance], ServerAdapter] = {}
+
+    async def load(self, model: Model, origin: Origin, version: int) -> LoadedModel:
+        """Load one version beside whatever is loaded. Raises LoadError.
+
+        May be cancelled: what was begun is then undone in the background.
+        """
+        server = self._server_for(model.spec.requirements)
+        folder = self._new_folder(model.name, version)
+        loading: asyncio.Task[ModelInstance] | None = None
+        what = f"model '{model.name}', version {version}"
+        try:
+            artifacts = await self._fetch(model, folder)
+            spec = self._spec(model, origin, version, artifacts)
+            loading = self._background.spawn(server.load(spec), f"loading {what}")
+            self._unclaimed[loading] = server
+            # Nobody can take back half a load: one that is cancelled is left to end, and unloaded.
+            instance = await asyncio.shield(loading)
+            del self._unclaimed[loading]
+        except BaseException as error:
+            self._background.spawn(self._undo(folder, loading), f"undoing {what}")
+            if isinstance(error, PenstockError):
+                raise LoadError(
+                    Reason.LOAD_FAILED, error.message, retriable=error.retriable
+                ) from error
+            if isinstance(error, Exception) and not isinstance(error, LoadError):
+                _log.exception("loading %s raised an error that it should not raise", what)
+                raise LoadError(Reason.LOAD_FAILED, f"{type(error).__name__}: {error}") from error
+            raise
+        return LoadedModel(version, instance, server, folder)
+
+    async def unload(self, loaded: LoadedModel) -> None:
+        """Unload a version that nothing calls any more."""
+        try:
+            await loaded.server.unload(loaded.instance)
+        finally:
+            await _remove(loaded.folder)
+
+    async def close(self) -> None:
+        """Unload what was loaded for nobody; the tasks in the background have ended."""
+        for loading in list(self._unclaimed):
+            await self._unload_unclaimed(loading)
+
+    async def _undo(self, folder: Path, loading: asyncio.Task[ModelInstance] | None) -> None:
+        try:
+            if loading is not None:
+                await asyncio.wait([loading])
+                await self._unload_unclaimed(loading)
+        finally:
+            await _remove(folder)
+
+    async def _unload_unclaimed(self, loading: asyncio.Task[ModelInstance]) -> None:
+        server = self._unclaimed.pop(loading)
+        if not loading.cancelled() and loading.exception() is None:
+            await server.unload(loading.result())
+
+    def _server_for(self, requirements: tuple[str, ...]) -> ServerAdapter:
+        wanted = frozenset(requirements)
+        for server in self._servers.values():
+            if wanted <= server.capabilities():
+                return server
+        raise LoadError(Reason.NO_SERVER, self._no_server(wanted))
+
+    def _no_server(self, wanted: frozenset[str]) -> str:
+        if not self._servers:
+            return "there is no server to load it on; install or enable a server adapter"
+        said = []
+        for name, server in self._servers.items():
+            there = sorted(server.capabilities())
+            lacking = sorted(wanted.difference(there))
+            hints = [hint for word in lacking if (hint := did_you_mean(word, there))]
+            said.append(
+                f"server '{name}' lacks {', '.join(map(repr, lacking))} "
+                f"(it has {', '.join(there) or 'no capabilities'})"
+                + (f"; {hints[0]}" if hints else "")
+            )
+        return f"no server has all that it requires: {'; '.join(said)}"
+
+    def _new_folder(self, name: str, version: int) -> Path:
+        """One system call, which a cancellation cannot leave half done as it could a thread."""
+        folder = self._work_folder / f"{name}-{version}-{next(self._numbers)}"
+        folder.mkdir()
+        return folder
+
+    async def _fetch(self, model: Model, folder: Path) -> Path | None:
+        uri = model.spec.storage_uri
+        if uri is None:
+            return None
+        for storage in self._storages:
+            if storage.handles(uri):
+                artifacts = await storage.fetch(uri, folder)
+                break
+        else:
+            raise LoadError(
+                Reason.NO_STORAGE,
+                f"no storage knows addresses like '{uri}'; correct spec.storageUri, "
+                "or install the storage that does",
+            )
+        if model.spec.artifact_version is None:
+            return artifacts
+        numbered = artifacts / str(model.spec.artifact_version)
+        if not await asyncio.to_thread(numbered.exists):
+            raise LoadError(
+                Reason.LOAD_FAILED,
+                f"'{uri}' holds no '{numbered.name}', which spec.artifactVersion asks for",
+            )
+        return numbered
+
+    def _spec(
+        self, model: Model, origin: Origin, version: int, artifacts: Path | None
+    ) -> ModelSpec:
+        declared = model.spec
+        own = () if origin.folder is None else (origin.folder,)
+        return ModelSpec(
+            name=model.name,
+            version=version,
+            artifacts=artifacts,
+            python=declared.python,
+            folders=(*own, *self._module_folders),
+            requirements=declared.requirements,
+            parameters=declared.parameters,
+            execution=declared.execution,
+            concurrency=declared.concurrency,
+            signature=declared.signature,
+        )
+
+
+async def _remove(folder: Path) -> None:
+    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

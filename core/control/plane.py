@@ -1,0 +1,217 @@
+"""The control plane of one process: manifests in, served models and pipelines out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Final
+
+from penstock.core.clock import Clock
+from penstock.core.contracts.control import (
+    Change,
+    ControlPlane,
+    ManifestText,
+    ResourceDocument,
+    WatchEvent,
+)
+from penstock.core.contracts.model import ServerAdapter
+from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.control.background import Background
+from penstock.core.control.loading import ModelLoader
+from penstock.core.control.models import LoadPolicy, ModelReconciler
+from penstock.core.control.pipelines import PipelineReconciler
+from penstock.core.control.preparation import Preparation, PreparedEntry
+from penstock.core.control.readiness import Shortfall, wait_settled
+from penstock.core.control.reasons import Reason
+from penstock.core.control.standing import begin, loading, preparing
+from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
+from penstock.core.control.usage import UsageIndex
+from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.joinspec import JoinFactories
+from penstock.core.manifests import machinery_missing, needs_of
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.nearest import did_you_mean
+from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.plan.compiler import Recording
+from penstock.core.resources import KINDS, READY, Model, create, update
+
+DEFAULT_POLICY: Final = LoadPolicy()
+
+MAX_NAMED: Final = 5
+"""How many users a sentence names; the error's details have all of them."""
+
+
+class LocalControlPlane(ControlPlane):
+    """Keeps what is wanted and has it brought about. Changes wait for each other."""
+
+    def __init__(
+        self,
+        *,
+        servers: Mapping[str, ServerAdapter],
+        storages: Sequence[ArtifactStorage],
+        joins: JoinFactories,
+        models: ModelGateway,
+        gateway: PipelineGateway,
+        metrics: Metrics,
+        clock: Clock,
+        work_folder: Path,
+        module_folders: tuple[Path, ...] = (),
+        record: Recording = "boundary",
+        policy: LoadPolicy = DEFAULT_POLICY,
+        history: int = HISTORY,
+    ) -> None:
+        self._store = ResourceStore(history=history)
+        self._usage = UsageIndex()
+        self._background = Background()
+        self._joins = joins
+        self._clock = clock
+        self._record = record
+        self._namespace: str | None = None
+        self._changing = asyncio.Lock()
+        self._pipelines = PipelineReconciler(
+            self._store, self._usage, gateway, metrics, self._background, clock
+        )
+        self._models = ModelReconciler(
+            self._store,
+            ModelLoader(
+                servers,
+                storages,
+                self._background,
+                work_folder=work_folder,
+                module_folders=module_folders,
+            ),
+            models,
+            gateway,
+            metrics,
+            joins,
+            self._background,
+            clock,
+            policy,
+            on_change=self._pipelines.model_changed,
+            released=self._pipelines.released,
+        )
+
+    def start(self) -> None:
+        """Begin to bring about what is wanted."""
+        self._pipelines.start(self._models)
+
+    async def stop(self) -> None:
+        """Give up what is on its way and unload all models, whatever is under way on them."""
+        await self._background.close()
+        await self._models.close()
+
+    async def wait_settled(self, timeout_s: float) -> Sequence[Shortfall]:
+        """Return when nothing more is to come without anybody's doing, or the time is over.
+
+        Comes back with what does not serve then, and why, in the order of kind and name.
+        """
+        return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+
+    async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
+        async with self._changing:
+            preparation = Preparation(self._store, self._joins, self._record, self._namespace)
+            prepared = await asyncio.to_thread(preparation.prepare, manifests)
+            if not dry_run:
+                self._commit(prepared)
+        return [each.change() for each in prepared]
+
+    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+        async with self._changing:
+            key = ResourceKey(_kind_named(kind), name)
+            resource = self._store.get(key)
+            if resource is None:
+                raise self._not_found(key)
+            users = self._usage.users(key)
+            if users and not force:
+                raise ConflictError(
+                    f"{key} is used by {_listed(users)}; delete them first, or force the deletion",
+                    details=[f"{user} uses {key}" for user in users],
+                )
+            self._store.remove(key)
+            if key.kind == "Model":
+                self._models.drop(name)
+            elif key.kind == "Pipeline":
+                self._pipelines.drop(name)
+            else:
+                self._usage.remove(key)
+        warnings = (f"not ready from now on: {_listed(users)}",) if users else ()
+        return Change(key.kind, name, "deleted", resource.status.version, warnings)
+
+    def get(self, kind: str, name: str) -> ResourceDocument:
+        key = ResourceKey(_kind_named(kind), name)
+        resource = self._store.get(key)
+        if resource is None:
+            raise self._not_found(key)
+        return resource.document()
+
+    def list(self, kind: str | None) -> list[ResourceDocument]:
+        wanted = None if kind is None else _kind_named(kind)
+        return [resource.document() for resource in self._store.in_order(wanted)]
+
+    async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
+        wanted = None if kind is None else _kind_named(kind)
+        async with aclosing(self._store.follow(wanted, from_revision)) as changes:
+            async for change in changes:
+                yield change.event()
+
+    def _commit(self, prepared: Sequence[PreparedEntry]) -> None:
+        """Record everything, then begin the work. Nothing can come between, and nothing fails."""
+        changed = [
+            (each, self._record_entry(each)) for each in prepared if each.action != "unchanged"
+        ]
+        for each, resource in changed:
+            if not each.is_new_version:
+                continue
+            if each.compiled is not None:
+                self._pipelines.want(each.compiled)
+            elif isinstance(resource.manifest, Model):
+                self._models.want(resource.manifest, resource.origin, each.version)
+            else:
+                needs = (ResourceKey(n.kind, n.name) for n in needs_of(resource.manifest))
+                self._usage.put(each.key, needs)
+
+    def _record_entry(self, each: PreparedEntry) -> AnyResource:
+        entry, now_ms = each.entry, self._clock.now_ms()
+        old = self._store.get(each.key)
+        idle = entry.without_effect
+        self._namespace = self._namespace or entry.manifest.metadata.namespace
+        if old is None:
+            new = create(
+                entry.manifest, entry.origin, revision=0, now_ms=now_ms, without_effect=idle
+            )
+        else:
+            new = update(
+                old, entry.manifest, entry.origin, revision=0, now_ms=now_ms, without_effect=idle
+            )
+        status = new.status.model_copy(update={"version": each.version})
+        sentence = machinery_missing(each.key.kind)
+        if sentence is not None:
+            status = status.with_condition(
+                READY, "False", Reason.NOT_SUPPORTED_YET, sentence, now_ms=now_ms
+            )
+        elif each.is_new_version:
+            outlook = preparing if each.compiled is not None else loading
+            status = begin(status, outlook(each.version), now_ms)
+        return self._store.put(new.with_status(status))
+
+    def _not_found(self, key: ResourceKey) -> NotFoundError:
+        hint = did_you_mean(key.name, self._store.by_name(key.kind))
+        return NotFoundError(f"there is no {key}" + (f"; {hint}" if hint else ""))
+
+
+def _kind_named(written: str) -> str:
+    """The kind as manifests write it, whatever the case. Raises NotFoundError."""
+    for kind in KINDS:
+        if kind.casefold() == written.casefold():
+            return kind
+    hint = did_you_mean(written, KINDS) or f"the kinds are {', '.join(KINDS)}"
+    raise NotFoundError(f"there is no kind '{written}'; {hint}")
+
+
+def _listed(keys: Sequence[ResourceKey]) -> str:
+    named = ", ".join(str(key) for key in keys[:MAX_NAMED])
+    more = len(keys) - MAX_NAMED
+    return f"{named} and {more} more" if more > 0 else named

@@ -1,0 +1,156 @@
+"""What an apply checks before anything changes: everything that can be wrong with its documents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from penstock.core.contracts.control import Change, ManifestText
+from penstock.core.control.pipelines import PipelineVersion
+from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.joinspec import JoinFactories
+from penstock.core.manifests import (
+    Entry,
+    ManifestSet,
+    Missing,
+    machinery_missing,
+    read_manifests,
+)
+from penstock.core.plan.compiler import PlanError, Recording, compile_pipeline
+from penstock.core.problems import Position, Problem, ProblemsError, format_path
+from penstock.core.resources import KINDS, Pipeline, update
+
+Action: TypeAlias = Literal["created", "changed", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedEntry:
+    """One document that may be recorded. ``plan`` is there for a new version of a pipeline."""
+
+    entry: Entry
+    action: Action
+    version: int
+    is_new_version: bool
+    warnings: tuple[str, ...]
+    compiled: PipelineVersion | None = None
+
+    @property
+    def key(self) -> ResourceKey:
+        """Which resource it is."""
+        return ResourceKey(self.entry.kind, self.entry.name)
+
+    def change(self) -> Change:
+        """What the caller is told."""
+        key = self.key
+        return Change(key.kind, key.name, self.action, self.version, self.warnings)
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """Checks the documents of one apply as one set.
+
+    ``store`` is read from another thread than the event loop's: of what changes meanwhile, only
+    specs matter here, and their changes wait for each other. ``namespace`` is that of the runtime,
+    None while nothing has named one.
+    """
+
+    store: ResourceStore
+    joins: JoinFactories
+    record: Recording
+    namespace: str | None
+
+    def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
+        """Read and check; blocks for as long as that takes. Raises ProblemsError with all that is
+        wrong."""
+        manifests = read_manifests(texts)
+        known = {kind: list(self.store.by_name(kind)) for kind in KINDS}
+        findings = _Findings(manifests, manifests.missing(known))
+        problems: list[Problem] = []
+        prepared = []
+        for entry in manifests.entries:
+            problems += self._strangers(entry)
+            try:
+                prepared.append(self._entry(entry, findings))
+            except PlanError as error:
+                problems += _positioned(error, entry)
+        if problems:
+            raise ProblemsError(problems)
+        return prepared
+
+    def _entry(self, entry: Entry, findings: _Findings) -> PreparedEntry:
+        key = ResourceKey(entry.kind, entry.name)
+        old = self.store.get(key)
+        if old is None:
+            action: Action = "created"
+            version = self.store.next_version(key)
+        else:
+            new = update(old, entry.manifest, entry.origin, revision=0, now_ms=0.0)
+            action = "unchanged" if new is old else "changed"
+            version = new.status.version
+        is_new = old is None or version != old.status.version
+        compiled = None
+        if is_new and isinstance(entry.manifest, Pipeline):
+            record = entry.manifest.spec.record or self.record
+            plan = compile_pipeline(entry.manifest, version, self.joins, record=record)
+            compiled = PipelineVersion(entry.manifest, plan, findings.hints(entry))
+        return PreparedEntry(entry, action, version, is_new, findings.warnings(entry), compiled)
+
+    def _strangers(self, entry: Entry) -> list[Problem]:
+        namespace = entry.manifest.metadata.namespace
+        if namespace is None or self.namespace is None or namespace == self.namespace:
+            return []
+        path = ("metadata", "namespace")
+        said = f"the namespace '{namespace}' is not that of this runtime ('{self.namespace}')"
+        position = entry.document.position(path)
+        return [Problem(position, format_path(path), said, "one runtime serves one namespace")]
+
+
+@dataclass(slots=True)
+class _Findings:
+    """What is worth a warning, by the document that it is about."""
+
+    manifests: ManifestSet
+    missing: list[Missing]
+    _by_entry: dict[ResourceKey, list[str]] = field(default_factory=dict)
+    _hints: dict[ResourceKey, dict[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for entry in self.manifests.entries:
+            sentence = machinery_missing(entry.kind)
+            if sentence is not None:
+                self._warn(entry, sentence)
+        for problem in self.manifests.warnings:
+            about = self._entry_at(problem.position)
+            if about is not None:
+                self._warn(about, str(problem))
+        for missing in self.missing:
+            self._warn(missing.entry, str(missing.problem))
+            if missing.nearest is not None:
+                key = ResourceKey(missing.entry.kind, missing.entry.name)
+                self._hints.setdefault(key, {})[missing.need.name] = missing.nearest
+
+    def warnings(self, entry: Entry) -> tuple[str, ...]:
+        return tuple(self._by_entry.get(ResourceKey(entry.kind, entry.name), ()))
+
+    def hints(self, entry: Entry) -> Mapping[str, str]:
+        return self._hints.get(ResourceKey(entry.kind, entry.name), {})
+
+    def _warn(self, entry: Entry, sentence: str) -> None:
+        self._by_entry.setdefault(ResourceKey(entry.kind, entry.name), []).append(sentence)
+
+    def _entry_at(self, position: Position) -> Entry | None:
+        """The document that a position lies in; for one that was skipped, the one before it."""
+        before = [
+            entry
+            for entry in self.manifests.entries
+            if entry.origin.source == position.source and entry.document.position(()) <= position
+        ]
+        return before[-1] if before else next(iter(self.manifests.entries), None)
+
+
+def _positioned(error: PlanError, entry: Entry) -> list[Problem]:
+    return [
+        Problem(entry.document.position(path), format_path(path), said)
+        for path, said in error.problems
+    ]

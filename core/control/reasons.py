@@ -1,0 +1,35 @@
+"""The reasons in the conditions of models and pipelines: one word each, for programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """Why a condition stands as it does. The words are an interface."""
+
+    def __new__(cls, word: str, meaning: str) -> Reason:
+        member = str.__new__(cls, word)
+        member._value_ = word
+        member.meaning = meaning
+        return member
+
+    meaning: str
+
+    SERVING = "Serving", "Some version answers calls; the message says which."
+    LOADING = "Loading", "A version of the model is being fetched and loaded."
+    RETRYING = (
+        "Retrying",
+        "Loading failed in a way that may pass, and is tried again.",
+    )
+    LOAD_FAILED = "LoadFailed", "Loading failed for good; the message says what to change."
+    NO_SERVER = "NoServer", "No server has the capabilities that the model requires."
+    NO_STORAGE = "NoStorage", "No storage knows addresses like the model's `storageUri`."
+    PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
+    WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
+    MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."
+    MISSING_MODEL = "MissingModel", "A model that the pipeline calls does not exist."
+    NOT_SUPPORTED_YET = (
+        "NotSupportedYet",
+        "Resources of this kind are checked and kept, and do nothing yet.",
+    )

@@ -1,0 +1,54 @@
+"""Makes ``docs/reference/status.md`` from the reasons that conditions have.
+
+``python -m penstock.core.control.reference_page FILE`` writes it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+from penstock.core.control.reasons import Reason
+
+_HEAD: Final = """\
+# Status
+
+Every resource is its manifest plus `status`:
+
+| field | means |
+|---|---|
+| `revision` | Grows by one with every change of any resource; that of the resource's last change. |
+| `version` | Grows by one with every change of the resource's `spec`: the version that is wanted. |
+| `conditions` | What is known: `type`, `status` (`True`, `False`), `reason`, `message`, `since`. |
+
+Conditions are few, and say what is true now:
+
+| type | is there | means |
+|---|---|---|
+| `Ready` | always | Calls are answered, by whichever version the message names. |
+| `Progressing` | while the wanted version is not the one that answers | `True`: work goes on. \
+`False`: nothing will change until somebody acts. |
+| `FieldsWithoutEffect` | where fields are accepted and do nothing | The message names them. |
+
+So a resource is as it is wanted when `Ready` is `True` and there is no `Progressing`, and waiting
+longer is of no use when `Progressing` is `False`. A new version that fails leaves the old one in
+service: then `Ready` stays `True`.
+
+| reason | means |
+|---|---|
+"""
+
+_FOOT: Final = """
+This page is made from the code: `python -m penstock.core.control.reference_page FILE`.
+"""
+
+
+def reference_page() -> str:
+    """The page."""
+    rows = (f"| `{reason}` | {reason.meaning} |\n" for reason in Reason)
+    return _HEAD + "".join(rows) + _FOOT
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(reference_page(), encoding="utf-8")

@@ -1,0 +1,84 @@
+"""How a model or a pipeline stands, as conditions of its status.
+
+Two conditions say it. ``Ready`` is true while some version answers calls, whichever it is.
+``Progressing`` is there while the version that is wanted is not the one that answers: true while
+work on it is under way, false when nothing will change until somebody acts.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from penstock.core.control.reasons import Reason
+from penstock.core.resources import READY, Status
+from penstock.core.resources.status import ConditionStatus
+
+PROGRESSING: Final = "Progressing"
+
+
+class Outlook(NamedTuple):
+    """Why the wanted version does not serve.
+
+    ``reason`` is one word for programs, ``message`` a sentence for people; ``at_work`` says
+    whether it may come to serve without anybody's doing.
+    """
+
+    reason: Reason
+    message: str
+    at_work: bool
+
+
+def stand(status: Status, serving: int | None, outlook: Outlook | None, now_ms: float) -> Status:
+    """``status`` for a resource whose version ``serving`` answers calls (None: no version does).
+
+    ``outlook`` is None when that is the version which is wanted, and not None when no version
+    serves. The same object comes back when nothing changes.
+    """
+    if serving is not None:
+        message = f"version {serving} serves"
+        status = status.with_condition(READY, "True", Reason.SERVING, message, now_ms=now_ms)
+    else:
+        assert outlook is not None, "what does not serve has a reason"
+        status = status.with_condition(
+            READY, "False", outlook.reason, outlook.message, now_ms=now_ms
+        )
+    if outlook is None:
+        return status.without_condition(PROGRESSING)
+    at_work: ConditionStatus = "True" if outlook.at_work else "False"
+    return status.with_condition(
+        PROGRESSING, at_work, outlook.reason, outlook.message, now_ms=now_ms
+    )
+
+
+def begin(status: Status, outlook: Outlook, now_ms: float) -> Status:
+    """``status`` once work on another version has begun; the one that answers goes on."""
+    if not status.ready:
+        return stand(status, None, outlook, now_ms)
+    return status.with_condition(
+        PROGRESSING, "True", outlook.reason, outlook.message, now_ms=now_ms
+    )
+
+
+def loading(version: int) -> Outlook:
+    """A version of a model is on its way."""
+    return Outlook(Reason.LOADING, f"version {version} is being loaded", at_work=True)
+
+
+def preparing(version: int) -> Outlook:
+    """A version of a pipeline is on its way."""
+    return Outlook(Reason.PREPARING, f"version {version} is being prepared", at_work=True)
+
+
+def settled(status: Status) -> bool:
+    """Whether nothing more is to come without anybody's doing."""
+    progressing = status.condition(PROGRESSING)
+    return progressing is None or progressing.status == "False"
+
+
+def shortfall(status: Status) -> str | None:
+    """The sentence that says why the wanted version does not serve; None when it does."""
+    for type in (PROGRESSING, READY):
+        condition = status.condition(type)
+        if condition is not None and (type == PROGRESSING or condition.status != "True"):
+            return condition.message
+    return None

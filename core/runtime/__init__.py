@@ -1,0 +1,6 @@
+"""The runtime: one process with everything in it, from a configuration to served pipelines."""
+
+from penstock.core.runtime.runtime import Runtime
+from penstock.core.runtime.serving import serve
+
+__all__ = ["Runtime", "serve"]

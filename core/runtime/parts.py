@@ -1,0 +1,78 @@
+"""What the plug-ins of a process give it, made once at start-up."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from penstock.core.contracts.frontend import FrontEnd
+from penstock.core.contracts.model import Loader, ServerAdapter
+from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.errors import PenstockError
+from penstock.core.plugins.errors import PluginProblem, PluginsError
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.plugins.registry import Registry
+from penstock.core.problems import Problem
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Everything by name, in the order of the names."""
+
+    servers: dict[str, ServerAdapter]
+    loaders: dict[str, Loader]
+    storages: dict[str, ArtifactStorage]
+    observers: dict[str, Observer]
+    front_ends: dict[str, FrontEnd]
+
+
+def make_parts(plugins: Plugins) -> Parts:
+    """Make one of everything that is registered.
+
+    Raises PluginsError with all that cannot be made.
+    """
+    problems: list[PluginProblem | Problem] = []
+
+    def make_all(registry: Registry[T]) -> dict[str, T]:
+        made = {}
+        for name in registry.names():
+            try:
+                made[name] = plugins.make(registry, name)
+            except PluginsError as error:
+                problems.extend(error.problems)
+            except PenstockError as error:
+                problems.append(PluginProblem(registry.origin(name), error.message))
+        return made
+
+    parts = Parts(
+        make_all(plugins.server_adapters),
+        make_all(plugins.loaders),
+        make_all(plugins.storages),
+        make_all(plugins.observers),
+        make_all(plugins.frontends),
+    )
+    if problems:
+        raise PluginsError(problems, plugins.describe())
+    _warn_of_idle(plugins)
+    return parts
+
+
+def _warn_of_idle(plugins: Plugins) -> None:
+    """Say what is registered and never called, because what would call it is not there yet."""
+    idle: dict[str, Registry[Any]] = {
+        "filters": plugins.filters,
+        "sorters": plugins.sorters,
+        "routers": plugins.routers,
+        "scalers": plugins.scalers,
+        "explainers": plugins.explainers,
+        "middlewares": plugins.middlewares,
+    }
+    for kind, registry in idle.items():
+        if names := registry.names():
+            _log.warning("%s are not called yet, these have no effect: %s", kind, ", ".join(names))

@@ -1,0 +1,248 @@
+"""Hosts everything in one process: control plane, gateways, dataflow, servers and front ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import penstock
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.config import Config
+from penstock.core.contracts.control import ControlPlane, ManifestText
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.gateway import Gateway, ServerMetadata
+from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
+from penstock.core.control.background import Background
+from penstock.core.dataflow import Dataflow
+from penstock.core.errors import ConflictError, OverloadedError
+from penstock.core.manifests import ManifestSource, texts_of
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.draining import drain
+from penstock.core.runtime.parts import Parts, make_parts
+
+V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
+
+_CHANGE_HOOK: Final = "penstock_resource_changed"
+
+_log = logging.getLogger(__name__)
+
+
+class Runtime:
+    """One process. Started once, stopped once; all methods are called on one event loop.
+
+    Logging and signals belong to the main program (:func:`penstock.core.runtime.serve`), so that a
+    test or another program can hold a runtime, or several.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock | None = None,
+        policy: LoadPolicy | None = None,
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._clock = clock or SystemClock()
+        self._policy = policy or LoadPolicy()
+        self._metrics = Metrics()
+        self._models = ModelGateway()
+        self._dataflow = Dataflow(self._models, self._metrics, self._clock)
+        self._gateway = PipelineGateway(
+            self._dataflow,
+            self._metrics,
+            self._clock,
+            GatewayLimits(
+                in_flight=config.limits.in_flight, deadline_ms=config.defaults.deadline_ms
+            ),
+            ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
+        )
+        self._background = Background()
+        self._closing = Closing()
+        self._front_ends: dict[str, FrontEnd] = {}
+        self._control: LocalControlPlane | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """What front ends call."""
+        return self._gateway
+
+    @property
+    def control(self) -> ControlPlane:
+        """The control plane; there is one after the start."""
+        return self._running()
+
+    async def start(self, manifests: Sequence[ManifestSource] = ()) -> dict[str, str]:
+        """Start everything, take in the configured manifests and these, and listen.
+
+        Comes back with the addresses by front end, before models are loaded: see
+        :meth:`wait_ready`. Raises PluginsError, ProblemsError and whatever else refuses; what was
+        started by then is stopped again.
+        """
+        try:
+            return await self._start(manifests)
+        except BaseException:
+            await self._closing.close()
+            raise
+
+    async def wait_ready(self, timeout_s: float) -> Sequence[Shortfall]:
+        """Return when everything is ready, or will not be without anybody's doing.
+
+        Comes back with what is not ready then, or when the time is over, and why.
+        """
+        return await self._running().wait_settled(timeout_s)
+
+    async def stop(
+        self, *, grace_s: float | None = None, forced: asyncio.Event | None = None
+    ) -> None:
+        """Take in nothing new, finish what is under way, and stop everything.
+
+        Work that is under way has ``grace_s`` (as configured when it is None), or until ``forced``
+        is set, and is then given up.
+        """
+        self._plugins.stopping()
+        self._gateway.close_intake()
+        if grace_s is None:
+            grace_s = self._config.defaults.drain_ms / 1000.0
+        await self._drain(grace_s, forced or asyncio.Event())
+        await self._closing.close()
+        _log.info("stopped")
+
+    async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
+        parts = make_parts(self._plugins)
+        work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
+        self._closing.add(
+            "the folder of fetched artifacts",
+            lambda: asyncio.to_thread(shutil.rmtree, work_folder, ignore_errors=True),
+        )
+        pages = self._observe(parts)
+        self._dataflow.start()
+        self._closing.add("the dataflow", self._dataflow.stop)
+        for name, server in parts.servers.items():
+            server.use_loaders(parts.loaders)
+            await server.start()
+            self._closing.add(f"server '{name}'", server.stop)
+        control = self._make_control(parts, work_folder)
+        control.start()
+        self._closing.add("the control plane", control.stop)
+        self._control = control
+        self._closing.add("the background tasks", self._background.close)
+        self._follow_changes()
+        await self._apply(control, manifests)
+        self._gateway.open_intake()
+        addresses = await self._listen(parts, control, pages)
+        self._plugins.started(self._config, addresses)
+        return addresses
+
+    def _observe(self, parts: Parts) -> Mapping[str, Page]:
+        pages: dict[str, Page] = {}
+        for name, observer in parts.observers.items():
+            observer.start(self._metrics)
+            self._closing.add(f"observer '{name}'", observer.stop)
+            for path, page in observer.pages().items():
+                if path in pages:
+                    raise ConflictError(
+                        f"the page {path} of the observer '{name}' is another observer's as well; "
+                        "disable one of their plug-ins"
+                    )
+                pages[path] = page
+        return pages
+
+    def _make_control(self, parts: Parts, work_folder: Path) -> LocalControlPlane:
+        return LocalControlPlane(
+            servers=parts.servers,
+            storages=list(parts.storages.values()),
+            joins=self._plugins.joins,
+            models=self._models,
+            gateway=self._gateway,
+            metrics=self._metrics,
+            clock=self._clock,
+            work_folder=work_folder,
+            module_folders=(Path.cwd(),),
+            # Nothing reads streams in one process yet, so none are kept unless a manifest asks.
+            record="none",
+            policy=self._policy,
+        )
+
+    async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:
+        texts = await asyncio.to_thread(_texts, [*self._config.include, *manifests])
+        if not texts:
+            return
+        for change in await control.apply(texts, dry_run=False):
+            for warning in change.warnings:
+                _log.warning("%s '%s': %s", change.kind.lower(), change.name, warning)
+
+    async def _listen(
+        self, parts: Parts, control: ControlPlane, pages: Mapping[str, Page]
+    ) -> dict[str, str]:
+        limits = self._config.limits
+        context = FrontEndContext(
+            self._gateway,
+            control,
+            pages,
+            max_request_bytes=limits.request_bytes,
+            max_header_bytes=limits.header_bytes,
+        )
+        addresses = {}
+        for name, front_end in parts.front_ends.items():
+            addresses[name] = await front_end.start(context)
+            self._closing.add(f"front end '{name}'", front_end.stop)
+            self._front_ends[name] = front_end
+        return addresses
+
+    def _follow_changes(self) -> None:
+        hooks = {
+            hook
+            for plugin in self._plugins.describe()
+            if plugin.state == "active"
+            for hook in plugin.hooks
+        }
+        if _CHANGE_HOOK in hooks:
+            self._background.spawn(self._tell_plugins(), "telling plug-ins of changes")
+
+    async def _tell_plugins(self) -> None:
+        while True:
+            try:
+                async for event in self.control.watch(None, 0):
+                    self._plugins.resource_changed(event)
+                    await asyncio.sleep(0)  # requests go first
+            except OverloadedError as error:
+                _log.warning("plug-ins are told of changes anew: %s", error)
+
+    async def _drain(self, grace_s: float, forced: asyncio.Event) -> None:
+        drains = {
+            "the gateway": self._gateway.drain,
+            **{f"front end '{name}'": each.drain for name, each in self._front_ends.items()},
+        }
+        await drain(drains, grace_s, forced)
+        left = self._dataflow.open_passages
+        if left:
+            why = "a second signal" if forced.is_set() else f"{grace_s:g} s"
+            _log.warning("%d requests under way are given up after %s", left, why)
+
+    def _running(self) -> LocalControlPlane:
+        assert self._control is not None, "start() comes first"
+        return self._control
+
+
+def _texts(sources: Sequence[ManifestSource]) -> list[ManifestText]:
+    """The texts of all sources; a file that is named twice is read once."""
+    texts: list[ManifestText] = []
+    seen: set[Path] = set()
+    for source in sources:
+        if isinstance(source, ManifestText):
+            texts.append(source)
+        elif source.resolve() not in seen:
+            seen.add(source.resolve())
+            texts += texts_of([source])
+    return texts

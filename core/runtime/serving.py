@@ -1,0 +1,56 @@
+"""The main program of a process that serves: from the first line of the log to the last."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from penstock.core.control import Shortfall
+from penstock.core.manifests import ManifestSource
+from penstock.core.runtime.runtime import Runtime
+from penstock.core.signals import StopSignals
+
+T = TypeVar("T")
+
+
+async def serve(
+    runtime: Runtime,
+    manifests: Sequence[ManifestSource] = (),
+    *,
+    ready_timeout_s: float,
+    on_started: Callable[[Mapping[str, str]], None],
+    on_ready: Callable[[Sequence[Shortfall]], bool],
+) -> StopSignals:
+    """Start ``runtime`` and serve until a signal asks to stop; a second one forces.
+
+    ``on_started`` is told the addresses. ``on_ready`` is told what is not ready when everything
+    has been loaded, or after ``ready_timeout_s``; it answers whether to go on. Comes back with the
+    signals that came. Raises what :meth:`Runtime.start` raises.
+    """
+    with StopSignals() as signals:
+        addresses = await _unless(signals.asked, runtime.start(manifests))
+        if addresses is None:
+            return signals
+        try:
+            on_started(addresses)
+            shortfalls = await _unless(signals.asked, runtime.wait_ready(ready_timeout_s))
+            if shortfalls is not None and on_ready(shortfalls):
+                await signals.asked.wait()
+        finally:
+            await runtime.stop(forced=signals.forced)
+    return signals
+
+
+async def _unless(asked: asyncio.Event, work: Awaitable[T]) -> T | None:
+    """What ``work`` gives; None when ``asked`` is set first, and ``work`` is then cancelled."""
+    task = asyncio.ensure_future(work)
+    waiting = asyncio.create_task(asked.wait())
+    try:
+        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        waiting.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task])

@@ -1,0 +1,25 @@
+"""The plug-ins that come with Penstock, whether it is installed or imported from its folder."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+from penstock.core.plugins.names import ENTRY_POINT_GROUP
+
+_PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+def builtin_entry_points() -> list[EntryPoint]:
+    """The entry points of the distribution, from its metadata or from where they are written."""
+    installed = [
+        each
+        for each in entry_points(group=ENTRY_POINT_GROUP)
+        if each.dist is not None and each.dist.name == "penstock"
+    ]
+    if installed:
+        return installed
+    project = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]
+    written: dict[str, str] = project["entry-points"][ENTRY_POINT_GROUP]
+    return [EntryPoint(name, value, ENTRY_POINT_GROUP) for name, value in written.items()]
