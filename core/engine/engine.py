@@ -59,14 +59,14 @@ class Engine:
         if now_ms >= timers.due_ms:
             self._fire(now_ms, out)
         self.open_passages += 1
-        if passage.deadline_ms <= now_ms:
-            self._end_all(passage, "deadline", deadline_reason(passage), out)
-            return
-        timers.add(passage.deadline_ms, DEADLINE, passage)
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
         if plan.keeps_input:
             out.append(Emit(passage, PIPELINE_INPUTS, body))
+        if passage.deadline_ms <= now_ms:
+            self._end_all(passage, "deadline", deadline_reason(passage), out)
+            return
+        timers.add(passage.deadline_ms, DEADLINE, passage)
         self._spread(passage, [(plan.input_feeds, body)], now_ms, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:

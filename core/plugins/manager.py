@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from penstock.core.config import Config, examine_config
@@ -30,14 +30,18 @@ def start_up(
     *,
     entry_points: Iterable[EntryPoint] | None = None,
     environment: Mapping[str, str] | None = None,
+    override: Callable[[Config], Config] | None = None,
 ) -> tuple[Config, Plugins]:
     """The configuration in the file at ``path`` (the defaults without one), and the plug-ins.
 
+    ``override`` is what the command line puts in place of the file's values.
     Everything that is wrong with either comes at once: in a PluginsError when a plug-in or a
     section of one is among it, else in a ProblemsError. Raises NotFoundError when there is no
     such file.
     """
     config, in_file = examine_config(path, environment=environment)
+    if override is not None:
+        config = override(config)
     assembly = Assembly(config, _or_installed(entry_points))
     if assembly.problems:
         raise PluginsError([*in_file, *assembly.problems], assembly.plugins.describe())

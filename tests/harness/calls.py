@@ -11,9 +11,7 @@ from penstock.core.records import Tensors
 from penstock.core.tensors import Tensor
 
 
-def call_with(
-    deadline_ms: float = float("inf"), *, step: str = "step", **values: Any
-) -> ModelCall:
+def call_with(deadline_ms: float = float("inf"), *, step: str = "step", **values: Any) -> ModelCall:
     """A call with the tensors of these names; lists and numbers become FP32."""
     tensors = tuple(
         Tensor.from_numpy(

@@ -1,0 +1,100 @@
+"""``penstock infer``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.tensor_words import inputs_of
+from penstock.core.client.inference import infer_over_grpc, infer_over_rest
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.tensors import Tensor
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@click.command("infer")
+@click.argument("target")
+@click.argument("data", required=False)
+@click.option(
+    "--tensor",
+    "tensors",
+    multiple=True,
+    metavar="NAME=VALUE[:DATATYPE]",
+    help="An input: JSON (x=[1,2]:FP32) or a file (x=@x.npy). May be repeated.",
+)
+@click.option("--grpc/--rest", "over_grpc", default=False, help="Which protocol to use.")
+@click.option("--address", help="Where the server is [127.0.0.1:8900, or :8901 for gRPC].")
+@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="May be repeated.")
+@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write the outputs to a .npz file.")
+@output_option
+def infer_command(
+    target: str,
+    data: str | None,
+    tensors: tuple[str, ...],
+    over_grpc: bool,
+    address: str | None,
+    headers: tuple[str, ...],
+    timeout: float,
+    save: Path | None,
+) -> None:
+    """Send one request to TARGET (a name, or with .model or .pipeline behind it).
+
+    DATA is a V2 request as JSON, @FILE with one, a .npy or .npz file, or - for standard input.
+    """
+    request = inputs_of(data, tensors, sys.stdin.buffer)
+    metadata = dict(_header(written) for written in headers)
+    infer = infer_over_grpc if over_grpc else infer_over_rest
+    place = address or ("127.0.0.1:8901" if over_grpc else "127.0.0.1:8900")
+    response = infer(place, target, request, headers=metadata, timeout_s=timeout)
+    if save is not None:
+        import numpy as np
+
+        arrays = {tensor.name: tensor.array for tensor in response.tensors}
+        np.savez(save, **arrays)  # type: ignore[arg-type]  # numpy takes a name for its own option
+    _print(Output.current(), response, request)
+
+
+def _header(written: str) -> tuple[str, str]:
+    name, colon, value = written.partition(":")
+    if not colon or not name.strip():
+        raise click.BadParameter(f"'{written}' is no header; write NAME:VALUE")
+    return name.strip().lower(), value.strip()
+
+
+def _print(output: Output, response: InferenceResponse, request: InferenceRequest) -> None:
+    if output.is_json:
+        from penstock.core.codecs.json import encode_response
+
+        plain = InferenceRequest(request.id, (), {})
+        text, _ = encode_response(response, plain)
+        click.echo(text)
+        return
+    output.console.print(f"[bold]{response.model_name}[/] version {response.model_version}")
+    output.console.print(_table(response.tensors))
+
+
+def _table(tensors: tuple[Tensor, ...]) -> Table:
+    import numpy as np
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("tensor", "datatype", "shape", "contents"):
+        table.add_column(heading)
+    for tensor in tensors:
+        shape = ", ".join(map(str, tensor.shape))
+        if tensor.datatype == "BYTES":
+            words = [element.decode("utf-8", "replace") for element in tensor.array.ravel()[:8]]
+            more = ", ..." if tensor.array.size > len(words) else ""
+            contents = ", ".join(words) + more
+        else:
+            contents = np.array2string(tensor.array, threshold=16, precision=6)
+        table.add_row(tensor.name, tensor.datatype, f"[{shape}]", Text(contents))
+    return table

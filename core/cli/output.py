@@ -1,0 +1,107 @@
+"""What commands print: for people on a terminal, or as JSON for programs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+import click
+import orjson
+
+from penstock.core.errors import PenstockError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Form: TypeAlias = Literal["text", "json"]
+F = TypeVar("F", bound=Callable[..., Any])
+
+_KEY = "penstock.output"
+
+
+def output_option(function: F) -> F:
+    """``-o json``, which every command takes, as the whole command line does."""
+
+    def remember(context: click.Context, _: click.Parameter, value: Form | None) -> None:
+        if value is not None:
+            context.meta[_KEY] = value
+
+    option = click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        callback=remember,
+        expose_value=False,
+        help="Print text for people, or JSON.",
+    )
+    return option(function)
+
+
+def asked_for(arguments: Sequence[str]) -> Form:
+    """The form that the words of a command line ask for, also where they cannot be parsed."""
+    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if word in ("-ojson", "--output=json") or (
+            word in ("-o", "--output") and following == "json"
+        ):
+            return "json"
+    return "text"
+
+
+class Output:
+    """Prints results on standard output and errors on standard error."""
+
+    def __init__(self, form: Form) -> None:
+        self.form = form
+
+    @classmethod
+    def current(cls) -> Output:
+        """The output that the running command was asked for."""
+        return cls(click.get_current_context().meta.get(_KEY, "text"))
+
+    @property
+    def is_json(self) -> bool:
+        """Whether a program reads it."""
+        return self.form == "json"
+
+    @cached_property
+    def console(self) -> Console:
+        """Where text goes; plain where it is no terminal, or NO_COLOR is set."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
+
+    def json(self, document: object) -> None:
+        """Print a document, indented."""
+        text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
+        click.echo(text)
+
+    def error(self, error: PenstockError) -> None:
+        """Print an error: the sentence, what else there is to say of it, and the code."""
+        if self.is_json:
+            document: dict[str, object] = {"error": error.message, "code": error.code}
+            if error.step is not None:
+                document["step"] = error.step
+            if error.details:
+                document["details"] = list(error.details)
+            click.echo(orjson.dumps(document), err=True)
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        line = Text("error: ", style="bold red").append(Text(error.message, style="default"))
+        where = f" [{error.code}]" if error.step is None else f" [{error.code}, step {error.step}]"
+        console.print(line.append(Text(where, style="dim")))
+        for detail in error.details:
+            if detail != error.message:
+                console.print(Text(f"  {detail}"))
+
+    def usage(self, error: click.UsageError) -> None:
+        """Print what was wrong with the use of a command."""
+        if self.is_json:
+            document = {"error": error.format_message(), "code": "invalid-request"}
+            click.echo(orjson.dumps(document), err=True)
+        else:
+            error.show(sys.stderr)

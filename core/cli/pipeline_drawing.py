@@ -1,0 +1,100 @@
+"""A pipeline as a drawing for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from penstock.core.references import Source, parse_source
+from penstock.core.render.diagram import Arrow, Diagram, Line
+from penstock.core.render.drawing import drawn
+from penstock.core.resources import Pipeline, Step
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_STYLES = {"plain": "", "end": "cyan", "title": "bold", "note": "dim", "trigger": "yellow"}
+
+
+def pipeline_diagram(pipeline: Pipeline) -> Diagram:
+    """The pipeline's input at the top, its steps, and its output at the bottom.
+
+    A box says how a step joins, what it takes of others by tensor or under other names, and what
+    gates it; arrows of triggers are dashed.
+    """
+    name = pipeline.metadata.name
+    steps = pipeline.spec.steps
+    boxes: list[tuple[Line, ...]] = [(Line("input", "end"),)]
+    boxes += [_box(step, name) for step in steps]
+    index = {step.name: number + 1 for number, step in enumerate(steps)}
+    arrows: list[Arrow] = []
+
+    def connect(references: Sequence[str], target: int, *, dashed: bool = False) -> None:
+        for reference in references:
+            source = parse_source(reference, pipeline=name)
+            start = 0 if source.step is None else index[source.step]
+            arrow = Arrow(start, target, dashed)
+            if arrow not in arrows:
+                arrows.append(arrow)
+
+    for number, step in enumerate(steps):
+        connect(step.inputs or (name,), number + 1)
+        connect(step.triggers, number + 1, dashed=True)
+    output = pipeline.spec.output
+    if output is not None:
+        lines = [Line("output", "end")]
+        if len(output.steps) > 1:
+            lines.append(Line(str(output.steps_join)))
+        lines += _notes(output.steps, output.tensor_map, name)
+        boxes.append(tuple(lines))
+        connect(output.steps, len(boxes) - 1)
+    return Diagram(tuple(boxes), tuple(arrows))
+
+
+def pipeline_drawing(pipeline: Pipeline) -> Text:
+    """The diagram, drawn in the terminal's colours."""
+    from rich.text import Text
+
+    text = Text()
+    for row in drawn(pipeline_diagram(pipeline)):
+        for cell in row:
+            text.append(cell.text, style=_STYLES[cell.tone])
+        text.append("\n")
+    return text
+
+
+def _box(step: Step, pipeline: str) -> tuple[Line, ...]:
+    lines = [Line(step.name, "title")]
+    if step.model is not None and step.model != step.name:
+        lines.append(Line(f"model {step.model}"))
+    if len(step.inputs) > 1:
+        lines.append(Line(str(step.inputs_join_type)))
+    lines += _notes(step.inputs, step.tensor_map, pipeline)
+    if step.triggers:
+        joined = f" ({step.triggers_join_type})" if len(step.triggers) > 1 else ""
+        lines.append(Line(f"when{joined} {', '.join(step.triggers)}", "trigger"))
+    if step.on_error == "absent":
+        lines.append(Line("its failure is absence"))
+    return tuple(lines)
+
+
+def _notes(references: Sequence[str], renames: Mapping[str, str], pipeline: str) -> list[Line]:
+    """What is taken of a source, where that is not all of its outputs under their own names."""
+    notes = []
+    for reference in references:
+        source = parse_source(reference, pipeline=pipeline)
+        new_name = renames.get(source.text)
+        if new_name is not None:
+            notes.append(Line(f"{_short(source)} as {new_name}"))
+        elif source.tensor is not None or (source.step is not None and source.side == "inputs"):
+            notes.append(Line(_short(source)))
+    return notes
+
+
+def _short(source: Source) -> str:
+    """A reference as a person would say it: ``judge.large``, or what went into a step."""
+    if source.step is None:
+        return source.tensor or "input"
+    if source.side == "inputs":
+        return source.text
+    return source.step if source.tensor is None else f"{source.step}.{source.tensor}"

@@ -1,0 +1,58 @@
+"""``penstock status``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.resources import is_ready, is_settled, print_resources
+from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.control import ControlClient
+from penstock.core.contracts.control import ResourceDocument
+
+NOT_READY = 3
+
+
+@click.command("status")
+@click.option("--wait", is_flag=True, help="Wait until everything is ready, or will not be.")
+@click.option(
+    "--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait at most."
+)
+@server_option
+@output_option
+def status_command(wait: bool, timeout: float, server: str) -> int:
+    """Say what is ready on a running server, and why the rest is not.
+
+    Exits with 3 when something is not ready.
+    """
+    resources = ask(server, lambda client: _settled(client, timeout if wait else 0.0))
+    output = Output.current()
+    if output.is_json:
+        output.json({"ready": all(map(is_ready, resources)), "resources": resources})
+    else:
+        print_resources(output, resources)
+    return 0 if all(map(is_ready, resources)) else NOT_READY
+
+
+async def _settled(client: ControlClient, timeout_s: float) -> list[ResourceDocument]:
+    """The resources when nothing changes any more by itself, or when the time is over."""
+    resources = await client.list(None)
+    if timeout_s <= 0 or all(map(is_settled, resources)):
+        return resources
+    by_name = {(each["kind"], each["metadata"]["name"]): each for each in resources}
+    try:
+        async with asyncio.timeout(timeout_s):
+            async for event in client.watch(None, 0):
+                resource = event.resource
+                key = (resource["kind"], resource["metadata"]["name"])
+                if event.action == "deleted":
+                    by_name.pop(key, None)
+                else:
+                    by_name[key] = resource
+                if all(map(is_settled, by_name.values())):
+                    break
+    except TimeoutError:
+        pass
+    return await client.list(None)

@@ -1,0 +1,88 @@
+"""Inputs as they are written on a command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import click
+import numpy as np
+import orjson
+
+from penstock.core.codecs.json import decode_request
+from penstock.core.datatypes import DATATYPES, datatype_named
+from penstock.core.errors import InvalidRequestError, NotFoundError
+from penstock.core.inference import InferenceRequest
+from penstock.core.tensors import Tensor
+
+ARRAYS: Final = (".npy", ".npz")
+
+
+def inputs_of(data: str | None, tensors: tuple[str, ...], stdin: BinaryIO) -> InferenceRequest:
+    """The request that DATA and ``--tensor`` say; the tensors come after those of DATA.
+
+    Raises InvalidRequestError or NotFoundError with a sentence.
+    """
+    given = _read(data, stdin)
+    named = tuple(_tensor(written) for written in tensors)
+    if not given.tensors and not named and data is None:
+        raise click.UsageError("say what to send: DATA, or --tensor NAME=VALUE")
+    return InferenceRequest(given.id, given.tensors + named, given.parameters, given.outputs)
+
+
+def _read(data: str | None, stdin: BinaryIO) -> InferenceRequest:
+    if data is None:
+        return InferenceRequest(None, ())
+    if data == "-":
+        return decode_request(stdin.read())
+    path = Path(data.removeprefix("@"))
+    if path.suffix in ARRAYS:
+        return InferenceRequest(None, _arrays(path))
+    if data.startswith("@"):
+        return decode_request(_bytes(path))
+    return decode_request(data.encode())
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(f"the file '{path}' cannot be read: {error.strerror}") from error
+
+
+def _arrays(path: Path) -> tuple[Tensor, ...]:
+    """One tensor called ``x`` of a .npy file, or those of a .npz file by name."""
+    _bytes(path)
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise InvalidRequestError(f"the file '{path}' holds no numpy arrays: {error}") from error
+    if isinstance(loaded, np.ndarray):
+        return (Tensor.from_numpy("x", loaded),)
+    return tuple(Tensor.from_numpy(name, loaded[name]) for name in loaded.files)
+
+
+def _tensor(written: str) -> Tensor:
+    name, equals, value = written.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"'{written}' is no tensor; write NAME=VALUE[:DATATYPE]")
+    if value.startswith("@"):
+        return _arrays(Path(value[1:]))[0].renamed(name)
+    text, colon, datatype = value.rpartition(":")
+    if not colon or not datatype.isalnum() or not datatype.isupper():
+        text, datatype = value, ""
+    try:
+        contents = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequestError(
+            f"tensor '{name}': '{text}' is no JSON; write numbers as [1, 2], text as [\"a\"]"
+        ) from error
+    try:
+        if not datatype:
+            return Tensor.from_numpy(name, contents if isinstance(contents, list) else [contents])
+        if datatype_named(datatype).name == "BYTES":
+            return Tensor.from_numpy(name, contents)
+        array = np.array(contents, DATATYPES[datatype].dtype, ndmin=1)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InvalidRequestError(f"tensor '{name}': {error}") from error
+    return Tensor.from_numpy(name, array)

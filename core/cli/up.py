@@ -1,0 +1,115 @@
+"""``penstock up``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.core.cli.output import Output, output_option
+
+if TYPE_CHECKING:
+    from penstock.core.config import Config
+    from penstock.core.control import Shortfall
+
+NOT_READY = 3
+PORT = click.IntRange(0, 65535)
+
+
+@click.command("up")
+@click.argument("manifests", nargs=-1, type=click.Path(path_type=Path))
+@click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option("--rest-port", type=PORT, help="Port of REST; 0 takes a free one.")
+@click.option("--grpc-port", type=PORT, help="Port of gRPC; 0 takes a free one.")
+@click.option(
+    "--ready-timeout", type=float, default=300.0, show_default=True, help="Seconds to get ready."
+)
+@click.option("--stay", is_flag=True, help="Serve what is ready, also when not everything is.")
+@output_option
+def up_command(
+    manifests: tuple[Path, ...],
+    config: Path | None,
+    rest_port: int | None,
+    grpc_port: int | None,
+    ready_timeout: float,
+    stay: bool,
+) -> int:
+    """Serve MANIFESTS (files or folders) in this process, over REST and gRPC, until stopped.
+
+    The first SIGINT or SIGTERM drains what is under way, a second one forces. Exits with 3 when
+    something that was asked for does not become ready.
+    """
+    from penstock.core.logs import configure_logging
+    from penstock.core.plugins.manager import start_up
+    from penstock.core.runtime import Runtime, serve
+
+    settings, plugins = start_up(
+        config, override=lambda read: _with_ports(read, rest_port, grpc_port)
+    )
+    configure_logging(settings.logging)
+    output = Output.current()
+    fell_short: list[Shortfall] = []
+
+    def on_started(addresses: Mapping[str, str]) -> None:
+        _print_started(output, addresses)
+
+    def on_ready(shortfalls: Sequence[Shortfall]) -> bool:
+        _print_ready(output, shortfalls)
+        if stay or not shortfalls:
+            return True
+        fell_short.extend(shortfalls)
+        return False
+
+    async def main() -> None:
+        runtime = Runtime(settings, plugins)
+        await serve(
+            runtime,
+            manifests,
+            ready_timeout_s=ready_timeout,
+            on_started=on_started,
+            on_ready=on_ready,
+        )
+
+    _run(main())
+    return NOT_READY if fell_short else 0
+
+
+def _with_ports(config: Config, rest_port: int | None, grpc_port: int | None) -> Config:
+    changed: dict[str, object] = {}
+    if rest_port is not None:
+        changed["rest"] = config.rest.model_copy(update={"port": rest_port})
+    if grpc_port is not None:
+        changed["grpc"] = config.grpc.model_copy(update={"port": grpc_port})
+    return config.model_copy(update=changed) if changed else config
+
+
+def _run(work: Coroutine[None, None, None]) -> None:
+    """Run the event loop: uvloop's, where there is one."""
+    if sys.platform == "win32":
+        asyncio.run(work)
+    else:
+        import uvloop
+
+        uvloop.run(work)
+
+
+def _print_started(output: Output, addresses: Mapping[str, str]) -> None:
+    if output.is_json:
+        output.json({"event": "started", "addresses": dict(addresses)})
+        return
+    for name, address in sorted(addresses.items(), reverse=True):
+        output.console.print(f"[bold]{name:5}[/] {address}")
+
+
+def _print_ready(output: Output, shortfalls: Sequence[Shortfall]) -> None:
+    if output.is_json:
+        output.json({"event": "ready", "not_ready": [str(shortfall) for shortfall in shortfalls]})
+        return
+    if not shortfalls:
+        output.console.print("[green]ready[/]")
+    for shortfall in shortfalls:
+        output.console.print(f"[red]not ready:[/] {shortfall}", markup=True)

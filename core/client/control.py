@@ -1,0 +1,105 @@
+"""The client of a running server's control plane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import grpc
+
+from penstock.core.client.resource_messages import (
+    read_change,
+    read_event,
+    read_resource,
+    write_manifest,
+)
+from penstock.core.contracts.control import Change, ManifestText, ResourceDocument, WatchEvent
+from penstock.core.grpc_errors import BUDGET_KEY, error_of_call
+from penstock.proto import control_pb2 as pb
+from penstock.proto.control_pb2_grpc import ControlStub
+
+MAX_DETAILS_BYTES: Final = 4 * 1024 * 1024
+"""All problems of a large set of manifests come in the metadata of one answer."""
+
+RequestT = TypeVar("RequestT")
+ResponseT = TypeVar("ResponseT")
+
+METADATA: Final = ((BUDGET_KEY, str(MAX_DETAILS_BYTES)),)
+
+
+class ControlClient:
+    """Calls ``penstock.control.v1`` at ``server`` (``host:port``). To be used with ``async with``.
+
+    Every method raises the PenstockError that the server raised; NotReadyError when nobody answers
+    there, DeadlineError when the answer takes longer than ``timeout_s``.
+    """
+
+    def __init__(self, server: str, *, timeout_s: float = 30.0) -> None:
+        self._server = server
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> Self:
+        limit = 2 * MAX_DETAILS_BYTES
+        options = (
+            ("grpc.max_metadata_size", limit),
+            ("grpc.absolute_max_metadata_size", limit),
+            ("grpc.max_receive_message_length", -1),
+        )
+        self._channel = grpc.aio.insecure_channel(self._server, options)
+        self._stub = ControlStub(self._channel)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._channel.close(None)
+
+    async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.apply`."""
+        request = pb.ApplyRequest(
+            manifests=[write_manifest(manifest) for manifest in manifests], dry_run=dry_run
+        )
+        response = await self._ask(self._stub.Apply, request)
+        return [read_change(change) for change in response.changes]
+
+    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.delete`."""
+        request = pb.DeleteRequest(kind=kind, name=name, force=force)
+        return read_change((await self._ask(self._stub.Delete, request)).change)
+
+    async def get(self, kind: str, name: str) -> ResourceDocument:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.get`."""
+        request = pb.GetRequest(kind=kind, name=name)
+        return read_resource((await self._ask(self._stub.Get, request)).resource)
+
+    async def list(self, kind: str | None) -> list[ResourceDocument]:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.list`."""
+        response = await self._ask(self._stub.List, pb.ListRequest(kind=kind or ""))
+        return [read_resource(resource) for resource in response.resources]
+
+    async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.watch`, without a time limit.
+
+        Ends when the server drains.
+        """
+        request = pb.WatchRequest(kind=kind or "", from_revision=from_revision)
+        call = self._stub.Watch(request, metadata=METADATA)
+        try:
+            async for message in call:
+                yield read_event(message)
+        except grpc.aio.AioRpcError as error:
+            raise error_of_call(error, self._server) from error
+        finally:
+            call.cancel()
+
+    async def _ask(
+        self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT
+    ) -> ResponseT:
+        try:
+            return await method(request, timeout=self._timeout_s, metadata=METADATA)
+        except grpc.aio.AioRpcError as error:
+            raise error_of_call(error, self._server) from error

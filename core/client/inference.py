@@ -1,0 +1,116 @@
+"""One request to a server that speaks V2, over REST or gRPC: for the command line."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Mapping
+from typing import Final, cast
+from urllib.parse import quote, urlsplit
+
+import orjson
+
+from penstock.core.codecs.json import decode_response, encode_request
+from penstock.core.errors import (
+    DeadlineError,
+    InternalError,
+    NotReadyError,
+    PenstockError,
+    error_of,
+)
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.statuses import STATUSES
+
+JSON_LENGTH: Final = "Inference-Header-Content-Length"
+_CODES: Final = {status.http: code for code, status in reversed(STATUSES.items())}
+
+
+def infer_over_rest(
+    address: str,
+    target: str,
+    request: InferenceRequest,
+    *,
+    headers: Mapping[str, str],
+    timeout_s: float,
+) -> InferenceResponse:
+    """Send ``request`` to ``target`` at ``address`` (``host:port``, or a URL), and wait.
+
+    Tensors go and come as binary data. Raises the PenstockError that the server answers with;
+    NotReadyError when nobody answers there, DeadlineError when nobody does in time.
+    """
+    asked = InferenceRequest(
+        request.id, request.tensors, request.parameters, request.outputs, binary_output=True
+    )
+    text, buffers = encode_request(asked)
+    sent = {
+        "Content-Type": "application/octet-stream" if buffers else "application/json",
+        "x-penstock-timeout-ms": f"{timeout_s * 1000:.0f}",
+        **headers,
+    }
+    if buffers:
+        sent[JSON_LENGTH] = str(len(text))
+    place = urlsplit(address if "//" in address else f"//{address}").netloc
+    connection = http.client.HTTPConnection(place, timeout=timeout_s + 1.0)
+    try:
+        path = f"/v2/models/{quote(target)}/infer"
+        connection.request("POST", path, b"".join([text, *map(bytes, buffers)]), sent)
+        answer = connection.getresponse()
+        body = answer.read()
+    except TimeoutError as error:
+        raise DeadlineError(f"{place} did not answer within {timeout_s:g} s") from error
+    except (OSError, http.client.HTTPException) as error:
+        raise NotReadyError(
+            f"no server answers at {place} ({error}); start one with penstock up, or name "
+            "another with --address"
+        ) from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise _error_of_answer(answer.status, body)
+    length = answer.getheader(JSON_LENGTH)
+    return decode_response(body, header_length=None if length is None else int(length))
+
+
+def infer_over_grpc(
+    address: str,
+    target: str,
+    request: InferenceRequest,
+    *,
+    headers: Mapping[str, str],
+    timeout_s: float,
+) -> InferenceResponse:
+    """The same over gRPC."""
+    import grpc
+
+    from penstock.core.codecs.protobuf import parse_response, serialize_request
+    from penstock.core.grpc_errors import error_of_call
+
+    asked = InferenceRequest(
+        request.id, request.tensors, request.parameters, request.outputs, model_name=target
+    )
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(address, options) as channel:
+        call = channel.unary_unary(
+            "/inference.GRPCInferenceService/ModelInfer",
+            request_serializer=serialize_request,
+            response_deserializer=parse_response,
+        )
+        try:
+            response: InferenceResponse = call(
+                asked, timeout=timeout_s, metadata=tuple(headers.items())
+            )
+        except grpc.RpcError as error:
+            # What a blocking call raises is the call itself.
+            raise error_of_call(cast("grpc.Call", error), address) from error
+    return response
+
+
+def _error_of_answer(status: int, body: bytes) -> PenstockError:
+    """The error in a REST answer; of a server that is none of ours, what its status says."""
+    try:
+        document = orjson.loads(body)
+        said = str(document["error"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return InternalError(f"the server answered {status} without a reason")
+    code = str(document.get("code") or _CODES.get(status, "internal"))
+    details = [str(detail) for detail in document.get("details", [])]
+    return error_of(code, said, step=document.get("step"), details=details)

@@ -1,0 +1,114 @@
+"""Errors as gRPC carries them: a status, the sentence, and the rest as ``google.rpc.ErrorInfo``.
+
+Both directions stand here, for front ends and for clients. Source of the format:
+https://google.aip.dev/193 and google/rpc/error_details.proto. The error's code is the ErrorInfo's
+reason; its metadata hold ``request_id``, ``step``, and ``details`` as a JSON list of sentences. An
+overloaded server adds ``google.rpc.RetryInfo``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Final, cast
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]  # has no types
+    ErrorInfo,
+    RetryInfo,
+)
+from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # has no types
+
+from penstock.core.errors import OverloadedError, PenstockError, error_of
+from penstock.core.statuses import grpc_status
+
+DETAILS_KEY: Final = "grpc-status-details-bin"
+"""Where gRPC keeps the serialised Status, in trailing metadata."""
+
+DOMAIN: Final = "penstock.io"
+
+DETAILS_BUDGET: Final = 4096
+"""Bytes that ``details`` may take, since gRPC clients refuse more than 8 KiB of metadata."""
+
+BUDGET_KEY: Final = "penstock-details-bytes"
+"""Metadata of a request with which a client says that it takes more."""
+
+
+def status_message(
+    error: PenstockError, request_id: str | None, budget: int = DETAILS_BUDGET
+) -> Status:
+    """The whole of an error; details that do not fit into ``budget`` bytes are counted instead."""
+    info = ErrorInfo(reason=error.code, domain=DOMAIN)
+    if request_id:
+        info.metadata["request_id"] = request_id
+    if error.step:
+        info.metadata["step"] = error.step
+    if error.details:
+        info.metadata["details"] = json.dumps(fitting(error.details, budget), ensure_ascii=False)
+    status = Status(code=grpc_status(error.code).value[0], message=error.message)
+    status.details.add().Pack(info)
+    if isinstance(error, OverloadedError):
+        retry = RetryInfo()
+        retry.retry_delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        status.details.add().Pack(retry)
+    return status
+
+
+def fitting(details: Sequence[str], budget: int) -> list[str]:
+    """The first of ``details`` that ``budget`` bytes can hold, and how many are left out."""
+    left = budget
+    for index, sentence in enumerate(details):
+        left -= len(sentence.encode()) + 4
+        if left < 0:
+            return [*details[:index], f"... and {len(details) - index} more"]
+    return list(details)
+
+
+def error_of_call(error: grpc.aio.AioRpcError | grpc.Call, server: str) -> PenstockError:
+    """The error of a call that failed, as the server raised it.
+
+    ``server`` is its address, for the sentence when nobody answers there.
+    """
+    text = error.details() or ""
+    info = _error_info(error)
+    if info is None:
+        return _foreign(error.code(), text, server)
+    return error_of(
+        info.reason,
+        text,
+        step=info.metadata.get("step"),
+        details=json.loads(info.metadata.get("details", "[]")),
+    )
+
+
+def _error_info(error: grpc.aio.AioRpcError | grpc.Call) -> ErrorInfo | None:
+    """What Penstock said of the error; None when it was somebody else's."""
+    trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
+    for key, value in trailing:
+        if key == DETAILS_KEY and isinstance(value, bytes):
+            try:
+                status = Status.FromString(value)
+            except DecodeError:
+                return None
+            for detail in status.details:
+                info = ErrorInfo()
+                if detail.Unpack(info) and info.domain == DOMAIN:
+                    return info
+    return None
+
+
+def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
+    """An error that gRPC itself, or a server that is not ours, made."""
+    match status:
+        case grpc.StatusCode.UNAVAILABLE:
+            sentence = f"no server answers at {server} ({text}); 'penstock up' starts one"
+            return error_of("not-ready", sentence)
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return error_of("deadline", f"{server} gave no answer in time")
+        case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in text:
+            return error_of("too-large", f"the message is over the limit of {server}: {text}")
+        case grpc.StatusCode.UNIMPLEMENTED:
+            return error_of("unsupported", f"{server} does not offer this: {text}")
+        case _:
+            return error_of("internal", f"{server} answered {status.name}: {text}")

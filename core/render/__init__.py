@@ -1,0 +1,1 @@
+"""Drawings for terminals: directed graphs as boxes and lines."""

@@ -1,0 +1,1 @@
+"""Binding models: from the tensors of a call to what Python code takes, and back."""

@@ -1,0 +1,152 @@
+"""``execution: auto``: a model that starts off the event loop, and moves there if it is quick."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from penstock.core.contracts.model import ModelCall
+from penstock.core.errors import PenstockError
+from penstock.core.records import Tensors
+from penstock.servers.binding.bound_model import BoundModel
+from penstock.servers.inprocess.thread_instance import ThreadInstance
+from penstock.servers.inprocess.threads import Job
+from penstock.servers.inprocess.trials import PATIENCE_S, SLOW_S, Trials
+from penstock.servers.inprocess.waiting import Patience
+
+IN_ONE_GO: Final = 16
+"""How many of those that were held back go on before the loop may do something else."""
+
+_log = logging.getLogger(__name__)
+
+
+class AutoInstance(ThreadInstance):
+    """Calls a model by threads until it has proven to be quick, and then on the event loop.
+
+    One call of over SLOW_S there takes it back to its threads for good. A trial wants all threads
+    idle; for a model that has one, calls are held back until then.
+    """
+
+    __slots__ = ("_call", "_held", "_inline", "_timer", "_trials")
+
+    def __init__(
+        self,
+        model: BoundModel,
+        *,
+        concurrency: int,
+        patience: Patience,
+        grace_s: float,
+        timer: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        super().__init__(
+            model.name,
+            model.signature,
+            [model] * concurrency,
+            patience=patience,
+            grace_s=grace_s,
+            timer=timer,
+        )
+        self._call = model.call
+        self._timer = timer
+        self._inline = False
+        self._trials: Trials | None = Trials()
+        self._held: deque[Job] = deque()
+
+    @property
+    def inline(self) -> bool:
+        """Whether calls are made on the event loop now."""
+        return self._inline
+
+    def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
+        if self._inline:
+            return self._call_timed(call)
+        if self._held:
+            return self._hold(call)
+        trials = self._trials
+        if trials is None or (self._under_way and self._places > 1) or not trials.due():
+            return super().infer(call)
+        if self._under_way:
+            return self._hold(call)
+        job = Job(call)
+        if not self._try(job, trials):
+            job.future = self._loop.create_future()
+            return job.future
+        if isinstance(job.outcome, PenstockError):
+            raise job.outcome
+        return job.outcome
+
+    def _call_timed(self, call: ModelCall) -> Tensors:
+        began_s = self._timer()
+        try:
+            return self._call(call)
+        finally:
+            if self._timer() - began_s > SLOW_S:
+                self._leave_the_loop()
+
+    def _hold(self, call: ModelCall) -> Awaitable[Tensors]:
+        if self._under_way + len(self._held) >= self._limit:
+            raise self._patience.overloaded()
+        future: asyncio.Future[Tensors] = self._loop.create_future()
+        job = Job(call, future)
+        job.timer = self._patience.begin(future, call.deadline_ms)
+        self._held.append(job)
+        return future
+
+    def _done(self, job: Job) -> None:
+        super()._done(job)
+        if self._held and not self._under_way:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Let those go on that were held back."""
+        for _ in range(IN_ONE_GO):
+            if not self._held:
+                return
+            trials = None if self._inline else self._trials
+            is_trial = trials is not None and trials.due()
+            if is_trial and self._under_way:
+                return
+            job = self._held.popleft()
+            assert job.future is not None, "somebody waits for what is held back"
+            if job.future.done():
+                job.settle()
+            elif self._inline:
+                try:
+                    job.outcome = self._call_timed(job.call)
+                except PenstockError as error:
+                    job.outcome = error
+                job.settle()
+            elif trials is None or not is_trial:
+                self._put(job)
+            elif self._try(job, trials):
+                job.settle()
+        self._loop.call_soon(self._go_on)
+
+    def _try(self, job: Job, trials: Trials) -> bool:
+        """Have a thread do the job while the loop waits, for as long as patience lasts; whether it
+        was over by then."""
+        done = job.done = threading.Lock()
+        done.acquire()
+        self._put(job)
+        if not done.acquire(timeout=PATIENCE_S):
+            trials.judge(None)
+            return False
+        job.taken = True
+        self._ended()
+        if trials.judge(job.took_s):
+            self._inline = True
+            self._threads.rest()
+            _log.debug("model '%s' is quick: it moves to the event loop", self._name)
+        return True
+
+    def _leave_the_loop(self) -> None:
+        self._inline = False
+        self._trials = None
+        _log.info(
+            "model '%s' took more than %g ms: it leaves the event loop", self._name, SLOW_S * 1000.0
+        )

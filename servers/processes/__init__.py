@@ -1,0 +1,1 @@
+"""Models in processes of their own: both ends, and what goes between them."""

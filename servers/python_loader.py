@@ -1,0 +1,88 @@
+"""The loader ``python``: models that are a function or a class, named by ``spec.python``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from penstock.core.contracts.model import Loader, ModelSpec
+from penstock.core.errors import InvalidRequestError, NotReadyError, PenstockError, StepFailedError
+from penstock.core.model import Context
+from penstock.core.plugins import hookimpl
+from penstock.servers.python_modules import PrivatePackages
+from penstock.servers.python_objects import find_object, raised_at
+
+penstock_api = 1
+
+
+class PythonLoader(Loader):
+    """Loads what ``spec.python`` names: a function, a class, or an object with ``predict``.
+
+    Classes are made without arguments; ``load(context)`` is called if there is one.
+    """
+
+    looks_for = "spec.python (module:name)"
+
+    def __init__(self) -> None:
+        self._packages = PrivatePackages()
+
+    def capabilities(self) -> frozenset[str]:
+        return frozenset(("python",))
+
+    def recognises(self, spec: ModelSpec) -> bool:
+        return spec.python is not None
+
+    def load(self, spec: ModelSpec) -> object:
+        if spec.python is None:
+            raise InvalidRequestError("nothing says which object the model is; write spec.python")
+        found = find_object(spec.python, spec.folders, self._packages)
+        model = self._made(found, spec) if inspect.isclass(found) else found
+        if not callable(getattr(model, "predict", model)):
+            raise InvalidRequestError(
+                f"'{spec.python}' is a {type(model).__name__}, which is no model: write a "
+                "function, or a class with a method 'predict'"
+            )
+        load = getattr(model, "load", None)
+        if not inspect.isroutine(model) and callable(load):
+            if inspect.iscoroutinefunction(load):
+                raise InvalidRequestError(f"load of '{spec.python}' is async; write 'def load'")
+            context = Context(spec.name, spec.version, dict(spec.parameters), spec.artifacts)
+            with _named(f"load of '{spec.python}'", spec.folders):
+                load(context)
+        return model
+
+    def __reduce__(self) -> tuple[type[PythonLoader], tuple[()]]:
+        # A worker process has modules of its own.
+        return PythonLoader, ()
+
+    def _made(self, model_class: type, spec: ModelSpec) -> object:
+        has_call = any("__call__" in vars(each) for each in model_class.__mro__)
+        if not has_call and not callable(getattr(model_class, "predict", None)):
+            raise InvalidRequestError(
+                f"the class '{spec.python}' has no method 'predict'; write one, whose parameters "
+                "name the tensors that it takes"
+            )
+        with _named(f"making a '{spec.python}'", spec.folders):
+            return model_class()
+
+
+@contextmanager
+def _named(what: str, folders: Sequence[Path]) -> Iterator[None]:
+    """Says of whatever is raised inside where it happened."""
+    try:
+        yield
+    except NotReadyError as error:
+        raise NotReadyError(f"{what}: {error}") from error
+    except PenstockError as error:
+        raise InvalidRequestError(f"{what}: {error}") from error
+    except (Exception, SystemExit) as error:
+        said = f"{what} raised {type(error).__name__}: {error} ({raised_at(error, folders)})"
+        raise StepFailedError(said) from error
+
+
+@hookimpl
+def penstock_register_loaders() -> Mapping[str, type[Loader]]:
+    """The loader ``python``."""
+    return {"python": PythonLoader}

@@ -1,0 +1,74 @@
+"""A control plane that holds what a test puts into it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from penstock.core.contracts.control import (
+    Change,
+    ControlPlane,
+    ManifestText,
+    ResourceDocument,
+    WatchEvent,
+)
+from penstock.core.errors import ConflictError, NotFoundError, PenstockError
+
+
+def resource(kind: str, name: str, *, ready: str = "True", message: str = "") -> ResourceDocument:
+    """A resource with one condition, ``Ready``."""
+    condition = {
+        "type": "Ready",
+        "status": ready,
+        "reason": "Because",
+        "message": message,
+        "since": "2026-01-02T03:04:05Z",
+    }
+    return {
+        "apiVersion": "penstock.io/v1",
+        "kind": kind,
+        "metadata": {"name": name},
+        "spec": {"big": 2**60, "ratio": 0.1},
+        "status": {"revision": 1, "version": 1, "conditions": [condition]},
+    }
+
+
+class FakeControlPlane(ControlPlane):
+    """``applied`` holds what came in; ``refusal`` is raised by :meth:`apply` when it is set."""
+
+    def __init__(self) -> None:
+        self.resources: dict[tuple[str, str], ResourceDocument] = {}
+        self.applied: list[tuple[tuple[ManifestText, ...], bool]] = []
+        self.refusal: PenstockError | None = None
+        self.events: asyncio.Queue[WatchEvent] = asyncio.Queue()
+
+    def put(self, document: ResourceDocument) -> None:
+        """Hold a resource."""
+        self.resources[document["kind"], document["metadata"]["name"]] = document
+
+    async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
+        self.applied.append((tuple(manifests), dry_run))
+        if self.refusal is not None:
+            raise self.refusal
+        return [Change("Model", "scale", "created", 1, ("a warning",))]
+
+    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+        self.get(kind, name)
+        if not force:
+            raise ConflictError(f"{kind} '{name}' is used by pipeline 'credit'")
+        del self.resources[kind, name]
+        return Change(kind, name, "deleted", 1)
+
+    def get(self, kind: str, name: str) -> ResourceDocument:
+        if (kind, name) not in self.resources:
+            raise NotFoundError(f"there is no {kind} '{name}'")
+        return self.resources[kind, name]
+
+    def list(self, kind: str | None) -> list[ResourceDocument]:
+        return [found for key, found in sorted(self.resources.items()) if kind in (None, key[0])]
+
+    async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
+        for document in self.list(kind):
+            yield WatchEvent(1, "put", document)
+        while True:
+            yield await self.events.get()

@@ -1,0 +1,85 @@
+"""The OpenAPI document is true: schemathesis asks all that it allows, and finds nothing else.
+
+No status 500, no answer that is not documented, no path that takes another method.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from fakes.control import FakeControlPlane, resource
+from fakes.gateway import FakeGateway
+from harness.rest_server import serving
+from penstock.core.contracts.control import WatchEvent
+from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.signature import Signature, TensorSpec
+
+# What a tensor must be, JSON Schema cannot say (data has as many values as the shape wants), so
+# that what the document allows may still be refused.
+EXCLUDED = "positive_data_acceptance"
+
+# Headers that nobody knows count as wrong there, and are passed over here as everywhere.
+EXCLUDED_FOR_KNOWN_NAMES = f"{EXCLUDED},negative_data_rejection"
+
+NAMES_THAT_ARE_THERE = """
+[parameters]
+"path.model" = "echo"
+"path.version" = "1"
+"path.pipeline" = "flow"
+"path.kind" = "Model"
+"path.name" = "scale"
+"header.seldon-model" = "echo"
+"header.penstock-target" = "flow.pipeline"
+"""
+
+
+class EndingControlPlane(FakeControlPlane):
+    """A control plane whose watches end, so that an answer to them can be read whole."""
+
+    async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
+        for document in self.list(kind):
+            yield WatchEvent(1, "put", document)
+
+
+def make_context() -> FrontEndContext:
+    gateway = FakeGateway()
+    gateway.add("echo").signature = Signature((TensorSpec("x", "FP32", ("n", 4)),), None)
+    gateway.add("flow", kind="pipeline")
+    control = EndingControlPlane()
+    control.put(resource("Model", "scale"))
+    return FrontEndContext(gateway, control, {"/metrics": lambda: ("text/plain", b"up 1\n")})
+
+
+@pytest.mark.parametrize(
+    ("config", "excluded"),
+    [
+        pytest.param("", EXCLUDED, id="any-names"),
+        pytest.param(NAMES_THAT_ARE_THERE, EXCLUDED_FOR_KNOWN_NAMES, id="known-names"),
+    ],
+)
+def test_schemathesis_finds_nothing(tmp_path: Path, config: str, excluded: str) -> None:
+    (tmp_path / "schemathesis.toml").write_text(config)
+    with serving(make_context) as address:
+        command = [str(Path(sys.executable).parent / "st"), "run", f"{address}/openapi.json"]
+        options = ["--checks=all", f"--exclude-checks={excluded}", "--max-examples=20"]
+        done = subprocess.run(
+            [
+                *command,
+                *options,
+                "--no-color",
+                "--warnings=off",
+                "--seed=1",
+                "--request-timeout=20",
+            ],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,45 @@
+"""Random graphs and scenarios: the engine and the naive interpreter must agree on everything."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import NoSuchExample
+from oracle.model import Graph, Scenario
+from oracle.strategies import graphs, scenarios
+from unit.engine.bugs import BUGS, Bug, installed
+from unit.engine.differential import differences
+
+CASES = graphs().flatmap(lambda graph: st.tuples(st.just(graph), scenarios(graph)))
+UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=UNHURRIED)
+@given(case=CASES)
+def test_engine_and_oracle_agree(case: tuple[Graph, Scenario]) -> None:
+    assert differences(*case) == []
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
+def test_known_bug_is_found(bug: Bug) -> None:
+    hunt = settings(
+        max_examples=4000,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        suppress_health_check=UNHURRIED,
+    )
+    with installed(bug) as (engine, joins):
+
+        def differs(case: tuple[Graph, Scenario]) -> bool:
+            try:
+                return bool(differences(*case, engine, joins))
+            except Exception:
+                return True
+
+        try:
+            find(CASES, differs, settings=hunt)
+        except NoSuchExample:
+            pytest.fail(f"nothing gave this bug away: {bug.name}")

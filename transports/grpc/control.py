@@ -1,0 +1,53 @@
+"""The service ``penstock.control.v1.Control``: the control plane for those outside the process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from penstock.core.client.resource_messages import (
+    read_manifest,
+    write_change,
+    write_event,
+    write_resource,
+)
+from penstock.core.contracts.control import ControlPlane
+from penstock.proto import control_pb2 as pb
+from penstock.transports.grpc.closing import Closing
+from penstock.transports.grpc.errors import Context
+
+
+class ControlCalls:
+    """Every method may raise PenstockError."""
+
+    def __init__(self, control: ControlPlane, closing: Closing) -> None:
+        self._control = control
+        self._closing = closing
+
+    async def apply(self, request: pb.ApplyRequest, context: Context) -> pb.ApplyResponse:
+        """Apply."""
+        manifests = [read_manifest(message) for message in request.manifests]
+        changes = await self._control.apply(manifests, dry_run=request.dry_run)
+        return pb.ApplyResponse(changes=[write_change(change) for change in changes])
+
+    async def delete(self, request: pb.DeleteRequest, context: Context) -> pb.DeleteResponse:
+        """Delete."""
+        change = await self._control.delete(request.kind, request.name, force=request.force)
+        return pb.DeleteResponse(change=write_change(change))
+
+    async def get(self, request: pb.GetRequest, context: Context) -> pb.GetResponse:
+        """Get."""
+        document = self._control.get(request.kind, request.name)
+        return pb.GetResponse(resource=write_resource(document))
+
+    async def list(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
+        """List."""
+        documents = self._control.list(request.kind or None)
+        return pb.ListResponse(resources=[write_resource(document) for document in documents])
+
+    async def watch(
+        self, request: pb.WatchRequest, context: Context
+    ) -> AsyncIterator[pb.WatchResponse]:
+        """Watch; ends when the server drains."""
+        events = self._control.watch(request.kind or None, request.from_revision)
+        async for event in self._closing.until(events):
+            yield write_event(event)

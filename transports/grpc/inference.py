@@ -1,0 +1,123 @@
+"""ModelInfer and ModelStreamInfer: requests in, answers out."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final, NamedTuple
+
+from penstock.core.codecs.protobuf import encode_response, parse_request, serialize_response
+from penstock.core.contracts.gateway import Gateway, Ticket
+from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.inference import InferenceRequest
+from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.proto.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
+from penstock.transports.grpc.answer import PendingAnswer
+from penstock.transports.grpc.closing import Closing
+from penstock.transports.grpc.errors import Context, defect, fail
+from penstock.transports.grpc.metadata import CallerMetadata, read_metadata
+from penstock.transports.grpc.targets import TargetCache
+
+STREAM_IN_FLIGHT: Final = 64
+"""Requests of one stream under way; no more are read from it until one is answered."""
+
+
+class Submitted(NamedTuple):
+    """A request that has gone in."""
+
+    ticket: Ticket
+    answer: PendingAnswer
+
+
+class InferenceCalls:
+    """The methods that run models. Messages come and go as bytes, so that large contents are not
+    copied by protobuf."""
+
+    def __init__(self, gateway: Gateway, closing: Closing) -> None:
+        self._targets = TargetCache(gateway)
+        self._closing = closing
+
+    async def infer(self, message: bytes, context: Context) -> bytes:
+        """ModelInfer. Hot."""
+        identity = None
+        failure: PenstockError
+        try:
+            caller = read_metadata(context.invocation_metadata() or ())
+            ticket, answer = self._submit(parse_request(message), caller, context)
+            identity = ticket.identity
+            result = await answer.of(ticket)
+            if not isinstance(result, PenstockError):
+                context.set_trailing_metadata(((IDENTITY_HEADER, identity),))
+                return serialize_response(result)
+            failure = result
+        except PenstockError as error:
+            failure = error
+        except Exception as error:
+            failure = defect(error, "ModelInfer")
+        await fail(context, failure, identity)
+
+    def _submit(
+        self, request: InferenceRequest, caller: CallerMetadata, context: Context
+    ) -> Submitted:
+        if caller.target is None:
+            target = self._targets.find(request.model_name, request.model_version)
+        else:
+            target = self._targets.find(caller.target, "")
+        timeout_ms = caller.timeout_ms
+        remaining_s = context.time_remaining()
+        if remaining_s is not None:
+            remaining_ms = remaining_s * 1000.0
+            timeout_ms = remaining_ms if timeout_ms is None else min(timeout_ms, remaining_ms)
+        answer = PendingAnswer()
+        return Submitted(target.submit(request, caller.headers, timeout_ms, answer), answer)
+
+    async def stream_infer(self, messages: object, context: Context) -> None:
+        """ModelStreamInfer: every message is a request, answered as soon as its answer is there.
+
+        The ids tell which is which. An error answers its own request and does not end the stream;
+        metadata and the deadline are the stream's.
+        """
+        places = asyncio.Semaphore(STREAM_IN_FLIGHT)
+        writing = asyncio.Lock()
+        try:
+            caller = read_metadata(context.invocation_metadata() or ())
+        except PenstockError as error:
+            await fail(context, error)
+
+        async def answer_one(message: bytes) -> None:
+            try:
+                response = await self._stream_response(message, caller, context)
+                async with writing:
+                    await context.write(response)
+            finally:
+                places.release()
+
+        async with asyncio.TaskGroup() as group:
+            async for message in self._closing.messages(context):
+                await places.acquire()
+                group.create_task(answer_one(message))
+        if self._closing.begun:
+            await fail(context, NotReadyError("the server is stopping; open the stream again"))
+
+    async def _stream_response(
+        self, message: bytes, caller: CallerMetadata, context: Context
+    ) -> bytes:
+        request_id = None
+        failure: PenstockError
+        try:
+            request = parse_request(message)
+            request_id = request.id
+            ticket, answer = self._submit(request, caller, context)
+            result = await answer.of(ticket)
+            if not isinstance(result, PenstockError):
+                return ModelStreamInferResponse(
+                    infer_response=encode_response(result)
+                ).SerializeToString()
+            failure = result
+        except PenstockError as error:
+            failure = error
+        except Exception as error:
+            failure = defect(error, "ModelStreamInfer")
+        return ModelStreamInferResponse(
+            error_message=failure.message,
+            infer_response=ModelInferResponse(id=request_id or ""),
+        ).SerializeToString()

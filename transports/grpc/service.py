@@ -1,0 +1,100 @@
+"""The methods of V2 that tell of the server and of what it serves."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from penstock.core.contracts.gateway import Gateway
+from penstock.core.errors import UnsupportedError
+from penstock.core.signature import TensorSpec
+from penstock.proto import open_inference_pb2 as v2
+from penstock.transports.grpc.errors import Context
+
+TensorMetadata = v2.ModelMetadataResponse.TensorMetadata
+
+
+class InformationCalls:
+    """What is not inference; every method may raise PenstockError."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def server_live(
+        self, request: v2.ServerLiveRequest, context: Context
+    ) -> v2.ServerLiveResponse:
+        """ServerLive."""
+        return v2.ServerLiveResponse(live=self._gateway.live())
+
+    async def server_ready(
+        self, request: v2.ServerReadyRequest, context: Context
+    ) -> v2.ServerReadyResponse:
+        """ServerReady."""
+        return v2.ServerReadyResponse(ready=self._gateway.server_ready())
+
+    async def model_ready(
+        self, request: v2.ModelReadyRequest, context: Context
+    ) -> v2.ModelReadyResponse:
+        """ModelReady; a name that is not there is an error, as over REST."""
+        target = self._gateway.resolve(request.name, version=request.version or None)
+        return v2.ModelReadyResponse(ready=self._gateway.ready(target) is None)
+
+    async def server_metadata(
+        self, request: v2.ServerMetadataRequest, context: Context
+    ) -> v2.ServerMetadataResponse:
+        """ServerMetadata."""
+        server = self._gateway.server_metadata()
+        return v2.ServerMetadataResponse(
+            name=server.name, version=server.version, extensions=server.extensions
+        )
+
+    async def model_metadata(
+        self, request: v2.ModelMetadataRequest, context: Context
+    ) -> v2.ModelMetadataResponse:
+        """ModelMetadata; where no signature is known, no tensors are listed."""
+        target = self._gateway.resolve(request.name, version=request.version or None)
+        known = self._gateway.metadata(target)
+        signature = known.signature
+        return v2.ModelMetadataResponse(
+            name=known.name,
+            versions=known.versions,
+            platform=known.platform,
+            inputs=_tensors(signature.inputs if signature else None),
+            outputs=_tensors(signature.outputs if signature else None),
+        )
+
+    async def repository_index(
+        self, request: v2.RepositoryIndexRequest, context: Context
+    ) -> v2.RepositoryIndexResponse:
+        """RepositoryIndex. There is one repository, whatever name is asked for."""
+        return v2.RepositoryIndexResponse(
+            models=[
+                v2.RepositoryIndexResponse.ModelIndex(
+                    name=entry.name, version=entry.version, state=entry.state, reason=entry.reason
+                )
+                for entry in self._gateway.repository_index(ready_only=request.ready)
+            ]
+        )
+
+    async def repository_model_load(
+        self, request: v2.RepositoryModelLoadRequest, context: Context
+    ) -> NoReturn:
+        """RepositoryModelLoad: not there yet."""
+        raise UnsupportedError(
+            "models cannot be loaded through the model repository yet; apply their manifests with "
+            "'penstock apply'"
+        )
+
+    async def repository_model_unload(
+        self, request: v2.RepositoryModelUnloadRequest, context: Context
+    ) -> NoReturn:
+        """RepositoryModelUnload: not there yet."""
+        raise UnsupportedError(
+            "models cannot be unloaded through the model repository yet; use 'penstock delete'"
+        )
+
+
+def _tensors(specs: tuple[TensorSpec, ...] | None) -> list[TensorMetadata]:
+    return [
+        TensorMetadata(name=spec.name, datatype=spec.datatype or "", shape=spec.metadata_shape())
+        for spec in specs or ()
+    ]

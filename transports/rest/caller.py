@@ -1,0 +1,148 @@
+"""What a caller says in headers: which target, how long, and what travels with the request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from penstock.core.errors import InvalidRequestError
+from penstock.core.records import Headers
+from penstock.core.request_headers import (
+    TARGET_HEADERS,
+    TIMEOUT_HEADER,
+    TRAVELLING_HEADERS,
+    timeout_ms_of,
+)
+from penstock.transports.rest.errors import MediaTypeError
+
+HeaderMap = Mapping[bytes, bytes]
+"""The headers of a request by their names in lower case; of a repeated one the first."""
+
+NO_HEADERS: Headers = {}
+"""Shared by all callers that send none; never written to."""
+
+JSON_LENGTH: Final = b"inference-header-content-length"
+REQUEST_ID: Final = b"x-request-id"
+
+MEDIA_TYPES: Final = frozenset((b"application/json", b"application/octet-stream"))
+"""What a body of inference may be; the second where binary tensors follow the JSON."""
+
+
+class Caller(NamedTuple):
+    """``target`` and ``timeout_ms`` are None where the caller says nothing of them.
+
+    ``request_id`` is the header ``x-request-id``, which goes back as it came.
+    """
+
+    target: str | None
+    timeout_ms: float | None
+    headers: Headers
+    request_id: bytes | None
+
+
+SILENT: Final = Caller(None, None, NO_HEADERS, None)
+
+
+class CallerHeaders:
+    """Reads the headers of callers. ``passed`` are ``x-*`` headers that travel as well.
+
+    Raises InvalidRequestError for a passed header that must not travel.
+    """
+
+    __slots__ = ("_known", "_travelling")
+
+    def __init__(self, passed: Iterable[str] = ()) -> None:
+        names = TRAVELLING_HEADERS | {checked_name(name) for name in passed}
+        self._travelling = tuple((name.encode("ascii"), name) for name in sorted(names))
+        self._known = frozenset(
+            (TIMEOUT_HEADER.encode(), *(name.encode() for name in TARGET_HEADERS))
+        ).union(name for name, _ in self._travelling)
+
+    def read(self, found: HeaderMap) -> Caller:
+        """What the caller says. Raises InvalidRequestError for a timeout that is no number.
+
+        Hot: most requests carry none of it.
+        """
+        if self._known.isdisjoint(found):
+            return SILENT
+        target = next((found[name] for name in _TARGETS if found.get(name)), None)
+        timeout = found.get(_TIMEOUT)
+        return Caller(
+            None if target is None else target.decode("latin-1"),
+            None if timeout is None else timeout_ms_of(timeout.decode("latin-1")),
+            {
+                text: found[name].decode("latin-1")
+                for name, text in self._travelling
+                if name in found
+            },
+            found.get(REQUEST_ID),
+        )
+
+
+def json_length_of(found: HeaderMap) -> int | None:
+    """The header ``Inference-Header-Content-Length``; raises InvalidRequestError."""
+    value = found.get(JSON_LENGTH)
+    if value is None:
+        return None
+    if not (value.isdigit() and len(value) < 19):
+        raise InvalidRequestError(
+            f"the header Inference-Header-Content-Length is '{value[:40].decode('latin-1')}'; it "
+            "must be the number of bytes of JSON at the beginning of the body"
+        )
+    return int(value)
+
+
+def check_media_type(found: HeaderMap) -> None:
+    """Raise MediaTypeError for a body that cannot be an inference request."""
+    value = found.get(b"content-type")
+    if value is None or value in MEDIA_TYPES:
+        return
+    if media_type_of(found) not in MEDIA_TYPES:
+        raise media_type_error(
+            found, "application/json, or application/octet-stream where binary tensors follow it"
+        )
+
+
+def media_type_of(found: HeaderMap) -> bytes:
+    """The header ``Content-Type`` without its parameters, empty where it is missing."""
+    return found.get(b"content-type", b"").partition(b";")[0].strip().lower()
+
+
+def media_type_error(found: HeaderMap, wanted: str) -> MediaTypeError:
+    """The error for a body of a type that is not ``wanted``."""
+    got = media_type_of(found)[:80].decode("latin-1")
+    return MediaTypeError(
+        f"the body's content type is {repr(got) if got else 'missing'}; send {wanted}"
+    )
+
+
+def checked_name(name: str) -> str:
+    """The name of a header that may travel, in lower case."""
+    name = name.lower()
+    if not (name.startswith("x-") and name.isascii()) or name in CREDENTIALS:
+        raise InvalidRequestError(
+            f"the header '{name}' cannot be passed on: only x-* headers travel with a request, "
+            "and never those that carry credentials"
+        )
+    return name
+
+
+CREDENTIALS: Final = frozenset(
+    (
+        "x-access-token",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-api-token",
+        "x-auth-token",
+        "x-authorization",
+        "x-csrf-token",
+        "x-forwarded-access-token",
+        "x-forwarded-client-cert",
+        "x-goog-api-key",
+        "x-vault-token",
+    )
+)
+"""Headers that say who somebody is; they stay out of records whatever an allow list says."""
+
+_TARGETS = tuple(name.encode() for name in TARGET_HEADERS)
+_TIMEOUT = TIMEOUT_HEADER.encode()

@@ -1,0 +1,69 @@
+"""The REST front end: listens, drains and stops."""
+
+from __future__ import annotations
+
+from penstock.core.config import RestSection
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
+from penstock.transports.rest.app import build_app
+from penstock.transports.rest.call import InferenceService
+from penstock.transports.rest.caller import CallerHeaders
+from penstock.transports.rest.inference import inference_operations
+from penstock.transports.rest.information import Information
+from penstock.transports.rest.intake import Intake
+from penstock.transports.rest.listening import address_of, bind
+from penstock.transports.rest.pages import page_operation, with_index
+from penstock.transports.rest.resources import Resources
+from penstock.transports.rest.server import HttpServer
+from penstock.transports.rest.watch import Watch
+
+
+class RestFrontEnd(FrontEnd):
+    """V2, pages, and the control plane's twin where there is one."""
+
+    def __init__(self, options: RestSection) -> None:
+        self._options = options
+        self._intake: Intake | None = None
+        self._watch: Watch | None = None
+        self._server: HttpServer | None = None
+
+    async def start(self, context: FrontEndContext) -> str:
+        """Listen; the address is a URL without a path."""
+        self._intake = Intake()
+        callers = CallerHeaders(context.passed_headers)
+        service = InferenceService(
+            context.gateway, callers, self._intake, context.max_request_bytes
+        )
+        information = Information(context.gateway, callers, self._intake, context.max_request_bytes)
+        operations = [*inference_operations(service), *information.operations()]
+        if context.control is not None:
+            self._watch = Watch(context.control)
+            operations += Resources(context.control, context.max_request_bytes).operations()
+            operations += self._watch.operations()
+        operations += [page_operation(path, page) for path, page in context.pages.items()]
+        app = build_app(with_index(operations, context.gateway))
+        server = HttpServer(app, service, context.max_header_bytes)
+        sockets = await bind(self._options.host, self._options.port)
+        await server.listen(sockets)
+        self._server = server
+        return address_of(self._options.host, sockets[0])
+
+    async def drain(self) -> None:
+        """Refuse inference, end the watches, and wait for what is under way.
+
+        The socket goes on listening, so that callers are told (503, ``connection: close``), and
+        whoever asks for readiness as well.
+        """
+        if self._watch is not None:
+            self._watch.close()
+        if self._intake is not None:
+            self._intake.close()
+            await self._intake.drained()
+        if self._server is not None:
+            await self._server.wait_for_tasks()
+
+    async def stop(self) -> None:
+        """Close every connection; calls under way are cancelled."""
+        if self._watch is not None:
+            self._watch.close()
+        if self._server is not None:
+            await self._server.close()

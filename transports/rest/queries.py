@@ -1,0 +1,26 @@
+"""Query parameters and small JSON bodies, read strictly."""
+
+from __future__ import annotations
+
+from starlette.datastructures import QueryParams
+
+from penstock.core.errors import InvalidRequestError
+
+MAX_REVISION = 2**63 - 1
+
+
+def flag(query: QueryParams, name: str) -> bool:
+    """A parameter that is ``true`` or ``false``, the latter when it is missing."""
+    value = query.get(name, "false")
+    if value not in ("true", "false"):
+        raise InvalidRequestError(f"the query parameter {name} is '{value[:40]}'; true or false")
+    return value == "true"
+
+
+def revision(text: str, what: str) -> int:
+    """A number of a revision, at least 0."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_REVISION):
+        raise InvalidRequestError(
+            f"{what} is '{text[:40]}'; it must be a revision, a whole number from 0 on"
+        )
+    return int(text)

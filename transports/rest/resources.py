@@ -1,0 +1,146 @@
+"""The control plane's twin over REST: ``/v1/resources``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from penstock.core.contracts.control import Change, ControlPlane, ManifestText
+from penstock.core.errors import ForbiddenError, InvalidRequestError
+from penstock.transports.rest.body import read_body
+from penstock.transports.rest.caller import HeaderMap, media_type_error, media_type_of
+from penstock.transports.rest.json_response import JsonAnswer
+from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
+from penstock.transports.rest.queries import flag
+from penstock.transports.rest.schemas import ref
+
+MANIFEST_TYPES: Final = (
+    "application/yaml",
+    "application/x-yaml",
+    "text/yaml",
+    "text/x-yaml",
+    "application/json",
+)
+"""None of them can be sent by a foreign web page without the browser asking first."""
+
+_BOOLEAN: Final = {"type": "boolean", "default": False}
+_ALL: Final = "/v1/resources"
+_KIND: Final = f"{_ALL}/{{kind}}"
+_ONE: Final = f"{_KIND}/{{name}}"
+
+
+class Resources:
+    """Manifests come and go while the system serves."""
+
+    def __init__(self, control: ControlPlane, max_request_bytes: int) -> None:
+        self._control = control
+        self._max_request_bytes = max_request_bytes
+
+    def operations(self) -> list[Operation]:
+        """What is served here, with what the OpenAPI document says of it."""
+        return [
+            Operation(
+                "POST",
+                _ALL,
+                "applyManifests",
+                "Take manifests in as one set, all or none; answers before they are ready",
+                "Control plane",
+                served_by(self.apply),
+                Content.json("What changed", ref("Changes")),
+                ("invalid-request", "conflict", "forbidden", "unsupported"),
+                (Parameter("dry_run", "query", "Only say what would change.", _BOOLEAN),),
+                Content(
+                    "Manifests; YAML may have several documents in one text",
+                    {media: {} for media in MANIFEST_TYPES},
+                ),
+                media_checked=True,
+            ),
+            Operation(
+                "GET",
+                _ALL,
+                "listResources",
+                "All resources, in the order of kind and name",
+                "Control plane",
+                served_by(self.list),
+                Content.json("The resources", ref("Resources")),
+            ),
+            Operation(
+                "GET",
+                _KIND,
+                "listResourcesOfKind",
+                "The resources of one kind (Model, Pipeline, ...), in the order of names",
+                "Control plane",
+                served_by(self.list),
+                Content.json("The resources", ref("Resources")),
+                ("not-found",),
+            ),
+            Operation(
+                "GET",
+                _ONE,
+                "getResource",
+                "One resource with its status",
+                "Control plane",
+                served_by(self.get),
+                Content.json("The resource", ref("Resource")),
+                ("not-found",),
+            ),
+            Operation(
+                "DELETE",
+                _ONE,
+                "deleteResource",
+                "Delete one resource; what others use only by force",
+                "Control plane",
+                served_by(self.delete),
+                Content.json("What changed", ref("Change")),
+                ("invalid-request", "not-found", "conflict", "forbidden"),
+                (Parameter("force", "query", "Also when others use it.", _BOOLEAN),),
+            ),
+        ]
+
+    async def apply(self, request: Request) -> Response:
+        """Apply the manifests in the body."""
+        _refuse_web_pages(request)
+        dry_run = flag(request.query_params, "dry_run")
+        found: HeaderMap = dict(reversed(request.headers.raw))
+        if media_type_of(found).decode("latin-1") not in MANIFEST_TYPES:
+            raise media_type_error(found, "manifests as application/yaml or application/json")
+        body = await read_body(request.receive, found, self._max_request_bytes)
+        try:
+            text = body.decode()
+        except UnicodeDecodeError as error:
+            raise InvalidRequestError(f"the manifests are no UTF-8 text: {error}") from None
+        changes = await self._control.apply([ManifestText(text)], dry_run=dry_run)
+        return JsonAnswer({"changes": [_document(change) for change in changes]})
+
+    async def list(self, request: Request) -> Response:
+        """All resources, or those of the kind in the path."""
+        return JsonAnswer({"resources": self._control.list(request.path_params.get("kind"))})
+
+    async def get(self, request: Request) -> Response:
+        """One resource."""
+        path = request.path_params
+        return JsonAnswer(self._control.get(path["kind"], path["name"]))
+
+    async def delete(self, request: Request) -> Response:
+        """Delete one resource."""
+        _refuse_web_pages(request)
+        path = request.path_params
+        force = flag(request.query_params, "force")
+        change = await self._control.delete(path["kind"], path["name"], force=force)
+        return JsonAnswer(_document(change))
+
+
+def _document(change: Change) -> dict[str, object]:
+    return asdict(change)
+
+
+def _refuse_web_pages(request: Request) -> None:
+    """A page of some web site, open in a browser here, must not change what is served."""
+    if "origin" in request.headers:
+        raise ForbiddenError(
+            "changes are not taken from web pages (the request has a header Origin); use the "
+            "command line, or a program"
+        )

@@ -1,0 +1,154 @@
+"""The schemas of the API's bodies, by name, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from penstock.core.datatypes import DATATYPES
+from penstock.core.errors import ERROR_TYPES
+from penstock.transports.rest.operation import Schema
+
+
+def ref(name: str) -> Schema:
+    """A schema of :data:`SCHEMAS` by its name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def array_of(name: str) -> Schema:
+    """An array of such."""
+    return {"type": "array", "items": ref(name)}
+
+
+def _object(required: tuple[str, ...] = (), /, **properties: Any) -> Schema:
+    document: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        document["required"] = list(required)
+    return document
+
+
+_STRING: Final = {"type": "string"}
+_COUNT: Final = {"type": "integer", "minimum": 0}
+_STRINGS: Final = {"type": "array", "items": _STRING}
+_SHAPE: Final = {"type": "array", "items": {"type": "integer", "minimum": 0}}
+_DATATYPE: Final = {"type": "string", "enum": sorted(DATATYPES)}
+_PARAMETERS: Final = ref("Parameters")
+_DATA: Final = {
+    "description": "The values in row-major order: flat, or nested as the shape says.",
+    "type": "array",
+}
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    "Parameters": {
+        "type": "object",
+        "additionalProperties": {"type": ["boolean", "number", "string"]},
+    },
+    "RequestInput": _object(
+        ("name", "datatype", "shape"),
+        name={"type": "string", "minLength": 1},
+        datatype=_DATATYPE,
+        shape=_SHAPE,
+        data=_DATA,
+        parameters=_PARAMETERS,
+    ),
+    "RequestOutput": _object(
+        ("name",), name={"type": "string", "minLength": 1}, parameters=_PARAMETERS
+    ),
+    "InferenceRequest": _object(
+        ("inputs",),
+        id=_STRING,
+        inputs=array_of("RequestInput"),
+        outputs=array_of("RequestOutput"),
+        parameters=_PARAMETERS,
+    ),
+    "ResponseOutput": _object(
+        ("name", "datatype", "shape"),
+        name=_STRING,
+        datatype=_DATATYPE,
+        shape=_SHAPE,
+        data=_DATA,
+        parameters=_PARAMETERS,
+    ),
+    "InferenceResponse": _object(
+        ("model_name", "outputs"),
+        model_name=_STRING,
+        model_version=_STRING,
+        id=_STRING,
+        outputs=array_of("ResponseOutput"),
+        parameters=_PARAMETERS,
+    ),
+    "Error": _object(
+        ("error", "code"),
+        error={"type": "string", "description": "A sentence for people."},
+        code={"type": "string", "enum": sorted(ERROR_TYPES)},
+        request_id={"type": "string", "description": "The identity that the gateway gave."},
+        step={"type": "string", "description": "The step that the error came from."},
+        details=_STRINGS,
+    ),
+    "Live": _object(("live",), live={"type": "boolean"}),
+    "Ready": _object(("ready",), ready={"type": "boolean"}),
+    "TargetReady": _object(("name", "ready"), name=_STRING, ready={"type": "boolean"}),
+    "ServerMetadata": _object(
+        ("name", "version", "extensions"), name=_STRING, version=_STRING, extensions=_STRINGS
+    ),
+    "TensorMetadata": _object(
+        ("name", "datatype", "shape"),
+        name=_STRING,
+        datatype={"type": "string", "description": "Empty where it is not known."},
+        shape={"type": "array", "items": {"type": "integer", "minimum": -1}},
+    ),
+    "TargetMetadata": _object(
+        ("name", "versions", "platform", "inputs", "outputs"),
+        name=_STRING,
+        versions=_STRINGS,
+        platform=_STRING,
+        inputs=array_of("TensorMetadata"),
+        outputs=array_of("TensorMetadata"),
+    ),
+    "IndexRequest": _object(ready={"type": "boolean", "description": "Only what is ready."}),
+    "IndexEntry": _object(
+        ("name", "version", "state", "reason"),
+        name=_STRING,
+        version=_STRING,
+        state={"type": "string", "enum": ["READY", "LOADING", "UNAVAILABLE"]},
+        reason=_STRING,
+    ),
+    "Change": _object(
+        ("kind", "name", "action", "version", "warnings"),
+        kind=_STRING,
+        name=_STRING,
+        action={"type": "string", "enum": ["created", "changed", "unchanged", "deleted"]},
+        version=_COUNT,
+        warnings=_STRINGS,
+    ),
+    "Changes": _object(("changes",), changes=array_of("Change")),
+    "Condition": _object(
+        ("type", "status"),
+        type=_STRING,
+        status={"type": "string", "enum": ["True", "False", "Unknown"]},
+        reason=_STRING,
+        message=_STRING,
+        since=_STRING,
+    ),
+    "Status": _object(
+        ("revision", "version", "conditions"),
+        revision=_COUNT,
+        version=_COUNT,
+        conditions=array_of("Condition"),
+    ),
+    "Resource": _object(
+        ("apiVersion", "kind", "metadata", "spec", "status"),
+        apiVersion=_STRING,
+        kind=_STRING,
+        metadata={"type": "object"},
+        spec={"type": "object"},
+        status=ref("Status"),
+    ),
+    "Resources": _object(("resources",), resources=array_of("Resource")),
+    "Links": _object(
+        ("name", "version", "links"),
+        name=_STRING,
+        version=_STRING,
+        links={"type": "object", "additionalProperties": _STRING},
+    ),
+}
+"""Every schema that operations refer to."""
