@@ -12,6 +12,9 @@ GAP: Final = 3
 
 ROUNDS: Final = 8
 
+BEND_WEIGHT: Final = 8.0
+"""How much more a bend insists on its column than a box: long lines are to be straight."""
+
 
 def placed(layers: Sequence[Sequence[Node]], widths: Mapping[int, int]) -> dict[int, int]:
     """The leftmost column of each node, by ``id``; ``widths`` likewise.
@@ -39,7 +42,8 @@ def placed(layers: Sequence[Sequence[Node]], widths: Mapping[int, int]) -> dict[
                 for node in row
             ]
             sizes = [widths[id(node)] for node in row]
-            for node, middle in zip(row, arranged(wanted, sizes), strict=True):
+            weights = [BEND_WEIGHT if node.box is None else 1.0 for node in row]
+            for node, middle in zip(row, arranged(wanted, sizes, weights), strict=True):
                 middles[id(node)] = middle
     left = {id(n): round(middles[id(n)] - widths[id(n)] / 2) for row in layers for n in row}
     for row in layers:
@@ -50,22 +54,24 @@ def placed(layers: Sequence[Sequence[Node]], widths: Mapping[int, int]) -> dict[
     return {key: column - start for key, column in left.items()}
 
 
-def arranged(wanted: Sequence[float], sizes: Sequence[int]) -> list[float]:
+def arranged(
+    wanted: Sequence[float], sizes: Sequence[int], weights: Sequence[float]
+) -> list[float]:
     """Middles as near to ``wanted`` as can be, in the same order and ``GAP`` apart.
 
-    Least squares under an order, by pooling adjacent violators (Ayer et al., 1955).
+    Weighted least squares under an order, by pooling adjacent violators (Ayer et al., 1955).
     """
     offsets = [0.0]
     for first, second in zip(sizes, sizes[1:], strict=False):
         offsets.append(offsets[-1] + (first + second) / 2 + GAP)
-    pools: list[tuple[float, int]] = []
-    for middle, offset in zip(wanted, offsets, strict=False):
-        total, count = middle - offset, 1
-        while pools and pools[-1][0] / pools[-1][1] > total / count:
+    pools: list[tuple[float, float, int]] = []  # the weighted sum, the weight, how many
+    for middle, offset, weight in zip(wanted, offsets, weights, strict=False):
+        total, heavy, count = (middle - offset) * weight, weight, 1
+        while pools and pools[-1][0] / pools[-1][1] > total / heavy:
             before = pools.pop()
-            total, count = total + before[0], count + before[1]
-        pools.append((total, count))
-    flat = [total / count for total, count in pools for _ in range(count)]
+            total, heavy, count = total + before[0], heavy + before[1], count + before[2]
+        pools.append((total, heavy, count))
+    flat = [total / heavy for total, heavy, count in pools for _ in range(count)]
     return [base + offset for base, offset in zip(flat, offsets, strict=False)]
 
 

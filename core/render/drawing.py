@@ -67,7 +67,8 @@ class _Drawing:
             return 1
         incoming = sum(arrow.target == node.box for arrow in self._diagram.arrows)
         text = max(len(line.text) for line in self._text(node))
-        return max(text, PORT_GAP * (incoming - 1) + 1, 3) + 4
+        # Odd, so that there is a middle.
+        return (max(text, PORT_GAP * (incoming - 1) + 1, 3) + 4) | 1
 
     def _height(self, node: Node) -> int:
         return 1 if node.box is None else len(self._text(node)) + 2
@@ -97,7 +98,7 @@ class _Drawing:
             column = self._start(line)
             canvas.text(bottom, column, "┬", "plain")
             if bottom + 1 < top + height:
-                canvas.vertical(id(line), column, bottom + 1, top + height, line.dashed)
+                canvas.vertical(id(line), column, bottom, top + height, line.dashed)
 
     def _draw_routes(self, upper: Sequence[Node], lower: Sequence[Node], top: int) -> int:
         """Draw what lies between two layers, from row ``top`` on; how many rows it takes."""
@@ -159,18 +160,18 @@ class _Drawing:
 def _assign_tracks(routes: Sequence[_Route]) -> int:
     """Give each bent line a row of its own where it would touch others; how many rows there are.
 
-    A line that leaves where another arrives has to turn above it.
+    Of two lines that one turns first which crosses the other less often for it.
     """
     bent = [route for route in routes if not route.straight]
+    above = {id(r): [o for o in bent if o is not r and _first(o, r)] for r in bent}
     waiting = sorted(bent, key=lambda route: (route.span[1] - route.span[0], route.start))
     taken: list[list[tuple[int, int]]] = []
     while waiting:
-        free = (r for r in waiting if not any(o.start in r.ends for o in waiting if o is not r))
+        free = (r for r in waiting if all(other.track >= 0 for other in above[id(r)]))
         route = next(free, waiting[0])
         waiting.remove(route)
-        above = [other.track for other in bent if other.track >= 0 and other.start in route.ends]
         low, high = route.span
-        track = max(above, default=-1) + 1
+        track = max((other.track for other in above[id(route)]), default=-1) + 1
         while track < len(taken) and any(a <= high + 1 and low - 1 <= b for a, b in taken[track]):
             track += 1
         while track >= len(taken):
@@ -178,3 +179,17 @@ def _assign_tracks(routes: Sequence[_Route]) -> int:
         taken[track].append((low, high))
         route.track = track
     return len(taken)
+
+
+def _first(upper: _Route, lower: _Route) -> bool:
+    """Whether ``upper`` should turn above ``lower``."""
+    if upper.start in lower.ends or lower.start in upper.ends:
+        return upper.start in lower.ends
+    return _crossings(upper, lower) < _crossings(lower, upper)
+
+
+def _crossings(upper: _Route, lower: _Route) -> int:
+    """How often two lines cross when ``upper`` turns above ``lower``."""
+    (low, high), (least, most) = upper.span, lower.span
+    coming = low < lower.start < high
+    return coming + sum(least < end < most for end in upper.ends)
