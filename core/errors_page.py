@@ -15,23 +15,30 @@ from penstock.core.statuses import STATUSES
 _HEAD: Final = """\
 # Errors
 
-Every error has a code, which is stable, and a sentence that a person can act on; one that began in a
-step of a pipeline names the step. REST answers
+Every error has a code, which is stable, and a sentence that a person can act on; one that began in
+a step of a pipeline names the step. REST answers
 
 ```json
-{"error": "<sentence>", "code": "<code>", "request_id": "...", "step": "...", "details": ["..."]}
+{
+  "error": "<sentence>",
+  "code": "<code>",
+  "request_id": "...",
+  "step": "...",
+  "details": ["..."]
+}
 ```
 
-and gRPC a status with the same sentence, with the rest as `google.rpc.ErrorInfo` in its details. The
-command line prints the same and exits with 1.
+and gRPC a status with the same sentence, with the rest as `google.rpc.ErrorInfo` in its details.
+The command line prints the same and exits with 1.
 
 | code | HTTP | gRPC | may be tried again | when |
 |---|---|---|---|---|
 """
 
 _FOOT: Final = """
-`overloaded` comes with `Retry-After`. A model's own 400, 413 and 422 stay what they are; its 404, 429 and
-503 become `not-ready` or `overloaded`, so that a missing model does not look like a missing pipeline.
+`overloaded` comes with `Retry-After`. A model's own 400, 413 and 422 stay what they are; its 404,
+429 and 503 become `not-ready` or `overloaded`, so that a missing model does not look like a missing
+pipeline.
 
 This page is made from the code: `python -m penstock.core.errors_page FILE`.
 """

@@ -98,6 +98,7 @@ class Tensor:
                 array = data
             elif self.datatype == "BYTES":
                 array = object_array(unpack_elements(data)).reshape(self.shape)
+                array.setflags(write=False)
             else:
                 array = np.ndarray(self.shape, DATATYPES[self.datatype].dtype, data)
                 if type(data) is not bytes:

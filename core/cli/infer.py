@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.tensor_files import save_tensors
 from penstock.core.cli.tensor_words import inputs_of
 from penstock.core.client.inference import infer_over_grpc, infer_over_rest
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.tensors import Tensor
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.text import Text
+
+SHOWN: Final = 8
+"""Elements of a BYTES tensor that are printed; of numbers twice as many."""
 
 
 @click.command("infer")
@@ -32,7 +36,9 @@ if TYPE_CHECKING:
 @click.option("--address", help="Where the server is [127.0.0.1:8900, or :8901 for gRPC].")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="May be repeated.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
-@click.option("--save", type=click.Path(path_type=Path), help="Write the outputs to a .npz file.")
+@click.option(
+    "--save", type=click.Path(path_type=Path), help="Write the outputs to a .npz or .npy file."
+)
 @output_option
 def infer_command(
     target: str,
@@ -54,10 +60,7 @@ def infer_command(
     place = address or ("127.0.0.1:8901" if over_grpc else "127.0.0.1:8900")
     response = infer(place, target, request, headers=metadata, timeout_s=timeout)
     if save is not None:
-        import numpy as np
-
-        arrays = {tensor.name: tensor.array for tensor in response.tensors}
-        np.savez(save, **arrays)  # type: ignore[arg-type]  # numpy takes a name for its own option
+        save_tensors(save, response.tensors)
     _print(Output.current(), response, request)
 
 
@@ -76,25 +79,25 @@ def _print(output: Output, response: InferenceResponse, request: InferenceReques
         text, _ = encode_response(response, plain)
         click.echo(text)
         return
-    output.console.print(f"[bold]{response.model_name}[/] version {response.model_version}")
-    output.console.print(_table(response.tensors))
-
-
-def _table(tensors: tuple[Tensor, ...]) -> Table:
-    import numpy as np
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("tensor", "datatype", "shape", "contents"):
-        table.add_column(heading)
-    for tensor in tensors:
-        shape = ", ".join(map(str, tensor.shape))
-        if tensor.datatype == "BYTES":
-            words = [element.decode("utf-8", "replace") for element in tensor.array.ravel()[:8]]
-            more = ", ..." if tensor.array.size > len(words) else ""
-            contents = ", ".join(words) + more
-        else:
-            contents = np.array2string(tensor.array, threshold=16, precision=6)
-        table.add_row(tensor.name, tensor.datatype, f"[{shape}]", Text(contents))
-    return table
+    title = Text(response.model_name, style="bold")
+    output.console.print(title.append(f" version {response.model_version}", style="default"))
+    output.table(("tensor", "datatype", "shape", "contents"), map(_row, response.tensors))
+
+
+def _row(tensor: Tensor) -> tuple[Text, str, Text, Text]:
+    from rich.text import Text
+
+    shape = ", ".join(map(str, tensor.shape))
+    return Text(tensor.name), tensor.datatype, Text(f"[{shape}]"), Text(_contents(tensor))
+
+
+def _contents(tensor: Tensor) -> str:
+    """The contents, or the beginning and the end of them where there are many."""
+    if tensor.datatype == "BYTES":
+        words = [element.decode("utf-8", "replace") for element in tensor.array.ravel()[:SHOWN]]
+        return ", ".join(words) + (", ..." if tensor.array.size > len(words) else "")
+    import numpy as np
+
+    return np.array2string(tensor.array, threshold=2 * SHOWN, precision=6)

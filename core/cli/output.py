@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import click
 import orjson
@@ -13,10 +13,13 @@ import orjson
 from penstock.core.errors import PenstockError
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 Form: TypeAlias = Literal["text", "json"]
 F = TypeVar("F", bound=Callable[..., Any])
+
+UNLIMITED: Final = 10_000
+"""Columns of a line that no terminal shows; rich wants a number."""
 
 _KEY = "penstock.output"
 
@@ -76,6 +79,27 @@ class Output:
         """Print a document, indented."""
         text = orjson.dumps(document, option=orjson.OPT_INDENT_2 | orjson.OPT_SERIALIZE_NUMPY)
         click.echo(text)
+
+    def event(self, document: object) -> None:
+        """Print a document on one line, for those who read while more is to come."""
+        click.echo(orjson.dumps(document))
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> None:
+        """Print rows under headings; on a terminal cells are folded to its width."""
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for heading in headings:
+            table.add_column(heading, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        if self.console.is_terminal:
+            self.console.print(table)
+            return
+        with self.console.capture() as captured:
+            self.console.print(table, width=UNLIMITED)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip())
 
     def error(self, error: PenstockError) -> None:
         """Print an error: the sentence, what else there is to say of it, and the code."""

@@ -38,17 +38,14 @@ def plugins_command(config: Path | None) -> None:
 
 
 def _print_table(output: Output, descriptions: tuple[PluginDescription, ...]) -> None:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("plug-in", "distribution", "state", "registers"):
-        table.add_column(heading)
-    for plugin in descriptions:
+    def row(plugin: PluginDescription) -> tuple[str, str, Text, Text]:
         registers = "; ".join(
             f"{kind}: {', '.join(names)}" for kind, names in plugin.registers.items()
         )
         origin = f"{plugin.distribution or '?'} {plugin.version or ''}".strip()
         state = Text(plugin.state, style=_STYLES[plugin.state])
-        table.add_row(plugin.name, origin, state, plugin.reason or registers)
-    output.console.print(table)
+        return plugin.name, origin, state, Text(plugin.reason or registers)
+
+    output.table(("plug-in", "distribution", "state", "registers"), map(row, descriptions))

@@ -38,19 +38,16 @@ def reasons(resource: ResourceDocument) -> Iterator[str]:
 
 def print_resources(output: Output, resources: Sequence[ResourceDocument]) -> None:
     """A row for each resource: what it is, whether it is ready, and why not."""
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("kind", "name", "version", "ready", "why"):
-        table.add_column(heading)
-    for resource in resources:
+    def row(resource: ResourceDocument) -> tuple[str, str, str, Text, Text]:
         ready = is_ready(resource)
-        table.add_row(
+        return (
             resource["kind"].lower(),
             resource["metadata"]["name"],
             str(resource.get("status", {}).get("version", "")),
             Text("yes" if ready else "no", style="green" if ready else "red"),
             Text("" if ready else "; ".join(reasons(resource))),
         )
-    output.console.print(table)
+
+    output.table(("kind", "name", "version", "ready", "why"), map(row, resources))

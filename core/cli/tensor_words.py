@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import click
 import numpy as np
 import orjson
 
+from penstock.core.cli.tensor_files import SUFFIXES, load_tensors
 from penstock.core.codecs.json import decode_request
 from penstock.core.datatypes import DATATYPES, datatype_named
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.inference import InferenceRequest
 from penstock.core.tensors import Tensor
-
-ARRAYS: Final = (".npy", ".npz")
 
 
 def inputs_of(data: str | None, tensors: tuple[str, ...], stdin: BinaryIO) -> InferenceRequest:
@@ -36,8 +35,8 @@ def _read(data: str | None, stdin: BinaryIO) -> InferenceRequest:
     if data == "-":
         return decode_request(stdin.read())
     path = Path(data.removeprefix("@"))
-    if path.suffix in ARRAYS:
-        return InferenceRequest(None, _arrays(path))
+    if path.suffix in SUFFIXES:
+        return InferenceRequest(None, load_tensors(path))
     if data.startswith("@"):
         return decode_request(_bytes(path))
     return decode_request(data.encode())
@@ -50,16 +49,14 @@ def _bytes(path: Path) -> bytes:
         raise NotFoundError(f"the file '{path}' cannot be read: {error.strerror}") from error
 
 
-def _arrays(path: Path) -> tuple[Tensor, ...]:
-    """One tensor called ``x`` of a .npy file, or those of a .npz file by name."""
-    _bytes(path)
-    try:
-        loaded = np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise InvalidRequestError(f"the file '{path}' holds no numpy arrays: {error}") from error
-    if isinstance(loaded, np.ndarray):
-        return (Tensor.from_numpy("x", loaded),)
-    return tuple(Tensor.from_numpy(name, loaded[name]) for name in loaded.files)
+def _from_file(name: str, path: Path) -> Tensor:
+    """The only tensor of a file, or the one of a .npz file that has this name."""
+    tensors = load_tensors(path)
+    for tensor in tensors:
+        if len(tensors) == 1 or tensor.name == name:
+            return tensor.renamed(name)
+    names = ", ".join(tensor.name for tensor in tensors) or "none"
+    raise NotFoundError(f"the file '{path}' has no array '{name}'; it has {names}")
 
 
 def _tensor(written: str) -> Tensor:
@@ -67,7 +64,7 @@ def _tensor(written: str) -> Tensor:
     if not equals or not name:
         raise click.BadParameter(f"'{written}' is no tensor; write NAME=VALUE[:DATATYPE]")
     if value.startswith("@"):
-        return _arrays(Path(value[1:]))[0].renamed(name)
+        return _from_file(name, Path(value[1:]))
     text, colon, datatype = value.rpartition(":")
     if not colon or not datatype.isalnum() or not datatype.isupper():
         text, datatype = value, ""

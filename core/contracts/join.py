@@ -119,4 +119,4 @@ class JoinStrategy(ABC):
 
     @abstractmethod
     def decide(self, view: JoinView) -> Decision:
-        """Say whether the step waits, runs or is skipped, for the sources as ``view`` shows them."""
+        """Say whether the step waits, runs or is skipped, for the sources in ``view``."""

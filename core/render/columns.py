@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Final
 
 from penstock.core.render.layers import Node
@@ -47,7 +48,7 @@ def placed(layers: Sequence[Sequence[Node]], widths: Mapping[int, int]) -> dict[
                 middles[id(node)] = middle
     left = {id(n): round(middles[id(n)] - widths[id(n)] / 2) for row in layers for n in row}
     for row in layers:
-        for before, node in zip(row, row[1:], strict=False):
+        for before, node in pairwise(row):
             least = left[id(before)] + widths[id(before)] + GAP
             left[id(node)] = max(left[id(node)], least)
     start = min(left.values(), default=0)
@@ -62,7 +63,7 @@ def arranged(
     Weighted least squares under an order, by pooling adjacent violators (Ayer et al., 1955).
     """
     offsets = [0.0]
-    for first, second in zip(sizes, sizes[1:], strict=False):
+    for first, second in pairwise(sizes):
         offsets.append(offsets[-1] + (first + second) / 2 + GAP)
     pools: list[tuple[float, float, int]] = []  # the weighted sum, the weight, how many
     for middle, offset, weight in zip(wanted, offsets, weights, strict=False):

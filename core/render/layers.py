@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from penstock.core.render.diagram import Arrow, Diagram
@@ -127,7 +128,7 @@ def _sort_by_neighbours(
 
 def _crossings(layers: list[list[Node]]) -> int:
     total = 0
-    for upper, lower in zip(layers, layers[1:], strict=False):
+    for upper, lower in pairwise(layers):
         places = {id(node): place for place, node in enumerate(lower)}
         ends = [
             (start, places[id(target)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from penstock.core.contracts.model import ModelCall
 from penstock.core.records import Tensors
@@ -12,6 +13,9 @@ class Worker(ABC):
     """Calls a model and blocks until it has answered. Used by one thread at a time."""
 
     __slots__ = ()
+
+    waits_on_close: ClassVar[bool] = False
+    """Whether :meth:`close` waits for something, and must not be called on an event loop."""
 
     @abstractmethod
     def call(self, call: ModelCall) -> Tensors:

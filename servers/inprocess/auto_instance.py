@@ -14,6 +14,7 @@ from penstock.core.contracts.model import ModelCall
 from penstock.core.errors import PenstockError
 from penstock.core.records import Tensors
 from penstock.servers.binding.bound_model import BoundModel
+from penstock.servers.inprocess.interruptions import WINDOW_S, Interruptions
 from penstock.servers.inprocess.thread_instance import ThreadInstance
 from penstock.servers.inprocess.threads import Job
 from penstock.servers.inprocess.trials import PATIENCE_S, SLOW_S, Trials
@@ -28,17 +29,19 @@ _log = logging.getLogger(__name__)
 class AutoInstance(ThreadInstance):
     """Calls a model by threads until it has proven to be quick, and then on the event loop.
 
-    One call of over SLOW_S there takes it back to its threads for good. A trial wants all threads
-    idle; for a model that has one, calls are held back until then.
+    One call of over SLOW_S there takes it back to its threads for good, unless it was held up by
+    others (``interruptions``). A trial wants all threads idle; for a model that has one, calls are
+    held back until then.
     """
 
-    __slots__ = ("_call", "_held", "_inline", "_timer", "_trials")
+    __slots__ = ("_call", "_held", "_inline", "_interruptions", "_timer", "_trials")
 
     def __init__(
         self,
         model: BoundModel,
         *,
         concurrency: int,
+        interruptions: Interruptions,
         patience: Patience,
         grace_s: float,
         timer: Callable[[], float] = time.perf_counter,
@@ -53,6 +56,7 @@ class AutoInstance(ThreadInstance):
         )
         self._call = model.call
         self._timer = timer
+        self._interruptions = interruptions
         self._inline = False
         self._trials: Trials | None = Trials()
         self._held: deque[Job] = deque()
@@ -82,10 +86,14 @@ class AutoInstance(ThreadInstance):
 
     def _call_timed(self, call: ModelCall) -> Tensors:
         began_s = self._timer()
+        interruptions = self._interruptions
+        if began_s - interruptions.sampled_s > WINDOW_S:
+            interruptions.sample(began_s)
         try:
             return self._call(call)
         finally:
-            if self._timer() - began_s > SLOW_S:
+            excess_s = self._timer() - began_s - SLOW_S
+            if excess_s > 0.0 and not interruptions.may_explain(excess_s):
                 self._leave_the_loop()
 
     def _hold(self, call: ModelCall) -> Awaitable[Tensors]:

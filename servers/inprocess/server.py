@@ -10,12 +10,17 @@ from functools import partial
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import Loader, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.signature import Signature
-from penstock.servers.binding.bound_model import OwnLoopWorker
+from penstock.servers.binding.bound_model import BoundModel, OwnLoopWorker
 from penstock.servers.binding.loading import load_model
 from penstock.servers.binding.worker import Worker
 from penstock.servers.inprocess.async_instance import AsyncInstance
 from penstock.servers.inprocess.auto_instance import AutoInstance
 from penstock.servers.inprocess.inline_instance import InlineInstance
+from penstock.servers.inprocess.interruptions import (
+    Interruptions,
+    ThreadWait,
+    full_collections,
+)
 from penstock.servers.inprocess.loader_choice import choose_loader
 from penstock.servers.inprocess.options import InProcessOptions
 from penstock.servers.inprocess.own_thread import in_own_thread
@@ -40,24 +45,24 @@ class InProcessServer(ServerAdapter):
         self._clock = clock or SystemClock()
         self._loaders: Mapping[str, Loader] = {}
         self._instances: set[ModelInstance] = set()
+        self._thread_wait = ThreadWait()
+        self._interruptions = Interruptions(self._thread_wait, full_collections)
 
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._loaders = dict(loaders)
 
     async def start(self) -> None:
-        """Nothing to start: models bring their own threads and processes."""
+        """Models bring their own threads and processes."""
+        self._thread_wait.open()
 
     def capabilities(self) -> frozenset[str]:
         return frozenset().union(*(loader.capabilities() for loader in self._loaders.values()))
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
-        loader = await in_own_thread(
-            partial(choose_loader, spec, self._loaders), f"choosing a loader for {spec.name}"
-        )
         if spec.execution == "process":
-            instance = await self._in_processes(loader, spec)
+            instance = await self._in_processes(spec)
         else:
-            instance = await self._in_this_process(loader, spec)
+            instance = await self._in_this_process(spec)
         self._instances.add(instance)
         return instance
 
@@ -68,9 +73,12 @@ class InProcessServer(ServerAdapter):
     async def stop(self) -> None:
         instances, self._instances = self._instances, set()
         await asyncio.gather(*(instance.close() for instance in instances))
+        self._thread_wait.close()
 
-    async def _in_this_process(self, loader: Loader, spec: ModelSpec) -> ModelInstance:
-        load = partial(load_model, loader, spec, self._clock)
+    async def _in_this_process(self, spec: ModelSpec) -> ModelInstance:
+        def load() -> BoundModel:
+            return load_model(choose_loader(spec, self._loaders), spec, self._clock)
+
         model = await in_own_thread(load, f"loading {spec.name}")
         _warn(spec, model.warnings)
         concurrency = spec.concurrency or 1
@@ -88,11 +96,14 @@ class InProcessServer(ServerAdapter):
         return AutoInstance(
             model,
             concurrency=concurrency,
+            interruptions=self._interruptions,
             patience=patience,
             grace_s=self._options.unload_grace_s,
         )
 
-    async def _in_processes(self, loader: Loader, spec: ModelSpec) -> ModelInstance:
+    async def _in_processes(self, spec: ModelSpec) -> ModelInstance:
+        choose = partial(choose_loader, spec, self._loaders)
+        loader = await in_own_thread(choose, f"choosing a loader for {spec.name}")
         workers = [WorkerProcess(loader, spec, self._clock) for _ in range(spec.concurrency or 1)]
         starts = [in_own_thread(worker.start, f"starting {spec.name}") for worker in workers]
         failures = await asyncio.gather(*starts, return_exceptions=True)

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.records import Tensors
@@ -84,9 +83,11 @@ class ThreadInstance(ModelInstance):
                 )
                 for worker in self._workers:
                     worker.abort()
-        unused = self._threads.stop()
-        if unused:
-            await in_own_thread(partial(_close, unused), f"closing model {self._name}")
+        for worker in self._threads.stop():
+            if worker.waits_on_close:
+                await in_own_thread(worker.close, f"closing model {self._name}")
+            else:
+                worker.close()
 
     def _put(self, job: Job) -> None:
         self._threads.put(job, under_way=self._under_way)
@@ -101,8 +102,3 @@ class ThreadInstance(ModelInstance):
         self._under_way -= 1
         if self._idle is not None and not self._under_way:
             self._idle.set()
-
-
-def _close(workers: Sequence[Worker]) -> None:
-    for worker in workers:
-        worker.close()

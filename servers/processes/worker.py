@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from math import isinf
 from typing import Any, Final
 
 from penstock.core.clock import Clock
@@ -24,6 +25,9 @@ FIRST_PAUSE_MS: Final = 500.0
 LONGEST_PAUSE_MS: Final = 30_000.0
 """Between the ends of a worker that keeps ending and its next start; the first is at once."""
 
+OVERTIME_S: Final = 30.0
+"""How long after its deadline a call may go on before its process counts as hanging."""
+
 END_PATIENCE_S: Final = 5.0
 """How long a worker has for ending by itself."""
 
@@ -34,12 +38,18 @@ class WorkerProcess(Worker):
     """Loads a model in a new interpreter (nothing is forked) and calls it there.
 
     A process that dies is an error of the call that is in it, and is started again with the next
-    one, after a pause that doubles while it keeps dying. It ends when this process does.
+    one, after a pause that doubles while it keeps dying; one in which a call hangs long after its
+    deadline is killed. It ends when this process does.
     """
 
-    def __init__(self, loader: Loader, spec: ModelSpec, clock: Clock) -> None:
+    waits_on_close = True
+
+    def __init__(
+        self, loader: Loader, spec: ModelSpec, clock: Clock, *, overtime_s: float = OVERTIME_S
+    ) -> None:
         self._name = spec.name
         self._clock = clock
+        self._overtime_s = overtime_s
         self._connection: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._lifeline: int | None = None
@@ -92,9 +102,14 @@ class WorkerProcess(Worker):
 
     def call(self, call: ModelCall) -> Tensors:
         connection = self._connected()
+        left_s = (call.deadline_ms - self._clock.now_ms()) / 1000.0
+        connection.settimeout(None if isinf(left_s) else max(0.0, left_s) + self._overtime_s)
         try:
             send(connection, ("call", self._fields(call)), call.tensors)
             header, tensors = receive(connection)
+        except TimeoutError:
+            self.abort()
+            raise self._dead(f"hung in a call and {self._end()}") from None
         except (OSError, EOFError):
             raise self._dead(f"{self._end()} during the call") from None
         self._deaths = 0

@@ -9,7 +9,7 @@ from itertools import count
 from types import ModuleType
 
 import penstock.core.engine
-from penstock.core.engine import Answer, Call, Effects
+from penstock.core.engine import Abandon, Answer, Call, Effects
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
 from penstock.core.tensors import Tensor
@@ -149,6 +149,8 @@ class Simulation:
             if isinstance(effect, package.Abandon):
                 self._outcomes[effect.call.passage.identity].abandoned.append(effect.call.step)
                 continue
+            # The types do not know that the package's classes are those of the engine.
+            assert not isinstance(effect, Abandon)
             outcome = self._outcomes[effect.passage.identity]
             outcome.ended_ms = self.now_ms
             if isinstance(effect, package.Call):

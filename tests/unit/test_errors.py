@@ -18,9 +18,7 @@ def test_every_code_has_its_statuses() -> None:
 
 
 def test_the_page_is_fresh() -> None:
-    assert PAGE.read_text() == errors_page(), (
-        f"run python -m penstock.core.errors_page {PAGE.name}"
-    )
+    assert PAGE.read_text() == errors_page(), f"run python -m penstock.core.errors_page {PAGE.name}"
 
 
 @pytest.mark.parametrize("code", sorted(ERROR_TYPES))

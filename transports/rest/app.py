@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from penstock.core.errors import NotFoundError, PenstockError
+from penstock.core.errors import InternalError, NotFoundError, PenstockError
 from penstock.transports.rest.body import CallerGoneError
 from penstock.transports.rest.errors import (
+    DEFECT,
     MethodError,
-    defect,
     error_body,
     error_headers,
     status_of,
@@ -82,4 +82,5 @@ async def _gone(request: Request, error: Exception) -> Response:
 
 
 async def _defect(request: Request, error: Exception) -> Response:
-    return _answer(defect(error, request.url.path[:200]))
+    """Whoever runs the application gets the exception as well, and logs it."""
+    return _answer(InternalError(DEFECT))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from math import ceil
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import orjson
 import structlog
 
 from penstock.core.errors import InternalError, InvalidRequestError, OverloadedError, PenstockError
 from penstock.core.statuses import http_status
+
+DEFECT: Final = "the request failed by a defect of Penstock; the server's log has the cause"
 
 _log = structlog.get_logger(__name__)
 
@@ -63,7 +65,5 @@ def error_headers(error: PenstockError) -> list[tuple[bytes, bytes]]:
 
 def defect(error: Exception, where: str) -> PenstockError:
     """What a caller is told of an exception that should not have come; it is logged whole."""
-    _log.error("an error that is no answer", where=where, exc_info=error)
-    return InternalError(
-        "the server made a mistake with this request; its log has the details of what happened"
-    )
+    _log.error("rest_request_failed", where=where, exc_info=error)
+    return InternalError(DEFECT)

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import orjson
 from starlette.responses import Response
+
+
+def json_bytes(document: Any) -> bytes:
+    """A document as JSON. Numbers of any size stay exact."""
+    try:
+        return orjson.dumps(document)
+    except orjson.JSONEncodeError:
+        # Manifests may hold what orjson does not write, for instance integers beyond 64 bits.
+        return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
 class JsonAnswer(Response):
@@ -14,4 +24,4 @@ class JsonAnswer(Response):
     media_type = "application/json"
 
     def render(self, content: Any) -> bytes:
-        return orjson.dumps(content, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS)
+        return json_bytes(content) + b"\n"

@@ -11,13 +11,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from penstock.core.contracts.control import ControlPlane, WatchEvent
 from penstock.core.errors import NotReadyError, PenstockError
 from penstock.transports.rest.errors import error_body
+from penstock.transports.rest.json_response import json_bytes
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.queries import revision
 
@@ -121,5 +121,5 @@ async def _next(events: AsyncIterator[WatchEvent]) -> WatchEvent:
 
 
 def _written(event: WatchEvent) -> bytes:
-    data = orjson.dumps(event.resource)
+    data = json_bytes(event.resource)
     return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.revision, event.action.encode(), data)

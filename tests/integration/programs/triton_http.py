@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from typing import Any
 
 import numpy as np
 import tritonclient.http as http
@@ -19,14 +20,14 @@ DTYPES = (
 )
 
 
-def asked(name, array, binary=True):
+def asked(name: str, array: Any, binary: bool = True) -> Any:
     """An input of a request."""
     given = http.InferInput(name, list(array.shape), np_to_triton_dtype(array.dtype))
     given.set_data_from_numpy(array, binary_data=binary)
     return given
 
 
-def information(client):
+def information(client: Any) -> None:
     """What the server says of itself."""
     assert client.is_server_live()
     assert client.is_server_ready()
@@ -40,7 +41,7 @@ def information(client):
     assert {entry["name"] for entry in index} == {"echo", "flow", "broken"}
 
 
-def datatypes(client):
+def datatypes(client: Any) -> None:
     """Every datatype of numpy, there and back."""
     for dtype in DTYPES:
         array = np.arange(12).astype(dtype).reshape(3, 4)
@@ -51,7 +52,7 @@ def datatypes(client):
     assert [each.decode() for each in result.as_numpy("x").ravel()] == ["a", "", "ü"]
 
 
-def binary(client):
+def binary(client: Any) -> None:
     """Binary tensors of any size, several at once, and a choice among the outputs."""
     for size in (1, 1000, 100_000, 2_000_000):
         first = np.arange(size, dtype=np.float32)
@@ -69,7 +70,7 @@ def binary(client):
         assert (response["id"], response["model_name"]) == ("mine", "flow")
 
 
-def json(client):
+def json(client: Any) -> None:
     """JSON in, JSON out, and both mixed with binary tensors."""
     array = np.array([[1, -2], [2**60, 4]], dtype=np.int64)
     for given in (True, False):
@@ -83,7 +84,7 @@ def json(client):
             assert np.array_equal(result.as_numpy("x"), array)
 
 
-def failure(client, model, array):
+def failure(client: Any, model: str, array: Any) -> Any:
     """The error of a model that must not answer."""
     try:
         client.infer(model, [asked("x", array)])
@@ -92,7 +93,7 @@ def failure(client, model, array):
     raise AssertionError(f"{model} answered")
 
 
-def errors(client):
+def errors(client: Any) -> None:
     """Errors come as their sentences."""
     array = np.zeros((1, 4), np.float32)
     for model, status, sentence in (("broken", "500", "it broke"), ("nothing", "404", "nothing")):
@@ -102,7 +103,7 @@ def errors(client):
     assert client.infer("echo", [asked("x", array)]).as_numpy("x").shape == (1, 4)
 
 
-def compression(client):
+def compression(client: Any) -> None:
     """Packed bodies, and answers that are not."""
     array = np.arange(100_000, dtype=np.float32)
     for algorithm in ("gzip", "deflate"):
@@ -115,7 +116,7 @@ def compression(client):
         assert np.array_equal(result.as_numpy("x"), array)
 
 
-def threads(client):
+def threads(client: Any) -> None:
     """Requests that run beside each other."""
     arrays = [np.full(1 + 5000 * number, number, np.float32) for number in range(20)]
     running = [client.async_infer("echo", [asked("x", array)]) for array in arrays]
@@ -123,7 +124,7 @@ def threads(client):
         assert np.array_equal(each.get_result().as_numpy("x"), array)
 
 
-async def with_asyncio(url):
+async def with_asyncio(url: str) -> None:
     """The client for asyncio."""
     async with http_aio.InferenceServerClient(url) as client:
         assert await client.is_server_ready()
@@ -134,7 +135,7 @@ async def with_asyncio(url):
         assert all(np.array_equal(result.as_numpy("x"), array) for result in results)
 
 
-def main(url, part):
+def main(url: str, part: str) -> None:
     """One part of the checks."""
     if part == "aio":
         asyncio.run(with_asyncio(url))

@@ -20,6 +20,7 @@ from penstock.core.errors import DeadlineError, OverloadedError, PenstockError, 
 from penstock.servers.binding.bound_model import BoundModel
 from penstock.servers.inprocess import InProcessServer
 from penstock.servers.inprocess.auto_instance import AutoInstance
+from penstock.servers.inprocess.interruptions import Interruptions
 from penstock.servers.inprocess.waiting import Patience
 
 Load = Callable[..., Any]
@@ -250,6 +251,9 @@ class Timer:
 class TestAuto:
     """``auto`` with a timer that the test moves, so that a busy machine changes no verdict."""
 
+    waited_s = 0.0
+    collections = 0
+
     @pytest.fixture
     def timer(self) -> Timer:
         return Timer()
@@ -258,7 +262,14 @@ class TestAuto:
         clock = SystemClock()
         bound = BoundModel(model, ModelSpec("m", 1), clock)
         patience = Patience("m", limit, clock)
-        return AutoInstance(bound, concurrency=1, patience=patience, grace_s=1.0, timer=timer)
+        return AutoInstance(
+            bound,
+            concurrency=1,
+            interruptions=Interruptions(lambda: self.waited_s, lambda: self.collections),
+            patience=patience,
+            grace_s=1.0,
+            timer=timer,
+        )
 
     async def until_inline(self, model: AutoInstance) -> None:
         async with asyncio.timeout(PATIENCE_S):
@@ -301,6 +312,23 @@ class TestAuto:
         for _ in range(100):
             assert not await runs_here(model)
             assert not model.inline
+        await model.close()
+
+    async def test_a_call_that_others_held_up_does_not_count(self, timer: Timer) -> None:
+        def held_up(x: Any) -> Any:
+            timer.now_s += float(x[0])
+            self.waited_s += float(x[1])
+            self.collections += int(x[2])
+            return {}
+
+        model = self.auto(held_up, timer)
+        while not model.inline:
+            await ask(model, call_with(x=[0, 0, 0]))
+        stays = []
+        for call in ([0.030, 0.026, 0], [0.030, 0.026, 0], [0.030, 0, 1], [0.030, 0.024, 0]):
+            await ask(model, call_with(x=call))
+            stays.append(model.inline)
+        assert stays == [True, True, True, False]
         await model.close()
 
     async def test_under_load_too(self, timer: Timer) -> None:
@@ -354,6 +382,35 @@ class TestAuto:
         assert not isinstance(held, tuple)
         gate.opened.set()
         assert [values(await call), values(await held)] == [{"y": [1.0]}, {"y": [2.0]}]
+        await model.close()
+
+    async def test_who_was_held_back_goes_on_wherever_the_model_is_by_then(
+        self, gate: Gate
+    ) -> None:
+        class Picky(Gate):
+            def predict(self, x: Any) -> Any:
+                if x[0] % 10 == 7:
+                    raise InvalidRequest("a seven")
+                return super().predict(x)
+
+        picky = Picky()
+        model = self.auto(picky, Timer())
+        calls: list[Any] = [model.infer(call_with(x=[0]))]
+        await picky.until_entered()
+        calls += [model.infer(call_with(x=[n])) for n in range(1, 200)]
+        calls[5].cancel()
+        picky.opened.set()
+        answers = await asyncio.gather(*calls, return_exceptions=True)
+        assert model.inline
+        for n, answer in enumerate(answers):
+            if n == 5:
+                assert isinstance(answer, asyncio.CancelledError)
+            elif n % 10 == 7:
+                assert isinstance(answer, InvalidRequest)
+            else:
+                assert not isinstance(answer, BaseException)
+                assert values(answer) == {"y": [float(n)]}
+        assert picky.calls == 200 - 1 - 20
         await model.close()
 
     async def test_who_is_held_back_may_leave(self, gate: Gate) -> None:

@@ -23,6 +23,7 @@ from penstock.core.errors import (
 )
 from penstock.core.signature import Signature, TensorSpec
 from penstock.servers.inprocess import InProcessOptions, InProcessServer
+from penstock.servers.processes.worker import WorkerProcess
 from penstock.servers.python_loader import PythonLoader
 
 MODELS = """
@@ -47,6 +48,8 @@ class Worker(Model):
             raise RuntimeError("minus four")
         if x[0] == -5:
             time.sleep(600)
+        if x[0] == -6:
+            time.sleep(0.2)
         left_ms = context.time_left_ms()
         return {
             "y": x * self.factor,
@@ -149,7 +152,7 @@ async def test_a_process_that_dies_is_an_error_of_its_call_and_starts_again(
 
 async def test_each_place_has_a_process(load: Load) -> None:
     model = await load(concurrency=2)
-    answers = await asyncio.gather(*(ask(model, timed(1.0)) for _ in range(2)))
+    answers = await asyncio.gather(*(ask(model, timed(-6.0)) for _ in range(2)))
     assert len({values(each)["pid"] for each in answers}) == 2
 
 
@@ -161,6 +164,27 @@ async def test_unloading_ends_a_call_that_hangs(load: Load, tmp_path: Path) -> N
     await model.close()
     await asyncio.to_thread(thread.join, 10.0)
     assert not lives(pid)
+
+
+async def test_a_call_that_hangs_after_its_deadline_takes_its_process_with_it(
+    tmp_path: Path, clock: VirtualClock
+) -> None:
+    (tmp_path / "models.py").write_text(MODELS)
+    spec = ModelSpec(
+        "m", 1, python="models:Worker", folders=(tmp_path,), parameters={"factor": 3.0}
+    )
+    worker = WorkerProcess(PythonLoader(), spec, clock, overtime_s=0.05)
+
+    def hang() -> None:
+        worker.start()
+        call = timed(-5.0)
+        call.deadline_ms = clock.now_ms()
+        with pytest.raises(NotReadyError, match="hung in a call and was ended by SIGKILL"):
+            worker.call(call)
+        assert values(worker.call(timed(1.0)))["y"] == [3.0]
+        worker.close()
+
+    await asyncio.to_thread(hang)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,6 @@ from harness.joins import Joins
 from harness.simulation import NEVER, Outcome, Reaction, Simulation, tensor
 from oracle.interpreter import interpret
 from oracle.model import Ended, Graph, Produces, Raises, Result, Scenario
-
 from penstock.core.engine import Call
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Tensors
@@ -35,7 +34,10 @@ def differences(
         f"{what}: the oracle says {wants}, the engine {told.get(what)}"
         for what, wants in told_by_oracle(wanted).items()
         if told.get(what) != wants
-    ] + [f"{what}: only the engine says {told[what]}" for what in told.keys() - told_by_oracle(wanted)]
+    ] + [
+        f"{what}: only the engine says {told[what]}"
+        for what in told.keys() - told_by_oracle(wanted)
+    ]
 
 
 def manifest(graph: Graph) -> Pipeline:
@@ -67,9 +69,7 @@ def manifest(graph: Graph) -> Pipeline:
     return Pipeline.model_validate({"metadata": {"name": graph.name}, "spec": spec})
 
 
-def simulated(
-    graph: Graph, scenario: Scenario, engine: ModuleType, joins: ModuleType
-) -> Outcome:
+def simulated(graph: Graph, scenario: Scenario, engine: ModuleType, joins: ModuleType) -> Outcome:
     """What the engine makes of it."""
     registry = Joins(
         inner=joins.inner.InnerJoin, outer=joins.outer.OuterJoin, any=joins.any.AnyJoin
@@ -141,7 +141,9 @@ def told_by_engine(outcome: Outcome) -> dict[str, object]:
     told["calls"] = [
         (made.at_ms, made.step, made.attempt, pairs(made.tensors)) for made in outcome.calls
     ]
-    told["dead letters"] = sorted(((each.code, each.step) for each in outcome.dead_letters), key=str)
+    told["dead letters"] = sorted(
+        ((each.code, each.step) for each in outcome.dead_letters), key=str
+    )
     told["closed"] = outcome.closed_ms[0] if len(outcome.closed_ms) == 1 else outcome.closed_ms
     return told
 

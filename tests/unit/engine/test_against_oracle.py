@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
+
 from oracle.model import Graph, Scenario
 from oracle.strategies import graphs, scenarios
 from unit.engine.bugs import BUGS, Bug, installed

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+
 from harness.instances import Gated, Inline
 from harness.joins import Joins
 from harness.simulation import tensor
-
 from penstock.core.clock import SystemClock
 from penstock.core.contracts.gateway import ServerMetadata, Target, Ticket
 from penstock.core.contracts.model import ModelInstance

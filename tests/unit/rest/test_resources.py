@@ -87,6 +87,13 @@ async def test_reading_resources(rig: RestRig) -> None:
     assert (answer.status, answer.json["code"]) == (404, "not-found")
 
 
+async def test_numbers_of_any_size(rig: RestRig) -> None:
+    large = resource("Model", "large")
+    large["spec"]["big"] = 10**30
+    rig.control.put(large)
+    assert (await ask(rig.app, "GET", "/v1/resources/Model/large")).json == large
+
+
 async def test_deleting(rig: RestRig) -> None:
     rig.control.put(resource("Model", "scale"))
     path = "/v1/resources/Model/scale"
