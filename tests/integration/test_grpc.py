@@ -548,7 +548,8 @@ async def test_draining_answers_what_is_under_way_and_takes_nothing_new(rig: Rig
     call = rig.v2.ModelInfer(request_of("slow"))
     await submitted.wait()
     stream = rig.v2.ModelStreamInfer()
-    await stream.wait_for_connection()
+    await stream.write(request_of("unknown"))
+    assert (await stream.read()).error_message  # the server has taken the stream up
     draining = asyncio.create_task(rig.front_end.drain())
     assert await stream.code() is grpc.StatusCode.UNAVAILABLE
     error = await failure_of(rig.v2.ModelInfer(request_of("slow")))

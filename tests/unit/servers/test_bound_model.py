@@ -153,7 +153,7 @@ class TestParameters:
             (5, "a int is no model"),
             (lambda *x: {}, r"takes '\*x' by position"),
             (lambda x, /: {}, "takes 'x' by position"),
-            (np.add, "takes 'x1' by position"),
+            (abs, "takes 'x' by position"),
             (max, "the parameters of max cannot be read"),
         ],
     )
