@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol, cast
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.model import INLINE_LIMIT_MS
 from penstock.core.engine import (
     Answer,
     Call,
@@ -157,41 +158,49 @@ class Dataflow:
         clock = self._now_ms
         passenger: Passenger
         for effect in out:  # grows while it is walked
-            if isinstance(effect, Call):
+            if type(effect) is Call:
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
                 deployment = passenger.deployment
                 index = effect.plan.index
                 served = deployment.slots[index].served
                 outcome: Tensors | Failed
+                began_ms = now_ms
                 if served is None:
                     outcome = _nobody(deployment.slots[index])
+                    now_ms = clock()
                 else:
+                    instance = served.instance
+                    inline = instance.inline
                     try:
-                        result = served.instance.infer(effect)
+                        result = instance.infer(effect) if inline is None else inline(effect)
                     except Exception as error:
                         outcome = failed_of(error)
+                        now_ms = clock()
                     else:
+                        now_ms = clock()
                         if not isinstance(result, tuple):
                             self._wait_for(effect, result, served)
-                            now_ms = clock()
                             continue
                         outcome = result
-                began_ms = now_ms
-                now_ms = clock()
+                    if inline is not None and now_ms - began_ms > INLINE_LIMIT_MS:
+                        instance.overran(now_ms - began_ms)
                 deployment.tally.steps[index].calls.observe(now_ms - began_ms)
                 engine.done(effect, outcome, now_ms, out)
-            elif isinstance(effect, Answer):
+            elif type(effect) is Answer:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
                 passenger.answered(effect, now_ms)
-            elif isinstance(effect, Closed):
+                # Writing a large answer takes its time, which no call that follows shall pay for.
+                now_ms = clock()
+            elif type(effect) is Closed:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
                 passenger.deployment.tally.counters.in_flight -= 1
                 passenger.deployment.close_one()
                 passenger.closed()
-            elif isinstance(effect, Emit):
+                now_ms = clock()
+            elif type(effect) is Emit:
                 if self._on_emit is not None:
                     self._on_emit(effect)
-            elif isinstance(effect, DeadLetter):
+            elif type(effect) is DeadLetter:
                 self._bury(effect)
             elif effect.call.work is not None:
                 cast("asyncio.Task[None]", effect.call.work).cancel()

@@ -67,8 +67,7 @@ class Tensor:
         """A tensor of an array, a scalar or a (nested) list; arrays are shared where possible.
 
         Strings, and arrays of objects, become BYTES, str as UTF-8. An array that is not
-        C-contiguous and little-endian is copied. The tensor's view of a writable array is
-        read-only, so that one reader cannot change the tensor under another.
+        C-contiguous and little-endian is copied.
 
         Raises TypeError or ValueError, naming the tensor, for what is no tensor.
         """
@@ -77,17 +76,14 @@ class Tensor:
         if datatype is None or datatype.itemsize == 0:
             array = normalised(name, array)
             datatype = DATATYPES_OF_DTYPES[array.dtype]
-        flags = array.flags
-        if not flags.c_contiguous:
+        if not array.flags.c_contiguous:
             array = array.copy("C")
-        elif flags.writeable:
-            array = array.view()
-            array.setflags(write=False)
         return cls(name, datatype.name, array.shape, array, parameters)
 
     @property
     def array(self) -> Array:
-        """The contents as a numpy array, made once and read-only.
+        """The contents as a numpy array, made once and read-only, so that one reader cannot change
+        the tensor under another.
 
         BYTES are objects of type ``bytes``. An array over raw contents may be unaligned.
         """
@@ -96,6 +92,9 @@ class Tensor:
             data = self._data
             if isinstance(data, np.ndarray):
                 array = data
+                if array.flags.writeable:
+                    array = array.view()
+                    array.setflags(write=False)
             elif self.datatype == "BYTES":
                 array = object_array(unpack_elements(data)).reshape(self.shape)
                 array.setflags(write=False)
@@ -114,10 +113,16 @@ class Tensor:
             return data
         if self.datatype != "BYTES":
             # Through uint8, since buffers know neither BF16 nor casts of empty arrays.
-            return data.reshape(-1).view(np.uint8).data
+            return data.reshape(-1).view(np.uint8).data.toreadonly()
         packed = pack_elements(data.reshape(-1))
-        self._array, self._data = data, packed
+        self._array, self._data = self.array, packed
         return packed
+
+    def flat(self) -> Array:
+        """The elements as an array of one dimension, to be read at once: neither to be changed nor
+        handed on, since it may be the very array that a model returned."""
+        data = self._data
+        return (data if isinstance(data, np.ndarray) else self.array).reshape(-1)
 
     def tobytes(self) -> bytes:
         """The raw contents as ``bytes``: copied, unless that is what the tensor holds."""

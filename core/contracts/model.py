@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 from penstock.core.records import Headers, Parameters, Tensors
 from penstock.core.signature import Signature
@@ -16,6 +16,9 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 """The empty mapping, shared."""
 
 Execution: TypeAlias = Literal["auto", "inline", "thread", "process"]
+
+INLINE_LIMIT_MS: Final = 5.0
+"""A call on the event loop that takes longer than this is one that its model is told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,13 @@ class ModelInstance(ABC):
     Made by a :class:`ServerAdapter`. Called on the event loop by the model gateway.
     """
 
-    __slots__ = ("signature",)
+    __slots__ = ("inline", "signature")
 
     def __init__(self, signature: Signature | None = None) -> None:
         self.signature = signature
+        self.inline: Callable[[ModelCall], Tensors] | None = None
+        """A short cut: while it is set, whoever is about to call :meth:`infer` calls this, which
+        always answers at once, and then :meth:`overran` if that took over INLINE_LIMIT_MS."""
 
     @abstractmethod
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
@@ -108,6 +114,9 @@ class ModelInstance(ABC):
         again may help); any other exception counts as ``step-failed``. Cancelling the awaitable
         gives up the attempt.
         """
+
+    def overran(self, took_ms: float) -> None:  # noqa: B027 - an optional hook
+        """A call of ``inline`` held the event loop up for so many milliseconds."""
 
     async def close(self) -> None:  # noqa: B027 - an optional hook
         """Give back what the instance holds. Called once, when no call is under way any more."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, final
 
 from penstock.core.contracts.model import ModelCall
 from penstock.core.records import Body, Failed, Port, Tensors
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.core.plan import StepPlan
 
 
+@final
 class Call(ModelCall):
     """Call the step's model, and hand the outcome to ``Engine.done`` whenever it is there.
 
@@ -47,6 +48,7 @@ class Call(ModelCall):
         return self.passage.visits[self.plan.index] is self
 
 
+@final
 class Answer:
     """The pipeline's output has been decided. Exactly one for each passage of a plan with output.
 
@@ -61,6 +63,7 @@ class Answer:
         self.details = details
 
 
+@final
 class Emit:
     """Write what one port holds to its stream. Only for ports that the plan keeps."""
 
@@ -73,6 +76,7 @@ class Emit:
         self.round = 0
 
 
+@final
 class Abandon:
     """Nobody waits for this call any more: give it up where that is possible."""
 
@@ -82,6 +86,7 @@ class Abandon:
         self.call = call
 
 
+@final
 class DeadLetter:
     """A failure that no caller can be told of."""
 
@@ -92,6 +97,7 @@ class DeadLetter:
         self.failure = failure
 
 
+@final
 class Closed:
     """Every visit of the passage has ended: nothing of it is left in the engine."""
 

@@ -29,7 +29,6 @@ from penstock.core.records import Absent, Body, Failed, Port, Tensors
 Flow: TypeAlias = list[tuple[tuple[Feed, ...], Body]]
 """Records on their way to their consumers, in the order in which their ports ended."""
 
-MARKERS = (Absent, Failed)
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
 PIPELINE_OUTPUTS = Port(None, "outputs")
@@ -82,7 +81,7 @@ class Engine:
         if passage.visits[step.index] is not call:
             return False
         body: Body
-        if isinstance(outcome, Failed):
+        if type(outcome) is Failed:
             if outcome.retriable and self._retry(call, now_ms):
                 return True
             failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
@@ -119,20 +118,20 @@ class Engine:
         consumers = passage.plan.consumers
         visits = passage.visits
         for feeds, body in flow:  # grows while it is walked
+            is_value = type(body) is tuple
             for index, inputs, triggers, direct, whole in feeds:
-                consumer = consumers[index]
-                if direct:
-                    # One source and no trigger: a value decides at once, with nothing to keep.
-                    end = body if whole else take(inputs[0], body)
-                    if not isinstance(end, MARKERS) and consumer.inputs.runs_on_value:
-                        self._run(passage, consumer, end, now_ms, flow, out)
+                if direct and is_value:
+                    value: Tensors = body if whole else take(inputs[0], body)  # type: ignore[assignment]  # looked at next
+                    if type(value) is tuple:
+                        self._run(passage, consumers[index], value, now_ms, flow, out)
                         continue
                 gate = visits[index]
                 if gate is None:
+                    consumer = consumers[index]
                     gate = visits[index] = Gate(passage, consumer, now_ms)
                     if gate.window_end_ms is not None:
                         self._wake(gate, gate.window_end_ms)
-                elif not isinstance(gate, Gate):
+                elif type(gate) is not Gate:
                     continue  # the visit has its outcome: what comes now changes nothing
                 gate.instant += 1
                 for part in inputs:
@@ -161,11 +160,11 @@ class Engine:
             return
         passage = gate.passage
         consumer = gate.consumer
-        if isinstance(verdict, Run):
+        if type(verdict) is Run:
             self._run(passage, consumer, inputs.tensors(verdict.indexes), now_ms, flow, out)
         elif isinstance(verdict, Skip):
             self._skip(gate, verdict, flow, out)
-        else:
+        elif isinstance(verdict, Failed):
             self._fail(passage, consumer, verdict, flow, out)
 
     # Verdicts -----------------------------------------------------------------------------------
@@ -179,7 +178,7 @@ class Engine:
         flow: Flow,
         out: Effects,
     ) -> None:
-        if not isinstance(consumer, StepPlan):
+        if type(consumer) is not StepPlan:
             self._answer(passage, tensors, (), out)
             return
         if not consumer.plain:
@@ -372,15 +371,16 @@ class Engine:
 
 def take(part: Part, body: Body) -> Body:
     """How a source ends by a record: its wanted tensors under their new names, or the marker."""
-    if isinstance(body, MARKERS):
+    if type(body) is not tuple:
         return body
+    tensors: Tensors = body  # type: ignore[assignment]  # no marker is a plain tuple
     wanted = part.tensor
     if wanted is None:
         renames = part.renames
         if renames is None:
-            return body
-        return tuple([t.renamed(renames[t.name]) if t.name in renames else t for t in body])
-    for tensor in body:
+            return tensors
+        return tuple([t.renamed(renames[t.name]) if t.name in renames else t for t in tensors])
+    for tensor in tensors:
         if tensor.name == wanted:
             return (tensor if part.rename is None else tensor.renamed(part.rename),)
     return part.left_out

@@ -75,11 +75,11 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
             if len(decisions) < MOST_REMEMBERED:
                 decisions[situation] = known
         decision = known
-    if isinstance(decision, Run):
+    if type(decision) is Run:
         state.verdict = decision
-    elif isinstance(decision, Skip):
+    elif type(decision) is Skip:
         state.verdict = failure_behind(decision, state.ends) or decision
-    elif isinstance(decision, Wait) and decision.until_ms is not None:
+    elif type(decision) is Wait and decision.until_ms is not None:
         return decision.until_ms
     return float("inf")
 
@@ -95,7 +95,7 @@ def failure_behind(skip: Skip, ends: list[Body | None]) -> Failed | None:
 
 
 def ask(plan: JoinPlan, view: JoinView) -> Decision:
-    """The strategy's decision, or what the laws put in its place.
+    """The strategy's decision, or what the laws put in its place: of these very types, no others.
 
     A strategy that raises, or that answers with what is no decision, is skipped with that said:
     one broken plug-in must not take the worker down, nor leave a request without an end.
@@ -123,8 +123,8 @@ def ask(plan: JoinPlan, view: JoinView) -> Decision:
     if isinstance(decision, Skip):
         count = len(view.sources)
         if decision.because is not None and not all(0 <= i < count for i in decision.because):
-            return decision._replace(because=None)
-        return decision
+            return Skip(decision.reason, None, decision.cause)
+        return Skip(*decision)
     if not isinstance(decision, Wait):
         return Skip(f"the join {name} answered {decision!r}", (), "join-error")
     if view.window_ended:
@@ -133,7 +133,7 @@ def ask(plan: JoinPlan, view: JoinView) -> Decision:
     in_future = decision.until_ms is not None and decision.until_ms > view.now_ms
     if not still_open and not in_future:
         return Skip(f"every source has ended and the join {name} still waits", None, "join-error")
-    return decision if in_future else Wait()
+    return Wait(decision.until_ms) if in_future else Wait()
 
 
 def combine(inputs: Verdict | None, triggers: Verdict | None) -> Verdict | None:

@@ -92,11 +92,13 @@ def compile_pipeline(
         )
     if problems:
         raise PlanError(name, problems)
-    untriggered = [triggers[i] is None for i in range(len(spec.steps))] + [True]
+    direct = [inputs[i].runs_on_value and triggers[i] is None for i in range(len(spec.steps))]
+    if output is not None:
+        direct.append(output.inputs.runs_on_value)
 
     def feeds_of(port: Port) -> tuple[Feed, ...]:
         return tuple(
-            _feed(consumer, parts, len(joined[consumer].inputs) == 1 and untriggered[consumer])
+            _feed(consumer, parts, direct[consumer])
             for consumer, parts in feeds.get(port, {}).items()
         )
 

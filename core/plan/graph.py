@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, final
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent
@@ -32,8 +32,9 @@ class Part(NamedTuple):
 class Feed(NamedTuple):
     """All that the record of one port means to one consumer: its sources there end together.
 
-    ``direct`` marks a consumer that has this one source and no trigger, so that there is nothing
-    to keep between records; ``whole`` a source that takes the record just as it is.
+    ``direct`` marks a consumer that runs as soon as this is a value, since it has no other source
+    and no trigger, so that there is nothing to keep between records; ``whole`` a source that takes
+    the record just as it is.
     """
 
     consumer: int
@@ -72,6 +73,7 @@ class Consumer:
     may_clash: bool
 
 
+@final
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan(Consumer):
     """One step. ``model`` is the name that it calls; times are in milliseconds."""

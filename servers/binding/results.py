@@ -55,7 +55,15 @@ class Results:
         for name, value in result.items():
             if value is None:
                 continue
-            tensor = self._tensor(name, value)
+            try:
+                if type(value) is np.ndarray and type(name) is str:
+                    tensor = Tensor.from_numpy(name, value)
+                else:
+                    tensor = self._tensor(name, value)
+            except (TypeError, ValueError, OverflowError) as error:
+                raise StepFailedError(
+                    f"model '{self._model}' returned what is no tensor: {error}"
+                ) from error
             if name in checks and not checks[name].fits(tensor):
                 raise StepFailedError(
                     f"model '{self._model}' returned tensor '{name}' as {actual_text(tensor)}, "
@@ -69,18 +77,11 @@ class Results:
             raise StepFailedError(
                 f"model '{self._model}' returned a tensor named {name!r}: names are str; {_WANTED}"
             )
-        try:
-            if type(value) is np.ndarray:
-                return Tensor.from_numpy(name, value)
-            if isinstance(value, Tensor):
-                return value if value.name == name else value.renamed(name)
-            if name in self._datatypes and isinstance(value, bool | int | float | list | tuple):
-                value = self._cast(name, value)
-            return Tensor.from_numpy(name, value)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise StepFailedError(
-                f"model '{self._model}' returned what is no tensor: {error}"
-            ) from error
+        if isinstance(value, Tensor):
+            return value if value.name == name else value.renamed(name)
+        if name in self._datatypes and isinstance(value, bool | int | float | list | tuple):
+            value = self._cast(name, value)
+        return Tensor.from_numpy(name, value)
 
     def _cast(self, name: str, value: object) -> object:
         """A list or a number as the signature has it, unless that changes its kind."""

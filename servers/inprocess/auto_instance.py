@@ -10,14 +10,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from penstock.core.contracts.model import ModelCall
+from penstock.core.contracts.model import INLINE_LIMIT_MS, ModelCall
 from penstock.core.errors import PenstockError
 from penstock.core.records import Tensors
 from penstock.servers.binding.bound_model import BoundModel
-from penstock.servers.inprocess.interruptions import WINDOW_S, Interruptions
+from penstock.servers.inprocess.interruptions import Interruptions
 from penstock.servers.inprocess.thread_instance import ThreadInstance
 from penstock.servers.inprocess.threads import Job
-from penstock.servers.inprocess.trials import PATIENCE_S, SLOW_S, Trials
+from penstock.servers.inprocess.trials import PATIENCE_S, Trials
 from penstock.servers.inprocess.waiting import Patience
 
 IN_ONE_GO: Final = 16
@@ -29,12 +29,12 @@ _log = logging.getLogger(__name__)
 class AutoInstance(ThreadInstance):
     """Calls a model by threads until it has proven to be quick, and then on the event loop.
 
-    One call of over SLOW_S there takes it back to its threads for good, unless it was held up by
-    others (``interruptions``). A trial wants all threads idle; for a model that has one, calls are
-    held back until then.
+    One call of over INLINE_LIMIT_MS there takes it back to its threads for good, unless it was held
+    up by others (``interruptions``). A trial wants all threads idle; for a model that has one,
+    calls are held back until then.
     """
 
-    __slots__ = ("_call", "_held", "_inline", "_interruptions", "_timer", "_trials")
+    __slots__ = ("_call", "_held", "_interruptions", "_timer", "_trials")
 
     def __init__(
         self,
@@ -57,17 +57,11 @@ class AutoInstance(ThreadInstance):
         self._call = model.call
         self._timer = timer
         self._interruptions = interruptions
-        self._inline = False
         self._trials: Trials | None = Trials()
         self._held: deque[Job] = deque()
 
-    @property
-    def inline(self) -> bool:
-        """Whether calls are made on the event loop now."""
-        return self._inline
-
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
-        if self._inline:
+        if self.inline is not None:
             return self._call_timed(call)
         if self._held:
             return self._hold(call)
@@ -84,17 +78,18 @@ class AutoInstance(ThreadInstance):
             raise job.outcome
         return job.outcome
 
+    def overran(self, took_ms: float) -> None:
+        if not self._interruptions.may_explain((took_ms - INLINE_LIMIT_MS) / 1000.0):
+            self._leave_the_loop()
+
     def _call_timed(self, call: ModelCall) -> Tensors:
         began_s = self._timer()
-        interruptions = self._interruptions
-        if began_s - interruptions.sampled_s > WINDOW_S:
-            interruptions.sample(began_s)
         try:
             return self._call(call)
         finally:
-            excess_s = self._timer() - began_s - SLOW_S
-            if excess_s > 0.0 and not interruptions.may_explain(excess_s):
-                self._leave_the_loop()
+            took_ms = (self._timer() - began_s) * 1000.0
+            if took_ms > INLINE_LIMIT_MS:
+                self.overran(took_ms)
 
     def _hold(self, call: ModelCall) -> Awaitable[Tensors]:
         if self._under_way + len(self._held) >= self._limit:
@@ -115,7 +110,7 @@ class AutoInstance(ThreadInstance):
         for _ in range(IN_ONE_GO):
             if not self._held:
                 return
-            trials = None if self._inline else self._trials
+            trials = None if self.inline is not None else self._trials
             is_trial = trials is not None and trials.due()
             if is_trial and self._under_way:
                 return
@@ -123,7 +118,7 @@ class AutoInstance(ThreadInstance):
             assert job.future is not None, "somebody waits for what is held back"
             if job.future.done():
                 job.settle()
-            elif self._inline:
+            elif self.inline is not None:
                 try:
                     job.outcome = self._call_timed(job.call)
                 except PenstockError as error:
@@ -147,14 +142,14 @@ class AutoInstance(ThreadInstance):
         job.taken = True
         self._ended()
         if trials.judge(job.took_s):
-            self._inline = True
+            self.inline = self._call
             self._threads.rest()
             _log.debug("model '%s' is quick: it moves to the event loop", self._name)
         return True
 
     def _leave_the_loop(self) -> None:
-        self._inline = False
+        self.inline = None
         self._trials = None
         _log.info(
-            "model '%s' took more than %g ms: it leaves the event loop", self._name, SLOW_S * 1000.0
+            "model '%s' took more than %g ms: it leaves the event loop", self._name, INLINE_LIMIT_MS
         )

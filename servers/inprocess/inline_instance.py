@@ -14,7 +14,7 @@ class InlineInstance(ModelInstance):
 
     def __init__(self, model: BoundModel) -> None:
         super().__init__(model.signature)
-        self._call = model.call
+        self._call = self.inline = model.call
 
     def infer(self, call: ModelCall) -> Tensors:
         return self._call(call)

@@ -7,52 +7,80 @@ that blocks; Linux and the collector can.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
-WINDOW_S: Final = 0.02
-"""How old a sample may be when a call begins. Taking one costs some microseconds."""
+PERIOD_S: Final = 0.02
+"""Time between two samples while the thread works. One costs some microseconds."""
+
+IDLE_PERIOD_S: Final = 1.0
+"""Time between two samples while it does not: who does not run is not kept waiting either."""
+
+IDLE_SHARE: Final = 0.02
+"""A thread that ran for less of the time than this was idle."""
+
+
+class ThreadTimes(NamedTuple):
+    """How long a thread has run, and has been ready to run and did not, all in all; seconds."""
+
+    ran_s: float
+    waited_s: float
 
 
 class Interruptions:
-    """Compares what the thread was kept waiting with samples from shortly before.
+    """Compares what a thread was kept waiting with a sample from shortly before.
 
-    Used by the thread of the event loop alone. ``waited_s`` gives the seconds for which that
-    thread was ready to run and did not, all in all; ``collections`` the number of full
-    collections.
+    Used by the thread of the event loop alone, whose times ``times`` gives; ``collections`` gives
+    the number of full collections. From :meth:`start` to :meth:`stop` it takes its samples itself.
     """
 
-    __slots__ = ("_collections", "_collections_then", "_waited_s", "_waited_then_s", "sampled_s")
+    __slots__ = ("_collections", "_collections_then", "_period_s", "_then", "_timer", "_times")
 
-    def __init__(self, waited_s: Callable[[], float], collections: Callable[[], int]) -> None:
-        self._waited_s = waited_s
-        self._waited_then_s = 0.0
+    def __init__(self, times: Callable[[], ThreadTimes], collections: Callable[[], int]) -> None:
+        self._times = times
         self._collections = collections
+        self._then = ThreadTimes(0.0, 0.0)
         self._collections_then = 0
-        self.sampled_s = float("-inf")
-        """When the last sample was taken, for who has a clock at hand."""
+        self._period_s = IDLE_PERIOD_S
+        self._timer: asyncio.TimerHandle | None = None
 
-    def sample(self, now_s: float) -> None:
-        """Note how things stand; when the last sample is older than WINDOW_S."""
-        self.sampled_s = now_s
-        self._waited_then_s = self._waited_s()
+    def start(self) -> None:
+        """Take samples on the running event loop."""
+        self._take_one(asyncio.get_running_loop())
+
+    def stop(self) -> None:
+        """Take no more of them."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def sample(self) -> float:
+        """Note how things stand; the time in seconds after which to do so again."""
+        before, self._then = self._then, self._times()
         self._collections_then = self._collections()
+        idle = self._then.ran_s - before.ran_s < IDLE_SHARE * self._period_s
+        self._period_s = IDLE_PERIOD_S if idle else PERIOD_S
+        return self._period_s
 
     def may_explain(self, excess_s: float) -> bool:
         """Whether what happened since the sample accounts for so many seconds of a call."""
         if self._collections() != self._collections_then:
             return True
-        return self._waited_s() - self._waited_then_s >= excess_s
+        return self._times().waited_s - self._then.waited_s >= excess_s
+
+    def _take_one(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = loop.call_later(self.sample(), self._take_one, loop)
 
 
-class ThreadWait:
-    """How long the thread that opens it has waited for a processor, where the system says so.
+class ThreadClock:
+    """The times of the thread that opens it, where the system tells them.
 
-    Source: the second number of ``/proc/<pid>/task/<tid>/schedstat``, in ns (Linux,
-    Documentation/scheduler/sched-stats.rst). Elsewhere, and unless it is open, the answer is 0.
+    Source: the first two numbers of ``/proc/<pid>/task/<tid>/schedstat``, in ns (Linux,
+    Documentation/scheduler/sched-stats.rst). Elsewhere, and unless it is open, they are 0.
     """
 
     __slots__ = ("_file",)
@@ -66,13 +94,14 @@ class ThreadWait:
         with suppress(OSError):
             self._file = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
 
-    def __call__(self) -> float:
+    def __call__(self) -> ThreadTimes:
         if self._file is None:
-            return 0.0
-        return int(os.pread(self._file, 100, 0).split()[1]) / 1e9
+            return ThreadTimes(0.0, 0.0)
+        ran_ns, waited_ns, _ = os.pread(self._file, 100, 0).split()
+        return ThreadTimes(int(ran_ns) / 1e9, int(waited_ns) / 1e9)
 
     def close(self) -> None:
-        """Close the file; the answer is 0 from then on."""
+        """Close the file; the times are 0 from then on."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

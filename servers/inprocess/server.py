@@ -18,7 +18,7 @@ from penstock.servers.inprocess.auto_instance import AutoInstance
 from penstock.servers.inprocess.inline_instance import InlineInstance
 from penstock.servers.inprocess.interruptions import (
     Interruptions,
-    ThreadWait,
+    ThreadClock,
     full_collections,
 )
 from penstock.servers.inprocess.loader_choice import choose_loader
@@ -45,15 +45,16 @@ class InProcessServer(ServerAdapter):
         self._clock = clock or SystemClock()
         self._loaders: Mapping[str, Loader] = {}
         self._instances: set[ModelInstance] = set()
-        self._thread_wait = ThreadWait()
-        self._interruptions = Interruptions(self._thread_wait, full_collections)
+        self._thread_clock = ThreadClock()
+        self._interruptions = Interruptions(self._thread_clock, full_collections)
 
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._loaders = dict(loaders)
 
     async def start(self) -> None:
         """Models bring their own threads and processes."""
-        self._thread_wait.open()
+        self._thread_clock.open()
+        self._interruptions.start()
 
     def capabilities(self) -> frozenset[str]:
         return frozenset().union(*(loader.capabilities() for loader in self._loaders.values()))
@@ -73,7 +74,8 @@ class InProcessServer(ServerAdapter):
     async def stop(self) -> None:
         instances, self._instances = self._instances, set()
         await asyncio.gather(*(instance.close() for instance in instances))
-        self._thread_wait.close()
+        self._interruptions.stop()
+        self._thread_clock.close()
 
     async def _in_this_process(self, spec: ModelSpec) -> ModelInstance:
         def load() -> BoundModel:

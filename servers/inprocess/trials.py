@@ -7,9 +7,6 @@ from typing import Final
 QUICK_S: Final = 200e-6
 """Calls that take no longer than this, on average, may be made on the event loop."""
 
-SLOW_S: Final = 5e-3
-"""A model is never called on the event loop again after a call there of more than this."""
-
 PATIENCE_S: Final = 1e-3
 """How long the event loop waits in place for one trial."""
 

@@ -46,13 +46,13 @@ def write_tensor(
 
 def numbers(tensor: Tensor) -> Array:
     """The elements as a flat array of a type that orjson writes."""
-    flat = tensor.array.reshape(-1)
+    flat = tensor.flat()
     return flat.astype(np.float32) if tensor.datatype == "BF16" else flat
 
 
 def write_text(tensor: Tensor, form: TextForm, item: dict[str, Any]) -> None:
     """Put the elements of a BYTES tensor into ``item``."""
-    elements = tensor.array.reshape(-1).tolist()
+    elements = tensor.flat().tolist()
     if form != "base64":
         try:
             item["data"] = [element.decode() for element in elements]

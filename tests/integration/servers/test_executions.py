@@ -20,7 +20,7 @@ from penstock.core.errors import DeadlineError, OverloadedError, PenstockError, 
 from penstock.servers.binding.bound_model import BoundModel
 from penstock.servers.inprocess import InProcessServer
 from penstock.servers.inprocess.auto_instance import AutoInstance
-from penstock.servers.inprocess.interruptions import Interruptions
+from penstock.servers.inprocess.interruptions import Interruptions, ThreadTimes
 from penstock.servers.inprocess.waiting import Patience
 
 Load = Callable[..., Any]
@@ -258,6 +258,13 @@ class TestAuto:
     def timer(self) -> Timer:
         return Timer()
 
+    @pytest.fixture(autouse=True)
+    def _sampled(self) -> None:
+        self.interruptions = Interruptions(
+            lambda: ThreadTimes(0.0, self.waited_s), lambda: self.collections
+        )
+        self.interruptions.sample()
+
     def auto(self, model: Any, timer: Timer, limit: int = 256) -> AutoInstance:
         clock = SystemClock()
         bound = BoundModel(model, ModelSpec("m", 1), clock)
@@ -265,7 +272,7 @@ class TestAuto:
         return AutoInstance(
             bound,
             concurrency=1,
-            interruptions=Interruptions(lambda: self.waited_s, lambda: self.collections),
+            interruptions=self.interruptions,
             patience=patience,
             grace_s=1.0,
             timer=timer,
@@ -273,7 +280,7 @@ class TestAuto:
 
     async def until_inline(self, model: AutoInstance) -> None:
         async with asyncio.timeout(PATIENCE_S):
-            while not model.inline:
+            while model.inline is None:
                 await ask(model, call_with(x=[0]))
                 await asyncio.sleep(0)
 
@@ -306,12 +313,12 @@ class TestAuto:
         model = self.auto(sometimes, timer)
         await self.until_inline(model)
         await ask(model, call_with(x=[0.004]))
-        assert model.inline
+        assert model.inline is not None
         await ask(model, call_with(x=[0.006]))
         assert "'m' took more than 5 ms: it leaves the event loop" in caplog.text
         for _ in range(100):
             assert not await runs_here(model)
-            assert not model.inline
+            assert model.inline is None
         await model.close()
 
     async def test_a_call_that_others_held_up_does_not_count(self, timer: Timer) -> None:
@@ -322,12 +329,13 @@ class TestAuto:
             return {}
 
         model = self.auto(held_up, timer)
-        while not model.inline:
+        while model.inline is None:
             await ask(model, call_with(x=[0, 0, 0]))
         stays = []
         for call in ([0.030, 0.026, 0], [0.030, 0.026, 0], [0.030, 0, 1], [0.030, 0.024, 0]):
+            self.interruptions.sample()
             await ask(model, call_with(x=call))
-            stays.append(model.inline)
+            stays.append(model.inline is not None)
         assert stays == [True, True, True, False]
         await model.close()
 
@@ -341,7 +349,7 @@ class TestAuto:
                 await asyncio.sleep(0)
 
         async with asyncio.timeout(PATIENCE_S):
-            while not model.inline:
+            while model.inline is None:
                 await asyncio.gather(*(caller(n) for n in range(64)))
         await asyncio.gather(*(caller(n) for n in range(64)))
         await model.close()
@@ -360,7 +368,7 @@ class TestAuto:
             except PenstockError as error:
                 return error.code
 
-        while not model.inline:
+        while model.inline is None:
             outcomes = await asyncio.gather(*(outcome(n) for n in (-1.0, 1.0, -1.0, 2.0)))
             assert outcomes == [
                 "invalid-request",
@@ -401,7 +409,7 @@ class TestAuto:
         calls[5].cancel()
         picky.opened.set()
         answers = await asyncio.gather(*calls, return_exceptions=True)
-        assert model.inline
+        assert model.inline is not None
         for n, answer in enumerate(answers):
             if n == 5:
                 assert isinstance(answer, asyncio.CancelledError)

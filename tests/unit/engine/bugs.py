@@ -100,11 +100,11 @@ BUGS = (
         "any runs again when another source comes",
         "engine",
         "engine",
-        "                elif not isinstance(gate, Gate):\n                    continue",
-        "                elif not isinstance(gate, Gate) and isinstance(body, MARKERS):\n"
+        "                elif type(gate) is not Gate:\n                    continue",
+        "                elif type(gate) is not Gate and not is_value:\n"
         "                    continue\n"
-        "                elif not isinstance(gate, Gate):\n"
-        "                    gate = visits[index] = Gate(passage, consumer, now_ms)\n"
+        "                elif type(gate) is not Gate:\n"
+        "                    gate = visits[index] = Gate(passage, consumers[index], now_ms)\n"
         "                if False:\n                    continue",
     ),
     Bug(
