@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import structlog
@@ -15,12 +13,6 @@ from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.statuses import grpc_status
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
-RequestT = TypeVar("RequestT")
-ResponseT = TypeVar("ResponseT")
-
-UnaryMethod: TypeAlias = Callable[[RequestT, Context], Awaitable[ResponseT]]
-StreamMethod: TypeAlias = Callable[[RequestT, Context], AsyncIterator[ResponseT]]
-
 _log = structlog.get_logger(__name__)
 
 
@@ -40,40 +32,6 @@ def defect(error: Exception, method: str) -> PenstockError:
     """What the caller is told of an exception that nobody expected; the log gets the whole."""
     _log.error("grpc_method_failed", method=method, exc_info=error)
     return InternalError(f"{method} failed by a defect of Penstock; the server's log has the cause")
-
-
-def unary(method: UnaryMethod[RequestT, ResponseT]) -> UnaryMethod[RequestT, ResponseT]:
-    """``method`` with every exception turned into the end of the call."""
-
-    @functools.wraps(method)
-    async def guarded(request: RequestT, context: Context) -> ResponseT:
-        try:
-            return await method(request, context)
-        except PenstockError as error:
-            failure = error
-        except Exception as error:
-            failure = defect(error, method.__name__)
-        await fail(context, failure)
-
-    return guarded
-
-
-def streaming(method: StreamMethod[RequestT, ResponseT]) -> StreamMethod[RequestT, ResponseT]:
-    """As :func:`unary`, for methods that answer with a stream."""
-
-    @functools.wraps(method)
-    async def guarded(request: RequestT, context: Context) -> AsyncIterator[ResponseT]:
-        try:
-            async for response in method(request, context):
-                yield response
-            return
-        except PenstockError as error:
-            failure = error
-        except Exception as error:
-            failure = defect(error, method.__name__)
-        await fail(context, failure)
-
-    return guarded
 
 
 def _details_budget(context: Context) -> int:

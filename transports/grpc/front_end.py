@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any, Final
+import asyncio
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection, reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
@@ -16,17 +16,19 @@ from penstock.proto import control_pb2, open_inference_pb2
 from penstock.proto.reflection import reflection_pool
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
-from penstock.transports.grpc.errors import Context
+from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
 from penstock.transports.grpc.methods import (
     CONTROL_SERVICE,
     HEALTH_SERVICE,
     INFERENCE_SERVICE,
+    REFLECTION_SERVICE,
     MethodTable,
     control_handlers,
     health_handlers,
     inference_handlers,
+    reflection_handlers,
 )
 from penstock.transports.grpc.service import InformationCalls
 
@@ -45,28 +47,7 @@ class GrpcFrontEnd(FrontEnd):
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is ``host:port``, as gRPC clients take it."""
         server = grpc.aio.server(options=_server_options(context))
-        services = [INFERENCE_SERVICE, HEALTH_SERVICE, reflection.SERVICE_NAME]
-        files = [
-            open_inference_pb2.DESCRIPTOR,
-            health_pb2.DESCRIPTOR,
-            reflection_pb2.DESCRIPTOR,
-        ]
-        closing = self._closing
-        handlers = {
-            **inference_handlers(
-                InferenceCalls(context.gateway, closing), InformationCalls(context.gateway)
-            )
-        }
-        if context.control is not None:
-            services.append(CONTROL_SERVICE)
-            files.append(control_pb2.DESCRIPTOR)
-            handlers |= control_handlers(ControlCalls(context.control, closing))
-        health = HealthCalls(context.gateway, context.control, frozenset(services), closing)
-        handlers |= health_handlers(health)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(
-            Reflection(services, closing, reflection_pool(files)), server
-        )
-        server.add_generic_rpc_handlers((MethodTable(handlers),))
+        server.add_generic_rpc_handlers((self._methods(context),))
         address = self._bind(server)
         await server.start()
         self._server = server
@@ -75,14 +56,43 @@ class GrpcFrontEnd(FrontEnd):
     async def drain(self) -> None:
         """Refuse new calls, end the streams that would go on for ever, wait for the others."""
         self._closing.begin()
-        if self._server is not None:
-            await self._server.stop(DRAIN_LIMIT_S)
+        if self._server is None:
+            return
+        try:
+            await self._closing.drained()
+            stopping = asyncio.create_task(self._server.stop(DRAIN_LIMIT_S))
+            await asyncio.sleep(0)  # by now every client has been told to go elsewhere
+        finally:
+            self._closing.release()
+        await stopping
 
     async def stop(self) -> None:
         """Cancel what is still under way and close every connection."""
         self._closing.begin()
+        self._closing.release()
         if self._server is not None:
             await self._server.stop(None)
+
+    def _methods(self, context: FrontEndContext) -> MethodTable:
+        gateway, control, closing = context.gateway, context.control, self._closing
+        guard = MethodGuard(closing)
+        services = [INFERENCE_SERVICE, HEALTH_SERVICE, REFLECTION_SERVICE]
+        files = [
+            open_inference_pb2.DESCRIPTOR,
+            health_pb2.DESCRIPTOR,
+            reflection_pb2.DESCRIPTOR,
+        ]
+        handlers = dict(
+            inference_handlers(InferenceCalls(gateway, closing), InformationCalls(gateway), guard)
+        )
+        if control is not None:
+            services.append(CONTROL_SERVICE)
+            files.append(control_pb2.DESCRIPTOR)
+            handlers |= control_handlers(ControlCalls(control, closing), guard)
+        health = HealthCalls(gateway, control, frozenset(services), closing)
+        handlers |= health_handlers(health, guard)
+        handlers |= reflection_handlers(services, reflection_pool(files), guard)
+        return MethodTable(handlers, closing)
 
     def _bind(self, server: grpc.aio.Server) -> str:
         host, port = self._options.host, self._options.port
@@ -95,21 +105,6 @@ class GrpcFrontEnd(FrontEnd):
                 "machine; choose another with --grpc-port or grpc.port, 0 takes a free one"
             ) from error
         return f"{shown}:{bound}"
-
-
-class Reflection(reflection.aio.ReflectionServicer):  # type: ignore[misc,name-defined]  # untyped
-    """gRPC's reflection service, whose streams end when the server drains."""
-
-    def __init__(self, services: list[str], closing: Closing, pool: object) -> None:
-        super().__init__(services, pool=pool)
-        self._closing = closing
-
-    async def ServerReflectionInfo(  # noqa: N802  # the service's name for it
-        self, request_iterator: object, unused_context: Context
-    ) -> AsyncIterator[Any]:
-        requests = self._closing.messages(unused_context)
-        async for response in super().ServerReflectionInfo(requests, unused_context):
-            yield response
 
 
 def _server_options(context: FrontEndContext) -> list[tuple[str, int]]:

@@ -40,6 +40,7 @@ class InferenceCalls:
         """ModelInfer. Hot."""
         identity = None
         failure: PenstockError
+        self._closing.enter()
         try:
             caller = read_metadata(context.invocation_metadata() or ())
             ticket, answer = self._submit(parse_request(message), caller, context)
@@ -53,6 +54,8 @@ class InferenceCalls:
             failure = error
         except Exception as error:
             failure = defect(error, "ModelInfer")
+        finally:
+            self._closing.leave()
         await fail(context, failure, identity)
 
     def _submit(
@@ -91,10 +94,11 @@ class InferenceCalls:
             finally:
                 places.release()
 
-        async with asyncio.TaskGroup() as group:
-            async for message in self._closing.messages(context):
-                await places.acquire()
-                group.create_task(answer_one(message))
+        with self._closing.call():
+            async with asyncio.TaskGroup() as group:
+                async for message in self._closing.messages(context):
+                    await places.acquire()
+                    group.create_task(answer_one(message))
         if self._closing.begun:
             await fail(context, NotReadyError("the server is stopping; open the stream again"))
 

@@ -20,6 +20,7 @@ from penstock.core.codecs.protobuf.response import (
     parse_response,
     serialize_response,
 )
+from penstock.core.codecs.protobuf.wire import read_message
 
 __all__ = [
     "decode_request",
@@ -28,6 +29,7 @@ __all__ = [
     "encode_response",
     "parse_request",
     "parse_response",
+    "read_message",
     "serialize_request",
     "serialize_response",
 ]

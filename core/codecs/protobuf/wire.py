@@ -31,8 +31,13 @@ def parse(kind: type[M], data: bytes, raw_field: int) -> tuple[M, list[Buffer] |
     """
     split = None if len(data) < SMALL_BYTES else split_raw(data, raw_field)
     rest, views = (data, None) if split is None else split
+    return read_message(kind, rest), views
+
+
+def read_message(kind: type[M], data: bytes) -> M:
+    """The message in ``data``; raises InvalidRequestError when it is no such message."""
     try:
-        return kind.FromString(rest), views
+        return kind.FromString(data)
     except DecodeError:
         raise InvalidRequestError(f"the message is not a valid {kind.DESCRIPTOR.name}") from None
 
