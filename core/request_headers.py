@@ -5,6 +5,7 @@ All names are in lower case, as HTTP/2 has them; HTTP/1 front ends compare witho
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import isfinite
 from typing import Final
 
@@ -21,6 +22,23 @@ IDENTITY_HEADER: Final = "penstock-request"
 TRAVELLING_HEADERS: Final = frozenset(("x-request-id", "traceparent"))
 """Those that go with a request through every step."""
 
+CREDENTIALS: Final = frozenset(
+    (
+        "x-access-token",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-api-token",
+        "x-auth-token",
+        "x-authorization",
+        "x-csrf-token",
+        "x-forwarded-access-token",
+        "x-forwarded-client-cert",
+        "x-goog-api-key",
+        "x-vault-token",
+    )
+)
+"""Headers that say who somebody is; they stay out of records whatever an allow list says."""
+
 
 def timeout_ms_of(text: str) -> float:
     """The value of the header ``x-penstock-timeout-ms``; raises InvalidRequestError."""
@@ -33,3 +51,22 @@ def timeout_ms_of(text: str) -> float:
             f"the header {TIMEOUT_HEADER} is '{text}'; it must be a number of milliseconds over 0"
         )
     return timeout_ms
+
+
+def travelling_headers(passed: Iterable[str] = ()) -> frozenset[str]:
+    """The headers that go with a request, those among them that an allow list names (``passed``).
+
+    Raises InvalidRequestError for one that must not travel.
+    """
+    return TRAVELLING_HEADERS.union(checked_name(name) for name in passed)
+
+
+def checked_name(name: str) -> str:
+    """The name of a header that may travel, in lower case."""
+    name = name.lower()
+    if not (name.startswith("x-") and name.isascii()) or name in CREDENTIALS:
+        raise InvalidRequestError(
+            f"the header '{name}' cannot be passed on: only x-* headers travel with a request, "
+            "and never those that carry credentials"
+        )
+    return name

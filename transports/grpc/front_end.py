@@ -19,6 +19,7 @@ from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
     CONTROL_SERVICE,
     HEALTH_SERVICE,
@@ -46,8 +47,9 @@ class GrpcFrontEnd(FrontEnd):
 
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is ``host:port``, as gRPC clients take it."""
+        methods = self._methods(context)
         server = grpc.aio.server(options=_server_options(context))
-        server.add_generic_rpc_handlers((self._methods(context),))
+        server.add_generic_rpc_handlers((methods,))
         address = self._bind(server)
         await server.start()
         self._server = server
@@ -82,9 +84,8 @@ class GrpcFrontEnd(FrontEnd):
             health_pb2.DESCRIPTOR,
             reflection_pb2.DESCRIPTOR,
         ]
-        handlers = dict(
-            inference_handlers(InferenceCalls(gateway, closing), InformationCalls(gateway), guard)
-        )
+        inference = InferenceCalls(gateway, MetadataReader(context.passed_headers), closing)
+        handlers = dict(inference_handlers(inference, InformationCalls(gateway), guard))
         if control is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)

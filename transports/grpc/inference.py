@@ -14,7 +14,7 @@ from penstock.proto.open_inference_pb2 import ModelInferResponse, ModelStreamInf
 from penstock.transports.grpc.answer import PendingAnswer
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context, defect, fail
-from penstock.transports.grpc.metadata import CallerMetadata, read_metadata
+from penstock.transports.grpc.metadata import CallerMetadata, MetadataReader
 from penstock.transports.grpc.targets import TargetCache
 
 STREAM_IN_FLIGHT: Final = 64
@@ -32,8 +32,9 @@ class InferenceCalls:
     """The methods that run models. Messages come and go as bytes, so that large contents are not
     copied by protobuf."""
 
-    def __init__(self, gateway: Gateway, closing: Closing) -> None:
+    def __init__(self, gateway: Gateway, metadata: MetadataReader, closing: Closing) -> None:
         self._targets = TargetCache(gateway)
+        self._metadata = metadata
         self._closing = closing
 
     async def infer(self, message: bytes, context: Context) -> bytes:
@@ -42,7 +43,7 @@ class InferenceCalls:
         failure: PenstockError
         self._closing.enter()
         try:
-            caller = read_metadata(context.invocation_metadata() or ())
+            caller = self._metadata.read(context.invocation_metadata() or ())
             ticket, answer = self._submit(parse_request(message), caller, context)
             identity = ticket.identity
             result = await answer.of(ticket)
@@ -82,7 +83,7 @@ class InferenceCalls:
         places = asyncio.Semaphore(STREAM_IN_FLIGHT)
         writing = asyncio.Lock()
         try:
-            caller = read_metadata(context.invocation_metadata() or ())
+            caller = self._metadata.read(context.invocation_metadata() or ())
         except PenstockError as error:
             await fail(context, error)
 

@@ -9,8 +9,8 @@ from penstock.core.records import Headers
 from penstock.core.request_headers import (
     TARGET_HEADERS,
     TIMEOUT_HEADER,
-    TRAVELLING_HEADERS,
     timeout_ms_of,
+    travelling_headers,
 )
 
 NO_HEADERS: Headers = {}
@@ -28,25 +28,37 @@ class CallerMetadata(NamedTuple):
 SILENT = CallerMetadata(None, None, NO_HEADERS)
 
 
-def read_metadata(pairs: Iterable[tuple[str, str | bytes]]) -> CallerMetadata:
-    """The metadata of a call; grpcio has put the keys in lower case.
+class MetadataReader:
+    """Reads the metadata of calls. ``passed`` are ``x-*`` headers that travel as well.
 
-    Raises InvalidRequestError for a timeout that is no number. Hot: most calls carry nothing but
-    ``user-agent``.
+    Raises InvalidRequestError for a passed header that must not travel.
     """
-    found: dict[str, str] = {}
-    for key, value in pairs:
-        if key in _KNOWN and key not in found and isinstance(value, str):
-            found[key] = value
-    if not found:
-        return SILENT
-    target = next((found[key] for key in TARGET_HEADERS if found.get(key)), None)
-    timeout = found.get(TIMEOUT_HEADER)
-    return CallerMetadata(
-        target,
-        None if timeout is None else timeout_ms_of(timeout),
-        {key: value for key, value in found.items() if key in TRAVELLING_HEADERS},
-    )
 
+    __slots__ = ("_known", "_travelling")
 
-_KNOWN = TRAVELLING_HEADERS.union(TARGET_HEADERS, (TIMEOUT_HEADER,))
+    def __init__(self, passed: Iterable[str] = ()) -> None:
+        self._travelling = travelling_headers(passed)
+        self._known = self._travelling.union(TARGET_HEADERS, (TIMEOUT_HEADER,))
+
+    def read(self, pairs: Iterable[tuple[str, str | bytes]]) -> CallerMetadata:
+        """What the caller says; grpcio has put the keys in lower case, and of a repeated one the
+        first counts.
+
+        Raises InvalidRequestError for a timeout that is no number. Hot: most calls carry nothing
+        but ``user-agent``.
+        """
+        known = self._known
+        found: dict[str, str] = {}
+        for key, value in pairs:
+            if key in known and key not in found and isinstance(value, str):
+                found[key] = value
+        if not found:
+            return SILENT
+        target = next((found[key] for key in TARGET_HEADERS if found.get(key)), None)
+        timeout = found.get(TIMEOUT_HEADER)
+        travelling = self._travelling
+        return CallerMetadata(
+            target,
+            None if timeout is None else timeout_ms_of(timeout),
+            {key: value for key, value in found.items() if key in travelling},
+        )

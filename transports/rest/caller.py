@@ -10,8 +10,8 @@ from penstock.core.records import Headers
 from penstock.core.request_headers import (
     TARGET_HEADERS,
     TIMEOUT_HEADER,
-    TRAVELLING_HEADERS,
     timeout_ms_of,
+    travelling_headers,
 )
 from penstock.transports.rest.errors import MediaTypeError
 
@@ -52,7 +52,7 @@ class CallerHeaders:
     __slots__ = ("_known", "_travelling")
 
     def __init__(self, passed: Iterable[str] = ()) -> None:
-        names = TRAVELLING_HEADERS | {checked_name(name) for name in passed}
+        names = travelling_headers(passed)
         self._travelling = tuple((name.encode("ascii"), name) for name in sorted(names))
         self._known = frozenset(
             (TIMEOUT_HEADER.encode(), *(name.encode() for name in TARGET_HEADERS))
@@ -115,34 +115,6 @@ def media_type_error(found: HeaderMap, wanted: str) -> MediaTypeError:
         f"the body's content type is {repr(got) if got else 'missing'}; send {wanted}"
     )
 
-
-def checked_name(name: str) -> str:
-    """The name of a header that may travel, in lower case."""
-    name = name.lower()
-    if not (name.startswith("x-") and name.isascii()) or name in CREDENTIALS:
-        raise InvalidRequestError(
-            f"the header '{name}' cannot be passed on: only x-* headers travel with a request, "
-            "and never those that carry credentials"
-        )
-    return name
-
-
-CREDENTIALS: Final = frozenset(
-    (
-        "x-access-token",
-        "x-amz-security-token",
-        "x-api-key",
-        "x-api-token",
-        "x-auth-token",
-        "x-authorization",
-        "x-csrf-token",
-        "x-forwarded-access-token",
-        "x-forwarded-client-cert",
-        "x-goog-api-key",
-        "x-vault-token",
-    )
-)
-"""Headers that say who somebody is; they stay out of records whatever an allow list says."""
 
 _TARGETS = tuple(name.encode() for name in TARGET_HEADERS)
 _TIMEOUT = TIMEOUT_HEADER.encode()

@@ -7,16 +7,10 @@ import asyncio
 import grpc
 import pytest
 
-from harness.grpc_rig import (
-    Rig,
-    failure_of,
-    request_of,
-)
+from harness.grpc_rig import Rig, failure_of, request_of
 from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEndContext
-from penstock.core.errors import (
-    ConflictError,
-)
+from penstock.core.errors import ConflictError
 from penstock.core.inference import InferenceResponse
 from penstock.transports.grpc.front_end import GrpcFrontEnd
 

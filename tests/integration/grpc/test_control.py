@@ -8,17 +8,10 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from fakes.control import resource
-from harness.grpc_rig import (
-    Rig,
-)
+from harness.grpc_rig import Rig
 from penstock.core.client.control import ControlClient
 from penstock.core.contracts.control import Change, ManifestText, WatchEvent
-from penstock.core.errors import (
-    ConflictError,
-    InvalidRequestError,
-    NotFoundError,
-    NotReadyError,
-)
+from penstock.core.errors import ConflictError, InvalidRequestError, NotFoundError, NotReadyError
 from penstock.core.problems import Position, Problem, ProblemsError
 
 

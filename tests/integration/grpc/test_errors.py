@@ -15,11 +15,7 @@ from harness.grpc_rig import (
     rpc_status,
     trailing,
 )
-from penstock.core.errors import (
-    NoOutputError,
-    OverloadedError,
-    StepFailedError,
-)
+from penstock.core.errors import NoOutputError, OverloadedError, StepFailedError
 
 
 async def test_an_error_has_status_sentence_code_step_and_request(rig: Rig) -> None:

@@ -8,15 +8,9 @@ import grpc
 from grpc_health.v1 import health_pb2
 
 from fakes.control import resource
-from harness.grpc_rig import (
-    EOF,
-    Rig,
-    failure_of,
-)
+from harness.grpc_rig import EOF, Rig, failure_of
 from penstock.core.contracts.control import WatchEvent
-from penstock.core.errors import (
-    NotReadyError,
-)
+from penstock.core.errors import NotReadyError
 
 
 async def test_health_of_the_server_and_of_targets(rig: Rig) -> None:

@@ -9,17 +9,14 @@ import numpy as np
 import pytest
 
 from fakes.gateway import FakeTicket
-from harness.grpc_rig import (
-    Rig,
-    failure_of,
-    request_of,
-)
-from penstock.core.errors import (
-    NotReadyError,
-)
+from harness.grpc_rig import Rig, failure_of, request_of
+from penstock.core.config import GrpcSection
+from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.errors import InvalidRequestError, NotReadyError
 from penstock.core.inference import InferenceResponse
 from penstock.core.tensors import Tensor
 from penstock.proto import open_inference_pb2 as v2
+from penstock.transports.grpc.front_end import GrpcFrontEnd
 
 
 async def test_an_answer_has_the_tensors_the_id_and_the_identity(rig: Rig) -> None:
@@ -79,14 +76,33 @@ async def test_names_are_resolved_once_until_resources_change(rig: Rig) -> None:
     assert len(changed.tickets) == 1
 
 
-async def test_tracing_headers_travel_and_others_do_not(rig: Rig) -> None:
+async def test_headers_travel_when_they_may(rig: Rig) -> None:
     target = rig.gateway.add("echo")
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await rig.v2.ModelInfer(
         request_of(),
-        metadata=(("x-request-id", "r 1"), ("traceparent", trace), ("authorization", "secret")),
+        metadata=(
+            ("x-request-id", "r 1"),
+            ("traceparent", trace),
+            ("x-tenant", "first"),
+            ("x-tenant", "second"),
+            ("x-other", "stays"),
+            ("authorization", "secret"),
+        ),
     )
-    assert target.tickets[0].headers == {"x-request-id": "r 1", "traceparent": trace}
+    assert target.tickets[0].headers == {
+        "x-request-id": "r 1",
+        "traceparent": trace,
+        "x-tenant": "first",
+    }
+
+
+@pytest.mark.parametrize("name", ["authorization", "x-api-key", "cookie"])
+async def test_headers_that_must_not_travel_refuse_the_start(rig: Rig, name: str) -> None:
+    front_end = GrpcFrontEnd(GrpcSection(port=0))
+    context = FrontEndContext(rig.gateway, passed_headers=frozenset((name,)))
+    with pytest.raises(InvalidRequestError, match=f"'{name}' cannot be passed on"):
+        await front_end.start(context)
 
 
 @pytest.mark.parametrize(

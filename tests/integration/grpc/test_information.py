@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import grpc
 
-from harness.grpc_rig import (
-    Rig,
-    failure_of,
-)
-from penstock.core.errors import (
-    NotReadyError,
-)
+from harness.grpc_rig import Rig, failure_of
+from penstock.core.errors import NotReadyError
 from penstock.core.signature import Signature, TensorSpec
 from penstock.proto import open_inference_pb2 as v2
 

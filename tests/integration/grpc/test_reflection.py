@@ -7,9 +7,7 @@ from typing import Any
 
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from harness.grpc_rig import (
-    Rig,
-)
+from harness.grpc_rig import Rig
 
 
 async def test_reflection_describes_every_service(rig: Rig) -> None:

@@ -6,11 +6,7 @@ import asyncio
 
 import grpc
 
-from harness.grpc_rig import (
-    EOF,
-    Rig,
-    request_of,
-)
+from harness.grpc_rig import EOF, Rig, request_of
 from penstock.core.inference import InferenceResponse
 
 
