@@ -85,7 +85,8 @@ class GrpcFrontEnd(FrontEnd):
             reflection_pb2.DESCRIPTOR,
         ]
         inference = InferenceCalls(gateway, MetadataReader(context.passed_headers), closing)
-        handlers = dict(inference_handlers(inference, InformationCalls(gateway), guard))
+        information = InformationCalls(gateway, closing)
+        handlers = dict(inference_handlers(inference, information, guard))
         if control is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)

@@ -8,16 +8,21 @@ from penstock.core.contracts.gateway import Gateway
 from penstock.core.errors import UnsupportedError
 from penstock.core.signature import TensorSpec
 from penstock.proto import open_inference_pb2 as v2
+from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
 
 TensorMetadata = v2.ModelMetadataResponse.TensorMetadata
 
 
 class InformationCalls:
-    """What is not inference; every method may raise PenstockError."""
+    """What is not inference; every method may raise PenstockError.
 
-    def __init__(self, gateway: Gateway) -> None:
+    Nothing is ready any more when closing has begun.
+    """
+
+    def __init__(self, gateway: Gateway, closing: Closing) -> None:
         self._gateway = gateway
+        self._closing = closing
 
     async def server_live(
         self, request: v2.ServerLiveRequest, context: Context
@@ -29,14 +34,17 @@ class InformationCalls:
         self, request: v2.ServerReadyRequest, context: Context
     ) -> v2.ServerReadyResponse:
         """ServerReady."""
-        return v2.ServerReadyResponse(ready=self._gateway.server_ready())
+        return v2.ServerReadyResponse(
+            ready=self._gateway.server_ready() and not self._closing.begun
+        )
 
     async def model_ready(
         self, request: v2.ModelReadyRequest, context: Context
     ) -> v2.ModelReadyResponse:
         """ModelReady; a name that is not there is an error, as over REST."""
         target = self._gateway.resolve(request.name, version=request.version or None)
-        return v2.ModelReadyResponse(ready=self._gateway.ready(target) is None)
+        ready = self._gateway.ready(target) is None
+        return v2.ModelReadyResponse(ready=ready and not self._closing.begun)
 
     async def server_metadata(
         self, request: v2.ServerMetadataRequest, context: Context
