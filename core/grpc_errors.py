@@ -28,8 +28,14 @@ DETAILS_KEY: Final = "grpc-status-details-bin"
 
 DOMAIN: Final = "penstock.io"
 
+SENTENCE_BUDGET: Final = 1536
+"""Bytes that the sentence may take, which is sent twice: for everybody, and in the Status.
+
+gRPC clients refuse more than 8 KiB of metadata, and the error would be lost with them.
+"""
+
 DETAILS_BUDGET: Final = 4096
-"""Bytes that ``details`` may take, since gRPC clients refuse more than 8 KiB of metadata."""
+"""Bytes that ``details`` may take, for the same reason."""
 
 BUDGET_KEY: Final = "penstock-details-bytes"
 """Metadata of a request with which a client says that it takes more."""
@@ -38,7 +44,8 @@ BUDGET_KEY: Final = "penstock-details-bytes"
 def status_message(
     error: PenstockError, request_id: str | None, budget: int = DETAILS_BUDGET
 ) -> Status:
-    """The whole of an error; details that do not fit into ``budget`` bytes are counted instead."""
+    """The whole of an error; details that do not fit into ``budget`` bytes are counted instead, and
+    a sentence that is too long is cut."""
     info = ErrorInfo(reason=error.code, domain=DOMAIN)
     if request_id:
         info.metadata["request_id"] = request_id
@@ -46,7 +53,7 @@ def status_message(
         info.metadata["step"] = error.step
     if error.details:
         info.metadata["details"] = json.dumps(fitting(error.details, budget), ensure_ascii=False)
-    status = Status(code=grpc_status(error.code).value[0], message=error.message)
+    status = Status(code=grpc_status(error.code).value[0], message=cut(error.message))
     status.details.add().Pack(info)
     if isinstance(error, OverloadedError):
         retry = RetryInfo()
@@ -55,14 +62,31 @@ def status_message(
     return status
 
 
-def fitting(details: Sequence[str], budget: int) -> list[str]:
-    """The first of ``details`` that ``budget`` bytes can hold, and how many are left out."""
+def cut(sentence: str, budget: int = SENTENCE_BUDGET) -> str:
+    """As much of ``sentence`` as ``budget`` bytes can hold in gRPC's percent-encoding."""
+    # A lone surrogate, from bytes that were no text, could not be sent at all.
+    sentence = sentence.encode(errors="replace").decode()
+    if len(sentence) * 12 <= budget:
+        return sentence
     left = budget
-    for index, sentence in enumerate(details):
-        left -= len(sentence.encode()) + 4
+    for index, letter in enumerate(sentence):
+        left -= 1 if " " <= letter <= "~" and letter != "%" else 3 * len(letter.encode())
         if left < 0:
-            return [*details[:index], f"... and {len(details) - index} more"]
-    return list(details)
+            return f"{sentence[:index]}... and {len(sentence) - index} characters more"
+    return sentence
+
+
+def fitting(details: Sequence[str], budget: int) -> list[str]:
+    """As many of ``details`` as ``budget`` bytes of JSON can hold, and how many are left out."""
+    fit: list[str] = []
+    left = budget
+    for sentence in details:
+        text = sentence.encode(errors="replace").decode()
+        left -= len(json.dumps(text, ensure_ascii=False).encode()) + 2
+        if left < 0:
+            return [*fit, f"... and {len(details) - len(fit)} more"]
+        fit.append(text)
+    return fit
 
 
 def error_of_call(error: grpc.aio.AioRpcError | grpc.Call, server: str) -> PenstockError:

@@ -25,7 +25,7 @@ async def fail(context: Context, error: PenstockError, identity: str | None = No
     trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
     if identity:
         trailing.append((IDENTITY_HEADER, identity))
-    await context.abort(grpc_status(error.code), error.message, tuple(trailing))
+    await context.abort(grpc_status(error.code), status.message, tuple(trailing))
 
 
 def defect(error: Exception, method: str) -> PenstockError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import grpc
+import pytest
 from google.rpc import error_details_pb2
 
 from harness.grpc_rig import (
@@ -64,10 +65,29 @@ async def test_contents_that_do_not_fit_are_refused_by_name(rig: Rig) -> None:
     assert "'x'" in (error.details() or "")
 
 
-async def test_bytes_that_are_no_message_are_refused(rig: Rig) -> None:
-    call = rig.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
-    error = await failure_of(call(b"\xff\xff\xff"))
+@pytest.mark.parametrize("data", [b"\xff\xff\xff", b"\x0a\x7f", b"\x0a\x01\xff", b"\x00"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "inference.GRPCInferenceService/ModelInfer",
+        "inference.GRPCInferenceService/ModelReady",
+        "inference.GRPCInferenceService/ModelMetadata",
+        "penstock.control.v1.Control/Apply",
+        "penstock.control.v1.Control/Watch",
+        "grpc.health.v1.Health/Check",
+        "grpc.health.v1.Health/Watch",
+        "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+    ],
+)
+async def test_bytes_that_are_no_message_are_refused(rig: Rig, method: str, data: bytes) -> None:
+    """A length beyond the end, text that is no UTF-8, a field without a number."""
+    call = rig.channel.stream_stream("/" + method)()
+    await call.write(data)
+    await call.done_writing()
+    error = await failure_of(call.read())
     assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "is not a valid" in (error.details() or "")
+    assert error_info(error).reason == "invalid-request"
 
 
 async def test_a_defect_is_an_internal_error_without_its_text(rig: Rig) -> None:
@@ -81,12 +101,17 @@ async def test_a_defect_is_an_internal_error_without_its_text(rig: Rig) -> None:
     assert error_info(error).reason == "internal"
 
 
+def size_of_request(size: int) -> int:
+    return len(request_of(size=size).SerializeToString())
+
+
 async def test_a_message_over_the_limit_is_refused(rig: Rig) -> None:
     target = rig.gateway.add("echo")
     error = await failure_of(rig.v2.ModelInfer(request_of(size=LIMIT)))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert str(LIMIT) in (error.details() or "")
+    assert f"larger than max ({size_of_request(LIMIT)} vs. {LIMIT})" in (error.details() or "")
     assert not target.tickets
+    await rig.v2.ModelInfer(request_of())  # over the same connection
 
 
 async def test_metadata_over_the_limit_are_refused(rig: Rig) -> None:
@@ -103,3 +128,18 @@ async def test_an_unknown_method_is_told_of_the_nearest(rig: Rig) -> None:
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
     assert "ModelInfer" in (error.details() or "")
     assert error_info(error).reason == "unsupported"
+
+
+@pytest.mark.parametrize("size", [100, 3000, 100_000])
+@pytest.mark.parametrize("letter", ["x", "ü", "\n", "\U0001f600"])
+async def test_a_long_sentence_arrives_as_far_as_metadata_can_hold(
+    rig: Rig, size: int, letter: str
+) -> None:
+    sentence = "step 'forest' failed: " + letter * size
+    failed = StepFailedError(sentence, step="forest", details=[sentence] * 5)
+    rig.gateway.add("credit", lambda request: failed)
+    error = await failure_of(rig.v2.ModelInfer(request_of("credit", id="1" * 200)))
+    assert error.code() is grpc.StatusCode.INTERNAL
+    assert (error.details() or "").startswith(sentence[:120])
+    assert error_info(error).metadata["step"] == "forest"
+    assert rpc_status(error).message == error.details()
