@@ -105,4 +105,6 @@ class Submission(Ticket):
 
     def closed(self) -> None:
         """Nothing of the request is under way: somebody else may come in."""
+        # It knows us, and a circle would leave both to the garbage collector.
+        self._passage = None
         self._admission.admit_next()

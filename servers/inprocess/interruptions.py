@@ -1,8 +1,8 @@
 """Whether a call that took long did so by its own doing.
 
 On a busy machine the system takes the processor from a thread for several milliseconds at a time,
-and now and then a full garbage collection falls into a call. A clock cannot tell that from a model
-that blocks; Linux and the collector can.
+or a hypervisor from the system, and now and then a full garbage collection falls into a call. A
+clock cannot tell that from a model that blocks; Linux and the collector can.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ PERIOD_S: Final = 0.02
 IDLE_PERIOD_S: Final = 1.0
 """Time between two samples while it does not: who does not run is not kept waiting either."""
 
+STEAL_UNIT_S: Final = 0.01
+"""Linux counts stolen time in such units."""
+
 IDLE_SHARE: Final = 0.02
 """A thread that ran for less of the time than this was idle."""
 
@@ -35,14 +38,31 @@ class Interruptions:
     """Compares what a thread was kept waiting with a sample from shortly before.
 
     Used by the thread of the event loop alone, whose times ``times`` gives; ``collections`` gives
-    the number of full collections. From :meth:`start` to :meth:`stop` it takes its samples itself.
+    the number of full collections, ``stolen_s`` the seconds that a hypervisor has taken from the
+    machine. From :meth:`start` to :meth:`stop` it takes its samples itself.
     """
 
-    __slots__ = ("_collections", "_collections_then", "_period_s", "_then", "_timer", "_times")
+    __slots__ = (
+        "_collections",
+        "_collections_then",
+        "_period_s",
+        "_stolen_s",
+        "_stolen_then_s",
+        "_then",
+        "_timer",
+        "_times",
+    )
 
-    def __init__(self, times: Callable[[], ThreadTimes], collections: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        times: Callable[[], ThreadTimes],
+        collections: Callable[[], int],
+        stolen_s: Callable[[], float],
+    ) -> None:
         self._times = times
         self._collections = collections
+        self._stolen_s = stolen_s
+        self._stolen_then_s = stolen_s()
         self._then = ThreadTimes(0.0, 0.0)
         self._collections_then = 0
         self._period_s = IDLE_PERIOD_S
@@ -67,8 +87,15 @@ class Interruptions:
         return self._period_s
 
     def may_explain(self, excess_s: float) -> bool:
-        """Whether what happened since the sample accounts for so many seconds of a call."""
+        """Whether what happened since the sample accounts for so many seconds of a call.
+
+        What was stolen counts since this was last asked: that is too dear for every sample, and
+        excuses a model that blocks for once at most.
+        """
         if self._collections() != self._collections_then:
+            return True
+        before_s, self._stolen_then_s = self._stolen_then_s, self._stolen_s()
+        if self._stolen_then_s - before_s >= min(excess_s, STEAL_UNIT_S):
             return True
         return self._times().waited_s - self._then.waited_s >= excess_s
 
@@ -105,6 +132,19 @@ class ThreadClock:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def stolen_s() -> float:
+    """How long a hypervisor kept processors of this machine from running, all in all.
+
+    Source: the eighth number of the first line of ``/proc/stat``, in units of 1/100 s (Linux,
+    proc(5)); 0 elsewhere.
+    """
+    try:
+        with open("/proc/stat", "rb") as file:
+            return int(file.readline().split()[8]) * STEAL_UNIT_S
+    except (OSError, IndexError, ValueError):
+        return 0.0
 
 
 def full_collections() -> int:

@@ -20,6 +20,7 @@ from penstock.servers.inprocess.interruptions import (
     Interruptions,
     ThreadClock,
     full_collections,
+    stolen_s,
 )
 from penstock.servers.inprocess.loader_choice import choose_loader
 from penstock.servers.inprocess.options import InProcessOptions
@@ -46,7 +47,7 @@ class InProcessServer(ServerAdapter):
         self._loaders: Mapping[str, Loader] = {}
         self._instances: set[ModelInstance] = set()
         self._thread_clock = ThreadClock()
-        self._interruptions = Interruptions(self._thread_clock, full_collections)
+        self._interruptions = Interruptions(self._thread_clock, full_collections, stolen_s)
 
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._loaders = dict(loaders)

@@ -261,7 +261,7 @@ class TestAuto:
     @pytest.fixture(autouse=True)
     def _sampled(self) -> None:
         self.interruptions = Interruptions(
-            lambda: ThreadTimes(0.0, self.waited_s), lambda: self.collections
+            lambda: ThreadTimes(0.0, self.waited_s), lambda: self.collections, lambda: 0.0
         )
         self.interruptions.sample()
 

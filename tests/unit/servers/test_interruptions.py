@@ -16,6 +16,7 @@ class Machine:
     ran_s = 3.0
     waited_s = 10.0
     collections = 5
+    stolen_s = 7.0
 
     def times(self) -> ThreadTimes:
         return ThreadTimes(self.ran_s, self.waited_s)
@@ -28,7 +29,7 @@ def machine() -> Machine:
 
 @pytest.fixture
 def seen(machine: Machine) -> Interruptions:
-    seen = Interruptions(machine.times, lambda: machine.collections)
+    seen = Interruptions(machine.times, lambda: machine.collections, lambda: machine.stolen_s)
     seen.sample()
     return seen
 
@@ -49,6 +50,16 @@ def test_a_full_collection_explains_anything(machine: Machine, seen: Interruptio
     assert seen.may_explain(1.0)
     seen.sample()
     assert not seen.may_explain(1.0)
+
+
+def test_what_a_hypervisor_took_explains_one_call(machine: Machine, seen: Interruptions) -> None:
+    machine.stolen_s += 0.01
+    assert seen.may_explain(0.008)
+    assert not seen.may_explain(0.008)
+    machine.stolen_s += 0.02
+    seen.sample()
+    assert seen.may_explain(0.015)
+    assert not seen.may_explain(0.001)
 
 
 def test_samples_are_rare_while_the_thread_is_idle(machine: Machine, seen: Interruptions) -> None:
