@@ -157,6 +157,7 @@ class Dataflow:
         engine = self._engine
         clock = self._now_ms
         passenger: Passenger
+        later = False
         for effect in out:  # grows while it is walked
             if type(effect) is Call:
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
@@ -164,6 +165,9 @@ class Dataflow:
                 index = effect.plan.index
                 served = deployment.slots[index].served
                 outcome: Tensors | Failed
+                if later:
+                    now_ms = clock()
+                    later = False
                 began_ms = now_ms
                 if served is None:
                     outcome = _nobody(deployment.slots[index])
@@ -190,13 +194,13 @@ class Dataflow:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
                 passenger.answered(effect, now_ms)
                 # Writing a large answer takes its time, which no call that follows shall pay for.
-                now_ms = clock()
+                later = True
             elif type(effect) is Closed:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
                 passenger.deployment.tally.counters.in_flight -= 1
                 passenger.deployment.close_one()
                 passenger.closed()
-                now_ms = clock()
+                later = True
             elif type(effect) is Emit:
                 if self._on_emit is not None:
                     self._on_emit(effect)
@@ -206,7 +210,7 @@ class Dataflow:
                 cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
-            self._set_timer(due_ms, now_ms)
+            self._set_timer(due_ms, clock())
 
     def _wait_for(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
         assert self._loop is not None, "start() comes before the first request"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
-from penstock.core.contracts.join import Run, Skip
+from penstock.core.contracts.join import Run, Skip, Wait
 from penstock.core.engine.effects import (
     Abandon,
     Answer,
@@ -21,7 +21,7 @@ from penstock.core.engine.effects import (
     Emit,
 )
 from penstock.core.engine.joining import combine, decide
-from penstock.core.engine.passage import ENDED, Ended, Gate, Passage
+from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
 from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, RETRY, Timers
 from penstock.core.plan import Consumer, Feed, Part, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
@@ -123,7 +123,14 @@ class Engine:
                 if direct and is_value:
                     value: Tensors = body if whole else take(inputs[0], body)  # type: ignore[assignment]  # looked at next
                     if type(value) is tuple:
-                        self._run(passage, consumers[index], value, now_ms, flow, out)
+                        consumer = consumers[index]
+                        if type(consumer) is StepPlan and consumer.plain:
+                            # As _run does in the end, without the way there.
+                            call = Call(passage, consumer, value, passage.deadline_ms, 1, now_ms)
+                            visits[index] = call
+                            out.append(call)
+                        else:
+                            self._run(passage, consumer, value, now_ms, flow, out)
                         continue
                 gate = visits[index]
                 if gate is None:
@@ -146,11 +153,20 @@ class Engine:
     def _settle(self, gate: Gate, now_ms: float, flow: Flow, out: Effects) -> None:
         """Decide what can be decided of a visit's joins, and what follows when both are."""
         inputs = gate.inputs
+        triggers = gate.triggers
+        if triggers is None and gate.window_end_ms is None and inputs.plan.decisions is not None:
+            # Nothing but the states decides: most often it is known what they mean.
+            known = inputs.plan.decisions.get(inputs.states << 1)
+            if type(known) is Wait:
+                return
+            if type(known) is Run:
+                chosen = inputs.tensors(known.indexes)
+                self._run(gate.passage, gate.consumer, chosen, now_ms, flow, out)
+                return
         if inputs.verdict is None:
             until_ms = decide(inputs, gate, now_ms)
             if until_ms < gate.wake_ms:
                 self._wake(gate, until_ms)
-        triggers = gate.triggers
         if triggers is not None and triggers.verdict is None:
             until_ms = decide(triggers, gate, now_ms)
             if until_ms < gate.wake_ms:
@@ -181,6 +197,7 @@ class Engine:
         if type(consumer) is not StepPlan:
             self._answer(passage, tensors, (), out)
             return
+        call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
             if consumer.input_feeds:
                 flow.append((consumer.input_feeds, tensors))
@@ -189,10 +206,9 @@ class Engine:
             if consumer.may_clash and (clash := first_clash(tensors)) is not None:
                 self._fail_by_clash(passage, consumer, clash, flow, out)
                 return
-        call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
+            if consumer.timeout_ms is not None:
+                self._bound(call, consumer.timeout_ms, now_ms)
         passage.visits[consumer.index] = call
-        if consumer.timeout_ms is not None:
-            self._bound(call, consumer.timeout_ms, now_ms)
         out.append(call)
 
     def _fail_by_clash(
@@ -349,7 +365,7 @@ class Engine:
                 self._end_all(passage, "deadline", deadline_reason(passage), out)
             elif action == JOIN:
                 gate = cast(Gate, subject)
-                gate.wake_ms = float("inf")
+                gate.wake_ms = NEVER
                 flow: Flow = []
                 self._settle(gate, now_ms, flow, out)
                 self._spread(gate.passage, flow, now_ms, out)

@@ -13,7 +13,7 @@ from penstock.core.contracts.join import (
     SourceView,
     Wait,
 )
-from penstock.core.engine.passage import Gate, JoinState, Verdict
+from penstock.core.engine.passage import NEVER, Gate, JoinState, Verdict
 from penstock.core.plan import JoinPlan
 from penstock.core.records import Absent, Body, Failed
 
@@ -81,7 +81,7 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
         state.verdict = failure_behind(decision, state.ends) or decision
     elif type(decision) is Wait and decision.until_ms is not None:
         return decision.until_ms
-    return float("inf")
+    return NEVER
 
 
 def failure_behind(skip: Skip, ends: list[Body | None]) -> Failed | None:

@@ -19,6 +19,9 @@ class Ended:
 
 ENDED: Final = Ended()
 
+NEVER: Final = float("inf")
+"""A moment that does not come, in milliseconds."""
+
 Verdict: TypeAlias = Run | Skip | Failed
 
 
@@ -93,7 +96,7 @@ class Gate:
         self.opened_ms = now_ms
         self.window_end_ms = None if consumer.window_ms is None else now_ms + consumer.window_ms
         self.instant = 0
-        self.wake_ms = float("inf")
+        self.wake_ms = NEVER
 
     def alive(self) -> bool:
         """Whether the visit still waits for its joins."""

@@ -122,7 +122,7 @@ def compile_pipeline(
             keeps_inputs=record == "all",
             keeps_outputs=record == "all",
             put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
-            plain=not (input_feeds or may_clash or record == "all"),
+            plain=not (input_feeds or may_clash or step.timeout_ms or record == "all"),
         )
 
     steps = tuple(step_plan(i, step) for i, step in enumerate(spec.steps))

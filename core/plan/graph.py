@@ -89,7 +89,8 @@ class StepPlan(Consumer):
     keeps_outputs: bool
     put_out_nothing: Absent
     plain: bool
-    """Whether there is nothing to do before the call: nobody reads its inputs, no names clash."""
+    """Whether there is nothing to do but to call: nobody reads its inputs, no names can clash, and
+    an attempt has no end of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from penstock.core.metrics import BUCKETS
-
 
 @dataclass(frozen=True, slots=True)
 class Family:
@@ -28,10 +26,10 @@ class Family:
         return self.name + suffix
 
 
-FINE: Final = range(4, BUCKETS - 1)
+FINE: Final = range(4, 27)
 """Buckets from 16 µs to 67 s, each twice as wide as the one before."""
 
-COARSE: Final = range(6, BUCKETS - 1, 2)
+COARSE: Final = range(6, 27, 2)
 """Buckets from 64 µs to 67 s, each four times as wide: for the steps, of which there are many."""
 
 BUILD = Family("penstock_build", "info", ("version",), "Which Penstock this is; always 1.")
