@@ -14,6 +14,11 @@ from penstock.core.parameters import NO_PARAMETERS, Parameters
 from penstock.core.shapes import Shape
 from penstock.core.tensor_checks import check_contents
 
+NUMERIC_NAMES = {
+    dtype: datatype.name for dtype, datatype in DATATYPES_OF_DTYPES.items() if datatype.itemsize
+}
+"""The names of the datatypes whose arrays can be taken as they are."""
+
 
 class Tensor:
     """A named tensor. Immutable by convention: who changes one makes another.
@@ -72,13 +77,13 @@ class Tensor:
         Raises TypeError or ValueError, naming the tensor, for what is no tensor.
         """
         array = value if type(value) is np.ndarray else as_array(name, value)
-        datatype = DATATYPES_OF_DTYPES.get(array.dtype)
-        if datatype is None or datatype.itemsize == 0:
+        datatype = NUMERIC_NAMES.get(array.dtype)
+        if datatype is None:
             array = normalised(name, array)
-            datatype = DATATYPES_OF_DTYPES[array.dtype]
+            datatype = DATATYPES_OF_DTYPES[array.dtype].name
         if not array.flags.c_contiguous:
             array = array.copy("C")
-        return cls(name, datatype.name, array.shape, array, parameters)
+        return cls(name, datatype, array.shape, array, parameters)
 
     @property
     def array(self) -> Array:
@@ -94,7 +99,7 @@ class Tensor:
                 array = data
                 if array.flags.writeable:
                     array = array.view()
-                    array.setflags(False)  # by position: a third of what it costs by name
+                    array.setflags(False)  # type: ignore[call-arg]  # a third of what it costs by name
             elif self.datatype == "BYTES":
                 array = object_array(unpack_elements(data)).reshape(self.shape)
                 array.setflags(write=False)
@@ -122,7 +127,7 @@ class Tensor:
         """The elements as an array of one dimension, to be read at once: neither to be changed nor
         handed on, since it may be the very array that a model returned."""
         data = self._data
-        return (data if isinstance(data, np.ndarray) else self.array).reshape(-1)
+        return data.ravel() if isinstance(data, np.ndarray) else self.array.ravel()
 
     def tobytes(self) -> bytes:
         """The raw contents as ``bytes``: copied, unless that is what the tensor holds."""

@@ -88,9 +88,12 @@ class Engine:
             body = self._own_failure(passage, step, failed, out)
         else:
             body = outcome or step.put_out_nothing
-        flow: Flow = []
-        self._end_step(passage, step, body, flow, out)
-        self._spread(passage, flow, now_ms, out)
+        # As _end_step does, without the way there.
+        passage.visits[step.index] = ENDED
+        passage.left -= 1
+        if step.keeps_outputs:
+            out.append(Emit(passage, Port(step.name, "outputs"), body))
+        self._spread(passage, [(step.output_feeds, body)], now_ms, out)
         return True
 
     def tick(self, now_ms: float, out: Effects) -> None:

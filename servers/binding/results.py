@@ -15,6 +15,8 @@ from penstock.core.signature import TensorSpec
 from penstock.core.tensors import Tensor
 from penstock.servers.binding.tensor_check import TensorCheck, actual_text, check_of
 
+from_numpy = Tensor.from_numpy
+
 _WANTED = 'return a mapping from the names of tensors to arrays, as {"y": y}'
 
 
@@ -57,14 +59,14 @@ class Results:
                 continue
             try:
                 if type(value) is np.ndarray and type(name) is str:
-                    tensor = Tensor.from_numpy(name, value)
+                    tensor = from_numpy(name, value)
                 else:
                     tensor = self._tensor(name, value)
             except (TypeError, ValueError, OverflowError) as error:
                 raise StepFailedError(
                     f"model '{self._model}' returned what is no tensor: {error}"
                 ) from error
-            if name in checks and not checks[name].fits(tensor):
+            if checks and name in checks and not checks[name].fits(tensor):
                 raise StepFailedError(
                     f"model '{self._model}' returned tensor '{name}' as {actual_text(tensor)}, "
                     f"and its signature says {checks[name].expected}"

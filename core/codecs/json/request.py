@@ -23,6 +23,7 @@ from penstock.core.codecs.json.tensor_reader import read_tensors
 from penstock.core.codecs.json.tensor_writer import write_json, write_tensor
 from penstock.core.errors import InvalidRequestError
 from penstock.core.inference import InferenceRequest, RequestedOutput
+from penstock.core.parameters import NO_PARAMETERS
 
 MEMBERS = ("id", "parameters", "inputs", "outputs")
 OUTPUT_MEMBERS = ("name", "parameters")
@@ -55,8 +56,10 @@ def decode_request(
         tail.finish()
     if len(tensors) > 1:
         refuse_duplicates([tensor.name for tensor in tensors], "inputs")
-    if len(document) == 1:
-        return InferenceRequest(None, tensors, model_name=model_name, model_version=model_version)
+    if len(document) == 1 or (len(document) == 2 and "id" in document):
+        # Most requests: there is nothing else that could be there or be misspelt.
+        id = string_member(document, "id", "the request")
+        return InferenceRequest(id, tensors, NO_PARAMETERS, None, False, model_name, model_version)
     refuse_misspelt(document, MEMBERS, "the request")
     parameters = read_parameters(document, "the request")
     binary_output = take_flag(parameters, "binary_data_output", "the request")

@@ -39,6 +39,10 @@ def read_tensors(items: list[Any], side: str, tail: BinaryTail | None) -> tuple[
 
     Binary data is a view of the body. Raises InvalidRequestError, naming the tensor.
     """
+    if len(items) == 1:
+        plain = read_plain(items[0])
+        if plain is not None:
+            return (plain,)
     return tuple(
         [
             read_plain(item) or read_tensor(item, f"{side}[{index}]", tail)
@@ -79,7 +83,9 @@ def read_plain(item: Any) -> Tensor | None:
         contents = kind.pack(data)
     except (KeyError, TypeError, IndexError, InvalidRequestError, *PACK_ERRORS):
         return None
-    return Tensor(name, datatype, tuple(shape), shaped(contents, shape))
+    if type(contents) is not bytes:
+        contents = shaped(contents, shape)
+    return Tensor(name, datatype, tuple(shape), contents)
 
 
 def shaped(contents: Contents, shape: list[int]) -> Contents:

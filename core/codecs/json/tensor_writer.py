@@ -7,9 +7,8 @@ from math import isfinite
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import orjson
+from orjson import OPT_SERIALIZE_NUMPY, JSONEncodeError, dumps
 
-from penstock.core.arrays import Array
 from penstock.core.byte_elements import Buffer
 from penstock.core.errors import InvalidRequestError, StepFailedError
 from penstock.core.parameters import Parameters
@@ -26,28 +25,21 @@ def write_tensor(
 
     Raises InvalidRequestError for BYTES that are no text and shall be.
     """
-    item: dict[str, Any] = {
-        "name": tensor.name,
-        "datatype": tensor.datatype,
-        "shape": tensor.shape,
-    }
+    datatype = tensor.datatype
+    item: dict[str, Any] = {"name": tensor.name, "datatype": datatype, "shape": tensor.shape}
     if tensor.parameters:
         item["parameters"] = dict(tensor.parameters)
     if binary:
         raw = tensor.raw
         buffers.append(raw)
         item.setdefault("parameters", {})["binary_data_size"] = len(raw)
-    elif tensor.datatype == "BYTES":
+    elif datatype == "BYTES":
         write_text(tensor, form, item)
+    elif datatype == "BF16":
+        item["data"] = tensor.flat().astype(np.float32)  # which orjson knows
     else:
-        item["data"] = numbers(tensor)
+        item["data"] = tensor.flat()
     return item
-
-
-def numbers(tensor: Tensor) -> Array:
-    """The elements as a flat array of a type that orjson writes."""
-    flat = tensor.flat()
-    return flat.astype(np.float32) if tensor.datatype == "BF16" else flat
 
 
 def write_text(tensor: Tensor, form: TextForm, item: dict[str, Any]) -> None:
@@ -88,8 +80,8 @@ def write_json(document: dict[str, Any], side: str) -> bytes:
     Raises InvalidRequestError, naming tensor or parameter, for NaN and infinities.
     """
     try:
-        text = orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
-    except orjson.JSONEncodeError as error:
+        text = dumps(document, None, OPT_SERIALIZE_NUMPY)
+    except JSONEncodeError as error:
         raise StepFailedError(f"the answer cannot be written as JSON: {error}") from error
     # orjson writes null for NaN and infinities, and nothing else that is written here is null:
     # one search of the text is cheaper than a look at every array.
