@@ -100,7 +100,7 @@ def test_protobuf_of_edited_messages(
     large: bool,
 ) -> None:
     # Large messages are read by hand at their outermost level.
-    padding = b"\x7a\x80\x40" + bytes(8192) if large else b""
+    padding = b"\x7a\x80\x80\x04" + bytes(65536) if large else b""
     request = edited(protobuf.serialize_request(sent), changes)
     response = edited(protobuf.serialize_response(answered), changes)
     survives(lambda: protobuf.parse_request(request + padding))
