@@ -14,13 +14,19 @@ Page: TypeAlias = Callable[[], tuple[str, bytes]]
 """Makes a page when it is asked for: content type and body."""
 
 
+def _count_nowhere(code: str) -> None:
+    """Where nothing is counted."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrontEndContext:
     """What a front end serves.
 
     ``pages`` maps paths (``/metrics``) to what observers show; front ends that are not HTTP leave
     them out. ``passed_headers`` names the ``x-*`` headers of callers that travel with a request,
-    beside ``x-request-id`` and ``traceparent``.
+    beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
+    each inference request that ends before a target has taken it in, since nobody else can count
+    it: what cannot be read, and names that are not there.
     """
 
     gateway: Gateway
@@ -29,6 +35,7 @@ class FrontEndContext:
     max_request_bytes: int = 64 * 1024 * 1024
     max_header_bytes: int = 16 * 1024
     passed_headers: frozenset[str] = frozenset()
+    count_refused: Callable[[str], None] = _count_nowhere
 
 
 class FrontEnd(ABC):

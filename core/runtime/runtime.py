@@ -192,6 +192,7 @@ class Runtime:
             pages,
             max_request_bytes=limits.request_bytes,
             max_header_bytes=limits.header_bytes,
+            count_refused=self._metrics.refuse,
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():

@@ -34,13 +34,14 @@ EOF: Final = aio.EOF
 
 
 class Rig:
-    """A front end that listens, and a channel to it."""
+    """A front end that listens, and a channel to it. ``refused`` are the codes that it counted."""
 
     def __init__(self) -> None:
         self.gateway = FakeGateway()
         self.control = FakeControlPlane()
         self.front_end = GrpcFrontEnd(GrpcSection(port=0))
         self.address = ""
+        self.refused: list[str] = []
 
     async def start(self) -> None:
         self.address = await self.front_end.start(
@@ -50,6 +51,7 @@ class Rig:
                 max_request_bytes=LIMIT,
                 max_header_bytes=HEADER_LIMIT,
                 passed_headers=frozenset(("x-tenant",)),
+                count_refused=self.refused.append,
             )
         )
         self.channel: Any = aio.insecure_channel(self.address)

@@ -84,7 +84,9 @@ class GrpcFrontEnd(FrontEnd):
             health_pb2.DESCRIPTOR,
             reflection_pb2.DESCRIPTOR,
         ]
-        inference = InferenceCalls(gateway, MetadataReader(context.passed_headers), closing)
+        inference = InferenceCalls(
+            gateway, MetadataReader(context.passed_headers), context.count_refused, closing
+        )
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
         if control is not None:

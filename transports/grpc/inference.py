@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from penstock.core.codecs.protobuf import encode_response, parse_request, serialize_response
@@ -32,9 +33,16 @@ class InferenceCalls:
     """The methods that run models. Messages come and go as bytes, so that large contents are not
     copied by protobuf."""
 
-    def __init__(self, gateway: Gateway, metadata: MetadataReader, closing: Closing) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        metadata: MetadataReader,
+        count_refused: Callable[[str], None],
+        closing: Closing,
+    ) -> None:
         self._targets = TargetCache(gateway)
         self._metadata = metadata
+        self._count_refused = count_refused
         self._closing = closing
 
     async def infer(self, message: bytes, context: Context) -> bytes:
@@ -57,6 +65,8 @@ class InferenceCalls:
             failure = defect(error, "ModelInfer")
         finally:
             self._closing.leave()
+        if identity is None:
+            self._count_refused(failure.code)
         await fail(context, failure, identity)
 
     def _submit(
@@ -85,6 +95,7 @@ class InferenceCalls:
         try:
             caller = self._metadata.read(context.invocation_metadata() or ())
         except PenstockError as error:
+            self._count_refused(error.code)
             await fail(context, error)
 
         async def answer_one(message: bytes) -> None:
@@ -106,7 +117,7 @@ class InferenceCalls:
     async def _stream_response(
         self, message: bytes, caller: CallerMetadata, context: Context
     ) -> bytes:
-        request_id = None
+        request_id = ticket = None
         failure: PenstockError
         try:
             request = parse_request(message)
@@ -122,6 +133,8 @@ class InferenceCalls:
             failure = error
         except Exception as error:
             failure = defect(error, "ModelStreamInfer")
+        if ticket is None:
+            self._count_refused(failure.code)
         return ModelStreamInferResponse(
             error_message=failure.message,
             infer_response=ModelInferResponse(id=request_id or ""),

@@ -143,3 +143,22 @@ async def test_a_long_sentence_arrives_as_far_as_metadata_can_hold(
     assert (error.details() or "").startswith(sentence[:120])
     assert error_info(error).metadata["step"] == "forest"
     assert rpc_status(error).message == error.details()
+
+
+async def test_what_no_target_took_in_is_counted(rig: Rig) -> None:
+    rig.gateway.add("echo")
+    rig.gateway.add("credit", lambda request: StepFailedError("it broke"))
+    infer = rig.channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")
+    wrong = (("x-penstock-timeout-ms", "soon"),)
+    await failure_of(infer(b"\xff"))
+    await failure_of(rig.v2.ModelInfer(request_of("nobody")))
+    await failure_of(rig.v2.ModelInfer(request_of("echo"), metadata=wrong))
+    assert rig.refused == ["invalid-request", "not-found", "invalid-request"]
+    await rig.v2.ModelInfer(request_of("echo"))
+    await failure_of(rig.v2.ModelInfer(request_of("credit")))
+    stream = rig.v2.ModelStreamInfer()
+    for model in ("nobody", "echo", "credit"):
+        await stream.write(request_of(model))
+        await stream.read()
+    await failure_of(rig.v2.ModelStreamInfer(metadata=wrong).read())
+    assert rig.refused[3:] == ["not-found", "invalid-request"]
