@@ -32,15 +32,17 @@ logger = logging.getLogger(__name__)
 class Deployment:
     """One plan bound to the places of its models and to its counters.
 
-    ``open`` counts its passages under way; a deployment that was replaced is over when it is 0.
+    ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
+    under way; a deployment that was replaced is over when it is 0.
     """
 
-    __slots__ = ("_idle", "open", "plan", "slots", "tally")
+    __slots__ = ("_idle", "observe", "open", "plan", "slots", "tally")
 
     def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
         self.plan = plan
         self.slots = slots
         self.tally = tally
+        self.observe = [step.calls.observe for step in tally.steps]
         self.open = 0
         self._idle: asyncio.Event | None = None
 
@@ -79,7 +81,6 @@ class Dataflow:
 
     __slots__ = (
         "_clock",
-        "_engine",
         "_loop",
         "_metrics",
         "_models",
@@ -89,6 +90,7 @@ class Dataflow:
         "_tasks",
         "_timer",
         "_timer_ms",
+        "engine",
     )
 
     def __init__(
@@ -105,7 +107,7 @@ class Dataflow:
         self._metrics = metrics
         self._clock = clock
         self._now_ms = clock.now_ms
-        self._engine = Engine(jitter)
+        self.engine = Engine(jitter)
         self._on_emit = on_emit
         self._on_dead_letter = on_dead_letter
         self._tasks: set[asyncio.Task[None]] = set()
@@ -116,7 +118,7 @@ class Dataflow:
     @property
     def open_passages(self) -> int:
         """Requests of which anything is under way."""
-        return self._engine.open_passages
+        return self.engine.open_passages
 
     def start(self) -> None:
         """Take the running loop."""
@@ -142,19 +144,19 @@ class Dataflow:
         deployment.open += 1
         deployment.tally.counters.in_flight += 1
         out: Effects = []
-        self._engine.open(passage, tensors, out)
+        self.engine.open(passage, tensors, out)
         self._carry_out(out, passage.opened_ms)
 
     def cancel(self, passage: Passage) -> None:
         """The caller of a passage is gone."""
         now_ms = self._now_ms()
         out: Effects = []
-        self._engine.cancel(passage, now_ms, out)
+        self.engine.cancel(passage, now_ms, out)
         self._carry_out(out, now_ms)
 
     def _carry_out(self, out: Effects, now_ms: float) -> None:
         """Do what the engine asks, and what it asks because of that, until it asks no more."""
-        engine = self._engine
+        engine = self.engine
         clock = self._now_ms
         passenger: Passenger
         later = False
@@ -176,19 +178,21 @@ class Dataflow:
                     instance = served.instance
                     inline = instance.inline
                     try:
-                        result = instance.infer(effect) if inline is None else inline(effect)
+                        if inline is not None:
+                            outcome = inline(effect)
+                        else:
+                            result = instance.infer(effect)
+                            if not isinstance(result, tuple):
+                                self._wait_for(effect, result, served)
+                                now_ms = clock()
+                                continue
+                            outcome = result
                     except Exception as error:
                         outcome = failed_of(error)
-                        now_ms = clock()
-                    else:
-                        now_ms = clock()
-                        if not isinstance(result, tuple):
-                            self._wait_for(effect, result, served)
-                            continue
-                        outcome = result
+                    now_ms = clock()
                     if inline is not None and now_ms - began_ms > INLINE_LIMIT_MS:
                         instance.overran(now_ms - began_ms)
-                deployment.tally.steps[index].calls.observe(now_ms - began_ms)
+                deployment.observe[index](now_ms - began_ms)
                 engine.done(effect, outcome, now_ms, out)
             elif type(effect) is Answer:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
@@ -238,7 +242,7 @@ class Dataflow:
         deployment = cast(Passenger, call.passage.context).deployment
         deployment.tally.steps[call.plan.index].calls.observe(now_ms - call.issued_ms)
         out: Effects = []
-        self._engine.done(call, outcome, now_ms, out)
+        self.engine.done(call, outcome, now_ms, out)
         self._carry_out(out, now_ms)
 
     def _bury(self, letter: DeadLetter) -> None:
@@ -270,7 +274,7 @@ class Dataflow:
         self._timer_ms = float("inf")
         now_ms = self._now_ms()
         out: Effects = []
-        self._engine.tick(now_ms, out)
+        self.engine.tick(now_ms, out)
         self._carry_out(out, now_ms)
 
 

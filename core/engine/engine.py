@@ -21,7 +21,7 @@ from penstock.core.engine.effects import (
     Emit,
 )
 from penstock.core.engine.joining import combine, decide
-from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
+from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, JoinState, Passage
 from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, RETRY, Timers
 from penstock.core.plan import Consumer, Feed, Part, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
@@ -42,12 +42,15 @@ class Engine:
     asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
     """
 
-    __slots__ = ("_random", "_timers", "open_passages")
+    __slots__ = ("_random", "_timers", "next_timer_ms", "open_passages")
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
         self._timers = Timers()
+        self.next_timer_ms = self._timers.next_due_ms
+        """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
         self.open_passages = 0
+        """Requests of which anything is under way."""
 
     # What happens -------------------------------------------------------------------------------
 
@@ -110,10 +113,6 @@ class Engine:
             reason = "the caller went away before the answer was there"
             self._end_all(passage, "cancelled", reason, out)
 
-    def next_timer_ms(self) -> float:
-        """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
-        return self._timers.next_due_ms()
-
     # Records ------------------------------------------------------------------------------------
 
     def _spread(self, passage: Passage, flow: Flow, now_ms: float, out: Effects) -> None:
@@ -138,10 +137,27 @@ class Engine:
                 gate = visits[index]
                 if gate is None:
                     consumer = consumers[index]
-                    gate = visits[index] = Gate(passage, consumer, now_ms)
-                    if gate.window_end_ms is not None:
-                        self._wake(gate, gate.window_end_ms)
-                elif type(gate) is not Gate:
+                    gate = visits[index] = (
+                        JoinState(consumer.inputs)
+                        if consumer.quick
+                        else self._open_gate(passage, consumer, now_ms)
+                    )
+                if type(gate) is JoinState:
+                    # Nothing but the states decides: most often it is known what they mean.
+                    for part in inputs:
+                        gate.end(part.position, take(part, body), now_ms, 0)
+                    known = gate.plan.decisions.get(gate.states << 1)  # type: ignore[union-attr]  # quick ones have them
+                    if type(known) is Wait:
+                        continue
+                    consumer = consumers[index]
+                    if type(known) is Run:
+                        value = gate.tensors(known.indexes)
+                        self._run(passage, consumer, value, now_ms, flow, out)
+                        continue
+                    gate = visits[index] = Gate(passage, consumer, gate, now_ms)
+                    self._settle(gate, now_ms, flow, out)
+                    continue
+                if type(gate) is not Gate:
                     continue  # the visit has its outcome: what comes now changes nothing
                 gate.instant += 1
                 for part in inputs:
@@ -153,19 +169,16 @@ class Engine:
         if not passage.left and not passage.closed:
             self._close(passage, out)
 
+    def _open_gate(self, passage: Passage, consumer: Consumer, now_ms: float) -> Gate:
+        gate = Gate(passage, consumer, JoinState(consumer.inputs), now_ms)
+        if gate.window_end_ms is not None:
+            self._wake(gate, gate.window_end_ms)
+        return gate
+
     def _settle(self, gate: Gate, now_ms: float, flow: Flow, out: Effects) -> None:
         """Decide what can be decided of a visit's joins, and what follows when both are."""
         inputs = gate.inputs
         triggers = gate.triggers
-        if triggers is None and gate.window_end_ms is None and inputs.plan.decisions is not None:
-            # Nothing but the states decides: most often it is known what they mean.
-            known = inputs.plan.decisions.get(inputs.states << 1)
-            if type(known) is Wait:
-                return
-            if type(known) is Run:
-                chosen = inputs.tensors(known.indexes)
-                self._run(gate.passage, gate.consumer, chosen, now_ms, flow, out)
-                return
         if inputs.verdict is None:
             until_ms = decide(inputs, gate, now_ms)
             if until_ms < gate.wake_ms:
@@ -422,7 +435,7 @@ def first_at_work(passage: Passage) -> str | None:
         visit = passage.visits[step.index]
         if type(visit) is Call:
             return step.name
-        if waiting is None and type(visit) is Gate:
+        if waiting is None and type(visit) in (Gate, JoinState):
             waiting = step.name
     return waiting
 

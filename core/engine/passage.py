@@ -75,7 +75,11 @@ class JoinState:
 
 
 class Gate:
-    """A visit whose joins are not decided yet. ``instant`` counts the records that came to it."""
+    """A visit whose joins are not decided yet. ``instant`` counts the records that came to it.
+
+    A visit of a consumer that is ``quick`` has the state of its inputs alone in this place, for as
+    long as the table of remembered decisions knows what to do.
+    """
 
     __slots__ = (
         "consumer",
@@ -88,10 +92,12 @@ class Gate:
         "window_end_ms",
     )
 
-    def __init__(self, passage: Passage, consumer: Consumer, now_ms: float) -> None:
+    def __init__(
+        self, passage: Passage, consumer: Consumer, inputs: JoinState, now_ms: float
+    ) -> None:
         self.passage = passage
         self.consumer = consumer
-        self.inputs = JoinState(consumer.inputs)
+        self.inputs = inputs
         self.triggers = None if consumer.triggers is None else JoinState(consumer.triggers)
         self.opened_ms = now_ms
         self.window_end_ms = None if consumer.window_ms is None else now_ms + consumer.window_ms
@@ -103,8 +109,8 @@ class Gate:
         return self.passage.visits[self.consumer.index] is self
 
 
-Visit: TypeAlias = Gate | Call | Ended | None
-"""The state of a visit: not begun, joining, called (or about to be again), over."""
+Visit: TypeAlias = Gate | JoinState | Call | Ended | None
+"""The state of a visit: not begun, joining (two ways), called (or about to be again), over."""
 
 
 class Passage(CallOrigin):

@@ -39,6 +39,7 @@ class Admission:
         "_clock",
         "_dataflow",
         "_empty",
+        "_engine",
         "_identities",
         "_limits",
         "_metrics",
@@ -51,6 +52,7 @@ class Admission:
         self, dataflow: Dataflow, metrics: Metrics, clock: Clock, limits: GatewayLimits
     ) -> None:
         self._dataflow = dataflow
+        self._engine = dataflow.engine
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
@@ -76,7 +78,7 @@ class Admission:
 
     async def drain(self) -> None:
         """Return when nothing is under way and nothing waits."""
-        while self._dataflow.open_passages or self._waiting:
+        while self._engine.open_passages or self._waiting:
             self._empty = asyncio.Event()
             await self._empty.wait()
 
@@ -107,7 +109,7 @@ class Admission:
         submission = Submission(
             self, target, deployment, request, headers, limit_ms, reply, identity
         )
-        if self._dataflow.open_passages < self._limits.in_flight and not self._waiting:
+        if self._engine.open_passages < self._limits.in_flight and not self._waiting:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         elif len(self._waiting) < self._limits.waiting:
             self._wait(submission)
@@ -122,7 +124,7 @@ class Admission:
 
     def admit_next(self) -> None:
         """A place is free: the first that waits comes in."""
-        while self._waiting and self._dataflow.open_passages < self._limits.in_flight:
+        while self._waiting and self._engine.open_passages < self._limits.in_flight:
             submission = self._waiting.popleft()
             timer, submission.waiting = submission.waiting, None
             assert timer is not None, "who waits has a timer"
@@ -130,7 +132,7 @@ class Admission:
             timer.cancel()
             now_ms = self._clock.now_ms()
             submission.begin(self._dataflow, now_ms, now_ms + left_ms)
-        if self._empty is not None and not self._dataflow.open_passages and not self._waiting:
+        if self._empty is not None and not self._engine.open_passages and not self._waiting:
             self._empty.set()
 
     def stop_waiting(self, submission: Submission, error: PenstockError) -> None:
@@ -155,7 +157,7 @@ class Admission:
 
     def _overloaded(self) -> OverloadedError:
         return OverloadedError(
-            f"{self._dataflow.open_passages} requests are in flight and {len(self._waiting)} wait; "
+            f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} wait; "
             "send the request again later, or raise limits.inFlight"
         )
 

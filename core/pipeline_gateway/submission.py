@@ -91,15 +91,16 @@ class Submission(Ticket):
         """Turn the engine's outcome into what the caller gets."""
         body = answer.body
         result: InferenceResponse | PenstockError
-        if isinstance(body, Failed):
+        if type(body) is tuple:
+            result = self.target.response(self.request, body)  # type: ignore[arg-type]  # no marker
+        elif isinstance(body, Failed):
             result = error_of(body.code, body.reason, step=body.step)
-        elif not isinstance(body, Absent):
-            result = self.target.response(self.request, body)
         elif self.deployment.plan.single_model:
             result = self.target.response(self.request, ())
         else:
+            assert isinstance(body, Absent), "markers are absent or failed"
             result = NoOutputError(body.reason, details=answer.details)
-        code = result.code if isinstance(result, PenstockError) else "ok"
+        code = "ok" if type(result) is InferenceResponse else result.code  # type: ignore[union-attr]
         self.deployment.tally.count_answer(code, now_ms - answer.passage.opened_ms)
         self.reply(result)
 

@@ -62,7 +62,8 @@ class Consumer:
     """What joins sources: a step, or the pipeline's output (``name`` is then ``output``).
 
     ``may_clash`` says that two of the sources can bring tensors of one name, which is known not to
-    happen when every source is a tensor with a name of its own.
+    happen when every source is a tensor with a name of its own. ``quick`` says that nothing but
+    the states of its inputs decides: no trigger, no window, no strategy that looks at more.
     """
 
     index: int
@@ -71,6 +72,13 @@ class Consumer:
     triggers: JoinPlan | None
     window_ms: float | None
     may_clash: bool
+    quick: bool = field(init=False)
+
+    def __post_init__(self) -> None:
+        quick = (
+            self.triggers is None and self.window_ms is None and self.inputs.decisions is not None
+        )
+        object.__setattr__(self, "quick", quick)
 
 
 @final

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import cast
 
 from penstock.core.byte_elements import Buffer
 from penstock.core.codecs.json import decode_request, encode_response
@@ -113,8 +114,8 @@ class InferenceCall(ABC):
         self._service.intake.leave()
         request = self._request
         self._ticket = self._request = self._result = None
-        if isinstance(result, PenstockError):
-            self.send(self._error_answer(result, identity))
+        if type(result) is not InferenceResponse:
+            self.send(self._error_answer(cast(PenstockError, result), identity))
             return
         assert request is not None, "who is answered has asked"
         try:

@@ -100,11 +100,13 @@ BUGS = (
         "any runs again when another source comes",
         "engine",
         "engine",
-        "                elif type(gate) is not Gate:\n                    continue",
-        "                elif type(gate) is not Gate and not is_value:\n"
+        "                if type(gate) is not Gate:\n                    continue",
+        "                if type(gate) is not Gate and not is_value:\n"
         "                    continue\n"
-        "                elif type(gate) is not Gate:\n"
-        "                    gate = visits[index] = Gate(passage, consumers[index], now_ms)\n"
+        "                if type(gate) is not Gate:\n"
+        "                    gate = visits[index] = self._open_gate(\n"
+        "                        passage, consumers[index], now_ms\n"
+        "                    )\n"
         "                if False:\n                    continue",
     ),
     Bug(
