@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from penstock.core.control import Shortfall
 from penstock.core.manifests import ManifestSource
+from penstock.core.runtime.memory import keep_freed_memory
 from penstock.core.runtime.runtime import Runtime
 from penstock.core.signals import StopSignals
 
@@ -28,6 +29,7 @@ async def serve(
     has been loaded, or after ``ready_timeout_s``; it answers whether to go on. Comes back with the
     signals that came. Raises what :meth:`Runtime.start` raises.
     """
+    keep_freed_memory()
     with StopSignals() as signals:
         addresses = await _unless(signals.asked, runtime.start(manifests))
         if addresses is None:
