@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import click
-import numpy as np
 import orjson
 
 from penstock.core.cli.tensor_files import SUFFIXES, load_tensors
 from penstock.core.codecs.json import decode_request
-from penstock.core.datatypes import DATATYPES, datatype_named
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.inference import InferenceRequest
 from penstock.core.tensors import Tensor
@@ -74,12 +72,21 @@ def _tensor(written: str) -> Tensor:
         raise InvalidRequestError(
             f"tensor '{name}': '{text}' is no JSON; write numbers as [1, 2], text as [\"a\"]"
         ) from error
+    values = contents if isinstance(contents, list) else [contents]
+    if datatype:
+        # As a server would read it, which takes nothing for something else.
+        item = {"name": name, "datatype": datatype, "shape": _shape(values), "data": values}
+        return decode_request(orjson.dumps({"inputs": [item]})).tensors[0]
     try:
-        if not datatype:
-            return Tensor.from_numpy(name, contents if isinstance(contents, list) else [contents])
-        if datatype_named(datatype).name == "BYTES":
-            return Tensor.from_numpy(name, contents)
-        array = np.array(contents, DATATYPES[datatype].dtype, ndmin=1)
+        return Tensor.from_numpy(name, values)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InvalidRequestError(f"tensor '{name}': {error}") from error
-    return Tensor.from_numpy(name, array)
+        raise InvalidRequestError(str(error)) from error
+
+
+def _shape(values: object) -> list[int]:
+    """The shape that nested lists have when all are as long as the first of their level."""
+    shape = []
+    while isinstance(values, list):
+        shape.append(len(values))
+        values = values[0] if values else None
+    return shape

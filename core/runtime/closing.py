@@ -10,28 +10,56 @@ from typing import Final
 CLOSE_LIMIT_S: Final = 10.0
 """How long one part may take to close; a process must be able to end."""
 
+FORCED_LIMIT_S: Final = 0.5
+"""The same for who does not want to wait."""
+
 _log = logging.getLogger(__name__)
 
 
 class Closing:
     """What has been opened, and how each is closed."""
 
-    def __init__(self, limit_s: float = CLOSE_LIMIT_S) -> None:
+    def __init__(
+        self, limit_s: float = CLOSE_LIMIT_S, forced_limit_s: float = FORCED_LIMIT_S
+    ) -> None:
         self._limit_s = limit_s
+        self._forced_limit_s = forced_limit_s
         self._opened: list[tuple[str, Callable[[], Awaitable[object]]]] = []
 
     def add(self, what: str, close: Callable[[], Awaitable[object]]) -> None:
         """``what`` has been opened."""
         self._opened.append((what, close))
 
-    async def close(self) -> None:
-        """Close everything, the last opened first. Errors are logged, and closing goes on."""
-        while self._opened:
-            what, close = self._opened.pop()
-            try:
-                async with asyncio.timeout(self._limit_s):
-                    await close()
-            except TimeoutError:
-                _log.error("%s did not stop within %g s and is left behind", what, self._limit_s)
-            except Exception:
-                _log.exception("%s could not be stopped", what)
+    async def close(self, forced: asyncio.Event | None = None) -> None:
+        """Close everything, the last opened first. Errors are logged, and closing goes on.
+
+        Once ``forced`` is set, each part has little time left.
+        """
+        waiting = asyncio.create_task((forced or asyncio.Event()).wait())
+        try:
+            while self._opened:
+                what, close = self._opened.pop()
+                await self._close(what, close, waiting)
+        finally:
+            waiting.cancel()
+
+    async def _close(
+        self, what: str, close: Callable[[], Awaitable[object]], forced: asyncio.Task[bool]
+    ) -> None:
+        closing = asyncio.ensure_future(close())
+        limit_s = self._limit_s
+        try:
+            if not forced.done():
+                await asyncio.wait(
+                    {closing, forced}, timeout=limit_s, return_when="FIRST_COMPLETED"
+                )
+            if forced.done():
+                limit_s = self._forced_limit_s
+                await asyncio.wait({closing}, timeout=limit_s)
+        finally:
+            closing.cancel()
+            await asyncio.wait({closing})
+        if closing.cancelled():
+            _log.error("%s did not stop within %g s and is left behind", what, limit_s)
+        elif (error := closing.exception()) is not None:
+            _log.error("%s could not be stopped", what, exc_info=error)

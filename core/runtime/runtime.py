@@ -108,14 +108,15 @@ class Runtime:
         """Take in nothing new, finish what is under way, and stop everything.
 
         Work that is under way has ``grace_s`` (as configured when it is None), or until ``forced``
-        is set, and is then given up.
+        is set, and is then given up; nor does a stop that is forced wait for models that hang.
         """
         self._plugins.stopping()
         self._gateway.close_intake()
         if grace_s is None:
             grace_s = self._config.defaults.drain_ms / 1000.0
-        await self._drain(grace_s, forced or asyncio.Event())
-        await self._closing.close()
+        forced = forced or asyncio.Event()
+        await self._drain(grace_s, forced)
+        await self._closing.close(forced)
         _log.info("stopped")
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:

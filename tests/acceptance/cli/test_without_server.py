@@ -1,0 +1,105 @@
+"""Commands that need no server, and the use of the command line as such."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import penstock as package
+from harness.command_line import MANIFESTS, Penstock
+
+
+def test_check_draws_the_pipeline_and_finds_nothing_wrong(alone: Penstock) -> None:
+    done = alone("check", "served.yaml")
+    assert done.code == 0, done.err
+    for word in ("pipeline pair", "left", "right", "sum", "4 resources, nothing is wrong"):
+        assert word in done.out
+    assert {
+        each["name"] for each in alone("check", "served.yaml", "-o", "json").document["resources"]
+    } == {
+        "one",
+        "total",
+        "broken",
+        "pair",
+    }
+
+
+def test_check_names_every_problem_with_its_place(alone: Penstock) -> None:
+    text = MANIFESTS.replace("left.outputs.y, right", "lfet.outputs.y, right")
+    text = text.replace("name: right, model", "name: right, modle: x, model")
+    (alone.folder / "bad.yaml").write_text(text + "---\nkind: Modell\nmetadata: {name: m}\n")
+    done = alone("check", "bad.yaml")
+    assert done.code == 1
+    for said in ("did you mean 'left'?", "did you mean 'model'?", "did you mean 'Model'?"):
+        assert said in done.err
+    lines = [line.strip() for line in done.err.splitlines() if "bad.yaml:" in line]
+    assert len(lines) >= 3
+    assert len(alone("check", "bad.yaml", "-o", "json").error["details"]) >= 3
+
+
+def test_check_takes_folders_and_misses_models(alone: Penstock) -> None:
+    (alone.folder / "some").mkdir()
+    (alone.folder / "some" / "pipeline.yaml").write_text(MANIFESTS.split("---\n")[-1])
+    done = alone("check", "some")
+    assert done.code == 1
+    assert "'one'" in done.err
+    assert "'total'" in done.err
+
+
+def test_config_is_checked_with_nearest_names(alone: Penstock) -> None:
+    (alone.folder / "penstock.yaml").write_text("rest: {prot: 8000}\nlimits: {inFlight: no}\n")
+    done = alone("config", "check")
+    assert done.code == 1
+    assert "penstock.yaml:1:" in done.err
+    assert "did you mean 'port'?" in done.err
+    assert "penstock.yaml:2:" in done.err
+    (alone.folder / "penstock.yaml").write_text("rest: {port: 8000}\n")
+    assert alone("config", "check").code == 0
+
+
+def test_the_schema_is_json_schema(alone: Penstock) -> None:
+    schema = json.loads(alone("config", "schema").out)
+    assert schema["$schema"].startswith("https://json-schema.org/")
+    sections = schema["$defs"]["Config"]["properties"]
+    assert {"rest", "grpc", "limits", "plugins"} <= set(sections)
+
+
+def test_plugins_are_listed_with_origin_and_state(alone: Penstock) -> None:
+    listed = {each["name"]: each for each in alone("plugins", "-o", "json").document}
+    assert listed["inner"]["registers"] == {"joins": ["inner"]}
+    assert listed["inner"]["distribution"] == "penstock"
+    assert listed["inner"]["state"] == "active"
+    table = alone("plugins").out
+    assert table.split()[:4] == ["plug-in", "distribution", "state", "registers"]
+
+
+def test_version_and_help(alone: Penstock) -> None:
+    assert package.__version__ in alone("--version").out
+    shown = alone("--help").out
+    for command in (
+        "up",
+        "check",
+        "apply",
+        "delete",
+        "get",
+        "status",
+        "infer",
+        "plugins",
+        "config",
+    ):
+        assert f"\n  {command} " in shown
+        assert alone(command, "--help").code == 0
+
+
+@pytest.mark.parametrize(
+    "words", [("bogus",), ("infer",), ("get", "--nix"), ("up", "--rest-port", "x"), ("check",)]
+)
+def test_wrong_use_exits_with_2(alone: Penstock, words: tuple[str, ...]) -> None:
+    done = alone(*words)
+    assert done.code == 2
+    assert done.out == ""
+    assert "Error: " in done.err
+    in_json = alone(*words, "-o", "json")
+    assert in_json.code == 2
+    assert in_json.error["code"] == "invalid-request"
