@@ -143,13 +143,13 @@ class Passage(CallOrigin):
         identity: str,
         now_ms: float,
         deadline_ms: float,
-        *,
-        key: bytes = b"",
         request_id: str | None = None,
         parameters: Parameters = NOTHING,
         headers: Headers = NOTHING,
         tally: Tally | None = None,
         context: object = None,
+        *,
+        key: bytes = b"",
         owner_epoch: int = 0,
     ) -> None:
         # Not through CallOrigin.__init__: this runs for every request.

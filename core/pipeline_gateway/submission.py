@@ -67,16 +67,17 @@ class Submission(Ticket):
         """Enter the pipeline."""
         request = self.request
         deployment = self.deployment
+        # Arguments without names cost half as much.
         passage = self._passage = Passage(
             deployment.plan,
             self._identity,
             now_ms,
             deadline_ms,
-            request_id=request.id,
-            parameters=request.parameters,
-            headers=self._headers,
-            tally=deployment.tally,
-            context=self,
+            request.id,
+            request.parameters,
+            self._headers,
+            deployment.tally,
+            self,
         )
         dataflow.begin(passage, request.tensors)
 

@@ -49,7 +49,14 @@ class ThinCall(InferenceCall):
         service: InferenceService,
         head: PlainHead,
     ) -> None:
-        super().__init__(service, head.address, head.caller, head.json_length)
+        # Not through InferenceCall.__init__: this runs for every request.
+        self._service = service
+        self._address = head.address
+        self._caller = head.caller
+        self._json_length = head.json_length
+        self._request = None
+        self._ticket = None
+        self._result = None
         self._protocol = protocol
         self._pieces: list[bytes] | None = None
         length = head.length
