@@ -122,40 +122,39 @@ class Engine:
         for feeds, body in flow:  # grows while it is walked
             is_value = type(body) is tuple
             for index, inputs, triggers, direct, whole in feeds:
+                value: Body | None = None
                 if direct and is_value:
-                    value: Tensors = body if whole else take(inputs[0], body)  # type: ignore[assignment]  # looked at next
-                    if type(value) is tuple:
+                    value = body if whole else take(inputs[0], body)
+                if type(value) is not tuple:
+                    gate = visits[index]
+                    if gate is None:
                         consumer = consumers[index]
-                        if type(consumer) is StepPlan and consumer.plain:
-                            # As _run does in the end, without the way there.
-                            call = Call(passage, consumer, value, passage.deadline_ms, 1, now_ms)
-                            visits[index] = call
-                            out.append(call)
+                        if consumer.quick:
+                            gate = visits[index] = JoinState(consumer.inputs)
                         else:
-                            self._run(passage, consumer, value, now_ms, flow, out)
-                        continue
-                gate = visits[index]
-                if gate is None:
-                    consumer = consumers[index]
-                    gate = visits[index] = (
-                        JoinState(consumer.inputs)
-                        if consumer.quick
-                        else self._open_gate(passage, consumer, now_ms)
-                    )
-                if type(gate) is JoinState:
-                    # Nothing but the states decides: most often it is known what they mean.
-                    for part in inputs:
-                        gate.end(part.position, take(part, body), now_ms, 0)
-                    known = gate.plan.decisions.get(gate.states << 1)  # type: ignore[union-attr]  # quick ones have them
-                    if type(known) is Wait:
-                        continue
-                    consumer = consumers[index]
-                    if type(known) is Run:
+                            gate = self._open_gate(passage, consumer, now_ms)
+                    if type(gate) is JoinState:
+                        # Nothing but the states decides: most often it is known what they mean.
+                        for part in inputs:
+                            gate.end(part.position, take(part, body), now_ms, 0)
+                        known = gate.plan.decisions.get(gate.states << 1)  # type: ignore[union-attr]  # quick ones have them
+                        if type(known) is Wait:
+                            continue
+                        if type(known) is not Run:
+                            gate = visits[index] = Gate(passage, consumers[index], gate, now_ms)
+                            self._settle(gate, now_ms, flow, out)
+                            continue
                         value = gate.tensors(known.indexes)
-                        self._run(passage, consumer, value, now_ms, flow, out)
-                        continue
-                    gate = visits[index] = Gate(passage, consumer, gate, now_ms)
-                    self._settle(gate, now_ms, flow, out)
+                if type(value) is tuple:
+                    tensors: Tensors = value  # type: ignore[assignment]  # no marker is plain
+                    consumer = consumers[index]
+                    if type(consumer) is StepPlan and consumer.plain:
+                        # As _run does in the end, without the way there.
+                        call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
+                        visits[index] = call
+                        out.append(call)
+                    else:
+                        self._run(passage, consumer, tensors, now_ms, flow, out)
                     continue
                 if type(gate) is not Gate:
                     continue  # the visit has its outcome: what comes now changes nothing
@@ -171,6 +170,7 @@ class Engine:
 
     def _open_gate(self, passage: Passage, consumer: Consumer, now_ms: float) -> Gate:
         gate = Gate(passage, consumer, JoinState(consumer.inputs), now_ms)
+        passage.visits[consumer.index] = gate
         if gate.window_end_ms is not None:
             self._wake(gate, gate.window_end_ms)
         return gate

@@ -40,6 +40,7 @@ class Arguments:
         "_wanted",
         "only",
         "only_check",
+        "pair",
     )
 
     def __init__(
@@ -60,15 +61,14 @@ class Arguments:
         self._model = spec.name
         self._version = str(spec.version)
         self._clock = clock
-        single = (
-            len(predictor.tensors) == 1
-            and not predictor.takes_any
-            and predictor.context is None
-            and not self._same_lengths
-        )
-        self.only: str | None = next(iter(predictor.tensors)) if single else None
+        names = tuple(predictor.tensors)
+        plain = predictor.by_position and not self._same_lengths
+        self.only = names[0] if plain and len(names) == 1 else None
         """The name of the one parameter of a model that has no other, for the short way."""
-        self.only_check = self._checks[self.only] if self.only is not None else None
+        self.only_check = self._checks[names[0]] if self.only is not None else None
+        unchecked = not any(self._checks.values())
+        self.pair = names if plain and unchecked and len(names) == 2 else None
+        """The names of a model's parameters, where these are two and take any tensor; likewise."""
 
     def bind(self, call: ModelCall) -> dict[str, Any]:
         """The arguments by name; arrays are read-only.

@@ -29,6 +29,7 @@ class BoundModel(Worker):
         "_arguments",
         "_function",
         "_only",
+        "_pair",
         "_results",
         "is_async",
         "name",
@@ -50,6 +51,7 @@ class BoundModel(Worker):
         self._function: Callable[..., Any] = predictor.function
         self._arguments = Arguments(predictor, agreement.inputs, spec, clock)
         self._only = self._arguments.only
+        self._pair = self._arguments.pair
         self._results = Results(spec.name, agreement.outputs)
 
     def call(self, call: ModelCall) -> Tensors:
@@ -62,6 +64,8 @@ class BoundModel(Worker):
                 if check is not None and not check.fits(tensor):
                     raise self._arguments.misfit(tensor, check)
                 result = self._function(tensor.array)
+            elif len(tensors) == 2 and (tensors[0].name, tensors[1].name) == self._pair:
+                result = self._function(tensors[0].array, tensors[1].array)
             else:
                 result = self._function(**self._arguments.bind(call))
         except PASSING:

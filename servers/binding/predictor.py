@@ -27,13 +27,15 @@ class Predictor:
     """A model's callable and what its definition says.
 
     ``tensors`` are the parameters that take one tensor each; those with a default are optional.
-    ``takes_rest`` is true with ``**tensors``. ``request`` and ``context`` are the names of the
-    parameters annotated InferenceRequest and CallContext. ``outputs`` is None without a TypedDict.
+    ``by_position`` says that these are all, and can be given without their names. ``takes_rest`` is
+    true with ``**tensors``. ``request`` and ``context`` are the names of the parameters annotated
+    InferenceRequest and CallContext. ``outputs`` is None without a TypedDict.
     """
 
     function: Callable[..., Any]
     is_async: bool
     tensors: dict[str, TensorSpec]
+    by_position: bool
     takes_rest: bool
     request: str | None
     context: str | None
@@ -111,6 +113,7 @@ def _described(function: Callable[..., Any], described: Callable[..., Any], name
         function,
         inspect.iscoroutinefunction(described),
         tensors,
+        not special and all(each.kind is each.POSITIONAL_OR_KEYWORD for each in parameters),
         takes_rest,
         special.get(InferenceRequest),
         special.get(CallContext),

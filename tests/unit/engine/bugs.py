@@ -104,9 +104,7 @@ BUGS = (
         "                if type(gate) is not Gate and not is_value:\n"
         "                    continue\n"
         "                if type(gate) is not Gate:\n"
-        "                    gate = visits[index] = self._open_gate(\n"
-        "                        passage, consumers[index], now_ms\n"
-        "                    )\n"
+        "                    gate = self._open_gate(passage, consumers[index], now_ms)\n"
         "                if False:\n                    continue",
     ),
     Bug(

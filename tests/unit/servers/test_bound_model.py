@@ -94,6 +94,17 @@ class TestParameters:
         call = call_with(x=[1], b=[2], **others)
         assert values(bound(names).call(call)) == {"names": [b"b", b"no identifier."]}
 
+    def test_two_tensors_find_their_parameters_in_any_order(self) -> None:
+        def less(a: Any, b: Any) -> Any:
+            return {"y": a - b}
+
+        def keyword_only(*, a: Any, b: Any) -> Any:
+            return {"y": a - b}
+
+        for model in (less, keyword_only):
+            for call in (call_with(a=[5], b=[3]), call_with(b=[3], a=[5])):
+                assert values(bound(model).call(call)) == {"y": [2.0]}
+
     def test_the_same_name_twice_is_an_error(self) -> None:
         one = Tensor("x", "FP32", (1,), bytes(4))
         call = call_with()
