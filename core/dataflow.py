@@ -76,6 +76,7 @@ class Dataflow:
     """One engine on the running event loop, and the calls it waits for.
 
     Not safe for threads: everything is called on the loop that :meth:`start` ran on.
+    Of one model at most ``most_per_model`` calls are under way; one more fails as overloaded.
     ``on_emit`` and ``on_dead_letter`` are told what the engine wants written.
     """
 
@@ -84,6 +85,7 @@ class Dataflow:
         "_loop",
         "_metrics",
         "_models",
+        "_most_per_model",
         "_now_ms",
         "_on_dead_letter",
         "_on_emit",
@@ -99,11 +101,13 @@ class Dataflow:
         metrics: Metrics,
         clock: Clock,
         *,
+        most_per_model: int = 256,
         jitter: Callable[[], float] = random.random,
         on_emit: Callable[[Emit], None] | None = None,
         on_dead_letter: Callable[[DeadLetter], None] | None = None,
     ) -> None:
         self._models = models
+        self._most_per_model = most_per_model
         self._metrics = metrics
         self._clock = clock
         self._now_ms = clock.now_ms
@@ -180,6 +184,8 @@ class Dataflow:
                     try:
                         if inline is not None:
                             outcome = inline(effect)
+                        elif served.calls >= self._most_per_model:
+                            outcome = self._overloaded(deployment.slots[index])
                         else:
                             result = instance.infer(effect)
                             if not isinstance(result, tuple):
@@ -215,6 +221,13 @@ class Dataflow:
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._set_timer(due_ms, clock())
+
+    def _overloaded(self, slot: ModelSlot) -> Failed:
+        sentence = (
+            f"{self._most_per_model} calls of model '{slot.name}' are under way; send the request "
+            "again later, or raise limits.inFlightPerModel"
+        )
+        return Failed("overloaded", sentence, None, True)
 
     def _wait_for(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
         assert self._loop is not None, "start() comes before the first request"

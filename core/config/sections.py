@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 
+from penstock.core.errors import InvalidRequestError
+from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
@@ -60,6 +69,17 @@ ByteCount: TypeAlias = Annotated[
 """An amount of memory, at least one byte."""
 
 
+def _header(name: str) -> str:
+    try:
+        return checked_name(name)
+    except InvalidRequestError as error:
+        raise ValueError(error.message) from error
+
+
+PassedHeader: TypeAlias = Annotated[str, AfterValidator(_header)]
+"""The name of a header that may travel with a request."""
+
+
 class RestSection(Section):
     """Where REST listens. Nothing listens beyond loopback unless ``host`` says so."""
 
@@ -95,10 +115,13 @@ class DefaultsSection(Section):
 
     deadline_ms: Milliseconds = Field(default=60_000, description="Time for a synchronous request.")
     async_deadline_ms: Milliseconds = Field(
-        default=600_000, description="Time for an asynchronous request."
+        default=600_000, description="Time for an asynchronous request. Not supported yet."
     )
     record: Literal["boundary", "all", "none"] = Field(
-        default="boundary", description="Which streams of a pipeline are kept."
+        default="boundary", description="Which streams of a pipeline are kept. Not supported yet."
+    )
+    passed_headers: tuple[PassedHeader, ...] = Field(
+        default=(), description="The x-* headers of callers that every step is given."
     )
     drain_ms: Milliseconds = Field(
         default=30_000, description="How long a stop waits for requests under way."
@@ -114,12 +137,14 @@ class LimitsSection(Section):
     )
     in_flight: Bound = Field(default=1024, description="Requests under way in the process.")
     in_flight_per_model: Bound = Field(default=256, description="Calls under way for one model.")
-    open_joins: Bound = Field(default=100_000, description="Joins that wait for sources.")
+    open_joins: Bound = Field(
+        default=100_000, description="Joins that wait for sources. Not supported yet."
+    )
     recorded_requests: Bound = Field(
-        default=10_000, description="Requests whose records memory keeps."
+        default=10_000, description="Requests whose records memory keeps. Not supported yet."
     )
     recorded_bytes: ByteCount = Field(
-        default=256 * MIB, description="Memory for the records that are kept."
+        default=256 * MIB, description="Memory for the records that are kept. Not supported yet."
     )
 
 

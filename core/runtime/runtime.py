@@ -57,7 +57,12 @@ class Runtime:
         self._policy = policy or LoadPolicy()
         self._metrics = Metrics()
         self._models = ModelGateway()
-        self._dataflow = Dataflow(self._models, self._metrics, self._clock)
+        self._dataflow = Dataflow(
+            self._models,
+            self._metrics,
+            self._clock,
+            most_per_model=config.limits.in_flight_per_model,
+        )
         self._gateway = PipelineGateway(
             self._dataflow,
             self._metrics,
@@ -193,6 +198,7 @@ class Runtime:
             pages,
             max_request_bytes=limits.request_bytes,
             max_header_bytes=limits.header_bytes,
+            passed_headers=frozenset(self._config.defaults.passed_headers),
             count_refused=self._metrics.refuse,
         )
         addresses = {}

@@ -17,16 +17,19 @@ import pytest
 
 from harness.builtin import builtin_entry_points
 from penstock.core.client.control import ControlClient
+from penstock.core.client.inference import infer_over_grpc, infer_over_rest
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText
 from penstock.core.errors import ConflictError
+from penstock.core.inference import InferenceRequest
 from penstock.core.plugins.manager import assemble
 from penstock.core.runtime import Runtime
+from penstock.core.tensors import Tensor
 
 PATIENCE_S = 30.0
 
 MODELS = """
-    from penstock import Model
+    from penstock import CallContext, Model
 
     def double(x):
         return {"y": x * 2}
@@ -41,6 +44,9 @@ MODELS = """
     class Router(Model):
         def predict(self, x):
             return {"even": x} if x.sum() % 2 == 0 else {"odd": x}
+
+    def tenant(x, context: CallContext):
+        return {"tenant": [context.headers.get("x-tenant", "nobody")]}
 
     class Gated(Model):
         def load(self, context):
@@ -283,3 +289,27 @@ async def test_a_port_that_is_taken_refuses_the_start(tmp_path: Path) -> None:
         with pytest.raises(ConflictError, match=str(port)):
             async with process(tmp_path, rest={"port": port}):
                 pass
+
+
+async def test_headers_of_the_allow_list_reach_models_over_both_protocols(tmp_path: Path) -> None:
+    request = InferenceRequest(None, (Tensor.from_numpy("x", [1.0]),))
+    headers = {"x-tenant": "acme"}
+
+    async def tenants(up: Process) -> list[bytes]:
+        assert await up.ready() == []
+        answers = []
+        for infer, name in ((infer_over_rest, "rest"), (infer_over_grpc, "grpc")):
+            address = up.addresses[name].removeprefix("http://")
+            [tensor] = (
+                await asyncio.to_thread(
+                    infer, address, "tenant", request, headers=headers, timeout_s=PATIENCE_S
+                )
+            ).tensors
+            answers.append(tensor.array.tolist()[0])
+        return answers
+
+    allowed = {"passedHeaders": ["X-Tenant"]}
+    async with process(tmp_path, model("tenant", "tenant"), defaults=allowed) as up:
+        assert await tenants(up) == [b"acme", b"acme"]
+    async with process(tmp_path, model("tenant", "tenant")) as up:
+        assert await tenants(up) == [b"nobody", b"nobody"]

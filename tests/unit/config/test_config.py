@@ -196,3 +196,30 @@ def test_only_problems_come_out_of_any_mapping(file: Path, tree: dict[str, objec
         assert refused.details  # noqa: PT017 - either outcome is right
     else:
         assert isinstance(config, Config)
+
+
+def test_keys_without_machinery_are_refused_and_not_ignored(file: Path) -> None:
+    text = """\
+defaults: {record: all, asyncDeadlineMs: 1000}
+limits:
+  openJoins: 5
+  recordedRequests: 10
+  recordedBytes: 1Mi
+"""
+    assert [problem.split(";")[0] for problem in problems_of(file, text)] == [
+        "1:12: defaults.record: not supported yet: recording will come with a later version",
+        "1:25: defaults.asyncDeadlineMs: not supported yet: asynchronous requests will come with a "
+        "later version",
+        "3:3: limits.openJoins: not supported yet: asynchronous requests, whose joins may stay "
+        "open for long, will come with a later version",
+        "4:3: limits.recordedRequests: not supported yet: recording will come with a later version",
+        "5:3: limits.recordedBytes: not supported yet: recording will come with a later version",
+    ]
+
+
+def test_only_headers_that_may_travel_are_passed(file: Path) -> None:
+    file.write_text("defaults: {passedHeaders: [X-Tenant]}\n")
+    assert load_config(file).defaults.passed_headers == ("x-tenant",)
+    [problem] = problems_of(file, "defaults: {passedHeaders: [x-tenant, authorization]}\n")
+    assert "defaults.passedHeaders[1]" in problem
+    assert "only x-* headers travel with a request" in problem

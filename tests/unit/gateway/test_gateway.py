@@ -19,6 +19,7 @@ from penstock.core.errors import (
     InvalidRequestError,
     NotFoundError,
     NotReadyError,
+    OverloadedError,
     PenstockError,
     StepFailedError,
 )
@@ -34,11 +35,11 @@ from penstock.core.signature import Signature, TensorSpec
 class Process:
     """One process without front ends: gateway, dataflow and models."""
 
-    def __init__(self, limits: GatewayLimits) -> None:
+    def __init__(self, limits: GatewayLimits, most_per_model: int = 256) -> None:
         clock = SystemClock()
         self.metrics = Metrics()
         self.models = ModelGateway()
-        self.dataflow = Dataflow(self.models, self.metrics, clock)
+        self.dataflow = Dataflow(self.models, self.metrics, clock, most_per_model=most_per_model)
         self.dataflow.start()
         metadata = ServerMetadata("penstock", "0", ())
         self.gateway = PipelineGateway(self.dataflow, self.metrics, clock, limits, metadata)
@@ -320,3 +321,30 @@ async def test_pipeline_without_output_refuses_a_call_that_would_wait(process: P
     assert isinstance(reply, PenstockError)
     assert reply.code == "unsupported"
     assert "has no output" in reply.message
+
+
+async def test_calls_of_one_model_are_bounded() -> None:
+    process = Process(GatewayLimits(in_flight=10), most_per_model=2)
+    slow = Gated()
+    process.model("slow", slow)
+    process.model("quick", doubling())
+    target = process.gateway.resolve("slow")
+    first, second, third = Caller(target), Caller(target), Caller(target)
+    assert isinstance(third.reply, OverloadedError)
+    assert third.reply.message == (
+        "2 calls of model 'slow' are under way; send the request again later, or raise "
+        "limits.inFlightPerModel"
+    )
+    assert isinstance(Caller(process.gateway.resolve("quick")).reply, InferenceResponse)
+    await asyncio.sleep(0)
+    slow.answer((tensor("y"),))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    fourth = Caller(target)
+    await asyncio.sleep(0)
+    slow.answer((tensor("y"),))
+    slow.answer((tensor("y"),))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [type(each.reply) for each in (first, second, fourth)] == [InferenceResponse] * 3
+    await process.dataflow.stop()
