@@ -63,6 +63,7 @@ class InferenceApp:
             return
         except Exception as error:
             failure = error if isinstance(error, PenstockError) else defect(error, "inference")
+            self._service.count_refused(failure.code)
             answer = error_answer(failure, None, found.get(REQUEST_ID))
         headers = answer.headers()
         if not self._service.intake.open and scope["http_version"].startswith("1"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import cast
 
 from penstock.core.byte_elements import Buffer
@@ -21,11 +22,17 @@ from penstock.transports.rest.intake import Intake
 class InferenceService:
     """What all calls of a front end share."""
 
-    __slots__ = ("addresses", "callers", "heads", "intake", "max_request_bytes")
+    __slots__ = ("addresses", "callers", "count_refused", "heads", "intake", "max_request_bytes")
 
     def __init__(
-        self, gateway: Gateway, callers: CallerHeaders, intake: Intake, max_request_bytes: int
+        self,
+        gateway: Gateway,
+        callers: CallerHeaders,
+        intake: Intake,
+        max_request_bytes: int,
+        count_refused: Callable[[str], None],
     ) -> None:
+        self.count_refused = count_refused
         self.addresses = AddressBook(gateway)
         self.callers = callers
         self.heads = KnownHeads()
@@ -85,7 +92,9 @@ class InferenceCall(ABC):
             target = address.target()
             service.intake.enter()
         except Exception as error:
-            self.send(self._error_answer(error, None))
+            refusal = error if isinstance(error, PenstockError) else defect(error, "inference")
+            service.count_refused(refusal.code)
+            self.send(error_answer(refusal, None, caller.request_id))
             return
         try:
             ticket = target.submit(request, caller.headers, caller.timeout_ms, self._reply)

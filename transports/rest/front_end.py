@@ -31,7 +31,11 @@ class RestFrontEnd(FrontEnd):
         self._intake = Intake()
         callers = CallerHeaders(context.passed_headers)
         service = InferenceService(
-            context.gateway, callers, self._intake, context.max_request_bytes
+            context.gateway,
+            callers,
+            self._intake,
+            context.max_request_bytes,
+            context.count_refused,
         )
         information = Information(context.gateway, callers, self._intake, context.max_request_bytes)
         operations = [*inference_operations(service), *information.operations()]

@@ -93,7 +93,9 @@ class InferenceProtocol(GuardedProtocol):
         if length_text is not None:
             length = int(length_text)
             if length > self._service.max_request_bytes:
-                self._refuse(too_large(self._service.max_request_bytes))
+                error = too_large(self._service.max_request_bytes)
+                self._service.count_refused(error.code)
+                self._refuse(error)
                 raise RefusedError
             if self._begin_call(found, length):
                 return

@@ -40,7 +40,10 @@ class RestRig:
         self.intake = Intake()
         self.watch = Watch(self.control)
         callers = CallerHeaders(("x-tenant",))
-        self.service = InferenceService(self.gateway, callers, self.intake, MAX_BODY)
+        self.refused: list[str] = []
+        self.service = InferenceService(
+            self.gateway, callers, self.intake, MAX_BODY, self.refused.append
+        )
         self.operations: list[Operation] = with_index(
             [
                 *inference_operations(self.service),

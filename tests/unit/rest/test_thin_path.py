@@ -278,6 +278,22 @@ async def test_bad_requests(
     assert answer.status == status
     assert answer.json["error"]
     assert answer.headers["x-request-id"] == "r"
+    assert rig.refused == [answer.json["code"]]
+
+
+async def test_what_a_target_took_in_is_not_counted_as_refused(rig: RestRig, body: Body) -> None:
+    rig.gateway.add("failing", lambda request: StepFailedError("it broke"))
+    assert (await rig.ask("POST", "/v2/models/failing/infer", body(1))).status == 500
+    assert (await rig.ask("POST", INFER, body(1))).status == 200
+    assert rig.refused == []
+
+
+async def test_a_body_that_is_too_large_is_counted_as_refused(rig: RestRig) -> None:
+    connection = rig.connect()
+    connection.feed(
+        b"POST " + INFER.encode() + b" HTTP/1.1\r\nhost: x\r\ncontent-length: 9999999\r\n\r\n"
+    )
+    assert rig.refused == ["too-large"]
 
 
 @pytest.mark.parametrize(
