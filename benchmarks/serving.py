@@ -4,8 +4,9 @@
 
 Needs wrk (Debian: ``apt-get install wrk``) and an installed penstock. Floor and Penstock are
 measured in turn, one straight after the other, so that a machine whose speed drifts does not
-decide; what counts is the ratio, whose median over the rounds is printed. Server and load have a
-core each where there are two. Default settings: metrics on, access log off.
+decide; what counts is the ratio, whose median over the rounds is printed. Latencies are p50 and
+p99 in milliseconds; ``tails`` is p99 / p50, divided by the floor's own. Server and load have a core
+each where there are two. Default settings: metrics on, access log off.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,9 @@ KEPT_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
     "MALLOC_MMAP_THRESHOLD_": str(HEAP_BLOCK_BYTES),
 }
-TAILS = "p99/p50, to the floor's"
+HEAD = """\
+| workload | tensors | in flight | floor/s | Penstock/s | ratio | floor ms | Penstock ms | tails |
+|---|---|---|---|---|---|---|---|---|"""
 WRK = re.compile(r"(50|99)%\s+([\d.]+)(us|ms|s)")
 UNITS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
@@ -184,8 +187,7 @@ def main() -> None:
         ours += manifests(options.models, folder)
         with server(floor, floor_port) as bare, server(ours, rest_port) as penstock:
             wait_until_ready(penstock)
-            print(f"| workload | tensors | in flight | floor/s | Penstock/s | ratio | {TAILS} |")
-            print("|---|---|---|---|---|---|---|")
+            print(HEAD)
             for workload, path in WORKLOADS.items():
                 if options.only in (None, workload):
                     for payload in payloads():
@@ -226,13 +228,24 @@ def row(
     tails = statistics.median(
         (ours.p99_us / ours.p50_us) / (floor.p99_us / floor.p50_us) for floor, ours in pairs
     )
-    floor_rate = statistics.median(floor.rate for floor, _ in pairs)
-    our_rate = statistics.median(ours.rate for _, ours in pairs)
+    floors, ours = zip(*pairs, strict=True)
     print(
-        f"| {workload} | {payload.name} | {connections} | {floor_rate:.0f} | {our_rate:.0f} "
-        f"| {ratio:.2f} | {tails:.2f} |",
+        f"| {workload} | {payload.name} | {connections} | {rate(floors)} | {rate(ours)} "
+        f"| {ratio:.2f} | {latencies(floors)} | {latencies(ours)} | {tails:.2f} |",
         flush=True,
     )
+
+
+def rate(rounds: Sequence[Measured]) -> str:
+    """The median of the requests per second."""
+    return f"{statistics.median(each.rate for each in rounds):.0f}"
+
+
+def latencies(rounds: Sequence[Measured]) -> str:
+    """The medians of the 50th and the 99th percentile in milliseconds."""
+    p50_us = statistics.median(each.p50_us for each in rounds)
+    p99_us = statistics.median(each.p99_us for each in rounds)
+    return f"{p50_us / 1e3:.2f}, {p99_us / 1e3:.2f}"
 
 
 def wait_until_ready(url: str) -> None:

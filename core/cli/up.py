@@ -23,8 +23,8 @@ PORT = click.IntRange(0, 65535)
 @click.command("up")
 @click.argument("manifests", nargs=-1, type=click.Path(path_type=Path))
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
-@click.option("--rest-port", type=PORT, help="Port of REST; 0 takes a free one.")
-@click.option("--grpc-port", type=PORT, help="Port of gRPC; 0 takes a free one.")
+@click.option("--rest-port", type=PORT, metavar="PORT", help="Port of REST; 0 takes a free one.")
+@click.option("--grpc-port", type=PORT, metavar="PORT", help="Port of gRPC; 0 takes a free one.")
 @click.option(
     "--ready-timeout", type=float, default=300.0, show_default=True, help="Seconds to get ready."
 )

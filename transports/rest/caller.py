@@ -24,8 +24,11 @@ NO_HEADERS: Headers = {}
 JSON_LENGTH: Final = b"inference-header-content-length"
 REQUEST_ID: Final = b"x-request-id"
 
-MEDIA_TYPES: Final = frozenset((b"application/json", b"application/octet-stream"))
-"""What a body of inference may be; the second where binary tensors follow the JSON."""
+MEDIA_TYPES: Final = frozenset(
+    (b"application/json", b"application/octet-stream", b"application/x-www-form-urlencoded")
+)
+"""What a body of inference may say that it is: JSON, JSON with binary tensors behind it, and what
+curl says of any body unless it is told. It is read as JSON in each case."""
 
 
 class Caller(NamedTuple):
