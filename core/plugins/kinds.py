@@ -22,11 +22,15 @@ from penstock.core.plugins.names import HOOK_PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind: its name in hooks (``joins``), one of it in sentences, and its abstract class."""
+    """A kind: its name in hooks (``joins``), one of it in sentences, and its abstract class.
+
+    ``awaits`` names the part that would use it and is not there yet, None when it is.
+    """
 
     name: str
     noun: str
     contract: type
+    awaits: str | None = None
 
     @property
     def hook(self) -> str:
@@ -39,13 +43,13 @@ TRANSPORTS: Final = Kind("transports", "transport", Transport)
 FRONTENDS: Final = Kind("frontends", "front end", FrontEnd)
 SERVER_ADAPTERS: Final = Kind("server_adapters", "server adapter", ServerAdapter)
 LOADERS: Final = Kind("loaders", "loader", Loader)
-FILTERS: Final = Kind("filters", "filter", Filter)
-SORTERS: Final = Kind("sorters", "sorter", Sorter)
+FILTERS: Final = Kind("filters", "filter", Filter, "the scheduler")
+SORTERS: Final = Kind("sorters", "sorter", Sorter, "the scheduler")
 STORAGES: Final = Kind("storages", "storage", ArtifactStorage)
-ROUTERS: Final = Kind("routers", "router", Router)
-SCALERS: Final = Kind("scalers", "scaler", Scaler)
-EXPLAINERS: Final = Kind("explainers", "explainer", Explainer)
-MIDDLEWARES: Final = Kind("middlewares", "middleware", Middleware)
+ROUTERS: Final = Kind("routers", "router", Router, "the proxy")
+SCALERS: Final = Kind("scalers", "scaler", Scaler, "the scheduler")
+EXPLAINERS: Final = Kind("explainers", "explainer", Explainer, "explanations")
+MIDDLEWARES: Final = Kind("middlewares", "middleware", Middleware, "a later version")
 OBSERVERS: Final = Kind("observers", "observer", Observer)
 COMMANDS: Final = Kind("commands", "command", Command)
 

@@ -38,13 +38,18 @@ This page is made from the code: `python -m penstock.core.plugins.reference_page
 
 def reference_page() -> str:
     """The page, as Markdown."""
-    contracts = {kind.hook: kind.contract for kind in KINDS}
+    kinds = {kind.hook: kind for kind in KINDS}
     parts = [_HEAD, _prose(specification).partition("\n\n")[2]]
     for name, function in specified_hooks().items():
         parts += [f"## {name}", f"```python\n{_signature(name, function)}\n```", _prose(function)]
-        if name in contracts:
-            contract = contracts[name]
+        if name in kinds:
+            contract = kinds[name].contract
             parts.append(f"Contract: `{contract.__module__}.{contract.__qualname__}`")
+            if kinds[name].awaits is not None:
+                parts.append(
+                    f"What is registered is made known and checked, and not used yet: that comes "
+                    f"with {kinds[name].awaits}. Start-up warns of it."
+                )
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 

@@ -12,6 +12,7 @@ from penstock.core.contracts.observer import Observer
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.errors import PenstockError
 from penstock.core.plugins.errors import PluginProblem, PluginsError
+from penstock.core.plugins.kinds import KINDS
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.plugins.registry import Registry
 from penstock.core.problems import Problem
@@ -65,14 +66,9 @@ def make_parts(plugins: Plugins) -> Parts:
 
 def _warn_of_idle(plugins: Plugins) -> None:
     """Say what is registered and never called, because what would call it is not there yet."""
-    idle: dict[str, Registry[Any]] = {
-        "filters": plugins.filters,
-        "sorters": plugins.sorters,
-        "routers": plugins.routers,
-        "scalers": plugins.scalers,
-        "explainers": plugins.explainers,
-        "middlewares": plugins.middlewares,
-    }
-    for kind, registry in idle.items():
-        if names := registry.names():
-            _log.warning("%s are not called yet, these have no effect: %s", kind, ", ".join(names))
+    for kind in KINDS:
+        registry: Registry[Any] = getattr(plugins, kind.name)
+        if kind.awaits is not None and (names := registry.names()):
+            _log.warning(
+                "%s are not called yet, these have no effect: %s", kind.name, ", ".join(names)
+            )

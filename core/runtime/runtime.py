@@ -19,7 +19,7 @@ from penstock.core.contracts.gateway import Gateway, ServerMetadata
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
 from penstock.core.dataflow import Dataflow
-from penstock.core.errors import ConflictError, OverloadedError
+from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -125,6 +125,7 @@ class Runtime:
         _log.info("stopped")
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
+        self._refuse_transport()
         parts = make_parts(self._plugins)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
@@ -149,6 +150,14 @@ class Runtime:
         addresses = await self._listen(parts, control, pages)
         self._plugins.started(self._config, addresses)
         return addresses
+
+    def _refuse_transport(self) -> None:
+        kind = self._config.transport.kind
+        if kind != "memory":
+            raise UnsupportedError(
+                f"the transport '{kind}' is not supported yet: pipelines run within one process; "
+                "leave transport.kind out of the config file"
+            )
 
     def _observe(self, parts: Parts) -> Mapping[str, Page]:
         pages: dict[str, Page] = {}

@@ -21,7 +21,12 @@ from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
 from penstock.core.contracts.model import Loader, ModelSpec
 from penstock.core.contracts.observer import Observer
 from penstock.core.control import LoadPolicy
-from penstock.core.errors import ConflictError, NotReadyError, PenstockError
+from penstock.core.errors import (
+    ConflictError,
+    NotReadyError,
+    PenstockError,
+    UnsupportedError,
+)
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.plugins.errors import PluginsError
@@ -412,3 +417,10 @@ async def test_what_was_fetched_is_gone_afterwards(recorder: Recorder) -> None:
         folder = spec.artifacts.parent
         assert await asyncio.to_thread(folder.exists)
     assert not await asyncio.to_thread(folder.exists)
+
+
+async def test_a_transport_that_pipelines_do_not_go_over_is_refused(recorder: Recorder) -> None:
+    plugin = FakeEntryPoint("t", a_plugin(register_transports={"carrier": lambda: None}))
+    runtime = runtime_of(recorder, plugin, transport={"kind": "carrier"})
+    with pytest.raises(UnsupportedError, match="the transport 'carrier' is not supported yet"):
+        await runtime.start()
