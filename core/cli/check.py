@@ -47,7 +47,11 @@ def check_command(manifests: tuple[Path, ...], config: Path | None) -> None:
     if problems:
         raise ProblemsError(problems)
     if not output.is_json:
-        output.console.print(f"[green]{len(read.entries)} resources, nothing is wrong with them[/]")
+        count = len(read.entries)
+        shown = "1 resource, nothing is wrong with it"
+        if count != 1:
+            shown = f"{count or 'no'} resources, nothing is wrong with them"
+        output.console.print(f"[green]{shown}[/]")
 
 
 def _problems_of_plans(read: ManifestSet, plugins: Plugins) -> list[Problem]:

@@ -13,7 +13,7 @@ from penstock.core.manifests.field_check import check_fields
 from penstock.core.manifests.fields import SKIPPED_KINDS
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import Entry, ManifestSet, problem_of
-from penstock.core.manifests.partial import read_rest, sound_findings, take_out
+from penstock.core.manifests.partial import TakenOut, read_rest, sound_findings, take_out
 from penstock.core.manifests.rules import findings_of
 from penstock.core.manifests.seldon import differences_of
 from penstock.core.manifests.set_rules import problems_among
@@ -83,14 +83,14 @@ class _Reader:
             take_out(data, path)
         broken = [problem_of(finding, document) for finding in checked.refused]
         manifest: Manifest | None
-        spoilt: list[KeyPath] = []
+        gone = TakenOut()
         try:
             manifest = kind.model_validate(data, by_alias=True, by_name=False)
         except ValidationError as error:
             broken += problems_of_validation(error, document, kind)
-            manifest, spoilt = read_rest(kind, data, error)
+            manifest, gone = read_rest(kind, data, error)
         if manifest is not None:
-            findings = sound_findings(findings_of(manifest), spoilt)
+            findings = sound_findings(findings_of(manifest), gone)
             broken += [problem_of(finding, document) for finding in findings]
         if isinstance(manifest, Model) and manifest.has_relative_storage:
             if origin.folder is None:

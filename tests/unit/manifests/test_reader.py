@@ -151,6 +151,28 @@ def test_every_problem_of_every_text_at_once(problems: Problems) -> None:
     ]
 
 
+def test_a_step_without_a_readable_name_hides_nothing_elsewhere(problems: Problems) -> None:
+    found = problems(
+        """
+        kind: Pipeline
+        metadata: {name: p}
+        spec:
+          steps:
+          - {model: a}
+          - {name: b c}
+          - {name: d, inputs: [b c, zz]}
+          output: {steps: [d, q]}
+        """
+    )
+    assert [problem.split(";")[0] for problem in found] == [
+        "a.yaml:5:5: spec.steps[0].name: this key is required",
+        "a.yaml:6:12: spec.steps[1].name: 'b c' is no name: letters, digits, '-' and '_' are "
+        "allowed, with a letter or digit at both ends",
+        "a.yaml:7:29: spec.steps[2].inputs[1]: there is no step 'zz' in this pipeline",
+        "a.yaml:8:23: spec.output.steps[1]: there is no step 'q' in this pipeline",
+    ]
+
+
 def test_a_wrong_field_does_not_hide_what_is_wrong_elsewhere(problems: Problems) -> None:
     assert problems(
         """
