@@ -68,11 +68,14 @@ def _box(step: Step, pipeline: str) -> tuple[Line, ...]:
     if step.model is not None and step.model != step.name:
         lines.append(Line(f"model {step.model}"))
     if len(step.inputs) > 1:
-        lines.append(Line(str(step.inputs_join_type)))
+        window = f" within {step.join_window_ms} ms" if step.join_window_ms else ""
+        lines.append(Line(f"{step.inputs_join_type}{window}"))
     lines += _notes(step.inputs, step.tensor_map, pipeline)
     if step.triggers:
         joined = f" ({step.triggers_join_type})" if len(step.triggers) > 1 else ""
         lines.append(Line(f"when{joined} {', '.join(step.triggers)}", "trigger"))
+    if step.retries:
+        lines.append(Line(f"tried again up to {step.retries} times"))
     if step.on_error == "absent":
         lines.append(Line("its failure is absence"))
     return tuple(lines)

@@ -56,7 +56,7 @@ def layered(diagram: Diagram) -> list[list[Node]]:
 def _rows(diagram: Diagram) -> list[int]:
     """The layer of each box: one below the lowest that points at it."""
     rows = [0] * len(diagram.boxes)
-    for _ in diagram.boxes:
+    for _ in range(len(rows) + 1):
         before = list(rows)
         for arrow in diagram.arrows:
             rows[arrow.target] = max(rows[arrow.target], rows[arrow.source] + 1)
