@@ -71,14 +71,21 @@ def _box(step: Step, pipeline: str) -> tuple[Line, ...]:
         window = f" within {step.join_window_ms} ms" if step.join_window_ms else ""
         lines.append(Line(f"{step.inputs_join_type}{window}"))
     lines += _notes(step.inputs, step.tensor_map, pipeline)
-    if step.triggers:
-        joined = f" ({step.triggers_join_type})" if len(step.triggers) > 1 else ""
-        lines.append(Line(f"when{joined} {', '.join(step.triggers)}", "trigger"))
+    lines += _gates(step, pipeline)
     if step.retries:
         lines.append(Line(f"tried again up to {step.retries} times"))
     if step.on_error == "absent":
         lines.append(Line("its failure is absence"))
     return tuple(lines)
+
+
+def _gates(step: Step, pipeline: str) -> list[Line]:
+    """What the step waits for without reading it; a line each, for boxes are to be narrow."""
+    gates = [_short(parse_source(reference, pipeline=pipeline)) for reference in step.triggers]
+    if len(gates) < 2:
+        return [Line(f"when {gate}", "trigger") for gate in gates]
+    texts = [f"when ({step.triggers_join_type})", *(f"  {gate}" for gate in gates)]
+    return [Line(text, "trigger") for text in texts]
 
 
 def _notes(references: Sequence[str], renames: Mapping[str, str], pipeline: str) -> list[Line]:
