@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Protocol, cast
 
 from penstock.core.clock import Clock
@@ -166,9 +167,11 @@ class Dataflow:
         later = False
         for effect in out:  # grows while it is walked
             if type(effect) is Call:
+                index = effect.plan.index
+                if effect.passage.visits[index] is not effect:
+                    continue  # given up since it was asked for
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
                 deployment = passenger.deployment
-                index = effect.plan.index
                 served = deployment.slots[index].served
                 outcome: Tensors | Failed
                 if later:
@@ -193,7 +196,7 @@ class Dataflow:
                                 now_ms = clock()
                                 continue
                             outcome = result
-                    except Exception as error:
+                    except (Exception, asyncio.CancelledError) as error:
                         outcome = failed_of(error)
                     now_ms = clock()
                     if inline is not None and now_ms - began_ms > INLINE_LIMIT_MS:
@@ -235,28 +238,46 @@ class Dataflow:
         task = self._loop.create_task(self._finish(call, result, served))
         call.work = task
         self._tasks.add(task)
+        task.add_done_callback(partial(self._clean_up, call, result, served))
 
     async def _finish(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
         """Wait for one call, and tell the engine how it ended."""
         outcome: Tensors | Failed
         try:
             outcome = await result
-        except asyncio.CancelledError:
-            # Abandoned: the engine has given up the attempt and wants to hear nothing of it.
-            return
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                # Abandoned: the engine has given up the attempt and wants to hear nothing of it.
+                return
+            outcome = failed_of(error)  # the model cancelled something of its own
         except Exception as error:
             outcome = failed_of(error)
         finally:
-            served.release()
-            task = cast("asyncio.Task[None]", call.work)
-            call.work = None
-            self._tasks.discard(task)
+            self._release(call, served)
         now_ms = self._now_ms()
         deployment = cast(Passenger, call.passage.context).deployment
         deployment.tally.steps[call.plan.index].calls.observe(now_ms - call.issued_ms)
         out: Effects = []
         self.engine.done(call, outcome, now_ms, out)
         self._carry_out(out, now_ms)
+
+    def _release(self, call: Call, served: Served) -> None:
+        """Nothing waits for a call any more."""
+        self._tasks.discard(cast("asyncio.Task[None]", call.work))
+        call.work = None
+        served.release()
+
+    def _clean_up(
+        self, call: Call, result: Awaitable[Tensors], served: Served, task: asyncio.Task[None]
+    ) -> None:
+        """A task that is cancelled before it begins never runs, nor does what it would do last."""
+        if call.work is task:
+            self._release(call, served)
+            if isinstance(result, asyncio.Future):
+                result.cancel()
+            elif isinstance(result, Coroutine):
+                result.close()
 
     def _bury(self, letter: DeadLetter) -> None:
         passage = letter.passage
@@ -291,7 +312,7 @@ class Dataflow:
         self._carry_out(out, now_ms)
 
 
-def failed_of(error: Exception) -> Failed:
+def failed_of(error: BaseException) -> Failed:
     """What a call that raised means to the engine.
 
     An error of ours keeps its code; whatever else a model raises is ``step-failed``, and a retry

@@ -27,7 +27,8 @@ class Served:
     async def idle(self) -> None:
         """Return when no call is under way."""
         if self.calls:
-            self._idle = asyncio.Event()
+            if self._idle is None:
+                self._idle = asyncio.Event()
             await self._idle.wait()
 
 

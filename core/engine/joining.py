@@ -101,11 +101,17 @@ def ask(plan: JoinPlan, view: JoinView) -> Decision:
     one broken plug-in must not take the worker down, nor leave a request without an end.
     """
     name = type(plan.strategy).__name__
-
     try:
         decision = cast(object, plan.strategy.decide(view))
     except Exception as error:
         return Skip(f"the join {name} raised {type(error).__name__}: {error}", (), "join-error")
+    try:
+        return _lawful(decision, view, name)
+    except TypeError:  # what is in it is not of the types that it has, as in Run(0)
+        return Skip(f"the join {name} answered {decision!r}", (), "join-error")
+
+
+def _lawful(decision: object, view: JoinView, name: str) -> Decision:
     if isinstance(decision, Run):
         chosen = decision.indexes
         wrong = [

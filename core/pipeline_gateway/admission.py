@@ -36,6 +36,7 @@ class Admission:
     """Lets requests into their pipelines within the limits, in the order in which they came."""
 
     __slots__ = (
+        "_admitting",
         "_clock",
         "_dataflow",
         "_empty",
@@ -58,6 +59,7 @@ class Admission:
         self._limits = limits
         self._identities = Identities(clock, secrets.randbits)
         self._waiting: deque[Submission] = deque()
+        self._admitting = False
         self._open = False
         self._opened_before = False
         self._empty: asyncio.Event | None = None
@@ -79,7 +81,8 @@ class Admission:
     async def drain(self) -> None:
         """Return when nothing is under way and nothing waits."""
         while self._engine.open_passages or self._waiting:
-            self._empty = asyncio.Event()
+            if self._empty is None or self._empty.is_set():
+                self._empty = asyncio.Event()
             await self._empty.wait()
 
     def submit(
@@ -124,16 +127,25 @@ class Admission:
 
     def admit_next(self) -> None:
         """A place is free: the first that waits comes in."""
-        while self._waiting and self._engine.open_passages < self._limits.in_flight:
-            submission = self._waiting.popleft()
-            timer, submission.waiting = submission.waiting, None
-            assert timer is not None, "who waits has a timer"
-            left_ms = (timer.when() - asyncio.get_running_loop().time()) * 1000.0
-            timer.cancel()
-            now_ms = self._clock.now_ms()
-            submission.begin(self._dataflow, now_ms, now_ms + left_ms)
+        if self._waiting and not self._admitting:
+            # Who is answered at once makes place again, from within: the loop sees to that.
+            self._admitting = True
+            try:
+                while self._waiting and self._engine.open_passages < self._limits.in_flight:
+                    self._admit(self._waiting.popleft())
+            finally:
+                self._admitting = False
         if self._empty is not None and not self._engine.open_passages and not self._waiting:
             self._empty.set()
+
+    def _admit(self, submission: Submission) -> None:
+        timer, submission.waiting = submission.waiting, None
+        assert timer is not None, "who waits has a timer"
+        left_ms = (timer.when() - asyncio.get_running_loop().time()) * 1000.0
+        timer.cancel()
+        now_ms = self._clock.now_ms()
+        submission.begin(self._dataflow, now_ms, now_ms + left_ms)
+        submission.deployment.close_one()
 
     def stop_waiting(self, submission: Submission, error: PenstockError) -> None:
         """A request whose turn has not come ends with ``error``."""
@@ -141,6 +153,7 @@ class Admission:
             submission.waiting.cancel()
             submission.waiting = None
             self._waiting.remove(submission)
+            submission.deployment.close_one()
             self._metrics.refuse(error.code)
             submission.reply(error)
             self.admit_next()
@@ -154,6 +167,8 @@ class Admission:
             submission.timeout_ms / 1000.0, self.stop_waiting, submission, error
         )
         self._waiting.append(submission)
+        # Who waits for its turn is under way as well: its version must not go before.
+        submission.deployment.open += 1
 
     def _overloaded(self) -> OverloadedError:
         return OverloadedError(

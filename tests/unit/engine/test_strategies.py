@@ -41,6 +41,20 @@ class Greedy(JoinStrategy):
         return Run((0, 1))
 
 
+class Careless(JoinStrategy):
+    """Forgets the comma of a tuple of one."""
+
+    def decide(self, view: JoinView) -> Decision:
+        return Run(0)  # type: ignore[arg-type]  # the mistake
+
+
+class Vague(JoinStrategy):
+    """Waits until nobody knows when."""
+
+    def decide(self, view: JoinView) -> Decision:
+        return Wait("soon")  # type: ignore[arg-type]  # the mistake
+
+
 class Backwards(JoinStrategy):
     """Names the sources in the wrong order."""
 
@@ -67,7 +81,7 @@ def test_strategy_that_never_decides_is_ended() -> None:
     assert in_time.at("c.inputs") == 11.0
 
 
-@pytest.mark.parametrize("join", [Broken, Greedy])
+@pytest.mark.parametrize("join", [Broken, Greedy, Careless, Vague])
 def test_strategy_that_breaks_the_contract_skips_and_says_so(join: type[JoinStrategy]) -> None:
     outcome = ran(joined("wrong"), wrong=join)
     assert isinstance(outcome.answer, Absent)
