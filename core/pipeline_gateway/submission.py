@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply, Ticket
@@ -11,6 +12,8 @@ from penstock.core.engine import Answer, Passage
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Absent, Failed, Headers
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from penstock.core.pipeline_gateway.admission import Admission
@@ -103,7 +106,11 @@ class Submission(Ticket):
             result = NoOutputError(body.reason, details=answer.details)
         code = "ok" if type(result) is InferenceResponse else result.code  # type: ignore[union-attr]
         self.deployment.tally.count_answer(code, now_ms - answer.passage.opened_ms)
-        self.reply(result)
+        try:
+            self.reply(result)
+        except Exception:
+            # It must not raise; were it let through, others would lose their answers as well.
+            logger.exception("the answer to request %s could not be given", self._identity)
 
     def closed(self) -> None:
         """Nothing of the request is under way: somebody else may come in."""

@@ -184,3 +184,18 @@ async def test_who_waits_for_a_turn_is_under_way() -> None:
     await asyncio.wait_for(idle, PATIENCE_S)
     assert sorted(process.replies) == ["cancelled", "ok", "ok"]
     assert staying.identity
+
+
+async def test_a_reply_that_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    process = Process(GatewayLimits())
+    process.model("quick", echo())
+
+    def reply(answer: InferenceResponse | PenstockError) -> None:
+        raise RuntimeError("the caller's own mistake")
+
+    request = InferenceRequest(None, (tensor("x"),))
+    process.gateway.resolve("quick").submit(request, {}, None, reply)
+    assert "could not be given" in caplog.text
+    assert process.dataflow.open_passages == 0
+    process.ask("quick")
+    assert process.replies == ["ok"]
