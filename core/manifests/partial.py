@@ -44,24 +44,29 @@ def read_rest(
     is no manifest.
     """
     gone = TakenOut()
-    while True:
-        changed = False
-        for details in error.errors(include_url=False, include_context=False):
-            path: KeyPath = details["loc"]
-            if _is_name_of_item(path):
-                changed |= _name_anew(data, path, gone)
-                continue
-            if details["type"] == "missing":
-                path = path[:-1]
-            if len(path) > 1 and take_out(data, path):
-                gone.sections.append(path[:-1])
-                changed = True
-        if not changed:
-            return None, gone
-        try:
-            return kind.model_validate(data, by_alias=True, by_name=False), gone
-        except ValidationError as again:
-            error = again
+    try:
+        while True:
+            changed = False
+            for details in error.errors(include_url=False, include_context=False):
+                path: KeyPath = details["loc"]
+                if _is_name_of_item(path):
+                    changed |= _name_anew(data, path, gone)
+                    continue
+                if details["type"] == "missing":
+                    path = path[:-1]
+                if len(path) > 1 and take_out(data, path):
+                    gone.sections.append(path[:-1])
+                    changed = True
+            if not changed:
+                return None, gone
+            try:
+                return kind.model_validate(data, by_alias=True, by_name=False), gone
+            except ValidationError as again:
+                error = again
+    finally:
+        # It leads to this frame by a way that the garbage collector cannot follow (pydantic's
+        # errors are not Python objects within): what the frame held would be kept for ever.
+        del error
 
 
 def sound_findings(findings: Iterable[Finding], gone: TakenOut) -> list[Finding]:
