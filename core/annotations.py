@@ -90,14 +90,29 @@ def outputs_of(hint: Any) -> tuple[TensorSpec, ...] | None:
 
 
 def without_none(hint: Any) -> tuple[Any, bool]:
-    """``X`` and true for ``X | None``, else the annotation itself and false."""
+    """``X`` and true for ``X | None``, else the annotation itself and false; written out."""
+    hint = written_out(hint)
     if get_origin(hint) not in (Union, types.UnionType):
         return hint, False
     members = get_args(hint)
     others = [member for member in members if member is not type(None)]
     if len(others) == 1 and len(members) == 2:
-        return others[0], True
+        return written_out(others[0]), True
     return hint, type(None) in members
+
+
+def written_out(hint: Any) -> Any:
+    """What an alias of the statement ``type`` (PEP 695) stands for, any other annotation itself.
+
+    From numpy 2.5 on, which is for Python 3.12 and later, ``NDArray`` is such an alias.
+    """
+    while True:
+        arguments = get_args(hint)
+        alias = get_origin(hint) if arguments else hint
+        value = getattr(alias, "__value__", None)
+        if value is None:
+            return hint
+        hint = value[arguments] if arguments else value
 
 
 def says_something(specs: Mapping[str, TensorSpec]) -> bool:

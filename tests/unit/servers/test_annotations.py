@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired, Required, TypedDict
+from typing import Annotated, Any, NotRequired, Required, TypedDict, TypeVar
 
 import ml_dtypes
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typing_extensions import TypeAliasType
 
 from penstock import Shape
 from penstock.core.annotations import AnnotationError, hints_of, outputs_of, tensor_of
@@ -47,6 +48,29 @@ class Scores(Loose):
     ],
 )
 def test_what_an_annotation_says(
+    hint: Any, datatype: str | None, shape: tuple[Any, ...] | None, optional: bool
+) -> None:
+    assert tensor_of("x", hint) == TensorSpec("x", datatype, shape, optional)
+
+
+Element = TypeVar("Element", bound=np.generic)
+Floats = TypeAliasType("Floats", np.ndarray[Any, np.dtype[np.float32]])
+Arrays = TypeAliasType("Arrays", np.ndarray[Any, np.dtype[Element]], type_params=(Element,))
+Rows = TypeAliasType("Rows", Annotated[Arrays[np.int8], Shape("n", 4)])
+Maybe = TypeAliasType("Maybe", Arrays[np.bool_] | None)
+
+
+@pytest.mark.parametrize(
+    ("hint", "datatype", "shape", "optional"),
+    [
+        (Floats, "FP32", None, False),
+        (Arrays[np.float64], "FP64", None, False),
+        (Rows, "INT8", ("n", 4), False),
+        (Maybe, "BOOL", None, True),
+        (Annotated[Floats, Shape(2)] | None, "FP32", (2,), True),
+    ],
+)
+def test_aliases_of_the_statement_type_are_written_out(
     hint: Any, datatype: str | None, shape: tuple[Any, ...] | None, optional: bool
 ) -> None:
     assert tensor_of("x", hint) == TensorSpec("x", datatype, shape, optional)
