@@ -72,6 +72,8 @@ def _problems_of_plans(read: ManifestSet, plugins: Plugins) -> list[Problem]:
 def _print_drawings(output: Output, read: ManifestSet) -> None:
     from rich.text import Text
 
+    # In a file, or in a pipe to a pager that scrolls, a line may be as long as it likes.
+    columns = output.console.width if output.console.is_terminal else None
     for name, pipeline in read.pipelines.items():
         output.console.print(Text(f"\npipeline {name}", style="bold"))
-        output.console.print(pipeline_drawing(pipeline))
+        output.console.print(pipeline_drawing(pipeline, columns))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from penstock.core.references import Source, parse_source
 from penstock.core.render.diagram import Arrow, Diagram, Line
 from penstock.core.render.drawing import drawn
+from penstock.core.render.outline import outlined
 from penstock.core.resources import Pipeline, Step
 
 if TYPE_CHECKING:
@@ -51,12 +52,16 @@ def pipeline_diagram(pipeline: Pipeline) -> Diagram:
     return Diagram(tuple(boxes), tuple(arrows))
 
 
-def pipeline_drawing(pipeline: Pipeline) -> Text:
-    """The diagram, drawn in the terminal's colours."""
+def pipeline_drawing(pipeline: Pipeline, columns: int | None = None) -> Text:
+    """The diagram in the terminal's colours; a list where ``columns`` are too few to draw it."""
     from rich.text import Text
 
+    diagram = pipeline_diagram(pipeline)
+    rows = drawn(diagram)
+    if columns is not None and max(map(len, rows)) > columns:
+        rows = outlined(diagram)
     text = Text()
-    for row in drawn(pipeline_diagram(pipeline)):
+    for row in rows:
         for cell in row:
             text.append(cell.text, style=_STYLES[cell.tone])
         text.append("\n")

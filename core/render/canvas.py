@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from rich.cells import cell_len
+
 from penstock.core.render.diagram import Tone
 
 UP: Final = 1
@@ -15,8 +17,20 @@ _SOLID: Final = " ╵╶╰╷│╭├╴╯─┴╮┤┬┼"
 _DASHED: Final = {UP: "╎", DOWN: "╎", UP | DOWN: "╎", LEFT: "╌", RIGHT: "╌", LEFT | RIGHT: "╌"}
 
 
+def printable(text: str) -> str:
+    """The text, with a mark for each character that would do something to a terminal."""
+    return "".join(
+        letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text
+    )
+
+
+def width_of(text: str) -> int:
+    """How many columns of a terminal the text takes: letters take one, two or none."""
+    return sum(map(cell_len, printable(text)))
+
+
 class Cell(NamedTuple):
-    """One character, and what it is part of."""
+    """What stands in one column, and what it is part of; empty beside a letter of two columns."""
 
     text: str
     tone: Tone
@@ -38,9 +52,15 @@ class Canvas:
         self._text: dict[tuple[int, int], Cell] = {}
 
     def text(self, row: int, column: int, text: str, tone: Tone) -> None:
-        """Write over whatever is there."""
-        for offset, character in enumerate(text):
-            self._text[row, column + offset] = Cell(character, tone)
+        """Write over whatever is there, over as many columns as :func:`width_of` says."""
+        for letter in printable(text):
+            width = cell_len(letter)
+            if width == 0 and (row, column - 1) in self._text:
+                before = self._text[row, column - 1]
+                self._text[row, column - 1] = Cell(before.text + letter, before.tone)
+            for offset in range(width):
+                self._text[row, column + offset] = Cell("" if offset else letter, tone)
+            column += width
 
     def vertical(self, line: int, column: int, top: int, bottom: int, dashed: bool) -> None:
         """A piece of the line from the middle of row ``top`` to that of row ``bottom``."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from penstock.core.render.canvas import Canvas, Cell
+from penstock.core.render.canvas import Canvas, Cell, width_of
 from penstock.core.render.columns import placed
 from penstock.core.render.diagram import Diagram, Tone
 from penstock.core.render.diagram import Line as TextLine
@@ -66,7 +66,7 @@ class _Drawing:
         if node.box is None:
             return 1
         incoming = sum(arrow.target == node.box for arrow in self._diagram.arrows)
-        text = max(len(line.text) for line in self._text(node))
+        text = max(width_of(line.text) for line in self._text(node))
         # Odd, so that there is a middle.
         return (max(text, PORT_GAP * (incoming - 1) + 1, 3) + 4) | 1
 
@@ -91,7 +91,7 @@ class _Drawing:
         canvas.text(top, left, f"╭{'─' * (width - 2)}╮", "plain")
         for row, said in enumerate(self._text(node), top + 1):
             canvas.text(row, left, "│", "plain")
-            canvas.text(row, left + 2, said.text.ljust(width - 4), said.tone)
+            canvas.text(row, left + 2, said.text, said.tone)
             canvas.text(row, left + width - 1, "│", "plain")
         canvas.text(bottom, left, f"╰{'─' * (width - 2)}╯", "plain")
         for line in node.lines:
@@ -128,9 +128,14 @@ class _Drawing:
                 (line for line in lines if any(target is node for target in line.targets)),
                 key=self._start,
             )
+            taken: set[int] = set()
             columns = self._arrivals(node, [self._start(line) for line in arriving])
-            for line, column in zip(arriving, columns, strict=True):
-                arrivals[id(line), id(node)] = self._beside_others(node, line, column, starts)
+            for line, wanted in zip(arriving, columns, strict=True):
+                column = _beside_others(wanted, id(line), starts, taken)
+                taken.add(column)
+                arrivals[id(line), id(node)] = column
+                if node.box is None:
+                    self._left[id(node)] = column
         for line in lines:
             ends = [arrivals[id(line), id(target)] for target in line.targets]
             routes[id(line)].ends = ends
@@ -150,11 +155,13 @@ class _Drawing:
             columns.append(max(least, min(start, most)))
         return columns
 
-    def _beside_others(self, node: Node, line: Line, column: int, starts: dict[int, int]) -> int:
-        """A column under which no other line leaves, so that two lines never lie on each other."""
-        if node.box is None or starts.get(column) in (None, id(line)):
+
+def _beside_others(wanted: int, line: int, starts: Mapping[int, int], taken: set[int]) -> int:
+    """A column under which no other line leaves, so that two lines never lie on each other."""
+    for column in (wanted, wanted + 1, wanted - 1):
+        if column not in taken and starts.get(column) in (None, line):
             return column
-        return column + 1
+    return wanted
 
 
 def _assign_tracks(routes: Sequence[_Route]) -> int:

@@ -51,6 +51,18 @@ def test_what_only_gates_is_dashed() -> None:
     assert "╎" in drawing or "╌" in drawing
 
 
+@pytest.mark.parametrize(
+    ("name", "columns"),
+    [("plain", 5), ("größe", 5), ("gro\u0308sse", 6), ("大小", 4), ("a\x1bb\nc", 5)],
+    ids=["ascii", "umlaut", "combining", "wide", "control"],
+)
+def test_a_box_fits_its_text_whatever_its_letters(name: str, columns: int) -> None:
+    rows = drawn(Diagram(((Line(name, "title"), Line("x" * 9)),), ()))
+    assert [len(row) for row in rows] == [13] * 4
+    text = "".join(cell.text for cell in rows[1])
+    assert text == f"│ {name} ".translate({27: "�", 10: "�"}) + " " * (9 - columns) + "│"
+
+
 def test_a_circle_is_no_diagram() -> None:
     with pytest.raises(ValueError, match="circle"):
         drawn(diagram("a b", "a>b", "b>a"))
