@@ -20,7 +20,14 @@ from harness.simulation import (
     scripted,
 )
 from harness.simulation import tensor as token_tensor
-from penstock.core.contracts.join import JoinStrategy
+from penstock.core.contracts.join import (
+    JoinStrategy,
+    JoinView,
+    Run,
+    Skip,
+    SourceState,
+    SourceView,
+)
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.resources import Pipeline
@@ -30,6 +37,33 @@ Ends: TypeAlias = tuple[str, ...]
 
 ENDS = st.lists(st.sampled_from(["value", "absent", "failed", "never"]), min_size=1, max_size=4)
 DEADLINE_MS = 1000.0
+
+
+@st.composite
+def views(draw: st.DrawFn) -> JoinView:
+    """A join as its strategy may be shown it, in the middle of a visit or at the window's end."""
+    ended: list[SourceState] = draw(
+        st.lists(st.sampled_from(list(SourceState)), min_size=1, max_size=4)
+    )
+    sources = tuple(
+        SourceView(f"s{i}.outputs", state, None, None, (), None)
+        if state is SourceState.OPEN
+        else SourceView(
+            f"s{i}.outputs",
+            state,
+            float(draw(st.integers(0, 9))),
+            draw(st.integers(1, 4)),
+            (token_tensor("y"),) if state is SourceState.VALUE else (),
+            Failed("step-failed", "told", "s") if state is SourceState.FAILED else None,
+        )
+        for i, state in enumerate(ended)
+    )
+    window_end_ms = draw(st.sampled_from([None, 9.0, 50.0]))
+    ends_now = window_end_ms == 9.0
+    return JoinView(sources, 0.0, 9.0, window_end_ms, ends_now, DEADLINE_MS)
+
+
+VIEWS = views()
 
 
 def reaction(end: str, after_ms: float, *, twice: bool = False) -> Reaction:
@@ -105,6 +139,39 @@ class JoinLaws:
         outcome = simulation.begin(plan, (token_tensor("x"),), deadline_ms=DEADLINE_MS)
         simulation.run()
         return outcome
+
+    @law(view=VIEWS)
+    def test_same_view_gets_the_same_answer(self, view: JoinView) -> None:
+        strategy = type(self).make()
+        assert strategy.decide(view) == strategy.decide(view) == type(self).make().decide(view)
+
+    @law(view=VIEWS)
+    def test_decision_stands_on_what_is_there(self, view: JoinView) -> None:
+        decision = type(self).make().decide(view)
+        if isinstance(decision, Run):
+            assert decision.indexes
+            assert set(decision.indexes) <= set(view.having(SourceState.VALUE))
+            assert len(set(decision.indexes)) == len(decision.indexes)
+        elif isinstance(decision, Skip):
+            assert decision.reason
+            assert set(decision.because or ()) <= set(range(len(view.sources)))
+        else:
+            assert not view.window_ended
+            in_future = decision.until_ms is not None and decision.until_ms > view.now_ms
+            assert in_future or view.having(SourceState.OPEN)
+
+    @law(view=VIEWS, later_ms=st.integers(1, 100))
+    def test_only_states_are_read_where_that_is_declared(
+        self, view: JoinView, later_ms: int
+    ) -> None:
+        if not type(self).make().reads_states_only:
+            return
+        bare = tuple(
+            SourceView(source.reference, source.state, None, None, (), None)
+            for source in view.sources
+        )
+        later = view._replace(sources=bare, opened_ms=later_ms, now_ms=later_ms, deadline_ms=1e9)
+        assert type(self).make().decide(later) == type(self).make().decide(view)
 
     @law(ends=ENDS, data=st.data(), window_ms=st.sampled_from([0, 2, 50]))
     def test_one_visit_has_one_outcome(

@@ -1,11 +1,14 @@
 """The oracle against cases that were worked out by hand from DATAFLOW.md and its own README."""
 
+import ast
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import oracle
 from oracle.interpreter import interpret
 from oracle.model import (
     Attempt,
@@ -586,3 +589,20 @@ def test_every_drawn_graph_would_be_loaded(graph: Graph) -> None:
             earlier |= {f"{of.name}.inputs", f"{of.name}.outputs"}
         else:
             assert all(resolve(graph, reference).port != "inputs" for reference in of.steps)
+
+
+# Independence
+
+
+def test_the_oracle_imports_nothing_of_what_it_is_to_judge() -> None:
+    allowed = {"collections", "dataclasses", "heapq", "hypothesis", "itertools", "typing", "oracle"}
+    for path in sorted(Path(oracle.__file__).parent.glob("**/*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert node.level == 0, f"{path.name} imports by a relative path"
+                names = [node.module or ""]
+            else:
+                continue
+            assert {name.partition(".")[0] for name in names} <= allowed, path.name

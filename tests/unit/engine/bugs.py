@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
+import importlib.abc
+import importlib.machinery
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -139,6 +140,87 @@ BUGS = (
         "outer",
         "        if failed:\n",
         "        if failed and not view.having(SourceState.OPEN):\n",
+    ),
+    Bug(
+        "a retry is begun although the request has ended",
+        "engine",
+        "effects",
+        "return self.passage.visits[self.plan.index] is self",
+        "return self.attempt > 1 or self.passage.visits[self.plan.index] is self",
+    ),
+    Bug(
+        "there is one retry less than written",
+        "engine",
+        "engine",
+        "if call.attempt > step.retries:",
+        "if call.attempt >= step.retries:",
+    ),
+    Bug(
+        "only the first attempt has a timeout",
+        "engine",
+        "engine",
+        "                call.issued_ms = now_ms\n                if call.plan.timeout_ms is not None:",
+        "                call.issued_ms = now_ms\n                if False:",
+    ),
+    Bug(
+        "a window ends only when the next record comes",
+        "engine",
+        "engine",
+        "            self._wake(gate, gate.window_end_ms)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "the window begins anew with each record",
+        "engine",
+        "joining",
+        "    plan = state.plan\n    window_ended =",
+        "    plan = state.plan\n"
+        "    if gate.window_end_ms is not None and now_ms < gate.window_end_ms:\n"
+        "        gate.window_end_ms = now_ms + gate.consumer.window_ms\n"
+        "    window_ended =",
+    ),
+    Bug(
+        "triggers that say skip are overlooked",
+        "engine",
+        "joining",
+        "    if isinstance(triggers, Skip):\n        return triggers\n",
+        "",
+    ),
+    Bug(
+        "a cancelled request leaves the steps that were called",
+        "engine",
+        "engine",
+        "            if type(visit) is Ended:\n",
+        "            if type(visit) is Ended or (passage.cancelled and type(visit) is Call):\n",
+    ),
+    Bug(
+        "a cancelled request leaves dead letters",
+        "engine",
+        "engine",
+        "            if not passage.cancelled:\n                out.extend(",
+        "            if passage.plan:\n                out.extend(",
+    ),
+    Bug(
+        "the failure of a source is turned into absence",
+        "engine",
+        "engine",
+        "            self._end_unrun(passage, consumer, failed, flow, out)\n",
+        '            marker = Absent("no") if consumer.failure_is_absence else failed\n'
+        "            self._end_unrun(passage, consumer, marker, flow, out)\n",
+    ),
+    Bug(
+        "any takes but the first of an instant",
+        "joins",
+        "any",
+        "return Run(values)",
+        "return Run(values[:1])",
+    ),
+    Bug(
+        "any fails as soon as a source has failed",
+        "joins",
+        "any",
+        "if view.having(SourceState.OPEN):",
+        "if view.having(SourceState.OPEN) and not view.having(SourceState.FAILED):",
     ),
 )
 

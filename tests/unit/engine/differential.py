@@ -45,6 +45,8 @@ def manifest(graph: Graph) -> Pipeline:
     steps: list[dict[str, Any]] = [
         {
             "name": step.name,
+            # Models are shared by neighbours, and nothing shall come of it.
+            "model": f"m{number // 2}",
             "inputs": list(step.inputs),
             "inputsJoinType": step.join,
             "triggers": list(step.triggers),
@@ -56,7 +58,7 @@ def manifest(graph: Graph) -> Pipeline:
             "timeoutMs": step.timeout_ms,
             "onError": step.on_error,
         }
-        for step in graph.steps
+        for number, step in enumerate(graph.steps)
     ]
     spec: dict[str, Any] = {"steps": steps}
     if graph.output is not None:

@@ -1,0 +1,187 @@
+"""One process without front ends in virtual time: gateway, driver, engine, and scripted models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from harness.joins import Joins
+from harness.simulation import tensor
+from penstock.core.clock import VirtualClock
+from penstock.core.contracts.gateway import ServerMetadata, Ticket
+from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.dataflow import Dataflow
+from penstock.core.errors import (
+    CancelledRequestError,
+    NotFoundError,
+    OverloadedError,
+    PenstockError,
+)
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.plan.compiler import compile_model, compile_pipeline
+from penstock.core.records import Tensors
+from penstock.core.resources import Pipeline
+
+Way: TypeAlias = Literal[
+    "now", "busy", "raises", "cancels", "after", "fails", "never", "deaf", "cancelled"
+]
+
+
+class Act(NamedTuple):
+    """How one call of a model goes.
+
+    At once: ``now`` answers, ``busy`` too but holds the loop up before, ``raises`` an error,
+    ``cancels`` raises what would cancel us. Later: ``after`` answers, ``fails``, ``never`` does
+    not end, ``deaf`` answers though it was cancelled, ``cancelled`` awaits what is cancelled, and
+    not by us.
+    """
+
+    way: Way
+    after_ms: float = 0.0
+
+
+class ScriptedModel(ModelInstance):
+    """Goes through a list of acts, one for each call; the last one repeats."""
+
+    def __init__(self, world: GatewayWorld, acts: Sequence[Act]) -> None:
+        super().__init__()
+        self._world = world
+        self._acts = acts
+        self._calls = 0
+
+    def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
+        act = self._acts[min(self._calls, len(self._acts) - 1)]
+        self._calls += 1
+        self._world.note(f"call {call.origin.identity}")
+        if act.way == "busy":
+            self._world.clock.advance(act.after_ms)
+        if act.way == "raises":
+            raise OverloadedError("a model raised")
+        if act.way == "cancels":
+            raise asyncio.CancelledError
+        return self._answer() if act.way in ("now", "busy") else self._later(act)
+
+    def _answer(self) -> Tensors:
+        return (tensor("y"),)
+
+    async def _later(self, act: Act) -> Tensors:
+        end_s = asyncio.get_running_loop().time() + act.after_ms / 1000.0
+        while True:
+            try:
+                await asyncio.sleep(end_s - asyncio.get_running_loop().time())
+                break
+            except asyncio.CancelledError:
+                if act.way != "deaf":
+                    raise
+        if act.way == "never":
+            await asyncio.get_running_loop().create_future()
+        if act.way == "fails":
+            raise OverloadedError("a model failed")
+        if act.way == "cancelled":
+            raise asyncio.CancelledError
+        return self._answer()
+
+
+class Caller:
+    """One request, and what came back; ``then`` is what the caller does within the reply."""
+
+    def __init__(self, world: GatewayWorld, then: Callable[[Caller], None] | None = None) -> None:
+        self._world = world
+        self._then = then
+        self.replies: list[InferenceResponse | PenstockError] = []
+        self.ticket: Ticket | None = None
+        self.version = ""
+
+    def send(self, name: str, timeout_ms: float | None = None) -> None:
+        """Submit the request to whatever ``name`` means now."""
+        gateway = self._world.gateway
+        try:
+            target = gateway.resolve(name)
+        except NotFoundError as error:
+            self._reply(error)
+            return
+        (self.version,) = gateway.metadata(target).versions
+        request = InferenceRequest(None, (tensor("x"),))
+        self.ticket = target.submit(request, {}, timeout_ms, self._reply)
+
+    def cancel(self) -> None:
+        """Go away, if the request was sent."""
+        if self.ticket is not None:
+            self.ticket.cancel()
+
+    def _reply(self, reply: InferenceResponse | PenstockError) -> None:
+        self.replies.append(reply)
+        if self.ticket is not None and isinstance(reply, CancelledRequestError):
+            self._world.note(f"end {self.ticket.identity}")
+        if self._then is not None:
+            then, self._then = self._then, None
+            then(self)
+
+
+class GatewayWorld:
+    """The process. ``log`` has what happened in order: calls by identity."""
+
+    def __init__(self, clock: VirtualClock, limits: GatewayLimits, most_per_model: int) -> None:
+        self.clock = clock
+        self.log: list[str] = []
+        self.metrics = Metrics()
+        self.models = ModelGateway()
+        self.dataflow = Dataflow(
+            self.models, self.metrics, clock, most_per_model=most_per_model, jitter=lambda: 0.5
+        )
+        self.dataflow.start()
+        self.gateway = PipelineGateway(
+            self.dataflow, self.metrics, clock, limits, ServerMetadata("penstock", "0", ())
+        )
+        self.gateway.open_intake()
+        self.callers: list[Caller] = []
+        self.left: list[tuple[str, int]] = []
+        self.retired: list[ModelInstance] = []
+        self._versions: dict[str, int] = {}
+        self._instances: dict[str, ModelInstance] = {}
+
+    def note(self, event: str) -> None:
+        """Remember what happened."""
+        self.log.append(event)
+
+    def model(self, name: str, acts: Sequence[Act]) -> None:
+        """Serve a new version of a model."""
+        if name in self._instances:
+            self.retired.append(self._instances[name])
+        instance = self._instances[name] = ScriptedModel(self, acts)
+        self.models.publish(name, self._next_version(name), instance)
+
+    def withdraw(self, name: str) -> None:
+        """Serve a model no more."""
+        if name in self._instances:
+            self.retired.append(self._instances.pop(name))
+            self.models.withdraw(name, "it was withdrawn")
+
+    def alone(self, name: str) -> None:
+        """Have a model be called by its own name as well."""
+        self.gateway.set_model(compile_model(name, 1, Joins()), None)
+
+    def pipeline(self, name: str, spec: dict[str, Any]) -> None:
+        """Serve a new version of a pipeline."""
+        self._leave(name)
+        pipeline = Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
+        version = self._next_version(name)
+        plan = compile_pipeline(pipeline, version, Joins(), record="none")
+        self.gateway.set_pipeline(plan, None)
+
+    def remove(self, name: str) -> None:
+        """Delete a pipeline."""
+        self._leave(name)
+        self.gateway.remove("pipeline", name)
+
+    def _leave(self, name: str) -> None:
+        if name in self._versions:
+            self.left.append((name, self._versions[name]))
+
+    def _next_version(self, name: str) -> int:
+        version = self._versions[name] = self._versions.get(name, 0) + 1
+        return version

@@ -1,0 +1,50 @@
+"""Identities of requests: ULIDs that sort in the order in which they were made."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.core.clock import VirtualClock
+from penstock.core.identity import Identities
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def identities(start_ms: float = 0.0) -> tuple[Identities, VirtualClock]:
+    clock = VirtualClock(start_ms)
+    return Identities(clock, random.Random(1).getrandbits), clock
+
+
+def test_first_ten_characters_are_the_time() -> None:
+    # The example of the specification: 01ARYZ6S41 is 1469918176385 ms.
+    made, _ = identities(1469918176385.7)
+    identity = made.next()
+    assert len(identity) == 26
+    assert identity[:10] == "01ARYZ6S41"
+    assert set(identity) <= set(ALPHABET)
+
+
+def test_identities_of_one_moment_differ_and_sort() -> None:
+    made, _ = identities()
+    several = [made.next() for _ in range(5000)]
+    assert several == sorted(set(several))
+
+
+@settings(max_examples=50)
+@given(st.lists(st.floats(-3.0, 3.0), min_size=1, max_size=60))
+def test_they_sort_as_they_were_made_also_when_a_time_is_older(steps: list[float]) -> None:
+    made, _ = identities()
+    now_ms, several = 1000.0, []
+    for step_ms in steps:
+        now_ms = max(0.0, now_ms + step_ms)
+        several.append(made.next(now_ms))
+    assert several == sorted(set(several))
+
+
+def test_two_processes_do_not_meet() -> None:
+    clock = VirtualClock(1e12)
+    one, other = (Identities(clock, random.Random(seed).getrandbits) for seed in (1, 2))
+    assert not {one.next() for _ in range(100)} & {other.next() for _ in range(100)}
