@@ -95,6 +95,8 @@ class Caller:
         self.replies: list[InferenceResponse | PenstockError] = []
         self.ticket: Ticket | None = None
         self.version = ""
+        self._due_ms = float("inf")
+        self._ended_at: int | None = None
 
     def send(self, name: str, timeout_ms: float | None = None) -> None:
         """Submit the request to whatever ``name`` means now."""
@@ -106,27 +108,41 @@ class Caller:
             return
         (self.version,) = gateway.metadata(target).versions
         request = InferenceRequest(None, (tensor("x"),))
+        deadline_ms = self._world.deadline_ms
+        within_ms = deadline_ms if timeout_ms is None else min(timeout_ms, deadline_ms)
+        self._due_ms = self._world.clock.now_ms() + within_ms
         self.ticket = target.submit(request, {}, timeout_ms, self._reply)
+        if self._ended_at is not None:
+            self._note_end(self.ticket)
 
     def cancel(self) -> None:
         """Go away, if the request was sent."""
         if self.ticket is not None:
             self.ticket.cancel()
 
+    def _note_end(self, ticket: Ticket) -> None:
+        # The reply may come within submit(), before we are told the identity.
+        assert self._ended_at is not None
+        self._world.log.insert(self._ended_at, f"end {ticket.identity}")
+
     def _reply(self, reply: InferenceResponse | PenstockError) -> None:
         self.replies.append(reply)
-        if self.ticket is not None and isinstance(reply, CancelledRequestError):
-            self._world.note(f"end {self.ticket.identity}")
+        late = self._world.clock.now_ms() >= self._due_ms
+        if late or isinstance(reply, CancelledRequestError):
+            self._ended_at = len(self._world.log)
+            if self.ticket is not None:
+                self._note_end(self.ticket)
         if self._then is not None:
             then, self._then = self._then, None
             then(self)
 
 
 class GatewayWorld:
-    """The process. ``log`` has what happened in order: calls by identity."""
+    """The process. ``log`` has calls, and requests that ended before their time, in order."""
 
     def __init__(self, clock: VirtualClock, limits: GatewayLimits, most_per_model: int) -> None:
         self.clock = clock
+        self.deadline_ms = limits.deadline_ms
         self.log: list[str] = []
         self.metrics = Metrics()
         self.models = ModelGateway()
