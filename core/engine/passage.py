@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Protocol, TypeAlias
 
 from penstock.core.contracts.join import Run, Skip
 from penstock.core.contracts.model import NOTHING, CallOrigin
 from penstock.core.engine.effects import Call
-from penstock.core.plan import Consumer, JoinPlan, Plan
+from penstock.core.engine.rounds import LoopState
+from penstock.core.plan import Consumer, JoinPlan, Plan, StepPlan
 from penstock.core.records import Absent, Body, Failed, Headers, Parameters, Tensors
 
 
@@ -27,6 +29,9 @@ Verdict: TypeAlias = Run | Skip | Failed
 
 class Tally(Protocol):
     """Who counts what the engine decides without telling its driver."""
+
+    def count_dropped(self, step: int) -> None:
+        """A second value reached a turn of a loop in one round."""
 
     def count_skip(self, consumer: int, cause: str) -> None:
         """A consumer was skipped (index in the plan)."""
@@ -106,7 +111,7 @@ class Gate:
 
     def alive(self) -> bool:
         """Whether the visit still waits for its joins."""
-        return self.passage.visits[self.consumer.index] is self
+        return self.passage.visits[self.consumer.place] is self
 
 
 Visit: TypeAlias = Gate | JoinState | Call | Ended | None
@@ -116,8 +121,9 @@ Visit: TypeAlias = Gate | JoinState | Call | Ended | None
 class Passage(CallOrigin):
     """One request on its way through one version of one pipeline.
 
-    ``visits`` has a place for each consumer of the plan; ``left`` counts those that have not
-    ended. ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
+    ``visits`` has a place for each consumer of the plan, and for those of the rounds of loops that
+    are under way; ``left`` counts visits that have not ended. ``loops`` has how each loop stands.
+    ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
     ``context`` belongs to the driver.
     """
 
@@ -130,6 +136,7 @@ class Passage(CallOrigin):
         "failures",
         "key",
         "left",
+        "loops",
         "opened_ms",
         "owner_epoch",
         "plan",
@@ -164,8 +171,12 @@ class Passage(CallOrigin):
         self.tally = tally
         self.context = context
         self.owner_epoch = owner_epoch
-        self.left = len(plan.consumers)
+        self.left = plan.width
         self.visits: list[Visit] = [None] * self.left
+        self.loops: tuple[LoopState, ...] = ()
+        if plan.loops:
+            self.loops = tuple([LoopState(loop) for loop in plan.loops])
+            self.visits += [None] * sum(len(loop.readings) for loop in self.loops)
         self.failures: list[Failed] | None = None
         self.answered = False
         self.cancelled = False
@@ -174,3 +185,19 @@ class Passage(CallOrigin):
     def alive(self) -> bool:
         """Whether anything of the request is still under way."""
         return not self.closed
+
+    def step_visits(self) -> Iterator[tuple[StepPlan, Visit]]:
+        """Every step with its visit, those of a loop in every round that is under way."""
+        for step in self.plan.steps:
+            yield step, self.visits[step.place]
+        for loop in self.loops:
+            for of in loop.rounds.values():
+                if of.number:
+                    for step in of.block.steps:
+                        yield step, self.visits[step.place]
+
+    def round_of(self, step: StepPlan) -> int:
+        """The round whose visit has the place of ``step``; 0 outside of loops."""
+        if step.loop is None:
+            return 0
+        return self.loops[step.loop.loop].running[step.loop.block].number
