@@ -20,9 +20,10 @@ from penstock.core.engine.effects import (
     Effects,
     Emit,
 )
+from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.loops import LoopRunner, Overrun
-from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, JoinState, Passage
+from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
 from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, OVERRUN, RETRY, Timers
 from penstock.core.plan import Consumer, ReaderRound, StepPlan
@@ -145,7 +146,13 @@ class Engine:
                         if type(known) is Wait:
                             continue
                         if type(known) is not Run:
-                            gate = visits[index] = Gate(passage, consumers[index], gate, now_ms)
+                            consumer = consumers[index]
+                            if type(consumer) is ReaderRound and gate.skips_for_absence(known):
+                                self._loops.would_skip(
+                                    passage, consumer, gate, known, now_ms, flow, out
+                                )
+                                continue
+                            gate = visits[index] = Gate(passage, consumer, gate, now_ms)
                             self._settle(gate, now_ms, flow, out)
                             continue
                         value = gate.tensors(known.indexes)
@@ -199,9 +206,9 @@ class Engine:
         if type(verdict) is Run:
             self.run(passage, consumer, inputs.tensors(verdict.indexes), now_ms, flow, out)
         elif type(consumer) is ReaderRound:
-            self._loops.pass_over(gate, consumer, verdict, now_ms, flow, out)
+            self._loops.would_not(gate, consumer, verdict, now_ms, flow, out)
         elif isinstance(verdict, Skip):
-            details = () if type(consumer) is StepPlan else why_no_output(gate, verdict)
+            details = () if type(consumer) is StepPlan else why_no_output(inputs, verdict)
             self.skip(passage, consumer, verdict, details, now_ms, flow, out)
         elif isinstance(verdict, Failed):
             self.fail(passage, consumer, verdict, now_ms, flow, out)
@@ -331,8 +338,8 @@ class Engine:
         port = Port(step.name, "inputs")
         if step.keeps_inputs:
             out.append(Emit(passage, port, body, passage.round_of(step)))
-        if passage.loops:
-            self._loops.port_ended(passage, step, port, body, flow)
+        if passage.loops and not passage.closed:
+            self._loops.inputs_ended(passage, step, port, body, flow)
 
     def _outputs_ended(
         self,
@@ -343,13 +350,14 @@ class Engine:
         flow: Flow,
         out: Effects,
     ) -> None:
-        port = Port(step.name, "outputs")
         if step.keeps_outputs:
-            out.append(Emit(passage, port, body, passage.round_of(step)))
-        if passage.loops:
-            self._loops.port_ended(passage, step, port, body, flow)
-            if step.loop is not None:
-                self._loops.visit_ended(passage, step, body, now_ms, flow, out)
+            out.append(Emit(passage, Port(step.name, "outputs"), body, passage.round_of(step)))
+        if passage.closed:
+            return  # nothing follows from it
+        if step.loop is not None:
+            self._loops.visit_ended(passage, step, body, now_ms, flow, out)
+        elif passage.loops:
+            self._loops.ended_outside(passage, Port(step.name, "outputs"), body, flow)
 
     def _own_failure(
         self, passage: Passage, step: StepPlan, failed: Failed, out: Effects

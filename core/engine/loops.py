@@ -1,4 +1,7 @@
-"""Runs the loops of a request: opens rounds, closes them, and lets readers take one of them."""
+"""Runs the loops of a request: opens rounds, closes them, and lets readers take one of them.
+
+What happens in every round is written for speed: a round shall cost little more than its steps.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.join import Skip
 from penstock.core.engine.effects import Call, Effects
-from penstock.core.engine.passage import ENDED, Ended, Gate, Passage, Verdict
+from penstock.core.engine.join_state import JoinState, Verdict
+from penstock.core.engine.passage import ENDED, Ended, Gate, Passage
 from penstock.core.engine.rounds import LoopState, Reading, Round
 from penstock.core.engine.sources import Flow, take, why_no_output
 from penstock.core.engine.timers import OVERRUN
-from penstock.core.plan import LoopPlan, Member, ReaderRound, StepPlan
+from penstock.core.plan import ReaderRound, StepPlan, Turning
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 if TYPE_CHECKING:
@@ -33,34 +37,6 @@ class LoopRunner:
                 reason = "no value comes from inside the loop in its first round"
                 self._skip_turn(passage, step, reason, now_ms, flow, out)
 
-    # Visits -------------------------------------------------------------------------------------
-
-    def enter(self, passage: Passage, call: Call, now_ms: float) -> bool:
-        """A step of a loop is about to run; says whether it may run once more."""
-        member = call.plan.loop
-        assert member is not None, "only steps of loops come here"
-        state = passage.loops[member.loop]
-        call.round = state.running[member.block].number
-        state.visits[member.number] += 1
-        if state.visits[member.number] <= state.plan.most_visits:
-            return True
-        # The request ends at once, but not in the midst of what else this record brings about.
-        overrun = Overrun(passage, call.step, state.plan.most_visits)
-        self._engine.timers.add(now_ms, OVERRUN, overrun)
-        return False
-
-    def port_ended(
-        self, passage: Passage, step: StepPlan, port: Port, body: Body, flow: Flow
-    ) -> None:
-        """A port that a loop watches has its record."""
-        if passage.closed:
-            return
-        member = step.loop
-        if member is None:
-            self.ended_outside(passage, port, body, flow)
-        elif type(body) is tuple:
-            self._toward_turns(passage, member, port, body, flow)
-
     def ended_outside(self, passage: Passage, port: Port, body: Body, flow: Flow) -> None:
         """A record from outside counts in every round: in those to come it is brought anew."""
         for number in passage.plan.crossings.get(port, ()):
@@ -71,44 +47,105 @@ class LoopRunner:
                 if feeds:
                     flow.append((feeds, body))
 
+    # Visits -------------------------------------------------------------------------------------
+
+    def enter(self, passage: Passage, call: Call, now_ms: float) -> bool:
+        """A step of a loop is about to run; says whether it may run once more."""
+        member = call.plan.loop
+        assert member is not None, "only steps of loops come here"
+        state = passage.loops[member.loop]
+        call.round = state.running[member.block].number
+        visits = state.visits
+        visits[member.number] += 1
+        if visits[member.number] <= state.plan.most_visits:
+            return True
+        # The request ends at once, but not in the midst of what else this record brings about.
+        overrun = Overrun(passage, call.step, state.plan.most_visits)
+        self._engine.timers.add(now_ms, OVERRUN, overrun)
+        return False
+
+    def inputs_ended(
+        self, passage: Passage, step: StepPlan, port: Port, body: Body, flow: Flow
+    ) -> None:
+        """The inputs of a step inside or outside have their record."""
+        member = step.loop
+        if member is None:
+            self.ended_outside(passage, port, body, flow)
+        elif type(body) is tuple:
+            state = passage.loops[member.loop]
+            of = state.running[member.block]
+            self._toward_turns(passage, state, of, member.inputs_turning, body, flow)
+
+    def visit_ended(
+        self, passage: Passage, step: StepPlan, body: Body, now_ms: float, flow: Flow, out: Effects
+    ) -> None:
+        """A visit inside has ended, and its consumers in the round have been told."""
+        member = step.loop
+        assert member is not None, "only steps of loops come here"
+        state = passage.loops[member.loop]
+        of = state.running[member.block]
+        if type(body) is tuple:
+            if member.outputs_turning:
+                self._toward_turns(passage, state, of, member.outputs_turning, body, flow)
+        elif type(body) is Failed:
+            state.note_failure(of.number, step.index, body)
+        for position, part in member.lone_readers:
+            self._tell_lone(passage, state, of, position, take(part, body), now_ms, flow, out)
+        of.left -= 1
+        if not of.left:
+            self._round_ended(passage, state, of, now_ms, flow, out)
+
     def _toward_turns(
-        self, passage: Passage, member: Member, port: Port, body: Body, flow: Flow
+        self,
+        passage: Passage,
+        state: LoopState,
+        of: Round,
+        turnings: tuple[Turning, ...],
+        body: Body,
+        flow: Flow,
     ) -> None:
         """Bring the values among a record's sources to the turns, in the next round."""
-        state = passage.loops[member.loop]
-        for turn, parts in state.plan.turn_parts.get(port, ()):
-            if not any(type(take(part, body)) is tuple for part in parts):
+        for turn, feed, parts in turnings:
+            for part in parts:
+                if type(take(part, body)) is tuple:
+                    break
+            else:
                 continue
-            number = state.running[member.block].number + 1
-            following = state.rounds.get(number)
+            following = state.rounds.get(of.number + 1)
             if following is None:
-                following = self._open_round(passage, state, number, flow)
-            if turn in following.reached:
+                following = self._open_round(passage, state, of.number + 1, flow)
+            if following.reached >> turn & 1:
                 if passage.tally is not None:
                     passage.tally.count_dropped(state.plan.blocks[0].steps[turn].index)
                 continue
-            following.reached.add(turn)
-            flow.append(((following.block.turn_feeds[port, turn],), body))
+            following.reached |= 1 << turn
+            flow.append((following.block.turn_feeds[feed], body))
+
+    # Rounds -------------------------------------------------------------------------------------
 
     def _open_round(self, passage: Passage, state: LoopState, number: int, flow: Flow) -> Round:
-        plan = state.plan
-        block = state.free.pop() if state.free else plan.block(len(state.running))
+        if state.free:
+            opened = state.free.pop()
+            block = opened.block
+            opened.number = number
+            opened.reached = 0
+            opened.left = len(block.steps)
+        else:
+            block = state.plan.block(len(state.running))
+            opened = Round(number, block, 0)
+            state.running.append(opened)
+            passage.visits += [None] * (block.end - len(passage.visits))
         visits = passage.visits
-        if len(visits) < block.end:
-            visits.extend([None] * (block.end - len(visits)))
-        visits[block.first : block.end] = [None] * (block.end - block.first)
-        unread = 0
-        for reader, reading in zip(block.readers, state.readings, strict=True):
-            if reading.over:
+        for step in block.steps:
+            visits[step.place] = None
+        for position in state.plan.readers_that_join:
+            reader = block.readers[position]
+            if state.readings[position].over:
                 visits[reader.place] = ENDED
             else:
-                unread += 1
-        opened = Round(number, block, unread)
+                visits[reader.place] = None
+                opened.unread += 1
         state.rounds[number] = opened
-        if block.number == len(state.running):
-            state.running.append(opened)
-        else:
-            state.running[block.number] = opened
         state.last = number
         state.active += 1
         passage.left += opened.left
@@ -118,45 +155,24 @@ class LoopRunner:
                 flow.append((feeds, body))
         return opened
 
-    def visit_ended(
-        self, passage: Passage, step: StepPlan, body: Body, now_ms: float, flow: Flow, out: Effects
+    def _round_ended(
+        self, passage: Passage, state: LoopState, of: Round, now_ms: float, flow: Flow, out: Effects
     ) -> None:
-        """A visit of a step of a loop has ended, and its outputs have been told of."""
-        if passage.closed:
-            return
-        member = step.loop
-        assert member is not None, "only steps of loops come here"
-        state = passage.loops[member.loop]
-        of = state.running[member.block]
-        if type(body) is Failed:
-            state.note_failure(of.number, step.index, body)
-        of.left -= 1
-        if of.left:
-            return
         state.active -= 1
         following = state.rounds.get(of.number + 1)
-        if following is not None:
-            self._skip_unreached(passage, state.plan, following, now_ms, flow, out)
-        self._release(state, of)
+        if following is not None and following.reached != state.plan.all_turns:
+            for turn in state.plan.turns:
+                step = following.block.steps[turn]
+                if following.reached >> turn & 1 or type(passage.visits[step.place]) is Ended:
+                    continue
+                following.reached |= 1 << turn
+                reason = f"no value reached it in round {following.number} of its loop"
+                self._skip_turn(passage, step, reason, now_ms, flow, out)
+        if not of.unread:
+            self._release(state, of)
         if not state.active:
             for position, reading in enumerate(state.readings):
                 self._advance(passage, state, position, reading, now_ms, flow, out)
-
-    def _skip_unreached(
-        self,
-        passage: Passage,
-        plan: LoopPlan,
-        of: Round,
-        now_ms: float,
-        flow: Flow,
-        out: Effects,
-    ) -> None:
-        for turn in plan.turns:
-            step = of.block.steps[turn]
-            if turn not in of.reached and type(passage.visits[step.place]) is not Ended:
-                of.reached.add(turn)
-                reason = f"no value reached it in round {of.number} of its loop"
-                self._skip_turn(passage, step, reason, now_ms, flow, out)
 
     def _skip_turn(
         self,
@@ -173,13 +189,38 @@ class LoopRunner:
         self._engine.end_unrun(passage, step, absent, now_ms, flow, out)
 
     def _release(self, state: LoopState, of: Round) -> None:
-        """Let the places of a round be used again, if nothing waits there any more."""
-        if not of.left and not of.unread:
-            del state.rounds[of.number]
-            if of.block.number:
-                state.free.append(of.block)
+        """Nothing waits in the places of a round any more: let them be used again."""
+        del state.rounds[of.number]
+        if of.block.number:
+            state.free.append(of)
 
     # Readers ------------------------------------------------------------------------------------
+
+    def _tell_lone(
+        self,
+        passage: Passage,
+        state: LoopState,
+        of: Round,
+        position: int,
+        body: Body,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
+        """What a reader reads of one round has ended, all at once."""
+        reading = state.readings[position]
+        if reading.over:
+            return
+        decision: Tensors | None = None
+        if type(body) is tuple:
+            decision = body  # type: ignore[assignment]  # no marker is a plain tuple
+        elif type(body) is Absent and (reading.last is None or reading.last[0] < of.number):
+            reading.last = (of.number, None, body)
+        if decision is None and of.number == reading.next and not reading.decisions:
+            reading.next += 1
+            return
+        reading.decisions[of.number] = decision
+        self._advance(passage, state, position, reading, now_ms, flow, out)
 
     def would_run(
         self,
@@ -193,7 +234,7 @@ class LoopRunner:
         """The joins of a reader say run in a round; it does so if no round before does."""
         self._decided(passage, reader, tensors, now_ms, flow, out)
 
-    def pass_over(
+    def would_not(
         self,
         gate: Gate,
         reader: ReaderRound,
@@ -203,15 +244,35 @@ class LoopRunner:
         out: Effects,
     ) -> None:
         """The joins of a reader say skip or fail in a round."""
-        passage = gate.passage
+        decision: Failed | None = None
+        if type(verdict) is Failed and not _of_loop(reader, gate, verdict):
+            decision = verdict
+        elif type(verdict) is Skip:
+            self._note_skip(gate.passage, reader, gate.inputs, verdict)
+        self._decided(gate.passage, reader, decision, now_ms, flow, out)
+
+    def would_skip(
+        self,
+        passage: Passage,
+        reader: ReaderRound,
+        inputs: JoinState,
+        skip: Skip,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
+        """The inputs of a reader without triggers or window, none of them failed, say skip."""
+        self._note_skip(passage, reader, inputs, skip)
+        self._decided(passage, reader, None, now_ms, flow, out)
+
+    def _note_skip(
+        self, passage: Passage, reader: ReaderRound, inputs: JoinState, skip: Skip
+    ) -> None:
         state = passage.loops[reader.loop]
-        if isinstance(verdict, Skip):
-            reading = state.readings[reader.reader]
-            number = state.running[reader.block].number
-            reading.reason = f"in round {number} of the loop, the last one, {verdict.reason}"
-            reading.details = why_no_output(gate, verdict)
-        final = isinstance(verdict, Failed) and not _of_loop(reader, gate, verdict)
-        self._decided(passage, reader, verdict if final else None, now_ms, flow, out)  # type: ignore[arg-type]  # final ones are failures
+        number = state.running[reader.block].number
+        reading = state.readings[reader.reader]
+        if reading.last is None or reading.last[0] < number:
+            reading.last = (number, inputs, skip)
 
     def _decided(
         self,
@@ -226,9 +287,15 @@ class LoopRunner:
         state = passage.loops[reader.loop]
         of = state.running[reader.block]
         reading = state.readings[reader.reader]
-        reading.verdicts[of.number] = decision
         of.unread -= 1
-        self._release(state, of)
+        if not of.unread and not of.left:
+            self._release(state, of)
+        if decision is None and of.number == reading.next and not reading.decisions:
+            reading.next += 1
+            if state.active:
+                return
+        else:
+            reading.decisions[of.number] = decision
         self._advance(passage, state, reader.reader, reading, now_ms, flow, out)
 
     def _advance(
@@ -241,13 +308,13 @@ class LoopRunner:
         flow: Flow,
         out: Effects,
     ) -> None:
-        """Go through the rounds whose verdict is known, up to the first that lets it run."""
+        """Go through the rounds that are decided, up to the first that lets the reader run."""
         if reading.over:
             return
         target = state.plan.blocks[0].readers[position].target
         engine = self._engine
-        while reading.next in reading.verdicts:
-            decision = reading.verdicts.pop(reading.next)
+        while reading.next in reading.decisions:
+            decision = reading.decisions.pop(reading.next)
             if decision is None:
                 reading.next += 1
                 continue
@@ -262,21 +329,28 @@ class LoopRunner:
         self._stop_reading(passage, state, position, reading)
         if state.failure is not None:
             engine.fail(passage, target, state.failure[2], now_ms, flow, out)
+            return
+        assert reading.last is not None, "a round that no reader ran in or failed in was skipped"
+        number, inputs, why = reading.last
+        skip = Skip(f"in round {number} of the loop, the last one, {why.reason}", None, why.cause)
+        if isinstance(why, Skip) and inputs is not None:
+            details = why_no_output(inputs, why)
         else:
-            skip = Skip(reading.reason)
-            engine.skip(passage, target, skip, reading.details, now_ms, flow, out)
+            details = (f"{target.inputs.references[0]}: {why.reason}",)
+        engine.skip(passage, target, skip, details, now_ms, flow, out)
 
     def _stop_reading(
         self, passage: Passage, state: LoopState, position: int, reading: Reading
     ) -> None:
         reading.over = True
-        reading.verdicts.clear()
+        reading.decisions.clear()
         for of in list(state.rounds.values()):
             place = of.block.readers[position].place
             if type(passage.visits[place]) is not Ended:
                 passage.visits[place] = ENDED
                 of.unread -= 1
-                self._release(state, of)
+                if not of.unread and not of.left:
+                    self._release(state, of)
 
 
 def _of_loop(reader: ReaderRound, gate: Gate, failed: Failed) -> bool:

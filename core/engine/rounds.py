@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from penstock.core.contracts.join import Skip
+from penstock.core.engine.join_state import JoinState
 from penstock.core.plan import LoopBlock, LoopPlan
-from penstock.core.records import Body, Failed, Port, Tensors
+from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 
 class Round:
     """One round of a loop that is under way, in the places of ``block``.
 
     ``left`` are its visits that have not ended, ``unread`` the readers that have not made up their
-    minds about it, ``reached`` the turns that a value has reached.
+    minds about it, ``reached`` the turns that a value has reached, a bit for each.
     """
 
     __slots__ = ("block", "left", "number", "reached", "unread")
@@ -20,33 +22,34 @@ class Round:
         self.block = block
         self.left = len(block.steps)
         self.unread = unread
-        self.reached: set[int] = set()
+        self.reached = 0
 
 
 class Reading:
     """How far one reader has come: it looks at one round after the other, from ``next`` on.
 
-    ``verdicts`` are those of later rounds than it has come to: the tensors that it would run with,
-    a failure that does not come from the loop, or None where the round is to be passed over.
+    ``decisions`` are those on rounds that it has not come to: the tensors that it would run with, a
+    failure that does not come from the loop, or None where the round is to be passed over. ``last``
+    is the latest round that brought nothing: its number, the reader's sources, and why it would be
+    skipped; a lone reader (see Member) has only that.
     """
 
-    __slots__ = ("details", "next", "over", "reason", "verdicts")
+    __slots__ = ("decisions", "last", "next", "over")
 
     def __init__(self) -> None:
         self.next = 0
         self.over = False
-        self.verdicts: dict[int, Tensors | Failed | None] = {}
-        self.reason = ""
-        self.details: tuple[str, ...] = ()
-        """Why the last round that was looked at brought nothing, and each of its sources."""
+        self.decisions: dict[int, Tensors | Failed | None] = {}
+        self.last: tuple[int, JoinState | None, Skip | Absent] | None = None
 
 
 class LoopState:
     """One loop of one request.
 
     ``rounds`` are those of which a visit or a reader is open, ``running`` says by the number of
-    the block which of them has it. ``outside`` has the records from outside that count in every
-    round. ``failure`` is that of the lowest round, with the round and the step's index.
+    the block which of them has it, ``free`` are those that are over. ``outside`` has the records
+    from outside that count in every round. ``failure`` is that of the lowest round, with the round
+    and the step's index.
     """
 
     __slots__ = (
@@ -65,13 +68,13 @@ class LoopState:
     def __init__(self, plan: LoopPlan) -> None:
         self.plan = plan
         base = plan.blocks[0]
-        first = Round(0, base, len(base.readers))
+        first = Round(0, base, len(plan.readers_that_join))
         self.rounds = {0: first}
         self.running = [first]
         self.active = 1
         """Rounds of which a visit has not ended; the loop is at rest when there is none."""
         self.last = 0
-        self.free: list[LoopBlock] = []
+        self.free: list[Round] = []
         self.outside: dict[Port, Body] = {}
         self.visits = [0] * len(base.steps)
         self.readings = [Reading() for _ in base.readers]

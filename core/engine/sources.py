@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from penstock.core.contracts.join import Skip
-from penstock.core.engine.passage import Gate
+from penstock.core.engine.join_state import JoinState
 from penstock.core.plan import Feed, Part
 from penstock.core.records import Absent, Body, Failed, Tensors
 
@@ -40,10 +40,10 @@ def first_clash(tensors: Tensors) -> str | None:
     return None
 
 
-def why_no_output(gate: Gate, skip: Skip) -> tuple[str, ...]:
+def why_no_output(inputs: JoinState, skip: Skip) -> tuple[str, ...]:
     """For each source of the output, why it brought nothing."""
     sentences = []
-    for reference, end in zip(gate.inputs.plan.references, gate.inputs.ends, strict=True):
+    for reference, end in zip(inputs.plan.references, inputs.ends, strict=True):
         if end is None:
             sentences.append(f"{reference}: had not ended when the join did ({skip.cause})")
         elif isinstance(end, Absent | Failed):

@@ -11,6 +11,7 @@ from penstock.core.plan.graph import (
     Plan,
     ReaderRound,
     StepPlan,
+    Turning,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "Plan",
     "ReaderRound",
     "StepPlan",
+    "Turning",
 ]

@@ -85,12 +85,31 @@ class Consumer:
         object.__setattr__(self, "quick", quick)
 
 
+class Turning(NamedTuple):
+    """What a port inside a loop brings to one of its turns, in the next round.
+
+    ``turn`` is the number of the turn in the loop, ``feed`` that of the feed in the block of the
+    next round; ``parts`` are the sources there, of which one must be a value.
+    """
+
+    turn: int
+    feed: int
+    parts: tuple[Part, ...]
+
+
 class Member(NamedTuple):
-    """Which step of a loop this is, and in which block of places."""
+    """Which step of a loop this is, in which block of places, and where its ports lead back to.
+
+    ``lone_readers`` are the readers, by their numbers, that read nothing but its outputs and run on
+    a value of theirs, so that its record decides for them about the round.
+    """
 
     loop: int
     block: int
     number: int
+    inputs_turning: tuple[Turning, ...]
+    outputs_turning: tuple[Turning, ...]
+    lone_readers: tuple[tuple[int, Part], ...]
 
 
 @final
@@ -142,7 +161,7 @@ class LoopBlock:
     """Places for the visits of one round, ``first`` to ``end``; used again when a round is over.
 
     ``entry_feeds`` are what ports outside mean to the round, ``turn_feeds`` what ports of the
-    round before mean to a turn of it, by its number in the loop.
+    round before mean to turns of it (see :class:`Turning`).
     """
 
     number: int
@@ -151,7 +170,7 @@ class LoopBlock:
     steps: tuple[StepPlan, ...]
     readers: tuple[ReaderRound, ...]
     entry_feeds: Mapping[Port, tuple[Feed, ...]]
-    turn_feeds: Mapping[tuple[Port, int], Feed]
+    turn_feeds: tuple[tuple[Feed], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -159,13 +178,15 @@ class LoopPlan:
     """One loop. Its rounds after the first have places of their own in ``consumers`` of the plan.
 
     ``blocks`` has those that are made already, the first for round 0; :meth:`block` makes more, of
-    which there are as many as rounds were ever under way together. ``turn_parts`` says for the
-    ports inside which turns they bring to a next round; ``closed_turns`` are those that nothing
-    outside brings to round 0.
+    which there are as many as rounds were ever under way together. ``turns`` are numbers of steps
+    in the loop, ``all_turns`` the same with a bit for each. ``closed_turns`` are those that nothing
+    outside brings to round 0. ``readers_that_join`` are the numbers of readers that are no lone
+    ones (see :class:`Member`).
     """
 
     turns: tuple[int, ...]
-    turn_parts: Mapping[Port, tuple[tuple[int, tuple[Part, ...]], ...]]
+    all_turns: int
+    readers_that_join: tuple[int, ...]
     closed_turns: tuple[StepPlan, ...]
     most_visits: int
     blocks: list[LoopBlock]

@@ -8,7 +8,7 @@ A consumer outside that reads a loop is asked about each round at a place of tha
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -22,8 +22,10 @@ from penstock.core.plan.graph import (
     LoopBlock,
     LoopPlan,
     Member,
+    Part,
     ReaderRound,
     StepPlan,
+    Turning,
 )
 from penstock.core.plan.joins import join_plan
 from penstock.core.records import Port
@@ -67,12 +69,59 @@ class LoopCompiler:
         self._readers = [
             [len(steps) if name is None else index[name] for name in loop.readers] for loop in loops
         ]
-        self._members = {
-            name: Member(number, 0, local)
-            for number, loop in enumerate(loops)
-            for local, name in enumerate(loop.steps)
-        }
+        self._members: dict[str, Member] = {}
+        for number, loop in enumerate(loops):
+            turnings = self._turnings(number, loop)
+            for local, name in enumerate(loop.steps):
+                self._members[name] = Member(
+                    number,
+                    0,
+                    local,
+                    turnings.get(Port(name, "inputs"), ()),
+                    turnings.get(Port(name, "outputs"), ()),
+                    self._lone_readers(number, name),
+                )
         self.crossings = self._find_crossings()
+
+    def _turn_feeds(self, number: int, loop: Loop, first: int) -> list[tuple[Port, Feed]]:
+        """What the ports inside bring to the turns of a later round, whose places begin there."""
+        seats = [
+            self._inner_seat(number, loop, local, first + local)
+            for local, name in enumerate(loop.steps)
+            if name in loop.turns
+        ]
+        return [
+            (port, feed)
+            for port, by_place in feeds_of(seats, self.pipeline).items()
+            if port.step in loop.steps
+            for feed in by_place.values()
+        ]
+
+    def _turnings(self, number: int, loop: Loop) -> dict[Port, tuple[Turning, ...]]:
+        turnings: dict[Port, tuple[Turning, ...]] = {}
+        for index, (port, feed) in enumerate(self._turn_feeds(number, loop, 0)):
+            turning = Turning(feed.consumer, index, feed.inputs)
+            turnings[port] = (*turnings.get(port, ()), turning)
+        return turnings
+
+    def _is_lone(self, consumer: int) -> bool:
+        """Whether a reader needs one record of outputs and nothing else to make up its mind."""
+        seat = self._joined[consumer].seat(0)
+        return seat.direct and seat.inputs[0].side == "outputs"
+
+    def _lone_readers(self, number: int, step: str) -> tuple[tuple[int, Part], ...]:
+        parts = []
+        for position, consumer in enumerate(self._readers[number]):
+            joined = self._joined[consumer]
+            if joined.inputs[0].step == step and self._is_lone(consumer):
+                (by_place,) = feeds_of([joined.seat(0)], self.pipeline).values()
+                parts.append((position, by_place[0].inputs[0]))
+        return tuple(parts)
+
+    def _reader_seat(self, consumer: int, place: int) -> Seat:
+        """A reader in one round. A lone one is not fed there: its step tells it."""
+        seat = self._joined[consumer].seat(place)
+        return seat._replace(inputs=(), triggers=()) if self._is_lone(consumer) else seat
 
     def _find_crossings(self) -> dict[Port, tuple[int, ...]]:
         """Ports outside that count in every round, and of which loops."""
@@ -94,7 +143,11 @@ class LoopCompiler:
 
     def watches(self, port: Port) -> bool:
         """Whether a loop is told how the port ended."""
-        return port in self.crossings or port.step in self._members
+        if port in self.crossings:
+            return True
+        member = None if port.step is None else self._members.get(port.step)
+        # How outputs end also decides when a round is over.
+        return member is not None and (port.side == "outputs" or bool(member.inputs_turning))
 
     def member(self, step: str) -> Member | None:
         """The step's place in its loop in round 0."""
@@ -123,7 +176,7 @@ class LoopCompiler:
         for number in range(len(self._loops)):
             first = self._first_reader(number)
             seats += [
-                self._joined[consumer].seat(first + position)
+                self._reader_seat(consumer, first + position)
                 for position, consumer in enumerate(self._readers[number])
             ]
         return seats
@@ -149,17 +202,16 @@ class LoopCompiler:
         steps: list[StepPlan] = [consumers[i] for i in self._steps[number]]  # type: ignore[misc]  # the first of them are steps
         first = self._first_reader(number)
         readers: list[ReaderRound] = consumers[first : first + len(loop.readers)]  # type: ignore[assignment]  # these were put there
-        base = LoopBlock(0, 0, 0, tuple(steps), tuple(readers), {}, {})
+        base = LoopBlock(0, 0, 0, tuple(steps), tuple(readers), {}, ())
         turns = tuple(local for local, step in enumerate(steps) if step.name in loop.turns)
-        seats = [self._inner_seat(number, loop, local, local) for local in turns]
-        parts = {
-            port: tuple((place, feed.inputs) for place, feed in by_turn.items())
-            for port, by_turn in feeds_of(seats, self.pipeline).items()
-            if port.step in loop.steps
-        }
         return LoopPlan(
             turns=turns,
-            turn_parts=parts,
+            all_turns=sum(1 << local for local in turns),
+            readers_that_join=tuple(
+                position
+                for position, consumer in enumerate(self._readers[number])
+                if not self._is_lone(consumer)
+            ),
             closed_turns=tuple(
                 steps[local] for local in turns if not steps[local].inputs.references
             ),
@@ -182,17 +234,15 @@ class LoopCompiler:
         size = len(loop.steps)
         seats = [self._inner_seat(number, loop, local, first + local) for local in range(size)]
         seats += [
-            self._joined[consumer].seat(first + size + position)
+            self._reader_seat(consumer, first + size + position)
             for position, consumer in enumerate(self._readers[number])
         ]
         feeds = feeds_of(seats, self.pipeline)
-        turns = {
-            first + local: local for local, name in enumerate(loop.steps) if name in loop.turns
-        }
+        turns = {first + local for local, name in enumerate(loop.steps) if name in loop.turns}
         steps = []
         for local, i in enumerate(self._steps[number]):
             step: StepPlan = consumers[i]  # type: ignore[assignment]  # the first of them are steps
-            member = Member(number, block, local)
+            member = self._members[step.name]._replace(block=block)
             inputs, outputs = Port(step.name, "inputs"), Port(step.name, "outputs")
             steps.append(
                 replace(
@@ -208,13 +258,7 @@ class LoopCompiler:
         consumers += steps
         readers = self._reader_rounds(number, block, first + size, consumers)
         consumers += readers
-        turn_feeds = {
-            (port, turns[place]): feed
-            for port, by_place in feeds.items()
-            if port.step in loop.steps
-            for place, feed in by_place.items()
-            if place in turns
-        }
+        turn_feeds = tuple([(feed,) for _, feed in self._turn_feeds(number, loop, first)])
         entry_feeds = {
             port: tuple(by_place.values())
             for port, by_place in feeds.items()
@@ -260,7 +304,7 @@ def _positions(sources: Sequence[Source], inside: Sequence[str]) -> frozenset[in
     return frozenset(i for i, source in enumerate(sources) if source.step in inside)
 
 
-def _but_for(feeds: Feeds, port: Port, turns: Mapping[int, int]) -> tuple[Feed, ...]:
+def _but_for(feeds: Feeds, port: Port, turns: Collection[int]) -> tuple[Feed, ...]:
     """The feeds of a port that stay in its round."""
     return tuple(feed for place, feed in feeds.get(port, {}).items() if place not in turns)
 

@@ -72,7 +72,7 @@ BUGS = (
     Bug(
         "tensors come in another order than the manifest's",
         "engine",
-        "passage",
+        "join_state",
         "for i in indexes for tensor in ends[i]",
         "for i in reversed(indexes) for tensor in ends[i]",
     ),
