@@ -3,8 +3,9 @@
     python benchmarks/loops.py [--requests 300] [--times 5]
 
 A step that reads itself goes round a hundred times; a chain has a hundred steps. Both call a model
-that does nothing. Prints the microseconds of one round and of one step, and their ratio. A round of this loop is a step, a
-way back through a turn, and the question to the reader of the loop whether it is its round.
+that does nothing. Prints the microseconds of one round and of one step, and their ratio. A round
+of this loop is a step, a way back through a turn, and the question to the reader of the loop
+whether it is its round.
 """
 
 from __future__ import annotations

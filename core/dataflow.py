@@ -72,13 +72,18 @@ class Passenger(Protocol):
     def closed(self) -> None:
         """Nothing of the passage is under way any more. Called once, last."""
 
+    def emitted(self, record: Emit) -> None:
+        """A port that the plan keeps has ended."""
+
+    def buried(self, failure: Failed, now_ms: float) -> None:
+        """There is a failure that no caller can be told of."""
+
 
 class Dataflow:
     """One engine on the running event loop, and the calls it waits for.
 
     Not safe for threads: everything is called on the loop that :meth:`start` ran on.
     Of one model at most ``most_per_model`` calls are under way; one more fails as overloaded.
-    ``on_emit`` and ``on_dead_letter`` are told what the engine wants written.
     """
 
     __slots__ = (
@@ -88,8 +93,6 @@ class Dataflow:
         "_models",
         "_most_per_model",
         "_now_ms",
-        "_on_dead_letter",
-        "_on_emit",
         "_tasks",
         "_timer",
         "_timer_ms",
@@ -104,8 +107,6 @@ class Dataflow:
         *,
         most_per_model: int = 256,
         jitter: Callable[[], float] = random.random,
-        on_emit: Callable[[Emit], None] | None = None,
-        on_dead_letter: Callable[[DeadLetter], None] | None = None,
     ) -> None:
         self._models = models
         self._most_per_model = most_per_model
@@ -113,8 +114,6 @@ class Dataflow:
         self._clock = clock
         self._now_ms = clock.now_ms
         self.engine = Engine(jitter)
-        self._on_emit = on_emit
-        self._on_dead_letter = on_dead_letter
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -216,10 +215,10 @@ class Dataflow:
                 passenger.closed()
                 later = True
             elif type(effect) is Emit:
-                if self._on_emit is not None:
-                    self._on_emit(effect)
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.emitted(effect)
             elif type(effect) is DeadLetter:
-                self._bury(effect)
+                self._bury(effect, now_ms)
             elif effect.call.work is not None:
                 cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()
@@ -280,9 +279,10 @@ class Dataflow:
             elif isinstance(result, Coroutine):
                 result.close()
 
-    def _bury(self, letter: DeadLetter) -> None:
+    def _bury(self, letter: DeadLetter, now_ms: float) -> None:
         passage = letter.passage
-        cast(Passenger, passage.context).deployment.tally.counters.dead_letters += 1
+        passenger = cast(Passenger, passage.context)
+        passenger.deployment.tally.counters.dead_letters += 1
         failure = letter.failure
         logger.warning(
             "a failure that no caller is told of: %s",
@@ -294,8 +294,7 @@ class Dataflow:
                 "code": failure.code,
             },
         )
-        if self._on_dead_letter is not None:
-            self._on_dead_letter(letter)
+        passenger.buried(failure, now_ms)
 
     def _set_timer(self, due_ms: float, now_ms: float) -> None:
         assert self._loop is not None, "start() comes before the first request"

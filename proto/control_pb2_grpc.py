@@ -7,7 +7,7 @@ import warnings
 
 from penstock.proto import control_pb2 as penstock_dot_proto_dot_control__pb2
 
-GRPC_GENERATED_VERSION = '1.80.0'
+GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
 _version_not_supported = False
 
@@ -27,7 +27,7 @@ if _version_not_supported:
     )
 
 
-class ControlStub(object):
+class ControlStub:
     """Missing associated documentation comment in .proto file."""
 
     def __init__(self, channel):
@@ -61,9 +61,34 @@ class ControlStub(object):
                 request_serializer=penstock_dot_proto_dot_control__pb2.WatchRequest.SerializeToString,
                 response_deserializer=penstock_dot_proto_dot_control__pb2.WatchResponse.FromString,
                 _registered_method=True)
+        self.Inspect = channel.unary_unary(
+                '/penstock.control.v1.Control/Inspect',
+                request_serializer=penstock_dot_proto_dot_control__pb2.InspectRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.InspectResponse.FromString,
+                _registered_method=True)
+        self.ListRequests = channel.unary_unary(
+                '/penstock.control.v1.Control/ListRequests',
+                request_serializer=penstock_dot_proto_dot_control__pb2.ListRequestsRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.ListRequestsResponse.FromString,
+                _registered_method=True)
+        self.GetDeadLetter = channel.unary_unary(
+                '/penstock.control.v1.Control/GetDeadLetter',
+                request_serializer=penstock_dot_proto_dot_control__pb2.GetDeadLetterRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.GetDeadLetterResponse.FromString,
+                _registered_method=True)
+        self.ListDeadLetters = channel.unary_unary(
+                '/penstock.control.v1.Control/ListDeadLetters',
+                request_serializer=penstock_dot_proto_dot_control__pb2.ListDeadLettersRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.ListDeadLettersResponse.FromString,
+                _registered_method=True)
+        self.SendDeadLetter = channel.unary_unary(
+                '/penstock.control.v1.Control/SendDeadLetter',
+                request_serializer=penstock_dot_proto_dot_control__pb2.SendDeadLetterRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.SendDeadLetterResponse.FromString,
+                _registered_method=True)
 
 
-class ControlServicer(object):
+class ControlServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Apply(self, request, context):
@@ -101,6 +126,41 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Inspect(self, request, context):
+        """Everything that is known of one request.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRequests(self, request, context):
+        """Requests that are remembered, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDeadLetter(self, request, context):
+        """One dead letter: a failure that no caller was told of.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListDeadLetters(self, request, context):
+        """Dead letters, the latest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SendDeadLetter(self, request, context):
+        """Sends the request of a dead letter again, as a new one; the letter goes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +189,31 @@ def add_ControlServicer_to_server(servicer, server):
                     request_deserializer=penstock_dot_proto_dot_control__pb2.WatchRequest.FromString,
                     response_serializer=penstock_dot_proto_dot_control__pb2.WatchResponse.SerializeToString,
             ),
+            'Inspect': grpc.unary_unary_rpc_method_handler(
+                    servicer.Inspect,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.InspectRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.InspectResponse.SerializeToString,
+            ),
+            'ListRequests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRequests,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.ListRequestsRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.ListRequestsResponse.SerializeToString,
+            ),
+            'GetDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDeadLetter,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.GetDeadLetterRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.GetDeadLetterResponse.SerializeToString,
+            ),
+            'ListDeadLetters': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListDeadLetters,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.ListDeadLettersRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.ListDeadLettersResponse.SerializeToString,
+            ),
+            'SendDeadLetter': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendDeadLetter,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.SendDeadLetterRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.SendDeadLetterResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'penstock.control.v1.Control', rpc_method_handlers)
@@ -137,7 +222,7 @@ def add_ControlServicer_to_server(servicer, server):
 
 
  # This class is part of an EXPERIMENTAL API.
-class Control(object):
+class Control:
     """Missing associated documentation comment in .proto file."""
 
     @staticmethod
@@ -265,6 +350,141 @@ class Control(object):
             '/penstock.control.v1.Control/Watch',
             penstock_dot_proto_dot_control__pb2.WatchRequest.SerializeToString,
             penstock_dot_proto_dot_control__pb2.WatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Inspect(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/Inspect',
+            penstock_dot_proto_dot_control__pb2.InspectRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.InspectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRequests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/ListRequests',
+            penstock_dot_proto_dot_control__pb2.ListRequestsRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.ListRequestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/GetDeadLetter',
+            penstock_dot_proto_dot_control__pb2.GetDeadLetterRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.GetDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListDeadLetters(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/ListDeadLetters',
+            penstock_dot_proto_dot_control__pb2.ListDeadLettersRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.ListDeadLettersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendDeadLetter(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/SendDeadLetter',
+            penstock_dot_proto_dot_control__pb2.SendDeadLetterRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.SendDeadLetterResponse.FromString,
             options,
             channel_credentials,
             insecure,

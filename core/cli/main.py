@@ -20,6 +20,8 @@ COMMANDS: Final = {
     "delete": "Delete a resource of a running server.",
     "get": "Show resources of a running server.",
     "status": "Say whether everything on a running server is ready.",
+    "inspect": "Show what happened to a request.",
+    "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
     "plugins": "List what is installed.",
     "config": "Check the configuration file, or print its schema.",

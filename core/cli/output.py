@@ -84,13 +84,27 @@ class Output:
         """Print a document on one line, for those who read while more is to come."""
         click.echo(orjson.dumps(document))
 
-    def table(self, headings: Sequence[str], rows: Iterable[Sequence[RenderableType]]) -> None:
-        """Print rows under headings; on a terminal cells are folded to its width."""
+    def tree(self, view: RenderableType) -> None:
+        """Print what has lines of its own; on a terminal they are folded to its width."""
+        width = None if self.console.is_terminal else UNLIMITED
+        with self.console.capture() as captured:
+            self.console.print(view, width=width, soft_wrap=False)
+        for line in captured.get().splitlines():
+            click.echo(line.rstrip())
+
+    def table(
+        self,
+        headings: Sequence[str],
+        rows: Iterable[Sequence[RenderableType]],
+        unfolded: Sequence[str] = (),
+    ) -> None:
+        """Print rows under headings; on a terminal cells are folded to its width, but for those of
+        columns that people copy from."""
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
         for heading in headings:
-            table.add_column(heading, overflow="fold")
+            table.add_column(heading, overflow="fold", no_wrap=heading in unfolded)
         for row in rows:
             table.add_row(*row)
         if self.console.is_terminal:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeAlias, TypeVar
 
 import grpc
+import orjson
 
 from penstock.core.client.resource_messages import (
     read_change,
@@ -24,6 +25,8 @@ MAX_DETAILS_BYTES: Final = 4 * 1024 * 1024
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
+
+Document: TypeAlias = dict[str, Any]
 
 METADATA: Final = ((BUDGET_KEY, str(MAX_DETAILS_BYTES)),)
 
@@ -96,6 +99,37 @@ class ControlClient:
         finally:
             call.cancel()
 
+    async def inspect(self, identity: str) -> Document:
+        """Everything that is known of one request (see :mod:`penstock.core.journal.documents`)."""
+        response = await self._ask(self._stub.Inspect, pb.InspectRequest(request=identity))
+        return _document(response.story)
+
+    async def list_requests(
+        self, *, pipeline: str | None, outcome: str | None, since_ms: float, most: int
+    ) -> Sequence[Document]:
+        """Requests that are remembered, the latest first."""
+        request = pb.ListRequestsRequest(
+            pipeline=pipeline or "", outcome=outcome or "", since_ms=since_ms, limit=most
+        )
+        response = await self._ask(self._stub.ListRequests, request)
+        return [_document(text) for text in response.requests]
+
+    async def letter(self, number: int) -> Document:
+        """One dead letter."""
+        request = pb.GetDeadLetterRequest(number=number)
+        return _document((await self._ask(self._stub.GetDeadLetter, request)).letter)
+
+    async def list_letters(self, *, pipeline: str | None, most: int) -> Sequence[Document]:
+        """Dead letters, the latest first."""
+        request = pb.ListDeadLettersRequest(pipeline=pipeline or "", limit=most)
+        response = await self._ask(self._stub.ListDeadLetters, request)
+        return [_document(text) for text in response.letters]
+
+    async def send_again(self, number: int) -> str:
+        """Send the request of a dead letter again; the identity of the new one."""
+        request = pb.SendDeadLetterRequest(number=number)
+        return (await self._ask(self._stub.SendDeadLetter, request)).request
+
     async def _ask(
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT
     ) -> ResponseT:
@@ -103,3 +137,8 @@ class ControlClient:
             return await method(request, timeout=self._timeout_s, metadata=METADATA)
         except grpc.aio.AioRpcError as error:
             raise error_of_call(error, self._server) from error
+
+
+def _document(text: str) -> Document:
+    document: Document = orjson.loads(text)
+    return document

@@ -8,11 +8,7 @@ from penstock.core.config.config import Config
 from penstock.core.positions import Problem
 
 NOT_YET: Final = {
-    ("defaults", "async_deadline_ms"): "asynchronous requests",
-    ("defaults", "record"): "recording",
-    ("limits", "open_joins"): "asynchronous requests, whose joins may stay open for long,",
-    ("limits", "recorded_requests"): "recording",
-    ("limits", "recorded_bytes"): "recording",
+    ("limits", "open_joins"): "the bound of joins that wait for other pipelines",
 }
 """Section and field, and what it is about."""
 

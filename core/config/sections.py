@@ -115,10 +115,10 @@ class DefaultsSection(Section):
 
     deadline_ms: Milliseconds = Field(default=60_000, description="Time for a synchronous request.")
     async_deadline_ms: Milliseconds = Field(
-        default=600_000, description="Time for an asynchronous request. Not supported yet."
+        default=600_000, description="Time for an asynchronous request."
     )
     record: Literal["boundary", "all", "none"] = Field(
-        default="boundary", description="Which streams of a pipeline are kept. Not supported yet."
+        default="boundary", description="Which ports of a pipeline are kept."
     )
     passed_headers: tuple[PassedHeader, ...] = Field(
         default=(), description="The x-* headers of callers that every step is given."
@@ -141,10 +141,10 @@ class LimitsSection(Section):
         default=100_000, description="Joins that wait for sources. Not supported yet."
     )
     recorded_requests: Bound = Field(
-        default=10_000, description="Requests whose records memory keeps. Not supported yet."
+        default=10_000, description="Requests whose records memory keeps."
     )
     recorded_bytes: ByteCount = Field(
-        default=256 * MIB, description="Memory for the records that are kept. Not supported yet."
+        default=256 * MIB, description="Memory for the records that are kept."
     )
 
 

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
+from penstock.core.journal import InquiryDesk
 
 Page: TypeAlias = Callable[[], tuple[str, bytes]]
 """Makes a page when it is asked for: content type and body."""
@@ -26,7 +27,8 @@ class FrontEndContext:
     them out. ``passed_headers`` names the ``x-*`` headers of callers that travel with a request,
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
-    it: what cannot be read, and names that are not there.
+    it: what cannot be read, and names that are not there. ``desk`` knows what is
+    remembered of requests.
     """
 
     gateway: Gateway
@@ -36,6 +38,7 @@ class FrontEndContext:
     max_header_bytes: int = 16 * 1024
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
+    desk: InquiryDesk | None = None
 
 
 class FrontEnd(ABC):

@@ -67,6 +67,13 @@ class Target(ABC):
         Refusals (overloaded, not ready, no output) come through ``reply`` as well.
         """
 
+    @abstractmethod
+    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        """Take in a request that nobody waits for: its answer is kept, by the ticket's identity.
+
+        Raises the PenstockError that refuses it (overloaded, not ready).
+        """
+
 
 @dataclass(frozen=True, slots=True)
 class ServerMetadata:

@@ -65,14 +65,17 @@ class Answer:
 
 @final
 class Emit:
-    """Write what one port holds to its stream. Only for ports that the plan keeps."""
+    """Write what one port holds to its stream: it ended at ``at_ms``. For ports that are kept."""
 
-    __slots__ = ("body", "passage", "port", "round")
+    __slots__ = ("at_ms", "body", "passage", "port", "round")
 
-    def __init__(self, passage: Passage, port: Port, body: Body, round_number: int = 0) -> None:
+    def __init__(
+        self, passage: Passage, port: Port, body: Body, at_ms: float, round_number: int = 0
+    ) -> None:
         self.passage = passage
         self.port = port
         self.body = body
+        self.at_ms = at_ms
         self.round = round_number
 
 

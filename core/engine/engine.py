@@ -65,7 +65,7 @@ class Engine:
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
         if plan.keeps_input:
-            out.append(Emit(passage, PIPELINE_INPUTS, body))
+            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -229,7 +229,7 @@ class Engine:
             if type(consumer) is ReaderRound:
                 self._loops.would_run(passage, consumer, tensors, now_ms, flow, out)
             else:
-                self._answer(passage, tensors, (), out)
+                self._answer(passage, tensors, (), now_ms, out)
             return
         call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
@@ -239,7 +239,7 @@ class Engine:
             if consumer.input_feeds:
                 flow.append((consumer.input_feeds, tensors))
             if consumer.watched_inputs:
-                self._inputs_ended(passage, consumer, tensors, flow, out)
+                self._inputs_ended(passage, consumer, tensors, now_ms, flow, out)
             if consumer.may_clash and (clash := first_clash(tensors)) is not None:
                 self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
                 return
@@ -283,7 +283,7 @@ class Engine:
             self.end_unrun(passage, consumer, absent, now_ms, flow, out)
         else:
             absent = Absent(f"no output: {skip.reason}", skip.cause)
-            self._answer(passage, absent, details, out)
+            self._answer(passage, absent, details, now_ms, out)
 
     def fail(
         self,
@@ -298,7 +298,7 @@ class Engine:
         if isinstance(consumer, StepPlan):
             self.end_unrun(passage, consumer, failed, now_ms, flow, out)
         else:
-            self._answer(passage, failed, (), out)
+            self._answer(passage, failed, (), now_ms, out)
 
     def end_unrun(
         self,
@@ -313,7 +313,7 @@ class Engine:
         if step.input_feeds:
             flow.append((step.input_feeds, marker))
         if step.watched_inputs:
-            self._inputs_ended(passage, step, marker, flow, out)
+            self._inputs_ended(passage, step, marker, now_ms, flow, out)
         self._end_step(passage, step, marker, now_ms, flow, out)
 
     def _end_step(
@@ -333,11 +333,17 @@ class Engine:
             self._outputs_ended(passage, step, body, now_ms, flow, out)
 
     def _inputs_ended(
-        self, passage: Passage, step: StepPlan, body: Body, flow: Flow, out: Effects
+        self,
+        passage: Passage,
+        step: StepPlan,
+        body: Body,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
     ) -> None:
         port = Port(step.name, "inputs")
         if step.keeps_inputs:
-            out.append(Emit(passage, port, body, passage.round_of(step)))
+            out.append(Emit(passage, port, body, now_ms, passage.round_of(step)))
         if passage.loops and not passage.closed:
             self._loops.inputs_ended(passage, step, port, body, flow)
 
@@ -351,7 +357,9 @@ class Engine:
         out: Effects,
     ) -> None:
         if step.keeps_outputs:
-            out.append(Emit(passage, Port(step.name, "outputs"), body, passage.round_of(step)))
+            out.append(
+                Emit(passage, Port(step.name, "outputs"), body, now_ms, passage.round_of(step))
+            )
         if passage.closed:
             return  # nothing follows from it
         if step.loop is not None:
@@ -375,12 +383,19 @@ class Engine:
             passage.failures.append(failed)
         return failed
 
-    def _answer(self, passage: Passage, body: Body, details: tuple[str, ...], out: Effects) -> None:
+    def _answer(
+        self,
+        passage: Passage,
+        body: Body,
+        details: tuple[str, ...],
+        now_ms: float,
+        out: Effects,
+    ) -> None:
         passage.visits[passage.plan.width - 1] = ENDED
         passage.left -= 1
         passage.answered = True
         if passage.plan.keeps_output:
-            out.append(Emit(passage, PIPELINE_OUTPUTS, body))
+            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
         out.append(Answer(passage, body, details))
         if passage.failures is not None:
             if not passage.cancelled:
@@ -427,7 +442,7 @@ class Engine:
                     out.append(DeadLetter(passage, mine))
             self._end_step(passage, each, mine, now_ms, nowhere, out)
         if plan.output is not None and not passage.answered:
-            self._answer(passage, failed, (), out)
+            self._answer(passage, failed, (), now_ms, out)
         self._close(passage, out)
 
     # Time ---------------------------------------------------------------------------------------

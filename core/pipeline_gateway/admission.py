@@ -14,22 +14,26 @@ from penstock.core.engine import Passage
 from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError, PenstockError
 from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
+from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.target import ServedTarget
-from penstock.core.records import Headers
+from penstock.core.records import Failed, Headers
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayLimits:
     """Bounds on intake. ``waiting`` requests may stand before the ``in_flight`` ones.
 
-    ``deadline_ms`` bounds every synchronous request, whatever its caller allows.
+    ``deadline_ms`` bounds every synchronous request, whatever its caller allows;
+    ``async_deadline_ms`` an asynchronous one to a pipeline that does not say otherwise.
     """
 
     in_flight: int = 1024
     waiting: int = 256
     deadline_ms: float = 60_000.0
+    async_deadline_ms: float = 600_000.0
 
 
 class Admission:
@@ -42,16 +46,28 @@ class Admission:
         "_empty",
         "_engine",
         "_identities",
+        "_journal",
+        "_letters",
         "_limits",
         "_metrics",
         "_open",
         "_opened_before",
         "_waiting",
+        "now_ms",
     )
 
     def __init__(
-        self, dataflow: Dataflow, metrics: Metrics, clock: Clock, limits: GatewayLimits
+        self,
+        dataflow: Dataflow,
+        metrics: Metrics,
+        clock: Clock,
+        limits: GatewayLimits,
+        journal: Journal,
+        letters: LetterBox,
     ) -> None:
+        self.now_ms = clock.now_ms
+        self._journal = journal
+        self._letters = letters
         self._dataflow = dataflow
         self._engine = dataflow.engine
         self._metrics = metrics
@@ -100,25 +116,84 @@ class Admission:
             limit_ms = timeout_ms
         identity = self._identities.next(now_ms)
         if not self._open:
-            state = "stopping" if self._opened_before else "starting"
-            error = NotReadyError(f"the server is {state}; send the request again later")
-            return self._refuse(error, identity, reply)
+            return self._refuse(self._closed_error(), identity, reply)
         deployment = target.deployment
         if not target.always_enters or request.outputs is not None:
             refusal = target.refusal(request)
             if refusal is not None:
                 return self._refuse(refusal, identity, reply)
         assert deployment is not None, "a target that is not ready refuses"
-        submission = Submission(
-            self, target, deployment, request, headers, limit_ms, reply, identity
-        )
-        if self._engine.open_passages < self._limits.in_flight and not self._waiting:
-            submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
-        elif len(self._waiting) < self._limits.waiting:
+        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
+        if waits and len(self._waiting) >= self._limits.waiting:
+            return self._refuse(self._overloaded(), identity, reply)
+        submission: Submission
+        if deployment.plan.keeps_input:
+            submission = RecordedSubmission(
+                self,
+                self._journal,
+                target,
+                deployment,
+                request,
+                headers,
+                limit_ms,
+                reply,
+                identity,
+                now_ms,
+            )
+        else:
+            submission = Submission(
+                self, target, deployment, request, headers, limit_ms, reply, identity
+            )
+        if waits:
             self._wait(submission)
         else:
-            return self._refuse(self._overloaded(), identity, reply)
+            submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
+
+    def accept(self, target: ServedTarget, request: InferenceRequest, headers: Headers) -> Ticket:
+        """Take in a request that nobody waits for; raises what refuses it."""
+        if not self._open:
+            raise self._counted(self._closed_error())
+        refusal = target.refusal(request, asynchronous=True)
+        if refusal is not None:
+            raise self._counted(refusal)
+        deployment = target.deployment
+        assert deployment is not None, "a target that is not ready refuses"
+        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
+        if waits and len(self._waiting) >= self._limits.waiting:
+            raise self._counted(self._overloaded())
+        now_ms = self._clock.now_ms()
+        limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
+        submission = RecordedSubmission(
+            self,
+            self._journal,
+            target,
+            deployment,
+            request,
+            headers,
+            limit_ms,
+            None,
+            self._identities.next(now_ms),
+            now_ms,
+        )
+        if waits:
+            self._wait(submission)
+        else:
+            submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
+        return submission
+
+    def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
+        """Keep a failure that no caller is told of, with its request."""
+        plan = submission.deployment.plan
+        self._letters.put(
+            submission.identity,
+            plan.name,
+            plan.version,
+            failure,
+            now_ms,
+            submission.request,
+            submission.headers,
+        )
 
     def cancel(self, passage: Passage) -> None:
         """The caller of a passage is gone."""
@@ -170,6 +245,14 @@ class Admission:
         # Who waits for its turn is under way as well: its version must not go before.
         submission.deployment.open += 1
 
+    def _closed_error(self) -> NotReadyError:
+        state = "stopping" if self._opened_before else "starting"
+        return NotReadyError(f"the server is {state}; send the request again later")
+
+    def _counted(self, error: PenstockError) -> PenstockError:
+        self._metrics.refuse(error.code)
+        return error
+
     def _overloaded(self) -> OverloadedError:
         return OverloadedError(
             f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} wait; "
@@ -177,8 +260,7 @@ class Admission:
         )
 
     def _refuse(self, error: PenstockError, identity: str, reply: Reply) -> Ticket:
-        self._metrics.refuse(error.code)
-        reply(error)
+        reply(self._counted(error))
         return RefusedTicket(identity)
 
 

@@ -15,6 +15,7 @@ from penstock.core.contracts.gateway import (
 )
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.journal import Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.routes import Routes
@@ -33,9 +34,18 @@ class PipelineGateway(Gateway):
         clock: Clock,
         limits: GatewayLimits,
         server: ServerMetadata,
+        journal: Journal | None = None,
+        letters: LetterBox | None = None,
     ) -> None:
         self._dataflow = dataflow
-        self._admission = Admission(dataflow, metrics, clock, limits)
+        self._admission = Admission(
+            dataflow,
+            metrics,
+            clock,
+            limits,
+            Journal(JournalLimits()) if journal is None else journal,
+            LetterBox() if letters is None else letters,
+        )
         self._routes = Routes()
         self._server = server
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Passage
+from penstock.core.engine import Answer, Emit, Passage
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Absent, Failed, Headers
@@ -117,3 +117,15 @@ class Submission(Ticket):
         # It knows us, and a circle would leave both to the garbage collector.
         self._passage = None
         self._admission.admit_next()
+
+    def emitted(self, record: Emit) -> None:
+        """Nobody keeps the records of such a request."""
+
+    def buried(self, failure: Failed, now_ms: float) -> None:
+        """Keep what no caller is told of."""
+        self._admission.bury(self, failure, now_ms)
+
+    @property
+    def headers(self) -> Headers:
+        """The headers that travel with it."""
+        return self._headers

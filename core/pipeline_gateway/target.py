@@ -96,14 +96,20 @@ class ServedTarget(Target):
     ) -> Ticket:
         return self._admission.submit(self, request, headers, timeout_ms, reply)
 
-    def refusal(self, request: InferenceRequest) -> PenstockError | None:
+    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        return self._admission.accept(self, request, headers)
+
+    def refusal(
+        self, request: InferenceRequest, *, asynchronous: bool = False
+    ) -> PenstockError | None:
         """Why a request cannot even enter, when that is so."""
         if self.deployment is None:
             return self.not_ready()
-        if self.deployment.plan.output is None:
+        if self.deployment.plan.output is None and not asynchronous:
             return UnsupportedError(
                 f"pipeline '{self._name}' has no output, so a call cannot wait for its answer; "
-                "add an output section to its manifest"
+                f"send it to /v2/pipelines/{self._name}/requests, or add an output section to its "
+                "manifest"
             )
         if request.outputs is not None and self._output_names is not None:
             return self._unknown_output(request, self._output_names)

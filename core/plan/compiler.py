@@ -83,6 +83,7 @@ def compile_pipeline(
         keeps_output=record != "none",
         loops=loops.plans(consumers, spec.max_step_revisits + 1),
         crossings=loops.crossings,
+        async_deadline_ms=None if spec.input is None else spec.input.deadline_ms,
         models=tuple(dict.fromkeys(step.model for step in steps)),
     )
 

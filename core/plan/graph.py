@@ -206,6 +206,7 @@ class Plan:
     ``consumers`` holds the steps in the manifest's order and then the output, if there is one:
     these are ``width``. Behind them it has what rounds of loops need. ``crossings`` are the ports
     that count in every round of loops, with the numbers of these.
+    ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
     ``single_model`` marks the plan of a model that is called on its own.
     """
 
@@ -220,6 +221,7 @@ class Plan:
     keeps_output: bool
     loops: tuple[LoopPlan, ...] = ()
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
+    async_deadline_ms: float | None = None
     single_model: bool = False
     models: tuple[str, ...] = field(default=())
     """The names of the models that the steps call, each once, in the order of the steps."""

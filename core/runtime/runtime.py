@@ -20,6 +20,7 @@ from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
+from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -63,14 +64,21 @@ class Runtime:
             self._clock,
             most_per_model=config.limits.in_flight_per_model,
         )
+        limits = config.limits
+        self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
+        self._letters = LetterBox()
         self._gateway = PipelineGateway(
             self._dataflow,
             self._metrics,
             self._clock,
             GatewayLimits(
-                in_flight=config.limits.in_flight, deadline_ms=config.defaults.deadline_ms
+                in_flight=config.limits.in_flight,
+                deadline_ms=config.defaults.deadline_ms,
+                async_deadline_ms=config.defaults.async_deadline_ms,
             ),
             ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
+            self._journal,
+            self._letters,
         )
         self._background = Background()
         self._closing = Closing()
@@ -184,8 +192,7 @@ class Runtime:
             clock=self._clock,
             work_folder=work_folder,
             module_folders=(Path.cwd(),),
-            # Nothing reads streams in one process yet, so none are kept unless a manifest asks.
-            record="none",
+            record=self._config.defaults.record,
             policy=self._policy,
         )
 
@@ -209,6 +216,7 @@ class Runtime:
             max_header_bytes=limits.header_bytes,
             passed_headers=frozenset(self._config.defaults.passed_headers),
             count_refused=self._metrics.refuse,
+            desk=InquiryDesk(self._journal, self._letters, self._gateway),
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():

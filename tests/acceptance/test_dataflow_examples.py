@@ -132,6 +132,13 @@ def test_every_pipeline_has_a_case() -> None:
     assert names == {pipeline for pipeline, _, _ in ANSWERS.values()}
 
 
+def test_no_failure_went_untold(rest: str) -> None:
+    for pipeline, tensors, _ in ANSWERS.values():
+        outputs(rest, pipeline, tensors)
+    with urllib.request.urlopen(f"{rest}/v1/deadletters") as response:
+        assert json.load(response) == {"dead_letters": []}
+
+
 def test_without_its_trigger_there_is_no_output(rest: str) -> None:
     status, answer = infer(rest, "trigger", NUMBERS)
     assert (status, answer["code"]) == (422, "no-output")

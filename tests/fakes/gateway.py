@@ -17,6 +17,7 @@ from penstock.core.contracts.gateway import (
 )
 from penstock.core.errors import NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox, Story
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
 
@@ -61,7 +62,10 @@ class FakeTicket(Ticket):
 class FakeTarget(Target):
     """A target that behaves as it is told. ``not_ready`` is the error of one that cannot serve."""
 
-    def __init__(self, name: str, version: str, kind: TargetKind, behaviour: Behaviour) -> None:
+    def __init__(
+        self, name: str, version: str, kind: TargetKind, behaviour: Behaviour, journal: Journal
+    ) -> None:
+        self.journal = journal
         self._name = name
         self.version = version
         self.kind = kind
@@ -92,6 +96,27 @@ class FakeTarget(Target):
         self.on_submit(ticket)
         return ticket
 
+    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        if self.not_ready is not None:
+            raise self.not_ready
+        story = Story(
+            f"{self._name}-{len(self.tickets) + 1}",
+            self._name,
+            int(self.version),
+            request,
+            headers,
+            0.0,
+            1000.0,
+            asynchronous=True,
+        )
+        self.journal.begin(story)
+
+        def reply(result: InferenceResponse | PenstockError) -> None:
+            self.journal.settle(story, result, 1.0)
+            self.journal.end(story, 1.0)
+
+        return self.submit(request, headers, None, reply)
+
 
 class FakeGateway(Gateway):
     """Serves what :meth:`add` puts there. ``resolved`` holds every name that was looked up."""
@@ -99,6 +124,9 @@ class FakeGateway(Gateway):
     def __init__(self) -> None:
         self.targets: dict[tuple[TargetKind, str], FakeTarget] = {}
         self.resolved: list[str] = []
+        self.journal = Journal(JournalLimits())
+        self.letters = LetterBox()
+        self.desk = InquiryDesk(self.journal, self.letters, self)
         self.is_ready = True
 
     def add(
@@ -110,7 +138,7 @@ class FakeGateway(Gateway):
         version: str = "1",
     ) -> FakeTarget:
         """Serve a target, in place of the one that had its name."""
-        target = FakeTarget(name, version, kind, behaviour)
+        target = FakeTarget(name, version, kind, behaviour, self.journal)
         old = self.targets.get((kind, name))
         if old is not None:
             old.is_current = False

@@ -19,10 +19,11 @@ from penstock.core.errors import (
     PenstockError,
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan.compiler import compile_pipeline
+from penstock.core.plan.compiler import Recording, compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.records import Tensors
 from penstock.core.resources import Pipeline
@@ -151,9 +152,17 @@ class GatewayWorld:
             self.models, self.metrics, clock, most_per_model=most_per_model, jitter=lambda: 0.5
         )
         self.dataflow.start()
+        journal, letters = Journal(JournalLimits()), LetterBox()
         self.gateway = PipelineGateway(
-            self.dataflow, self.metrics, clock, limits, ServerMetadata("penstock", "0", ())
+            self.dataflow,
+            self.metrics,
+            clock,
+            limits,
+            ServerMetadata("penstock", "0", ()),
+            journal,
+            letters,
         )
+        self.desk = InquiryDesk(journal, letters, self.gateway)
         self.gateway.open_intake()
         self.callers: list[Caller] = []
         self.left: list[tuple[str, int]] = []
@@ -182,12 +191,12 @@ class GatewayWorld:
         """Have a model be called by its own name as well."""
         self.gateway.set_model(compile_model(name, 1, Joins()), None)
 
-    def pipeline(self, name: str, spec: dict[str, Any]) -> None:
+    def pipeline(self, name: str, spec: dict[str, Any], record: Recording = "none") -> None:
         """Serve a new version of a pipeline."""
         self._leave(name)
         pipeline = Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
         version = self._next_version(name)
-        plan = compile_pipeline(pipeline, version, Joins(), record="none")
+        plan = compile_pipeline(pipeline, version, Joins(), record=record)
         self.gateway.set_pipeline(plan, None)
 
     def remove(self, name: str) -> None:

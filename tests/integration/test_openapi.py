@@ -15,8 +15,11 @@ import pytest
 from fakes.control import FakeControlPlane, resource
 from fakes.gateway import FakeGateway
 from harness.rest_server import serving
+from harness.simulation import tensor
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.inference import InferenceRequest
+from penstock.core.records import Failed
 from penstock.core.signature import Signature, TensorSpec
 
 # What a tensor must be, JSON Schema cannot say (data has as many values as the shape wants), so
@@ -33,6 +36,8 @@ NAMES_THAT_ARE_THERE = """
 "path.pipeline" = "flow"
 "path.kind" = "Model"
 "path.name" = "scale"
+"path.request" = "flow-1"
+"path.number" = "1"
 "header.seldon-model" = "echo"
 "header.penstock-target" = "flow.pipeline"
 """
@@ -49,10 +54,13 @@ class EndingControlPlane(FakeControlPlane):
 def make_context() -> FrontEndContext:
     gateway = FakeGateway()
     gateway.add("echo").signature = Signature((TensorSpec("x", "FP32", ("n", 4)),), None)
-    gateway.add("flow", kind="pipeline")
+    request = InferenceRequest(None, (tensor("x"),))
+    gateway.add("flow", kind="pipeline").accept(request, {})
+    gateway.letters.put("flow-0", "flow", 1, Failed("step-failed", "no"), 0.0, request, {})
     control = EndingControlPlane()
     control.put(resource("Model", "scale"))
-    return FrontEndContext(gateway, control, {"/metrics": lambda: ("text/plain", b"up 1\n")})
+    pages = {"/metrics": lambda: ("text/plain", b"up 1\n")}
+    return FrontEndContext(gateway, control, pages, desk=gateway.desk)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,9 @@ from penstock.transports.grpc.methods import (
     health_handlers,
     inference_handlers,
     reflection_handlers,
+    request_handlers,
 )
+from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.service import InformationCalls
 
 DRAIN_LIMIT_S: Final = 24 * 3600.0
@@ -93,6 +95,8 @@ class GrpcFrontEnd(FrontEnd):
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
             handlers |= control_handlers(ControlCalls(control, closing), guard)
+            if context.desk is not None:
+                handlers |= request_handlers(RequestCalls(context.desk), guard)
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)

@@ -20,6 +20,7 @@ from penstock.transports.grpc.errors import Context, fail
 from penstock.transports.grpc.guard import Handler, MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.service import InformationCalls
 
 INFERENCE_SERVICE: Final = "inference.GRPCInferenceService"
@@ -63,6 +64,18 @@ def inference_handlers(
         ),
     }
     return _of_service(INFERENCE_SERVICE, methods)
+
+
+def request_handlers(calls: RequestCalls, guard: MethodGuard) -> Handlers:
+    """What the control plane knows of requests."""
+    methods = {
+        "Inspect": guard.unary(calls.inspect, control.InspectRequest),
+        "ListRequests": guard.unary(calls.list_requests, control.ListRequestsRequest),
+        "GetDeadLetter": guard.unary(calls.get_dead_letter, control.GetDeadLetterRequest),
+        "ListDeadLetters": guard.unary(calls.list_dead_letters, control.ListDeadLettersRequest),
+        "SendDeadLetter": guard.unary(calls.send_dead_letter, control.SendDeadLetterRequest),
+    }
+    return _of_service(CONTROL_SERVICE, methods)
 
 
 def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:

@@ -8,7 +8,13 @@ from typing import Any, ClassVar, Final
 import orjson
 import structlog
 
-from penstock.core.errors import InternalError, InvalidRequestError, OverloadedError, PenstockError
+from penstock.core.errors import (
+    InternalError,
+    InvalidRequestError,
+    NotFoundError,
+    OverloadedError,
+    PenstockError,
+)
 from penstock.core.statuses import http_status
 
 DEFECT: Final = "the request failed by a defect of Penstock; the server's log has the cause"
@@ -28,6 +34,12 @@ class MediaTypeError(HttpError):
     status = 415
 
 
+class GoneError(NotFoundError):
+    """A request that was there and is no longer kept."""
+
+    status: ClassVar[int] = 410
+
+
 class MethodError(HttpError):
     """A method that the path does not have."""
 
@@ -36,7 +48,7 @@ class MethodError(HttpError):
 
 def status_of(error: PenstockError) -> int:
     """The HTTP status of ``error``."""
-    return error.status if isinstance(error, HttpError) else http_status(error.code)
+    return error.status if isinstance(error, HttpError | GoneError) else http_status(error.code)
 
 
 def error_body(error: PenstockError, request_id: str | None = None) -> bytes:

@@ -12,6 +12,7 @@ from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.listening import address_of, bind
 from penstock.transports.rest.pages import page_operation, with_index
+from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
 from penstock.transports.rest.server import HttpServer
 from penstock.transports.rest.watch import Watch
@@ -24,6 +25,7 @@ class RestFrontEnd(FrontEnd):
         self._options = options
         self._intake: Intake | None = None
         self._watch: Watch | None = None
+        self._requests: Requests | None = None
         self._server: HttpServer | None = None
 
     async def start(self, context: FrontEndContext) -> str:
@@ -43,6 +45,9 @@ class RestFrontEnd(FrontEnd):
             self._watch = Watch(context.control)
             operations += Resources(context.control, context.max_request_bytes).operations()
             operations += self._watch.operations()
+        if context.desk is not None:
+            self._requests = Requests(service, context.desk)
+            operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
         app = build_app(with_index(operations, context.gateway))
         server = HttpServer(app, service, context.max_header_bytes)
@@ -57,8 +62,7 @@ class RestFrontEnd(FrontEnd):
         The socket goes on listening, so that callers are told (503, ``connection: close``), and
         whoever asks for readiness as well.
         """
-        if self._watch is not None:
-            self._watch.close()
+        self._end_streams()
         if self._intake is not None:
             self._intake.close()
             await self._intake.drained()
@@ -67,7 +71,12 @@ class RestFrontEnd(FrontEnd):
 
     async def stop(self) -> None:
         """Close every connection; calls under way are cancelled."""
-        if self._watch is not None:
-            self._watch.close()
+        self._end_streams()
         if self._server is not None:
             await self._server.close()
+
+    def _end_streams(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        if self._requests is not None:
+            self._requests.close()

@@ -97,7 +97,9 @@ def _responses(operation: Operation) -> dict[str, Any]:
     statuses = {http_status(code) for code in (*operation.errors, *EVERYWHERE)}
     if operation.media_checked:
         statuses.add(MediaTypeError.status)
-    responses = {"200": answer}
+    responses = {str(operation.status): answer}
+    for status, content in operation.also.items():
+        responses[str(status)] = {"description": content.description, "content": _media(content)}
     for status in sorted(statuses):
         responses[str(status)] = {
             "description": DESCRIPTIONS[status],

@@ -46,7 +46,10 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """``errors`` are the codes that it may answer with, beside those of every operation."""
+    """``success`` comes with ``status``, ``also`` has answers with other statuses.
+
+    ``errors`` are the codes that it may answer with, beside those of every operation.
+    """
 
     method: str
     path: str
@@ -59,6 +62,8 @@ class Operation:
     parameters: tuple[Parameter, ...] = ()
     body: Content | None = None
     media_checked: bool = False
+    status: int = 200
+    also: Mapping[int, Content] = field(default_factory=dict)
 
 
 def served_by(handler: Handler) -> ASGIApp:

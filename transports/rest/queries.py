@@ -17,6 +17,15 @@ def flag(query: QueryParams, name: str) -> bool:
     return value == "true"
 
 
+def number(text: str, what: str, most: int) -> int:
+    """A whole number from 0 to ``most``."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= most):
+        raise InvalidRequestError(
+            f"{what} is '{text[:40]}'; it must be a whole number, 0 to {most}"
+        )
+    return int(text)
+
+
 def revision(text: str, what: str) -> int:
     """A number of a revision, at least 0."""
     if not (text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MAX_REVISION):

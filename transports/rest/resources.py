@@ -102,7 +102,7 @@ class Resources:
 
     async def apply(self, request: Request) -> Response:
         """Apply the manifests in the body."""
-        _refuse_web_pages(request)
+        refuse_web_pages(request)
         dry_run = flag(request.query_params, "dry_run")
         found: HeaderMap = dict(reversed(request.headers.raw))
         if media_type_of(found).decode("latin-1") not in MANIFEST_TYPES:
@@ -126,7 +126,7 @@ class Resources:
 
     async def delete(self, request: Request) -> Response:
         """Delete one resource."""
-        _refuse_web_pages(request)
+        refuse_web_pages(request)
         path = request.path_params
         force = flag(request.query_params, "force")
         change = await self._control.delete(path["kind"], path["name"], force=force)
@@ -137,7 +137,7 @@ def _document(change: Change) -> dict[str, object]:
     return asdict(change)
 
 
-def _refuse_web_pages(request: Request) -> None:
+def refuse_web_pages(request: Request) -> None:
     """A page of some web site, open in a browser here, must not change what is served."""
     if "origin" in request.headers:
         raise ForbiddenError(

@@ -37,6 +37,22 @@ _DATA: Final = {
     "type": "array",
 }
 
+_STRING_OR_NULL: Final = {"type": ["string", "null"]}
+_NUMBER_OR_NULL: Final = {"type": ["number", "null"]}
+_SUMMARY: Final = {
+    "id": _STRING,
+    "pipeline": _STRING,
+    "version": _COUNT,
+    "asynchronous": {"type": "boolean"},
+    "opened": {"type": "string", "format": "date-time"},
+    "took_ms": _NUMBER_OR_NULL,
+    "under_way": {"type": "boolean"},
+    "outcome": _STRING_OR_NULL,
+    "step": _STRING_OR_NULL,
+    "x_request_id": _STRING_OR_NULL,
+}
+_SUMMARY_REQUIRED: Final = tuple(_SUMMARY)
+
 SCHEMAS: Final[dict[str, Schema]] = {
     "Parameters": {
         "type": "object",
@@ -144,6 +160,47 @@ SCHEMAS: Final[dict[str, Schema]] = {
         status=ref("Status"),
     ),
     "Resources": _object(("resources",), resources=array_of("Resource")),
+    "RequestSummary": _object(_SUMMARY_REQUIRED, **_SUMMARY),
+    "RequestSummaries": _object(("requests",), requests=array_of("RequestSummary")),
+    "RequestStory": _object(
+        (*_SUMMARY_REQUIRED, "deadline_ms", "ended_ms", "error", "records", "dead_letters"),
+        **_SUMMARY,
+        deadline_ms={"type": "number"},
+        ended_ms=_NUMBER_OR_NULL,
+        error={"type": ["object", "null"]},
+        records=array_of("PortRecord"),
+        dead_letters=array_of("Failure"),
+    ),
+    "Failure": _object(
+        ("code", "reason", "step"), code=_STRING, reason=_STRING, step=_STRING_OR_NULL
+    ),
+    "PortRecord": _object(
+        ("port", "round", "after_ms", "state"),
+        port=_STRING,
+        round=_COUNT,
+        after_ms={"type": "number"},
+        state={"type": "string", "enum": ["value", "absent", "failed"]},
+        tensors={"type": "array", "items": {"type": "object"}},
+        omitted_bytes=_COUNT,
+        reason=_STRING,
+        cause=_STRING,
+        code=_STRING,
+        step=_STRING_OR_NULL,
+    ),
+    "DeadLetter": _object(
+        ("number", "id", "pipeline", "version", "at", "code", "reason", "step", "inputs"),
+        number=_COUNT,
+        id=_STRING,
+        pipeline=_STRING,
+        version=_COUNT,
+        at=_STRING,
+        code=_STRING,
+        reason=_STRING,
+        step=_STRING_OR_NULL,
+        inputs={"type": "array", "items": {"type": "object"}},
+        may_be_sent_again={"type": "boolean"},
+    ),
+    "DeadLetters": _object(("dead_letters",), dead_letters=array_of("DeadLetter")),
     "Links": _object(
         ("name", "version", "links"),
         name=_STRING,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import get_args
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.gateway_world import Act, Caller, GatewayWorld, Way
+from harness.simulation import tensor
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import PenstockError
-from penstock.core.inference import InferenceResponse
+from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway import GatewayLimits
 
 MODELS = ("a", "b", "c")
@@ -62,6 +64,19 @@ def send(name: str, timeout_ms: float | None, then: Move | None) -> Move:
     return move
 
 
+def submit(name: str) -> Move:
+    def move(world: GatewayWorld) -> None:
+        with suppress(PenstockError):
+            world.gateway.resolve(name).accept(InferenceRequest(None, (tensor("x"),)), {})
+
+    return move
+
+
+def serve(world: GatewayWorld, name: str, spec: dict[str, object]) -> None:
+    """Pipelines of one name are recorded, those of the other are not."""
+    world.pipeline(name, spec, "all" if name == "q" else "none")
+
+
 def leave(number: int) -> Move:
     def move(world: GatewayWorld) -> None:
         if world.callers:
@@ -76,7 +91,7 @@ CHANGES: st.SearchStrategy[Move] = st.one_of(
     ),
     st.builds(lambda name: lambda world: world.withdraw(name), st.sampled_from(MODELS)),
     st.builds(
-        lambda name, spec: lambda world: world.pipeline(name, spec),
+        lambda name, spec: lambda world: serve(world, name, spec),
         st.sampled_from(("p", "q")),
         st.sampled_from(SPECS),
     ),
@@ -97,7 +112,8 @@ SENDS = st.builds(
 # Requests are the most frequent, and most moves share their moment with others.
 MOVES = st.lists(
     st.tuples(
-        st.sampled_from((0.0, 0.0, 0.0, 1.0, 3.0, 11.0)), st.one_of(SENDS, SENDS, LEAVES, CHANGES)
+        st.sampled_from((0.0, 0.0, 0.0, 1.0, 3.0, 11.0)),
+        st.one_of(SENDS, SENDS, LEAVES, CHANGES, st.builds(submit, NAMES)),
     ),
     max_size=25,
 )
@@ -126,7 +142,7 @@ def test_every_request_ends_once_and_nothing_stays(
             world.model(name, of)
         world.alone("a")
         for name, spec in zip(("p", "q"), specs, strict=True):
-            world.pipeline(name, spec)
+            serve(world, name, spec)
         for wait_ms, move in moves:
             if wait_ms:
                 await asyncio.sleep(wait_ms / 1000.0)
@@ -135,6 +151,9 @@ def test_every_request_ends_once_and_nothing_stays(
         for caller in world.callers:
             answered_once(caller)
         assert world.dataflow.open_passages == 0
+        for told in world.desk.find(most=1000):
+            assert told["outcome"] is not None
+            assert not told["under_way"]
         for name, version in world.left:
             await world.gateway.drained("pipeline", name, version)
         for instance in world.retired:

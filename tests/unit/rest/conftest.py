@@ -23,6 +23,7 @@ from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.operation import Operation
 from penstock.transports.rest.pages import page_operation, with_index
+from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
 from penstock.transports.rest.server import HttpServer
 from penstock.transports.rest.watch import Watch
@@ -44,12 +45,14 @@ class RestRig:
         self.service = InferenceService(
             self.gateway, callers, self.intake, MAX_BODY, self.refused.append
         )
+        self.requests = Requests(self.service, self.gateway.desk)
         self.operations: list[Operation] = with_index(
             [
                 *inference_operations(self.service),
                 *Information(self.gateway, callers, self.intake, MAX_BODY).operations(),
                 *Resources(self.control, MAX_BODY).operations(),
                 *self.watch.operations(),
+                *self.requests.operations(),
                 page_operation("/metrics", lambda: ("text/plain; version=0.0.4", b"up 1\n")),
             ],
             self.gateway,

@@ -1,0 +1,93 @@
+"""``penstock inspect``."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Final
+
+import click
+
+from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.server_option import ask, server_option
+
+_UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class Ago(click.ParamType[float]):
+    """A time in the past, as ``90s``, ``10m``, ``2h``, ``1d``; milliseconds since the epoch."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read it."""
+        if isinstance(value, float):
+            return value
+        match = re.fullmatch(r"(\d{1,9})([smhd])", str(value))
+        if match is None:
+            self.fail(f"'{value}' is no duration; write 90s, 10m, 2h or 1d", param, ctx)
+        return (time.time() - int(match[1]) * _UNITS_S[match[2]]) * 1000.0
+
+
+@click.command("inspect")
+@click.argument("request", required=False)
+@click.option("--pipeline", help="List requests of this pipeline only.")
+@click.option("--outcome", help="ok, failed, open, or the code of an error.")
+@click.option("--since", type=Ago(), default=0.0, help="As 90s, 10m, 2h, 1d: not older than that.")
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
+)
+@server_option
+@output_option
+def inspect_command(
+    request: str | None,
+    pipeline: str | None,
+    outcome: str | None,
+    since: float,
+    limit: int,
+    server: str,
+) -> None:
+    """Show what happened to a REQUEST, port by port; without one, list the latest requests."""
+    output = Output.current()
+    if request is not None:
+        if pipeline or outcome or since:
+            raise click.UsageError("--pipeline, --outcome and --since choose among many requests")
+        story = ask(server, lambda client: client.inspect(request))
+        if output.is_json:
+            output.json(story)
+        else:
+            from penstock.core.cli.story_view import story_view
+
+            output.tree(story_view(story))
+        return
+    requests = ask(
+        server,
+        lambda client: client.list_requests(
+            pipeline=pipeline, outcome=outcome, since_ms=since, most=limit
+        ),
+    )
+    if output.is_json:
+        output.json(requests)
+        return
+    output.table(
+        ("request", "pipeline", "opened", "took", "outcome", "step"),
+        [
+            (
+                each["id"],
+                f"{each['pipeline']} {each['version']}",
+                moment(each["opened"]),
+                "" if each["took_ms"] is None else f"{each['took_ms']:g} ms",
+                each["outcome"] or "open",
+                each["step"] or "",
+            )
+            for each in requests
+        ],
+        unfolded=("request", "opened"),
+    )
+
+
+def moment(opened: str) -> str:
+    """Month to second of a moment: what people tell requests apart by."""
+    return opened[5:19].replace("T", " ")

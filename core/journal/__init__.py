@@ -1,0 +1,8 @@
+"""What is remembered of requests: how each of their ports ended, and what became of them."""
+
+from penstock.core.journal.desk import InquiryDesk
+from penstock.core.journal.journal import Journal, JournalLimits
+from penstock.core.journal.letters import Letter, LetterBox
+from penstock.core.journal.story import PortRecord, Story
+
+__all__ = ["InquiryDesk", "Journal", "JournalLimits", "Letter", "LetterBox", "PortRecord", "Story"]

@@ -1,0 +1,118 @@
+"""The journal of a process: the stories of its requests, in memory and within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from penstock.core.errors import PenstockError
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.journal.story import PortRecord, Story
+from penstock.core.records import Absent, Body, Failed, Port
+from penstock.core.tensors import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLimits:
+    """The bounds: how many requests, and how many bytes of records, are kept."""
+
+    requests: int = 10_000
+    held_bytes: int = 256 * 1024 * 1024
+
+
+class Journal:
+    """Keeps stories; where a bound is reached, those go first that ended first.
+
+    What is under way is never given up for the bounds: its number is bounded by the intake, and of
+    records that would go over the bound only the signature is kept.
+    """
+
+    __slots__ = ("_ended", "_held", "_limits", "_stories")
+
+    def __init__(self, limits: JournalLimits) -> None:
+        self._limits = limits
+        self._stories: dict[str, Story] = {}
+        self._ended: dict[str, None] = {}
+        self._held = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """The bytes of all stories."""
+        return self._held
+
+    def __len__(self) -> int:
+        return len(self._stories)
+
+    def begin(self, story: Story) -> None:
+        """A request has been taken in."""
+        request = story.request
+        if self._has_room(story.bytes_of(request.tensors)):
+            story.hold(request.tensors)
+        else:
+            story.request = InferenceRequest(
+                request.id, (), request.parameters, request.outputs, request.binary_output
+            )
+        self._stories[story.identity] = story
+        self._held += story.held
+        self._keep_within()
+
+    def write(self, story: Story, port: Port, round_number: int, body: Body, now_ms: float) -> None:
+        """A port has ended."""
+        wanted = story.bytes_of(body)
+        if wanted and not self._has_room(wanted):
+            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no bytes
+            record = PortRecord(port, round_number, now_ms, _signature(body), omitted)
+        else:
+            record = PortRecord(port, round_number, now_ms, body)
+        before = story.held
+        story.add(record)
+        self._held += story.held - before
+
+    def settle(
+        self, story: Story, result: InferenceResponse | PenstockError, now_ms: float
+    ) -> None:
+        """The answer is there; it is kept whatever it takes."""
+        before = story.held
+        story.settle(result, now_ms)
+        self._held += story.held - before
+
+    def end(self, story: Story, now_ms: float) -> None:
+        """Nothing of a request is under way any more."""
+        story.end(now_ms)
+        if story.identity in self._stories:
+            self._ended[story.identity] = None
+            self._keep_within()
+
+    def find(self, identity: str) -> Story | None:
+        """The story of a request, if it is kept."""
+        return self._stories.get(identity)
+
+    def latest(self) -> Iterator[Story]:
+        """All stories, the latest first."""
+        return reversed(list(self._stories.values()))
+
+    def _has_room(self, wanted: int) -> bool:
+        while self._held + wanted > self._limits.held_bytes and self._ended:
+            self._forget_first()
+        return self._held + wanted <= self._limits.held_bytes
+
+    def _keep_within(self) -> None:
+        limits = self._limits
+        while self._ended and (
+            len(self._stories) > limits.requests or self._held > limits.held_bytes
+        ):
+            self._forget_first()
+
+    def _forget_first(self) -> None:
+        identity = next(iter(self._ended))
+        del self._ended[identity]
+        self._held -= self._stories.pop(identity).held
+
+
+def _signature(body: Body) -> Body:
+    """The tensors without their contents."""
+    assert not isinstance(body, Absent | Failed), "markers are always kept"
+    return tuple(
+        Tensor(tensor.name, tensor.datatype, tensor.shape, b"", tensor.parameters)
+        for tensor in body
+    )

@@ -1,0 +1,144 @@
+"""Requests that nobody waits for, over REST."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from harness.asgi import ask
+from harness.simulation import tensor
+from penstock.core.errors import NotReadyError, StepFailedError
+from penstock.core.inference import InferenceRequest
+from penstock.core.records import Failed
+from unit.rest.conftest import RestRig
+
+BODY = json.dumps(
+    {"id": "7", "inputs": [{"name": "x", "datatype": "INT32", "shape": [2], "data": [1, 2]}]}
+).encode()
+JSON = {"content-type": "application/json"}
+
+
+async def submitted(rig: RestRig, headers: dict[str, str] | None = None) -> str:
+    answer = await rig.ask("POST", "/v2/pipelines/flow/requests", BODY, JSON | (headers or {}))
+    assert answer.status == 202, answer.body
+    location = answer.headers["location"]
+    assert location == f"/v2/requests/{answer.json['id']}"
+    return location
+
+
+async def test_answer_is_fetched_as_the_call_would_have_had_it(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    location = await submitted(rig, {"x-request-id": "mine"})
+    answer = await rig.ask("GET", location)
+    assert answer.status == 200
+    assert answer.headers["x-request-id"] == "mine"
+    called = await rig.ask("POST", "/v2/pipelines/flow/infer", BODY, JSON)
+    assert answer.json == called.json
+    assert answer.json["id"] == "7"
+
+
+async def test_answer_is_waited_for(rig: RestRig) -> None:
+    target = rig.gateway.add("flow", lambda request: None, kind="pipeline")
+    location = await submitted(rig)
+    assert (await rig.ask("GET", location)).status == 202
+    assert (await rig.ask("GET", f"{location}?wait=1")).status == 202
+    waiting = asyncio.ensure_future(rig.ask("GET", f"{location}?wait=60000"))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    target.tickets[0].reply(StepFailedError("no good", step="a"))
+    answer = await asyncio.wait_for(waiting, 10)
+    assert answer.status == 500
+    assert (answer.json["code"], answer.json["step"]) == ("step-failed", "a")
+    assert answer.json["request_id"] == "flow-1"
+
+
+@pytest.mark.parametrize("wait", ["-1", "x", "60001", "1.5", ""])
+async def test_wait_is_a_number(rig: RestRig, wait: str) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    answer = await rig.ask("GET", f"{await submitted(rig)}?wait={wait}")
+    assert answer.status == 400
+    assert answer.json["error"] == (
+        f"the query parameter wait is '{wait}'; it must be a whole number, 0 to 60000"
+    )
+
+
+async def test_request_that_is_no_longer_kept_is_gone(rig: RestRig) -> None:
+    gone = await rig.ask("GET", "/v2/requests/01ARYZ6S41TSV4RRFFQ69G5FAV")
+    assert (gone.status, gone.json["code"]) == (410, "not-found")
+    assert (await rig.ask("GET", "/v2/requests/never")).status == 404
+
+
+async def test_refusals_are_told_at_once_and_counted(rig: RestRig) -> None:
+    target = rig.gateway.add("flow", kind="pipeline")
+    wrong = await rig.ask("POST", "/v2/pipelines/flow/requests", b"{", JSON)
+    assert (wrong.status, wrong.json["code"]) == (400, "invalid-request")
+    missing = await rig.ask("POST", "/v2/pipelines/flo/requests", BODY, JSON)
+    assert missing.status == 404
+    typed = await rig.ask("POST", "/v2/pipelines/flow/requests", BODY, {"content-type": "a/b"})
+    assert typed.status == 415
+    assert rig.refused == ["invalid-request", "not-found", "invalid-request"]
+    target.not_ready = NotReadyError("not yet")
+    answer = await rig.ask("POST", "/v2/pipelines/flow/requests", BODY, JSON)
+    assert (answer.status, answer.json["error"]) == (503, "not yet")
+
+
+async def test_events_tell_the_way_to_the_end(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    answer = await ask(rig.app, "GET", f"{await submitted(rig)}/events")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [line for line in answer.body.decode().splitlines() if line.startswith("event")]
+    assert events == ["event: answer", "event: end"]
+
+
+async def test_events_end_when_the_server_drains(rig: RestRig) -> None:
+    rig.gateway.add("flow", lambda request: None, kind="pipeline")
+    location = await submitted(rig)
+    following = asyncio.ensure_future(ask(rig.app, "GET", f"{location}/events"))
+    await asyncio.sleep(0.01)
+    assert not following.done()
+    rig.requests.close()
+    answer = await asyncio.wait_for(following, 10)
+    assert b"event: end" not in answer.body
+
+
+async def test_requests_are_listed_and_chosen(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    rig.gateway.add("bad", lambda request: StepFailedError("no", step="a"), kind="pipeline")
+    rig.gateway.add("slow", lambda request: None, kind="pipeline")
+    for pipeline in ("flow", "bad", "slow", "flow"):
+        await rig.ask("POST", f"/v2/pipelines/{pipeline}/requests", BODY, JSON)
+
+    async def listed(query: str) -> list[str]:
+        answer = await rig.ask("GET", f"/v1/requests{query}")
+        return [each["id"] for each in answer.json["requests"]]
+
+    assert await listed("") == ["flow-2", "slow-1", "bad-1", "flow-1"]
+    assert await listed("?limit=2") == ["flow-2", "slow-1"]
+    assert await listed("?pipeline=flow") == ["flow-2", "flow-1"]
+    assert await listed("?outcome=failed") == ["bad-1"]
+    assert await listed("?outcome=step-failed") == ["bad-1"]
+    assert await listed("?outcome=open") == ["slow-1"]
+    assert await listed("?since=2020-01-01T00:00:00Z") == []
+    for query in ("?limit=0", "?limit=x", "?since=yesterday"):
+        assert (await rig.ask("GET", f"/v1/requests{query}")).status == 400
+
+
+async def test_dead_letters_are_listed_shown_and_sent_again(rig: RestRig) -> None:
+    target = rig.gateway.add("flow", kind="pipeline")
+    request = InferenceRequest("7", (tensor("x"),))
+    failed = Failed("step-failed", "no", "a")
+    rig.gateway.letters.put("old", "flow", 1, failed, 0.0, request, {"x-tenant": "t"})
+    (letter,) = (await rig.ask("GET", "/v1/deadletters")).json["dead_letters"]
+    assert (letter["number"], letter["reason"], letter["step"]) == (1, "no", "a")
+    assert (await rig.ask("GET", "/v1/deadletters/1")).json == letter
+    foreign = await rig.ask("POST", "/v1/deadletters/1/send", headers={"origin": "http://evil"})
+    assert foreign.status == 403
+    sent = await rig.ask("POST", "/v1/deadletters/1/send")
+    assert sent.status == 202
+    assert target.tickets[0].request is request
+    assert target.tickets[0].headers == {"x-tenant": "t", "penstock-origin": "old"}
+    assert (await rig.ask("GET", "/v1/deadletters")).json == {"dead_letters": []}
+    assert (await rig.ask("POST", "/v1/deadletters/1/send")).status == 404
+    assert (await rig.ask("GET", "/v1/deadletters/x")).status == 400

@@ -1,0 +1,67 @@
+"""The methods of the control service that tell of requests and of dead letters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from penstock.core.errors import InvalidRequestError
+from penstock.core.journal import InquiryDesk
+from penstock.core.journal.desk import MOST_LISTED
+from penstock.proto import control_pb2 as pb
+from penstock.transports.grpc.errors import Context
+
+USUAL_LIMIT = 20
+
+
+class RequestCalls:
+    """Every method may raise PenstockError."""
+
+    def __init__(self, desk: InquiryDesk) -> None:
+        self._desk = desk
+
+    async def inspect(self, request: pb.InspectRequest, context: Context) -> pb.InspectResponse:
+        """Inspect."""
+        return pb.InspectResponse(story=_text(self._desk.inspect(request.request)))
+
+    async def list_requests(
+        self, request: pb.ListRequestsRequest, context: Context
+    ) -> pb.ListRequestsResponse:
+        """ListRequests."""
+        found = self._desk.find(
+            pipeline=request.pipeline or None,
+            outcome=request.outcome or None,
+            since_ms=request.since_ms,
+            most=_limit(request.limit),
+        )
+        return pb.ListRequestsResponse(requests=[_text(each) for each in found])
+
+    async def get_dead_letter(
+        self, request: pb.GetDeadLetterRequest, context: Context
+    ) -> pb.GetDeadLetterResponse:
+        """GetDeadLetter."""
+        return pb.GetDeadLetterResponse(letter=_text(self._desk.letter(request.number)))
+
+    async def list_dead_letters(
+        self, request: pb.ListDeadLettersRequest, context: Context
+    ) -> pb.ListDeadLettersResponse:
+        """ListDeadLetters."""
+        found = self._desk.letters(pipeline=request.pipeline or None, most=_limit(request.limit))
+        return pb.ListDeadLettersResponse(letters=[_text(each) for each in found])
+
+    async def send_dead_letter(
+        self, request: pb.SendDeadLetterRequest, context: Context
+    ) -> pb.SendDeadLetterResponse:
+        """SendDeadLetter."""
+        return pb.SendDeadLetterResponse(request=self._desk.send_again(request.number))
+
+
+def _text(document: dict[str, Any]) -> str:
+    return orjson.dumps(document).decode()
+
+
+def _limit(limit: int) -> int:
+    if not 0 <= limit <= MOST_LISTED:
+        raise InvalidRequestError(f"the limit is {limit}; it is 1 to {MOST_LISTED}")
+    return limit or USUAL_LIMIT

@@ -1,0 +1,372 @@
+"""Requests that nobody waits for, and what is known of any request, over REST.
+
+``/v2/pipelines/{pipeline}/requests`` takes one in and answers with its address at once; there its
+answer can be fetched, waited for, or followed as server-sent events. ``/v1/requests`` and
+``/v1/deadletters`` are for whoever wants to see what happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from penstock.core.codecs.json import decode_request, encode_response
+from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
+from penstock.core.inference import InferenceRequest
+from penstock.core.journal import InquiryDesk, Story
+from penstock.core.journal.documents import record_document, summary
+from penstock.transports.rest.answer import Answer, error_answer
+from penstock.transports.rest.body import read_body
+from penstock.transports.rest.call import InferenceService
+from penstock.transports.rest.caller import (
+    REQUEST_ID,
+    HeaderMap,
+    check_media_type,
+    json_length_of,
+)
+from penstock.transports.rest.errors import GoneError
+from penstock.transports.rest.inference import ERRORS, HEADERS, REQUEST, RESPONSE
+from penstock.transports.rest.json_response import JsonAnswer, json_bytes
+from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
+from penstock.transports.rest.queries import number
+from penstock.transports.rest.resources import refuse_web_pages
+from penstock.transports.rest.schemas import ref
+from penstock.transports.rest.watch import EVENT_STREAM, HEARTBEAT_S
+
+LONGEST_WAIT_MS: Final = 60_000
+
+_IDENTITY_LENGTH: Final = 26
+_REQUEST: Final = "/v2/requests/{request}"
+_LETTER: Final = "/v1/deadletters/{number}"
+_PIPELINE: Final = Parameter("pipeline", "query", "Only of this one.", {"type": "string"})
+_LIMIT: Final = Parameter(
+    "limit",
+    "query",
+    "How many at most.",
+    {"type": "integer", "minimum": 1, "maximum": 1000, "default": 20},
+)
+
+
+class Requests:
+    """Takes requests in, and tells of them."""
+
+    def __init__(self, service: InferenceService, desk: InquiryDesk) -> None:
+        self._service = service
+        self._desk = desk
+        self._closing = asyncio.Event()
+
+    def operations(self) -> list[Operation]:
+        """What is served here, with what the OpenAPI document says of it."""
+        accepted = Content.json("It is at work", ref("RequestSummary"))
+        return [
+            Operation(
+                "POST",
+                "/v2/pipelines/{pipeline}/requests",
+                "submitRequest",
+                "Hand a request to a pipeline and come back for its answer later",
+                "V2",
+                served_by(self.submit),
+                Content(
+                    "It was taken in; Location is where its answer will be",
+                    accepted.media,
+                    {"location": "Where its answer will be."},
+                ),
+                ("invalid-request", "not-found", "overloaded", "unsupported", "not-ready"),
+                HEADERS,
+                REQUEST,
+                media_checked=True,
+                status=202,
+            ),
+            Operation(
+                "GET",
+                _REQUEST,
+                "getAnswer",
+                "The answer to a request, as the call itself would have had it",
+                "V2",
+                served_by(self.answer),
+                RESPONSE,
+                ERRORS,
+                (
+                    Parameter(
+                        "wait",
+                        "query",
+                        "So many milliseconds for it to be there, instead of 202 at once.",
+                        {
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": LONGEST_WAIT_MS,
+                            "default": 0,
+                        },
+                    ),
+                ),
+                also={202: accepted, GoneError.status: Content.json("Gone", ref("Error"))},
+            ),
+            Operation(
+                "GET",
+                f"{_REQUEST}/events",
+                "followRequest",
+                "What happens to a request, as server-sent events, up to its end",
+                "V2",
+                served_by(self.events),
+                Content(
+                    "Events record, answer and end; data is a record, and twice a summary",
+                    {EVENT_STREAM: {}},
+                ),
+                ("not-found", "not-ready"),
+                also={GoneError.status: Content.json("Gone", ref("Error"))},
+            ),
+            Operation(
+                "GET",
+                "/v1/requests",
+                "listRequests",
+                "Requests that are remembered, the latest first",
+                "Requests",
+                served_by(self.list),
+                Content.json("The requests", ref("RequestSummaries")),
+                ("invalid-request",),
+                (
+                    _PIPELINE,
+                    Parameter(
+                        "outcome",
+                        "query",
+                        "ok, failed (any error), open (no answer yet), or the code of an error.",
+                        {"type": "string"},
+                    ),
+                    Parameter(
+                        "since",
+                        "query",
+                        "Only what came in from then on.",
+                        {"type": "string", "format": "date-time"},
+                    ),
+                    _LIMIT,
+                ),
+            ),
+            Operation(
+                "GET",
+                "/v1/requests/{request}",
+                "inspectRequest",
+                "Everything that is known of a request",
+                "Requests",
+                served_by(self.inspect),
+                Content.json("The request, port by port", ref("RequestStory")),
+                ("not-found",),
+            ),
+            Operation(
+                "GET",
+                "/v1/deadletters",
+                "listDeadLetters",
+                "Failures that no caller was told of, the latest first",
+                "Requests",
+                served_by(self.letters),
+                Content.json("The dead letters", ref("DeadLetters")),
+                ("invalid-request",),
+                (_PIPELINE, _LIMIT),
+            ),
+            Operation(
+                "GET",
+                _LETTER,
+                "getDeadLetter",
+                "One dead letter",
+                "Requests",
+                served_by(self.letter),
+                Content.json("The dead letter", ref("DeadLetter")),
+                ("invalid-request", "not-found"),
+            ),
+            Operation(
+                "POST",
+                f"{_LETTER}/send",
+                "sendDeadLetter",
+                "Send the request of a dead letter again; the letter goes",
+                "Requests",
+                served_by(self.send),
+                Content.json("The new request", ref("RequestSummary")),
+                (
+                    "invalid-request",
+                    "not-found",
+                    "conflict",
+                    "overloaded",
+                    "not-ready",
+                    "forbidden",
+                    "unsupported",
+                ),
+                status=202,
+            ),
+        ]
+
+    def close(self) -> None:
+        """End every stream of events."""
+        self._closing.set()
+
+    async def submit(self, request: Request) -> Response:
+        """Take a request in."""
+        service = self._service
+        found: HeaderMap = dict(reversed(request.headers.raw))
+        try:
+            caller = service.callers.read(found)
+            address = service.addresses.called(
+                request.path_params["pipeline"], kind="pipeline", version=""
+            )
+            check_media_type(found)
+            target = address.target()
+            body = await read_body(request.receive, found, service.max_request_bytes)
+            given = decode_request(
+                body,
+                header_length=json_length_of(found),
+                max_json_bytes=service.max_request_bytes,
+                model_name=address.name,
+                model_version=address.version,
+            )
+        except PenstockError as error:
+            service.count_refused(error.code)
+            raise
+        ticket = target.accept(given, caller.headers)
+        return _at_work(self._desk.story(ticket.identity), found.get(REQUEST_ID))
+
+    async def answer(self, request: Request) -> Response:
+        """The answer, if it is there in time."""
+        story = self._kept(request)
+        text = request.query_params.get("wait", "0")
+        wait_ms = number(text, "the query parameter wait", LONGEST_WAIT_MS)
+        try:
+            async with asyncio.timeout(wait_ms / 1000.0):
+                while story.result is None:
+                    await story.next_change()
+        except TimeoutError:
+            return _at_work(story, None)
+        return _as_called(story)
+
+    async def events(self, request: Request) -> Response:
+        """Follow a request to its end."""
+        return StreamingResponse(
+            self._follow(self._kept(request)),
+            media_type=EVENT_STREAM,
+            headers={"cache-control": "no-store"},
+        )
+
+    async def list(self, request: Request) -> Response:
+        """Requests, the latest first."""
+        query = request.query_params
+        since = query.get("since")
+        requests = self._desk.find(
+            pipeline=query.get("pipeline"),
+            outcome=query.get("outcome"),
+            since_ms=0.0 if since is None else _moment_ms(since),
+            most=_limit(request),
+        )
+        return JsonAnswer({"requests": requests})
+
+    async def inspect(self, request: Request) -> Response:
+        """Everything about one request."""
+        return JsonAnswer(self._desk.inspect(request.path_params["request"]))
+
+    async def letters(self, request: Request) -> Response:
+        """Dead letters, the latest first."""
+        pipeline = request.query_params.get("pipeline")
+        letters = self._desk.letters(pipeline=pipeline, most=_limit(request))
+        return JsonAnswer({"dead_letters": letters})
+
+    async def letter(self, request: Request) -> Response:
+        """One dead letter."""
+        return JsonAnswer(self._desk.letter(_letter_number(request)))
+
+    async def send(self, request: Request) -> Response:
+        """Send the request of a dead letter again."""
+        refuse_web_pages(request)
+        identity = self._desk.send_again(_letter_number(request))
+        return _at_work(self._desk.story(identity), None)
+
+    def _kept(self, request: Request) -> Story:
+        identity = request.path_params["request"]
+        try:
+            return self._desk.story(identity)
+        except NotFoundError as error:
+            if len(identity) == _IDENTITY_LENGTH and identity.isalnum():
+                raise GoneError(f"request '{identity}' is no longer kept, or never was") from error
+            raise
+
+    async def _follow(self, story: Story) -> AsyncIterator[bytes]:
+        closing = asyncio.ensure_future(self._closing.wait())
+        told = 0
+        answered = False
+        try:
+            while True:
+                # Before looking, so that nothing is missed in between.
+                changed = story.next_change()
+                for record in story.records[told:]:
+                    told += 1
+                    yield _event(b"record", record_document(record, story.opened_ms))
+                if story.result is not None and not answered:
+                    answered = True
+                    yield _event(b"answer", summary(story))
+                if story.ended_ms is not None:
+                    changed.cancel()
+                    yield _event(b"end", summary(story))
+                    return
+                while not changed.done():
+                    await asyncio.wait(
+                        (changed, closing),
+                        timeout=HEARTBEAT_S,
+                        return_when=asyncio.FIRST_COMPLETED,
+                    )
+                    if closing.done():
+                        changed.cancel()
+                        return
+                    if not changed.done():
+                        yield b": still here\n\n"
+        finally:
+            closing.cancel()
+
+
+def _at_work(story: Story, request_id: bytes | None) -> Response:
+    headers = {"location": f"/v2/requests/{story.identity}", "penstock-request": story.identity}
+    if request_id is not None:
+        headers["x-request-id"] = request_id.decode("latin-1")
+    return JsonAnswer(summary(story), 202, headers)
+
+
+def _as_called(story: Story) -> Response:
+    """The answer as the caller would have had it."""
+    result = story.result
+    request_id = story.headers.get("x-request-id")
+    own = None if request_id is None else request_id.encode("latin-1", "replace")
+    answer: Answer
+    if isinstance(result, PenstockError):
+        answer = error_answer(result, story.identity, own)
+    else:
+        assert result is not None, "who is answered has a result"
+        request: InferenceRequest = story.request
+        json, buffers = encode_response(result, request)
+        answer = Answer(200, json, buffers, story.identity, own)
+    response = Response(b"".join((answer.json, *answer.buffers)), answer.status)
+    response.raw_headers = answer.headers()
+    return response
+
+
+def _event(name: bytes, data: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name, json_bytes(data))
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "20")
+    limit = number(text, "the query parameter limit", 1000)
+    if not limit:
+        raise InvalidRequestError("the query parameter limit is 0; it is 1 to 1000")
+    return limit
+
+
+def _letter_number(request: Request) -> int:
+    return number(request.path_params["number"], "the number of a dead letter", 2**63 - 1)
+
+
+def _moment_ms(text: str) -> float:
+    try:
+        return datetime.fromisoformat(text).timestamp() * 1000.0
+    except (ValueError, OverflowError):
+        raise InvalidRequestError(
+            f"the query parameter since is '{text[:40]}'; write it as 2026-01-31T12:00:00Z"
+        ) from None
