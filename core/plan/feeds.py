@@ -58,7 +58,11 @@ def feeds_of(seats: Iterable[Seat], pipeline: str) -> Feeds:
 def may_clash(sources: Sequence[Source], tensor_map: Mapping[str, str], pipeline: str) -> bool:
     """Whether tensors of one name can come together, as far as the references tell."""
     if len(sources) == 1:
-        return sources[0].tensor is None and bool(_renames(sources[0], tensor_map, pipeline))
+        source = sources[0]
+        # What went into another step may have clashed there: it fails for that, and so do we.
+        of_a_step = source.step is not None and source.side == "inputs"
+        renamed = bool(_renames(source, tensor_map, pipeline))
+        return source.tensor is None and (renamed or of_a_step)
     names = [
         None
         if source.tensor is None
