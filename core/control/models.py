@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.core.clock import Clock
-from penstock.core.control.admission import Breakage, Breaks, judge
+from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
 from penstock.core.control.background import Background
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.reasons import Reason
@@ -214,14 +214,17 @@ class ModelReconciler:
                 if held == (now := self._held_versions()):
                     break
                 held = now
+            waiting = waiting_of(verdict.blocked, self._comes)
             for name, loaded in held.items():
                 blocked = verdict.blocked.get(name)
-                if blocked:
-                    self._block(name, self._held[name], loaded, blocked)
-                else:
+                if blocked is None:
                     place = self._held.pop(name)
                     place.held = None
                     self._switch(name, place, loaded)
+                elif name in waiting:
+                    self._wait(name, loaded.version, blocked, waiting[name])
+                else:
+                    self._refuse(name, loaded.version, blocked)
 
     def _held_versions(self) -> dict[str, LoadedModel]:
         return {n: place.held for n, place in self._held.items() if place.held is not None}
@@ -236,21 +239,20 @@ class ModelReconciler:
             changed |= before is not None and before.instance.signature != new[name]
         return new if changed else {}
 
-    def _block(
-        self, name: str, place: _Place, loaded: LoadedModel, blocked: Sequence[Breakage]
+    def _wait(
+        self, name: str, version: int, blocked: Sequence[Breakage], others: Iterable[str]
     ) -> None:
-        """Have a version wait for other models that are on their way, or refuse it."""
-        involved = frozenset().union(*(each.models for each in blocked))
-        said = "; ".join(dict.fromkeys(map(str, blocked)))
-        coming = sorted(each for each in involved if self._comes(each))
-        if coming:
-            waits = f"version {loaded.version} waits for {', '.join(map(repr, coming))}: {said}"
-            self._stand(name, Outlook(Reason.WAITING_FOR_OTHERS, waits, at_work=True))
-            return
-        said = f"version {loaded.version} is refused: {said}"
-        _log.warning("model '%s', %s", name, said, extra=_about(name, loaded.version))
-        self._give_up(name, place)
-        self._refused[name] = involved
+        """Say of a version that is held why it is."""
+        listed = ", ".join(f"'{each}'" for each in sorted(others))
+        said = f"version {version} waits for {listed}: {_sentence(blocked)}"
+        self._stand(name, Outlook(Reason.WAITING_FOR_OTHERS, said, at_work=True))
+
+    def _refuse(self, name: str, version: int, blocked: Sequence[Breakage]) -> None:
+        """Unload a version that would break pipelines, and remember what may change that."""
+        said = f"version {version} is refused: {_sentence(blocked)}"
+        _log.warning("model '%s', %s", name, said, extra=_about(name, version))
+        self._give_up(name, self._places[name])
+        self._refused[name] = frozenset().union(*(each.models for each in blocked))
         self._stand(name, Outlook(Reason.BREAKS_PIPELINE, said, at_work=False))
 
     def _comes(self, name: str) -> bool:
@@ -312,6 +314,10 @@ class ModelReconciler:
             await self._loader.unload(loaded)
         except Exception:
             _log.exception("version %d of a model could not be unloaded", loaded.version)
+
+
+def _sentence(blocked: Sequence[Breakage]) -> str:
+    return "; ".join(dict.fromkeys(map(str, blocked)))
 
 
 def _about(name: str, version: int) -> dict[str, object]:

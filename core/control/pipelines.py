@@ -33,10 +33,6 @@ class PipelineVersion(NamedTuple):
     plan: Plan
     hints: Mapping[str, str]
 
-    def needs(self) -> set[ResourceKey]:
-        """The models that it calls."""
-        return {ResourceKey("Model", name) for name in self.plan.models}
-
 
 class ServedModels(Protocol):
     """What pipelines ask about models."""
@@ -61,6 +57,11 @@ class _Place:
         self.serving: PipelineVersion | None = None
         self.signature: Signature | None = None
         self.reason: str | None = None
+
+    def models(self) -> frozenset[str]:
+        """Those that the wanted version calls, and the one that serves."""
+        serving = () if self.serving is None else self.serving.plan.models
+        return frozenset((*self.wanted.plan.models, *serving))
 
 
 class PipelineReconciler:
@@ -103,13 +104,15 @@ class PipelineReconciler:
         """Bring this version into service as soon as its models serve."""
         name = version.plan.name
         place = self._places.get(name)
+        before: frozenset[str] = frozenset()
         if place is None:
             place = self._places[name] = _Place(version)
         else:
+            before = place.models()
             place.wanted = version
         self._index(name, place)
         self._mark(name)
-        self._reconsider(place)
+        self._reconsider(before | place.models())
 
     def drop(self, name: str) -> None:
         """Take the pipeline out of service: requests under way finish, then it is forgotten."""
@@ -119,7 +122,7 @@ class PipelineReconciler:
         self._gateway.remove("pipeline", name)
         drained = None if place.serving is None else self._draining.add(place.serving.plan)
         self._background.spawn(self._forget(name, drained), f"forgetting pipeline '{name}'")
-        self._reconsider(place)
+        self._reconsider(place.models())
 
     def model_changed(self, name: str) -> None:
         """A model came, went, or stands differently."""
@@ -151,9 +154,9 @@ class PipelineReconciler:
         await self.at_rest()
         await self._draining.released(model)
 
-    def _reconsider(self, place: _Place) -> None:
+    def _reconsider(self, models: Iterable[str]) -> None:
         if self._models is not None:
-            self._models.reconsider(place.wanted.plan.models)
+            self._models.reconsider(models)
 
     def _pipelines_over(self, models: Iterable[str]) -> list[str]:
         keys = (ResourceKey("Model", name) for name in models)
@@ -179,8 +182,7 @@ class PipelineReconciler:
             said = infer_types(wanted.pipeline, signature).sentences
             if not said:
                 return None
-        calls = frozenset(serving.plan.models)
-        return Breakage(name, "; ".join(said), calls, calls.union(wanted.plan.models))
+        return Breakage(name, "; ".join(said), frozenset(serving.plan.models), place.models())
 
     def _mark(self, name: str) -> None:
         self._marked[name] = None
@@ -268,9 +270,7 @@ class PipelineReconciler:
         return Outlook(reason, "; ".join(said), at_work)
 
     def _index(self, name: str, place: _Place) -> None:
-        needs = place.wanted.needs()
-        if place.serving is not None and place.serving is not place.wanted:
-            needs |= place.serving.needs()
+        needs = (ResourceKey("Model", model) for model in place.models())
         self._usage.put(ResourceKey("Pipeline", name), needs)
 
     def _write(self, name: str, serving: PipelineVersion | None, outlook: Outlook | None) -> None:
