@@ -16,11 +16,16 @@ from penstock.core.signature import TensorSpec
 
 
 class Demand(NamedTuple):
-    """A tensor of the pipeline's input, as one reader wants it; the path is where it reads it."""
+    """A tensor of the pipeline's input, as one reader wants it; the path is where it reads it.
+
+    ``sure`` says that no request is answered without it: what is read by name may be left out of
+    a request to have a step skipped.
+    """
 
     spec: TensorSpec
     reader: Reader
     path: KeyPath
+    sure: bool = False
 
 
 class Demands:
@@ -43,6 +48,11 @@ class Demands:
             known = wanted.get(demand.spec.name)
             wanted[demand.spec.name] = demand.spec if known is None else common(known, demand.spec)
         return PortType(tuple(wanted.values()), self._complete)
+
+    @property
+    def sure(self) -> frozenset[str]:
+        """The tensors that every request has that is answered."""
+        return frozenset(demand.spec.name for demand in self.all if demand.sure)
 
     def _of_triggers(self, reader: Reader) -> Iterator[Demand]:
         for reference in reader.triggers:
@@ -77,7 +87,8 @@ class Demands:
             return
         name = of_request[0].original_name(wanted.name)
         assert name is not None, "it is an opening for this name"
-        yield Demand(replace(wanted, name=name), reader, of_request[0].path)
+        sure = not wanted.optional and reader.always_runs
+        yield Demand(replace(wanted, name=name), reader, of_request[0].path, sure)
 
 
 def _of_name(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 from penstock.core.port_types.arrivals import Arrival, Arrivals, Opening
@@ -19,11 +20,15 @@ UNKNOWN_PORT = PortType((), complete=False)
 class Flow:
     """What comes into every reader, and what comes out of every step.
 
-    ``request`` is what is known of the pipeline's input.
+    ``request`` is what is known of the pipeline's input, and ``sure`` which of its tensors every
+    request has; the others may be missing where the input is read whole.
     """
 
-    def __init__(self, readers: Sequence[Reader], request: PortType) -> None:
+    def __init__(
+        self, readers: Sequence[Reader], request: PortType, sure: Collection[str] = ()
+    ) -> None:
         self._request = request
+        self._sure = sure
         self._arrivals: dict[str | None, Arrivals] = {}
         self._outputs = {each.step: _put_out(each.signature.outputs) for each in readers}
         self.lengths: dict[str | None, Lengths] = {}
@@ -80,9 +85,14 @@ class Flow:
         )
 
     def _of_request(self, reference: Reference) -> Arrivals:
-        port = reference.source.port_text
+        source = reference.source
         tensors = tuple(
-            Arrival(spec, f"{port}.{spec.name}", reference.path, requested=spec.name)
+            Arrival(
+                replace(spec, optional=spec.optional or spec.name not in self._sure),
+                f"{source.port_text}.{spec.name}",
+                reference.path,
+                requested=spec.name,
+            )
             for spec in self._request.tensors
         )
         complete = self._request.complete

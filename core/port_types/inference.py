@@ -20,7 +20,7 @@ def infer_types(pipeline: Pipeline, signature_of: SignatureOf) -> PipelineTypes:
     readers = readers_of(pipeline, signature_of)
     demands = Demands(readers, Flow(readers, UNKNOWN_PORT))
     request = demands.request
-    flow = Flow(readers, request)
+    flow = Flow(readers, request, demands.sure)
     steps = {
         reader.step: StepTypes(_port(flow.into(reader)), flow.out_of(reader.step))
         for reader in readers

@@ -48,6 +48,13 @@ class Reader:
         """What sentences call it."""
         return "the output" if self.step is None else f"step '{self.step}'"
 
+    @property
+    def always_runs(self) -> bool:
+        """Whether every request makes it run: nothing gates it, and it reads only the request."""
+        return not self.triggers and all(
+            each.source.kind == "input" and each.source.tensor is None for each in self.inputs
+        )
+
 
 def readers_of(pipeline: Pipeline, signature_of: SignatureOf) -> list[Reader]:
     """The steps in the manifest's order, and then the output if there is one."""

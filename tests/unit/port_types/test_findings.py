@@ -213,6 +213,16 @@ def test_the_input_brings_what_another_step_wants_of_it() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    "perhaps",
+    [step("scale", "p.inputs.x"), step("scale", triggers=["row"]), step("scale", "p", "row")],
+    ids=["by name", "gated", "with others"],
+)
+def test_what_a_request_may_do_without_is_not_known_to_clash(perhaps: dict[str, Any]) -> None:
+    found = types_of(step("row"), perhaps, step("unknown", "p", "scale"))
+    assert found.findings == ()
+
+
 def test_names_that_meet_perhaps_or_in_the_output_are_none_of_it() -> None:
     steps = (step("scale"), step("loose"), step("maybe"))
     perhaps = (step("flat", "scale", "maybe"), step("row", "scale", "loose", inputsJoinType="any"))
