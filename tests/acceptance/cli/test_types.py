@@ -113,6 +113,20 @@ def test_an_edge_that_does_not_fit_is_a_problem_with_its_place(penstock: Penstoc
     ) in err
 
 
+def test_a_server_says_the_same_of_it(penstock: Penstock) -> None:
+    models = MODELS.replace("raise RuntimeError", "print")
+    (penstock.folder / "models.py").write_text(models)
+    text = MANIFESTS.replace("vote64", "vote").replace("  - {name: forest, inputs: [scale]}\n", "")
+    head, _, rest = text.partition("kind: Model\nmetadata: {name: forest}")
+    (penstock.folder / "credit.yaml").write_text(head + rest.partition("---\n")[2])
+    done = penstock("up", "credit.yaml", "--rest-port", "0", "--grpc-port", "0")
+    assert done.code == 3
+    assert (
+        "not ready: pipeline 'credit' is not ready: spec.steps[1].inputs[0]: "
+        "step 'vote' wants 'x' as FP32 [n, 4], but 'scale.outputs.x' is FP64 [n, 4]"
+    ) in done.out
+
+
 def test_a_declaration_stands_in_for_annotations_and_must_agree_with_them(
     penstock: Penstock,
 ) -> None:
