@@ -167,9 +167,10 @@ class Dataflow:
         later = False
         for effect in out:  # grows while it is walked
             if type(effect) is Call:
-                index = effect.plan.index
-                if effect.passage.visits[index] is not effect:
+                plan = effect.plan
+                if effect.passage.visits[plan.place] is not effect:
                     continue  # given up since it was asked for
+                index = plan.index
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
                 deployment = passenger.deployment
                 served = deployment.slots[index].served

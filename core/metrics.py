@@ -50,10 +50,14 @@ def _merge(counts: dict[str, int], other: dict[str, int]) -> None:
 
 
 class StepCounters:
-    """One step and the model it calls. ``calls`` times every attempt, ``failures`` are visits that
-    failed by themselves by code, ``skips`` visits that were skipped by cause."""
+    """One step and the model it calls.
 
-    __slots__ = ("calls", "failures", "model", "retries", "skips", "step")
+    ``calls`` times every attempt, ``failures`` are visits that failed by themselves by code,
+    ``skips`` visits that were skipped by cause, ``dropped`` values that came to a turn of a loop
+    after the first of their round.
+    """
+
+    __slots__ = ("calls", "dropped", "failures", "model", "retries", "skips", "step")
 
     def __init__(self, step: str, model: str) -> None:
         self.step = step
@@ -62,6 +66,7 @@ class StepCounters:
         self.failures: dict[str, int] = {}
         self.skips: dict[str, int] = {}
         self.retries = 0
+        self.dropped = 0
 
 
 class PipelineCounters:
@@ -109,6 +114,10 @@ class PlanTally:
     def count_retry(self, step: int) -> None:
         """Another attempt will be made."""
         self.steps[step].retries += 1
+
+    def count_dropped(self, step: int) -> None:
+        """A second value came to a turn of a loop in one round."""
+        self.steps[step].dropped += 1
 
     def count_answer(self, code: str, duration_ms: float) -> None:
         """The request was answered: ``ok``, or the code of the error."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.core.cli.type_listing import lines_of
+from penstock.core.loops import loops_of, steps_read
 from penstock.core.port_types import PipelineTypes
 from penstock.core.references import Source, parse_source
 from penstock.core.render.diagram import Arrow, Diagram, Line
@@ -30,17 +31,23 @@ def pipeline_diagram(pipeline: Pipeline, types: PipelineTypes | None = None) -> 
     """The pipeline's input at the top, its steps, and its output at the bottom.
 
     A box says how a step joins, what it takes of others by tensor or under other names, and what
-    gates it; arrows of triggers are dashed. With ``types``, a box ends with what comes from it.
+    gates it; arrows of triggers are dashed. What goes back to a turn of a loop is no arrow: the
+    turn says where from, and the step before it where to. With ``types``, a box ends with what
+    comes from it.
     """
     name = pipeline.metadata.name
     steps = pipeline.spec.steps
-    boxes = [[Line("input", "end")], *(_box(step, name) for step in steps)]
+    back = _ways_back(pipeline)
+    boxes = [[Line("input", "end")], *(_box(step, name, back) for step in steps)]
     index = {step.name: number + 1 for number, step in enumerate(steps)}
+    turned = {(source, index[turn]) for turn, sources in back.items() for source in sources}
     arrows: list[Arrow] = []
 
     def connect(references: Sequence[str], target: int, *, dashed: bool = False) -> None:
         for reference in references:
             source = parse_source(reference, pipeline=name)
+            if (source.step, target) in turned:
+                continue
             start = 0 if source.step is None else index[source.step]
             arrow = Arrow(start, target, dashed)
             if arrow not in arrows:
@@ -81,8 +88,24 @@ def pipeline_drawing(pipeline: Pipeline, columns: int | None = None) -> Text:
     return text
 
 
-def _box(step: Step, pipeline: str) -> list[Line]:
+def _ways_back(pipeline: Pipeline) -> dict[str, list[str]]:
+    """The turns of the loops, each with the steps of its loop that lead back to it."""
+    if not pipeline.spec.allow_cycles:
+        return {}
+    read = {
+        step.name: steps_read(step.inputs, pipeline.metadata.name) for step in pipeline.spec.steps
+    }
+    return {
+        turn: [name for name in loop.steps if name in read[turn]]
+        for loop in loops_of(pipeline)
+        for turn in loop.turns
+    }
+
+
+def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[Line]:
     lines = [Line(step.name, "title")]
+    lines += [Line(f"again from {source}", "end") for source in back.get(step.name, ())]
+    lines += [Line(f"back to {turn}", "end") for turn in back if step.name in back[turn]]
     if step.model is not None and step.model != step.name:
         lines.append(Line(f"model {step.model}"))
     if len(step.inputs) > 1:

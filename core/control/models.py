@@ -20,7 +20,7 @@ from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import PipelineGateway
-from penstock.core.plan.compiler import compile_model
+from penstock.core.plan.single_model import compile_model
 from penstock.core.resources import Model, Origin
 from penstock.core.signature import Signature
 

@@ -45,7 +45,7 @@ class Call(ModelCall):
 
     def alive(self) -> bool:
         """Whether the outcome of this attempt still counts."""
-        return self.passage.visits[self.plan.index] is self
+        return self.passage.visits[self.plan.place] is self
 
 
 @final
@@ -69,11 +69,11 @@ class Emit:
 
     __slots__ = ("body", "passage", "port", "round")
 
-    def __init__(self, passage: Passage, port: Port, body: Body) -> None:
+    def __init__(self, passage: Passage, port: Port, body: Body, round_number: int = 0) -> None:
         self.passage = passage
         self.port = port
         self.body = body
-        self.round = 0
+        self.round = round_number
 
 
 @final

@@ -8,7 +8,7 @@ in a process, a simulation in the tests). The rules are those of the contract of
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import cast
 
 from penstock.core.contracts.join import Run, Skip, Wait
 from penstock.core.engine.effects import (
@@ -20,14 +20,14 @@ from penstock.core.engine.effects import (
     Effects,
     Emit,
 )
+from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
-from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, JoinState, Passage
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, RETRY, Timers
-from penstock.core.plan import Consumer, Feed, Part, StepPlan
+from penstock.core.engine.loops import LoopRunner, Overrun
+from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
+from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
+from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.plan import Consumer, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
-
-Flow: TypeAlias = list[tuple[tuple[Feed, ...], Body]]
-"""Records on their way to their consumers, in the order in which their ports ended."""
 
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
@@ -42,12 +42,13 @@ class Engine:
     asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
     """
 
-    __slots__ = ("_random", "_timers", "next_timer_ms", "open_passages")
+    __slots__ = ("_loops", "_random", "next_timer_ms", "open_passages", "timers")
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
-        self._timers = Timers()
-        self.next_timer_ms = self._timers.next_due_ms
+        self._loops = LoopRunner(self)
+        self.timers = Timers()
+        self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
         self.open_passages = 0
         """Requests of which anything is under way."""
@@ -57,7 +58,7 @@ class Engine:
     def open(self, passage: Passage, tensors: Tensors, out: Effects) -> None:
         """A request enters its pipeline, at ``passage.opened_ms``."""
         now_ms = passage.opened_ms
-        timers = self._timers
+        timers = self.timers
         if now_ms >= timers.due_ms:
             self._fire(now_ms, out)
         self.open_passages += 1
@@ -66,10 +67,13 @@ class Engine:
         if plan.keeps_input:
             out.append(Emit(passage, PIPELINE_INPUTS, body))
         if passage.deadline_ms <= now_ms:
-            self._end_all(passage, "deadline", deadline_reason(passage), out)
+            self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
         timers.add(passage.deadline_ms, DEADLINE, passage)
-        self._spread(passage, [(plan.input_feeds, body)], now_ms, out)
+        flow: Flow = [(plan.input_feeds, body)]
+        if plan.loops:
+            self._loops.begin(passage, body, now_ms, flow, out)
+        self._spread(passage, flow, now_ms, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
         """A call came back: with tensors (none: it put out nothing), or with a failure.
@@ -77,11 +81,11 @@ class Engine:
         Says whether that counted. It does not when the attempt was given up before, or when its
         outcome came before.
         """
-        if now_ms >= self._timers.due_ms:
+        if now_ms >= self.timers.due_ms:
             self._fire(now_ms, out)
         passage = call.passage
         step = call.plan
-        if passage.visits[step.index] is not call:
+        if passage.visits[step.place] is not call:
             return False
         body: Body
         if type(outcome) is Failed:
@@ -92,26 +96,27 @@ class Engine:
         else:
             body = outcome or step.put_out_nothing
         # As _end_step does, without the way there.
-        passage.visits[step.index] = ENDED
+        passage.visits[step.place] = ENDED
         passage.left -= 1
-        if step.keeps_outputs:
-            out.append(Emit(passage, Port(step.name, "outputs"), body))
-        self._spread(passage, [(step.output_feeds, body)], now_ms, out)
+        flow: Flow = [(step.output_feeds, body)]
+        if step.watched_outputs:
+            self._outputs_ended(passage, step, body, now_ms, flow, out)
+        self._spread(passage, flow, now_ms, out)
         return True
 
     def tick(self, now_ms: float, out: Effects) -> None:
         """The clock has reached ``now_ms``."""
-        if now_ms >= self._timers.due_ms:
+        if now_ms >= self.timers.due_ms:
             self._fire(now_ms, out)
 
     def cancel(self, passage: Passage, now_ms: float, out: Effects) -> None:
         """The caller is gone: what has not been called is not called, and the request ends."""
-        if now_ms >= self._timers.due_ms:
+        if now_ms >= self.timers.due_ms:
             self._fire(now_ms, out)
         if not passage.closed:
             passage.cancelled = True
             reason = "the caller went away before the answer was there"
-            self._end_all(passage, "cancelled", reason, out)
+            self._end_all(passage, "cancelled", reason, now_ms, out)
 
     # Records ------------------------------------------------------------------------------------
 
@@ -141,7 +146,13 @@ class Engine:
                         if type(known) is Wait:
                             continue
                         if type(known) is not Run:
-                            gate = visits[index] = Gate(passage, consumers[index], gate, now_ms)
+                            consumer = consumers[index]
+                            if type(consumer) is ReaderRound and gate.skips_for_absence(known):
+                                self._loops.would_skip(
+                                    passage, consumer, gate, known, now_ms, flow, out
+                                )
+                                continue
+                            gate = visits[index] = Gate(passage, consumer, gate, now_ms)
                             self._settle(gate, now_ms, flow, out)
                             continue
                         value = gate.tensors(known.indexes)
@@ -154,7 +165,7 @@ class Engine:
                         visits[index] = call
                         out.append(call)
                     else:
-                        self._run(passage, consumer, tensors, now_ms, flow, out)
+                        self.run(passage, consumer, tensors, now_ms, flow, out)
                     continue
                 if type(gate) is not Gate:
                     continue  # the visit has its outcome: what comes now changes nothing
@@ -170,7 +181,7 @@ class Engine:
 
     def _open_gate(self, passage: Passage, consumer: Consumer, now_ms: float) -> Gate:
         gate = Gate(passage, consumer, JoinState(consumer.inputs), now_ms)
-        passage.visits[consumer.index] = gate
+        passage.visits[consumer.place] = gate
         if gate.window_end_ms is not None:
             self._wake(gate, gate.window_end_ms)
         return gate
@@ -193,15 +204,18 @@ class Engine:
         passage = gate.passage
         consumer = gate.consumer
         if type(verdict) is Run:
-            self._run(passage, consumer, inputs.tensors(verdict.indexes), now_ms, flow, out)
+            self.run(passage, consumer, inputs.tensors(verdict.indexes), now_ms, flow, out)
+        elif type(consumer) is ReaderRound:
+            self._loops.would_not(gate, consumer, verdict, now_ms, flow, out)
         elif isinstance(verdict, Skip):
-            self._skip(gate, verdict, flow, out)
+            details = () if type(consumer) is StepPlan else why_no_output(inputs, verdict)
+            self.skip(passage, consumer, verdict, details, now_ms, flow, out)
         elif isinstance(verdict, Failed):
-            self._fail(passage, consumer, verdict, flow, out)
+            self.fail(passage, consumer, verdict, now_ms, flow, out)
 
     # Verdicts -----------------------------------------------------------------------------------
 
-    def _run(
+    def run(
         self,
         passage: Passage,
         consumer: Consumer,
@@ -210,25 +224,38 @@ class Engine:
         flow: Flow,
         out: Effects,
     ) -> None:
+        """A consumer has what it was waiting for."""
         if type(consumer) is not StepPlan:
-            self._answer(passage, tensors, (), out)
+            if type(consumer) is ReaderRound:
+                self._loops.would_run(passage, consumer, tensors, now_ms, flow, out)
+            else:
+                self._answer(passage, tensors, (), out)
             return
         call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
+            if consumer.loop is not None and not self._loops.enter(passage, call, now_ms):
+                passage.visits[consumer.place] = call
+                return
             if consumer.input_feeds:
                 flow.append((consumer.input_feeds, tensors))
-            if consumer.keeps_inputs:
-                out.append(Emit(passage, Port(consumer.name, "inputs"), tensors))
+            if consumer.watched_inputs:
+                self._inputs_ended(passage, consumer, tensors, flow, out)
             if consumer.may_clash and (clash := first_clash(tensors)) is not None:
-                self._fail_by_clash(passage, consumer, clash, flow, out)
+                self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
                 return
             if consumer.timeout_ms is not None:
                 self._bound(call, consumer.timeout_ms, now_ms)
-        passage.visits[consumer.index] = call
+        passage.visits[consumer.place] = call
         out.append(call)
 
     def _fail_by_clash(
-        self, passage: Passage, step: StepPlan, clash: str, flow: Flow, out: Effects
+        self,
+        passage: Passage,
+        step: StepPlan,
+        clash: str,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
     ) -> None:
         reason = (
             f"two sources of step '{step.name}' bring a tensor '{clash}'; "
@@ -236,51 +263,101 @@ class Engine:
         )
         failed = Failed("step-failed", reason, step.name)
         body = self._own_failure(passage, step, failed, out)
-        self._end_step(passage, step, body, flow, out)
+        self._end_step(passage, step, body, now_ms, flow, out)
 
-    def _skip(self, gate: Gate, skip: Skip, flow: Flow, out: Effects) -> None:
-        passage = gate.passage
-        consumer = gate.consumer
+    def skip(
+        self,
+        passage: Passage,
+        consumer: Consumer,
+        skip: Skip,
+        details: tuple[str, ...],
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
+        """A consumer does not run. ``details`` say for each source of an output why."""
         if passage.tally is not None:
             passage.tally.count_skip(consumer.index, skip.cause)
-        if not isinstance(consumer, StepPlan):
-            reason = f"no output: {skip.reason}"
-            self._answer(passage, Absent(reason, skip.cause), why_no_output(gate, skip), out)
-            return
-        absent = Absent(f"step '{consumer.name}' was skipped: {skip.reason}", skip.cause)
-        self._end_unrun(passage, consumer, absent, flow, out)
-
-    def _fail(
-        self, passage: Passage, consumer: Consumer, failed: Failed, flow: Flow, out: Effects
-    ) -> None:
         if isinstance(consumer, StepPlan):
-            self._end_unrun(passage, consumer, failed, flow, out)
+            absent = Absent(f"step '{consumer.name}' was skipped: {skip.reason}", skip.cause)
+            self.end_unrun(passage, consumer, absent, now_ms, flow, out)
+        else:
+            absent = Absent(f"no output: {skip.reason}", skip.cause)
+            self._answer(passage, absent, details, out)
+
+    def fail(
+        self,
+        passage: Passage,
+        consumer: Consumer,
+        failed: Failed,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
+        """A consumer cannot run, because of a source that failed."""
+        if isinstance(consumer, StepPlan):
+            self.end_unrun(passage, consumer, failed, now_ms, flow, out)
         else:
             self._answer(passage, failed, (), out)
 
-    def _end_unrun(
+    def end_unrun(
         self,
         passage: Passage,
         step: StepPlan,
         marker: Absent | Failed,
+        now_ms: float,
         flow: Flow,
         out: Effects,
     ) -> None:
+        """End a visit that is not to be called: both of its ports get the marker."""
         if step.input_feeds:
             flow.append((step.input_feeds, marker))
-        if step.keeps_inputs:
-            out.append(Emit(passage, Port(step.name, "inputs"), marker))
-        self._end_step(passage, step, marker, flow, out)
+        if step.watched_inputs:
+            self._inputs_ended(passage, step, marker, flow, out)
+        self._end_step(passage, step, marker, now_ms, flow, out)
 
     def _end_step(
-        self, passage: Passage, step: StepPlan, body: Body, flow: Flow, out: Effects
+        self,
+        passage: Passage,
+        step: StepPlan,
+        body: Body,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
     ) -> None:
-        passage.visits[step.index] = ENDED
+        passage.visits[step.place] = ENDED
         passage.left -= 1
         if step.output_feeds:
             flow.append((step.output_feeds, body))
+        if step.watched_outputs:
+            self._outputs_ended(passage, step, body, now_ms, flow, out)
+
+    def _inputs_ended(
+        self, passage: Passage, step: StepPlan, body: Body, flow: Flow, out: Effects
+    ) -> None:
+        port = Port(step.name, "inputs")
+        if step.keeps_inputs:
+            out.append(Emit(passage, port, body, passage.round_of(step)))
+        if passage.loops and not passage.closed:
+            self._loops.inputs_ended(passage, step, port, body, flow)
+
+    def _outputs_ended(
+        self,
+        passage: Passage,
+        step: StepPlan,
+        body: Body,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
+    ) -> None:
         if step.keeps_outputs:
-            out.append(Emit(passage, Port(step.name, "outputs"), body))
+            out.append(Emit(passage, Port(step.name, "outputs"), body, passage.round_of(step)))
+        if passage.closed:
+            return  # nothing follows from it
+        if step.loop is not None:
+            self._loops.visit_ended(passage, step, body, now_ms, flow, out)
+        elif passage.loops:
+            self._loops.ended_outside(passage, Port(step.name, "outputs"), body, flow)
 
     def _own_failure(
         self, passage: Passage, step: StepPlan, failed: Failed, out: Effects
@@ -299,7 +376,7 @@ class Engine:
         return failed
 
     def _answer(self, passage: Passage, body: Body, details: tuple[str, ...], out: Effects) -> None:
-        passage.visits[-1] = ENDED
+        passage.visits[passage.plan.width - 1] = ENDED
         passage.left -= 1
         passage.answered = True
         if passage.plan.keeps_output:
@@ -317,27 +394,38 @@ class Engine:
         self.open_passages -= 1
         out.append(Closed(passage))
 
-    def _end_all(self, passage: Passage, code: str, reason: str, out: Effects) -> None:
-        """End every visit that has not ended, as failed, and the request if it is unanswered."""
+    def _end_all(
+        self,
+        passage: Passage,
+        code: str,
+        reason: str,
+        now_ms: float,
+        out: Effects,
+        step: str | None = None,
+    ) -> None:
+        """End every visit that has not ended, as failed, and the request if it is unanswered.
+
+        ``step`` is the one to name, by default what was at work.
+        """
         plan = passage.plan
-        first = first_at_work(passage)
-        failed = Failed(code, reason, first)
+        failed = Failed(code, reason, step or first_at_work(passage))
+        # Nothing follows from how the visits end now, in loops neither.
+        passage.closed = True
         nowhere: Flow = []
-        for step in plan.steps:
-            visit = passage.visits[step.index]
+        for each, visit in passage.step_visits():
             if type(visit) is Ended:
                 continue
             if type(visit) is not Call:
-                self._end_unrun(passage, step, failed, nowhere, out)
+                self.end_unrun(passage, each, failed, now_ms, nowhere, out)
                 continue
             out.append(Abandon(visit))
-            mine = Failed(code, reason, step.name)
+            mine = Failed(code, reason, each.name)
             if not passage.cancelled:
                 if passage.tally is not None:
-                    passage.tally.count_failure(step.index, code)
+                    passage.tally.count_failure(each.index, code)
                 if passage.answered or plan.output is None:
                     out.append(DeadLetter(passage, mine))
-            self._end_step(passage, step, mine, nowhere, out)
+            self._end_step(passage, each, mine, now_ms, nowhere, out)
         if plan.output is not None and not passage.answered:
             self._answer(passage, failed, (), out)
         self._close(passage, out)
@@ -346,14 +434,14 @@ class Engine:
 
     def _wake(self, gate: Gate, when_ms: float) -> None:
         gate.wake_ms = when_ms
-        self._timers.add(when_ms, JOIN, gate)
+        self.timers.add(when_ms, JOIN, gate)
 
     def _bound(self, call: Call, timeout_ms: float, now_ms: float) -> None:
         """Give an attempt its own end, where that comes before the request's."""
         end_ms = now_ms + timeout_ms
         if end_ms < call.deadline_ms:
             call.deadline_ms = end_ms
-            self._timers.add(end_ms, ATTEMPT, call)
+            self.timers.add(end_ms, ATTEMPT, call)
 
     def _retry(self, call: Call, now_ms: float) -> bool:
         """Begin to wait for another attempt, if there is one left and time for it."""
@@ -366,19 +454,20 @@ class Engine:
         if passage.deadline_ms - now_ms < backoff_ms:
             return False
         again = Call(passage, step, call.tensors, passage.deadline_ms, call.attempt + 1, now_ms)
-        passage.visits[step.index] = again
+        again.round = call.round
+        passage.visits[step.place] = again
         if passage.tally is not None:
             passage.tally.count_retry(step.index)
-        self._timers.add(now_ms + backoff_ms, RETRY, again)
+        self.timers.add(now_ms + backoff_ms, RETRY, again)
         return True
 
     def _fire(self, now_ms: float, out: Effects) -> None:
         """Do all that is due, in the order of its time."""
-        while (due := self._timers.pop_due(now_ms)) is not None:
+        while (due := self.timers.pop_due(now_ms)) is not None:
             action, subject = due
             if action == DEADLINE:
                 passage = cast(Passage, subject)
-                self._end_all(passage, "deadline", deadline_reason(passage), out)
+                self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             elif action == JOIN:
                 gate = cast(Gate, subject)
                 gate.wake_ms = NEVER
@@ -391,6 +480,11 @@ class Engine:
                 if call.plan.timeout_ms is not None:
                     self._bound(call, call.plan.timeout_ms, now_ms)
                 out.append(call)
+            elif action == OVERRUN:
+                overrun = cast(Overrun, subject)
+                self._end_all(
+                    overrun.passage, "step-failed", overrun.reason, now_ms, out, overrun.step
+                )
             else:
                 call = cast(Call, subject)
                 out.append(Abandon(call))
@@ -401,38 +495,10 @@ class Engine:
                 self.done(call, Failed("deadline", reason, None, True), now_ms, out)
 
 
-def take(part: Part, body: Body) -> Body:
-    """How a source ends by a record: its wanted tensors under their new names, or the marker."""
-    if type(body) is not tuple:
-        return body
-    tensors: Tensors = body  # type: ignore[assignment]  # no marker is a plain tuple
-    wanted = part.tensor
-    if wanted is None:
-        renames = part.renames
-        if renames is None:
-            return tensors
-        return tuple([t.renamed(renames[t.name]) if t.name in renames else t for t in tensors])
-    for tensor in tensors:
-        if tensor.name == wanted:
-            return (tensor if part.rename is None else tensor.renamed(part.rename),)
-    return part.left_out
-
-
-def first_clash(tensors: Tensors) -> str | None:
-    """The first name that two tensors bear."""
-    names: set[str] = set()
-    for tensor in tensors:
-        if tensor.name in names:
-            return tensor.name
-        names.add(tensor.name)
-    return None
-
-
 def first_at_work(passage: Passage) -> str | None:
     """The step to name when time is over: the first that was called, else that waits to be."""
     waiting: str | None = None
-    for step in passage.plan.steps:
-        visit = passage.visits[step.index]
+    for step, visit in passage.step_visits():
         if type(visit) is Call:
             return step.name
         if waiting is None and type(visit) in (Gate, JoinState):
@@ -442,22 +508,7 @@ def first_at_work(passage: Passage) -> str | None:
 
 def deadline_reason(passage: Passage) -> str:
     """The sentence for a request whose time is over, naming what was still at work."""
-    names = [
-        f"'{step.name}'" for step in passage.plan.steps if type(passage.visits[step.index]) is Call
-    ]
+    names = [f"'{step.name}'" for step, visit in passage.step_visits() if type(visit) is Call]
     at_work = f" while {', '.join(names)} was at work" if names else ""
     allowed_ms = passage.deadline_ms - passage.opened_ms
     return f"the deadline of {allowed_ms:.0f} ms passed{at_work}"
-
-
-def why_no_output(gate: Gate, skip: Skip) -> tuple[str, ...]:
-    """For each source of the output, why it brought nothing."""
-    sentences = []
-    for reference, end in zip(gate.inputs.plan.references, gate.inputs.ends, strict=True):
-        if end is None:
-            sentences.append(f"{reference}: had not ended when the join did ({skip.cause})")
-        elif isinstance(end, Absent | Failed):
-            sentences.append(f"{reference}: {end.reason}")
-        else:
-            sentences.append(f"{reference}: was there")
-    return tuple(sentences)

@@ -13,7 +13,8 @@ from penstock.core.contracts.join import (
     SourceView,
     Wait,
 )
-from penstock.core.engine.passage import NEVER, Gate, JoinState, Verdict
+from penstock.core.engine.join_state import JoinState, Verdict
+from penstock.core.engine.passage import NEVER, Gate
 from penstock.core.plan import JoinPlan
 from penstock.core.records import Absent, Body, Failed
 

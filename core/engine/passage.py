@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final, Protocol, TypeAlias
 
-from penstock.core.contracts.join import Run, Skip
 from penstock.core.contracts.model import NOTHING, CallOrigin
 from penstock.core.engine.effects import Call
-from penstock.core.plan import Consumer, JoinPlan, Plan
-from penstock.core.records import Absent, Body, Failed, Headers, Parameters, Tensors
+from penstock.core.engine.join_state import JoinState
+from penstock.core.engine.rounds import LoopState
+from penstock.core.plan import Consumer, Plan, StepPlan
+from penstock.core.records import Failed, Headers, Parameters
 
 
 class Ended:
@@ -22,11 +24,12 @@ ENDED: Final = Ended()
 NEVER: Final = float("inf")
 """A moment that does not come, in milliseconds."""
 
-Verdict: TypeAlias = Run | Skip | Failed
-
 
 class Tally(Protocol):
     """Who counts what the engine decides without telling its driver."""
+
+    def count_dropped(self, step: int) -> None:
+        """A second value reached a turn of a loop in one round."""
 
     def count_skip(self, consumer: int, cause: str) -> None:
         """A consumer was skipped (index in the plan)."""
@@ -36,42 +39,6 @@ class Tally(Protocol):
 
     def count_retry(self, step: int) -> None:
         """An attempt failed and another one will be made."""
-
-
-class JoinState:
-    """How one join of one visit stands.
-
-    ``states`` packs two bits per source (see ``SourceState``). ``ended_ms`` and ``instants`` are
-    kept only for strategies that look at more than the states.
-    """
-
-    __slots__ = ("ended_ms", "ends", "instants", "plan", "states", "verdict")
-
-    def __init__(self, plan: JoinPlan) -> None:
-        self.plan = plan
-        self.states = 0
-        self.ends: list[Body | None] = [None] * len(plan.references)
-        self.verdict: Verdict | None = None
-        if plan.decisions is None:
-            self.ended_ms: list[float | None] = [None] * len(plan.references)
-            self.instants: list[int | None] = [None] * len(plan.references)
-
-    def end(self, position: int, body: Body, now_ms: float, instant: int) -> None:
-        """Note how a source ended. A source ends once: what comes after that changes nothing."""
-        if self.ends[position] is not None:
-            return
-        self.ends[position] = body
-        kind = type(body)
-        state = 2 if kind is Absent else 3 if kind is Failed else 1
-        self.states |= state << (2 * position)
-        if self.plan.decisions is None:
-            self.ended_ms[position] = now_ms
-            self.instants[position] = instant
-
-    def tensors(self, indexes: tuple[int, ...]) -> Tensors:
-        """The tensors of the sources at ``indexes``, in that order."""
-        ends = self.ends
-        return tuple([tensor for i in indexes for tensor in ends[i]])  # type: ignore[misc, union-attr]  # a strategy's Run names values only: ask() sees to it
 
 
 class Gate:
@@ -106,7 +73,7 @@ class Gate:
 
     def alive(self) -> bool:
         """Whether the visit still waits for its joins."""
-        return self.passage.visits[self.consumer.index] is self
+        return self.passage.visits[self.consumer.place] is self
 
 
 Visit: TypeAlias = Gate | JoinState | Call | Ended | None
@@ -116,8 +83,9 @@ Visit: TypeAlias = Gate | JoinState | Call | Ended | None
 class Passage(CallOrigin):
     """One request on its way through one version of one pipeline.
 
-    ``visits`` has a place for each consumer of the plan; ``left`` counts those that have not
-    ended. ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
+    ``visits`` has a place for each consumer of the plan, and for those of the rounds of loops that
+    are under way; ``left`` counts visits that have not ended. ``loops`` has how each loop stands.
+    ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
     ``context`` belongs to the driver.
     """
 
@@ -130,6 +98,7 @@ class Passage(CallOrigin):
         "failures",
         "key",
         "left",
+        "loops",
         "opened_ms",
         "owner_epoch",
         "plan",
@@ -164,8 +133,12 @@ class Passage(CallOrigin):
         self.tally = tally
         self.context = context
         self.owner_epoch = owner_epoch
-        self.left = len(plan.consumers)
+        self.left = plan.width
         self.visits: list[Visit] = [None] * self.left
+        self.loops: tuple[LoopState, ...] = ()
+        if plan.loops:
+            self.loops = tuple([LoopState(loop) for loop in plan.loops])
+            self.visits += [None] * sum(len(loop.readings) for loop in self.loops)
         self.failures: list[Failed] | None = None
         self.answered = False
         self.cancelled = False
@@ -174,3 +147,19 @@ class Passage(CallOrigin):
     def alive(self) -> bool:
         """Whether anything of the request is still under way."""
         return not self.closed
+
+    def step_visits(self) -> Iterator[tuple[StepPlan, Visit]]:
+        """Every step with its visit, those of a loop in every round that is under way."""
+        for step in self.plan.steps:
+            yield step, self.visits[step.place]
+        for loop in self.loops:
+            for of in loop.rounds.values():
+                if of.number:
+                    for step in of.block.steps:
+                        yield step, self.visits[step.place]
+
+    def round_of(self, step: StepPlan) -> int:
+        """The round whose visit has the place of ``step``; 0 outside of loops."""
+        if step.loop is None:
+            return 0
+        return self.loops[step.loop.loop].running[step.loop.block].number

@@ -10,6 +10,7 @@ DEADLINE: Final = 0
 ATTEMPT: Final = 1
 RETRY: Final = 2
 JOIN: Final = 3
+OVERRUN: Final = 4
 
 
 class Subject(Protocol):

@@ -286,8 +286,8 @@ PIPELINE: Final = (
         "ordered answers are",
         seldon=False,
     ),
-    _not_yet("spec.allowCycles", "Whether steps may form loops.", "cycles are", False),
-    _field("spec.maxStepRevisits", "How often a step of a loop runs again; of no use without one."),
+    _field("spec.allowCycles", "Whether steps may form loops."),
+    _field("spec.maxStepRevisits", "How often a step of a loop may run again."),
     _own(
         "spec.record",
         "Which streams are kept: `boundary` (input and output), `all` or `none`; as configured "

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 from penstock.core.manifests.circles import find_circles
 from penstock.core.manifests.findings import Finding
+from penstock.core.manifests.loop_rules import findings_of_loops
 from penstock.core.manifests.source_list import SourceList
 from penstock.core.nearest import did_you_mean
 from penstock.core.problems import KeyPath
@@ -32,6 +33,8 @@ class _PipelineRules:
     def __init__(self, pipeline: Pipeline) -> None:
         self.findings: list[Finding] = []
         self._hints = 0
+        self._references_are_good = True
+        self._pipeline = pipeline
         self._name = pipeline.metadata.name
         self._spec = pipeline.spec
         self._steps = {step.name for step in pipeline.spec.steps}
@@ -41,13 +44,16 @@ class _PipelineRules:
         self._step_names()
         for index, step in enumerate(self._spec.steps):
             self._step(step, ("spec", "steps", index))
-        # With two steps of one name it is not known which of them a reference means.
-        if not self._spec.allow_cycles and len(self._steps) == len(self._spec.steps):
-            self._circles()
         if self._spec.input is not None:
             self._input(self._spec.input, ("spec", "input"))
         if self._spec.output is not None:
             self._output(self._spec.output, ("spec", "output"))
+        # With two steps of one name it is not known which of them a reference means.
+        if len(self._steps) == len(self._spec.steps):
+            if not self._spec.allow_cycles:
+                self._circles()
+            elif self._references_are_good:
+                self.findings += findings_of_loops(self._pipeline)
 
     def _find(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         self.findings.append(Finding(path, message, hint))
@@ -135,10 +141,10 @@ class _PipelineRules:
                 known = (*self._steps, self._name)
                 hint = did_you_mean(unknown.step, known) if self._may_hint() else None
                 self._find(path, said, hint)
-                sources.complete = False
+                sources.complete = self._references_are_good = False
             except ValueError as error:
                 self._find(path, str(error))
-                sources.complete = False
+                sources.complete = self._references_are_good = False
             else:
                 earlier = sources.add(index, source)
                 if earlier is not None:
@@ -202,6 +208,7 @@ class _PipelineRules:
                 f"the steps wait for each other in a circle: {way}"
                 if len(circle) > 1
                 else f"the step '{circle[0]}' waits for itself: {way}",
+                "allowCycles: true lets them form a loop, if one of them joins its inputs by any",
             )
 
 

@@ -37,7 +37,7 @@ one of these outcomes:
 - **refused: not supported yet**: read and checked, and refused until the machinery is there
 - **refused**: never going to be honoured
 
-A field whose value asks for nothing that is not there (as `allowCycles: false`) has no consequence.
+A field whose value asks for nothing that is not there (as `preloaded: false`) has no consequence.
 Fields marked with ° are Penstock's own, the others also stand in manifests for Seldon Core 2.
 
 This page is made from the code: `python -m penstock.core.manifests.reference_page FILE`.

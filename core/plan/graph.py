@@ -1,17 +1,18 @@
 """A pipeline as the engine runs it: every reference resolved to an index, every join made.
 
-A plan never changes after it is compiled (the joins' tables of remembered decisions apart, which
-only grow towards what the strategies would answer anyway) and may be shared by threads.
+A plan never changes after it is compiled, two things apart: the joins' tables of remembered
+decisions grow towards what the strategies would answer anyway, and the places for rounds of loops
+are made when so many rounds are under way together for the first time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, final
 
 from penstock.core.contracts.join import Decision, JoinStrategy
-from penstock.core.records import Absent
+from penstock.core.records import Absent, Port
 
 
 class Part(NamedTuple):
@@ -61,12 +62,15 @@ class JoinPlan:
 class Consumer:
     """What joins sources: a step, or the pipeline's output (``name`` is then ``output``).
 
+    ``index`` is its number in the plan, the same in every round of a loop; ``place`` is where a
+    passage keeps its visit, of which each round of a loop has its own.
     ``may_clash`` says that two of the sources can bring tensors of one name, which is known not to
     happen when every source is a tensor with a name of its own. ``quick`` says that nothing but
     the states of its inputs decides: no trigger, no window, no strategy that looks at more.
     """
 
     index: int
+    place: int
     name: str
     inputs: JoinPlan
     triggers: JoinPlan | None
@@ -81,10 +85,41 @@ class Consumer:
         object.__setattr__(self, "quick", quick)
 
 
+class Turning(NamedTuple):
+    """What a port inside a loop brings to one of its turns, in the next round.
+
+    ``turn`` is the number of the turn in the loop, ``feed`` that of the feed in the block of the
+    next round; ``parts`` are the sources there, of which one must be a value.
+    """
+
+    turn: int
+    feed: int
+    parts: tuple[Part, ...]
+
+
+class Member(NamedTuple):
+    """Which step of a loop this is, in which block of places, and where its ports lead back to.
+
+    ``lone_readers`` are the readers, by their numbers, that read nothing but its outputs and run on
+    a value of theirs, so that its record decides for them about the round.
+    """
+
+    loop: int
+    block: int
+    number: int
+    inputs_turning: tuple[Turning, ...]
+    outputs_turning: tuple[Turning, ...]
+    lone_readers: tuple[tuple[int, Part], ...]
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan(Consumer):
-    """One step. ``model`` is the name that it calls; times are in milliseconds."""
+    """One step. ``model`` is the name that it calls; times are in milliseconds.
+
+    ``watched_inputs`` and ``watched_outputs`` say that somebody beyond its consumers is told how
+    the port ended: its stream, or a loop. ``loop`` is None outside of loops.
+    """
 
     model: str
     timeout_ms: float | None
@@ -95,17 +130,82 @@ class StepPlan(Consumer):
     output_feeds: tuple[Feed, ...]
     keeps_inputs: bool
     keeps_outputs: bool
+    watched_inputs: bool
+    watched_outputs: bool
+    loop: Member | None
     put_out_nothing: Absent
     plain: bool
     """Whether there is nothing to do but to call: nobody reads its inputs, no names can clash, and
     an attempt has no end of its own."""
 
 
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class ReaderRound(Consumer):
+    """What a consumer outside of a loop would do about one round of it.
+
+    ``target`` is that consumer, ``reader`` its number among the loop's. ``inputs_inside`` and
+    ``triggers_inside`` are the positions of the sources that the loop brings.
+    """
+
+    target: Consumer
+    loop: int
+    block: int
+    reader: int
+    inputs_inside: frozenset[int]
+    triggers_inside: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopBlock:
+    """Places for the visits of one round, ``first`` to ``end``; used again when a round is over.
+
+    ``entry_feeds`` are what ports outside mean to the round, ``turn_feeds`` what ports of the
+    round before mean to turns of it (see :class:`Turning`).
+    """
+
+    number: int
+    first: int
+    end: int
+    steps: tuple[StepPlan, ...]
+    readers: tuple[ReaderRound, ...]
+    entry_feeds: Mapping[Port, tuple[Feed, ...]]
+    turn_feeds: tuple[tuple[Feed], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoopPlan:
+    """One loop. Its rounds after the first have places of their own in ``consumers`` of the plan.
+
+    ``blocks`` has those that are made already, the first for round 0; :meth:`block` makes more, of
+    which there are as many as rounds were ever under way together. ``turns`` are numbers of steps
+    in the loop, ``all_turns`` the same with a bit for each. ``closed_turns`` are those that nothing
+    outside brings to round 0. ``readers_that_join`` are the numbers of readers that are no lone
+    ones (see :class:`Member`).
+    """
+
+    turns: tuple[int, ...]
+    all_turns: int
+    readers_that_join: tuple[int, ...]
+    closed_turns: tuple[StepPlan, ...]
+    most_visits: int
+    blocks: list[LoopBlock]
+    make_block: Callable[[int], LoopBlock]
+
+    def block(self, number: int) -> LoopBlock:
+        """The block of that number; at most one more than there are."""
+        if number == len(self.blocks):
+            self.blocks.append(self.make_block(number))
+        return self.blocks[number]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """One version of one pipeline, compiled.
 
-    ``consumers`` holds the steps in the manifest's order and then the output, if there is one.
+    ``consumers`` holds the steps in the manifest's order and then the output, if there is one:
+    these are ``width``. Behind them it has what rounds of loops need. ``crossings`` are the ports
+    that count in every round of loops, with the numbers of these.
     ``single_model`` marks the plan of a model that is called on its own.
     """
 
@@ -113,10 +213,13 @@ class Plan:
     version: int
     steps: tuple[StepPlan, ...]
     output: Consumer | None
-    consumers: tuple[Consumer, ...]
+    width: int
+    consumers: list[Consumer]
     input_feeds: tuple[Feed, ...]
     keeps_input: bool
     keeps_output: bool
+    loops: tuple[LoopPlan, ...] = ()
+    crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     single_model: bool = False
     models: tuple[str, ...] = field(default=())
     """The names of the models that the steps call, each once, in the order of the steps."""

@@ -70,18 +70,19 @@ class Demands:
         if reader.signature.inputs is None:
             self._complete &= not any(each.of_request for each in arrivals.openings)
         for wanted in takes.values():
-            if not arrivals.named(wanted.name):
+            # A request is there first: where it is one of alternatives, it comes alone.
+            if reader.alternatives or not arrivals.named(wanted.name):
                 yield from self._of_opening(wanted, reader, arrivals)
 
     def _of_opening(
         self, wanted: TensorSpec, reader: Reader, arrivals: Arrivals
     ) -> Iterator[Demand]:
-        """The demand for a tensor that no known source brings."""
+        """The demand for a tensor that the request must bring, as no other source is known to."""
         openings = arrivals.openings_for(wanted.name)
         of_request = [opening for opening in openings if opening.of_request]
         if not of_request:
             return
-        if len(of_request) < len(openings):
+        if len(of_request) < len(openings) and not reader.alternatives:
             # A model of which nothing is known may bring it as well.
             self._complete = False
             return

@@ -30,8 +30,9 @@ class Reference(NamedTuple):
 class Reader:
     """A step with the signature of its model, or the output (``step`` is then None).
 
-    ``certain`` says that it runs only with all its ``inputs``; ``gated`` the same of its
-    ``triggers``. ``path`` is where it stands, ``list_path`` where its inputs do.
+    ``certain`` says that it runs only with all its ``inputs``, ``alternatives`` that it may run
+    with each of them alone; ``gated`` is ``certain`` of its ``triggers``. ``path`` is where it
+    stands, ``list_path`` where its inputs do.
     """
 
     step: str | None
@@ -41,6 +42,7 @@ class Reader:
     inputs: tuple[Reference, ...]
     triggers: tuple[Reference, ...]
     certain: bool
+    alternatives: bool
     gated: bool
 
     @property
@@ -67,7 +69,9 @@ def readers_of(pipeline: Pipeline, signature_of: SignatureOf) -> list[Reader]:
         path: KeyPath = ("spec", "output")
         references = _references(output.steps, (*path, "steps"), pipeline.name, output.tensor_map)
         certain = _takes_all(output.steps_join, references)
-        readers.append(Reader(None, UNKNOWN, path, (*path, "steps"), references, (), certain, True))
+        readers.append(
+            Reader(None, UNKNOWN, path, (*path, "steps"), references, (), certain, False, True)
+        )
     return readers
 
 
@@ -90,6 +94,7 @@ def _step(step: Step, path: KeyPath, pipeline: str, signature_of: SignatureOf) -
         inputs,
         triggers,
         _takes_all(step.inputs_join_type, inputs),
+        step.inputs_join_type.name == "any",
         _takes_all(step.triggers_join_type, triggers),
     )
 

@@ -67,6 +67,8 @@ class _Page:
             self.write_each(families.STEP_SKIPPED, labels, step.skips)
             if step.retries:
                 self.write(families.STEP_RETRIES, labels, step.retries)
+            if step.dropped:
+                self.write(families.STEP_DROPPED, labels, step.dropped)
 
     def write_model_requests(self, counters: PipelineCounters) -> None:
         name = counters.name

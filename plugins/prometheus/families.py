@@ -82,6 +82,12 @@ STEP_RETRIES = Family(
     ("pipeline", "step", "model"),
     "Attempts after the first one.",
 )
+STEP_DROPPED = Family(
+    "penstock_step_dropped",
+    "counter",
+    ("pipeline", "step", "model"),
+    "Values that came to a turn of a loop after the first of their round.",
+)
 MODEL_REQUESTS = Family(
     "penstock_model_requests",
     "counter",
@@ -129,6 +135,7 @@ FAMILIES: Final = (
     STEP_FAILURES,
     STEP_SKIPPED,
     STEP_RETRIES,
+    STEP_DROPPED,
     MODEL_REQUESTS,
     MODEL_REQUEST_SECONDS,
     MODEL_IN_FLIGHT,

@@ -35,7 +35,7 @@ class Reaction:
     """
 
     after_ms: float
-    outcome: Failed | Callable[[Call], Tensors] | None
+    outcome: Failed | Callable[[Call], Tensors | Failed] | None
     again_after_ms: float | None = None
 
 
@@ -48,11 +48,12 @@ class Made:
     at_ms: float
     deadline_ms: float
     tensors: Tensors
+    round: int = 0
 
 
 @dataclass
 class Outcome:
-    """Everything that happened to one request."""
+    """Everything that happened to one request. Ports of a later round are ``port@round``."""
 
     answers: list[tuple[float, Answer]] = field(default_factory=list)
     ports: dict[str, list[tuple[float, Body]]] = field(default_factory=dict)
@@ -158,7 +159,8 @@ class Simulation:
             elif isinstance(effect, package.Answer):
                 outcome.answers.append((self.now_ms, effect))
             elif isinstance(effect, package.Emit):
-                outcome.ports.setdefault(str(effect.port), []).append((self.now_ms, effect.body))
+                port = f"{effect.port}@{effect.round}" if effect.round else str(effect.port)
+                outcome.ports.setdefault(port, []).append((self.now_ms, effect.body))
             elif isinstance(effect, package.DeadLetter):
                 outcome.dead_letters.append(effect.failure)
             elif isinstance(effect, package.Closed):
@@ -166,7 +168,7 @@ class Simulation:
 
     def _call(self, call: Call, outcome: Outcome) -> None:
         outcome.calls.append(
-            Made(call.step, call.attempt, self.now_ms, call.deadline_ms, call.tensors)
+            Made(call.step, call.attempt, self.now_ms, call.deadline_ms, call.tensors, call.round)
         )
         reaction = self._react(call)
         if reaction.outcome is None:

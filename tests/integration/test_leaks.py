@@ -24,7 +24,7 @@ from penstock.core.manifests import read_manifests
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan.compiler import compile_model
+from penstock.core.plan.single_model import compile_model
 
 BAD_JSON = (
     b"",

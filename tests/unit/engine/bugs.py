@@ -52,8 +52,8 @@ BUGS = (
         "a late outcome of an abandoned attempt counts",
         "engine",
         "engine",
-        "if passage.visits[step.index] is not call:",
-        "if not isinstance(passage.visits[step.index], Call):",
+        "if passage.visits[step.place] is not call:",
+        "if not isinstance(passage.visits[step.place], Call):",
     ),
     Bug(
         "the backoff does not double",
@@ -72,14 +72,14 @@ BUGS = (
     Bug(
         "tensors come in another order than the manifest's",
         "engine",
-        "passage",
+        "join_state",
         "for i in indexes for tensor in ends[i]",
         "for i in reversed(indexes) for tensor in ends[i]",
     ),
     Bug(
         "a tensor that was left out is replaced by the whole record",
         "engine",
-        "engine",
+        "sources",
         "    return part.left_out\n",
         "    return body\n",
     ),
@@ -145,8 +145,8 @@ BUGS = (
         "a retry is begun although the request has ended",
         "engine",
         "effects",
-        "return self.passage.visits[self.plan.index] is self",
-        "return self.attempt > 1 or self.passage.visits[self.plan.index] is self",
+        "return self.passage.visits[self.plan.place] is self",
+        "return self.attempt > 1 or self.passage.visits[self.plan.place] is self",
     ),
     Bug(
         "there is one retry less than written",
@@ -204,9 +204,9 @@ BUGS = (
         "the failure of a source is turned into absence",
         "engine",
         "engine",
-        "            self._end_unrun(passage, consumer, failed, flow, out)\n",
+        "            self.end_unrun(passage, consumer, failed, now_ms, flow, out)\n",
         '            marker = Absent("no") if consumer.failure_is_absence else failed\n'
-        "            self._end_unrun(passage, consumer, marker, flow, out)\n",
+        "            self.end_unrun(passage, consumer, marker, now_ms, flow, out)\n",
     ),
     Bug(
         "any takes but the first of an instant",

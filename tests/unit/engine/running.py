@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.joins import Joins
-from harness.simulation import Outcome, Scripts, Simulation, scripted, tensor
+from harness.simulation import Outcome, Reaction, Scripts, Simulation, scripted, tensor
 from penstock.core.contracts.join import JoinStrategy
+from penstock.core.engine import Call
 from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.resources import Pipeline
@@ -50,10 +52,16 @@ def ran(
     deadline_ms: float = 60_000.0,
     cancel_ms: float | None = None,
     jitter: tuple[float, ...] = (),
+    react: Mapping[str, Callable[[Call], Reaction]] | None = None,
     **joins: type[JoinStrategy],
 ) -> Outcome:
-    """One request through it, to its end; a step without a script puts out ``y`` after 1 ms."""
-    simulation = Simulation(scripted(scripts or {}), jitter)
+    """One request through it, to its end; a step without a script puts out ``y`` after 1 ms.
+
+    ``react`` is for steps whose every call goes its own way.
+    """
+    by_script = scripted(scripts or {})
+    by_call = react or {}
+    simulation = Simulation(lambda call: by_call.get(call.step, by_script)(call), jitter)
     outcome = simulation.begin(
         compiled(spec, **joins),
         tuple(tensor(name) for name in request),

@@ -27,7 +27,8 @@ from penstock.core.inference import InferenceRequest, InferenceResponse, Request
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan.compiler import compile_model, compile_pipeline
+from penstock.core.plan.compiler import compile_pipeline
+from penstock.core.plan.single_model import compile_model
 from penstock.core.resources import Pipeline
 from penstock.core.signature import Signature, TensorSpec
 

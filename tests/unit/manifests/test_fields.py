@@ -242,7 +242,7 @@ def test_harmless_values_have_no_consequence(kind: str, rule: FieldRule) -> None
 
 
 def test_false_is_not_zero() -> None:
-    rule = next(rule for rule in FIELDS["Pipeline"] if rule.path == "spec.allowCycles")
+    rule = next(rule for rule in FIELDS["Model"] if rule.path == "spec.preloaded")
     assert not rule.harms(False)
     assert rule.harms(0)
 

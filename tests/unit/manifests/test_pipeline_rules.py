@@ -145,8 +145,10 @@ REFUSED = {
         "  - {name: c, triggers: [b]}\n  - {name: d, inputs: [d.inputs]}\n"
         "  - {name: e, inputs: [d, a]}",
         [
-            "5:5: spec.steps[0]: the steps wait for each other in a circle: a -> b -> c -> a",
-            "8:5: spec.steps[3]: the step 'd' waits for itself: d -> d",
+            "5:5: spec.steps[0]: the steps wait for each other in a circle: a -> b -> c -> a; "
+            "allowCycles: true lets them form a loop, if one of them joins its inputs by any",
+            "8:5: spec.steps[3]: the step 'd' waits for itself: d -> d; "
+            "allowCycles: true lets them form a loop, if one of them joins its inputs by any",
         ],
     ),
     "two tensors of one name under inner": (

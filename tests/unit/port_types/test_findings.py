@@ -258,4 +258,5 @@ def test_edges_of_a_circle_are_checked_as_well() -> None:
     turn = step("scale", "p", "double", inputsJoinType="any")
     found = types_of(turn, step("double", "scale"), steps=["scale"])
     assert [each.path for each in found.findings] == [("spec", "steps", 0, "inputs", 1)]
+    assert found.input.tensors == (X,), "in round 0 the turn has the input alone"
     assert types_of(step("a", "b.inputs"), step("b", "a.inputs"), steps=["a"]).findings == ()

@@ -10,7 +10,8 @@ from prometheus_client.parser import text_string_to_metric_families
 import penstock
 from harness.joins import Joins
 from penstock.core.metrics import Metrics, PlanTally
-from penstock.core.plan.compiler import compile_model, compile_pipeline
+from penstock.core.plan.compiler import compile_pipeline
+from penstock.core.plan.single_model import compile_model
 from penstock.core.resources import Pipeline
 from penstock.plugins.prometheus.families import COARSE, FAMILIES, FINE
 from penstock.plugins.prometheus.observer import PrometheusObserver

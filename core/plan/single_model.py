@@ -1,0 +1,58 @@
+"""The plan of a model that is called on its own."""
+
+from __future__ import annotations
+
+from penstock.core.joinspec import JoinFactories, make_join
+from penstock.core.plan.graph import Consumer, Feed, Part, Plan, StepPlan
+from penstock.core.plan.joins import INNER, join_plan
+from penstock.core.records import Absent
+
+
+def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
+    """One step of the model's name, and its output."""
+    whole = Part(0, None, None, None, Absent("the request has no tensors", "left-out"))
+    output = Consumer(
+        index=1,
+        place=1,
+        name="output",
+        inputs=join_plan(make_join(INNER, joins), (f"{name}.outputs",)),
+        triggers=None,
+        window_ms=None,
+        may_clash=False,
+    )
+    step = StepPlan(
+        index=0,
+        place=0,
+        name=name,
+        inputs=join_plan(make_join(INNER, joins), (f"{name}.inputs",)),
+        triggers=None,
+        window_ms=None,
+        may_clash=False,
+        model=name,
+        timeout_ms=None,
+        retries=0,
+        backoff_ms=0.0,
+        failure_is_absence=False,
+        input_feeds=(),
+        output_feeds=(Feed(1, (whole,), (), direct=True, whole=True),),
+        keeps_inputs=False,
+        keeps_outputs=False,
+        watched_inputs=False,
+        watched_outputs=False,
+        loop=None,
+        put_out_nothing=Absent(f"model '{name}' put out nothing", "left-out"),
+        plain=True,
+    )
+    return Plan(
+        name=name,
+        version=version,
+        steps=(step,),
+        output=output,
+        width=2,
+        consumers=[step, output],
+        input_feeds=(Feed(0, (whole,), (), direct=True, whole=True),),
+        keeps_input=False,
+        keeps_output=False,
+        single_model=True,
+        models=(name,),
+    )

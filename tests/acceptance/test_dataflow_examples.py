@@ -1,0 +1,149 @@
+"""The pipelines of ``examples/dataflow`` on a real server, with answers worked out by hand."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.up import penstock_up
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "dataflow"
+
+ONES, COUNT = [1] * 16, list(range(16))
+SIMPLE = {"INPUT0": ("INT32", [1, 16], COUNT), "INPUT1": ("INT32", [1, 16], ONES)}
+NUMBERS = {"INPUT": ("FP32", [3], [1, 2, 3])}
+FLAG = ("BOOL", [1], [True])
+
+
+@pytest.fixture(scope="module")
+def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("dataflow")
+    with penstock_up(folder, *sorted(EXAMPLES.glob("*.yaml"))) as addresses:
+        yield addresses["rest"]
+
+
+def infer(rest: str, pipeline: str, tensors: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    inputs = [
+        {"name": name, "datatype": datatype, "shape": shape, "data": data}
+        for name, (datatype, shape, data) in tensors.items()
+    ]
+    request = urllib.request.Request(
+        f"{rest}/v2/pipelines/{pipeline}/infer",
+        json.dumps({"inputs": inputs}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+def outputs(rest: str, pipeline: str, tensors: dict[str, Any]) -> list[tuple[str, list[Any]]]:
+    status, answer = infer(rest, pipeline, tensors)
+    assert status == 200, answer
+    return [(output["name"], output["data"]) for output in answer["outputs"]]
+
+
+ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
+    "chain": (
+        "tfsimples",
+        SIMPLE,
+        [("OUTPUT0", [2 * i for i in COUNT]), ("OUTPUT1", [2] * 16)],
+    ),
+    "inputs of another step": (
+        "pipeline-inputs",
+        SIMPLE,
+        [("OUTPUT0", [2 * i - 1 for i in COUNT]), ("OUTPUT1", ONES)],
+    ),
+    "join with renames": (
+        "join",
+        SIMPLE,
+        [("OUTPUT0", [2 * i for i in COUNT]), ("OUTPUT1", [2] * 16)],
+    ),
+    "two tensors of one name": (
+        "both",
+        NUMBERS,
+        [("OUTPUT", [11, 12, 13]), ("OUTPUT", [10, 20, 30])],
+    ),
+    "two tensors renamed": (
+        "renamed",
+        NUMBERS,
+        [("more", [11, 12, 13]), ("times", [10, 20, 30])],
+    ),
+    "condition, first way": (
+        "conditional-pipeline",
+        {"CHOICE": ("INT32", [1], [0]), **NUMBERS},
+        [("OUTPUT", [10, 20, 30])],
+    ),
+    "condition, second way": (
+        "conditional-pipeline",
+        {"CHOICE": ("INT32", [1], [1]), **NUMBERS},
+        [("OUTPUT", [11, 12, 13])],
+    ),
+    "trigger": ("trigger", {**NUMBERS, "ok1": FLAG}, [("OUTPUT", [10, 20, 30])]),
+    "one of two triggers": (
+        "trigger-joins",
+        {**NUMBERS, "ok2": FLAG},
+        [("OUTPUT", [10, 20, 30])],
+    ),
+    "the other branch's trigger": (
+        "trigger-joins",
+        {**NUMBERS, "ok3": FLAG},
+        [("OUTPUT", [11, 12, 13])],
+    ),
+    "loop": ("counter", {"INPUT": ("FP32", [1], [0])}, [("OUTPUT", [10])]),
+    "loop that ends in its first round": (
+        "counter",
+        {"INPUT": ("FP32", [1], [9])},
+        [("OUTPUT", [10])],
+    ),
+    "loop of a draft and its judge": (
+        "root",
+        {"number": ("FP32", [2], [4, 9])},
+        [("root", [pytest.approx(2, abs=1e-3), pytest.approx(3, abs=1e-3)])],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pipeline", "tensors", "expected"), ANSWERS.values(), ids=ANSWERS)
+def test_answer(
+    rest: str, pipeline: str, tensors: dict[str, Any], expected: list[tuple[str, list[Any]]]
+) -> None:
+    assert outputs(rest, pipeline, tensors) == expected
+
+
+def test_every_pipeline_has_a_case() -> None:
+    names = {
+        line.split()[-1].rstrip("}")
+        for path in EXAMPLES.glob("*.yaml")
+        for document in path.read_text().split("---")
+        if "kind: Pipeline" in document
+        for line in document.splitlines()
+        if line.startswith("metadata:")
+    }
+    assert names == {pipeline for pipeline, _, _ in ANSWERS.values()}
+
+
+def test_without_its_trigger_there_is_no_output(rest: str) -> None:
+    status, answer = infer(rest, "trigger", NUMBERS)
+    assert (status, answer["code"]) == (422, "no-output")
+    assert answer["details"] == [
+        "mul10.outputs: step 'mul10' was skipped: trigger.inputs.ok1 is absent"
+    ]
+
+
+def test_loop_that_goes_round_too_often_says_so(rest: str) -> None:
+    status, answer = infer(rest, "counter", {"INPUT": ("FP32", [1], [-100])})
+    assert (status, answer["code"], answer["step"]) == (500, "step-failed", "enter")
+    assert answer["error"] == (
+        "step 'enter' ran 21 times and was to run once more; "
+        "end the loop earlier, or raise maxStepRevisits"
+    )
