@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from penstock.core.shapes import shape_text
+
 Dimension: TypeAlias = int | str | None
 """A fixed length, a named one (``"n"``: equal wherever the name stands), or any."""
 
@@ -22,6 +24,14 @@ class TensorSpec:
     datatype: str | None = None
     shape: tuple[Dimension, ...] | None = None
     optional: bool = False
+
+    @property
+    def type_text(self) -> str:
+        """Datatype and shape as people write them: ``FP32 [n, 4]``, ``?`` for any length."""
+        datatype = self.datatype or "any datatype"
+        if self.shape is None:
+            return datatype
+        return f"{datatype} {shape_text(['?' if size is None else size for size in self.shape])}"
 
     def metadata_shape(self) -> list[int]:
         """The shape as V2 metadata shows it: -1 for what is not fixed."""

@@ -53,19 +53,40 @@ class PythonLoader(Loader):
                 load(context)
         return model
 
+    def definition(self, spec: ModelSpec) -> object:
+        """The function; of a class an object that was never made, for its methods to be read."""
+        if spec.python is None:
+            return None
+        try:
+            found = find_object(spec.python, spec.folders, self._packages)
+        except InvalidRequestError as error:
+            # Modules that it imports may be installed where it is served.
+            raise NotReadyError(error.message) from error
+        if not inspect.isclass(found):
+            return found
+        _refuse_no_model(found, spec)
+        try:
+            return object.__new__(found)
+        except TypeError:  # of a class that is made of built-in ones, or abstract
+            return None
+
     def __reduce__(self) -> tuple[type[PythonLoader], tuple[()]]:
         # A worker process has modules of its own.
         return PythonLoader, ()
 
     def _made(self, model_class: type, spec: ModelSpec) -> object:
-        has_call = any("__call__" in vars(each) for each in model_class.__mro__)
-        if not has_call and not callable(getattr(model_class, "predict", None)):
-            raise InvalidRequestError(
-                f"the class '{spec.python}' has no method 'predict'; write one, whose parameters "
-                "name the tensors that it takes"
-            )
+        _refuse_no_model(model_class, spec)
         with _named(f"making a '{spec.python}'", spec.folders):
             return model_class()
+
+
+def _refuse_no_model(model_class: type, spec: ModelSpec) -> None:
+    has_call = any("__call__" in vars(each) for each in model_class.__mro__)
+    if not has_call and not callable(getattr(model_class, "predict", None)):
+        raise InvalidRequestError(
+            f"the class '{spec.python}' has no method 'predict'; write one, whose parameters "
+            "name the tensors that it takes"
+        )
 
 
 @contextmanager

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
+from penstock.core.cli.known_signatures import KnownSignatures
 from penstock.core.cli.output import Output, output_option
-from penstock.core.cli.pipeline_drawing import pipeline_drawing
+from penstock.core.cli.pipeline_drawing import pipeline_diagram, pipeline_drawing
+from penstock.core.cli.type_listing import HEADINGS, document_of, rows_of
+from penstock.core.errors import InvalidRequestError
 from penstock.core.manifests import ManifestSet, read_manifests
+from penstock.core.manifests.manifest_set import problem_of
 from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.plugins.manager import start_up
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.port_types import PipelineTypes, infer_types
 from penstock.core.problems import Problem, ProblemsError, format_path
 from penstock.core.resources import Pipeline
 
@@ -19,16 +25,30 @@ from penstock.core.resources import Pipeline
 @click.command("check")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option(
+    "--svg",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the drawings with their types to this file.",
+)
 @output_option
-def check_command(manifests: tuple[Path, ...], config: Path | None) -> None:
+def check_command(manifests: tuple[Path, ...], config: Path | None, svg: Path | None) -> None:
     """Validate MANIFESTS (files or folders) without a server, and draw their pipelines.
 
-    Exits with 1 when a server would refuse them, or when a model that they call is missing.
+    Types of tensors are inferred from what manifests declare and from the annotations of Python
+    models, whose modules are imported for that; no model is loaded. Exits with 1 when a server
+    would refuse something, or when a model that is called is missing.
     """
     _, plugins = start_up(config)
     read = read_manifests(manifests)
+    signatures = KnownSignatures(read, plugins)
+    types = {name: infer_types(each, signatures.get) for name, each in read.pipelines.items()}
     problems = [missing.problem for missing in read.missing()]
+    problems += signatures.problems
     problems += _problems_of_plans(read, plugins)
+    problems += _problems_of_types(read, types)
+    warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings)]
+    if svg is not None:
+        _write_svg(svg, read, types)
     output = Output.current()
     if output.is_json:
         if not problems:
@@ -37,12 +57,13 @@ def check_command(manifests: tuple[Path, ...], config: Path | None) -> None:
                     "resources": [
                         {"kind": entry.kind, "name": entry.name} for entry in read.entries
                     ],
-                    "warnings": [str(warning) for warning in read.warnings],
+                    "types": {name: document_of(each) for name, each in types.items()},
+                    "warnings": warnings,
                 }
             )
     else:
-        _print_drawings(output, read)
-        for warning in read.warnings:
+        _print_drawings(output, read, types)
+        for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
     if problems:
         raise ProblemsError(problems)
@@ -69,7 +90,16 @@ def _problems_of_plans(read: ManifestSet, plugins: Plugins) -> list[Problem]:
     return problems
 
 
-def _print_drawings(output: Output, read: ManifestSet) -> None:
+def _problems_of_types(read: ManifestSet, types: Mapping[str, PipelineTypes]) -> list[Problem]:
+    return [
+        problem_of(finding, entry.document)
+        for entry in read.entries
+        if isinstance(entry.manifest, Pipeline)
+        for finding in types[entry.name].findings
+    ]
+
+
+def _print_drawings(output: Output, read: ManifestSet, types: Mapping[str, PipelineTypes]) -> None:
     from rich.text import Text
 
     # In a file, or in a pipe to a pager that scrolls, a line may be as long as it likes.
@@ -77,3 +107,19 @@ def _print_drawings(output: Output, read: ManifestSet) -> None:
     for name, pipeline in read.pipelines.items():
         output.console.print(Text(f"\npipeline {name}", style="bold"))
         output.console.print(pipeline_drawing(pipeline, columns))
+        if types[name].signature is not None:
+            rows = rows_of(types[name])
+            output.table(HEADINGS, ([Text(cell) for cell in row] for row in rows))
+
+
+def _write_svg(file: Path, read: ManifestSet, types: Mapping[str, PipelineTypes]) -> None:
+    from penstock.core.render.svg import Picture, svg_of
+
+    pictures = [
+        Picture(f"pipeline {name}", pipeline_diagram(pipeline, types[name]))
+        for name, pipeline in read.pipelines.items()
+    ]
+    try:
+        file.write_text(svg_of(pictures), encoding="utf-8")
+    except OSError as error:
+        raise InvalidRequestError(f"'{file}' cannot be written: {error.strerror}") from error

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from penstock.core.cli.type_listing import lines_of
 from penstock.core.loops import loops_of, steps_read
+from penstock.core.port_types import PipelineTypes
 from penstock.core.references import Source, parse_source
 from penstock.core.render.diagram import Arrow, Diagram, Line
 from penstock.core.render.drawing import drawn
@@ -15,21 +17,28 @@ from penstock.core.resources import Pipeline, Step
 if TYPE_CHECKING:
     from rich.text import Text
 
-_STYLES = {"plain": "", "end": "cyan", "title": "bold", "note": "dim", "trigger": "yellow"}
+_STYLES = {
+    "plain": "",
+    "end": "cyan",
+    "title": "bold",
+    "note": "dim",
+    "trigger": "yellow",
+    "type": "blue",
+}
 
 
-def pipeline_diagram(pipeline: Pipeline) -> Diagram:
+def pipeline_diagram(pipeline: Pipeline, types: PipelineTypes | None = None) -> Diagram:
     """The pipeline's input at the top, its steps, and its output at the bottom.
 
     A box says how a step joins, what it takes of others by tensor or under other names, and what
     gates it; arrows of triggers are dashed. What goes back to a turn of a loop is no arrow: the
-    turn says where from, and the step before it where to.
+    turn says where from, and the step before it where to. With ``types``, a box ends with what
+    comes from it.
     """
     name = pipeline.metadata.name
     steps = pipeline.spec.steps
     back = _ways_back(pipeline)
-    boxes: list[tuple[Line, ...]] = [(Line("input", "end"),)]
-    boxes += [_box(step, name, back) for step in steps]
+    boxes = [[Line("input", "end")], *(_box(step, name, back) for step in steps)]
     index = {step.name: number + 1 for number, step in enumerate(steps)}
     turned = {(source, index[turn]) for turn, sources in back.items() for source in sources}
     arrows: list[Arrow] = []
@@ -53,9 +62,14 @@ def pipeline_diagram(pipeline: Pipeline) -> Diagram:
         if len(output.steps) > 1:
             lines.append(Line(str(output.steps_join)))
         lines += _notes(output.steps, output.tensor_map, name)
-        boxes.append(tuple(lines))
+        boxes.append(lines)
         connect(output.steps, len(boxes) - 1)
-    return Diagram(tuple(boxes), tuple(arrows))
+    if types is not None:
+        ports = [types.input, *(types.steps[step.name].outputs for step in steps), types.output]
+        # Without an output section there is no box for the last of them.
+        for lines, port in zip(boxes, ports, strict=False):
+            lines += [Line(text, "type") for text in lines_of(port)]
+    return Diagram(tuple(map(tuple, boxes)), tuple(arrows))
 
 
 def pipeline_drawing(pipeline: Pipeline, columns: int | None = None) -> Text:
@@ -88,7 +102,7 @@ def _ways_back(pipeline: Pipeline) -> dict[str, list[str]]:
     }
 
 
-def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> tuple[Line, ...]:
+def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[Line]:
     lines = [Line(step.name, "title")]
     lines += [Line(f"again from {source}", "end") for source in back.get(step.name, ())]
     lines += [Line(f"back to {turn}", "end") for turn in back if step.name in back[turn]]
@@ -103,7 +117,7 @@ def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> tuple[
         lines.append(Line(f"tried again up to {step.retries} times"))
     if step.on_error == "absent":
         lines.append(Line("its failure is absence"))
-    return tuple(lines)
+    return lines
 
 
 def _gates(step: Step, pipeline: str) -> list[Line]:

@@ -111,5 +111,8 @@ def _print_ready(output: Output, shortfalls: Sequence[Shortfall]) -> None:
         return
     if not shortfalls:
         output.console.print("[green]ready[/]")
+    from rich.markup import escape
+
     for shortfall in shortfalls:
-        output.console.print(f"[red]not ready:[/] {shortfall}", markup=True)
+        # Shapes in brackets would be taken for styles.
+        output.console.print(f"[red]not ready:[/] {escape(str(shortfall))}")

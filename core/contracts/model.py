@@ -141,6 +141,14 @@ class Loader(ABC):
     def load(self, spec: ModelSpec) -> Any:
         """Load, in a thread of its own. Returns a ``penstock.Model``; an error says what to do."""
 
+    def definition(self, spec: ModelSpec) -> Any:
+        """What the annotations of a model can be read from without loading it, None if nothing.
+
+        Called by ``penstock check``: artifacts have not been fetched, and what comes back is never
+        called. Raises NotReadyError where the model's code cannot be read in this environment.
+        """
+        return None
+
 
 class ServerAdapter(ABC):
     """Gives access to one inference server: the one in this process, MLServer, Triton, any V2."""
@@ -156,6 +164,15 @@ class ServerAdapter(ABC):
     @abstractmethod
     def capabilities(self) -> frozenset[str]:
         """What models may require of this server."""
+
+    def signature(self, spec: ModelSpec) -> Signature | None:
+        """What is known of a model's tensors before it is loaded: what its manifest declares.
+
+        Called by ``penstock check`` on a server that was not started. Artifacts have not been
+        fetched. Blocks. Raises NotReadyError where more could be known but not in this
+        environment, any other PenstockError for what loading would be refused for as well.
+        """
+        return spec.signature
 
     @abstractmethod
     async def load(self, spec: ModelSpec) -> ModelInstance:

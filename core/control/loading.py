@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -79,7 +79,9 @@ class ModelLoader:
         what = f"model '{model.name}', version {version}"
         try:
             artifacts = await self._fetch(model, folder)
-            spec = self._spec(model, origin, version, artifacts)
+            spec = model_spec(
+                model, origin, version, artifacts=artifacts, module_folders=self._module_folders
+            )
             loading = self._background.spawn(server.load(spec), f"loading {what}")
             self._unclaimed[loading] = server
             # Nobody can take back half a load: one that is cancelled is left to end, and unloaded.
@@ -123,11 +125,10 @@ class ModelLoader:
             await server.unload(loading.result())
 
     def _server_for(self, requirements: tuple[str, ...]) -> ServerAdapter:
-        wanted = frozenset(requirements)
-        for server in self._servers.values():
-            if wanted <= server.capabilities():
-                return server
-        raise LoadError(Reason.NO_SERVER, self._no_server(wanted))
+        server = server_with(requirements, self._servers.values())
+        if server is None:
+            raise LoadError(Reason.NO_SERVER, self._no_server(frozenset(requirements)))
+        return server
 
     def _no_server(self, wanted: frozenset[str]) -> str:
         if not self._servers:
@@ -174,23 +175,38 @@ class ModelLoader:
             )
         return numbered
 
-    def _spec(
-        self, model: Model, origin: Origin, version: int, artifacts: Path | None
-    ) -> ModelSpec:
-        declared = model.spec
-        own = () if origin.folder is None else (origin.folder,)
-        return ModelSpec(
-            name=model.name,
-            version=version,
-            artifacts=artifacts,
-            python=declared.python,
-            folders=(*own, *self._module_folders),
-            requirements=declared.requirements,
-            parameters=declared.parameters,
-            execution=declared.execution,
-            concurrency=declared.concurrency,
-            signature=declared.signature,
-        )
+
+def server_with(
+    requirements: Iterable[str], servers: Iterable[ServerAdapter]
+) -> ServerAdapter | None:
+    """The first server that has all capabilities which a model requires."""
+    wanted = frozenset(requirements)
+    return next((each for each in servers if wanted <= each.capabilities()), None)
+
+
+def model_spec(
+    model: Model,
+    origin: Origin,
+    version: int,
+    *,
+    artifacts: Path | None = None,
+    module_folders: Iterable[Path] = (),
+) -> ModelSpec:
+    """What a server is told of a model; ``module_folders`` come after the manifest's own."""
+    declared = model.spec
+    own = () if origin.folder is None else (origin.folder,)
+    return ModelSpec(
+        name=model.name,
+        version=version,
+        artifacts=artifacts,
+        python=declared.python,
+        folders=(*own, *module_folders),
+        requirements=declared.requirements,
+        parameters=declared.parameters,
+        execution=declared.execution,
+        concurrency=declared.concurrency,
+        signature=declared.signature,
+    )
 
 
 async def _remove(folder: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
 from penstock.core.clock import Clock
+from penstock.core.control.admission import Breakage, Signatures
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
-from penstock.core.control.ends import signature_of_ends
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, settled, shortfall, stand
 from penstock.core.control.store import ResourceKey, ResourceStore
@@ -18,6 +18,7 @@ from penstock.core.control.usage import UsageIndex
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Plan
+from penstock.core.port_types import PipelineTypes, infer_types
 from penstock.core.resources import Pipeline
 from penstock.core.signature import Signature
 
@@ -32,10 +33,6 @@ class PipelineVersion(NamedTuple):
     plan: Plan
     hints: Mapping[str, str]
 
-    def needs(self) -> set[ResourceKey]:
-        """The models that it calls."""
-        return {ResourceKey("Model", name) for name in self.plan.models}
-
 
 class ServedModels(Protocol):
     """What pipelines ask about models."""
@@ -45,6 +42,9 @@ class ServedModels(Protocol):
 
     def signature(self, name: str) -> Signature | None:
         """That of the version that serves, as far as it is known."""
+
+    def reconsider(self, changed: Iterable[str]) -> None:
+        """Try versions again that were refused for what is between them and these models."""
 
 
 class _Place:
@@ -57,6 +57,11 @@ class _Place:
         self.serving: PipelineVersion | None = None
         self.signature: Signature | None = None
         self.reason: str | None = None
+
+    def models(self) -> frozenset[str]:
+        """Those that the wanted version calls, and the one that serves."""
+        serving = () if self.serving is None else self.serving.plan.models
+        return frozenset((*self.wanted.plan.models, *serving))
 
 
 class PipelineReconciler:
@@ -99,12 +104,15 @@ class PipelineReconciler:
         """Bring this version into service as soon as its models serve."""
         name = version.plan.name
         place = self._places.get(name)
+        before: frozenset[str] = frozenset()
         if place is None:
             place = self._places[name] = _Place(version)
         else:
+            before = place.models()
             place.wanted = version
         self._index(name, place)
         self._mark(name)
+        self._reconsider(before | place.models())
 
     def drop(self, name: str) -> None:
         """Take the pipeline out of service: requests under way finish, then it is forgotten."""
@@ -114,12 +122,28 @@ class PipelineReconciler:
         self._gateway.remove("pipeline", name)
         drained = None if place.serving is None else self._draining.add(place.serving.plan)
         self._background.spawn(self._forget(name, drained), f"forgetting pipeline '{name}'")
+        self._reconsider(place.models())
 
     def model_changed(self, name: str) -> None:
         """A model came, went, or stands differently."""
         for user in self._usage.users(ResourceKey("Model", name)):
             if user.kind == "Pipeline":
                 self._mark(user.name)
+
+    async def broken_by(self, changes: Signatures) -> list[Breakage]:
+        """Pipelines that are served and would not be if models had these signatures.
+
+        One that has a version coming which fits, and all whose models are there, is none of them.
+        """
+        found = []
+        for name in self._pipelines_over(changes):
+            place = self._places.get(name)
+            if place is not None and place.serving is not None:
+                breakage = self._breakage(name, place, place.serving, changes)
+                if breakage is not None:
+                    found.append(breakage)
+            await asyncio.sleep(0)  # requests go first
+        return found
 
     async def at_rest(self) -> None:
         """Return when no pipeline is marked: what their statuses say is then true of now."""
@@ -129,6 +153,36 @@ class PipelineReconciler:
         """Return when no request that is under way in a version that left can call ``model``."""
         await self.at_rest()
         await self._draining.released(model)
+
+    def _reconsider(self, models: Iterable[str]) -> None:
+        if self._models is not None:
+            self._models.reconsider(models)
+
+    def _pipelines_over(self, models: Iterable[str]) -> list[str]:
+        keys = (ResourceKey("Model", name) for name in models)
+        users = (user for key in keys for user in self._usage.users(key))
+        return list(dict.fromkeys(user.name for user in users if user.kind == "Pipeline"))
+
+    def _breakage(
+        self, name: str, place: _Place, serving: PipelineVersion, changes: Signatures
+    ) -> Breakage | None:
+        models = self._models
+        assert models is not None, "nothing is served before the start"
+
+        def signature(model: str) -> Signature | None:
+            return changes[model] if model in changes else models.signature(model)
+
+        said = infer_types(serving.pipeline, signature).sentences
+        if not said:
+            return None
+        wanted = place.wanted
+        if wanted is not serving and all(
+            model in changes or models.serves(model) for model in wanted.plan.models
+        ):
+            said = infer_types(wanted.pipeline, signature).sentences
+            if not said:
+                return None
+        return Breakage(name, "; ".join(said), frozenset(serving.plan.models), place.models())
 
     def _mark(self, name: str) -> None:
         self._marked[name] = None
@@ -147,14 +201,13 @@ class PipelineReconciler:
             await self._wake.wait()
 
     def _reconcile(self, name: str, place: _Place, models: ServedModels) -> None:
-        outlook = self._outlook(place.wanted, models)
-        target = place.serving
-        if outlook is None:
-            target = place.wanted
-        elif target is not None and not all(map(models.serves, target.plan.models)):
-            target = None
-        if target is not None:
-            self._serve(place, target, models)
+        outlook, types = self._looked_at(place.wanted, models)
+        target = place.wanted if outlook is None else place.serving
+        if outlook is not None and target is not None:
+            shortcoming, types = self._looked_at(target, models)
+            target = target if shortcoming is None else None
+        if target is not None and types is not None:
+            self._serve(place, target, types.signature)
         elif outlook is not None and (place.serving is not None or place.reason != outlook.message):
             version = place.wanted.plan.version
             self._gateway.set_not_ready("pipeline", name, version, outlook.message)
@@ -167,8 +220,7 @@ class PipelineReconciler:
         self._index(name, place)
         self._write(name, target, outlook)
 
-    def _serve(self, place: _Place, target: PipelineVersion, models: ServedModels) -> None:
-        signature = signature_of_ends(target.pipeline, models.signature)
+    def _serve(self, place: _Place, target: PipelineVersion, signature: Signature | None) -> None:
         before = place.serving
         if target is before and signature == place.signature:
             return
@@ -178,8 +230,26 @@ class PipelineReconciler:
         if before is not None:
             self._draining.add(before.plan)
 
+    def _looked_at(
+        self, version: PipelineVersion, models: ServedModels
+    ) -> tuple[Outlook | None, PipelineTypes | None]:
+        """Why a version cannot serve, None when it can; and its types when its models are there."""
+        outlook = self._outlook(version, models)
+        if outlook is not None:
+            return outlook, None
+        types = infer_types(version.pipeline, models.signature)
+        if types.findings:
+            at_work = not all(map(self._settled, version.plan.models))
+            said = "; ".join(types.sentences)
+            return Outlook(Reason.SIGNATURES_DO_NOT_FIT, said, at_work), types
+        return None, types
+
+    def _settled(self, model: str) -> bool:
+        resource = self._store.get(ResourceKey("Model", model))
+        return resource is None or settled(resource.status)
+
     def _outlook(self, wanted: PipelineVersion, models: ServedModels) -> Outlook | None:
-        """Why the wanted version cannot serve; None when it can."""
+        """What is with the models that a version calls; None when all serve."""
         missing = [name for name in wanted.plan.models if not models.serves(name)]
         if not missing:
             return None
@@ -200,9 +270,7 @@ class PipelineReconciler:
         return Outlook(reason, "; ".join(said), at_work)
 
     def _index(self, name: str, place: _Place) -> None:
-        needs = place.wanted.needs()
-        if place.serving is not None and place.serving is not place.wanted:
-            needs |= place.serving.needs()
+        needs = (ResourceKey("Model", model) for model in place.models())
         self._usage.put(ResourceKey("Pipeline", name), needs)
 
     def _write(self, name: str, serving: PipelineVersion | None, outlook: Outlook | None) -> None:

@@ -92,6 +92,7 @@ class LocalControlPlane(ControlPlane):
             policy,
             on_change=self._pipelines.model_changed,
             released=self._pipelines.released,
+            breaks=self._pipelines.broken_by,
         )
 
     def start(self) -> None:

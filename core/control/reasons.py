@@ -25,10 +25,23 @@ class Reason(StrEnum):
     LOAD_FAILED = "LoadFailed", "Loading failed for good; the message says what to change."
     NO_SERVER = "NoServer", "No server has the capabilities that the model requires."
     NO_STORAGE = "NoStorage", "No storage knows addresses like the model's `storageUri`."
+    WAITING_FOR_OTHERS = (
+        "WaitingForOthers",
+        "The version is loaded, fits no pipeline without new versions of other models, and waits.",
+    )
+    BREAKS_PIPELINE = (
+        "BreaksPipeline",
+        "The version's signature does not fit a pipeline that is served; the message names the "
+        "edge.",
+    )
     PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
     WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
     MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."
     MISSING_MODEL = "MissingModel", "A model that the pipeline calls does not exist."
+    SIGNATURES_DO_NOT_FIT = (
+        "SignaturesDoNotFit",
+        "Models that the pipeline calls do not fit along its edges; the message names them.",
+    )
     NOT_SUPPORTED_YET = (
         "NotSupportedYet",
         "Resources of this kind are checked and kept, and do nothing yet.",

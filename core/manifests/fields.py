@@ -131,8 +131,14 @@ MODEL: Final = (
         "Where its calls run: `auto`, `inline` (on the event loop), `thread` or `process`.",
     ),
     _own("spec.concurrency", "How many of its calls run at a time."),
-    _own("spec.inputs", "The tensors that it takes, as a list; not declared when left out."),
-    _own("spec.outputs", "The tensors that it puts out, as a list; not declared when left out."),
+    *(
+        _own(
+            f"spec.{side}",
+            f"The tensors that it {verb}, as a list; not declared when left out. Must agree with "
+            "its annotations, and is checked along the edges of pipelines.",
+        )
+        for side, verb in (("inputs", "takes"), ("outputs", "puts out"))
+    ),
     *(
         _own(f"spec.{side}[].{field}", meaning)
         for side in ("inputs", "outputs")

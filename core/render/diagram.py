@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypeAlias
 
-Tone: TypeAlias = Literal["plain", "end", "title", "note", "trigger"]
+Tone: TypeAlias = Literal["plain", "end", "title", "note", "trigger", "type"]
 """What a piece of the drawing is, for whoever chooses colours."""
 
 

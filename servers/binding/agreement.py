@@ -9,7 +9,6 @@ from penstock.core.errors import InvalidRequestError
 from penstock.core.nearest import did_you_mean
 from penstock.core.signature import Dimension, Signature, TensorSpec
 from penstock.servers.binding.predictor import Predictor
-from penstock.servers.binding.tensor_check import expected_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +90,8 @@ def _merged(side: str, declared: TensorSpec, own: TensorSpec, *, optional: bool)
     datatypes = {declared.datatype, own.datatype} - {None}
     if len(datatypes) > 1 or not _shapes_agree(declared.shape, own.shape):
         raise InvalidRequestError(
-            f"the manifest declares the {side} '{own.name}' as {expected_text(declared)}, and the "
-            f"model's annotations say {expected_text(own)}"
+            f"the manifest declares the {side} '{own.name}' as {declared.type_text}, and the "
+            f"model's annotations say {own.type_text}"
         )
     shape = own.shape if declared.shape is None else declared.shape
     if declared.shape is not None and own.shape is not None:

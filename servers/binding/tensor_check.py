@@ -22,7 +22,7 @@ class TensorCheck:
         self._fixed = tuple(
             (axis, size) for axis, size in enumerate(shape or ()) if isinstance(size, int)
         )
-        self.expected = expected_text(spec)
+        self.expected = spec.type_text
 
     def fits(self, tensor: Tensor) -> bool:
         """Whether the tensor is as the signature says."""
@@ -44,16 +44,8 @@ def check_of(spec: TensorSpec) -> TensorCheck | None:
     return None if spec.datatype is None and spec.shape is None else TensorCheck(spec)
 
 
-def expected_text(spec: TensorSpec) -> str:
-    """What is expected, as people write it: ``FP32 [n, 4]``."""
-    datatype = spec.datatype or "any datatype"
-    if spec.shape is None:
-        return datatype
-    return f"{datatype} {shape_text(['?' if size is None else size for size in spec.shape])}"
-
-
 def actual_text(tensor: Tensor) -> str:
-    """What came, in the same form."""
+    """What came, in the form of :attr:`TensorSpec.type_text`."""
     return f"{tensor.datatype} {shape_text(tensor.shape)}"
 
 

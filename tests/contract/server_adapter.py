@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from enum import Enum
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 from harness.calls import ask, call_with, values
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import PenstockError, StepFailedError
+from penstock.core.signature import Signature, TensorSpec
 
 
 class Behaviour(Enum):
@@ -118,6 +120,13 @@ class ServerAdapterContract:
             await self.loaded(adapter, Behaviour.MISSING)
         assert "missing" in caught.value.message
         assert not caught.value.retriable
+
+    async def test_what_a_manifest_declares_is_known_before_loading(
+        self, adapter: ServerAdapter
+    ) -> None:
+        declared = Signature((TensorSpec("x", "FP32"),), (TensorSpec("y", "FP32"),))
+        spec = replace(self.spec(Behaviour.DOUBLE, 1), signature=declared)
+        assert adapter.signature(spec) == declared
 
     async def test_versions_stand_side_by_side(self, adapter: ServerAdapter) -> None:
         old = await adapter.load(self.spec(Behaviour.DOUBLE, 1))

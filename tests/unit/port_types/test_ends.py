@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from penstock.core.control.ends import signature_of_ends
+from penstock.core.port_types import infer_types
 from penstock.core.resources import Pipeline
 from penstock.core.signature import Signature, TensorSpec
 
@@ -31,7 +31,7 @@ def ends(*steps: dict[str, Any], **output: Any) -> Signature | None:
             "spec": {"steps": steps, **({"output": output} if output else {})},
         }
     )
-    return signature_of_ends(pipeline, MODELS.get)
+    return infer_types(pipeline, MODELS.get).signature
 
 
 def test_a_chain_takes_what_its_first_and_gives_what_its_last_step_does() -> None:
@@ -60,10 +60,10 @@ def test_lengths_that_two_steps_want(one: Any, other: Any, both: Any) -> None:
         {"metadata": {"name": "p"}, "spec": {"steps": [{"name": "a"}, {"name": "b"}]}}
     )
     shapes = {"a": one, "b": other}
-    signature = signature_of_ends(
+    types = infer_types(
         pipeline, lambda name: Signature((TensorSpec("x", "FP32", shapes[name]),), ())
     )
-    assert signature == Signature((TensorSpec("x", "FP32", both),), ())
+    assert types.signature == Signature((TensorSpec("x", "FP32", both),), ())
 
 
 def test_renames_count_on_both_ends() -> None:

@@ -1,0 +1,73 @@
+"""What is known of models before they are loaded, for ``penstock check``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+
+from penstock.core.contracts.model import ServerAdapter
+from penstock.core.control.loading import model_spec, server_with
+from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.manifests import Entry, ManifestSet
+from penstock.core.manifests.findings import Finding
+from penstock.core.manifests.manifest_set import problem_of
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.problems import Problem
+from penstock.core.resources import Model
+from penstock.core.signature import Signature
+
+
+class KnownSignatures:
+    """The signatures of the models of some manifests, from declarations and annotations.
+
+    ``problems`` are what a server would refuse a model for, ``warnings`` what cannot be looked at
+    here. Imports the modules of Python models; makes and loads no model.
+    """
+
+    def __init__(self, manifests: ManifestSet, plugins: Plugins) -> None:
+        self.problems: list[Problem] = []
+        self.warnings: list[Problem] = []
+        self._by_model: dict[str, Signature | None] = {}
+        servers = _servers(plugins)
+        for entry in manifests.entries:
+            if isinstance(entry.manifest, Model):
+                self._by_model[entry.name] = self._look_at(entry, entry.manifest, servers)
+
+    def get(self, model: str) -> Signature | None:
+        """The signature of a model, None where nothing is known."""
+        return self._by_model.get(model)
+
+    def _look_at(
+        self, entry: Entry, model: Model, servers: Sequence[ServerAdapter]
+    ) -> Signature | None:
+        declared = model.spec.signature
+        server = server_with(model.spec.requirements, servers)
+        if server is None:
+            return declared
+        spec = model_spec(model, entry.origin, 1, module_folders=(Path.cwd(),))
+        path = ("spec", "python")
+        try:
+            # What modules print while they are imported is none of the command's output.
+            with redirect_stdout(sys.stderr):
+                return server.signature(spec)
+        except NotReadyError as error:
+            said = error.message
+        except PenstockError as error:
+            self.problems.append(problem_of(Finding(path, error.message), entry.document))
+            return declared
+        except Exception as error:  # of a plug-in, or of a model's code that it looks at
+            said = f"the model cannot be looked at: {type(error).__name__}: {error}"
+        finding = Finding(path, f"{said}; its annotations are not known here")
+        self.warnings.append(problem_of(finding, entry.document))
+        return declared
+
+
+def _servers(plugins: Plugins) -> list[ServerAdapter]:
+    loaders = {name: plugins.make(plugins.loaders, name) for name in plugins.loaders.names()}
+    names = plugins.server_adapters.names()
+    servers = [plugins.make(plugins.server_adapters, name) for name in names]
+    for server in servers:
+        server.use_loaders(loaders)
+    return servers
