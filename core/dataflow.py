@@ -24,7 +24,7 @@ from penstock.core.engine import (
 from penstock.core.errors import PenstockError
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
-from penstock.core.plan import Plan
+from penstock.core.plan import PIPELINE_SUFFIX, Plan
 from penstock.core.records import Failed, Tensors
 
 logger = logging.getLogger(__name__)
@@ -90,13 +90,13 @@ class Dataflow:
         "_clock",
         "_loop",
         "_metrics",
-        "_models",
         "_most_per_model",
         "_now_ms",
         "_tasks",
         "_timer",
         "_timer_ms",
         "engine",
+        "models",
     )
 
     def __init__(
@@ -108,7 +108,7 @@ class Dataflow:
         most_per_model: int = 256,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._models = models
+        self.models = models
         self._most_per_model = most_per_model
         self._metrics = metrics
         self._clock = clock
@@ -139,7 +139,7 @@ class Dataflow:
 
     def deploy(self, plan: Plan) -> Deployment:
         """Bind a plan to its models' places."""
-        slots = tuple(self._models.slot(step.model) for step in plan.steps)
+        slots = tuple(self.models.slot(step.model) for step in plan.steps)
         return Deployment(plan, slots, self._metrics.tally(plan))
 
     def begin(self, passage: Passage, tensors: Tensors) -> None:
@@ -187,7 +187,7 @@ class Dataflow:
                     try:
                         if inline is not None:
                             outcome = inline(effect)
-                        elif served.calls >= self._most_per_model:
+                        elif served.calls >= self._most_per_model and served.bounded:
                             outcome = self._overloaded(deployment.slots[index])
                         else:
                             result = instance.infer(effect)
@@ -324,4 +324,6 @@ def failed_of(error: BaseException) -> Failed:
 
 
 def _nobody(slot: ModelSlot) -> Failed:
-    return Failed("not-ready", f"model '{slot.name}' is not ready: {slot.reason}", None, True)
+    name, suffix, _ = slot.name.partition(PIPELINE_SUFFIX)
+    what = "pipeline" if suffix else "model"
+    return Failed("not-ready", f"{what} '{name}' is not ready: {slot.reason}", None, True)

@@ -8,11 +8,16 @@ from penstock.core.contracts.model import ModelInstance
 
 
 class Served:
-    """One instance in service. ``calls`` counts those under way that were not answered at once."""
+    """One instance in service.
 
-    __slots__ = ("_idle", "calls", "instance", "version")
+    ``calls`` counts those under way that were not answered at once; ``bounded`` says whether their
+    number is.
+    """
 
-    def __init__(self, instance: ModelInstance, version: int) -> None:
+    __slots__ = ("_idle", "bounded", "calls", "instance", "version")
+
+    def __init__(self, instance: ModelInstance, version: int, *, bounded: bool) -> None:
+        self.bounded = bounded
         self.instance = instance
         self.version = version
         self.calls = 0
@@ -62,11 +67,16 @@ class ModelGateway:
             slot = self._slots[name] = ModelSlot(name)
         return slot
 
-    def publish(self, name: str, version: int, instance: ModelInstance) -> None:
-        """From now on calls of ``name`` go to ``instance``; those under way stay where they are."""
+    def publish(
+        self, name: str, version: int, instance: ModelInstance, *, bounded: bool = True
+    ) -> None:
+        """From now on calls of ``name`` go to ``instance``; those under way stay where they are.
+
+        ``bounded``: calls beyond the bound on each model's fail as overloaded.
+        """
         slot = self.slot(name)
         self._retire(slot)
-        slot.served = Served(instance, version)
+        slot.served = Served(instance, version, bounded=bounded)
 
     def withdraw(self, name: str, reason: str) -> None:
         """From now on calls of ``name`` fail with ``not-ready`` and this reason."""
@@ -89,5 +99,6 @@ class ModelGateway:
 
     def _retire(self, slot: ModelSlot) -> None:
         if slot.served is not None:
-            self._retired[slot.served.instance] = slot.served
+            if slot.served.bounded:  # who serves others sees to their end
+                self._retired[slot.served.instance] = slot.served
             slot.served = None

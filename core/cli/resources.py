@@ -47,7 +47,7 @@ def print_resources(output: Output, resources: Sequence[ResourceDocument]) -> No
             resource["metadata"]["name"],
             str(resource.get("status", {}).get("version", "")),
             Text("yes" if ready else "no", style="green" if ready else "red"),
-            Text("" if ready else "; ".join(reasons(resource))),
+            Text("" if ready else "; ".join(dict.fromkeys(reasons(resource)))),
         )
 
     output.table(("kind", "name", "version", "ready", "why"), map(row, resources))

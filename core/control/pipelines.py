@@ -63,6 +63,11 @@ class _Place:
         serving = () if self.serving is None else self.serving.plan.models
         return frozenset((*self.wanted.plan.models, *serving))
 
+    def pipelines(self) -> frozenset[str]:
+        """Those that are steps of the wanted version, or of the one that serves."""
+        serving = () if self.serving is None else self.serving.plan.pipelines
+        return frozenset((*self.wanted.plan.pipelines, *serving))
+
 
 class PipelineReconciler:
     """The pipelines of a process. All methods are called on the event loop.
@@ -120,6 +125,7 @@ class PipelineReconciler:
         self._marked.pop(name, None)
         self._usage.remove(ResourceKey("Pipeline", name))
         self._gateway.remove("pipeline", name)
+        self._mark_parents(name)
         drained = None if place.serving is None else self._draining.add(place.serving.plan)
         self._background.spawn(self._forget(name, drained), f"forgetting pipeline '{name}'")
         self._reconsider(place.models())
@@ -184,6 +190,12 @@ class PipelineReconciler:
                 return None
         return Breakage(name, "; ".join(said), frozenset(serving.plan.models), place.models())
 
+    def _mark_parents(self, name: str) -> None:
+        """Those of which the pipeline is a step stand differently with it."""
+        for user in self._usage.users(ResourceKey("Pipeline", name)):
+            if user.kind == "Pipeline" and user.name in self._places:
+                self._mark(user.name)
+
     def _mark(self, name: str) -> None:
         self._marked[name] = None
         self._at_rest.clear()
@@ -216,6 +228,8 @@ class PipelineReconciler:
                 self._draining.add(place.serving.plan)
         if target is not place.serving:
             _log_turn(name, target, outlook)
+        if target is not place.serving or target is not place.wanted:
+            self._mark_parents(name)
         place.serving = target
         self._index(name, place)
         self._write(name, target, outlook)
@@ -252,7 +266,7 @@ class PipelineReconciler:
         """What is with the models that a version calls; None when all serve."""
         missing = [name for name in wanted.plan.models if not models.serves(name)]
         if not missing:
-            return None
+            return self._outlook_of_children(wanted)
         reason, at_work, said = Reason.WAITING_FOR_MODELS, True, []
         for name in missing:
             resource = self._store.get(ResourceKey("Model", name))
@@ -269,8 +283,33 @@ class PipelineReconciler:
             reason = Reason.MODEL_NOT_READY
         return Outlook(reason, "; ".join(said), at_work)
 
+    def _outlook_of_children(self, wanted: PipelineVersion) -> Outlook | None:
+        """What is with the pipelines that are steps of a version; None when all serve."""
+        reason, at_work, said = Reason.WAITING_FOR_PIPELINES, True, []
+        for name in wanted.plan.pipelines:
+            place = self._places.get(name)
+            if place is None:
+                reason, at_work = Reason.MISSING_PIPELINE, False
+                hint = wanted.hints.get(name)
+                said.append(f"there is no pipeline '{name}'" + (f"; {hint}" if hint else ""))
+            elif place.serving is None:
+                resource = self._store.get(ResourceKey("Pipeline", name))
+                if resource is not None and settled(resource.status):
+                    at_work = False
+                why = "" if resource is None else shortfall(resource.status)
+                said.append(f"pipeline '{name}' is not ready: {why}")
+            elif place.serving.plan.output is None:
+                at_work = False
+                said.append(f"pipeline '{name}' cannot be a step: it has no output")
+        if not said:
+            return None
+        if not at_work and reason == Reason.WAITING_FOR_PIPELINES:
+            reason = Reason.PIPELINE_NOT_READY
+        return Outlook(reason, "; ".join(said), at_work)
+
     def _index(self, name: str, place: _Place) -> None:
-        needs = (ResourceKey("Model", model) for model in place.models())
+        needs = [ResourceKey("Model", model) for model in place.models()]
+        needs += [ResourceKey("Pipeline", pipeline) for pipeline in place.pipelines()]
         self._usage.put(ResourceKey("Pipeline", name), needs)
 
     def _write(self, name: str, serving: PipelineVersion | None, outlook: Outlook | None) -> None:

@@ -17,9 +17,11 @@ from penstock.core.manifests import (
     machinery_missing,
     read_manifests,
 )
+from penstock.core.manifests.needs import needs_of
+from penstock.core.manifests.set_rules import circles_of_pipelines
 from penstock.core.plan.compiler import PlanError, Recording, compile_pipeline
 from penstock.core.problems import Position, Problem, ProblemsError, format_path
-from penstock.core.resources import KINDS, Pipeline, update
+from penstock.core.resources import KINDS, Manifest, Pipeline, update
 
 Action: TypeAlias = Literal["created", "changed", "unchanged"]
 
@@ -66,7 +68,7 @@ class Preparation:
         manifests = read_manifests(texts)
         known = {kind: list(self.store.by_name(kind)) for kind in KINDS}
         findings = _Findings(manifests, manifests.missing(known))
-        problems: list[Problem] = []
+        problems = self._circles(manifests)
         prepared = []
         for entry in manifests.entries:
             problems += self._strangers(entry)
@@ -77,6 +79,28 @@ class Preparation:
         if problems:
             raise ProblemsError(problems)
         return prepared
+
+    def _circles(self, manifests: ManifestSet) -> list[Problem]:
+        """Circles that close through pipelines that are there; others are refused by the set."""
+        new = {entry.name: entry for entry in manifests.entries if entry.kind == "Pipeline"}
+        needs = (need for entry in new.values() for need in needs_of(entry.manifest))
+        if not any(need.kind == "Pipeline" for need in needs):
+            return []
+        there: dict[str, Manifest] = {
+            name: resource.manifest for name, resource in self.store.by_name("Pipeline").items()
+        }
+        everything = there | {name: entry.manifest for name, entry in new.items()}
+        pipelines = [each for each in everything.values() if isinstance(each, Pipeline)]
+        problems = []
+        for circle in circles_of_pipelines(pipelines):
+            closing = next((new[name] for name in circle if name in new), None)
+            if closing is not None:
+                way = " -> ".join((*circle, circle[0]))
+                path = ("metadata", "name")
+                said = f"the pipelines need each other: {way}"
+                position = closing.document.position(path)
+                problems.append(Problem(position, format_path(path), said))
+        return problems
 
     def _entry(self, entry: Entry, findings: _Findings) -> PreparedEntry:
         key = ResourceKey(entry.kind, entry.name)

@@ -38,6 +38,18 @@ class Reason(StrEnum):
     WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
     MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."
     MISSING_MODEL = "MissingModel", "A model that the pipeline calls does not exist."
+    WAITING_FOR_PIPELINES = (
+        "WaitingForPipelines",
+        "Pipelines that are steps of the pipeline are on their way.",
+    )
+    PIPELINE_NOT_READY = (
+        "PipelineNotReady",
+        "A pipeline that is a step of the pipeline does not serve, or has no output.",
+    )
+    MISSING_PIPELINE = (
+        "MissingPipeline",
+        "A pipeline that is a step of the pipeline does not exist.",
+    )
     SIGNATURES_DO_NOT_FIT = (
         "SignaturesDoNotFit",
         "Models that the pipeline calls do not fit along its edges; the message names them.",

@@ -208,12 +208,7 @@ PIPELINE: Final = (
     _field("spec.steps", "Its steps."),
     _field("spec.steps[].name", "The step's name, once in the pipeline."),
     _own("spec.steps[].model", "The model that it calls; the step's name when left out."),
-    _not_yet(
-        "spec.steps[].pipeline",
-        "The pipeline that it calls.",
-        "pipelines as steps are",
-        seldon=False,
-    ),
+    _own("spec.steps[].pipeline", "The pipeline that it calls instead of a model."),
     _field("spec.steps[].inputs", "References; the pipeline's input when left out."),
     _field("spec.steps[].triggers", "References that gate it; their data is not passed on."),
     _field(

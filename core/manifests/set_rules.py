@@ -19,6 +19,7 @@ def problems_among(entries: Iterable[Entry]) -> list[Problem]:
         *_doubles(everything),
         *_namespaces(everything),
         *_circles(everything),
+        *_children_without_output(everything),
     ]
 
 
@@ -72,3 +73,21 @@ def _circles(entries: list[Entry]) -> Iterator[Problem]:
         way = " -> ".join((*circle, circle[0]))
         finding = Finding(("metadata", "name"), f"the pipelines need each other: {way}")
         yield problem_of(finding, by_name[circle[0]].document)
+
+
+def _children_without_output(entries: list[Entry]) -> Iterator[Problem]:
+    pipelines = {
+        entry.name: entry.manifest for entry in entries if isinstance(entry.manifest, Pipeline)
+    }
+    for entry in entries:
+        if not isinstance(entry.manifest, Pipeline):
+            continue
+        for index, step in enumerate(entry.manifest.spec.steps):
+            child = None if step.pipeline is None else pipelines.get(step.pipeline)
+            if child is not None and child.spec.output is None:
+                finding = Finding(
+                    ("spec", "steps", index, "pipeline"),
+                    f"the pipeline '{child.name}' has no output, so it cannot be a step",
+                    "give it an output section",
+                )
+                yield problem_of(finding, entry.document)

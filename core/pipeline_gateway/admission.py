@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.gateway import Reply, Ticket
-from penstock.core.dataflow import Dataflow
+from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
 from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError, PenstockError
 from penstock.core.identity import Identities
@@ -126,24 +126,9 @@ class Admission:
         waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
         if waits and len(self._waiting) >= self._limits.waiting:
             return self._refuse(self._overloaded(), identity, reply)
-        submission: Submission
-        if deployment.plan.keeps_input:
-            submission = RecordedSubmission(
-                self,
-                self._journal,
-                target,
-                deployment,
-                request,
-                headers,
-                limit_ms,
-                reply,
-                identity,
-                now_ms,
-            )
-        else:
-            submission = Submission(
-                self, target, deployment, request, headers, limit_ms, reply, identity
-            )
+        submission = self._submission(
+            target, deployment, request, headers, limit_ms, reply, identity, now_ms
+        )
         if waits:
             self._wait(submission)
         else:
@@ -181,6 +166,52 @@ class Admission:
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
+
+    def begin_child(
+        self,
+        target: ServedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        identity: str,
+        deadline_ms: float,
+        reply: Reply,
+    ) -> Ticket:
+        """Begin the request of a step that is a pipeline, whatever else is in flight."""
+        now_ms = self._clock.now_ms()
+        deployment = target.deployment
+        assert deployment is not None, "a pipeline that is not ready is not called"
+        submission = self._submission(
+            target, deployment, request, headers, deadline_ms - now_ms, reply, identity, now_ms
+        )
+        submission.begin(self._dataflow, now_ms, deadline_ms)
+        return submission
+
+    def _submission(
+        self,
+        target: ServedTarget,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Headers,
+        limit_ms: float,
+        reply: Reply,
+        identity: str,
+        now_ms: float,
+    ) -> Submission:
+        """A request to be begun, recorded where the pipeline says so."""
+        if not deployment.plan.keeps_input:
+            return Submission(self, target, deployment, request, headers, limit_ms, reply, identity)
+        return RecordedSubmission(
+            self,
+            self._journal,
+            target,
+            deployment,
+            request,
+            headers,
+            limit_ms,
+            reply,
+            identity,
+            now_ms,
+        )
 
     def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
         """Keep a failure that no caller is told of, with its request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Final, cast
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.gateway import (
@@ -18,10 +18,13 @@ from penstock.core.errors import NotReadyError, PenstockError
 from penstock.core.journal import Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
+from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.pipeline_gateway.target import ServedTarget
-from penstock.core.plan import Plan
+from penstock.core.plan import PIPELINE_SUFFIX, Plan
 from penstock.core.signature import Signature
+
+NO_OUTPUT: Final = "it has no output, so it cannot be a step of another"
 
 
 class PipelineGateway(Gateway):
@@ -38,6 +41,7 @@ class PipelineGateway(Gateway):
         letters: LetterBox | None = None,
     ) -> None:
         self._dataflow = dataflow
+        self._models = dataflow.models
         self._admission = Admission(
             dataflow,
             metrics,
@@ -74,10 +78,14 @@ class PipelineGateway(Gateway):
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
+        if kind == "pipeline":
+            self._models.withdraw(name + PIPELINE_SUFFIX, reason)
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
         self._routes.remove(kind, name)
+        if kind == "pipeline":
+            self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
 
     async def drained(self, kind: TargetKind, name: str, version: int) -> None:
         """Return when nothing is under way on a version that was replaced or removed."""
@@ -85,16 +93,23 @@ class PipelineGateway(Gateway):
 
     def _put(self, kind: TargetKind, plan: Plan, signature: Signature | None) -> None:
         deployment = self._dataflow.deploy(plan)
-        self._routes.put(
-            ServedTarget(
-                self._admission,
-                kind,
-                plan.name,
-                plan.version,
-                deployment=deployment,
-                signature=signature,
-            )
+        target = ServedTarget(
+            self._admission,
+            kind,
+            plan.name,
+            plan.version,
+            deployment=deployment,
+            signature=signature,
         )
+        self._routes.put(target)
+        if kind == "pipeline":
+            name = plan.name + PIPELINE_SUFFIX
+            if plan.output is None:
+                self._models.withdraw(name, NO_OUTPUT)
+            else:
+                # Its steps have bounds of their own.
+                child = ChildPipeline(self._admission, target)
+                self._models.publish(name, plan.version, child, bounded=False)
 
     # What front ends ask
 

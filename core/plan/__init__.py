@@ -1,6 +1,7 @@
 """Pipelines compiled into what the engine runs."""
 
 from penstock.core.plan.graph import (
+    PIPELINE_SUFFIX,
     Consumer,
     Feed,
     JoinPlan,
@@ -15,6 +16,7 @@ from penstock.core.plan.graph import (
 )
 
 __all__ = [
+    "PIPELINE_SUFFIX",
     "Consumer",
     "Feed",
     "JoinPlan",

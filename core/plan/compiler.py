@@ -9,7 +9,7 @@ from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.loops import loops_of
 from penstock.core.plan.feeds import Feeds, Seat, feeds_of, may_clash
-from penstock.core.plan.graph import Consumer, Feed, Plan, StepPlan
+from penstock.core.plan.graph import PIPELINE_SUFFIX, Consumer, Feed, Plan, StepPlan
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
@@ -84,7 +84,12 @@ def compile_pipeline(
         loops=loops.plans(consumers, spec.max_step_revisits + 1),
         crossings=loops.crossings,
         async_deadline_ms=None if spec.input is None else spec.input.deadline_ms,
-        models=tuple(dict.fromkeys(step.model for step in steps)),
+        models=tuple(
+            dict.fromkeys(step.model_name for step in spec.steps if step.pipeline is None)
+        ),
+        pipelines=tuple(
+            dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
+        ),
     )
 
 
@@ -103,7 +108,7 @@ def _step_plan(
         triggers=seat.joins[1],
         window_ms=joined.window_ms,
         may_clash=clash,
-        model=step.model_name,
+        model=step.model_name if step.pipeline is None else step.pipeline + PIPELINE_SUFFIX,
         timeout_ms=step.timeout_ms,
         retries=step.retries,
         backoff_ms=step.retry_backoff_ms,

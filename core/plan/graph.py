@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent, Port
+
+PIPELINE_SUFFIX: Final = ".pipeline"
+"""What tells the name of a pipeline from that of a model, which has no dot."""
 
 
 class Part(NamedTuple):
@@ -115,7 +118,8 @@ class Member(NamedTuple):
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan(Consumer):
-    """One step. ``model`` is the name that it calls; times are in milliseconds.
+    """One step. ``model`` is the name that it calls, with PIPELINE_SUFFIX that of a pipeline; times
+    are in milliseconds.
 
     ``watched_inputs`` and ``watched_outputs`` say that somebody beyond its consumers is told how
     the port ended: its stream, or a loop. ``loop`` is None outside of loops.
@@ -223,5 +227,7 @@ class Plan:
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None
     single_model: bool = False
-    models: tuple[str, ...] = field(default=())
+    models: tuple[str, ...] = ()
     """The names of the models that the steps call, each once, in the order of the steps."""
+    pipelines: tuple[str, ...] = ()
+    """The names of the pipelines that steps are, likewise."""

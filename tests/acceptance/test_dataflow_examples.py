@@ -105,6 +105,8 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
         {"INPUT": ("FP32", [1], [9])},
         [("OUTPUT", [10])],
     ),
+    "chain of two models": ("mul10-add10", NUMBERS, [("OUTPUT", [20, 30, 40])]),
+    "the same as a step, twice": ("nested", NUMBERS, [("OUTPUT", [210, 310, 410])]),
     "loop of a draft and its judge": (
         "root",
         {"number": ("FP32", [2], [4, 9])},

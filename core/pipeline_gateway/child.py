@@ -1,0 +1,94 @@
+"""A pipeline as a step of another: each call of the step is a request of its own, a child."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from penstock.core.contracts.gateway import Ticket
+from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.errors import NoOutputError, PenstockError, error_of
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.records import Tensors
+
+if TYPE_CHECKING:
+    from penstock.core.pipeline_gateway.admission import Admission
+    from penstock.core.pipeline_gateway.target import ServedTarget
+
+Result = InferenceResponse | PenstockError
+
+
+class ChildPipeline(ModelInstance):
+    """Called by a step as a model is.
+
+    A child has its parent's headers and parameters and the deadline of the call; its identity is
+    ``<parent>/<step>.<round>.<try>``. That it puts nothing out is absence, and its failure is that
+    of the step ``<step>/<inner step>``. It does not count against the intake's bound on requests in
+    flight: its parent has a place already, and would wait for one that others like it hold.
+    """
+
+    __slots__ = ("_admission", "_target")
+
+    def __init__(self, admission: Admission, target: ServedTarget) -> None:
+        super().__init__(target.signature)
+        self._admission = admission
+        self._target = target
+
+    def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
+        """At once, where all models of the child are called on the event loop."""
+        origin = call.origin
+        request = InferenceRequest(origin.request_id, call.tensors, origin.parameters)
+        identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
+        answer = _Answer(call.step)
+        ticket = self._admission.begin_child(
+            self._target, request, origin.headers, identity, call.deadline_ms, answer.take
+        )
+        if answer.result is not None:
+            return answer.tensors()
+        return answer.later(ticket)
+
+
+class _Answer:
+    """What comes back of a child, at once or later."""
+
+    __slots__ = ("_future", "_step", "result")
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+        self._future: asyncio.Future[Tensors] | None = None
+        self.result: Result | None = None
+
+    def take(self, result: Result) -> None:
+        """The child's reply."""
+        self.result = result
+        future = self._future
+        if future is None or future.done():
+            return
+        try:
+            future.set_result(self.tensors())
+        except PenstockError as error:
+            future.set_exception(error)
+
+    def later(self, ticket: Ticket) -> asyncio.Future[Tensors]:
+        """Done when the reply is there; who cancels it gives the child up."""
+        self._future = asyncio.get_running_loop().create_future()
+        self._future.add_done_callback(partial(_give_up, ticket))
+        return self._future
+
+    def tensors(self) -> Tensors:
+        """The child's outputs, none where it ended without; raises what it failed with."""
+        result = self.result
+        assert result is not None, "take() comes before"
+        if isinstance(result, InferenceResponse):
+            return result.tensors
+        if isinstance(result, NoOutputError):
+            return ()
+        step = self._step if result.step is None else f"{self._step}/{result.step}"
+        raise error_of(result.code, result.message, step=step, details=result.details)
+
+
+def _give_up(ticket: Ticket, future: asyncio.Future[Tensors]) -> None:
+    if future.cancelled():
+        ticket.cancel()
