@@ -7,8 +7,10 @@ from collections.abc import Callable
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.errors import NotFoundError
 from penstock.joins.any import AnyJoin
+from penstock.joins.first import FirstJoin
 from penstock.joins.inner import InnerJoin
 from penstock.joins.outer import OuterJoin
+from penstock.joins.quorum import QuorumJoin
 
 
 class Joins:
@@ -19,6 +21,8 @@ class Joins:
             "inner": InnerJoin,
             "outer": OuterJoin,
             "any": AnyJoin,
+            "quorum": QuorumJoin,
+            "first": FirstJoin,
             **more,
         }
 
