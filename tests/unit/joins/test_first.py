@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from harness.simulation import NEVER, fails, named, puts_out
 from penstock.core.contracts.join import Run, Skip, Wait
 from penstock.core.plan.compiler import PlanError
 from penstock.core.records import Absent, Failed
 from penstock.joins.first import FirstJoin
+from penstock.testing.scripts import NEVER, fails, named, puts_out
 from unit.engine.running import compiled, ran
 from unit.joins.test_quorum import voted
 from unit.joins.views import OPENED_MS, view

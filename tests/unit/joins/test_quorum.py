@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from harness.simulation import NEVER, Reaction, fails, named, puts_out
 from penstock.core.contracts.join import Run, Skip, Wait
 from penstock.core.plan.compiler import PlanError
 from penstock.core.records import Absent, Failed
 from penstock.joins.quorum import QuorumJoin
+from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out
 from unit.engine.running import compiled, ran
 from unit.joins.views import OPENED_MS, view
 
