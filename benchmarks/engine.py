@@ -17,11 +17,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from harness.joins import Joins
 from penstock.core.engine import Answer, Call, Effects, Engine, Passage
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.resources import Pipeline
 from penstock.core.tensors import Tensor
+from penstock.testing.joins import Joins
 
 DIAMOND = Pipeline.model_validate(
     {

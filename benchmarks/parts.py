@@ -22,7 +22,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import numpy as np
 from benchmarks import models
 
-from harness.joins import Joins
 from penstock.core.clock import SystemClock
 from penstock.core.codecs.json import decode_request, encode_response
 from penstock.core.contracts.gateway import ServerMetadata
@@ -40,6 +39,7 @@ from penstock.core.records import Tensors
 from penstock.core.resources import Pipeline
 from penstock.core.tensors import Tensor
 from penstock.servers.binding.bound_model import BoundModel
+from penstock.testing.joins import Joins
 
 LOOPS = 2000
 VALUES = list(range(16))

@@ -101,14 +101,18 @@ class JoinStrategy(ABC):
     scope: ClassVar[Literal["request", "key", "stream"]] = "request"
     """Whether a visit sees one request, or state kept per key or for the whole stream."""
 
-    order_free: ClassVar[bool] = False
+    order_free: bool = False
     """Whether the outcome is the same in whatever order the records arrive."""
 
-    reads_states_only: ClassVar[bool] = False
+    reads_states_only: bool = False
     """Whether the answer depends on nothing but the sources' states and ``window_ended``.
 
     The engine then asks once for each combination and remembers the answer, which makes the join
     as cheap as a look into a table. Such a strategy never waits until a time.
+
+    This and ``order_free`` stand in the class, or are set by the constructor where they depend on
+    its arguments (a quorum reads times only if it was given one). They are read once, when a
+    pipeline is loaded.
     """
 
     def check(self, sources: tuple[str, ...]) -> None:  # noqa: B027 - an optional hook

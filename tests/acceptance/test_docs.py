@@ -6,6 +6,7 @@ import ast
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -155,12 +156,35 @@ def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock
     assert penstock("config", "check").code == 0
 
 
-def test_the_join_of_the_how_to_page_keeps_its_word() -> None:
-    [text] = blocks(REPOSITORY / "docs" / "how-to" / "joins.md", "python")
-    module: dict[str, object] = {}
-    exec(text, module)
-    register = module["penstock_register_joins"]
-    assert callable(register)
-    [(name, strategy)] = register().items()
-    assert name == "two-of-them"
-    assert strategy().reads_states_only
+def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:
+    """What pytest says of the tests in a folder."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", folder, "-s"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_the_join_of_the_how_to_page_and_its_tests_work(tmp_path: Path) -> None:
+    page = REPOSITORY / "docs" / "how-to" / "write-a-join.md"
+    files = {}
+    for text in blocks(page, "python"):
+        name = text.partition("\n")[0].removeprefix("# ")
+        files[name] = text
+        (tmp_path / name).write_text(text)
+    assert list(files) == ["two_of_them.py", "test_two_of_them.py", "test_votes.py"]
+    done = run_tests(tmp_path)
+    assert done.returncode == 0, done.stdout
+    spoilt = files["two_of_them.py"].replace(" and not view.window_ended", "")
+    assert spoilt != files["two_of_them.py"]
+    (tmp_path / "two_of_them.py").write_text(spoilt)
+    done = run_tests(tmp_path)
+    assert done.returncode == 1
+    [shown] = blocks(page, "text")
+    assert [line.strip() for line in shown.splitlines()] == [
+        line.strip().removeprefix("E   penstock.testing.laws.BrokenLawError: ")
+        for line in done.stdout.partition("BrokenLawError: ")[2].splitlines()
+    ][: len(shown.splitlines())]

@@ -2,19 +2,46 @@
 
 from __future__ import annotations
 
-from contract.joins import JoinLaws
 from penstock.joins.any import AnyJoin
+from penstock.joins.first import FirstJoin
 from penstock.joins.inner import InnerJoin
 from penstock.joins.outer import OuterJoin
+from penstock.joins.quorum import QuorumJoin
+from penstock.testing import JoinLaws
 
 
 class TestInner(JoinLaws):
-    make = InnerJoin
+    join = InnerJoin()
 
 
 class TestOuter(JoinLaws):
-    make = OuterJoin
+    join = OuterJoin()
 
 
 class TestAny(JoinLaws):
-    make = AnyJoin
+    join = AnyJoin()
+
+
+class TestQuorum(JoinLaws):
+    join = QuorumJoin(2)
+
+
+class TestQuorumOfAll(JoinLaws):
+    join = QuorumJoin(3)
+    sources = (3,)
+
+
+class TestQuorumWithin(JoinLaws):
+    join = QuorumJoin(2, within_ms=20)
+
+
+class TestFirst(JoinLaws):
+    join = FirstJoin()
+
+
+class TestFirstTwo(JoinLaws):
+    join = FirstJoin(2)
+
+
+class TestFirstWithin(JoinLaws):
+    join = FirstJoin(2, within_ms=20)

@@ -11,8 +11,6 @@ from typing import Any
 import yaml
 
 from harness.events import PATIENCE_S
-from harness.joins import Joins
-from harness.simulation import tensor
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
@@ -27,6 +25,8 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import tensor
 
 BAD = "models:Bad"
 """A model that cannot be loaded."""

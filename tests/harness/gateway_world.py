@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
-from harness.joins import Joins
-from harness.simulation import tensor
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.gateway import ServerMetadata, Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
@@ -27,6 +25,8 @@ from penstock.core.plan.compiler import Recording, compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.records import Tensors
 from penstock.core.resources import Pipeline
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import tensor
 
 Way: TypeAlias = Literal[
     "now", "busy", "raises", "cancels", "after", "fails", "never", "deaf", "cancelled"

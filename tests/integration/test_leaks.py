@@ -10,8 +10,6 @@ from contextlib import suppress
 import pytest
 
 from harness.instances import Inline
-from harness.joins import Joins
-from harness.simulation import tensor
 from penstock.core.clock import SystemClock
 from penstock.core.codecs.json import decode_request
 from penstock.core.codecs.protobuf import parse_request
@@ -25,6 +23,8 @@ from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan.single_model import compile_model
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import tensor
 
 BAD_JSON = (
     b"",

@@ -8,14 +8,15 @@ from typing import Any
 
 import penstock.core.engine
 import penstock.joins
-from harness.joins import Joins
-from harness.simulation import NEVER, Outcome, Reaction, Simulation, tensor
 from oracle.interpreter import interpret
 from oracle.model import Ended, Graph, Produces, Raises, Result, Scenario
 from penstock.core.engine import Call
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.core.resources import Pipeline
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import NEVER, Reaction, tensor
+from penstock.testing.simulation import Outcome, Simulation
 
 
 def differences(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from harness.joins import Joins
-from harness.simulation import Outcome, Reaction, Scripts, Simulation, scripted, tensor
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.engine import Call
 from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.resources import Pipeline
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import Reaction, Scripts, scripted, tensor
+from penstock.testing.simulation import Outcome, Simulation
 
 CHAIN = {"steps": [{"name": "a"}, {"name": "b", "inputs": ["a"]}], "output": {"steps": ["b"]}}
 DIAMOND = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.simulation import named, puts_out
 from penstock.core.records import Absent
+from penstock.testing.scripts import named, puts_out
 from unit.engine.running import CHAIN, ran
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from harness.simulation import NEVER, Simulation, fails, named, puts_out, scripted, tensor
 from penstock.core.records import Failed
+from penstock.testing.scripts import NEVER, fails, named, puts_out, scripted, tensor
+from penstock.testing.simulation import Simulation
 from unit.engine.running import CHAIN, compiled, joined, ran
 
 

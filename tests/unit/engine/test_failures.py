@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.simulation import NEVER, fails, named, puts_out
 from penstock.core.records import Failed
+from penstock.testing.scripts import NEVER, fails, named, puts_out
 from unit.engine.running import CHAIN, joined, ran
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.simulation import NEVER, fails, named, puts_out
 from penstock.core.records import Absent, Failed
+from penstock.testing.scripts import NEVER, fails, named, puts_out
 from unit.engine.running import joined, ran
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.simulation import Outcome, Reaction, fails, named, puts_out, tensor
 from penstock.core.engine import Call
 from penstock.core.records import Absent, Failed, Tensors
+from penstock.testing.scripts import Reaction, fails, named, puts_out, tensor
+from penstock.testing.simulation import Outcome
 from unit.engine.running import ran
 
 Rounds = Mapping[int, str]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.simulation import fails, named, puts_out
 from penstock.core.records import Absent, Failed
+from penstock.testing.scripts import fails, named, puts_out
 from unit.engine.running import CHAIN, DIAMOND, compiled, ran
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.simulation import NEVER, named, puts_out
 from penstock.core.contracts.join import Decision, JoinStrategy, JoinView, Run, Skip, Wait
 from penstock.core.records import Absent
+from penstock.testing.scripts import NEVER, named, puts_out
 from unit.engine.running import joined, ran
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.simulation import NEVER, fails, named, puts_out
 from penstock.core.records import Absent, Failed
+from penstock.testing.scripts import NEVER, fails, named, puts_out
 from unit.engine.running import joined, ran
 
 

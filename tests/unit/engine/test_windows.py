@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.simulation import NEVER, Reaction, Simulation, fails, named, puts_out, scripted, tensor
 from penstock.core.records import Absent, Failed
+from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out, scripted, tensor
+from penstock.testing.simulation import Simulation
 from unit.engine.running import compiled, joined, ran
 
 

@@ -8,8 +8,6 @@ from collections.abc import Awaitable
 import pytest
 
 from harness.instances import Gated, Inline
-from harness.joins import Joins
-from harness.simulation import tensor
 from penstock.core.clock import Clock, SystemClock, VirtualClock
 from penstock.core.contracts.gateway import ServerMetadata, Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
@@ -23,6 +21,8 @@ from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.records import Tensors
 from penstock.core.resources import Pipeline
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import tensor
 
 PATIENCE_S = 10.0
 

@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 
 from harness.instances import Gated, Inline
-from harness.joins import Joins
-from harness.simulation import tensor
 from penstock.core.clock import SystemClock
 from penstock.core.contracts.gateway import ServerMetadata, Target, Ticket
 from penstock.core.contracts.model import ModelInstance
@@ -31,6 +29,8 @@ from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.resources import Pipeline
 from penstock.core.signature import Signature, TensorSpec
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import tensor
 
 
 class Process:

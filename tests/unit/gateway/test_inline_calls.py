@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from harness.joins import Joins
-from harness.simulation import tensor
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import INLINE_LIMIT_MS, ModelCall, ModelInstance
@@ -19,6 +17,8 @@ from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.records import Tensors
 from penstock.core.resources import Pipeline
+from penstock.testing.joins import Joins
+from penstock.testing.scripts import tensor
 
 
 class Slow(ModelInstance):

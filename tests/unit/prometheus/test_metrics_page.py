@@ -8,7 +8,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import penstock
-from harness.joins import Joins
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
@@ -17,6 +16,7 @@ from penstock.plugins.prometheus.families import COARSE, FAMILIES, FINE
 from penstock.plugins.prometheus.observer import PrometheusObserver
 from penstock.plugins.prometheus.plugin import penstock_register_observers
 from penstock.plugins.prometheus.reference_page import reference_page
+from penstock.testing.joins import Joins
 
 DOCS = Path(__file__).parents[3] / "docs/reference/metrics.md"
 

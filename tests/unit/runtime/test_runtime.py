@@ -14,7 +14,6 @@ import yaml
 from harness.control_plane import FakeServer, FakeStorage, Naps, model, pipeline
 from harness.entry_points import FakeEntryPoint, a_plugin
 from harness.events import PATIENCE_S, Events
-from harness.simulation import tensor
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText, WatchEvent
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
@@ -34,6 +33,7 @@ from penstock.core.plugins.manager import assemble
 from penstock.core.problems import ProblemsError
 from penstock.core.runtime import Runtime
 from penstock.joins.inner import InnerJoin
+from penstock.testing.scripts import tensor
 
 
 class Recorder:

@@ -1,42 +1,20 @@
-"""Runs the real engine on a clock that is only a number, over models that are only a script."""
+"""Runs the real engine in virtual time, over models that are only a script."""
 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from types import ModuleType
 
 import penstock.core.engine
+from penstock.core.clock import VirtualClock
 from penstock.core.engine import Abandon, Answer, Call, Effects
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
-from penstock.core.tensors import Tensor
-
-
-def tensor(name: str, token: str = "") -> Tensor:
-    """A tensor without contents that carries a token through the graph."""
-    return Tensor(name, "INT32", (0,), b"", {"token": token or name})
-
-
-def named(tensors: Body | None) -> list[tuple[str, str]]:
-    """Names and tokens of a record's tensors."""
-    assert isinstance(tensors, tuple), tensors
-    assert not isinstance(tensors, Failed), tensors
-    return [(each.name, str(each.parameters["token"])) for each in tensors]  # type: ignore[union-attr]  # a marker has no parameters and fails the test
-
-
-@dataclass(frozen=True)
-class Reaction:
-    """How a model reacts to one call: after how long, with what, and whether it says it twice.
-
-    ``outcome`` is a failure, a function of the call, or None for a call that never comes back.
-    """
-
-    after_ms: float
-    outcome: Failed | Callable[[Call], Tensors | Failed] | None
-    again_after_ms: float | None = None
+from penstock.testing.scripts import Reaction
 
 
 @dataclass(frozen=True)
@@ -87,7 +65,7 @@ class Outcome:
 
 
 class Simulation:
-    """One engine and the world around it: scripts of models, and a clock.
+    """One engine and the world around it: scripts of models, and the clock, which starts at 0.
 
     ``package`` is where the engine comes from: the real one, or one with a bug in it.
     """
@@ -105,7 +83,7 @@ class Simulation:
         self._events: list[tuple[float, int, Callable[[float, Effects], None]]] = []
         self._numbers = count()
         self._outcomes: dict[str, Outcome] = {}
-        self.now_ms = 0.0
+        self.clock = VirtualClock()
 
     def begin(
         self,
@@ -125,27 +103,31 @@ class Simulation:
             self._at(cancel_ms, lambda now, out: self.engine.cancel(passage, now, out))
         return outcome
 
-    def run(self) -> None:
-        """Let time pass until nothing is left to happen."""
+    def run(self, until_ms: float = math.inf) -> None:
+        """Let time pass up to and with ``until_ms``, or until nothing is left to happen."""
         while True:
             timer_ms = self.engine.next_timer_ms()
-            event_ms = self._events[0][0] if self._events else float("inf")
-            if min(timer_ms, event_ms) == float("inf"):
-                return
+            event_ms = self._events[0][0] if self._events else math.inf
+            next_ms = min(timer_ms, event_ms)
+            if next_ms == math.inf or next_ms > until_ms:
+                break
+            self.clock.move_to(next_ms)
             out: Effects = []
             if timer_ms <= event_ms:
-                self.now_ms = timer_ms
                 self.engine.tick(timer_ms, out)
             else:
-                self.now_ms, _, happen = heapq.heappop(self._events)
-                happen(self.now_ms, out)
+                _, _, happen = heapq.heappop(self._events)
+                happen(next_ms, out)
             self._carry_out(out)
+        if until_ms != math.inf:
+            self.clock.move_to(until_ms)
 
     def _at(self, when_ms: float, happen: Callable[[float, Effects], None]) -> None:
         heapq.heappush(self._events, (when_ms, next(self._numbers), happen))
 
     def _carry_out(self, out: Effects) -> None:
         package = self._package
+        now_ms = self.clock.now_ms()
         for effect in out:
             if isinstance(effect, package.Abandon):
                 self._outcomes[effect.call.passage.identity].abandoned.append(effect.call.step)
@@ -153,22 +135,22 @@ class Simulation:
             # The types do not know that the package's classes are those of the engine.
             assert not isinstance(effect, Abandon)
             outcome = self._outcomes[effect.passage.identity]
-            outcome.ended_ms = self.now_ms
+            outcome.ended_ms = now_ms
             if isinstance(effect, package.Call):
-                self._call(effect, outcome)
+                self._call(effect, outcome, now_ms)
             elif isinstance(effect, package.Answer):
-                outcome.answers.append((self.now_ms, effect))
+                outcome.answers.append((now_ms, effect))
             elif isinstance(effect, package.Emit):
                 port = f"{effect.port}@{effect.round}" if effect.round else str(effect.port)
-                outcome.ports.setdefault(port, []).append((self.now_ms, effect.body))
+                outcome.ports.setdefault(port, []).append((now_ms, effect.body))
             elif isinstance(effect, package.DeadLetter):
                 outcome.dead_letters.append(effect.failure)
             elif isinstance(effect, package.Closed):
-                outcome.closed_ms.append(self.now_ms)
+                outcome.closed_ms.append(now_ms)
 
-    def _call(self, call: Call, outcome: Outcome) -> None:
+    def _call(self, call: Call, outcome: Outcome, now_ms: float) -> None:
         outcome.calls.append(
-            Made(call.step, call.attempt, self.now_ms, call.deadline_ms, call.tensors, call.round)
+            Made(call.step, call.attempt, now_ms, call.deadline_ms, call.tensors, call.round)
         )
         reaction = self._react(call)
         if reaction.outcome is None:
@@ -177,42 +159,10 @@ class Simulation:
             reaction.outcome if isinstance(reaction.outcome, Failed) else reaction.outcome(call)
         )
 
-        def come_back(now_ms: float, out: Effects) -> None:
-            self.engine.done(call, result, now_ms, out)
+        def come_back(then_ms: float, out: Effects) -> None:
+            self.engine.done(call, result, then_ms, out)
 
-        back_ms = self.now_ms + reaction.after_ms
+        back_ms = now_ms + reaction.after_ms
         self._at(back_ms, come_back)
         if reaction.again_after_ms is not None:
             self._at(back_ms + reaction.again_after_ms, come_back)
-
-
-Scripts = Mapping[str, Reaction | Sequence[Reaction]]
-
-
-def scripted(scripts: Scripts, default_ms: float = 1.0) -> Callable[[Call], Reaction]:
-    """Reactions by step, one per attempt (the last repeats); a step without one puts out ``y``."""
-
-    def react(call: Call) -> Reaction:
-        script = scripts.get(call.step)
-        if script is None:
-            return Reaction(default_ms, lambda c: (tensor("y", f"{c.step}.y"),))
-        if isinstance(script, Reaction):
-            return script
-        return script[min(call.attempt, len(script)) - 1]
-
-    return react
-
-
-def puts_out(*names: str, after_ms: float = 1.0, again_after_ms: float | None = None) -> Reaction:
-    """A model that puts out these tensors, whose tokens say which step made them."""
-    return Reaction(
-        after_ms, lambda c: tuple(tensor(n, f"{c.step}.{n}") for n in names), again_after_ms
-    )
-
-
-def fails(code: str = "step-failed", *, after_ms: float = 1.0, retriable: bool = False) -> Reaction:
-    """A model that raises."""
-    return Reaction(after_ms, Failed(code, f"a model said {code}", None, retriable))
-
-
-NEVER = Reaction(0.0, None)

@@ -1,0 +1,35 @@
+"""What the kit needs, and what it says when that is not there."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import pytest
+
+
+def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
+    """Have the kit imported anew, where a package is not installed."""
+    for name in list(sys.modules):
+        if f"{name}.".startswith(f"{missing}.") or name.startswith("penstock.testing"):
+            monkeypatch.delitem(sys.modules, name)
+    # So Python says that there is no such module.
+    monkeypatch.setitem(sys.modules, missing, None)
+
+
+@pytest.mark.parametrize("package", ["hypothesis", "pytest"])
+def test_a_missing_package_comes_with_what_to_type(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    without(monkeypatch, package)
+    with pytest.raises(ImportError) as caught:
+        importlib.import_module("penstock.testing")
+    assert str(caught.value) == (
+        f"penstock.testing needs {package}, which is not installed: pip install 'penstock[testing]'"
+    )
+
+
+def test_what_else_is_missing_is_not_blamed_on_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    without(monkeypatch, "penstock.core.manifests")
+    with pytest.raises(ModuleNotFoundError, match=r"penstock\.core\.manifests"):
+        importlib.import_module("penstock.testing")
