@@ -19,12 +19,12 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from harness.joins import Joins
 from penstock.core.engine import Answer, Call, Effects, Engine, Passage
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Tensors
 from penstock.core.resources import Pipeline
 from penstock.core.tensors import Tensor
+from penstock.testing.joins import Joins
 
 LENGTH = 100
 GIVEN = (Tensor("x", "INT32", (1, 16), bytes(64)),)

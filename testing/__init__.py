@@ -10,11 +10,10 @@ try:
     from penstock.testing.pipeline import SimulatedPipeline, SimulatedRequest
     from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out, tensor
 except ModuleNotFoundError as error:
-    if error.name not in ("hypothesis", "pytest"):
+    if error.name != "hypothesis":
         raise
     raise ImportError(
-        f"penstock.testing needs {error.name}, which is not installed: "
-        "pip install 'penstock[testing]'"
+        "penstock.testing needs hypothesis, which is not installed: pip install 'penstock[testing]'"
     ) from error
 
 __all__ = [

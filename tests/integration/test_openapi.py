@@ -15,12 +15,12 @@ import pytest
 from fakes.control import FakeControlPlane, resource
 from fakes.gateway import FakeGateway
 from harness.rest_server import serving
-from harness.simulation import tensor
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.frontend import FrontEndContext
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Failed
 from penstock.core.signature import Signature, TensorSpec
+from penstock.testing.scripts import tensor
 
 # What a tensor must be, JSON Schema cannot say (data has as many values as the shape wants), so
 # that what the document allows may still be refused.

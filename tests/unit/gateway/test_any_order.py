@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.gateway_world import Act, Caller, GatewayWorld, Way
-from harness.simulation import tensor
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.testing.scripts import tensor
 
 MODELS = ("a", "b", "c")
 SPECS = (

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from harness.gateway_world import Act, Caller, GatewayWorld
-from harness.simulation import tensor
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import NotFoundError, NotReadyError, OverloadedError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Story
 from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.testing.scripts import tensor
 
 CHAIN = {"steps": [{"name": "a"}, {"name": "b", "inputs": ["a"]}], "output": {"steps": ["b"]}}
 SILENT = {"steps": [{"name": "a"}]}

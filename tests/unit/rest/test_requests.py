@@ -8,10 +8,10 @@ import json
 import pytest
 
 from harness.asgi import ask
-from harness.simulation import tensor
 from penstock.core.errors import NotReadyError, StepFailedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Failed
+from penstock.testing.scripts import tensor
 from unit.rest.conftest import RestRig
 
 BODY = json.dumps(
