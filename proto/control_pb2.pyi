@@ -25,7 +25,7 @@ class ApplyRequest(_message.Message):
     DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     manifests: _containers.RepeatedCompositeFieldContainer[Manifest]
     dry_run: bool
-    def __init__(self, manifests: _Optional[_Iterable[_Union[Manifest, _Mapping[str, object]]]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, manifests: _Optional[_Iterable[_Union[Manifest, _Mapping[str, object]]]] = ..., dry_run: bool = ...) -> None: ...
 
 class ApplyResponse(_message.Message):
     __slots__ = ("changes",)
@@ -41,7 +41,7 @@ class DeleteRequest(_message.Message):
     kind: str
     name: str
     force: bool
-    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., force: bool = ...) -> None: ...
 
 class DeleteResponse(_message.Message):
     __slots__ = ("change",)

@@ -167,14 +167,14 @@ REFUSED = {
         [
             "4:11: spec.steps[0]: a step calls a model or a pipeline; "
             "write either model or pipeline",
-            "4:31: spec.steps[0].pipeline: pipelines as steps are not supported yet; leave it out",
         ],
     ),
     "itself as a step": (
         "  steps: [{name: a, pipeline: p}]",
         [
-            "4:21: spec.steps[0].pipeline: pipelines as steps are not supported yet; leave it out",
             "4:31: spec.steps[0].pipeline: a pipeline cannot be a step of itself",
+            "4:31: spec.steps[0].pipeline: the pipeline 'p' has no output, so it cannot be a step; "
+            "give it an output section",
         ],
     ),
     "external inputs of itself": (
