@@ -33,7 +33,7 @@ logger = logging.getLogger(__name__)
 class Deployment:
     """One plan bound to the places of its models and to its counters.
 
-    ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
+    ``observe`` is the tally's. ``open`` counts the passages
     under way; a deployment that was replaced is over when it is 0.
     """
 
@@ -43,7 +43,7 @@ class Deployment:
         self.plan = plan
         self.slots = slots
         self.tally = tally
-        self.observe = [step.calls.observe for step in tally.steps]
+        self.observe = tally.observe
         self.open = 0
         self._idle: asyncio.Event | None = None
 
@@ -219,8 +219,8 @@ class Dataflow:
                 passenger.emitted(effect)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
-            elif effect.call.work is not None:
-                cast("asyncio.Task[None]", effect.call.work).cancel()
+            else:
+                self._abandon(effect.call, now_ms)
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._set_timer(due_ms, clock())
@@ -257,7 +257,7 @@ class Dataflow:
             self._release(call, served)
         now_ms = self._now_ms()
         deployment = cast(Passenger, call.passage.context).deployment
-        deployment.tally.steps[call.plan.index].calls.observe(now_ms - call.issued_ms)
+        deployment.observe[call.plan.index](now_ms - call.issued_ms)
         out: Effects = []
         self.engine.done(call, outcome, now_ms, out)
         self._carry_out(out, now_ms)
@@ -278,6 +278,13 @@ class Dataflow:
                 result.cancel()
             elif isinstance(result, Coroutine):
                 result.close()
+
+    def _abandon(self, call: Call, now_ms: float) -> None:
+        passenger = cast(Passenger, call.passage.context)
+        # Were those left out that take too long, too short a time would seem usual.
+        passenger.deployment.tally.steps[call.plan.index].note_time(now_ms - call.issued_ms)
+        if call.work is not None:
+            cast("asyncio.Task[None]", call.work).cancel()
 
     def _bury(self, letter: DeadLetter, now_ms: float) -> None:
         passage = letter.passage

@@ -109,8 +109,7 @@ def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[L
     if step.model is not None and step.model != step.name:
         lines.append(Line(f"model {step.model}"))
     if len(step.inputs) > 1:
-        window = f" within {step.join_window_ms} ms" if step.join_window_ms else ""
-        lines.append(Line(f"{step.inputs_join_type}{window}"))
+        lines.append(Line(f"{step.inputs_join_type}{_window(step)}"))
     lines += _notes(step.inputs, step.tensor_map, pipeline)
     lines += _gates(step, pipeline)
     if step.retries:
@@ -118,6 +117,12 @@ def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[L
     if step.on_error == "absent":
         lines.append(Line("its failure is absence"))
     return lines
+
+
+def _window(step: Step) -> str:
+    if step.join_window_ms == "auto":
+        return " in time for the rest"
+    return f" within {step.join_window_ms} ms" if step.join_window_ms else ""
 
 
 def _gates(step: Step, pipeline: str) -> list[Line]:

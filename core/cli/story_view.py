@@ -34,6 +34,10 @@ def story_view(story: Document) -> Group:
         tree.add(Text("none of its ports was kept; see record in the pipeline's manifest", "dim"))
     if story["error"] is not None:
         _add_error(tree, story["error"])
+    if story["missing"]:
+        tree.add(
+            Text(f"answered without {', '.join(story['missing'])}: their time was over", "yellow")
+        )
     for letter in story["dead_letters"]:
         tree.add(Text(f"nobody was told: {_failure(letter)}", "red"))
     return Group(tree)

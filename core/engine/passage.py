@@ -26,7 +26,10 @@ NEVER: Final = float("inf")
 
 
 class Tally(Protocol):
-    """Who counts what the engine decides without telling its driver."""
+    """Who counts what the engine decides without telling its driver, and knows what is usual."""
+
+    def rest_ms(self, step: int, left_ms: float) -> float:
+        """How much of the ``left_ms`` a step and all that follows from it usually need."""
 
     def count_dropped(self, step: int) -> None:
         """A second value reached a turn of a loop in one round."""
@@ -141,6 +144,7 @@ class Passage(CallOrigin):
             self.loops = tuple([LoopState(loop) for loop in plan.loops])
             self.visits += [None] * sum(len(loop.readings) for loop in self.loops)
         self.failures: list[Failed] | None = None
+        self.missing = ()
         self.answered = False
         self.cancelled = False
         self.closed = False

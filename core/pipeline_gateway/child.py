@@ -12,6 +12,7 @@ from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Tensors
+from penstock.core.request_headers import MISSING
 
 if TYPE_CHECKING:
     from penstock.core.pipeline_gateway.admission import Admission
@@ -41,7 +42,7 @@ class ChildPipeline(ModelInstance):
         origin = call.origin
         request = InferenceRequest(origin.request_id, call.tensors, origin.parameters)
         identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
-        answer = _Answer(call.step)
+        answer = _Answer(call)
         ticket = self._admission.begin_child(
             self._target, request, origin.headers, identity, call.deadline_ms, answer.take
         )
@@ -53,10 +54,10 @@ class ChildPipeline(ModelInstance):
 class _Answer:
     """What comes back of a child, at once or later."""
 
-    __slots__ = ("_future", "_step", "result")
+    __slots__ = ("_call", "_future", "result")
 
-    def __init__(self, step: str) -> None:
-        self._step = step
+    def __init__(self, call: ModelCall) -> None:
+        self._call = call
         self._future: asyncio.Future[Tensors] | None = None
         self.result: Result | None = None
 
@@ -82,11 +83,21 @@ class _Answer:
         result = self.result
         assert result is not None, "take() comes before"
         if isinstance(result, InferenceResponse):
+            missing = result.parameters.get(MISSING)
+            if missing:
+                self._name_missing(str(missing).split(", "))
             return result.tensors
         if isinstance(result, NoOutputError):
             return ()
-        step = self._step if result.step is None else f"{self._step}/{result.step}"
+        step = self._call.step
+        step = step if result.step is None else f"{step}/{result.step}"
         raise error_of(result.code, result.message, step=step, details=result.details)
+
+    def _name_missing(self, steps: list[str]) -> None:
+        """What the child went on without is missing from its parent's answer too."""
+        origin = self._call.origin
+        inner = (f"{self._call.step}/{step}" for step in steps)
+        origin.missing = tuple(dict.fromkeys((*origin.missing, *inner)))
 
 
 def _give_up(ticket: Ticket, future: asyncio.Future[Tensors]) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal, TypeAlias
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
-from penstock.core.loops import loops_of
+from penstock.core.loops import loops_of, steps_read
 from penstock.core.plan.feeds import Feeds, Seat, feeds_of, may_clash
 from penstock.core.plan.graph import PIPELINE_SUFFIX, Consumer, Feed, Plan, StepPlan
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
+from penstock.core.plan.rest import Rest, rest_of
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_source
@@ -69,6 +71,7 @@ def compile_pipeline(
             inputs=seats[len(steps)].joins[0],
             triggers=None,
             window_ms=joined[-1].window_ms,
+            auto_window=joined[-1].auto_window,
             may_clash=False,
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
@@ -93,7 +96,17 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
         key=key,
+        rest=_rest(pipeline) if any(each.auto_window for each in joined) else (),
     )
+
+
+def _rest(pipeline: Pipeline) -> Rest:
+    steps = pipeline.spec.steps
+    read = {
+        step.name: steps_read((*step.inputs, *step.triggers), pipeline.metadata.name)
+        for step in steps
+    }
+    return rest_of([step.name for step in steps], read)
 
 
 def _key(pipeline: Pipeline) -> RequestKey | None:
@@ -117,6 +130,7 @@ def _step_plan(
         inputs=seat.joins[0],
         triggers=seat.joins[1],
         window_ms=joined.window_ms,
+        auto_window=joined.auto_window,
         may_clash=clash,
         model=step.model_name if step.pipeline is None else step.pipeline + PIPELINE_SUFFIX,
         timeout_ms=step.timeout_ms,
@@ -150,15 +164,30 @@ def _join_step(step: Step, index: int, pipeline: str, maker: JoinMaker) -> Joine
         if triggers
         else None
     )
+    if step.join_window_ms == "auto":
+        maker.check_auto_window(
+            (*at, "joinWindowMs"), (strategy, inputs), (triggers_strategy, triggers)
+        )
     return Joined(
-        inputs, triggers, step.tensor_map, strategy, triggers_strategy, step.join_window_ms or None
+        inputs,
+        triggers,
+        step.tensor_map,
+        strategy,
+        triggers_strategy,
+        *_window(step.join_window_ms),
     )
 
 
 def _join_output(output: Output, pipeline: str, maker: JoinMaker) -> Joined:
     sources = _sources(output.steps, pipeline)
     strategy = maker.strategy(output.steps_join, sources, ("spec", "output", "stepsJoin"))
-    return Joined(sources, (), output.tensor_map, strategy, None, output.join_window_ms or None)
+    if output.join_window_ms == "auto":
+        maker.check_auto_window(("spec", "output", "joinWindowMs"), (strategy, sources))
+    return Joined(sources, (), output.tensor_map, strategy, None, *_window(output.join_window_ms))
+
+
+def _window(written: int | Literal["auto"] | None) -> tuple[float | None, bool]:
+    return (math.inf, True) if written == "auto" else (written, False)
 
 
 def _sources(references: Iterable[str], pipeline: str) -> tuple[Source, ...]:

@@ -20,7 +20,7 @@ from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockErr
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import InquiryDesk, Story
 from penstock.core.journal.documents import record_document, summary
-from penstock.transports.rest.answer import Answer, error_answer
+from penstock.transports.rest.answer import Answer, error_answer, missing_header
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import (
@@ -341,7 +341,7 @@ def _as_called(story: Story) -> Response:
         assert result is not None, "who is answered has a result"
         request: InferenceRequest = story.request
         json, buffers = encode_response(result, request)
-        answer = Answer(200, json, buffers, story.identity, own)
+        answer = Answer(200, json, buffers, story.identity, own, missing_header(result))
     response = Response(b"".join((answer.json, *answer.buffers)), answer.status)
     response.raw_headers = answer.headers()
     return response
