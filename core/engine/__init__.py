@@ -11,7 +11,7 @@ from penstock.core.engine.effects import (
     Emit,
 )
 from penstock.core.engine.engine import Engine
-from penstock.core.engine.passage import Passage, Tally
+from penstock.core.engine.passage import ExternalPassage, Passage, Tally
 
 __all__ = [
     "Abandon",
@@ -23,6 +23,7 @@ __all__ = [
     "Effects",
     "Emit",
     "Engine",
+    "ExternalPassage",
     "Passage",
     "Tally",
 ]

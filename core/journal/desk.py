@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Final
 
@@ -25,20 +25,24 @@ class InquiryDesk:
         self._letters = letters
         self._gateway = gateway
 
-    def story(self, identity: str) -> Story:
-        """The story of a request; raises NotFoundError, saying what may be the reason."""
-        story = self._journal.find(identity)
-        if story is None:
-            raise NotFoundError(
-                f"nothing is known of request '{identity[:60]}': requests are remembered of "
-                "pipelines with record: boundary or all, until limits.recordedRequests or "
-                "limits.recordedBytes is reached"
-            )
-        return story
+    def story(self, identity: str, pipeline: str | None = None) -> Story:
+        """The story of a request in the pipeline that was called, or in one that read it.
+
+        Raises NotFoundError, saying what may be the reason.
+        """
+        stories = self._journal.find(identity)
+        for story in stories:
+            if not story.external if pipeline is None else story.pipeline == pipeline:
+                return story
+        raise NotFoundError(_unknown(identity, pipeline, stories))
 
     def inspect(self, identity: str) -> dict[str, Any]:
-        """Everything that is known of one request."""
-        return whole(self.story(identity))
+        """Everything that is known of one request. Its way through other pipelines, which read
+        it, stands under ``readers``, in the order in which they began."""
+        stories = self._journal.find(identity)
+        if not stories:
+            raise NotFoundError(_unknown(identity, None, stories))
+        return {**whole(stories[0]), "readers": [whole(story) for story in stories[1:]]}
 
     def find(
         self,
@@ -107,3 +111,15 @@ def _matches(story: Story, outcome: str | None) -> bool:
     if outcome == "failed":
         return story.outcome not in (None, "ok")
     return story.outcome == outcome
+
+
+def _unknown(identity: str, pipeline: str | None, stories: Sequence[Story]) -> str:
+    there = ", ".join(f"'{story.pipeline}'" for story in stories)
+    where = "" if pipeline is None else f" in pipeline '{pipeline}'"
+    why = (
+        f"it is known in {there}"
+        if there
+        else "requests are remembered of pipelines with record: boundary or all, until "
+        "limits.recordedRequests or limits.recordedBytes is reached"
+    )
+    return f"nothing is known of request '{identity[:60]}'{where}: {why}"

@@ -34,7 +34,8 @@ class Story:
 
     ``records`` are in the order in which the ports ended. ``result`` is what the caller gets, None
     while there is nothing yet; ``ended_ms`` is None while anything of it is under way.
-    ``failures`` are those that no caller was told of. ``held`` counts the bytes that it keeps.
+    ``failures`` are those that no caller was told of. ``external`` says that a record of another
+    pipeline began it, whose request it is as well. ``held`` counts the bytes that it keeps.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class Story:
         "asynchronous",
         "deadline_ms",
         "ended_ms",
+        "external",
         "failures",
         "headers",
         "held",
@@ -67,6 +69,7 @@ class Story:
         deadline_ms: float,
         *,
         asynchronous: bool,
+        external: bool = False,
     ) -> None:
         self.identity = identity
         self.pipeline = pipeline
@@ -76,6 +79,7 @@ class Story:
         self.opened_ms = opened_ms
         self.deadline_ms = deadline_ms
         self.asynchronous = asynchronous
+        self.external = external
         self.records: list[PortRecord] = []
         self.failures: list[Failed] = []
         self.result: InferenceResponse | PenstockError | None = None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Emit
+from penstock.core.engine import Effects, Emit
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Journal, Story
@@ -35,6 +35,8 @@ class RecordedSubmission(Submission):
         reply: Reply | None,
         identity: str,
         now_ms: float,
+        *,
+        external: bool = False,
     ) -> None:
         super().__init__(
             admission, target, deployment, request, headers, timeout_ms, self._settle, identity
@@ -51,11 +53,14 @@ class RecordedSubmission(Submission):
             now_ms,
             now_ms + timeout_ms,
             asynchronous=reply is None,
+            external=external,
         )
         journal.begin(self.story)
 
-    def emitted(self, record: Emit) -> None:
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         self._journal.write(self.story, record.port, record.round, record.body, record.at_ms)
+        if record.port in self.deployment.plan.read:
+            self._admission.readers.hand_on(record, now_ms, out)
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         self.story.failures.append(failure)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Emit, Passage
+from penstock.core.engine import Answer, Effects, Emit, Passage
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Absent, Failed, Headers
@@ -86,7 +86,9 @@ class Submission(Ticket):
 
     def cancel(self) -> None:
         if self._passage is not None:
-            self._admission.cancel(self._passage)
+            # Other pipelines go on with what it puts out, whoever called.
+            if not self.deployment.plan.read:
+                self._admission.cancel(self._passage)
         elif self.waiting is not None:
             error = CancelledRequestError("the caller went away before the request's turn came")
             self._admission.stop_waiting(self, error)
@@ -118,12 +120,17 @@ class Submission(Ticket):
         self._passage = None
         self._admission.admit_next()
 
-    def emitted(self, record: Emit) -> None:
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """Nobody keeps the records of such a request."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """Keep what no caller is told of."""
         self._admission.bury(self, failure, now_ms)
+
+    @property
+    def entered(self) -> InferenceRequest:
+        """What came into the pipeline."""
+        return self.request
 
     @property
     def headers(self) -> Headers:

@@ -3,6 +3,8 @@
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
     Consumer,
+    Entrance,
+    ExternalPort,
     Feed,
     JoinPlan,
     LoopBlock,
@@ -18,6 +20,8 @@ from penstock.core.plan.graph import (
 __all__ = [
     "PIPELINE_SUFFIX",
     "Consumer",
+    "Entrance",
+    "ExternalPort",
     "Feed",
     "JoinPlan",
     "LoopBlock",

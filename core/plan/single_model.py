@@ -49,6 +49,7 @@ def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
         steps=(step,),
         output=output,
         width=2,
+        places=2,
         consumers=[step, output],
         input_feeds=(Feed(0, (whole,), (), direct=True, whole=True),),
         keeps_input=False,
