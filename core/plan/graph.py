@@ -261,6 +261,11 @@ class Plan:
     """The names of the pipelines that steps are, likewise."""
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the pipelines that it reads, likewise."""
+        return tuple(dict.fromkeys(port.pipeline for port in self.external))
+
+    @property
     def external(self) -> Mapping[ExternalPort, Feed]:
         """The ports of other pipelines that are read, with what their records mean."""
         return NO_FEEDS if self.entrance is None else self.entrance.feeds
