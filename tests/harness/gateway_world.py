@@ -156,14 +156,25 @@ class _Served(NamedTuple):
 class GatewayWorld:
     """The process. ``log`` has calls, and requests that ended before their time, in order."""
 
-    def __init__(self, clock: VirtualClock, limits: GatewayLimits, most_per_model: int) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        limits: GatewayLimits,
+        most_per_model: int,
+        most_open_joins: int = 100,
+    ) -> None:
         self.clock = clock
         self.deadline_ms = limits.deadline_ms
         self.log: list[str] = []
         self.metrics = Metrics()
         self.models = ModelGateway()
         self.dataflow = Dataflow(
-            self.models, self.metrics, clock, most_per_model=most_per_model, jitter=lambda: 0.5
+            self.models,
+            self.metrics,
+            clock,
+            most_per_model=most_per_model,
+            most_open_joins=most_open_joins,
+            jitter=lambda: 0.5,
         )
         self.dataflow.start()
         journal, letters = Journal(JournalLimits()), LetterBox()
