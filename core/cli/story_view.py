@@ -24,6 +24,11 @@ class _Visit(NamedTuple):
 
 
 def story_view(story: Document) -> Group:
+    """The request in the pipeline that was called, and in each that read it."""
+    return Group(*map(_passage, (story, *story["readers"])))
+
+
+def _passage(story: Document) -> Tree:
     """A line about the request, a branch for each visit, and what nobody was told of."""
     tree = Tree(_headline(story), guide_style="dim")
     visits = _visits(story["records"])
@@ -36,7 +41,7 @@ def story_view(story: Document) -> Group:
         _add_error(tree, story["error"])
     for letter in story["dead_letters"]:
         tree.add(Text(f"nobody was told: {_failure(letter)}", "red"))
-    return Group(tree)
+    return tree
 
 
 def _headline(story: Document) -> Text:
@@ -49,7 +54,9 @@ def _headline(story: Document) -> Text:
     if story["took_ms"] is not None:
         text.append(f" after {story['took_ms']:g} ms")
     text.append(f" of {story['deadline_ms']:g}", "dim")
-    if story["asynchronous"]:
+    if story["external"]:
+        text.append(", begun by another pipeline")
+    elif story["asynchronous"]:
         text.append(", asynchronous")
     if story["ended_ms"] is None:
         text.append(", still under way", "cyan")

@@ -28,18 +28,21 @@ def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield addresses["rest"]
 
 
-def infer(rest: str, pipeline: str, tensors: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+def request_of(rest: str, pipeline: str, tensors: dict[str, Any]) -> urllib.request.Request:
     inputs = [
         {"name": name, "datatype": datatype, "shape": shape, "data": data}
         for name, (datatype, shape, data) in tensors.items()
     ]
-    request = urllib.request.Request(
+    return urllib.request.Request(
         f"{rest}/v2/pipelines/{pipeline}/infer",
         json.dumps({"inputs": inputs}).encode(),
         {"Content-Type": "application/json"},
     )
+
+
+def infer(rest: str, pipeline: str, tensors: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     try:
-        with urllib.request.urlopen(request) as response:
+        with urllib.request.urlopen(request_of(rest, pipeline, tensors)) as response:
             return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         with error:
@@ -107,6 +110,21 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
     ),
     "chain of two models": ("mul10-add10", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "the same as a step, twice": ("nested", NUMBERS, [("OUTPUT", [210, 310, 410])]),
+    **{
+        f"{name}, called by itself": (
+            name,
+            SIMPLE,
+            [("OUTPUT0", [i + 1 for i in COUNT]), ("OUTPUT1", [i - 1 for i in COUNT])],
+        )
+        for name in (
+            "tfsimple",
+            "tfsimple-extended",
+            "tfsimple-combined",
+            "tfsimple-triggered",
+            "tfsimple-of-a-step",
+        )
+    },
+    "either, called by itself": ("either", NUMBERS, [("OUTPUT", [10, 20, 30])]),
     "loop of a draft and its judge": (
         "root",
         {"number": ("FP32", [2], [4, 9])},
@@ -156,3 +174,60 @@ def test_loop_that_goes_round_too_often_says_so(rest: str) -> None:
         "step 'enter' ran 21 times and was to run once more; "
         "end the loop earlier, or raise maxStepRevisits"
     )
+
+
+READERS: dict[str, tuple[str, dict[str, Any], str, list[list[Any]]]] = {
+    "goes on with an answer": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-extended",
+        [[2 * i for i in COUNT], [2] * 16],
+    ),
+    "brings two together": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-combined",
+        [[i + 3 for i in COUNT], [i - 1 for i in COUNT]],
+    ),
+    "is gated by another": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-triggered",
+        [[i + 1 for i in COUNT], [i - 1 for i in COUNT]],
+    ),
+    "reads a step": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-of-a-step",
+        [[i + 2 for i in COUNT], COUNT],
+    ),
+    "takes the first way": (
+        "conditional-pipeline",
+        {"CHOICE": ("INT32", [1], [0]), **NUMBERS},
+        "either",
+        [[100, 200, 300]],
+    ),
+    "takes the second way": (
+        "conditional-pipeline",
+        {"CHOICE": ("INT32", [1], [1]), **NUMBERS},
+        "either",
+        [[110, 120, 130]],
+    ),
+}
+
+
+@pytest.mark.parametrize(("called", "tensors", "reader", "data"), READERS.values(), ids=READERS)
+def test_reader(
+    rest: str, called: str, tensors: dict[str, Any], reader: str, data: list[list[Any]]
+) -> None:
+    with urllib.request.urlopen(request_of(rest, called, tensors)) as response:
+        identity = response.headers["penstock-request"]
+    address = f"{rest}/v2/requests/{identity}?pipeline={reader}&wait=5000"
+    with urllib.request.urlopen(address) as response:
+        answer = json.load(response)
+    assert answer["model_name"] == reader
+    assert [output["data"] for output in answer["outputs"]] == data
+    with urllib.request.urlopen(f"{rest}/v1/requests/{identity}") as response:
+        story = json.load(response)
+    assert story["pipeline"] == called
+    assert reader in [each["pipeline"] for each in story["readers"]]
