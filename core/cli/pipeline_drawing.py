@@ -32,10 +32,10 @@ _STYLES = {
 def pipeline_diagram(pipeline: Pipeline, types: PipelineTypes | None = None) -> Diagram:
     """The pipeline's input at the top, its steps, and its output at the bottom.
 
-    Other pipelines that are read stand above it. A box says how a step joins, what it takes of others by tensor or under other names, and what
-    gates it; arrows of triggers are dashed. What goes back to a turn of a loop is no arrow: the
-    turn says where from, and the step before it where to. With ``types``, a box ends with what
-    comes from it.
+    Other pipelines that are read stand above it. A box says how a step joins, what it takes of
+    others by tensor or under other names, and what gates it; arrows of triggers are dashed. What
+    goes back to a turn of a loop is no arrow: the turn says where from, and the step before it
+    where to. With ``types``, a box ends with what comes from it.
     """
     name = pipeline.metadata.name
     steps = pipeline.spec.steps
