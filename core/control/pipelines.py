@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
 
 from penstock.core.clock import Clock
 from penstock.core.control.admission import Breakage, Signatures
@@ -15,57 +14,24 @@ from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, settled, shortfall, stand
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
-from penstock.core.joinspec import JoinFactories
-from penstock.core.manifests.externals import external_sources, missing_step, refusal_of
+from penstock.core.control.versions import (
+    PipelineVersion,
+    ServedModels,
+    misfits,
+    unreadable,
+    why_not_read,
+)
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Plan
-from penstock.core.plan.compiler import Recording, compile_pipeline
 from penstock.core.port_types import (
     PipelineTypes,
-    TypesOf,
-    external_findings,
     infer_types,
-    sentences_of,
 )
 from penstock.core.records import Port
-from penstock.core.resources import Pipeline
 from penstock.core.signature import Signature
 
 _log = logging.getLogger(__name__)
-
-
-class PipelineVersion(NamedTuple):
-    """One version, compiled: ``joins`` and ``record`` are what that takes beside the manifest.
-
-    ``hints`` has a question for models that were not there (``did you mean ...?``).
-    """
-
-    pipeline: Pipeline
-    plan: Plan
-    joins: JoinFactories
-    record: Recording
-    hints: Mapping[str, str]
-
-    def read_by_others(self, ports: frozenset[Port]) -> Plan:
-        """The plan that emits what these of its ports hold as well."""
-        if not ports:
-            return self.plan
-        version = self.plan.version
-        return compile_pipeline(self.pipeline, version, self.joins, record=self.record, read=ports)
-
-
-class ServedModels(Protocol):
-    """What pipelines ask about models."""
-
-    def serves(self, name: str) -> bool:
-        """Whether some version of the model can be called."""
-
-    def signature(self, name: str) -> Signature | None:
-        """That of the version that serves, as far as it is known."""
-
-    def reconsider(self, changed: Iterable[str]) -> None:
-        """Try versions again that were refused for what is between them and these models."""
 
 
 class _Place:
@@ -221,14 +187,14 @@ class PipelineReconciler:
                 return None
             return infer_types(source.serving.pipeline, signature)
 
-        said = _misfits(serving.pipeline, infer_types(serving.pipeline, signature), types_of)
+        said = misfits(serving.pipeline, infer_types(serving.pipeline, signature), types_of)
         if not said:
             return None
         wanted = place.wanted
         if wanted is not serving and all(
             model in changes or models.serves(model) for model in wanted.plan.models
         ):
-            said = _misfits(wanted.pipeline, infer_types(wanted.pipeline, signature), types_of)
+            said = misfits(wanted.pipeline, infer_types(wanted.pipeline, signature), types_of)
             if not said:
                 return None
         sources = [self._places[each] for each in place.sources() if each in self._places]
@@ -345,30 +311,13 @@ class PipelineReconciler:
             place = self._places.get(reader)
             if place is None or place.serving is None or name not in place.serving.plan.sources:
                 continue
-            said = self._does_not_read(place.serving, wanted, models, types_of)
-            if said and place.wanted is not place.serving:
-                said = self._does_not_read(place.wanted, wanted, models, types_of)
+            said = why_not_read(place.serving, wanted, models, types_of)
+            if said and all(map(models.serves, place.wanted.plan.models)):
+                said = why_not_read(place.wanted, wanted, models, types_of)
             if said:
                 message = f"it would break pipeline '{reader}': {said}"
                 return Outlook(Reason.BREAKS_READER, message, at_work=False)
         return None
-
-    def _does_not_read(
-        self,
-        reader: PipelineVersion,
-        source: PipelineVersion,
-        models: ServedModels,
-        types_of: TypesOf,
-    ) -> str:
-        """Why a version of a pipeline cannot read this version of another; empty when it can."""
-        said = _unreadable(reader.pipeline, source)
-        missing = [name for name in reader.plan.models if not models.serves(name)]
-        if not said and missing:
-            said = [f"its model '{missing[0]}' is not ready"]
-        if not said:
-            types = infer_types(reader.pipeline, models.signature)
-            said = sentences_of(external_findings(reader.pipeline, types, types_of))
-        return "; ".join(said)
 
     def _types_of(self, name: str) -> PipelineTypes | None:
         """Those of the version that serves."""
@@ -383,7 +332,7 @@ class PipelineReconciler:
         if outlook is not None:
             return outlook, None
         types = infer_types(version.pipeline, models.signature)
-        said = _misfits(version.pipeline, types, self._types_of)
+        said = misfits(version.pipeline, types, self._types_of)
         if said:
             at_work = not all(map(self._settled, version.plan.models)) or not all(
                 map(self._settled_pipeline, version.plan.sources)
@@ -440,7 +389,7 @@ class PipelineReconciler:
             elif name in plan.pipelines and place.serving.plan.output is None:
                 at_work = False
                 said.append(f"pipeline '{name}' cannot be a step: it has no output")
-            elif lacking := _unreadable(wanted.pipeline, place.serving):
+            elif lacking := unreadable(wanted.pipeline, place.serving):
                 reason, at_work = Reason.MISSING_STEP, False
                 said += lacking
         if not said:
@@ -477,21 +426,3 @@ def _log_turn(name: str, target: PipelineVersion | None, outlook: Outlook | None
     elif outlook is not None:
         about = {"pipeline": name}
         _log.warning("pipeline '%s' serves no more: %s", name, outlook.message, extra=about)
-
-
-def _misfits(pipeline: Pipeline, types: PipelineTypes, types_of: TypesOf) -> list[str]:
-    """What does not fit within a pipeline, and along its edges from others."""
-    return types.sentences + sentences_of(external_findings(pipeline, types, types_of))
-
-
-def _unreadable(reader: Pipeline, source: PipelineVersion) -> list[str]:
-    """Why a pipeline cannot read ports of this version of another that it names."""
-    said = []
-    other = source.pipeline
-    for each, _ in external_sources(reader):
-        if each.pipeline == other.name:
-            refusal = refusal_of(each, reader, other, record=source.record)
-            reason = missing_step(each, other) or (refusal.message if refusal else None)
-            if reason is not None and reason not in said:
-                said.append(reason)
-    return said

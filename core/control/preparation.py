@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from penstock.core.contracts.control import Change, ManifestText
-from penstock.core.control.pipelines import PipelineVersion
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.control.versions import PipelineVersion
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import (
     Entry,

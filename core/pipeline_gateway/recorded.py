@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from penstock.core.contracts.gateway import Reply
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Effects, Emit
-from penstock.core.errors import NoOutputError, PenstockError, error_of
+from penstock.core.errors import (
+    CancelledRequestError,
+    NoOutputError,
+    PenstockError,
+    error_of,
+)
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Journal, Story
 from penstock.core.pipeline_gateway.submission import Submission
@@ -56,6 +61,14 @@ class RecordedSubmission(Submission):
             external=external,
         )
         journal.begin(self.story)
+
+    def cancel(self) -> None:
+        if self._passage is None or not self.deployment.plan.read:
+            super().cancel()
+        elif self.story.result is None and self._caller is not None:
+            # Other pipelines go on with what it puts out, whoever called.
+            caller, self._caller = self._caller, None
+            caller(CancelledRequestError("the caller went away; others read what it asked for"))
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         self._journal.write(self.story, record.port, record.round, record.body, record.at_ms)

@@ -86,9 +86,7 @@ class Submission(Ticket):
 
     def cancel(self) -> None:
         if self._passage is not None:
-            # Other pipelines go on with what it puts out, whoever called.
-            if not self.deployment.plan.read:
-                self._admission.cancel(self._passage)
+            self._admission.cancel(self._passage)
         elif self.waiting is not None:
             error = CancelledRequestError("the caller went away before the request's turn came")
             self._admission.stop_waiting(self, error)

@@ -481,12 +481,45 @@ def test_a_caller_that_leaves_cancels_only_what_nobody_reads(read: bool) -> None
         caller = Caller(at)
         caller.send("src")
         caller.cancel()
-        await at.gateway.drain()
+        caller.cancel()
         (reply,) = caller.replies
-        assert isinstance(reply, InferenceResponse if read else CancelledRequestError)
+        assert isinstance(reply, CancelledRequestError)
+        await at.gateway.drain()
+        assert caller.ticket is not None
+        identity = caller.ticket.identity
+        assert at.desk.story(identity).outcome == ("ok" if read else "cancelled")
         if read:
-            assert caller.ticket is not None
-            assert at.answer(caller.ticket.identity, "r") == ["c.y(a.y(x))"]
+            assert at.answer(identity, "r") == ["c.y(a.y(x))"]
+        assert len(caller.replies) == 1
+
+    world(test)
+
+
+def test_what_fails_when_the_caller_has_left_is_a_dead_letter() -> None:
+    async def test(at: World) -> None:
+        at.put("a", Model("y", after_ms=10.0, fails="it broke"))
+        at.reads("r", "c", "src.inputs")
+        caller = Caller(at)
+        caller.send("src")
+        caller.cancel()
+        await at.gateway.drain()
+        assert at.letters() == [("src", "step-failed", "a")]
+
+    world(test)
+
+
+def test_a_parent_that_is_given_up_leaves_a_child_that_is_read() -> None:
+    async def test(at: World) -> None:
+        at.put("a", Model("y", after_ms=10.0))
+        at.reads("r", "c", "src")
+        at.pipeline("parent", {"steps": [{"name": "k", "pipeline": "src"}]} | output("k"))
+        caller = Caller(at)
+        caller.send("parent")
+        caller.cancel()
+        await at.gateway.drain()
+        assert isinstance(caller.replies[0], CancelledRequestError)
+        assert caller.ticket is not None
+        assert at.answer(f"{caller.ticket.identity}/k.0.1", "r") == ["c.y(a.y(x))"]
 
     world(test)
 
