@@ -50,10 +50,9 @@ _LEVELS: Final = {
 }
 _ERRORS_ONLY: Final = 3
 
-_SENTENCE: Final = re.compile(
-    r"\[ONNXRuntimeError\] : \d+ : \w+ : (?:\S+\.(?:cc|h):\d+ .*?\) )?(.*)", re.DOTALL
-)
-"""Number and name of an error, often file, line and function, and then what is wrong."""
+_NUMBERED: Final = re.compile(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ")
+_PLACE: Final = re.compile(r"\S+\.(?:cc|h):\d+ .*?\) ", re.DOTALL)
+"""File, line and function in the source of ONNX Runtime, which its errors are full of."""
 
 
 class OnnxModel(Model):
@@ -193,8 +192,7 @@ def _array_of(value: ort.OrtValue) -> Array:
 
 def _reason(error: Exception) -> str:
     """What ONNX Runtime says, without where in its source it says so."""
-    match = _SENTENCE.match(str(error))
-    said = str(error) if match is None else match[1]
+    said = _PLACE.sub("", _NUMBERED.sub("", str(error)))
     return said.strip().split("\n")[0].rstrip(".")
 
 

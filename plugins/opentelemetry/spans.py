@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from opentelemetry.context import Context
-from opentelemetry.sdk.trace.sampling import Decision, Sampler
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased, Sampler
 from opentelemetry.trace import (
     Span,
     SpanContext,
@@ -28,6 +29,9 @@ from penstock.plugins.opentelemetry.provider import ChosenIds, Tracing
 TRACEPARENT: Final = "traceparent"
 
 _SERVER_ERROR: Final = 500
+_UNSAMPLED: Final = re.compile(
+    r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f][02468ace]", re.ASCII
+)
 _NO_CONTEXT: Final = Context()
 _PROPAGATOR: Final = TraceContextTextMapPropagator()
 
@@ -39,11 +43,14 @@ class SpanFollower(Follower):
         self._sampler: Sampler = tracing.sampler
         self._ids: ChosenIds = tracing.ids
         self._tracer = tracing.tracer
+        self._parent_decides = isinstance(tracing.sampler, ParentBased)
 
     def follow(self, request: RequestSeen) -> Following | None:
         parent = _NO_CONTEXT
         trace_id = 0
         if TRACEPARENT in request.headers:
+            if self._parent_decides and _UNSAMPLED.fullmatch(request.headers[TRACEPARENT]):
+                return None  # as the sampler would say, which takes ten times as long
             parent = _PROPAGATOR.extract(request.headers, _NO_CONTEXT)
             trace_id = get_current_span(parent).get_span_context().trace_id
         if not trace_id:

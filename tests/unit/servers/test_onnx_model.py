@@ -110,7 +110,7 @@ def test_an_input_may_be_called_self() -> None:
 
 def test_figures_are_those_of_scikit_learn() -> None:
     features, labels = load_iris(return_X_y=True)
-    classifier = LogisticRegression(max_iter=1000).fit(features, labels)
+    classifier = LogisticRegression(solver="newton-cg").fit(features, labels)
     content = logistic(
         classifier.coef_.T.astype(np.float32), classifier.intercept_.astype(np.float32)
     )
@@ -225,6 +225,7 @@ def test_threads_are_bounded() -> None:
             "Nonsense",
         ),
     ],
+    ids=["garbage", "empty", "torn", "opset", "operator"],
 )
 def test_graphs_that_cannot_be_loaded(content: bytes, said: str) -> None:
     with pytest.raises(InvalidRequestError, match=said) as caught:
