@@ -28,10 +28,10 @@ def test_figures_are_those_of_plain_scikit_learn(tmp_path: Path) -> None:
     expected = sum(model.predict_proba(irises) for model in models.values()) / 2
     with penstock_up(folder, Path("pipeline.yaml")) as addresses:
         penstock = Penstock(folder, addresses["rest"], addresses["grpc"])
-        words = ("infer", "irises", "@irises.npz", "--address", penstock.rest)
+        words = ("infer", "irises", "@irises.npz", "--server", penstock.rest)
         done = penstock(*words, "-o", "json")
         wrong = penstock(
-            "infer", "irises", "--address", penstock.rest, "--tensor", "X=[[1, 2]]:FP32"
+            "infer", "irises", "--server", penstock.rest, "--tensor", "X=[[1, 2]]:FP32"
         )
         types = penstock("get", "pipeline", "irises", "-o", "json")
     assert done.code == 0, done.err
