@@ -18,7 +18,6 @@ from penstock.core.clock import VirtualClock
 from penstock.core.datatypes import DATATYPES
 from penstock.core.errors import InvalidRequestError, NotReadyError, OverloadedError
 
-
 ANSWERED = Outcome(None, 7, 11)
 
 
