@@ -87,4 +87,6 @@ class Load:
         if plan.requests is not None:
             self._taken += 1
             return due_s if self._taken <= plan.requests else None
-        return due_s if due_s < self._measured_from_s + plan.duration_s else None
+        # What was due in time and could not be sent by the end is not sent any more.
+        end_s = self._measured_from_s + plan.duration_s
+        return due_s if max(due_s, self._clock()) < end_s else None

@@ -33,12 +33,22 @@ def test_figures_are_those_of_plain_scikit_learn(tmp_path: Path) -> None:
         wrong = penstock(
             "infer", "irises", "--server", penstock.rest, "--tensor", "X=[[1, 2]]:FP32"
         )
+        loads = [
+            penstock(*words, "--requests", "5", "--rows", "3", "--warm-up", "0", "-o", "json")
+            for words in (
+                ("bench", "irises", "--server", penstock.rest),
+                ("bench", "irises", "--server", penstock.grpc, "--grpc"),
+            )
+        ]
         types = penstock("get", "pipeline", "irises", "-o", "json")
     assert done.code == 0, done.err
     outputs = {each["name"]: each for each in done.document["outputs"]}
     found = np.array(outputs["probabilities"]["data"]).reshape(-1, 3)
     assert np.allclose(found, expected, atol=1e-5)
     assert outputs["kind"]["data"] == expected.argmax(axis=1).tolist()
+    for load in loads:
+        assert load.code == 0, load.err
+        assert load.document["answered"] == 5, "inputs were made up from the graph's signature"
     assert wrong.code == 1
     assert "takes tensor 'X' as FP32 [?, 4], and got FP32 [1, 2]" in wrong.err
     assert json.loads(types.out)["status"]["version"] == 1

@@ -81,6 +81,12 @@ def test_a_stall_of_an_open_loop_is_felt_by_all_that_were_due_in_it() -> None:
     assert opened.latencies.quantile(0.8) > 200.0
 
 
+def test_an_open_loop_ends_in_time_whatever_is_still_due() -> None:
+    figures = run(Server(), rate=1000.0, duration_s=1.0)
+    assert figures.requests == pytest.approx(100, abs=1)
+    assert figures.elapsed_s < 1.02
+
+
 def test_an_open_loop_keeps_its_rate() -> None:
     figures = run(Server(), rate=20.0, in_flight=4)
     assert figures.requests == 20
