@@ -64,6 +64,7 @@ class Preparation:
     store: ResourceStore
     joins: JoinFactories
     record: Recording
+    followed: bool
     namespace: str | None
 
     def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
@@ -160,9 +161,13 @@ class Preparation:
         compiled = None
         if is_new and isinstance(entry.manifest, Pipeline):
             record = entry.manifest.spec.record or self.record
-            plan = compile_pipeline(entry.manifest, version, self.joins, record=record)
+            plan = compile_pipeline(
+                entry.manifest, version, self.joins, record=record, followed=self.followed
+            )
             hints = findings.hints(entry)
-            compiled = PipelineVersion(entry.manifest, plan, self.joins, record, hints)
+            compiled = PipelineVersion(
+                entry.manifest, plan, self.joins, record, self.followed, hints
+            )
         return PreparedEntry(entry, action, version, is_new, findings.warnings(entry), compiled)
 
     def _strangers(self, entry: Entry) -> list[Problem]:

@@ -22,7 +22,8 @@ from penstock.core.signature import Signature
 
 
 class PipelineVersion(NamedTuple):
-    """One version, compiled: ``joins`` and ``record`` are what that takes beside the manifest.
+    """One version, compiled: ``joins``, ``record`` and ``followed`` are what that takes beside the
+    manifest.
 
     ``hints`` has a question for models that were not there (``did you mean ...?``).
     """
@@ -31,6 +32,7 @@ class PipelineVersion(NamedTuple):
     plan: Plan
     joins: JoinFactories
     record: Recording
+    followed: bool
     hints: Mapping[str, str]
 
     def read_by_others(self, ports: frozenset[Port]) -> Plan:
@@ -38,7 +40,14 @@ class PipelineVersion(NamedTuple):
         if not ports:
             return self.plan
         version = self.plan.version
-        return compile_pipeline(self.pipeline, version, self.joins, record=self.record, read=ports)
+        return compile_pipeline(
+            self.pipeline,
+            version,
+            self.joins,
+            record=self.record,
+            read=ports,
+            followed=self.followed,
+        )
 
 
 class ServedModels(Protocol):

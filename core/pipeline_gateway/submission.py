@@ -131,6 +131,11 @@ class Submission(Ticket):
         return self.request
 
     @property
+    def admission(self) -> Admission:
+        """Who let it in."""
+        return self._admission
+
+    @property
     def headers(self) -> Headers:
         """The headers that travel with it."""
         return self._headers

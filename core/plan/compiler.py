@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.errors import InvalidRequestError
@@ -44,12 +45,13 @@ def compile_pipeline(
     *,
     record: Recording,
     read: frozenset[Port] = frozenset(),
+    followed: bool = False,
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
     ``record`` says which ports emit what they hold, and those emit it that other pipelines
-    ``read``. Raises PlanError with every problem of the joins (unknown names, options that a
-    strategy refuses).
+    ``read``; ``followed`` whether requests may be followed. Raises PlanError with every problem of
+    the joins (unknown names, options that a strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
@@ -87,7 +89,7 @@ def compile_pipeline(
     if entering is not None and spec.input is not None:
         by_key = spec.input.match == "key"
         entrance = _entrance(entering, entrance_place, name, by_key=by_key)
-    return Plan(
+    plan = Plan(
         name=name,
         version=version,
         steps=steps,
@@ -110,6 +112,9 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
     )
+    if not followed:
+        return plan
+    return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
 
 
 class _Kept(NamedTuple):
