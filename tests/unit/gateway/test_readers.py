@@ -11,8 +11,14 @@ import pytest
 from harness.gateway_world import Caller, GatewayWorld
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.errors import CancelledRequestError, NotFoundError, StepFailedError
+from penstock.core.errors import (
+    CancelledRequestError,
+    NotFoundError,
+    PenstockError,
+    StepFailedError,
+)
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Story
 from penstock.core.pipeline_gateway import GatewayLimits
@@ -649,5 +655,59 @@ def test_by_key() -> None:
         at.reads("r", "c", "src.inputs", "src.step.a", match="key")
         identity = await at.ask()
         assert at.answer(identity, "r") == ["c.y(x,a.y(x))"]
+
+    world(test)
+
+
+# Followed ---------------------------------------------------------------------------------------
+
+
+class Steps(Following):
+    """Remembers the steps that were called."""
+
+    def __init__(self) -> None:
+        self.called: list[str] = []
+
+    def visit_called(self, visit: VisitSeen, at_ms: float) -> None:
+        self.called.append(visit.step)
+
+    def visit_retried(self, visit: VisitSeen, attempt: int, failed: Failed, at_ms: float) -> None:
+        """Nothing."""
+
+    def visit_ended(self, visit: VisitSeen, body: Body, at_ms: float) -> None:
+        """Nothing."""
+
+    def answered(self, result: InferenceResponse | PenstockError, at_ms: float) -> None:
+        """Nothing."""
+
+    def buried(self, failed: Failed, at_ms: float) -> None:
+        """Nothing."""
+
+    def closed(self, at_ms: float) -> None:
+        """Nothing."""
+
+
+class Everybody(Follower):
+    """Follows every request."""
+
+    def __init__(self) -> None:
+        self.steps = Steps()
+
+    def follow(self, request: RequestSeen) -> Following:
+        return self.steps
+
+
+@pytest.mark.parametrize("reference", ["src.step.a.inputs", "src.step.a", "src"])
+def test_a_request_that_is_followed_is_read_all_the_same(reference: str) -> None:
+    async def test(at: World) -> None:
+        follower = Everybody()
+        at.follow_with(follower)
+        at.pipeline("src", chain("a"))
+        at.reads("r", "c", reference)
+        identity = await at.ask()
+        assert at.story(identity, "r").outcome == "ok"
+        kept = [str(each.port) for each in at.desk.story(identity).records]
+        assert len(kept) == (2 if reference == "src" else 3)
+        assert follower.steps.called == ["a"]
 
     world(test)
