@@ -142,3 +142,16 @@ def test_outcome_is_open_until_there_is_a_result(ended: bool) -> None:
     if ended:
         journal.settle(story, InferenceResponse("p", "1", None, ()), 101.0)
     assert story.outcome == ("ok" if ended else None)
+
+
+def test_one_request_in_several_pipelines() -> None:
+    journal = Journal(JournalLimits(requests=2))
+    called, reader = begun(journal, "1"), begun(journal, "1")
+    assert journal.find("1") == (called, reader)
+    journal.end(called, 101.0)
+    begun(journal, "2")
+    assert journal.find("1") == (reader,), "each goes when its turn has come"
+    journal.end(reader, 102.0)
+    begun(journal, "3")
+    assert journal.find("1") == ()
+    assert len(journal) == 2
