@@ -1,0 +1,86 @@
+"""What is to be seen of steps over all the requests that are played."""
+
+from __future__ import annotations
+
+from penstock.core.outcomes.choices import Choices
+from penstock.core.outcomes.windows import ports_read
+from penstock.core.plan import JoinPlan, Plan
+from penstock.core.records import Absent, Body, Failed
+from penstock.core.simulation import Outcome
+
+
+class Watch:
+    """Which steps ran, why others did not, and which joins took all of their sources each time."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._ran: set[str] = set()
+        self._reasons: dict[str, str] = {}
+        self._took_all: dict[str, int] = {}
+        self._took_less: set[str] = set()
+
+    def see(self, outcome: Outcome) -> None:
+        """Take one request into account."""
+        self._ran.update(made.step for made in outcome.calls)
+        for step in self._plan.steps:
+            for side in ("inputs", "outputs"):
+                for _, body in outcome.ports.get(f"{step.name}.{side}", []):
+                    if isinstance(body, Absent | Failed):
+                        self._reasons.setdefault(step.name, body.reason)
+            records = outcome.ports.get(f"{step.name}.inputs")
+            if records:
+                self._see_join(step.name, step.inputs, records[0][1], outcome)
+        if self._plan.output is not None and outcome.answers:
+            self._see_join("output", self._plan.output.inputs, outcome.answers[0][1].body, outcome)
+
+    def never_run(self) -> dict[str, str]:
+        """The steps that ran in no request, each with a reason."""
+        return {
+            step.name: self._reasons.get(step.name, "nothing ever comes to it")
+            for step in self._plan.steps
+            if step.name not in self._ran
+        }
+
+    def takes_all(self, choices: Choices) -> list[str]:
+        """The consumers whose inputs were joined out of all their sources whenever they ran, and
+        failed for a source otherwise, where all is known of what comes to them."""
+        return [
+            consumer.name
+            for consumer in (*self._plan.steps, self._plan.output)
+            if consumer is not None
+            and len(consumer.inputs.references) > 1
+            and consumer.name in self._took_all
+            and consumer.name not in self._took_less
+            and consumer.window_ms is None
+            and all(
+                choices.request.known if port == "inputs" else choices.steps[step].known
+                for port in ports_read(consumer, self._plan)
+                for step in (port.partition(".")[0],)
+            )
+        ]
+
+    def _see_join(self, name: str, join: JoinPlan, body: Body, outcome: Outcome) -> None:
+        if isinstance(body, Failed):
+            return
+        if isinstance(body, Absent) or len(body) < self._offered(join, outcome):
+            self._took_less.add(name)
+        else:
+            self._took_all[name] = self._took_all.get(name, 0) + 1
+
+    def _offered(self, join: JoinPlan, outcome: Outcome) -> float:
+        """How many tensors the sources of a join bring in the end, infinity if one brings none."""
+        count = 0
+        for text in join.references:
+            port, _, tensor = text.partition(".inputs" if ".inputs" in text else ".outputs")
+            side = "inputs" if ".inputs" in text else "outputs"
+            place = side if port == self._plan.name else f"{port}.{side}"
+            records = outcome.ports.get(place)
+            body = records[0][1] if records else ()
+            if isinstance(body, Absent | Failed):
+                return float("inf")
+            wanted = tensor.removeprefix(".")
+            found = sum(1 for each in body if not wanted or each.name == wanted)
+            if not found:
+                return float("inf")
+            count += 1 if wanted else found
+        return count
