@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from penstock.core.outcomes.choices import Choices
+import re
+from typing import Final
+
+from penstock.core.outcomes.choices import OTHERS, Choices
 from penstock.core.outcomes.windows import ports_read
 from penstock.core.plan import JoinPlan, Plan
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.simulation import Outcome
+
+_CLASH_OF_UNKNOWN: Final = re.compile(rf"bring a tensor '[^']*{re.escape(OTHERS)}'")
 
 
 class Watch:
@@ -26,7 +31,7 @@ class Watch:
             for side in ("inputs", "outputs"):
                 for _, body in outcome.ports.get(f"{step.name}.{side}", []):
                     if isinstance(body, Absent | Failed):
-                        self._reasons.setdefault(step.name, body.reason)
+                        self._reasons.setdefault(step.name, _said(body.reason))
             records = outcome.ports.get(f"{step.name}.inputs")
             if records:
                 self._see_join(step.name, step.inputs, records[0][1], outcome)
@@ -84,3 +89,10 @@ class Watch:
                 return float("inf")
             count += 1 if wanted else found
         return count
+
+
+def _said(reason: str) -> str:
+    """A reason as people are told it, who know nothing of tensors that stand for others."""
+    if _CLASH_OF_UNKNOWN.search(reason):
+        return "two of its sources always bring the same tensors"
+    return reason
