@@ -42,9 +42,9 @@ def cells_of(outcomes: PipelineOutcomes) -> Iterator[list[Text]]:
     for title, rows in sections:
         if not rows:
             continue
-        yield [Text(title, "italic dim"), *(Text() for _ in range(columns - 1))]
+        yield [Text(title, "italic"), *(Text() for _ in range(columns - 1))]
         for result, alike in _alike(rows):
-            cells = [Text(_conditions(alike)), _colored(result.endings)]
+            cells = [Text("\n").join(_conditions(alike)), _colored(result.endings)]
             if columns > len(cells):
                 cells.append(Text("the same", "dim"))
                 if result.in_seldon is not None:
@@ -95,7 +95,7 @@ def _alike(rows: Iterable[Row[Result]]) -> list[tuple[Result, list[Row[Result]]]
     return sorted(alike.items(), key=lambda item: _ORDER.index(item[0].endings[0].kind))
 
 
-def _conditions(rows: Sequence[Row[Result]]) -> str:
+def _conditions(rows: Sequence[Row[Result]]) -> list[Text]:
     """When, one condition a line; steps of which nothing else is said stand together."""
     together: dict[str, list[str]] = {}
     lines = []
@@ -109,7 +109,10 @@ def _conditions(rows: Sequence[Row[Result]]) -> str:
             lines.append(words_of(row.when))
     verbs = {"fails": "fails", "late": "does not come back"}
     lines[:0] = [f"{listed(names, 'or')} {verbs[kind]}" for kind, names in together.items()]
-    return "\nor ".join(lines)
+    return [
+        Text.assemble(("or ", "dim"), line) if number else Text(line)
+        for number, line in enumerate(lines)
+    ]
 
 
 def _colored(endings: Sequence[Ending]) -> Text:

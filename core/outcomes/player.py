@@ -115,7 +115,8 @@ def _lacking(choice: Choice, tensors: Tensors) -> str | None:
 
 
 def _paces(plan: Plan) -> list[Collection[str]]:
-    """For each source of joins that care who is first: the steps that it takes, to be fast."""
+    """For each source of joins that care who is first: the steps that are fast so that it is the
+    first, and so that it is the last."""
     read = {each.name: _read_by(each) for each in (*plan.steps, plan.output) if each is not None}
     racers = dict.fromkeys(
         step
@@ -126,7 +127,9 @@ def _paces(plan: Plan) -> list[Collection[str]]:
         for step in _steps_of(join.references, plan)
         if len(set(_steps_of(join.references, plan))) > 1 and step is not None
     )
-    return [_with_sources(racer, read) for racer in racers] or [()]
+    first = [_with_sources(racer, read) for racer in racers]
+    last = [frozenset(read) - {racer} for racer in racers] if len(racers) > 2 else []
+    return [*first, *last] or [()]
 
 
 def _read_by(consumer: Consumer) -> list[str]:
