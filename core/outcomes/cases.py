@@ -12,6 +12,9 @@ T = TypeVar("T")
 MAX_CASES: Final = 2000
 """How many cases are played; of pipelines that have more, those with few deviations."""
 
+MAX_VISITS: Final = 40_000
+"""How many visits of steps these may come to, so that a large pipeline takes seconds as well."""
+
 FEWER: Final = (None, 2, 1)
 """How many dials may be turned in one case: any number, and what is tried when that is too much."""
 

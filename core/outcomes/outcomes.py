@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.seldon import differences_of
-from penstock.core.outcomes.cases import MAX_CASES, enumerate_cases
+from penstock.core.outcomes.cases import MAX_CASES, MAX_VISITS, enumerate_cases
 from penstock.core.outcomes.choices import ChildOutput, Choices
 from penstock.core.outcomes.dials import Dial, Setting
 from penstock.core.outcomes.endings import Ending
@@ -22,10 +21,6 @@ from penstock.core.outcomes.watch import Watch
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.port_types import PipelineTypes, SignatureOf
 from penstock.core.resources import Pipeline
-
-MAX_LATE: Final = 1000
-"""How many requests are played in which a call never comes back; where there would be more, only
-those that are as usual otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +101,9 @@ class _Plays:
             self._in_seldon = Player(theirs, choices)
 
     def outcomes(self, most: int) -> PipelineOutcomes:
-        found = enumerate_cases(self._result, most)
+        steps = len(self._pipeline.spec.steps)
+        visits = steps * len(self._player.paces)
+        found = enumerate_cases(self._result, min(most, MAX_VISITS // visits))
         without = [
             ({dial: value for dial, value in setting.items() if dial.kind != "fails"}, result)
             for setting, result in found.cases
@@ -114,7 +111,7 @@ class _Plays:
         ]
         told = [(setting, result.told(setting)) for setting, result in found.cases]
         settings = [setting for setting, _ in without]
-        if len(settings) * len(self._pipeline.spec.steps) > MAX_LATE:
+        if len(settings) * steps * visits > MAX_VISITS:
             settings = settings[:1]
         never = self._watch.never_run() if found.most_turned is None else {}
         findings: Iterable[Finding] = ()

@@ -22,6 +22,9 @@ TICK_MS: Final = 1e-6
 
 DEADLINE_MS: Final = 60_000.0
 
+MOST_PACES: Final = 8
+"""How many orders of arrival are tried where the order matters."""
+
 REASON: Final = "it fails in this case"
 
 
@@ -127,9 +130,10 @@ def _paces(plan: Plan) -> list[Collection[str]]:
         for step in _steps_of(join.references, plan)
         if len(set(_steps_of(join.references, plan))) > 1 and step is not None
     )
-    first = [_with_sources(racer, read) for racer in racers]
-    last = [frozenset(read) - {racer} for racer in racers] if len(racers) > 2 else []
-    return [*first, *last] or [()]
+    paces: list[Collection[str]] = [_with_sources(racer, read) for racer in racers]
+    if len(racers) > 2:  # of two, the last is the other one's first
+        paces += [frozenset(read) - {racer} for racer in racers]
+    return paces[:MOST_PACES] or [()]
 
 
 def _read_by(consumer: Consumer) -> list[str]:

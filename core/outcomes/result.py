@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from penstock.core.outcomes.dials import Dial
 from penstock.core.outcomes.endings import Ending
+
+MOST_NAMED: Final = 4
+"""How many endings are told of one case that may end in several ways."""
 
 
 class Result(NamedTuple):
@@ -38,8 +41,10 @@ class Result(NamedTuple):
 
 def words_of_endings(endings: Sequence[Ending]) -> str:
     """Several endings as one text."""
-    said = " or ".join(ending.words for ending in endings)
-    return f"{said}, whichever is first" if len(endings) > 1 else said
+    said = [ending.words for ending in endings[:MOST_NAMED]]
+    if len(endings) > MOST_NAMED:
+        said.append("others")
+    return f"{' or '.join(said)}, whichever is first" if len(said) > 1 else said[0]
 
 
 def each_once(endings: Iterable[Ending]) -> tuple[Ending, ...]:

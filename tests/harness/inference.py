@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from email.message import Message
 from typing import Any, NamedTuple
 
 
@@ -13,7 +14,7 @@ class Reply(NamedTuple):
     """What came back."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     document: dict[str, Any]
 
 
