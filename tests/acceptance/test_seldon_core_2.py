@@ -108,7 +108,7 @@ def test_a_failure_names_its_step(penstock: Penstock, rest: str) -> None:
     assert reply.status == 500
     assert (reply.document["code"], reply.document["step"]) == ("step-failed", "broken")
     assert "it is broken" in reply.document["error"]
-    done = penstock("infer", "fails", "--tensor", "x=[1]:FP32", "--address", penstock.rest)
+    done = penstock("infer", "fails", "--tensor", "x=[1]:FP32", "--server", penstock.rest)
     assert "[step-failed, step broken]" in done.err
 
 
