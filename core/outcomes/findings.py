@@ -16,7 +16,7 @@ def findings_of_cases(
     pipeline: Pipeline,
     usual: Sequence[Ending],
     never_run: Mapping[str, str],
-    takes_all: Collection[str],
+    takes_all: Collection[int],
 ) -> Iterator[Finding]:
     """Steps that can never run, an output that can never answer, loops without an end, and joins
     and windows that do nothing."""
@@ -50,9 +50,9 @@ def _of_output(pipeline: Pipeline, usual: Sequence[Ending]) -> Iterator[Finding]
         )
 
 
-def _of_joins(pipeline: Pipeline, takes_all: Collection[str]) -> Iterator[Finding]:
-    for name, join, path in _joins(pipeline):
-        if name in takes_all and join.name != "inner":
+def _of_joins(pipeline: Pipeline, takes_all: Collection[int]) -> Iterator[Finding]:
+    for number, (join, path) in enumerate(_joins(pipeline)):
+        if number in takes_all and join.name != "inner":
             yield Finding(
                 path,
                 f"the join '{join}' takes all of its sources each time, for none of them can be "
@@ -61,11 +61,11 @@ def _of_joins(pipeline: Pipeline, takes_all: Collection[str]) -> Iterator[Findin
             )
 
 
-def _joins(pipeline: Pipeline) -> Iterator[tuple[str, JoinSpec, KeyPath]]:
+def _joins(pipeline: Pipeline) -> Iterator[tuple[JoinSpec, KeyPath]]:
     for index, step in enumerate(pipeline.spec.steps):
-        yield step.name, step.inputs_join_type, ("spec", "steps", index, "inputsJoinType")
+        yield step.inputs_join_type, ("spec", "steps", index, "inputsJoinType")
     if pipeline.spec.output is not None:
-        yield "output", pipeline.spec.output.steps_join, ("spec", "output", "stepsJoin")
+        yield pipeline.spec.output.steps_join, ("spec", "output", "stepsJoin")
 
 
 def _of_windows(pipeline: Pipeline) -> Iterator[Finding]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from penstock.core.joinspec import JoinFactories
@@ -34,7 +34,6 @@ class PipelineOutcomes:
     to be wrong.
     """
 
-    name: str
     usual: tuple[Row[Result], ...]
     failing: tuple[Row[Result], ...]
     late: tuple[Row[Result], ...]
@@ -101,35 +100,36 @@ class _Plays:
             self._in_seldon = Player(theirs, choices)
 
     def outcomes(self, most: int) -> PipelineOutcomes:
-        steps = len(self._pipeline.spec.steps)
-        visits = steps * len(self._player.paces)
+        visits = len(self._pipeline.spec.steps) * len(self._player.paces)
         found = enumerate_cases(self._result, min(most, MAX_VISITS // visits))
-        without = [
+        usual = [
             ({dial: value for dial, value in setting.items() if dial.kind != "fails"}, result)
             for setting, result in found.cases
             if not fails(setting)
         ]
         told = [(setting, result.told(setting)) for setting, result in found.cases]
-        settings = [setting for setting, _ in without]
-        if len(settings) * steps * visits > MAX_VISITS:
-            settings = settings[:1]
-        never = self._watch.never_run() if found.most_turned is None else {}
-        findings: Iterable[Finding] = ()
-        if found.most_turned is None:
-            takes_all = self._watch.takes_all(self._choices)
-            endings = [each for _, result in without for each in result.endings]
-            findings = findings_of_cases(self._pipeline, endings, never, takes_all)
+        endings = [each for _, result in found.cases for each in result.endings]
+        certain = found.most_turned is None
+        # A step may yet run in a round that was not played.
+        stops = all(each.kind != "round-again" for each in endings)
+        never = self._watch.never_run() if certain and stops else {}
         return PipelineOutcomes(
-            self._pipeline.name,
-            tuple(rows_of(without)),
+            tuple(rows_of(usual)),
             tuple(rows_of(told, _is_failing)),
-            tuple(rows_of(self._late(settings))),
+            tuple(rows_of(self._late([setting for setting, _ in usual], visits))),
             len(found.cases),
             found.most_turned,
             never,
-            tuple(findings),
-            child_output([each for _, result in found.cases for each in result.endings]),
+            tuple(self._findings(usual, never)) if certain else (),
+            child_output(endings),
         )
+
+    def _findings(
+        self, usual: Iterable[tuple[Setting, Result]], never: Mapping[str, str]
+    ) -> Iterator[Finding]:
+        endings = [each for _, result in usual for each in result.endings]
+        takes_all = self._watch.takes_all(self._choices)
+        return findings_of_cases(self._pipeline, endings, never, takes_all)
 
     def _result(self, setting: Setting, late: str | None = None) -> Result:
         endings = []
@@ -146,10 +146,12 @@ class _Plays:
         ours = each_once(endings)
         return Result(ours, None if theirs == ours else theirs)
 
-    def _late(self, cases: Iterable[Setting]) -> list[tuple[Setting, Result]]:
-        """Of these cases, each in which a call never comes back, once for each call."""
+    def _late(self, cases: Sequence[Setting], visits: int) -> list[tuple[Setting, Result]]:
+        """Of these cases, or of the first where they are many, each in which a call never comes
+        back, once for each call."""
         played: list[tuple[Setting, Result]] = []
-        for case in cases:
+        steps = len(self._pipeline.spec.steps)
+        for case in cases if len(cases) * steps * visits <= MAX_VISITS else cases[:1]:
             ending, outcome = self._player.play(dict(case), self._player.paces[0])
             if ending.kind == "round-again":
                 continue

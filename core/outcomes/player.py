@@ -14,9 +14,6 @@ from penstock.core.plan import Consumer, Plan
 from penstock.core.records import Failed, Tensors
 from penstock.core.simulation import Outcome, Reaction, Simulation, tensor
 
-LAST_ROUND: Final = 1
-"""Loops are played for that many rounds after the first."""
-
 TICK_MS: Final = 1e-6
 """What calls take: next to nothing, so that no window or timeout ends meanwhile."""
 
@@ -76,7 +73,9 @@ class _Script:
         self._choices = choices
         self._setting = setting
         self._pace = pace
-        self._slow_ms = TICK_MS * (len(plan.steps) * (LAST_ROUND + 1) + 1)
+        # It takes as many rounds as a loop has turns to reach all of it.
+        self._last_round = max((len(loop.turns) for loop in plan.loops), default=0)
+        self._slow_ms = TICK_MS * (len(plan.steps) * (self._last_round + 1) + 1)
         self._late = late
 
     def request(self) -> Tensors:
@@ -85,7 +84,7 @@ class _Script:
 
     def react(self, call: Call) -> Reaction:
         """What a model does about a call."""
-        if call.round > LAST_ROUND:
+        if call.round > self._last_round:
             raise _AnotherRound
         if call.step == self._late:
             return Reaction(0.0, None)
@@ -120,7 +119,7 @@ def _lacking(choice: Choice, tensors: Tensors) -> str | None:
 def _paces(plan: Plan) -> list[Collection[str]]:
     """For each source of joins that care who is first: the steps that are fast so that it is the
     first, and so that it is the last."""
-    read = {each.name: _read_by(each) for each in (*plan.steps, plan.output) if each is not None}
+    read = {step.name: _read_by(step) for step in plan.steps}
     racers = dict.fromkeys(
         step
         for consumer in (*plan.steps, plan.output)

@@ -22,11 +22,6 @@ class Result(NamedTuple):
     endings: tuple[Ending, ...]
     in_seldon: tuple[Ending, ...] | None = None
 
-    @property
-    def words(self) -> str:
-        """The endings as people read them."""
-        return words_of_endings(self.endings)
-
     def told(self, setting: Mapping[Dial, bool]) -> Result:
         """The same, where it does not matter which of the steps is named that failed or were late
         in this case, nor what else failed when the caller is told of a failure."""

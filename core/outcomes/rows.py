@@ -13,12 +13,11 @@ EndingT = TypeVar("EndingT", bound=Hashable)
 class Row(NamedTuple, Generic[EndingT]):
     """Every case in which these dials stand like this ends in this way.
 
-    Several rows may fit a case; then they say the same. ``example`` is one of its cases.
+    Several rows may fit a case; then they say the same.
     """
 
     when: Mapping[Dial, bool]
     ending: EndingT
-    example: Mapping[Dial, bool]
 
 
 def rows_of(
@@ -44,7 +43,7 @@ def rows_of(
             if index.fitting(when) & ~same:
                 when[dial] = value
         ordered = {dial: value for dial, value in setting.items() if dial in when}
-        rows.append(Row(ordered, ending, setting))
+        rows.append(Row(ordered, ending))
         done |= index.fitting(when)
     return rows
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from penstock.core.outcomes.choices import OTHERS, Choices
 from penstock.core.outcomes.windows import ports_read
-from penstock.core.plan import JoinPlan, Plan
+from penstock.core.plan import Consumer, JoinPlan, Plan
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.simulation import Outcome
 
@@ -21,8 +21,8 @@ class Watch:
         self._plan = plan
         self._ran: set[str] = set()
         self._reasons: dict[str, str] = {}
-        self._took_all: dict[str, int] = {}
-        self._took_less: set[str] = set()
+        self._took_all: set[int] = set()
+        self._took_less: set[int] = set()
 
     def see(self, outcome: Outcome) -> None:
         """Take one request into account."""
@@ -34,9 +34,9 @@ class Watch:
                         self._reasons.setdefault(step.name, _said(body.reason))
             records = outcome.ports.get(f"{step.name}.inputs")
             if records:
-                self._see_join(step.name, step.inputs, records[0][1], outcome)
+                self._see_join(step, records[0][1], outcome)
         if self._plan.output is not None and outcome.answers:
-            self._see_join("output", self._plan.output.inputs, outcome.answers[0][1].body, outcome)
+            self._see_join(self._plan.output, outcome.answers[0][1].body, outcome)
 
     def never_run(self) -> dict[str, str]:
         """The steps that ran in no request, each with a reason."""
@@ -46,16 +46,17 @@ class Watch:
             if step.name not in self._ran
         }
 
-    def takes_all(self, choices: Choices) -> list[str]:
+    def takes_all(self, choices: Choices) -> list[int]:
         """The consumers whose inputs were joined out of all their sources whenever they ran, and
-        failed for a source otherwise, where all is known of what comes to them."""
+        failed for a source otherwise, where all is known of what comes to them. They are told by
+        their numbers: the steps, and then the output."""
         return [
-            consumer.name
+            consumer.index
             for consumer in (*self._plan.steps, self._plan.output)
             if consumer is not None
             and len(consumer.inputs.references) > 1
-            and consumer.name in self._took_all
-            and consumer.name not in self._took_less
+            and consumer.index in self._took_all
+            and consumer.index not in self._took_less
             and consumer.window_ms is None
             and all(
                 choices.request.known if port == "inputs" else choices.steps[step].known
@@ -64,13 +65,13 @@ class Watch:
             )
         ]
 
-    def _see_join(self, name: str, join: JoinPlan, body: Body, outcome: Outcome) -> None:
+    def _see_join(self, consumer: Consumer, body: Body, outcome: Outcome) -> None:
         if isinstance(body, Failed):
             return
-        if isinstance(body, Absent) or len(body) < self._offered(join, outcome):
-            self._took_less.add(name)
+        if isinstance(body, Absent) or len(body) < self._offered(consumer.inputs, outcome):
+            self._took_less.add(consumer.index)
         else:
-            self._took_all[name] = self._took_all.get(name, 0) + 1
+            self._took_all.add(consumer.index)
 
     def _offered(self, join: JoinPlan, outcome: Outcome) -> float:
         """How many tensors the sources of a join bring in the end, infinity if one brings none."""

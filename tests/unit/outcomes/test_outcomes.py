@@ -195,18 +195,35 @@ def test_a_loop_stops_after_its_first_round_or_goes_round() -> None:
     assert found.findings == ()
 
 
+def test_a_loop_is_played_until_all_of_its_turns_are_reached() -> None:
+    turns = "".join(
+        f"  - {{name: {name}, inputs: [{source}], inputsJoinType: any}}\n"
+        for name, source in (("a", "p.inputs.x, c.outputs.x"), ("b", "a"), ("c", "b"))
+    )
+    found = outcomes_of(
+        *(model(name, "x") for name in "ab"),
+        model("c", "x?", "end?"),
+        pipeline(f"  allowCycles: true\n  steps:\n{turns}  output: {{steps: [c.outputs.end]}}"),
+    )
+    assert "c answers (end)" in [outcome for _, outcome in table(found)[NONE_FAILS]]
+    assert (found.never_runs, found.findings) == ({}, ())
+
+
 def test_a_loop_that_can_never_end_is_found() -> None:
+    text = LOOP.replace("p.inputs.x", "p")
     found = outcomes_of(
         model("a", "x"),
         model("b", "y"),
         pipeline(
-            "  allowCycles: true\n  steps:\n"
-            "  - {name: a, inputs: [p.inputs.x, a.outputs.x], inputsJoinType: any}\n"
-            "  - {name: b, inputs: [a], triggers: [a.outputs.x, p.inputs.never]}\n"
-            "  output: {steps: [b]}"
+            f"{text}  - {{name: b, inputs: [a.outputs.x], triggers: [n]}}\n"
+            "  - {name: n}\n  output: {steps: [b]}"
         ),
+        model("n"),
     )
-    assert "goes round again" in [outcome for _, outcome in table(found)[NONE_FAILS]]
+    [finding] = found.findings
+    assert finding.path == ("spec", "allowCycles")
+    assert finding.message == ("the loop never ends: a value comes back to it in every round")
+    assert found.never_runs == {}
 
 
 def test_a_pipeline_as_a_step_may_have_no_output_only_if_it_may() -> None:
