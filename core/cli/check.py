@@ -64,9 +64,8 @@ def check_command(
     problems += _problems_of_types(read, types)
     warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings)]
     outcomes: dict[str, PipelineOutcomes] = {}
-    if wants_outcomes is None:
-        wants_outcomes = len(read.pipelines) <= MOST_PIPELINES
-    if wants_outcomes and not problems:
+    few = wants_outcomes is None and len(read.pipelines) <= MOST_PIPELINES
+    if (wants_outcomes or few) and not problems:
         played = Outcomes(read.pipelines, types, plugins.joins, signatures.get)
         outcomes = {name: played.of(name) for name in read.pipelines}
         warnings += [str(warning) for warning in _warnings_of_outcomes(read, outcomes)]
@@ -94,6 +93,8 @@ def check_command(
     if problems:
         raise ProblemsError(problems)
     if not output.is_json:
+        if read.pipelines and not outcomes and wants_outcomes is None:
+            output.console.print("[dim]outcomes of so many pipelines are listed by --outcomes[/]")
         count = len(read.entries)
         shown = "1 resource, nothing is wrong with it"
         if count != 1:

@@ -116,7 +116,7 @@ class _Plays:
         return PipelineOutcomes(
             tuple(rows_of(usual)),
             tuple(rows_of(told, _is_failing)),
-            tuple(rows_of(self._late([setting for setting, _ in usual], visits))),
+            tuple(rows_of(self._late([setting for setting, _ in usual], visits), _is_over)),
             len(found.cases),
             found.most_turned,
             never,
@@ -161,8 +161,13 @@ class _Plays:
         return played
 
 
+def _is_over(_: Mapping[Dial, bool], result: Result) -> bool:
+    """Whether the case says more than that a loop goes round again."""
+    return result.endings[0].kind != "round-again"
+
+
 def _is_failing(setting: Mapping[Dial, bool], result: Result) -> bool:
-    return fails(setting) and result.endings[0].kind != "round-again"
+    return fails(setting) and _is_over(setting, result)
 
 
 def fails(setting: Mapping[Dial, bool]) -> bool:

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from penstock.core.outcomes.choices import OTHERS, Choices
-from penstock.core.outcomes.windows import ports_read
+from penstock.core.outcomes.windows import port_and_tensor, ports_read
 from penstock.core.plan import Consumer, JoinPlan, Plan
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.simulation import Outcome
@@ -77,14 +77,11 @@ class Watch:
         """How many tensors the sources of a join bring in the end, infinity if one brings none."""
         count = 0
         for text in join.references:
-            port, _, tensor = text.partition(".inputs" if ".inputs" in text else ".outputs")
-            side = "inputs" if ".inputs" in text else "outputs"
-            place = side if port == self._plan.name else f"{port}.{side}"
-            records = outcome.ports.get(place)
+            port, wanted = port_and_tensor(text, self._plan)
+            records = outcome.ports.get(port)
             body = records[0][1] if records else ()
             if isinstance(body, Absent | Failed):
                 return float("inf")
-            wanted = tensor.removeprefix(".")
             found = sum(1 for each in body if not wanted or each.name == wanted)
             if not found:
                 return float("inf")

@@ -37,9 +37,15 @@ def ended_by_clock(plan: Plan, outcome: Outcome) -> Iterator[str]:
 def ports_read(consumer: Consumer, plan: Plan) -> list[str]:
     """The ports that a consumer joins, as a simulation names them."""
     triggers = () if consumer.triggers is None else consumer.triggers.references
-    ports = (".".join(text.split(".")[:2]) for text in (*consumer.inputs.references, *triggers))
-    own = f"{plan.name}.inputs"
-    return list(dict.fromkeys("inputs" if port == own else port for port in ports))
+    references = (*consumer.inputs.references, *triggers)
+    return list(dict.fromkeys(port_and_tensor(text, plan)[0] for text in references))
+
+
+def port_and_tensor(reference: str, plan: Plan) -> tuple[str, str]:
+    """The port of a reference that is written in full, as a simulation names it, and the tensor
+    (empty for the whole port)."""
+    name, side, *tensor = reference.split(".", 2)
+    return side if name == plan.name else f"{name}.{side}", "".join(tensor)
 
 
 def _decided(consumer: Consumer, outcome: Outcome) -> tuple[float, Body] | None:
