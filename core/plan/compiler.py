@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from penstock.core.errors import InvalidRequestError
@@ -34,11 +35,17 @@ class PlanError(InvalidRequestError):
 
 
 def compile_pipeline(
-    pipeline: Pipeline, version: int, joins: JoinFactories, *, record: Recording
+    pipeline: Pipeline,
+    version: int,
+    joins: JoinFactories,
+    *,
+    record: Recording,
+    followed: bool = False,
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports emit what they hold. Raises PlanError with every problem of the
+    ``record`` says which ports emit what they hold, ``followed`` whether requests may be followed.
+    Raises PlanError with every problem of the
     joins (unknown names, options that a strategy refuses).
     """
     spec = pipeline.spec
@@ -71,7 +78,7 @@ def compile_pipeline(
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
     width = len(consumers)
-    return Plan(
+    plan = Plan(
         name=name,
         version=version,
         steps=steps,
@@ -91,6 +98,9 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
     )
+    if not followed:
+        return plan
+    return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
 
 
 def _step_plan(

@@ -231,3 +231,6 @@ class Plan:
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
+    followed: Plan | None = None
+    """The same once more, with every port emitted: for requests that somebody follows. None where
+    nobody does."""
