@@ -139,8 +139,8 @@ def test_every_port_of_another_pipeline_can_be_read(reference: str) -> None:
                 }
                 for name, other in (("a", "b"), ("b", "a"))
             },
-            "metadata.name: the pipelines need each other: a -> b -> a; have one of them do without "
-            "the next",
+            "metadata.name: the pipelines need each other: a -> b -> a; have one of them do "
+            "without the next",
         ),
         "circle through a trigger and a child": (
             {
@@ -152,8 +152,8 @@ def test_every_port_of_another_pipeline_can_be_read(reference: str) -> None:
                 "b": {"steps": [{"name": "s", "pipeline": "a"}], "output": {"steps": ["s"]}},
                 "src": SOURCE,
             },
-            "metadata.name: the pipelines need each other: a -> b -> a; have one of them do without "
-            "the next",
+            "metadata.name: the pipelines need each other: a -> b -> a; have one of them do "
+            "without the next",
         ),
     }.values(),
     ids=lambda value: None if isinstance(value, dict) else value[:40],
