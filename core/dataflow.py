@@ -20,6 +20,7 @@ from penstock.core.engine import (
     Emit,
     Engine,
     Passage,
+    Retried,
 )
 from penstock.core.errors import PenstockError
 from penstock.core.metrics import Metrics, PlanTally
@@ -53,6 +54,11 @@ class Deployment:
         if self._idle is not None and not self.open:
             self._idle.set()
 
+    def versions(self) -> tuple[int | None, ...]:
+        """The versions of the models that its steps call now; None for one that does not serve."""
+        slots = self.slots
+        return tuple([None if slot.served is None else slot.served.version for slot in slots])
+
     async def idle(self) -> None:
         """Return when no passage is under way."""
         if self.open:
@@ -74,6 +80,9 @@ class Passenger(Protocol):
 
     def emitted(self, record: Emit) -> None:
         """A port that the plan keeps has ended."""
+
+    def retried(self, attempt: Retried) -> None:
+        """An attempt failed at a step whose outputs the plan keeps; another will be made."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that no caller can be told of."""
@@ -219,6 +228,9 @@ class Dataflow:
                 passenger.emitted(effect)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
+            elif type(effect) is Retried:
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.retried(effect)
             elif effect.call.work is not None:
                 cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()

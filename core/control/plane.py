@@ -35,7 +35,7 @@ from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
-from penstock.core.plan.compiler import Recording
+from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, create, update
 
 DEFAULT_POLICY: Final = LoadPolicy()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal.story import PortRecord, Story
+from penstock.core.journal.story import RECORD_BYTES, AttemptRecord, PortRecord, Story
 from penstock.core.records import Absent, Body, Failed, Port
 from penstock.core.tensors import Tensor
 
@@ -68,6 +68,11 @@ class Journal:
         story.add(record)
         self._held += story.held - before
 
+    def note_attempt(self, story: Story, attempt: AttemptRecord) -> None:
+        """An attempt failed, and another one will be made."""
+        story.add_attempt(attempt)
+        self._held += RECORD_BYTES
+
     def settle(
         self, story: Story, result: InferenceResponse | PenstockError, now_ms: float
     ) -> None:
@@ -86,6 +91,12 @@ class Journal:
     def find(self, identity: str) -> Story | None:
         """The story of a request, if it is kept."""
         return self._stories.get(identity)
+
+    def of_caller(self, request_id: str) -> Iterator[Story]:
+        """The stories of requests with this ``x-request-id``, the latest first."""
+        return (
+            story for story in self.latest() if story.headers.get("x-request-id") == request_id
+        )
 
     def latest(self) -> Iterator[Story]:
         """All stories, the latest first."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port
 from penstock.core.tensors import Tensor
 
@@ -29,18 +30,32 @@ class PortRecord(NamedTuple):
     omitted: int = 0
 
 
+class AttemptRecord(NamedTuple):
+    """An attempt that failed and was not the last: of which visit, when it failed, and how."""
+
+    step: str
+    round: int
+    attempt: int
+    at_ms: float
+    failure: Failed
+
+
 class Story:
     """One request in one pipeline, as far as it has come. Only its writers change it.
 
     ``records`` are in the order in which the ports ended. ``result`` is what the caller gets, None
     while there is nothing yet; ``ended_ms`` is None while anything of it is under way.
     ``failures`` are those that no caller was told of. ``held`` counts the bytes that it keeps.
+    ``attempts`` are those that were not the last of their visits. ``plan`` is what was run, where
+    that is known, and ``versions`` those of the models that its steps call, in the plan's order, as
+    they served when the request came; None for one that did not.
     """
 
     __slots__ = (
         "_changed",
         "_seen",
         "answered_ms",
+        "attempts",
         "asynchronous",
         "deadline_ms",
         "ended_ms",
@@ -50,10 +65,12 @@ class Story:
         "identity",
         "opened_ms",
         "pipeline",
+        "plan",
         "records",
         "request",
         "result",
         "version",
+        "versions",
     )
 
     def __init__(
@@ -67,6 +84,8 @@ class Story:
         deadline_ms: float,
         *,
         asynchronous: bool,
+        plan: Plan | None = None,
+        versions: Sequence[int | None] = (),
     ) -> None:
         self.identity = identity
         self.pipeline = pipeline
@@ -76,7 +95,10 @@ class Story:
         self.opened_ms = opened_ms
         self.deadline_ms = deadline_ms
         self.asynchronous = asynchronous
+        self.plan = plan
+        self.versions = versions
         self.records: list[PortRecord] = []
+        self.attempts: list[AttemptRecord] = []
         self.failures: list[Failed] = []
         self.result: InferenceResponse | PenstockError | None = None
         self.answered_ms: float | None = None
@@ -109,6 +131,11 @@ class Story:
         self.hold(record.body)
         self.records.append(record)
         self._tell()
+
+    def add_attempt(self, attempt: AttemptRecord) -> None:
+        """Remember an attempt that failed and was not the last."""
+        self.held += RECORD_BYTES
+        self.attempts.append(attempt)
 
     def settle(self, result: InferenceResponse | PenstockError, now_ms: float) -> None:
         """The answer is there."""

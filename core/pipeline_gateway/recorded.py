@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Emit
+from penstock.core.engine import Emit, Retried
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal import Journal, Story
+from penstock.core.journal import AttemptRecord, Journal, Story
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.records import Failed, Headers
 
@@ -51,11 +51,20 @@ class RecordedSubmission(Submission):
             now_ms,
             now_ms + timeout_ms,
             asynchronous=reply is None,
+            plan=plan,
+            versions=deployment.versions(),
         )
         journal.begin(self.story)
 
     def emitted(self, record: Emit) -> None:
         self._journal.write(self.story, record.port, record.round, record.body, record.at_ms)
+
+    def retried(self, attempt: Retried) -> None:
+        call = attempt.call
+        record = AttemptRecord(
+            call.step, call.round, call.attempt, attempt.at_ms, attempt.failure
+        )
+        self._journal.note_attempt(self.story, record)
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         self.story.failures.append(failure)
