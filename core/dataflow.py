@@ -23,6 +23,7 @@ from penstock.core.engine import (
     Retried,
 )
 from penstock.core.errors import PenstockError
+from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
@@ -35,12 +36,19 @@ class Deployment:
     """One plan bound to the places of its models and to its counters.
 
     ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
-    under way; a deployment that was replaced is over when it is 0.
+    under way; a deployment that was replaced is over when it is 0. ``taps`` follow its ports.
     """
 
-    __slots__ = ("_idle", "observe", "open", "plan", "slots", "tally")
+    __slots__ = ("_idle", "observe", "open", "plan", "slots", "tally", "taps")
 
-    def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        slots: tuple[ModelSlot, ...],
+        tally: PlanTally,
+        taps: tuple[Tap, ...] = (),
+    ) -> None:
+        self.taps = taps
         self.plan = plan
         self.slots = slots
         self.tally = tally
@@ -146,10 +154,10 @@ class Dataflow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def deploy(self, plan: Plan) -> Deployment:
-        """Bind a plan to its models' places."""
+    def deploy(self, plan: Plan, taps: tuple[Tap, ...] = ()) -> Deployment:
+        """Bind a plan to its models' places, and to those who follow its ports."""
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
-        return Deployment(plan, slots, self._metrics.tally(plan))
+        return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
     def begin(self, passage: Passage, tensors: Tensors) -> None:
         """Let a request into its pipeline. ``passage.context`` is its Passenger."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.control import (
     Change,
@@ -147,6 +148,18 @@ class LocalControlPlane(ControlPlane):
         if resource is None:
             raise self._not_found(key)
         return resource.document()
+
+    def manifest(self, kind: str, name: str) -> CaseManifest | None:
+        """The manifest of a resource as it is in force, for a case; None when there is none."""
+        resource = self._store.get(ResourceKey(_kind_named(kind), name))
+        if resource is None:
+            return None
+        folder = resource.origin.folder
+        return CaseManifest(
+            resource.manifest.document(),
+            resource.status.version,
+            None if folder is None else str(folder),
+        )
 
     def list(self, kind: str | None) -> list[ResourceDocument]:
         wanted = None if kind is None else _kind_named(kind)

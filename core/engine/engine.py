@@ -92,7 +92,9 @@ class Engine:
         if type(outcome) is Failed:
             if outcome.retriable and self._retry(call, outcome, now_ms, out):
                 return True
-            failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
+            failed = Failed(
+                outcome.code, outcome.reason, outcome.step or step.name, False, call.attempt
+            )
             body = self._own_failure(passage, step, failed, out)
         else:
             body = outcome or step.put_out_nothing

@@ -16,6 +16,10 @@ from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.followed import (
+    FollowedRecordedSubmission,
+    FollowedSubmission,
+)
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.target import ServedTarget
@@ -149,17 +153,9 @@ class Admission:
             raise self._counted(self._overloaded())
         now_ms = self._clock.now_ms()
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
-        submission = RecordedSubmission(
-            self,
-            self._journal,
-            target,
-            deployment,
-            request,
-            headers,
-            limit_ms,
-            None,
-            self._identities.next(now_ms),
-            now_ms,
+        identity = self._identities.next(now_ms)
+        submission = self._recorded(
+            target, deployment, request, headers, limit_ms, None, identity, now_ms
         )
         if waits:
             self._wait(submission)
@@ -198,9 +194,28 @@ class Admission:
         now_ms: float,
     ) -> Submission:
         """A request to be begun, recorded where the pipeline says so."""
-        if not deployment.plan.keeps_input:
-            return Submission(self, target, deployment, request, headers, limit_ms, reply, identity)
-        return RecordedSubmission(
+        plan = deployment.plan
+        if plan.emits and plan.record != "none":
+            return self._recorded(
+                target, deployment, request, headers, limit_ms, reply, identity, now_ms
+            )
+        kind = FollowedSubmission if plan.emits else Submission
+        return kind(self, target, deployment, request, headers, limit_ms, reply, identity)
+
+    def _recorded(
+        self,
+        target: ServedTarget,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Headers,
+        limit_ms: float,
+        reply: Reply | None,
+        identity: str,
+        now_ms: float,
+    ) -> RecordedSubmission:
+        """A request to be begun of which is remembered what its pipeline says."""
+        kind = FollowedRecordedSubmission if deployment.taps else RecordedSubmission
+        return kind(
             self,
             self._journal,
             target,
