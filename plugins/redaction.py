@@ -26,9 +26,7 @@ DIGEST_LENGTH: Final = 32
 class RedactionOptions(Section):
     """What does not leave the server in a case file. Names may have ``*`` and ``?`` in them."""
 
-    drop: tuple[str, ...] = Field(
-        default=(), description="Tensors whose contents are left out."
-    )
+    drop: tuple[str, ...] = Field(default=(), description="Tensors whose contents are left out.")
     hash: tuple[str, ...] = Field(
         default=(),
         description="Tensors that are replaced by digests, by which equal ones are still known.",

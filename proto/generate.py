@@ -6,8 +6,8 @@ one writes refuse older versions of protobuf and grpcio.
 Beside what protoc writes, each service gets a stub file for type checkers, and files of a package
 that is not our own are loaded into a descriptor pool of their own: ``inference`` is registered by
 every other V2 library too (tritonclient, mlserver), and protobuf refuses a second file with the
-same names in its default pool, which would keep models from using those libraries. What imports such a
-file lives in its pool.
+same names in its default pool, which would keep models from using those libraries. What imports
+such a file lives in its pool.
 """
 
 from __future__ import annotations

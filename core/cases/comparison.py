@@ -28,9 +28,7 @@ class Difference(NamedTuple):
         return f"{at}: {self.what}"
 
 
-def differences(
-    recorded: Story, played: Story, tolerance: float = TOLERANCE
-) -> list[Difference]:
+def differences(recorded: Story, played: Story, tolerance: float = TOLERANCE) -> list[Difference]:
     """Every port that was recorded and did not end the same again, in the order of the recording,
     and then those that ended this time alone. Contents that are not there are not compared."""
     then = {(record.port, record.round): record for record in recorded.records}

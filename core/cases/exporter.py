@@ -55,7 +55,7 @@ class CaseExporter:
         )
 
     def _collected(self, stories: Sequence[Story]) -> tuple[list[CaseManifest], list[str]]:
-        """The manifests of all pipelines and models that had a part in it, and what is not there."""
+        """The manifests of pipelines and models that had a part in it, and what is not there."""
         manifests: dict[tuple[str, str], CaseManifest] = {}
         missing = []
         wanted: dict[tuple[str, str], int | None] = {}
@@ -176,9 +176,7 @@ class _Redaction:
             kept = verdict
         return kept
 
-    def _tensors(
-        self, tensors: Tensors, story: Story, port: Port, round_number: int
-    ) -> Tensors:
+    def _tensors(self, tensors: Tensors, story: Story, port: Port, round_number: int) -> Tensors:
         return tuple(self._tensor(tensor, story, port, round_number) for tensor in tensors)
 
     def _tensor(self, tensor: Tensor, story: Story, port: Port, round_number: int) -> Tensor:

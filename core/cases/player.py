@@ -155,7 +155,10 @@ class _RealCalls:
     """Calls models that were loaded, and plays pipelines that are steps."""
 
     def __init__(
-        self, case: Case, plans: Mapping[str, Plan], on_error: Callable[[BaseException], None] | None
+        self,
+        case: Case,
+        plans: Mapping[str, Plan],
+        on_error: Callable[[BaseException], None] | None,
     ) -> None:
         self._case = case
         self._plans = plans
@@ -235,9 +238,7 @@ def _wanted(plans: Mapping[str, Plan], plan: Plan, real: frozenset[str]) -> Iter
         yield from _wanted(plans, child, frozenset(each.name for each in child.steps))
 
 
-async def _loader(
-    plugins: Plugins, options: PlayOptions, stack: AsyncExitStack
-) -> ModelLoader:
+async def _loader(plugins: Plugins, options: PlayOptions, stack: AsyncExitStack) -> ModelLoader:
     parts = make_parts(plugins)
     work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
     stack.callback(shutil.rmtree, work_folder, ignore_errors=True)
@@ -283,10 +284,10 @@ async def _load(
 def _moved(manifest: CaseManifest, folder: Path | None) -> Mapping[str, object]:
     """The manifest, its artifacts looked for in ``folder`` where they were in the server's."""
     spec = manifest.document.get("spec")
-    uri = spec.get("storageUri") if isinstance(spec, Mapping) else None
-    if folder is None or manifest.folder is None or not isinstance(uri, str):
+    if folder is None or manifest.folder is None or not isinstance(spec, Mapping):
         return manifest.document
-    if not Path(uri).is_relative_to(manifest.folder):
+    uri = spec.get("storageUri")
+    if not isinstance(uri, str) or not Path(uri).is_relative_to(manifest.folder):
         return manifest.document
     moved = str(folder.absolute() / Path(uri).relative_to(manifest.folder))
     return {**manifest.document, "spec": {**spec, "storageUri": moved}}

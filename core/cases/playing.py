@@ -12,6 +12,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Protocol, TypeAlias
 
+from penstock.core.cases.contents import has_contents
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.model import ModelCall
 from penstock.core.dataflow import failed_of
@@ -27,7 +28,6 @@ from penstock.core.engine import (
     Retried,
 )
 from penstock.core.errors import InvalidRequestError, NoOutputError, PenstockError, error_of
-from penstock.core.cases.contents import has_contents
 from penstock.core.inference import InferenceResponse
 from penstock.core.journal.story import AttemptRecord, PortRecord, Story
 from penstock.core.plan import Plan
@@ -66,9 +66,7 @@ class Playing:
             (record.port, record.round): (place, record)
             for place, record in enumerate(recorded.records)
         }
-        self._attempts = {
-            (each.step, each.round, each.attempt): each for each in recorded.attempts
-        }
+        self._attempts = {(each.step, each.round, each.attempt): each for each in recorded.attempts}
         self.story = Story(
             recorded.identity,
             plan.name,
@@ -145,9 +143,7 @@ class Playing:
             elif isinstance(effect, Retried):
                 call = effect.call
                 story.add_attempt(
-                    AttemptRecord(
-                        call.step, call.round, call.attempt, effect.at_ms, effect.failure
-                    )
+                    AttemptRecord(call.step, call.round, call.attempt, effect.at_ms, effect.failure)
                 )
             elif isinstance(effect, Answer):
                 story.settle(self._result(effect), self._clock.now_ms())

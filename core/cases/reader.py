@@ -164,7 +164,9 @@ class _StoryReader:
         """The tensors whose contents a redactor kept back."""
         document = self._document
         shown = [(Port(None, "inputs"), 0, document.tensors)]
-        shown += [(Port(each.step, each.side), each.round, each.tensors) for each in document.records]
+        shown += [
+            (Port(each.step, each.side), each.round, each.tensors) for each in document.records
+        ]
         shown.append((Port(None, "outputs"), 0, document.answer or []))
         return [
             Withholding(document.id, port, round_number, tensor.name, tensor.withheld)
@@ -193,6 +195,4 @@ def _failed(document: FailureDocument) -> Failed:
 
 
 def _error(document: ErrorDocument) -> PenstockError:
-    return error_of(
-        document.code, document.error, step=document.step, details=document.details
-    )
+    return error_of(document.code, document.error, step=document.step, details=document.details)

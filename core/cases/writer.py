@@ -38,13 +38,10 @@ def write_case(case: Case) -> bytes:
         penstock=penstock.__version__,
         python=platform.python_version(),
         requests=[
-            _StoryWriter(case, story, contents).document()
-            for story in (case.story, *case.children)
+            _StoryWriter(case, story, contents).document() for story in (case.story, *case.children)
         ],
         manifests=[
-            ManifestDocument(
-                version=each.version, folder=each.folder, manifest=dict(each.document)
-            )
+            ManifestDocument(version=each.version, folder=each.folder, manifest=dict(each.document))
             for each in case.manifests
         ],
         config=dict(case.config),

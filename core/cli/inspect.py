@@ -88,7 +88,12 @@ def inspect_command(
     requests = ask(
         server,
         lambda client: client.list_requests(
-            pipeline=pipeline, outcome=outcome, since_ms=since, until_ms=until, request_id=x_request_id, most=limit
+            pipeline=pipeline,
+            outcome=outcome,
+            since_ms=since,
+            until_ms=until,
+            request_id=x_request_id,
+            most=limit,
         ),
     )
     if output.is_json:

@@ -33,9 +33,7 @@ def _headline(file: Path, played: Played) -> Text:
 
 
 def _verdict(played: Played) -> list[Text]:
-    lines = [
-        Text.assemble(("differs at ", "red"), str(each)) for each in played.differences
-    ]
+    lines = [Text.assemble(("differs at ", "red"), str(each)) for each in played.differences]
     if not played.differences:
         lines.append(Text("everything that was recorded is the same", "green"))
     elif played.answer_is_the_same:

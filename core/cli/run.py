@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 DIFFERS = 1
 
 
-def _case_file(
-    context: click.Context, parameter: click.Parameter, value: Path
-) -> Path:
+def _case_file(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
     from penstock.core.cases import SUFFIX
 
     if value.suffix == SUFFIX or value.exists():
@@ -96,7 +94,7 @@ def run_command(
 
 
 def _post_mortem(error: BaseException) -> None:
-    import pdb  # noqa: T100 - that is what was asked for
+    import pdb
 
     # The model's own error stands behind the sentence that a caller would get.
     pdb.post_mortem((error.__cause__ or error).__traceback__)

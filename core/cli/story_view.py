@@ -57,7 +57,7 @@ def _add_all(tree: Tree, story: Document) -> None:
         tree.add(Text("inputs", "bold")).add(_port("", came))
     for visit in story["visits"]:
         branch = tree.add(_title(visit, in_rounds=visit["step"] in rounds))
-        _add_join(branch, visit, "join", "inputs")
+        _add_join(branch, visit, "join", "steps" if visit["step"] is None else "inputs")
         _add_join(branch, visit, "triggers", "triggers")
         for attempt in visit["failed_attempts"]:
             branch.add(

@@ -110,9 +110,7 @@ class ControlClient:
     ) -> AsyncIterator[Document | int | None]:
         """The records of a port as they come: None when it is followed, then records, and how many
         were lost. Ends when the server drains."""
-        request = pb.TapRequest(
-            port=port, everything=everything, state=state or "", limit=most
-        )
+        request = pb.TapRequest(port=port, everything=everything, state=state or "", limit=most)
         async for message in self._messages(self._stub.Tap(request, metadata=METADATA)):
             if message.lost:
                 yield message.lost

@@ -5,4 +5,13 @@ from penstock.core.journal.journal import Journal, JournalLimits
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import AttemptRecord, PortRecord, Story
 
-__all__ = ["AttemptRecord", "InquiryDesk", "Journal", "JournalLimits", "Letter", "LetterBox", "PortRecord", "Story"]
+__all__ = [
+    "AttemptRecord",
+    "InquiryDesk",
+    "Journal",
+    "JournalLimits",
+    "Letter",
+    "LetterBox",
+    "PortRecord",
+    "Story",
+]

@@ -93,9 +93,13 @@ class Journal:
         return self._stories.get(identity)
 
     def of_caller(self, request_id: str) -> Iterator[Story]:
-        """The stories of requests with this ``x-request-id``, the latest first."""
+        """The stories of requests with this ``x-request-id``, the latest first; not of those that
+        they made of other pipelines, which have it from them."""
         return (
-            story for story in self.latest() if story.headers.get("x-request-id") == request_id
+            story
+            for story in self.latest()
+            if story.headers.get("x-request-id") == request_id
+            and story.identity.rpartition("/")[0] not in self._stories
         )
 
     def latest(self) -> Iterator[Story]:

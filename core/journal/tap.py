@@ -53,9 +53,7 @@ class Wanted(NamedTuple):
         return record if self.state in (None, state_of(record.body)) else None
 
 
-def wanted(
-    reference: str, *, everything: bool = False, state: str | None = None
-) -> Wanted:
+def wanted(reference: str, *, everything: bool = False, state: str | None = None) -> Wanted:
     """What a reference as ``credit.step.forest.outputs.proba`` asks for; ``credit`` alone is the
     pipeline's output, or every port with ``everything``. Raises InvalidRequestError."""
     try:

@@ -208,9 +208,7 @@ class _Reading:
                 said = f"it does not count in round {round_number}"
                 standing = SourceStanding(reference, SourceState.ABSENT, None, said, None)
             elif found is None:
-                standing = SourceStanding(
-                    reference, SourceState.OPEN, None, None, round_of_source
-                )
+                standing = SourceStanding(reference, SourceState.OPEN, None, None, round_of_source)
             else:
                 record = self._story.records[found]
                 state, reason = _end(source, record.body)
@@ -220,9 +218,7 @@ class _Reading:
                     opened_ms = record.at_ms if opened_ms is None else min(opened_ms, record.at_ms)
                     if last is None or found > last[0]:
                         last = (found, reference)
-                standing = SourceStanding(
-                    reference, state, record.at_ms, reason, round_of_source
-                )
+                standing = SourceStanding(reference, state, record.at_ms, reason, round_of_source)
             sources.append(standing)
         decided_ms = None if decided is None else decided.at_ms
         ended_by = None
@@ -246,8 +242,8 @@ class _Reading:
             return decided.body.code
         window_ms = consumer.window_ms
         if window_ms is not None and opened_ms is not None:
-            if decided.at_ms >= opened_ms + window_ms - SAME_MOMENT_MS:
-                return "window"
+            over_ms = opened_ms + window_ms - SAME_MOMENT_MS
+            return "window" if decided.at_ms >= over_ms else "clock"
         return "clock" if last is not None else None
 
     def _round_of(
@@ -271,9 +267,7 @@ class _Reading:
         """Which round of a loop a reader outside took: the one whose tensors it has, else the last
         that had ended."""
         records = self._story.records
-        rounds = [
-            record for record in records[:place] if record.port == source.port
-        ]
+        rounds = [record for record in records[:place] if record.port == source.port]
         if place < len(records):
             taken = _contents(records[place].body)
             for record in rounds:

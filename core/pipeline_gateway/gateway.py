@@ -102,9 +102,7 @@ class PipelineGateway(Gateway):
     def unfollow(self, tap: Tap) -> None:
         self._following.unfollow(tap)
 
-    def _put_pipeline(
-        self, plan: Plan, signature: Signature | None, taps: tuple[Tap, ...]
-    ) -> None:
+    def _put_pipeline(self, plan: Plan, signature: Signature | None, taps: tuple[Tap, ...]) -> None:
         self._put("pipeline", plan, signature, taps)
 
     def _put(

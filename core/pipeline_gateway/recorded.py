@@ -62,9 +62,7 @@ class RecordedSubmission(Submission):
 
     def retried(self, attempt: Retried) -> None:
         call = attempt.call
-        record = AttemptRecord(
-            call.step, call.round, call.attempt, attempt.at_ms, attempt.failure
-        )
+        record = AttemptRecord(call.step, call.round, call.attempt, attempt.at_ms, attempt.failure)
         self._journal.note_attempt(self.story, record)
 
     def buried(self, failure: Failed, now_ms: float) -> None:

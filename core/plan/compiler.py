@@ -24,7 +24,6 @@ from penstock.core.records import Absent, Port, PortSide
 from penstock.core.references import Source, parse_source
 from penstock.core.resources import Output, Pipeline, Step
 
-
 INPUTS: Final = Port(None, "inputs")
 OUTPUTS: Final = Port(None, "outputs")
 

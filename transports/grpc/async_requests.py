@@ -68,9 +68,7 @@ class AsyncRequestCalls:
     async def fetch(self, request: pb.FetchRequest, context: Context) -> pb.FetchResponse:
         """Fetch."""
         if not 0 <= request.wait_ms <= LONGEST_WAIT_MS:
-            raise InvalidRequestError(
-                f"wait_ms is {request.wait_ms}; it is 0 to {LONGEST_WAIT_MS}"
-            )
+            raise InvalidRequestError(f"wait_ms is {request.wait_ms}; it is 0 to {LONGEST_WAIT_MS}")
         story = self._desk.story(request.request)
         context.set_trailing_metadata(((IDENTITY_HEADER, story.identity),))
         try:

@@ -13,8 +13,8 @@ from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.errors import ConflictError
 from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
-from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.proto.reflection import reflection_pool
+from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard

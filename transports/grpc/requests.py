@@ -55,9 +55,7 @@ class RequestCalls:
         for start in range(0, len(case), PIECE_BYTES):
             yield pb.ExportResponse(piece=case[start : start + PIECE_BYTES])
 
-    async def tap(
-        self, request: pb.TapRequest, context: Context
-    ) -> AsyncIterator[pb.TapResponse]:
+    async def tap(self, request: pb.TapRequest, context: Context) -> AsyncIterator[pb.TapResponse]:
         """Tap; ends when the server drains."""
         if request.limit < 0:
             raise InvalidRequestError(f"the limit is {request.limit}; it is 0 (none) or more")

@@ -37,9 +37,7 @@ def event_response(events: AsyncGenerator[bytes], closing: asyncio.Event) -> Res
     )
 
 
-async def _streamed(
-    events: AsyncGenerator[bytes], closing: asyncio.Event
-) -> AsyncIterator[bytes]:
+async def _streamed(events: AsyncGenerator[bytes], closing: asyncio.Event) -> AsyncIterator[bytes]:
     closed = asyncio.ensure_future(closing.wait())
     following: asyncio.Future[bytes] | None = None
     async with aclosing(events):

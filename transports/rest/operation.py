@@ -48,7 +48,8 @@ class Content:
 class Operation:
     """``success`` comes with ``status``, ``also`` has answers with other statuses.
 
-    ``takes_slashes`` says that the parameter at the path's end may hold some. ``errors`` are the codes that it may answer with, beside those of every operation.
+    ``takes_slashes`` says that the parameter at the path's end may hold some. ``errors`` are the
+    codes that it may answer with, beside those of every operation.
     """
 
     method: str

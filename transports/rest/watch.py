@@ -18,6 +18,7 @@ from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_res
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.queries import revision
 
+
 class Watch:
     """Streams of changes; they end when the server drains."""
 
