@@ -4,7 +4,7 @@
 
 Requests go through the gateway one after the other, over models that answer at once. Prints for
 each round the microseconds of a request, what ``boundary`` adds to one, and what ``all`` adds for
-each step. At the end it looks at one request over each journal, and at its bounds.
+each step. It measures time of the processor, so that a busy machine distorts it less.
 """
 
 from __future__ import annotations
@@ -81,10 +81,10 @@ class World:
         target = self.gateway.resolve(record)
         request = InferenceRequest(None, (Tensor("x", "INT32", (1, 16), bytes(64)),))
         replies: list[InferenceResponse | PenstockError] = []
-        began = time.perf_counter()
+        began = time.process_time()
         for _ in range(requests):
             target.submit(request, {}, None, replies.append)
-        took_us = (time.perf_counter() - began) / requests * 1e6
+        took_us = (time.process_time() - began) / requests * 1e6
         assert len(replies) == requests
         assert all(isinstance(reply, InferenceResponse) for reply in replies)
         return took_us

@@ -46,27 +46,22 @@ class Journal:
     def begin(self, story: Story) -> None:
         """A request has been taken in."""
         request = story.request
-        if self._has_room(story.bytes_of(request.tensors)):
-            story.hold(request.tensors)
-        else:
+        if not self._hold(story, request.tensors):
             story.request = InferenceRequest(
                 request.id, (), request.parameters, request.outputs, request.binary_output
             )
+        self._held += RECORD_BYTES
         self._stories[story.identity] = story
-        self._held += story.held
         self._keep_within()
 
     def write(self, story: Story, port: Port, round_number: int, body: Body, now_ms: float) -> None:
         """A port has ended."""
-        wanted = story.bytes_of(body)
-        if wanted and not self._has_room(wanted):
-            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no bytes
-            record = PortRecord(port, round_number, now_ms, _signature(body), omitted)
+        if self._hold(story, body):
+            story.add(PortRecord(port, round_number, now_ms, body))
         else:
-            record = PortRecord(port, round_number, now_ms, body)
-        before = story.held
-        story.add(record)
-        self._held += story.held - before
+            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no room
+            story.add(PortRecord(port, round_number, now_ms, _signature(body), omitted))
+        self._held += RECORD_BYTES
 
     def note_attempt(self, story: Story, attempt: AttemptRecord) -> None:
         """An attempt failed, and another one will be made."""
@@ -106,10 +101,17 @@ class Journal:
         """All stories, the latest first."""
         return reversed(list(self._stories.values()))
 
-    def _has_room(self, wanted: int) -> bool:
-        while self._held + wanted > self._limits.held_bytes and self._ended:
-            self._forget_first()
-        return self._held + wanted <= self._limits.held_bytes
+    def _hold(self, story: Story, body: Body) -> bool:
+        """Have a story keep ``body``, if there is room, or can be made."""
+        added = story.hold(body)
+        self._held += added
+        if self._held > self._limits.held_bytes and added:
+            self._keep_within()
+            if self._held > self._limits.held_bytes:
+                story.let_go(added)
+                self._held -= added
+                return False
+        return True
 
     def _keep_within(self) -> None:
         limits = self._limits

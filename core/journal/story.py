@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.plan import Plan
-from penstock.core.records import Absent, Body, Failed, Headers, Port
+from penstock.core.records import Absent, Body, Failed, Headers, Port, Tensors
 from penstock.core.tensors import Tensor
 
 RECORD_BYTES: Final = 512
@@ -114,23 +114,33 @@ class Story:
             return None
         return "ok" if isinstance(self.result, InferenceResponse) else self.result.code
 
-    def bytes_of(self, body: Body) -> int:
-        """How many bytes keeping ``body`` would add: contents that are kept already cost none."""
-        return sum(
-            tensor.nbytes for tensor in _tensors(body) if tensor.contents_id not in self._seen
-        )
+    def hold(self, body: Body) -> int:
+        """Keep ``body``: how many bytes that adds. Contents that are kept already cost none."""
+        if type(body) is not tuple:
+            return 0
+        tensors: Tensors = body  # type: ignore[assignment]  # no marker is a plain tuple
+        seen = self._seen
+        added = 0
+        for tensor in tensors:
+            contents = tensor.contents_id
+            if contents not in seen:
+                seen.add(contents)
+                added += tensor.nbytes
+        self.held += added
+        return added
 
-    def hold(self, body: Body) -> None:
-        """Count what is kept with ``body``."""
-        self.held += self.bytes_of(body)
-        self._seen.update(tensor.contents_id for tensor in _tensors(body))
+    def let_go(self, added: int) -> None:
+        """Undo the last :meth:`hold`, which added so many bytes: ``body`` is not to be kept."""
+        self.held -= added
+        kept = (self.request.tensors, *(record.body for record in self.records))
+        self._seen = {tensor.contents_id for body in kept for tensor in _tensors(body)}
 
     def add(self, record: PortRecord) -> None:
-        """Remember how a port ended."""
+        """Remember how a port ended; what it holds is held already."""
         self.held += RECORD_BYTES
-        self.hold(record.body)
         self.records.append(record)
-        self._tell()
+        if self._changed:
+            self._tell()
 
     def add_attempt(self, attempt: AttemptRecord) -> None:
         """Remember an attempt that failed and was not the last."""
@@ -161,11 +171,10 @@ class Story:
         return future
 
     def _tell(self) -> None:
-        if self._changed:
-            waiting, self._changed = self._changed, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
+        waiting, self._changed = self._changed, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
 
 def _tensors(body: Body) -> Iterator[Tensor]:
