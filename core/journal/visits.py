@@ -6,16 +6,16 @@ record of a source that stands before that of the step's inputs came before the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
 
 from penstock.core.contracts.join import SourceState
 from penstock.core.journal.story import AttemptRecord, PortRecord, Story
-from penstock.core.plan import PIPELINE_SUFFIX, Consumer, JoinPlan, Plan, StepPlan
+from penstock.core.plan import Consumer, Plan, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port
 from penstock.core.references import Source, parse_source
 
-SAME_MOMENT_MS = 1e-6
+SAME_MOMENT_MS: Final = 1e-6
 
 
 class SourceStanding(NamedTuple):
@@ -92,6 +92,13 @@ def visits_of(story: Story) -> tuple[Visit, ...]:
     return tuple(_Reading(story, plan).visits())
 
 
+class _Declared(NamedTuple):
+    """A join as the manifest has it."""
+
+    strategy: str
+    sources: tuple[Source, ...]
+
+
 class _Reading:
     """The records of one story by port and round, with their places in the order of arrival."""
 
@@ -126,105 +133,89 @@ class _Reading:
         return None if place is None else self._story.records[place]
 
     def _visit(self, consumer: Consumer, round_number: int) -> Visit:
+        pipeline = self._plan.pipeline
+        assert pipeline is not None, "a plan with records comes from a manifest"
+        spec = pipeline.spec
         if not isinstance(consumer, StepPlan):
+            assert spec.output is not None, "the only other consumer is the output"
             outputs = self._record(Port(None, "outputs"), 0)
-            written = self._written(None, "inputs")
-            join = self._join(consumer, consumer.inputs, written, 0, outputs, triggers=False)
+            declared = _Declared(str(spec.output.steps_join), self._sources(spec.output.steps))
+            join = self._join(consumer, declared, 0, outputs, triggers=False)
             return Visit(None, 0, None, None, None, join, None, None, outputs, ())
-        name = consumer.name
-        inputs = self._record(Port(name, "inputs"), round_number)
-        outputs = self._record(Port(name, "outputs"), round_number)
-        child = consumer.model.endswith(PIPELINE_SUFFIX)
-        model = consumer.model.removesuffix(PIPELINE_SUFFIX)
+        step = spec.steps[consumer.index]
+        inputs = self._record(Port(step.name, "inputs"), round_number)
+        joined = _Declared(
+            str(step.inputs_join_type), self._sources(step.inputs or (self._plan.name,))
+        )
+        gated = _Declared(str(step.triggers_join_type), self._sources(step.triggers))
         versions = self._story.versions
         return Visit(
-            name,
+            step.name,
             round_number,
-            None if child else model,
-            model if child else None,
+            step.model_name if step.pipeline is None else None,
+            step.pipeline,
             versions[consumer.index] if consumer.index < len(versions) else None,
-            self._join(
-                consumer,
-                consumer.inputs,
-                self._written(name, "inputs"),
-                round_number,
-                inputs,
-                triggers=False,
-            ),
-            None
-            if consumer.triggers is None
-            else self._join(
-                consumer,
-                consumer.triggers,
-                self._written(name, "triggers"),
-                round_number,
-                inputs,
-                triggers=True,
-            ),
+            self._join(consumer, joined, round_number, inputs, triggers=False),
+            self._join(consumer, gated, round_number, inputs, triggers=True)
+            if step.triggers
+            else None,
             inputs,
-            outputs,
+            self._record(Port(step.name, "outputs"), round_number),
             tuple(
                 attempt
                 for attempt in self._story.attempts
-                if (attempt.step, attempt.round) == (name, round_number)
+                if (attempt.step, attempt.round) == (step.name, round_number)
             ),
         )
 
-    def _written(self, step: str | None, side: str) -> str:
-        """The strategy as the manifest names it."""
-        assert self._plan.pipeline is not None, "a plan with records comes from a manifest"
-        spec = self._plan.pipeline.spec
-        if step is None:
-            assert spec.output is not None, "who looks at the output's join has one"
-            return str(spec.output.steps_join)
-        declared = spec.steps[self._steps[step].index]
-        return str(declared.inputs_join_type if side == "inputs" else declared.triggers_join_type)
+    def _sources(self, references: Iterable[str]) -> tuple[Source, ...]:
+        return tuple(parse_source(text, pipeline=self._plan.name) for text in references)
 
     def _join(
         self,
         consumer: Consumer,
-        join: JoinPlan,
-        strategy: str,
+        declared: _Declared,
         round_number: int,
         decided: PortRecord | None,
         *,
         triggers: bool,
     ) -> JoinStanding:
         """How a join stood before ``decided``, the record that its verdict led to."""
-        place = len(self._story.records)
-        if decided is not None:
-            place = self._places[decided.port, decided.round]
-        sources, last = [], None
+        end = len(self._story.records)
+        place = end if decided is None else self._places[decided.port, decided.round]
         opened_ms: float | None = None
-        for reference in join.references:
-            source = parse_source(reference, pipeline=self._plan.name)
-            round_of_source = self._round_of(consumer, source, round_number, place, triggers)
-            found = (
-                None
-                if round_of_source is None
-                else self._places.get((source.port, round_of_source))
-            )
-            if round_of_source is None:
-                said = f"it does not count in round {round_number}"
-                standing = SourceStanding(reference, SourceState.ABSENT, None, said, None)
-            elif found is None:
-                standing = SourceStanding(reference, SourceState.OPEN, None, None, round_of_source)
-            else:
-                record = self._story.records[found]
-                state, reason = _end(source, record.body)
-                if found > place:
-                    state, reason = SourceState.OPEN, None
-                else:
-                    opened_ms = record.at_ms if opened_ms is None else min(opened_ms, record.at_ms)
-                    if last is None or found > last[0]:
-                        last = (found, reference)
-                standing = SourceStanding(reference, state, record.at_ms, reason, round_of_source)
-            sources.append(standing)
-        decided_ms = None if decided is None else decided.at_ms
-        ended_by = None
-        if decided is not None:
-            ended_by = self._ended_by(consumer, decided, opened_ms, last)
-        return JoinStanding(strategy, tuple(sources), opened_ms, decided_ms, ended_by)
+        last: tuple[int, str] | None = None
+        standings = []
+        for source in declared.sources:
+            counted = self._round_of(consumer, source, round_number, place, triggers=triggers)
+            found = None if counted is None else self._places.get((source.port, counted))
+            standings.append(self._standing(source, counted, found, round_number, place))
+            if found is not None and found < place:
+                at_ms = self._story.records[found].at_ms
+                opened_ms = at_ms if opened_ms is None else min(opened_ms, at_ms)
+                if last is None or found > last[0]:
+                    last = (found, source.text)
+        return JoinStanding(
+            declared.strategy,
+            tuple(standings),
+            opened_ms,
+            None if decided is None else decided.at_ms,
+            None if decided is None else self._ended_by(consumer, decided, opened_ms, last),
+        )
+
+    def _standing(
+        self, source: Source, counted: int | None, found: int | None, round_number: int, place: int
+    ) -> SourceStanding:
+        if counted is None:
+            said = f"it does not count in round {round_number}"
+            return SourceStanding(source.text, SourceState.ABSENT, None, said, None)
+        if found is None:
+            return SourceStanding(source.text, SourceState.OPEN, None, None, counted)
+        record = self._story.records[found]
+        if found > place:
+            return SourceStanding(source.text, SourceState.OPEN, record.at_ms, None, counted)
+        state, reason = _end(source, record.body)
+        return SourceStanding(source.text, state, record.at_ms, reason, counted)
 
     def _ended_by(
         self,
@@ -234,12 +225,14 @@ class _Reading:
         last: tuple[int, str] | None,
     ) -> str | None:
         """What decided a join: the source that ended at that very moment, or else the clock."""
+        if isinstance(decided.body, Failed):
+            over = decided.at_ms >= self._story.deadline_ms
+            if decided.body.code == "cancelled" or (decided.body.code == "deadline" and over):
+                return decided.body.code
         if last is not None:
             record = self._story.records[last[0]]
             if decided.at_ms - record.at_ms < SAME_MOMENT_MS:
                 return last[1]
-        if isinstance(decided.body, Failed) and decided.body.code in ("deadline", "cancelled"):
-            return decided.body.code
         window_ms = consumer.window_ms
         if window_ms is not None and opened_ms is not None:
             over_ms = opened_ms + window_ms - SAME_MOMENT_MS
@@ -247,7 +240,7 @@ class _Reading:
         return "clock" if last is not None else None
 
     def _round_of(
-        self, consumer: Consumer, source: Source, round_number: int, place: int, triggers: bool
+        self, consumer: Consumer, source: Source, round_number: int, place: int, *, triggers: bool
     ) -> int | None:
         """The round of a source's record that counts for a visit; None where none does."""
         step = None if source.step is None else self._steps[source.step]
@@ -271,7 +264,8 @@ class _Reading:
         if place < len(records):
             taken = _contents(records[place].body)
             for record in rounds:
-                if taken and taken & _contents(record.body):
+                brought = _end(source, record.body)[0] is SourceState.VALUE
+                if brought and taken & _contents(record.body):
                     return record.round
         return rounds[-1].round if rounds else 0
 
