@@ -105,7 +105,7 @@ def follow(at: GatewayWorld, port: str, told: list[Tapped], **options: Any) -> a
     async def read() -> None:
         chosen = {"everything": False, "state": None, "most": 0, **options}
         async for each in at.desk.tap(port, **chosen):
-            told.append(each)
+            told.append(each)  # noqa: PERF401 - others look at it meanwhile
 
     return asyncio.get_running_loop().create_task(read())
 
@@ -176,9 +176,7 @@ def test_a_new_version_is_followed_and_one_without_the_step_ends_the_tap() -> No
         await asyncio.sleep(0)
         assert [each.document.get("version") for each in told] == [None, 2]
         at.pipeline("p", {"steps": [{"name": "a"}], "output": {"steps": ["a"]}})
-        with pytest.raises(
-            NotFoundError, match="has no step 'b'; did you mean 'a'|its steps are a"
-        ):
+        with pytest.raises(NotFoundError, match="has no step 'b'"):
             await reading
         at.remove("p")
         with pytest.raises(NotFoundError, match="pipeline 'p' was deleted"):
