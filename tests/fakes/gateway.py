@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -18,6 +19,7 @@ from penstock.core.contracts.gateway import (
 from penstock.core.errors import NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox, Story
+from penstock.core.journal.tap import Tap
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
 
@@ -128,6 +130,8 @@ class FakeGateway(Gateway):
         self.letters = LetterBox()
         self.desk = InquiryDesk(self.journal, self.letters, self)
         self.is_ready = True
+        self.taps: list[Tap] = []
+        self.followed = asyncio.Event()
 
     def add(
         self,
@@ -158,6 +162,13 @@ class FakeGateway(Gateway):
                     raise NotFoundError(f"{each} '{bare}' has no version {version}")
                 return target
         raise NotFoundError(f"there is no model or pipeline '{name}'")
+
+    def follow(self, tap: Tap) -> None:
+        self.taps.append(tap)
+        self.followed.set()
+
+    def unfollow(self, tap: Tap) -> None:
+        self.taps.remove(tap)
 
     def ready(self, target: Target) -> PenstockError | None:
         assert isinstance(target, FakeTarget)
