@@ -56,7 +56,11 @@ def _add_all(tree: Tree, story: Document) -> None:
     if came is not None:
         tree.add(Text("inputs", "bold")).add(_port("", came))
     for visit in story["visits"]:
-        branch = tree.add(_title(visit, in_rounds=visit["step"] in rounds))
+        title = _title(visit, in_rounds=visit["step"] in rounds)
+        if visit["state"] == "skipped" and visit["step"] is not None:
+            record = records[f"{visit['step']}.outputs", visit["round"]]
+            title.append(f"  {record['reason']}", "not bold yellow")
+        branch = tree.add(title)
         _add_join(branch, visit, "join", "steps" if visit["step"] is None else "inputs")
         _add_join(branch, visit, "triggers", "triggers")
         for attempt in visit["failed_attempts"]:
@@ -141,7 +145,7 @@ def _add_records(
     outputs = records.get((f"{step}.outputs", number))
     if inputs is not None and inputs["state"] == "value":
         branch.add(_port("in", inputs))
-    if outputs is not None:
+    if outputs is not None and visit["state"] != "skipped":
         called = inputs is not None and inputs["state"] == "value"
         branch.add(_port("out" if called else "", outputs))
 
