@@ -20,8 +20,8 @@ A request as a file: `penstock inspect ID --export FILE.penstock`, or `GET /v1/c
 writes it, `penstock run` and pytest [play it](../how-to/requests.md#a-request-as-a-file).
 
 It is a zip archive with the document `case.json` and, under `tensors/`, the contents of tensors,
-each once whatever ports show them. This is format {FORMAT}. A reader takes its own format and the one
-before it, leaves out keys that it does not know, and refuses an archive of more than 2 GiB
+each once whatever ports show them. This is format {FORMAT}. A reader takes its own format and the
+one before it, leaves out keys that it does not know, and refuses an archive of more than 2 GiB
 unpacked. A part below is called by the name that others have for it; what is not required may be
 missing.
 

@@ -80,10 +80,7 @@ def state_of(body: Body) -> TapState:
 
 
 class Tap:
-    """One follower. What it does not read in time is lost and counted, and never waited for.
-
-    ``lost`` counts what was lost since it was last asked for.
-    """
+    """One follower. What it does not read in time is lost and counted, and never waited for."""
 
     def __init__(
         self,
