@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from penstock.core.journal.story import Story
+from penstock.core.plan import Recording
 from penstock.core.records import Port
 
 SUFFIX: Final = ".penstock"
@@ -59,7 +60,7 @@ class Case:
     withheld: Sequence[Withholding] = ()
     missing: Sequence[str] = ()
     config: Mapping[str, Any] = field(default_factory=dict)
-    kept: str | None = None
+    kept: Recording = "none"
     """Which ports are in it: those of ``record`` in the pipeline's manifest."""
 
     def child(self, identity: str) -> Story | None:

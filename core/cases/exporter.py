@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -32,9 +33,10 @@ class CaseExporter:
         self._redactors = redactors
         self._config = config
 
-    def file(self, story: Story, children: Sequence[Story]) -> bytes:
-        """The case of a request as a file; raises as :meth:`case`."""
-        return write_case(self.case(story, children))
+    async def file(self, story: Story, children: Sequence[Story]) -> bytes:
+        """The case of a request as a file; raises as :meth:`case`. It is packed in a thread, since
+        that takes its time."""
+        return await asyncio.to_thread(write_case, self.case(story, children))
 
     def case(self, story: Story, children: Sequence[Story]) -> Case:
         """The case of a request. Raises InternalError, naming the redactor, when one fails."""
@@ -51,7 +53,7 @@ class CaseExporter:
             redaction.withheld,
             [*_missing(stories), *missing],
             self._config,
-            None if story.plan is None else story.plan.record,
+            "none" if story.plan is None else story.plan.record,
         )
 
     def _collected(self, stories: Sequence[Story]) -> tuple[list[CaseManifest], list[str]]:

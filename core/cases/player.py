@@ -79,9 +79,8 @@ async def play(case: Case, plugins: Plugins, options: PlayOptions) -> Played:
     """Play a case. Raises PenstockError when it cannot be, with what to do about it."""
     plans = _plans(case, plugins)
     plan = plans[case.story.pipeline]
-    case.story.plan = replace_record(plan, case)
-    for child in case.children:
-        child.plan = plans.get(child.pipeline)
+    # What is known of the recording stands on the plan, and on what was kept of it.
+    case.story.plan = replace(plan, record=case.kept)
     real = real_steps(plan, options)
     if case.kept != "all" and len(real) < len(plan.steps):
         raise InvalidRequestError(
@@ -93,11 +92,6 @@ async def play(case: Case, plugins: Plugins, options: PlayOptions) -> Played:
         story = await playing.play()
     found = differences(case.story, story, options.tolerance)
     return Played(case, story, calls.children, found, real)
-
-
-def replace_record(plan: Plan, case: Case) -> Plan:
-    """The plan as the recording knows it: with what was kept then."""
-    return replace(plan, record=case.kept or "none")  # type: ignore[arg-type]  # one of those words, as it was read
 
 
 def real_steps(plan: Plan, options: PlayOptions) -> frozenset[str]:

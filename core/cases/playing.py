@@ -150,6 +150,8 @@ class Playing:
             elif isinstance(effect, DeadLetter):
                 story.failures.append(effect.failure)
             elif isinstance(effect, Closed):
+                if story.result is None:
+                    story.settle(self._result_without_output(), self._clock.now_ms())
                 story.end(self._clock.now_ms())
 
     async def _call(self, call: Call) -> None:
@@ -220,5 +222,15 @@ class Playing:
             return error_of(body.code, body.reason, step=body.step)
         if isinstance(body, Absent):
             return NoOutputError(body.reason, details=answer.details)
+        return self._response(body)
+
+    def _result_without_output(self) -> InferenceResponse | PenstockError:
+        """What is said of a request to a pipeline that puts nothing out."""
+        if not self.story.failures:
+            return self._response(())
+        first = self.story.failures[0]
+        return error_of(first.code, first.reason, step=first.step)
+
+    def _response(self, tensors: Tensors) -> InferenceResponse:
         plan = self._plan
-        return InferenceResponse(plan.name, str(plan.version), self._recorded.request.id, body)
+        return InferenceResponse(plan.name, str(plan.version), self._recorded.request.id, tensors)

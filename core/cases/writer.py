@@ -59,7 +59,7 @@ class _StoryWriter:
     def __init__(self, case: Case, story: Story, contents: ContentsWriter) -> None:
         self._story = story
         self._contents = contents
-        self._kept = case.kept if story is case.story else None
+        self._kept = case.kept if story.plan is None else story.plan.record
         self._notes: Mapping[tuple[Port, int, str], str] = {
             (each.port, each.round, each.tensor): each.note
             for each in case.withheld
@@ -69,14 +69,13 @@ class _StoryWriter:
     def document(self) -> RequestDocument:
         story = self._story
         request, result = story.request, story.result
-        plan = story.plan
         answered = isinstance(result, InferenceResponse)
         outputs = None if request.outputs is None else [each.name for each in request.outputs]
         return RequestDocument(
             id=story.identity,
             pipeline=story.pipeline,
             version=story.version,
-            kept=plan.record if plan is not None else self._kept or "none",  # type: ignore[arg-type]  # it was read as one of them
+            kept=self._kept,
             asynchronous=story.asynchronous,
             opened_ms=story.opened_ms,
             deadline_ms=story.deadline_ms,

@@ -437,7 +437,7 @@ class Engine:
                 self.end_unrun(passage, each, failed, now_ms, nowhere, out)
                 continue
             out.append(Abandon(visit))
-            mine = Failed(code, reason, each.name)
+            mine = Failed(code, reason, each.name, attempts=visit.attempt)
             if not passage.cancelled:
                 if passage.tally is not None:
                     passage.tally.count_failure(each.index, code)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -23,7 +23,7 @@ DEEPEST: Final = 8
 """So many levels of them."""
 
 
-Export: TypeAlias = Callable[[Story, Sequence[Story]], bytes]
+Export: TypeAlias = Callable[[Story, Sequence[Story]], Awaitable[bytes]]
 """Makes a file of a request and those that it made of other pipelines."""
 
 
@@ -70,14 +70,14 @@ class InquiryDesk:
         document = self._with_children(story, 0)
         return {**document, "same_x_request_id": [each.identity for each in others]}
 
-    def export(self, identity: str) -> bytes:
+    async def export(self, identity: str) -> bytes:
         """The same request as a file (see :mod:`penstock.core.cases`)."""
         if self._export is None:
             raise UnsupportedError("this server makes no case files")
         story = self._meant(identity)[0]
         within = f"{story.identity}/"
         made = (each for each in self._journal.latest() if each.identity.startswith(within))
-        return self._export(story, list(islice(made, MOST_LISTED))[::-1])
+        return await self._export(story, list(islice(made, MOST_LISTED))[::-1])
 
     def _meant(self, identity: str) -> list[Story]:
         """The request of that identity, or those with that ``x-request-id``, the latest first."""

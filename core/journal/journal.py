@@ -108,7 +108,7 @@ class Journal:
         if self._held > self._limits.held_bytes and added:
             self._keep_within()
             if self._held > self._limits.held_bytes:
-                story.let_go(added)
+                story.let_go(body, added)
                 self._held -= added
                 return False
         return True

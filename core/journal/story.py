@@ -129,11 +129,15 @@ class Story:
         self.held += added
         return added
 
-    def let_go(self, added: int) -> None:
-        """Undo the last :meth:`hold`, which added so many bytes: ``body`` is not to be kept."""
+    def let_go(self, body: Body, added: int) -> None:
+        """Undo the last :meth:`hold`, of ``body``, which added so many bytes."""
         self.held -= added
-        kept = (self.request.tensors, *(record.body for record in self.records))
-        self._seen = {tensor.contents_id for body in kept for tensor in _tensors(body)}
+        kept = [record.body for record in self.records]
+        if self.request.tensors is not body:
+            kept.append(self.request.tensors)
+        if isinstance(self.result, InferenceResponse):
+            kept.append(self.result.tensors)
+        self._seen = {tensor.contents_id for each in kept for tensor in _tensors(each)}
 
     def add(self, record: PortRecord) -> None:
         """Remember how a port ended; what it holds is held already."""

@@ -51,7 +51,7 @@ class RequestCalls:
         self, request: pb.ExportRequest, context: Context
     ) -> AsyncIterator[pb.ExportResponse]:
         """Export."""
-        case = self._desk.export(request.request)
+        case = await self._desk.export(request.request)
         for start in range(0, len(case), PIECE_BYTES):
             yield pb.ExportResponse(piece=case[start : start + PIECE_BYTES])
 

@@ -297,7 +297,8 @@ class Requests:
         identity = request.path_params["request"]
         name = f"{identity.replace('/', '-')}.penstock"
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-        return Response(self._desk.export(identity), media_type=CASE_TYPE, headers=headers)
+        case = await self._desk.export(identity)
+        return Response(case, media_type=CASE_TYPE, headers=headers)
 
     async def letters(self, request: Request) -> Response:
         """Dead letters, the latest first."""

@@ -11,7 +11,7 @@ import pytest
 from harness.builtin import builtin_entry_points
 from harness.gateway_world import Act, GatewayWorld
 from harness.virtual_time import in_virtual_time
-from penstock.core.cases import Case, CaseExporter, read_case
+from penstock.core.cases import Case, CaseExporter, read_case, write_case
 from penstock.core.cases.player import PlayOptions, play
 from penstock.core.clock import VirtualClock
 from penstock.core.config import Config
@@ -78,7 +78,7 @@ def recorded(
         await at.gateway.drain()
         story = at.desk.story(ticket.identity)
         exporter = CaseExporter(lambda kind, name: None, {}, {})
-        return read_case(exporter.file(story, []), "p.penstock")
+        return read_case(write_case(exporter.case(story, [])), "p.penstock")
 
     return in_virtual_time(main)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from penstock.core.cases import Case, CaseExporter, read_case
+from penstock.core.cases import Case, CaseExporter, read_case, write_case
 from penstock.core.contracts.redactor import Redactor, TensorPlace, Withheld
 from penstock.core.errors import InternalError
 from penstock.core.inference import InferenceRequest, InferenceResponse
@@ -32,7 +32,7 @@ def exported(**redactors: Redactor) -> tuple[Case, bytes]:
     story.add(PortRecord(Port("a", "inputs"), 0, 0.0, (CARD.renamed("c"), AGE.renamed("b"))))
     story.settle(InferenceResponse("p", "1", None, (SCORE, AGE.renamed("echo"))), 1.0)
     story.end(1.0)
-    data = CaseExporter(lambda kind, name: None, redactors, {}).file(story, [])
+    data = write_case(CaseExporter(lambda kind, name: None, redactors, {}).case(story, []))
     return read_case(data, "x.penstock"), data
 
 
