@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from penstock.core.contracts.gateway import (
@@ -120,6 +120,10 @@ class FakeTarget(Target):
         return self.submit(request, headers, None, reply)
 
 
+async def _exported(story: Story, children: Sequence[Story]) -> bytes:
+    return f"case of {story.identity}".encode()
+
+
 class FakeGateway(Gateway):
     """Serves what :meth:`add` puts there. ``resolved`` holds every name that was looked up."""
 
@@ -128,7 +132,7 @@ class FakeGateway(Gateway):
         self.resolved: list[str] = []
         self.journal = Journal(JournalLimits())
         self.letters = LetterBox()
-        self.desk = InquiryDesk(self.journal, self.letters, self)
+        self.desk = InquiryDesk(self.journal, self.letters, self, _exported)
         self.is_ready = True
         self.taps: list[Tap] = []
         self.followed = asyncio.Event()

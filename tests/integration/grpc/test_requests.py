@@ -157,7 +157,12 @@ async def test_wrong_taps_are_refused(rig: Rig) -> None:
         assert error.code() == code
 
 
-async def test_a_server_without_case_files_says_so(rig: Rig) -> None:
+async def test_a_case_comes_in_pieces(rig: Rig, requests: Any, monkeypatch: Any) -> None:
+    monkeypatch.setattr("penstock.transports.grpc.requests.PIECE_BYTES", 5)
+    rig.gateway.add("flow", kind="pipeline")
+    await submitted(requests)
     control: Any = ControlStub(rig.channel)
+    call = control.Export(control_pb2.ExportRequest(request="flow-1"))
+    assert [message.piece async for message in call] == [b"case ", b"of fl", b"ow-1"]
     error = await failure_of(control.Export(control_pb2.ExportRequest(request="x")).read())
-    assert error.code() == grpc.StatusCode.UNIMPLEMENTED
+    assert error.code() == grpc.StatusCode.NOT_FOUND

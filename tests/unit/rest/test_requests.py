@@ -7,9 +7,11 @@ import json
 
 import pytest
 
+from fakes.gateway import FakeGateway
 from harness.asgi import ask
-from penstock.core.errors import NotReadyError, StepFailedError
+from penstock.core.errors import NotReadyError, StepFailedError, UnsupportedError
 from penstock.core.inference import InferenceRequest
+from penstock.core.journal import InquiryDesk
 from penstock.core.journal.tap import TapRecord
 from penstock.core.records import Failed, Port
 from penstock.testing.scripts import tensor
@@ -199,7 +201,7 @@ async def test_a_port_is_followed_as_events(rig: RestRig) -> None:
         ("/v1/tap/flow?limit=-1", 400),
         ("/v1/tap/flow?everything=yes", 400),
         ("/v1/tap/flow.inputs?everything=true", 400),
-        ("/v1/cases/nothing", 501),
+        ("/v1/cases/nothing", 404),
     ],
 )
 async def test_wrong_taps_and_cases(rig: RestRig, path: str, status: int) -> None:
@@ -216,3 +218,18 @@ async def test_taps_end_when_the_server_does(rig: RestRig) -> None:
     assert rig.gateway.taps == []
     refused = await rig.ask("GET", "/v1/tap/flow")
     assert (refused.status, refused.json["code"]) == (503, "not-ready")
+
+
+async def test_a_case_is_a_file_to_be_kept(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    await submitted(rig)
+    answer = await rig.ask("GET", "/v1/cases/flow-1")
+    assert (answer.status, answer.body) == (200, b"case of flow-1")
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"].endswith("flow-1.penstock")
+
+
+def test_a_server_may_make_no_case_files() -> None:
+    gateway = FakeGateway()
+    with pytest.raises(UnsupportedError, match="makes no case files"):
+        asyncio.run(InquiryDesk(gateway.journal, gateway.letters, gateway).export("x"))
