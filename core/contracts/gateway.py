@@ -133,7 +133,8 @@ class Gateway(ABC):
         """Bring the records of the ports that ``tap`` is about to it, those of requests that come
         in from now on, up to :meth:`unfollow`.
 
-        Raises NotFoundError when there is no such pipeline or port.
+        Raises NotFoundError when there is no such pipeline or port, OverloadedError when too many
+        taps are open.
         """
         raise UnsupportedError("this gateway has no ports to follow")
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from penstock.core.engine import Emit
+from penstock.core.engine import Emit, Retried
 from penstock.core.journal.tap import TapRecord
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.records import Port
 
 
 class FollowedSubmission(Submission):
@@ -26,6 +27,10 @@ class FollowedRecordedSubmission(RecordedSubmission):
         tell(self, record)
         if record.port not in self.deployment.plan.followed:
             super().emitted(record)
+
+    def retried(self, attempt: Retried) -> None:
+        if Port(attempt.call.step, "outputs") not in self.deployment.plan.followed:
+            super().retried(attempt)
 
 
 def tell(submission: Submission, record: Emit) -> None:

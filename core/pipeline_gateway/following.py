@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
-from penstock.core.errors import NotFoundError
+from penstock.core.errors import NotFoundError, OverloadedError
 from penstock.core.journal.tap import Tap
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway.routes import Routes
@@ -15,6 +15,9 @@ from penstock.core.signature import Signature
 
 Put: TypeAlias = Callable[[Plan, Signature | None, tuple[Tap, ...]], None]
 """Serves a pipeline by a plan, with those who follow its ports."""
+
+MOST_TAPS: Final = 100
+"""In one process."""
 
 _SIDES: Final[tuple[PortSide, ...]] = ("inputs", "outputs")
 
@@ -63,6 +66,8 @@ class Following:
         """As :meth:`penstock.core.contracts.gateway.Gateway.follow`."""
         name = tap.wanted.pipeline
         self._routes.find(name, "pipeline", None)
+        if sum(map(len, self._taps.values())) >= MOST_TAPS:
+            raise OverloadedError(f"{MOST_TAPS} taps are open, and no more are; close one of them")
         served = self._served.get(name)
         if served is not None:
             _ports(tap, served.plan)

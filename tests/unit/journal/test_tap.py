@@ -10,10 +10,11 @@ import pytest
 from harness.gateway_world import Act, Caller, GatewayWorld
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
-from penstock.core.errors import InvalidRequestError, NotFoundError
+from penstock.core.errors import InvalidRequestError, NotFoundError, OverloadedError
 from penstock.core.journal.desk import Tapped
 from penstock.core.journal.tap import Tap, TapRecord, Wanted, wanted
 from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.core.pipeline_gateway.following import MOST_TAPS
 from penstock.core.records import Absent, Failed, Port
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
@@ -198,5 +199,40 @@ def test_what_is_not_there_cannot_be_followed() -> None:
             at.desk.tap("q", everything=False, state=None, most=0)
         with pytest.raises(NotFoundError, match="pipeline 'p', version 1, has no step 'c'"):
             await follow(at, "p.step.c", [])
+
+    in_virtual_time(main)
+
+
+def test_taps_are_bounded_and_places_come_back() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        at.pipeline("p", CHAIN)
+        taps = [Tap(wanted("p")) for _ in range(MOST_TAPS)]
+        for tap in taps:
+            at.gateway.follow(tap)
+        with pytest.raises(OverloadedError, match="100 taps are open"):
+            at.gateway.follow(Tap(wanted("p")))
+        at.gateway.unfollow(taps[0])
+        at.gateway.unfollow(taps[0])
+        at.gateway.follow(Tap(wanted("p")))
+
+    in_virtual_time(main)
+
+
+def test_what_is_only_followed_is_not_remembered() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        at.model("a", [Act("fails", 1.0), Act("now")])
+        steps = [{"name": "a", "retries": 1}]
+        at.pipeline("p", {"steps": steps, "output": {"steps": ["a"]}}, record="boundary")
+        reading = follow(at, "p.step.a", [])
+        await asyncio.sleep(0)
+        caller = Caller(at)
+        caller.send("p")
+        await at.gateway.drain()
+        assert caller.ticket is not None
+        story = at.desk.story(caller.ticket.identity)
+        assert (story.outcome, story.attempts, len(story.records)) == ("ok", [], 2)
+        reading.cancel()
 
     in_virtual_time(main)
