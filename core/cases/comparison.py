@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from penstock.core.cases.contents import has_contents
 from penstock.core.journal.story import PortRecord, Story
 from penstock.core.records import Absent, Failed, Port, Tensors
 from penstock.core.tensors import Tensor
@@ -85,7 +84,7 @@ def _tensor_difference(
             f"was {old.datatype} {list(old.shape)}, is {new.datatype} {list(new.shape)}",
             None,
         )
-    if not (has_contents(old) and has_contents(new)) or old == new:
+    if not (old.has_contents and new.has_contents) or old == new:
         return None
     before, after = old.array.ravel(), new.array.ravel()
     if old.datatype in ("BYTES", "BOOL"):

@@ -12,11 +12,6 @@ from penstock.core.tensors import Tensor
 FOLDER: Final = "tensors/"
 
 
-def has_contents(tensor: Tensor) -> bool:
-    """Whether a tensor is more than its signature."""
-    return bool(tensor.nbytes) or not tensor.size
-
-
 class ContentsWriter:
     """Numbers contents; ``files`` has them by their name in the archive."""
 
@@ -27,7 +22,7 @@ class ContentsWriter:
     def document(self, tensor: Tensor, withheld: str | None) -> TensorDocument:
         """The tensor, its contents put among the files."""
         contents = None
-        if withheld is None and has_contents(tensor):
+        if withheld is None and tensor.has_contents:
             contents = self._names.get(tensor.contents_id)
             if contents is None:
                 contents = f"{FOLDER}{len(self.files) + 1}.bin"

@@ -9,10 +9,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from penstock.core.parameters import Scalar
 from penstock.core.records import PortSide
 
+LATEST_MS: Final = 253_000_000_000_000
+"""Before the year 10000, which calendars do not have."""
+
 FORMAT: Final = 1
 """The version of the format. A reader takes its own version and the one before it."""
 
-_Milliseconds = Annotated[float, Field(allow_inf_nan=False)]
+_Milliseconds = Annotated[float, Field(ge=0, le=LATEST_MS)]
 
 
 class Document(BaseModel):

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from penstock.core.cases.case import Case, CaseManifest, Withholding
-from penstock.core.cases.contents import has_contents
 from penstock.core.cases.writer import write_case
 from penstock.core.contracts.redactor import Redactor, TensorPlace, Withheld
 from penstock.core.errors import InternalError
@@ -120,7 +119,7 @@ class _Redaction:
         if not self._redactors:
             return
         for place, tensor in _tensors_of(story):
-            if tensor.contents_id in self._verdicts or not has_contents(tensor):
+            if tensor.contents_id in self._verdicts or not tensor.has_contents:
                 continue
             verdict = self._redacted(tensor, place)
             if verdict is not tensor:

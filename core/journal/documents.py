@@ -140,7 +140,7 @@ def letter_document(letter: Letter) -> dict[str, Any]:
         "attempts": letter.failure.attempts,
         "origin": letter.headers.get("penstock-origin"),
         "x_request_id": letter.headers.get("x-request-id"),
-        "inputs": [_tensor(tensor, kept=True) for tensor in letter.request.tensors],
+        "inputs": [_tensor(tensor) for tensor in letter.request.tensors],
         "may_be_sent_again": not letter.omitted,
     }
 
@@ -177,7 +177,7 @@ def _ended(body: Body, omitted: int) -> dict[str, Any]:
         return {"state": "failed", **_failure(body)}
     if isinstance(body, Absent):
         return {"state": "absent", "reason": body.reason, "cause": body.cause}
-    tensors = [_tensor(tensor, kept=not omitted) for tensor in body]
+    tensors = [_tensor(tensor) for tensor in body]
     return {"state": "value", "omitted_bytes": omitted, "tensors": tensors}
 
 
@@ -185,13 +185,13 @@ def _failure(failure: Failed) -> dict[str, Any]:
     return {"code": failure.code, "reason": failure.reason, "step": failure.step}
 
 
-def _tensor(tensor: Tensor, *, kept: bool) -> dict[str, Any]:
+def _tensor(tensor: Tensor) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": tensor.name,
         "datatype": tensor.datatype,
         "shape": list(tensor.shape),
     }
-    if kept:
+    if tensor.has_contents:
         flat = tensor.flat()
         document["data"] = [_value(element) for element in flat[:SHOWN_ELEMENTS].tolist()]
         document["shortened"] = flat.size > SHOWN_ELEMENTS

@@ -126,7 +126,7 @@ class _Reading:
     def _decided_by(self, port: Port) -> Consumer | None:
         if port.step is None:
             return self._plan.output if port.side == "outputs" else None
-        return self._steps[port.step]
+        return self._steps.get(port.step)
 
     def _record(self, port: Port, round_number: int) -> PortRecord | None:
         place = self._places.get((port, round_number))

@@ -152,7 +152,7 @@ async def test_a_model_is_not_called_without_its_input(tmp_path: Path, plugins: 
     case = a_case(tmp_path)
     empty = (Tensor("y", "INT64", (2,), b""),)
     case.story.records[3] = case.story.records[3]._replace(body=empty)
-    with pytest.raises(InvalidRequestError, match=r"left\.outputs cannot be played.*'y' are not"):
+    with pytest.raises(InvalidRequestError, match=r"step 'total' cannot be called.*'a' are not"):
         await play(case, plugins, PlayOptions(from_step="total"))
     # A model that is called makes them anew, and what is not there is not compared.
     assert list((await play(case, plugins, PlayOptions())).differences) == []
