@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
@@ -41,7 +41,8 @@ class CaseExporter:
         """The case of a request. Raises InternalError, naming the redactor, when one fails."""
         redaction = _Redaction(self._redactors)
         stories = [story, *children]
-        for each in stories:
+        # Twice, since what shares contents with what may be seen from the other end only.
+        for each in (*stories, *stories):
             redaction.look_at(each)
         written = [redaction.story(each) for each in stories]
         manifests, missing = self._collected(stories)
@@ -105,13 +106,14 @@ def _missing(stories: Sequence[Story]) -> Iterator[str]:
 class _Redaction:
     """What redactors make of one case.
 
-    Contents are shared by tensors of several ports and names, so every tensor is shown first
-    (:meth:`look_at`), and what was done to contents once is done to them everywhere.
+    Contents are shared by tensors of several ports and names, also by those that a model returned
+    as it got them, so every tensor is shown first (:meth:`look_at`), and what was done to contents
+    once is done to them everywhere.
     """
 
     def __init__(self, redactors: Mapping[str, Redactor]) -> None:
         self._redactors = redactors
-        self._verdicts: dict[int, Tensor | Withheld] = {}
+        self._verdicts: dict[Hashable, Tensor | Withheld] = {}
         self.withheld: list[Withholding] = []
 
     def look_at(self, story: Story) -> None:
@@ -119,11 +121,13 @@ class _Redaction:
         if not self._redactors:
             return
         for place, tensor in _tensors_of(story):
-            if tensor.contents_id in self._verdicts or not tensor.has_contents:
+            if not (tensor.size and tensor.has_contents):
                 continue
-            verdict = self._redacted(tensor, place)
+            verdict = self._verdict(tensor)
+            if verdict is tensor:
+                verdict = self._redacted(tensor, place)
             if verdict is not tensor:
-                self._verdicts[tensor.contents_id] = verdict
+                self._verdicts.update(dict.fromkeys(_memory(tensor), verdict))
 
     def story(self, story: Story) -> Story:
         """The request as it is written."""
@@ -181,7 +185,7 @@ class _Redaction:
         return tuple(self._tensor(tensor, story, port, round_number) for tensor in tensors)
 
     def _tensor(self, tensor: Tensor, story: Story, port: Port, round_number: int) -> Tensor:
-        verdict = self._verdicts.get(tensor.contents_id, tensor)
+        verdict = self._verdict(tensor)
         parameters = self._parameters(tensor.parameters)
         if isinstance(verdict, Withheld):
             note = Withholding(story.identity, port, round_number, tensor.name, verdict.note)
@@ -193,6 +197,13 @@ class _Redaction:
         other = verdict.renamed(tensor.name)
         other.parameters = parameters
         return other
+
+    def _verdict(self, tensor: Tensor) -> Tensor | Withheld:
+        """What was made of these contents; the tensor itself where nothing was."""
+        if not (self._verdicts and tensor.size and tensor.has_contents):
+            return tensor
+        found = (self._verdicts.get(key) for key in _memory(tensor))
+        return next((verdict for verdict in found if verdict is not None), tensor)
 
     def _parameters(self, parameters: Parameters) -> Parameters:
         kept = dict(parameters)
@@ -220,6 +231,12 @@ def _blamed(name: str) -> Iterator[None]:
         raise InternalError(
             f"the redactor '{name}' failed, so nothing is exported: {type(error).__name__}: {error}"
         ) from error
+
+
+def _memory(tensor: Tensor) -> tuple[Hashable, ...]:
+    """Where the contents are, in two ways of which one is the same for tensors that share them."""
+    address = tensor.array.__array_interface__["data"][0]
+    return tensor.contents_id, (address, tensor.nbytes)
 
 
 def _tensors_of(story: Story) -> Iterator[tuple[TensorPlace, Tensor]]:

@@ -12,6 +12,9 @@ from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Tensors
 from penstock.core.tensors import Tensor
 
+LONGEST_WAIT_MS: Final = 60_000
+"""So long may somebody wait for an answer in one go."""
+
 RECORD_BYTES: Final = 512
 """What a record is taken to cost beside the contents of its tensors."""
 
@@ -173,6 +176,16 @@ class Story:
         else:
             future.set_result(None)
         return future
+
+    async def answered(self, within_ms: float) -> bool:
+        """Whether the answer is there, or comes within that time."""
+        try:
+            async with asyncio.timeout(within_ms / 1000.0):
+                while self.result is None:
+                    await self.next_change()
+        except TimeoutError:
+            return False
+        return True
 
     def _tell(self) -> None:
         waiting, self._changed = self._changed, []

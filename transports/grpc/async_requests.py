@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
@@ -14,13 +13,12 @@ from penstock.core.errors import InvalidRequestError, PenstockError
 from penstock.core.inference import InferenceResponse
 from penstock.core.journal import InquiryDesk
 from penstock.core.journal.events import events_of
+from penstock.core.journal.story import LONGEST_WAIT_MS
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.proto import requests_pb2 as pb
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
 from penstock.transports.grpc.metadata import MetadataReader
-
-LONGEST_WAIT_MS: Final = 60_000
 
 _EVENTS: Final = {
     "record": pb.FollowResponse.EVENT_RECORD,
@@ -71,14 +69,11 @@ class AsyncRequestCalls:
             raise InvalidRequestError(f"wait_ms is {request.wait_ms}; it is 0 to {LONGEST_WAIT_MS}")
         story = self._desk.story(request.request)
         context.set_trailing_metadata(((IDENTITY_HEADER, story.identity),))
-        try:
-            async with asyncio.timeout(request.wait_ms / 1000.0):
-                while story.result is None:
-                    await story.next_change()
-        except TimeoutError:
+        if not await story.answered(request.wait_ms):
             return pb.FetchResponse()
         if isinstance(story.result, PenstockError):
             raise story.result
+        assert story.result is not None, "it was answered"
         return pb.FetchResponse(response=encode_response(story.result))
 
     async def follow(

@@ -23,6 +23,7 @@ from penstock.core.inference import InferenceRequest
 from penstock.core.journal import InquiryDesk, Story
 from penstock.core.journal.documents import summary
 from penstock.core.journal.events import events_of
+from penstock.core.journal.story import LONGEST_WAIT_MS
 from penstock.transports.rest.answer import Answer, error_answer
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.call import InferenceService
@@ -41,8 +42,6 @@ from penstock.transports.rest.queries import number
 from penstock.transports.rest.resources import refuse_web_pages
 from penstock.transports.rest.schemas import ref
 from penstock.transports.rest.tap import TapStreams
-
-LONGEST_WAIT_MS: Final = 60_000
 
 CASE_TYPE: Final = "application/zip"
 
@@ -263,13 +262,9 @@ class Requests:
         story = self._kept(request)
         text = request.query_params.get("wait", "0")
         wait_ms = number(text, "the query parameter wait", LONGEST_WAIT_MS)
-        try:
-            async with asyncio.timeout(wait_ms / 1000.0):
-                while story.result is None:
-                    await story.next_change()
-        except TimeoutError:
-            return _at_work(story, None)
-        return _as_called(story)
+        if await story.answered(wait_ms):
+            return _as_called(story)
+        return _at_work(story, None)
 
     async def events(self, request: Request) -> Response:
         """Follow a request to its end."""

@@ -30,7 +30,9 @@ def exported(**redactors: Redactor) -> tuple[Case, bytes]:
     story.add(PortRecord(Port(None, "inputs"), 0, 0.0, (CARD, AGE, OPEN)))
     # The same data under another name, as a rename makes it.
     story.add(PortRecord(Port("a", "inputs"), 0, 0.0, (CARD.renamed("c"), AGE.renamed("b"))))
-    story.settle(InferenceResponse("p", "1", None, (SCORE, AGE.renamed("echo"))), 1.0)
+    # And what a model gives back as it got it.
+    echo = Tensor.from_numpy("echo", AGE.array)
+    story.settle(InferenceResponse("p", "1", None, (SCORE, echo)), 1.0)
     story.end(1.0)
     data = write_case(CaseExporter(lambda kind, name: None, redactors, {}).case(story, []))
     return read_case(data, "x.penstock"), data
