@@ -473,9 +473,10 @@ class Engine:
             return False
         again = Call(passage, step, call.tensors, passage.deadline_ms, call.attempt + 1, now_ms)
         again.round = call.round
+        again.origin = call.origin
         passage.visits[step.place] = again
         if passage.tally is not None:
-            passage.tally.count_retry(step.index)
+            passage.tally.count_retry(again, failed)
         if step.keeps_outputs:
             out.append(Retried(call, failed, now_ms))
         self.timers.add(now_ms + backoff_ms, RETRY, again)

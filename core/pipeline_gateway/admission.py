@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower, RequestSeen
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
@@ -17,12 +19,20 @@ from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.followed import (
+    Course,
     FollowedRecordedSubmission,
     FollowedSubmission,
 )
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.pipeline_gateway.tapped import (
+    TappedFollowedRecordedSubmission,
+    TappedFollowedSubmission,
+    TappedRecordedSubmission,
+    TappedSubmission,
+)
 from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.pipeline_gateway.watch import Watch, watch_of
 from penstock.core.records import Failed, Headers
 
 
@@ -49,6 +59,7 @@ class Admission:
         "_dataflow",
         "_empty",
         "_engine",
+        "_followers",
         "_identities",
         "_journal",
         "_letters",
@@ -83,6 +94,11 @@ class Admission:
         self._open = False
         self._opened_before = False
         self._empty: asyncio.Event | None = None
+        self._followers: tuple[Follower, ...] = ()
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide about requests to plans that can be followed."""
+        self._followers = tuple(followers)
 
     @property
     def is_open(self) -> bool:
@@ -130,9 +146,16 @@ class Admission:
         waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
         if waits and len(self._waiting) >= self._limits.waiting:
             return self._refuse(self._overloaded(), identity, reply)
-        submission = self._submission(
-            target, deployment, request, headers, limit_ms, reply, identity, now_ms
-        )
+        submission: Submission
+        if deployment.plain:
+            submission = Submission(
+                self, target, deployment, request, headers, limit_ms, reply, identity
+            )
+        else:
+            watch = self._watch(deployment, identity, headers, now_ms)
+            submission = self._special(
+                target, deployment, request, headers, limit_ms, reply, identity, now_ms, watch
+            )
         if waits:
             self._wait(submission)
         else:
@@ -154,8 +177,9 @@ class Admission:
         now_ms = self._clock.now_ms()
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
         identity = self._identities.next(now_ms)
+        watch = self._watch(deployment, identity, headers, now_ms)
         submission = self._recorded(
-            target, deployment, request, headers, limit_ms, None, identity, now_ms
+            target, deployment, request, headers, limit_ms, None, identity, now_ms, watch
         )
         if waits:
             self._wait(submission)
@@ -171,18 +195,52 @@ class Admission:
         identity: str,
         deadline_ms: float,
         reply: Reply,
+        *,
+        followed: bool,
     ) -> Ticket:
-        """Begin the request of a step that is a pipeline, whatever else is in flight."""
+        """Begin the request of a step that is a pipeline, whatever else is in flight.
+
+        ``followed`` says whether its parent is: only then may it be.
+        """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
         assert deployment is not None, "a pipeline that is not ready is not called"
-        submission = self._submission(
-            target, deployment, request, headers, deadline_ms - now_ms, reply, identity, now_ms
+        watch = None
+        if followed:
+            watch = self._watch(deployment, identity, headers, now_ms, child=True)
+        submission = self._special(
+            target,
+            deployment,
+            request,
+            headers,
+            deadline_ms - now_ms,
+            reply,
+            identity,
+            now_ms,
+            watch,
         )
         submission.begin(self._dataflow, now_ms, deadline_ms)
         return submission
 
-    def _submission(
+    def _watch(
+        self,
+        deployment: Deployment,
+        identity: str,
+        headers: Headers,
+        now_ms: float,
+        *,
+        child: bool = False,
+    ) -> Watch | None:
+        """Who follows a request, if anybody does."""
+        plan = deployment.plan
+        if plan.followed is None:
+            return None
+        seen = RequestSeen(
+            identity, plan.name, plan.version, plan.single_model, child, headers, now_ms
+        )
+        return watch_of(self._followers, seen)
+
+    def _special(
         self,
         target: ServedTarget,
         deployment: Deployment,
@@ -192,15 +250,22 @@ class Admission:
         reply: Reply,
         identity: str,
         now_ms: float,
+        watch: Watch | None,
     ) -> Submission:
-        """A request to be begun, recorded where the pipeline says so."""
-        plan = deployment.plan
-        if plan.emits and plan.record != "none":
+        """A request to a pipeline that is not plain: recorded where it says so, and followed."""
+        if deployment.plan.record != "none":
             return self._recorded(
-                target, deployment, request, headers, limit_ms, reply, identity, now_ms
+                target, deployment, request, headers, limit_ms, reply, identity, now_ms, watch
             )
-        kind = FollowedSubmission if plan.emits else Submission
-        return kind(self, target, deployment, request, headers, limit_ms, reply, identity)
+        kind: type[Submission]
+        if watch is None:
+            kind = TappedSubmission if deployment.taps else Submission
+        else:
+            kind = TappedFollowedSubmission if deployment.taps else FollowedSubmission
+        submission = kind(self, target, deployment, request, headers, limit_ms, reply, identity)
+        if watch is not None and isinstance(submission, FollowedSubmission):
+            Course(submission, watch)
+        return submission
 
     def _recorded(
         self,
@@ -212,10 +277,16 @@ class Admission:
         reply: Reply | None,
         identity: str,
         now_ms: float,
+        watch: Watch | None,
     ) -> RecordedSubmission:
-        """A request to be begun of which is remembered what its pipeline says."""
-        kind = FollowedRecordedSubmission if deployment.taps else RecordedSubmission
-        return kind(
+        kind: type[RecordedSubmission]
+        if watch is None:
+            kind = TappedRecordedSubmission if deployment.taps else RecordedSubmission
+        elif deployment.taps:
+            kind = TappedFollowedRecordedSubmission
+        else:
+            kind = FollowedRecordedSubmission
+        submission = kind(
             self,
             self._journal,
             target,
@@ -227,6 +298,9 @@ class Admission:
             identity,
             now_ms,
         )
+        if watch is not None and isinstance(submission, FollowedRecordedSubmission):
+            Course(submission, watch)
+        return submission
 
     def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
         """Keep a failure that no caller is told of, with its request."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.gateway import (
     Gateway,
     IndexEntry,
@@ -20,8 +22,8 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.child import ChildPipeline
-from penstock.core.pipeline_gateway.following import Following
 from penstock.core.pipeline_gateway.routes import Routes
+from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
 from penstock.core.signature import Signature
@@ -54,9 +56,13 @@ class PipelineGateway(Gateway):
         )
         self._routes = Routes()
         self._server = server
-        self._following = Following(self._put_pipeline, self._routes)
+        self._tapping = Tapping(self._put_pipeline, self._routes)
 
     # What the control plane says
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide which requests to follow, of plans that can be followed."""
+        self._admission.follow_with(followers)
 
     def open_intake(self) -> None:
         """Everything asked for at start-up has been taken in: begin to serve."""
@@ -76,20 +82,20 @@ class PipelineGateway(Gateway):
 
     def set_pipeline(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a pipeline; requests under way finish on the version that they began with."""
-        self._following.serve(plan, signature)
+        self._tapping.serve(plan, signature)
 
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
         if kind == "pipeline":
-            self._following.withdraw(name)
+            self._tapping.withdraw(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, reason)
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
         self._routes.remove(kind, name)
         if kind == "pipeline":
-            self._following.remove(name)
+            self._tapping.remove(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
 
     async def drained(self, kind: TargetKind, name: str, version: int) -> None:
@@ -97,10 +103,10 @@ class PipelineGateway(Gateway):
         await self._routes.drained(kind, name, version)
 
     def follow(self, tap: Tap) -> None:
-        self._following.follow(tap)
+        self._tapping.follow(tap)
 
     def unfollow(self, tap: Tap) -> None:
-        self._following.unfollow(tap)
+        self._tapping.unfollow(tap)
 
     def _put_pipeline(self, plan: Plan, signature: Signature | None, taps: tuple[Tap, ...]) -> None:
         self._put("pipeline", plan, signature, taps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from penstock.core.errors import InvalidRequestError
@@ -46,13 +47,14 @@ def compile_pipeline(
     joins: JoinFactories,
     *,
     record: Recording,
-    followed: frozenset[Port] = frozenset(),
+    followed: bool = False,
+    tapped: frozenset[Port] = frozenset(),
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports are kept and hence emit what they hold; those that are ``followed``
-    do so as well. Raises PlanError with every problem of the
-    joins (unknown names, options that a strategy refuses).
+    ``record`` says which ports are kept and hence emit what they hold; those that are ``tapped``
+    do so as well. ``followed`` says whether requests may be followed. Raises PlanError with every
+    problem of the joins (unknown names, options that a strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
@@ -67,7 +69,7 @@ def compile_pipeline(
     seats = loops.seats()
     feeds = feeds_of(seats, name)
     kept = _kept(spec.steps, record)
-    emitting = kept | followed
+    emitting = kept | tapped
     steps = tuple(
         _step_plan(step, seats[i], joined[i], feeds, loops, emitting)
         for i, step in enumerate(spec.steps)
@@ -85,7 +87,7 @@ def compile_pipeline(
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
     width = len(consumers)
-    return Plan(
+    plan = Plan(
         name=name,
         version=version,
         steps=steps,
@@ -97,10 +99,10 @@ def compile_pipeline(
         keeps_output=OUTPUTS in emitting,
         emits=bool(emitting),
         record=record,
-        followed=followed - kept,
+        tapped=tapped - kept,
         pipeline=pipeline,
         variant=lambda ports: compile_pipeline(
-            pipeline, version, joins, record=record, followed=ports
+            pipeline, version, joins, record=record, followed=followed, tapped=ports
         ),
         loops=loops.plans(consumers, spec.max_step_revisits + 1),
         crossings=loops.crossings,
@@ -112,6 +114,9 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
     )
+    if not followed:
+        return plan
+    return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
 
 
 def _kept(steps: Iterable[Step], record: Recording) -> frozenset[Port]:

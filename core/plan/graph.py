@@ -228,10 +228,10 @@ class Plan:
     keeps_input: bool
     keeps_output: bool
     emits: bool = False
-    """Whether any port emits what it holds: they are kept, or followed."""
+    """Whether any port emits what it holds: it is kept, or has a tap."""
     record: Recording = "none"
-    followed: frozenset[Port] = frozenset()
-    """The ports that emit what they hold only because somebody follows them."""
+    tapped: frozenset[Port] = frozenset()
+    """The ports that emit what they hold only because of a tap."""
     pipeline: Pipeline | None = None
     """The manifest that this was made of; None for a model that is called on its own."""
     variant: Callable[[frozenset[Port]], Plan] | None = None
@@ -244,3 +244,6 @@ class Plan:
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
+    followed: Plan | None = None
+    """The same once more, with every port emitted: for requests that somebody follows. None where
+    nobody does."""

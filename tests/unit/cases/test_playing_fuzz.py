@@ -37,10 +37,10 @@ DELETED = object()
 def paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Every place in a document."""
     found = [path] if path else []
-    inner = value.items() if isinstance(value, dict) else ()
+    items = list(value.items()) if isinstance(value, dict) else []
     if isinstance(value, list):
-        inner = enumerate(value)
-    for key, each in inner:
+        items = list(enumerate(value))
+    for key, each in items:
         found += paths(each, (*path, key))
     return found
 

@@ -14,7 +14,7 @@ from penstock.core.errors import InvalidRequestError, NotFoundError, OverloadedE
 from penstock.core.journal.desk import Tapped
 from penstock.core.journal.tap import Tap, TapRecord, Wanted, wanted
 from penstock.core.pipeline_gateway import GatewayLimits
-from penstock.core.pipeline_gateway.following import MOST_TAPS
+from penstock.core.pipeline_gateway.tapping import MOST_TAPS
 from penstock.core.records import Absent, Failed, Port
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor

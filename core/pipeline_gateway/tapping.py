@@ -27,7 +27,7 @@ class _Served(NamedTuple):
     signature: Signature | None
 
 
-class Following:
+class Tapping:
     """The taps on the pipelines of a process.
 
     A plan says at compile time which ports emit, so that nobody else pays for those who look. While
