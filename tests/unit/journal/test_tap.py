@@ -18,6 +18,7 @@ from penstock.core.pipeline_gateway.tapping import MOST_TAPS
 from penstock.core.records import Absent, Failed, Port
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
+from unit.gateway.test_followed import Everybody
 
 OUT = Port(None, "outputs")
 CHAIN = {"steps": [{"name": "a"}, {"name": "b", "inputs": ["a"]}], "output": {"steps": ["b"]}}
@@ -233,6 +234,38 @@ def test_what_is_only_followed_is_not_remembered() -> None:
         assert caller.ticket is not None
         story = at.desk.story(caller.ticket.identity)
         assert (story.outcome, story.attempts, len(story.records)) == ("ok", [], 2)
+        reading.cancel()
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize("kept", ["none", "boundary", "all"])
+def test_requests_that_are_followed_otherwise_come_by_as_well(kept: Any) -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        everybody = Everybody()
+        at.follow_with(everybody)
+        at.model("a", [Act("fails", 1.0), Act("now")])
+        steps = [{"name": "a", "retries": 1}, {"name": "b", "inputs": ["a"]}]
+        at.pipeline("p", {"steps": steps, "output": {"steps": ["b"]}}, record=kept)
+        told: list[Tapped] = []
+        reading = follow(at, "p.step.a.inputs", told)
+        await asyncio.sleep(0)
+        caller = Caller(at)
+        caller.send("p")
+        await at.gateway.drain()
+        await asyncio.sleep(0)
+        assert [each.kind for each in told] == ["open", "record"]
+        assert [note[0] for note in everybody.notes] == [
+            "called", "retried", "ended", "called", "ended", "answered", "closed",
+        ]  # fmt: skip
+        if kept != "none":
+            assert caller.ticket is not None
+            story = at.desk.story(caller.ticket.identity)
+            ports = [str(each.port) for each in story.records]
+            inner = ["a.inputs", "a.outputs", "b.inputs", "b.outputs"] if kept == "all" else []
+            assert ports == ["inputs", *inner, "outputs"]
+            assert len(story.attempts) == (kept == "all")
         reading.cancel()
 
     in_virtual_time(main)
