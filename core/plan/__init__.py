@@ -11,6 +11,7 @@ from penstock.core.plan.graph import (
     Part,
     Plan,
     ReaderRound,
+    Recording,
     StepPlan,
     Turning,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Part",
     "Plan",
     "ReaderRound",
+    "Recording",
     "StepPlan",
     "Turning",
 ]
