@@ -11,6 +11,7 @@ from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 
 if TYPE_CHECKING:
+    # What the desk tells of stands on the contracts itself.
     from penstock.core.journal import InquiryDesk
 
 Page: TypeAlias = Callable[[], tuple[str, bytes]]

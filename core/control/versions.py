@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests.externals import external_sources, missing_step, refusal_of
-from penstock.core.plan import Plan
-from penstock.core.plan.compiler import Recording, compile_pipeline
+from penstock.core.plan import Plan, Recording
+from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.port_types import (
     PipelineTypes,
     TypesOf,

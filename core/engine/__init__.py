@@ -9,6 +9,7 @@ from penstock.core.engine.effects import (
     Effect,
     Effects,
     Emit,
+    Retried,
 )
 from penstock.core.engine.engine import Engine
 from penstock.core.engine.passage import ExternalPassage, Passage, Tally
@@ -25,5 +26,6 @@ __all__ = [
     "Engine",
     "ExternalPassage",
     "Passage",
+    "Retried",
     "Tally",
 ]

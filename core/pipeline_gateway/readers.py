@@ -9,6 +9,7 @@ from penstock.core.engine import Effects, Emit
 from penstock.core.journal import Journal
 from penstock.core.pipeline_gateway.external import ExternalSubmission
 from penstock.core.pipeline_gateway.matching import Arrival, ByIdentity, ByKey, Matching
+from penstock.core.pipeline_gateway.tapped import TappedExternalSubmission
 from penstock.core.plan import ExternalPort
 from penstock.core.records import Body, Failed
 
@@ -117,7 +118,8 @@ class Readers:
         deployment = None if target is None else target.deployment
         if target is None or deployment is None or arrival.port not in deployment.plan.external:
             return None
-        submission = ExternalSubmission(
+        kind = TappedExternalSubmission if deployment.taps else ExternalSubmission
+        submission = kind(
             reader,
             self._admission,
             self._journal,

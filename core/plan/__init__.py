@@ -13,6 +13,7 @@ from penstock.core.plan.graph import (
     Part,
     Plan,
     ReaderRound,
+    Recording,
     StepPlan,
     Turning,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "Part",
     "Plan",
     "ReaderRound",
+    "Recording",
     "StepPlan",
     "Turning",
 ]

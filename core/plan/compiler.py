@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.loops import loops_of
 from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
-from penstock.core.plan.graph import PIPELINE_SUFFIX, Consumer, Entrance, Feed, Plan, StepPlan
+from penstock.core.plan.graph import (
+    PIPELINE_SUFFIX,
+    Consumer,
+    Entrance,
+    Feed,
+    Plan,
+    Recording,
+    StepPlan,
+)
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
-from penstock.core.records import Absent, Port
+from penstock.core.records import Absent, Port, PortSide
 from penstock.core.references import Source, parse_external, parse_source
 from penstock.core.resources import Output, Pipeline, PipelineInput, Step
 
-Recording: TypeAlias = Literal["boundary", "all", "none"]
-"""Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
+INPUTS: Final = Port(None, "inputs")
+OUTPUTS: Final = Port(None, "outputs")
 
 
 class PlanError(InvalidRequestError):
@@ -46,12 +54,14 @@ def compile_pipeline(
     record: Recording,
     read: frozenset[Port] = frozenset(),
     followed: bool = False,
+    tapped: frozenset[Port] = frozenset(),
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports emit what they hold, and those emit it that other pipelines
-    ``read``; ``followed`` whether requests may be followed. Raises PlanError with every problem of
-    the joins (unknown names, options that a strategy refuses).
+    ``record`` says which ports are kept and hence emit what they hold, beside those that other
+    pipelines ``read``; those that are ``tapped`` emit as well. ``followed`` says whether requests
+    may be followed. Raises PlanError with every problem of the joins (unknown names, options that a
+    strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
@@ -66,9 +76,10 @@ def compile_pipeline(
     loops = LoopCompiler(name, [step.name for step in spec.steps], joined, found)
     seats = loops.seats()
     feeds = feeds_of(seats, name)
-    kept = _Kept(record, read)
+    kept = _kept(spec.steps, record) | read
+    emitting = kept | tapped
     steps = tuple(
-        _step_plan(step, seats[i], joined[i], feeds, loops, kept)
+        _step_plan(step, seats[i], joined[i], feeds, loops, emitting)
         for i, step in enumerate(spec.steps)
     )
     output: Consumer | None = None
@@ -98,8 +109,15 @@ def compile_pipeline(
         places=len(seats) if entrance is None else len(seats) + 1,
         consumers=consumers,
         input_feeds=in_order(feeds, Port(None, "inputs")),
-        keeps_input=kept.boundary(Port(None, "inputs")),
-        keeps_output=kept.boundary(Port(None, "outputs")),
+        keeps_input=INPUTS in emitting,
+        keeps_output=OUTPUTS in emitting,
+        emits=bool(emitting),
+        record=record,
+        tapped=tapped - kept,
+        pipeline=pipeline,
+        variant=lambda ports: compile_pipeline(
+            pipeline, version, joins, record=record, read=read, followed=followed, tapped=ports
+        ),
         loops=loops.plans(consumers, spec.max_step_revisits + 1, entrance),
         entrance=entrance,
         read=read,
@@ -117,21 +135,6 @@ def compile_pipeline(
     return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
 
 
-class _Kept(NamedTuple):
-    """Which ports emit what they hold."""
-
-    record: Recording
-    read: frozenset[Port]
-
-    def boundary(self, port: Port) -> bool:
-        """Whether this one of the pipeline itself does."""
-        return self.record != "none" or port in self.read
-
-    def inner(self, port: Port) -> bool:
-        """Whether this one of a step does."""
-        return self.record == "all" or port in self.read
-
-
 def _entrance(joined: Joined, place: int, pipeline: str, *, by_key: bool) -> Entrance:
     seat = joined.seat(place)
     return Entrance(
@@ -147,13 +150,32 @@ def _entrance(joined: Joined, place: int, pipeline: str, *, by_key: bool) -> Ent
     )
 
 
+def _kept(steps: Iterable[Step], record: Recording) -> frozenset[Port]:
+    """The ports that ``record`` says are kept."""
+    if record == "none":
+        return frozenset()
+    if record == "boundary":
+        return frozenset({INPUTS, OUTPUTS})
+    sides: tuple[PortSide, ...] = ("inputs", "outputs")
+    return frozenset(Port(name, side) for name in _names(steps) for side in sides)
+
+
+def _names(steps: Iterable[Step]) -> list[str | None]:
+    """Whose ports there are: the pipeline's own, and the steps'."""
+    return [None, *(step.name for step in steps)]
+
+
 def _step_plan(
-    step: Step, seat: Seat, joined: Joined, feeds: Feeds, loops: LoopCompiler, kept: _Kept
+    step: Step,
+    seat: Seat,
+    joined: Joined,
+    feeds: Feeds,
+    loops: LoopCompiler,
+    emitting: frozenset[Port],
 ) -> StepPlan:
     inputs, outputs = Port(step.name, "inputs"), Port(step.name, "outputs")
     input_feeds = in_order(feeds, inputs)
-    keeps_inputs, keeps_outputs = kept.inner(inputs), kept.inner(outputs)
-    watched_inputs = keeps_inputs or loops.watches(inputs)
+    watched_inputs = inputs in emitting or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
     return StepPlan(
         index=seat.place,
@@ -170,10 +192,10 @@ def _step_plan(
         failure_is_absence=step.on_error == "absent",
         input_feeds=input_feeds,
         output_feeds=in_order(feeds, outputs),
-        keeps_inputs=keeps_inputs,
-        keeps_outputs=keeps_outputs,
+        keeps_inputs=inputs in emitting,
+        keeps_outputs=outputs in emitting,
         watched_inputs=watched_inputs,
-        watched_outputs=keeps_outputs or loops.watches(outputs),
+        watched_outputs=outputs in emitting or loops.watches(outputs),
         loop=loops.member(step.name),
         put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
         plain=not (input_feeds or clash or step.timeout_ms or watched_inputs),

@@ -23,7 +23,7 @@ from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan.compiler import Recording
+from penstock.core.plan import Recording
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins

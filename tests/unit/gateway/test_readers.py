@@ -22,7 +22,7 @@ from penstock.core.errors import (
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Story
 from penstock.core.pipeline_gateway import GatewayLimits
-from penstock.core.plan.compiler import Recording
+from penstock.core.plan import Recording
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.testing.scripts import tensor
 
