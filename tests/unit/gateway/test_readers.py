@@ -21,6 +21,7 @@ from penstock.core.errors import (
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Story
+from penstock.core.journal.tap import Tap, TapRecord, Wanted
 from penstock.core.pipeline_gateway import GatewayLimits
 from penstock.core.plan import Recording
 from penstock.core.records import Absent, Body, Failed, Tensors
@@ -709,5 +710,22 @@ def test_a_request_that_is_followed_is_read_all_the_same(reference: str) -> None
         kept = [str(each.port) for each in at.desk.story(identity).records]
         assert len(kept) == (2 if reference == "src" else 3)
         assert follower.steps.called == ["a"]
+
+    world(test)
+
+
+def test_a_reader_can_be_tapped() -> None:
+    async def test(at: World) -> None:
+        at.reads("r", "c", "src.step.a")
+        tap = Tap(Wanted("r", None))
+        at.gateway.follow(tap)
+        identity = await at.ask()
+        told = await tap.next()
+        assert isinstance(told, TapRecord)
+        assert (told.identity, told.pipeline, str(told.port)) == (identity, "r", "inputs")
+        assert at.answer(identity, "r") == ["c.y(a.y(x))"]
+        kept = [str(each.port) for each in at.story(identity, "r").records]
+        assert kept == ["inputs", "outputs"], "who looks has nothing kept"
+        at.gateway.unfollow(tap)
 
     world(test)
