@@ -12,7 +12,7 @@ from penstock.core.engine.effects import (
     Retried,
 )
 from penstock.core.engine.engine import Engine
-from penstock.core.engine.passage import Passage, Tally
+from penstock.core.engine.passage import ExternalPassage, Passage, Tally
 
 __all__ = [
     "Abandon",
@@ -24,6 +24,7 @@ __all__ = [
     "Effects",
     "Emit",
     "Engine",
+    "ExternalPassage",
     "Passage",
     "Retried",
     "Tally",

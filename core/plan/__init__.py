@@ -3,6 +3,8 @@
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
     Consumer,
+    Entrance,
+    ExternalPort,
     Feed,
     JoinPlan,
     LoopBlock,
@@ -19,6 +21,8 @@ from penstock.core.plan.graph import (
 __all__ = [
     "PIPELINE_SUFFIX",
     "Consumer",
+    "Entrance",
+    "ExternalPort",
     "Feed",
     "JoinPlan",
     "LoopBlock",
