@@ -85,6 +85,11 @@ class RestSection(Section):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8900
+    origins: tuple[str, ...] = Field(
+        default=(),
+        description="Addresses (https://console.example.org) whose web pages may change what is "
+        "served, beside this server's own where that is localhost or a number.",
+    )
 
 
 class GrpcSection(Section):

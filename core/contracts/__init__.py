@@ -3,7 +3,7 @@
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.explainer import Explainer
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
     Decision,
@@ -24,6 +24,7 @@ from penstock.core.contracts.model import (
     ServerAdapter,
 )
 from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.page import Page, PageContent
 from penstock.core.contracts.placement import (
     Filter,
     ModelDemand,
@@ -77,6 +78,7 @@ __all__ = [
     "Owner",
     "Ownership",
     "Page",
+    "PageContent",
     "PlacementSnapshot",
     "Reader",
     "RoutedRequest",

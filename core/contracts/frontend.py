@@ -5,14 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.page import Page
 from penstock.core.journal import InquiryDesk
-
-Page: TypeAlias = Callable[[], tuple[str, bytes]]
-"""Makes a page when it is asked for: content type and body."""
 
 
 def _count_nowhere(code: str) -> None:
