@@ -28,12 +28,10 @@ TURN: Final = 14.0
 
 
 class Room(NamedTuple):
-    """What a box has to hold at least: columns, and rows below its lines, of which some boxes have
-    none."""
+    """What a box has to hold at least: columns, and rows below its lines."""
 
     columns: int = 0
     rows: int = 0
-    without_rows: frozenset[int] = frozenset()
 
 
 class PlacedBox(NamedTuple):
@@ -114,8 +112,7 @@ class _Placing:
     def _height(self, node: Node) -> float:
         if node.box is None:
             return 0.0
-        rows = 0 if node.box in self._room.without_rows else self._room.rows
-        return (len(self._diagram.boxes[node.box]) + rows) * ROW + PADDING
+        return (len(self._diagram.boxes[node.box]) + self._room.rows) * ROW + PADDING
 
     def _box(self, node: Node) -> PlacedBox:
         key = id(node)

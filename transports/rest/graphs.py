@@ -47,7 +47,7 @@ class Graphs:
                 ("invalid-request", "not-found"),
                 (
                     _room_parameter("columns", "Characters that a box is wide.", MOST_COLUMNS),
-                    _room_parameter("rows", "Lines free at the end of a step's box.", MOST_ROWS),
+                    _room_parameter("rows", "Lines free at the end of a box.", MOST_ROWS),
                 ),
             )
         ]
@@ -66,8 +66,7 @@ def graph_document(resource: ResourceDocument, columns: int, rows: int) -> dict[
     manifest = {key: value for key, value in resource.items() if key != "status"}
     pipeline = Pipeline.model_validate(manifest)
     diagram = pipeline_diagram(pipeline)
-    ends = {0, len(pipeline.spec.steps) + 1}
-    layout = laid_out(diagram, Room(columns, rows, frozenset(ends)))
+    layout = laid_out(diagram, Room(columns, rows))
     return {
         "pipeline": pipeline.metadata.name,
         "version": resource["status"]["version"],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fakes.control import resource
 from harness.asgi import ask
 
+from penstock.core.render.layout import ROW
+
 from .conftest import RestRig
 
 PATH = "/v1/pipelines/flow/graph"
@@ -34,13 +36,13 @@ async def test_without_an_output_the_last_box_is_a_step(rig: RestRig) -> None:
     assert [box["kind"] for box in graph["boxes"]] == ["input", "step", "step"]
 
 
-async def test_steps_have_the_room_that_is_asked_for(rig: RestRig) -> None:
+async def test_boxes_have_the_room_that_is_asked_for(rig: RestRig) -> None:
     rig.control.put({**resource("Pipeline", "flow"), "spec": SPEC})
     tight = (await ask(rig.app, "GET", PATH)).json["boxes"]
     roomy = (await ask(rig.app, "GET", f"{PATH}?columns=40&rows=2")).json["boxes"]
     assert {box["width"] for box in roomy} == {320}
-    assert roomy[1]["height"] > tight[1]["height"]
-    assert roomy[3]["height"] == tight[3]["height"]
+    higher = [one["height"] - other["height"] for one, other in zip(roomy, tight, strict=True)]
+    assert higher == [2 * ROW] * 4
 
 
 async def test_what_is_refused(rig: RestRig) -> None:
