@@ -18,8 +18,10 @@ COLUMN: Final = 8.0
 """Width of a character, with some room: letters of a font at 13 pixels take up to 7.9."""
 ROW: Final = 19.0
 PADDING: Final = 9.0
-GAP: Final = 46.0
+GAP: Final = 56.0
 """Between two layers: the room in which lines bend."""
+STEM: Final = 14.0
+"""What a line goes straight before it bends, so that there is room for words beside it."""
 LANE: Final = 16.0
 """Between two ways back, beside the boxes."""
 CORNER: Final = 8.0
@@ -128,11 +130,11 @@ class _Placing:
                 yield self._line(line, target, arrivals[id(line), id(target)])
 
     def _line(self, line: Line, target: Node, end: float) -> PlacedLine:
-        """From under a box straight down to its layer's end, then in a bend to the next layer."""
+        """From under a box straight down past its layer's end, then in a bend to the next layer."""
         node = line.source
         start = self._start(line)
         top = self._tops[node.layer] + self._height(node)
-        bottom, arrival = self._bottoms[node.layer], self._tops[target.layer]
+        bottom, arrival = self._bottoms[node.layer] + STEM, self._tops[target.layer]
         middle = (bottom + arrival) / 2
         bend = f"C {start:g} {middle:g} {end:g} {middle:g} {end:g} {arrival:g}"
         return PlacedLine(

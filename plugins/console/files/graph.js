@@ -7,6 +7,9 @@ const ROW = 19;
 const COLUMN = 8;
 const MARGIN = 12;
 
+/** A picture that is too wide shrinks down to this, and then scrolls. */
+const SMALLEST = 0.85;
+
 /** The layout of a pipeline, with room for so many lines of figures in each box. */
 export function layoutOf(pipeline, rows = 2) {
   return get(path`/v1/pipelines/${pipeline}/graph`, { columns: "27", rows: String(rows) });
@@ -37,6 +40,7 @@ export class Graph {
       s("g", { "aria-hidden": "true" }, this.rates),
     );
     this.picture.addEventListener("keydown", (event) => this.#key(event));
+    this.picture.style.setProperty("--least", `${Math.round(width * SMALLEST)}px`);
     this.element = h("div", { class: "graph-frame" }, this.picture);
     this.#reach(0);
   }
@@ -65,6 +69,13 @@ export class Graph {
     });
   }
 
+  /** Scrolls a box into the middle of a picture that is wider than its frame. */
+  reveal(name) {
+    const box = this.layout.boxes.find((each) => nameOf(each) === name);
+    const scale = this.picture.clientWidth / (this.layout.width + 2 * MARGIN);
+    if (box) this.element.scrollLeft = (box.left + box.width / 2 + MARGIN) * scale + 16 - this.element.clientWidth / 2;
+  }
+
   #line(data) {
     const line = s("path", { class: `line ${data.kind}`, d: data.path });
     const flow = data.kind === "gate" ? null : s("path", { class: "flow", d: data.path });
@@ -80,7 +91,7 @@ export class Graph {
 
   #box(data, index) {
     const figures = Array.from({ length: this.rows }, (_, row) =>
-      s("text", { class: "figure", x: data.left + 2 * COLUMN, y: data.top + (data.lines.length + row + 1) * ROW + 2 }),
+      s("text", { class: "figure", x: data.left + 2 * COLUMN, y: data.top + (data.lines.length + row + 1) * ROW - 1 }),
     );
     const element = s(
       "g",
@@ -88,7 +99,7 @@ export class Graph {
       s("rect", { x: data.left, y: data.top, width: data.width, height: data.height, rx: 8 }),
       s("rect", { class: "stripe", x: data.left, y: data.top + 8, width: 4, height: data.height - 16 }),
       data.lines.map((line, row) =>
-        s("text", { class: line.tone, x: data.left + 2 * COLUMN, y: data.top + (row + 1) * ROW }, line.text),
+        s("text", { class: line.tone, x: data.left + 2 * COLUMN, y: data.top + (row + 1) * ROW - 2 }, line.text),
       ),
       figures,
     );
@@ -158,10 +169,16 @@ export class Graph {
   }
 }
 
-/** What the signs in a graph mean. */
-export function legend(...more) {
+/** What the signs in a graph mean, of those that are in it. */
+export function legend(graph) {
+  const used = new Set(graph.layout.lines.map((line) => line.kind));
   const sign = (kind) =>
     s("svg", { class: "graph sign", width: 28, height: 10, viewBox: "0 0 28 10", "aria-hidden": "true" }, s("path", { class: `line ${kind}`, d: "M 1 5 H 27" }));
   const entry = (kind, text) => h("li", {}, sign(kind), text);
-  return h("ul", { class: "legend" }, entry("line", "tensors"), entry("gate", "trigger: waits, reads nothing"), entry("back", "back, into the next round"), more);
+  const meanings = [
+    ["line", "tensors"],
+    ["gate", "trigger: the step waits for it, and reads nothing of it"],
+    ["back", "back to a turn, into the next round"],
+  ];
+  return h("ul", { class: "legend" }, meanings.filter(([kind]) => used.has(kind)).map(([kind, text]) => entry(kind, text)));
 }

@@ -71,7 +71,7 @@ export function modelView({ names: [name], signal }) {
     if (!figures) return;
     tiles.show("Calls", rate(figures.rate), { note: `${count(figures.called)} since the start` });
     tiles.show("Failed", count(figures.failedEver), { tone: figures.failedEver ? "bad" : null });
-    uses.show(figures.steps, (step) => `${step.in.kind} ${step.in.name} ${step.step}`);
+    uses.show(figures.steps.filter((step) => step.in.kind === "pipeline" || step.called), (step) => `${step.in.kind} ${step.in.name} ${step.step}`);
   }
 
   function showResource() {

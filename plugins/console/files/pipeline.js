@@ -28,7 +28,8 @@ export function pipelineView({ names: [name], query, signal, setQuery }) {
       const layout = await layoutOf(name);
       if (version !== wanted) return;
       graph = new Graph(layout, `Graph of pipeline ${name}`, { onChoose: choose });
-      frame.replaceChildren(graph.element, legend());
+      frame.replaceChildren(graph.element, legend(graph));
+      graph.reveal(chosen ?? "input");
       choose(chosen);
     } catch (error) {
       version = null;
@@ -78,7 +79,7 @@ export function pipelineView({ names: [name], query, signal, setQuery }) {
       }),
       why,
       tiles.element,
-      h("div", { class: "graph-and-panel" }, frame, panel),
+      h("div", { class: "graph-block" }, panel, frame),
       h("div", { class: "section-head" }, h("h2", {}, "Latest requests"), h("a", { href: `#/requests?pipeline=${encodeURIComponent(name)}` }, "All of them")),
       latest.element,
       h("h2", {}, "Status"),
@@ -155,7 +156,7 @@ function showPanel(panel, pipeline, graph, chosen, figures) {
   // A screen reader is told of the choice; counters that grow are not read out again and again.
   mark(panel, "aria-live", "off");
   const facts = panel.querySelector("dl");
-  facts.replaceChildren(...rows.flatMap(([term, value, tone]) => [h("dt", {}, term), h("dd", { "data-tone": tone ?? null }, value)]));
+  facts.replaceChildren(...rows.map(([term, value, tone]) => h("div", {}, h("dt", {}, term), h("dd", { "data-tone": tone ?? null }, value))));
 }
 
 function stepRows(step) {

@@ -13,7 +13,7 @@ export function pipelinesView({ signal }) {
   const rows = new KeyedList(body, pipelineRow);
   const list = table(
     "Pipelines",
-    ["pipeline", "status", "", { number: "requests" }, { number: "median" }, { number: "95 %" }, { number: "failed" }, { number: "under way" }],
+    ["pipeline", "status", "lately", { number: "requests" }, { number: "median" }, { number: "95 %" }, { number: "failed" }, { number: "under way" }],
     body,
   );
   const place = h("div", { class: "stack" });

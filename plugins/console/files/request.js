@@ -31,7 +31,7 @@ export function requestView({ names: [id], signal }) {
     );
     tiles.show("Took", duration(story.took_ms));
     tiles.show("Deadline", duration(story.deadline_ms));
-    tiles.show("Came in", moment(story.opened));
+    tiles.show("Came in", moment(story.opened), { long: true });
     tiles.show("At an end after", story.under_way ? "still at work" : duration(story.ended_ms));
     tiles.show("Records", plural(story.records.length, "port"));
     error.replaceChildren(...(story.error ? [failure({ ...story.error, message: story.error.error })] : []));

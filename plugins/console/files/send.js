@@ -38,7 +38,8 @@ export function sendView({ query, signal, setQuery }) {
     const group = (label, options) => options.length > 0 && h("optgroup", { label }, options.map(([value, name]) => h("option", { value }, name)));
     target.replaceChildren(...[group("Pipelines", pipelines), group("Models", models)].filter(Boolean));
     target.value = names.includes(now) ? now : names[0];
-    choose();
+    // Who is typing keeps what was typed while other resources come and go.
+    if (target.value !== asked) choose();
   }
 
   async function choose() {
@@ -67,13 +68,18 @@ export function sendView({ query, signal, setQuery }) {
     const base = kind === "pipeline" ? path`/v2/pipelines/${name}` : path`/v2/models/${`${name}.model`}`;
     mark(form, "aria-busy", "true");
     const began = performance.now();
+    let identity = null;
     try {
       const answer = await post(`${base}/${request.waits ? "infer" : "requests"}`, body);
       const took = performance.now() - began;
-      await showAnswer(result, answer, request.waits ? took : null);
+      showAnswer(result, answer.document, request.waits ? took : null);
+      identity = answer.headers.get("penstock-request");
     } catch (error) {
-      await showError(result, error);
+      showError(result, error);
+      identity = error.requestId;
     }
+    // Of a model that is called on its own no way is kept: it has no steps.
+    if (identity && kind === "pipeline") await showWay(result, identity, !request.waits);
     mark(form, "aria-busy", null);
     live.look();
   }
@@ -258,25 +264,21 @@ function exampleOf({ datatype, shape: lengths }) {
   return wanted.reduceRight((inner, length) => Array.from({ length }, () => inner), value);
 }
 
-async function showAnswer(place, { document, headers }, took) {
-  const id = headers.get("penstock-request") ?? document.id;
+function showAnswer(place, document, took) {
   const words = took === null ? "It was taken in, and is at work." : `Answered after ${duration(took)}, seen from here.`;
   place.replaceChildren(
     h("div", { class: "section-head" }, h("h2", {}, took === null ? "Taken in" : "Answer"), h("span", { class: "pill", "data-tone": took === null ? "busy" : "good" }, took === null ? "open" : "ok")),
     h("p", { class: "soft" }, words),
     document.outputs ? tensorList(document.outputs, "Tensors of the answer") : "",
   );
-  await showWay(place, id, took === null);
 }
 
-async function showError(place, error) {
+function showError(place, error) {
   place.replaceChildren(h("div", { class: "section-head" }, h("h2", {}, "Answer"), h("span", { class: "pill", "data-tone": "bad" }, error.code ?? "error")), failure(error));
-  if (error.requestId) await showWay(place, error.requestId, false);
 }
 
 /** The way of the request, where it was kept. */
 async function showWay(place, id, open) {
-  if (!id) return;
   place.append(h("p", {}, h("a", { href: `#/requests/${encodeURIComponent(id)}` }, "Request ", h("span", { class: "id" }, id))));
   if (open) return;
   try {

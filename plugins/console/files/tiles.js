@@ -13,10 +13,11 @@ export class Tiles {
     );
   }
 
-  show(name, value, { note = "", tone = null } = {}) {
+  show(name, value, { note = "", tone = null, long = false } = {}) {
     const tile = this.values.get(name);
     write(tile.value, value);
     write(tile.note, note);
     mark(tile.value, "data-tone", tone);
+    mark(tile.value, "data-long", long);
   }
 }

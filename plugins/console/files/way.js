@@ -96,8 +96,9 @@ export class Way {
       this.frame.replaceChildren(
         older ? h("p", { class: "notice warn" }, `The request ran on version ${this.story.version}; this is version ${layout.version}.`) : "",
         this.graph.element,
-        legend(),
+        legend(this.graph),
       );
+      this.graph.reveal("input");
     } catch (error) {
       this.frame.replaceChildren(failure(error));
     }
@@ -144,12 +145,12 @@ export class Way {
     }
     const { word, tone } = WORDS[visit.state];
     const reason = reasonOf(visit);
-    const after = visit.step && visit.outputs && visit.inputs ? duration(ending(visit) - beginning(visit)) : `after ${duration(ending(visit))}`;
+    const after = visit.state === "ran" ? duration(ending(visit) - beginning(visit)) : visit.end === "inputs" ? "" : `after ${duration(ending(visit))}`;
     const second = reason ? { text: cut(reason, box.width / 8 - 3), tone: "quiet" } : { text: namesOf(visit.outputs ?? visit.inputs, box.width / 8 - 3), tone: "quiet" };
     return {
       lines: [[{ text: word, tone }, { text: after, tone: "quiet" }], second],
       state: visit.state,
-      label: `${word}, ${after}${reason ? `, ${reason}` : ""}`,
+      label: [word, after, reason].filter(Boolean).join(", "),
     };
   }
 
@@ -196,10 +197,12 @@ export class Way {
   #record(side, record, told) {
     const more = Object.entries(record).filter(([name]) => !OF_RECORD.has(name));
     const words = [];
-    if (record.cause) words.push(record.cause);
+    if (record.cause && record.cause !== record.state) words.push(record.cause);
     if (record.code) words.push(record.code);
     if (record.step) words.push(`from step ${record.step}`);
     if (record.omitted_bytes) words.push(`${record.omitted_bytes} bytes were not kept`);
+    const news = words.length > 0 || more.length > 0 || (record.reason && record.reason !== told);
+    if (record.state === "absent" && !news) return null;
     const marker = record.state !== "value" && h("p", { class: "soft" }, [record.state, ...words].join(" · "), record.reason && record.reason !== told && `: ${record.reason}`);
     return h(
       "div",
@@ -229,7 +232,8 @@ export class Way {
 
 function times(visit) {
   const from = duration(beginning(visit));
-  return visit.inputs && visit.outputs ? `${from} + ${duration(ending(visit) - beginning(visit))}` : from;
+  const took = ending(visit) - beginning(visit);
+  return took > 0 ? `${from} + ${duration(took)}` : from;
 }
 
 function cut(text, length) {

@@ -26,6 +26,7 @@ export function count(value) {
 /** Milliseconds: 340 µs, 1.2 ms, 2.5 s; a dash where there is nothing. */
 export function duration(milliseconds) {
   if (milliseconds === null || milliseconds === undefined) return "–";
+  if (milliseconds === 0) return "0";
   if (milliseconds < 0.9995) return `${Math.round(milliseconds * 1000)} µs`;
   if (milliseconds < 99.5) return `${milliseconds.toFixed(milliseconds < 9.95 ? 1 : 0)} ms`;
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
@@ -38,7 +39,7 @@ export function percent(part, whole) {
   if (!whole) return "–";
   const share = (100 * part) / whole;
   if (share === 0 || share === 100) return `${share} %`;
-  return share < 0.1 ? "<0.1 %" : `${share < 10 ? share.toFixed(1) : Math.round(share)} %`;
+  return share < 0.1 ? "<0.1 %" : `${share < 9.95 ? share.toFixed(1).replace(/\.0$/, "") : Math.round(share)} %`;
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });

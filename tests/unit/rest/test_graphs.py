@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fakes.control import resource
 from harness.asgi import ask
-
 from penstock.core.render.layout import ROW
 
 from .conftest import RestRig
