@@ -180,5 +180,6 @@ export function legend(graph) {
     ["gate", "trigger: the step waits for it, and reads nothing of it"],
     ["back", "back to a turn, into the next round"],
   ];
+  if (used.size < 2) return "";
   return h("ul", { class: "legend" }, meanings.filter(([kind]) => used.has(kind)).map(([kind, text]) => entry(kind, text)));
 }

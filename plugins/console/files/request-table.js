@@ -21,7 +21,7 @@ export class RequestTable {
     this.signal = signal;
     const body = h("tbody");
     this.rows = new KeyedList(body, requestRow);
-    this.list = table("Requests", ["request", "pipeline", "came in", "outcome", "step", { number: "took" }], body);
+    this.list = table("Requests", ["outcome", "request", "pipeline", "came in", "step", { number: "took" }], body);
     this.element = h("div", { class: "stack", "data-busy": "yes" });
     this.timer = null;
     document.addEventListener("visibilitychange", () => this.read(), { signal });
@@ -78,10 +78,10 @@ function requestRow(request) {
   const element = h(
     "tr",
     {},
+    h("td", {}, outcome),
     h("th", { scope: "row" }, h("a", { href, class: "id" }, request.id)),
     h("td", {}, request.pipeline),
     h("td", {}, moment(request.opened)),
-    h("td", {}, outcome),
     step,
     took,
   );

@@ -2,13 +2,14 @@
 
 import { failure, h, mark, write } from "./elements.js";
 import { Graph, layoutOf, legend } from "./graph.js";
+import { waits } from "./joins.js";
 import { tensorList } from "./tensors.js";
 import { duration, json } from "./words.js";
 
 const OF_RECORD = new Set(["port", "round", "after_ms", "state", "tensors", "omitted_bytes", "reason", "cause", "code", "step"]);
 const OF_STORY = new Set([
   "id", "pipeline", "version", "asynchronous", "opened", "took_ms", "under_way", "outcome", "step", "x_request_id",
-  "deadline_ms", "ended_ms", "error", "records", "dead_letters",
+  "deadline_ms", "ended_ms", "error", "records", "dead_letters", "kept", "visits", "children", "same_x_request_id",
 ]);
 
 const WORDS = {
@@ -17,6 +18,7 @@ const WORDS = {
   skipped: { word: "skipped", tone: "warn" },
   failed: { word: "failed", tone: "bad" },
   running: { word: "at work", tone: "busy" },
+  waiting: { word: "waits", tone: "busy" },
   unknown: { word: "not kept", tone: "quiet" },
   given: { word: "came in", tone: "good" },
   answered: { word: "answered", tone: "good" },
@@ -34,10 +36,17 @@ function visitsOf(story) {
     visit[side] = record;
     visits.set(key, visit);
   }
+  for (const told of story.visits ?? []) {
+    const key = `${told.step ?? "outputs"} ${told.round}`;
+    // Who still waits has no record yet.
+    const visit = visits.get(key) ?? { step: told.step, end: told.step ? null : "outputs", round: told.round, inputs: null, outputs: null };
+    visits.set(key, { ...visit, told });
+  }
   return [...visits.values()].map((visit) => ({ ...visit, state: stateOf(visit, story) }));
 }
 
 function stateOf({ end, inputs, outputs }, story) {
+  if (!inputs && !outputs) return "waiting";
   if (inputs?.state === "failed" || outputs?.state === "failed") return "failed";
   if (end === "inputs") return "given";
   if (end === "outputs") return outputs.state === "absent" ? "skipped" : "answered";
@@ -49,8 +58,8 @@ function stateOf({ end, inputs, outputs }, story) {
 
 const reasonOf = ({ inputs, outputs }) => outputs?.reason ?? inputs?.reason ?? null;
 const nameOf = (visit) => visit.step ?? (visit.end === "inputs" ? "input" : "output");
-const beginning = ({ inputs, outputs }) => (inputs ?? outputs).after_ms;
-const ending = ({ inputs, outputs }) => (outputs ?? inputs).after_ms;
+const beginning = ({ inputs, outputs, told }) => (inputs ?? outputs)?.after_ms ?? told?.join?.opened_after_ms ?? 0;
+const ending = ({ inputs, outputs, ...visit }) => (outputs ?? inputs)?.after_ms ?? beginning({ ...visit });
 
 /** The graph and the list of visits of a story; a newer story of the same request may follow. */
 export class Way {
@@ -189,6 +198,8 @@ export class Way {
         h("span", { class: "number soft" }, times(visit)),
       ),
       reason && h("p", { class: "why" }, reason),
+      visit.told && waits(visit.told),
+      visit.told?.children?.length > 0 && h("p", {}, "Its requests: ", visit.told.children.map((id) => [requestLink(id), " "])),
       visit.inputs && this.#record("in", visit.inputs, reason),
       visit.outputs && this.#record("out", visit.outputs, reason),
     );
@@ -221,9 +232,11 @@ export class Way {
 
   #showExtra() {
     const letters = this.story.dead_letters.map((letter) => h("li", {}, `${letter.code}${letter.step ? ` in step ${letter.step}` : ""}: ${letter.reason}`));
+    const same = this.story.same_x_request_id ?? [];
     const more = Object.entries(this.story).filter(([name]) => !OF_STORY.has(name));
     return [
       letters.length && h("section", {}, h("h2", {}, "What nobody was told of"), h("ul", {}, letters)),
+      same.length && h("section", {}, h("h2", {}, "Others with the same x-request-id"), h("ul", {}, same.map((id) => h("li", {}, requestLink(id))))),
       more.length && h("section", {}, h("h2", {}, "More"), facts(more)),
       h("details", {}, h("summary", {}, "As JSON"), h("pre", { tabindex: "0", "aria-label": "The request as JSON" }, JSON.stringify(this.story, (_, value) => (typeof value === "bigint" ? String(value) : value), 2))),
     ].filter(Boolean);
@@ -242,6 +255,10 @@ function cut(text, length) {
 
 function namesOf(record, length) {
   return cut((record?.tensors ?? []).map((tensor) => tensor.name).join(", "), length);
+}
+
+function requestLink(id) {
+  return h("a", { href: `#/requests/${encodeURIComponent(id)}`, class: "id" }, id);
 }
 
 /** Fields that this page knows nothing of, as they came. */

@@ -9,7 +9,7 @@ import urllib.request
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from harness.browser import Visit
 
@@ -182,6 +182,37 @@ def test_a_request_has_an_address_of_its_own(visit: Visitor, server: str) -> Non
     expect(page.locator(".visit h3")).to_have_text(["input", "keep", "logarithm", "output"])
     expect(page.locator(".visit").nth(2)).to_contain_text("FP64 [1]")
     expect(page.locator('.box[data-state="ran"]')).to_have_count(2)
+
+
+def test_why_a_join_waited_is_shown_and_so_is_what_the_page_does_not_know(
+    visit: Visitor, server: str
+) -> None:
+    identity = infer(server, "logs", 1.0)
+    seen = visit()
+
+    def tell_more(route: Route) -> None:
+        story = route.fetch().json()
+        value = {"source": "keep.outputs.x", "state": "value", "after_ms": 1.5}
+        late = {"source": "logs.inputs.x", "state": "open", "after_ms": 9}
+        sources = [{**each, "round": 0, "reason": None} for each in (value, late)]
+        join = {
+            "strategy": "outer",
+            "opened_after_ms": 0.5,
+            "decided_after_ms": 5.0,
+            "waited_ms": 4.5,
+            "ended_by": "window",
+            "sources": sources,
+        }
+        waited = {"step": "logarithm", "round": 0, "state": "value", "join": join, "triggers": None}
+        route.fulfill(json={**story, "visits": [waited], "weather": "fine"})
+
+    seen.page.route("**/v1/requests/*", tell_more)
+    seen.go(f"/requests/{identity}")
+    waits = seen.page.locator(".visit", has_text="logarithm").locator(".waits")
+    expect(waits).to_contain_text("inputs joined by outer, waited 4.5 ms, ended by its window")
+    expect(waits.locator("li")).to_have_count(2)
+    expect(waits).to_contain_text("only after 9.0 ms")
+    expect(seen.page.locator("section", has_text="More")).to_contain_text("fine")
 
 
 def test_rounds_of_a_loop_can_be_looked_at_one_by_one(visit: Visitor, server: str) -> None:
