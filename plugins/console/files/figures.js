@@ -114,6 +114,15 @@ export class Readings {
     return between(now, first.byName.get(keyOf(now)), seconds);
   }
 
+  /** Requests that were refused before they reached a pipeline; null while nothing is known. */
+  refused() {
+    const last = this.readings.at(-1);
+    if (!last) return null;
+    const first = this.readings[0];
+    const seconds = (last.now - first.now) / 1000;
+    return { rate: seconds ? total(grown(last.refused, first.refused)) / seconds : 0, ever: total(last.refused) };
+  }
+
   /** The rates of a pipeline over the last readings, the latest at the end. */
   history(kind, name) {
     return this.rates.get(`${kind} ${name}`) ?? [];

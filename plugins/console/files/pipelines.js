@@ -8,7 +8,7 @@ import { Tiles } from "./tiles.js";
 import { count, duration, percent, rate } from "./words.js";
 
 export function pipelinesView({ signal }) {
-  const tiles = new Tiles("The process", ["Requests", "Failed", "Under way", "Models ready"]);
+  const tiles = new Tiles("The process", ["Requests", "Failed", "Refused", "Under way", "Models ready"]);
   const body = h("tbody");
   const rows = new KeyedList(body, pipelineRow);
   const list = table(
@@ -49,6 +49,10 @@ function showProcess(tiles) {
     note: `${count(failed)} since the start`,
     tone: sum("failed") ? "bad" : null,
   });
+  const refused = live.readings.refused();
+  if (refused) {
+    tiles.show("Refused", rate(refused.rate), { note: `${count(refused.ever)} since the start`, tone: refused.rate ? "bad" : null });
+  }
   tiles.show("Under way", count(sum("in_flight")));
   tiles.show("Models ready", `${ready} of ${models.length}`, { tone: ready < models.length ? "bad" : null });
 }

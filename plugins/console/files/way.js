@@ -1,6 +1,6 @@
 // A request's way through its pipeline: which steps ran, were skipped or failed, when, and on what.
 
-import { failure, h, mark, write } from "./elements.js";
+import { failure, h, mark } from "./elements.js";
 import { Graph, layoutOf, legend } from "./graph.js";
 import { waits } from "./joins.js";
 import { tensorList } from "./tensors.js";

@@ -83,6 +83,14 @@ def test_the_graph_shows_what_happens(visit: Visitor, server: str) -> None:
     expect(failed).to_contain_text("%")
 
 
+def test_what_reached_no_pipeline_is_counted_as_refused(visit: Visitor, server: str) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{server}/v2/models/nobody/infer", b"{}", timeout=30)
+    refused.value.close()
+    tile = visit("/pipelines").page.locator(".tile", has_text="Refused")
+    expect(tile).to_contain_text("1 since the start")
+
+
 def test_resources_come_and_go_while_one_looks(visit: Visitor, server: str) -> None:
     seen = visit("/pipelines")
     rows = seen.page.locator("tbody tr")
