@@ -190,12 +190,12 @@ class TensorFields {
     const id = `tensor-${(fields += 1)}`;
     this.free = free;
     this.input = input;
-    const example = JSON.stringify(exampleOf(input));
+    const example = free ? "" : JSON.stringify(exampleOf(input));
     this.name = h("input", { id: `${id}-name`, value: input.name, autocomplete: "off", spellcheck: "false" });
     this.datatype = h("select", { id: `${id}-datatype` }, DATATYPES.map((each) => h("option", { value: each }, each)));
     this.datatype.value = input.datatype || "FP32";
     this.shape = h("input", { id: `${id}-shape`, autocomplete: "off", placeholder: "from the values", "aria-describedby": `${id}-hint` });
-    this.data = h("textarea", { id: `${id}-data`, rows: String(Math.min(8, Math.ceil(example.length / 90) + 1)), spellcheck: "false", class: "mono" });
+    this.data = h("textarea", { id: `${id}-data`, rows: String(Math.min(8, Math.ceil(example.length / 90) + 1)), spellcheck: "false", class: "mono", placeholder: "[[1, 2, 3]]" });
     this.data.value = example;
     const field = (control, label, grow = false) => h("label", { class: grow ? "field grow" : "field", for: control.id }, label, control);
     this.element = h(
