@@ -12,7 +12,7 @@ from penstock.core.cli.known_signatures import KnownSignatures
 from penstock.core.cli.outcome_tables import cells_of, headings_of, notes_of
 from penstock.core.cli.outcome_tables import document_of as document_of_outcomes
 from penstock.core.cli.output import Output, output_option
-from penstock.core.cli.pipeline_drawing import pipeline_diagram, pipeline_drawing
+from penstock.core.cli.pipeline_drawing import pipeline_drawing, typed_diagram
 from penstock.core.cli.type_listing import HEADINGS, document_of, rows_of
 from penstock.core.errors import InvalidRequestError
 from penstock.core.manifests import ManifestSet, read_manifests
@@ -167,7 +167,7 @@ def _write_svg(file: Path, read: ManifestSet, types: Mapping[str, PipelineTypes]
     from penstock.core.render.svg import Picture, svg_of
 
     pictures = [
-        Picture(f"pipeline {name}", pipeline_diagram(pipeline, types[name]))
+        Picture(f"pipeline {name}", typed_diagram(pipeline, types[name]))
         for name, pipeline in read.pipelines.items()
     ]
     try:

@@ -4,7 +4,7 @@ from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
     Decision,
@@ -25,6 +25,7 @@ from penstock.core.contracts.model import (
     ServerAdapter,
 )
 from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.page import Page, PageContent
 from penstock.core.contracts.placement import (
     Filter,
     ModelDemand,
@@ -80,6 +81,7 @@ __all__ = [
     "Owner",
     "Ownership",
     "Page",
+    "PageContent",
     "PlacementSnapshot",
     "Reader",
     "RequestSeen",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from penstock.core.contracts.follower import Follower
-from penstock.core.contracts.frontend import Page
+from penstock.core.contracts.page import Page
 
 if TYPE_CHECKING:
     # Counters know plans, and plans know the contract of joins.
@@ -27,7 +27,7 @@ class Observer(ABC):
     def pages(self) -> Mapping[str, Page]:
         """Pages for the REST front end by path, as ``/metrics``; asked for once, after the start.
 
-        A page is made on the event loop whenever somebody asks for it.
+        A path may have placeholders for one of its parts each, as ``/console/files/{file}``.
         """
         return {}
 

@@ -109,6 +109,7 @@ class RecordedSubmission(Submission):
             self._caller(result)
         elif isinstance(result, PenstockError) and self._is_to_bury(result):
             failed = self._failure or Failed(result.code, result.message, result.step)
+            self.deployment.tally.counters.dead_letters += 1
             self._admission.bury(self, failed, now_ms)
         if self._passage is None:
             self._end()  # its turn never came

@@ -16,8 +16,9 @@ from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
 from penstock.core.contracts.follower import Follower
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway, ServerMetadata
+from penstock.core.contracts.page import Page
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
 from penstock.core.dataflow import Dataflow

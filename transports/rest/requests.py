@@ -38,8 +38,8 @@ from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_res
 from penstock.transports.rest.inference import ERRORS, HEADERS, REQUEST, RESPONSE
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
+from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.queries import number
-from penstock.transports.rest.resources import refuse_web_pages
 from penstock.transports.rest.schemas import ref
 from penstock.transports.rest.tap import TapStreams
 
@@ -66,8 +66,9 @@ _LIMIT: Final = Parameter(
 class Requests:
     """Takes requests in, and tells of them."""
 
-    def __init__(self, service: InferenceService, desk: InquiryDesk) -> None:
+    def __init__(self, service: InferenceService, desk: InquiryDesk, origins: Origins) -> None:
         self._service = service
+        self._origins = origins
         self._desk = desk
         self._closing = asyncio.Event()
 
@@ -315,7 +316,7 @@ class Requests:
 
     async def send(self, request: Request) -> Response:
         """Send the request of a dead letter again."""
-        refuse_web_pages(request)
+        self._origins.check(request)
         identity = self._desk.send_again(_letter_number(request))
         return _at_work(self._desk.story(identity), None)
 

@@ -39,6 +39,7 @@ _DATA: Final = {
 
 _STRING_OR_NULL: Final = {"type": ["string", "null"]}
 _NUMBER_OR_NULL: Final = {"type": ["number", "null"]}
+_LENGTH: Final = {"type": "number", "minimum": 0}
 _SUMMARY: Final = {
     "id": _STRING,
     "pipeline": _STRING,
@@ -270,6 +271,36 @@ SCHEMAS: Final[dict[str, Schema]] = {
         may_be_sent_again={"type": "boolean"},
     ),
     "DeadLetters": _object(("dead_letters",), dead_letters=array_of("DeadLetter")),
+    "GraphBox": _object(
+        ("kind", "step", "lines", "left", "top", "width", "height"),
+        kind={"type": "string", "enum": ["input", "step", "output"]},
+        step=_STRING_OR_NULL,
+        lines={
+            "type": "array",
+            "items": _object(("text", "tone"), text=_STRING, tone=_STRING),
+        },
+        left=_LENGTH,
+        top=_LENGTH,
+        width=_LENGTH,
+        height=_LENGTH,
+    ),
+    "GraphLine": _object(
+        ("path", "source", "target", "tip", "kind"),
+        path={"type": "string", "description": "A path as SVG writes it."},
+        source={"type": "integer", "description": "The index of a box."},
+        target={"type": ["integer", "null"], "description": "Null where the line goes on."},
+        tip={"type": ["object", "null"], "description": "Where an arrow points down."},
+        kind={"type": "string", "enum": ["line", "gate", "back"]},
+    ),
+    "Graph": _object(
+        ("pipeline", "version", "width", "height", "boxes", "lines"),
+        pipeline=_STRING,
+        version=_COUNT,
+        width=_LENGTH,
+        height=_LENGTH,
+        boxes=array_of("GraphBox"),
+        lines=array_of("GraphLine"),
+    ),
     "Links": _object(
         ("name", "version", "links"),
         name=_STRING,

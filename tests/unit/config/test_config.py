@@ -204,3 +204,10 @@ def test_only_headers_that_may_travel_are_passed(file: Path) -> None:
     [problem] = problems_of(file, "defaults: {passedHeaders: [x-tenant, authorization]}\n")
     assert "defaults.passedHeaders[1]" in problem
     assert "only x-* headers travel with a request" in problem
+
+
+@pytest.mark.parametrize("origin", ["https://x.org/", "x.org", "*", "https://x.org/console"])
+def test_an_origin_is_an_address_without_a_path(file: Path, origin: str) -> None:
+    assert problems_of(file, f"rest: {{origins: ['{origin}']}}") == [
+        f"1:18: rest.origins[0]: must be an address as https://console.example.org, not '{origin}'"
+    ]

@@ -39,11 +39,11 @@ def observer(metrics: Metrics) -> PrometheusObserver:
 
 
 def read(observer: PrometheusObserver) -> Samples:
-    content_type, body = observer.pages()["/metrics"]()
-    assert content_type.startswith("text/plain")
+    page = observer.pages()["/metrics"]({})
+    assert page.media_type.startswith("text/plain")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(body.decode())
+        for family in text_string_to_metric_families(page.body.decode())
         for sample in family.samples
     }
 
@@ -170,7 +170,7 @@ def test_a_plug_in_s_words_cannot_break_the_page(
 
 
 def test_every_family_says_what_it_is(observer: PrometheusObserver) -> None:
-    _, body = observer.pages()["/metrics"]()
+    body = observer.pages()["/metrics"]({}).body
     for family in FAMILIES:
         kind = "gauge" if family.kind == "info" else family.kind
         assert f"# TYPE {family.sample_name} {kind}\n" in body.decode()
