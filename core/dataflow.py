@@ -165,9 +165,9 @@ class Dataflow:
         passenger: Passenger
         later = False
         for effect in out:  # grows while it is walked
-            if type(effect) is Call:
+            if isinstance(effect, Call):
                 plan = effect.plan
-                if effect.passage.visits[plan.place] is not effect:
+                if effect.passage.visits[plan.place] is not effect and not effect.alive():
                     continue  # given up since it was asked for
                 index = plan.index
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns

@@ -85,6 +85,9 @@ def _add_visit(tree: Tree, visit: _Visit, *, in_rounds: bool) -> None:
             title.append(
                 f"  called after {inputs['after_ms']:g} ms, took {took_ms:.3g} ms", "not bold dim"
             )
+            others = outputs.get("shared_by", 1) - 1
+            if others:
+                title.append(f", in one call with {others} more", "not bold cyan")
             branch = tree.add(title)
             branch.add(_port("in", inputs))
             branch.add(_port("out", outputs))

@@ -178,14 +178,14 @@ class PipelineReconciler:
         def signature(model: str) -> Signature | None:
             return changes[model] if model in changes else models.signature(model)
 
-        said = infer_types(serving.pipeline, signature).sentences
+        said = infer_types(serving.pipeline, signature, loaded=True).sentences
         if not said:
             return None
         wanted = place.wanted
         if wanted is not serving and all(
             model in changes or models.serves(model) for model in wanted.plan.models
         ):
-            said = infer_types(wanted.pipeline, signature).sentences
+            said = infer_types(wanted.pipeline, signature, loaded=True).sentences
             if not said:
                 return None
         return Breakage(name, "; ".join(said), frozenset(serving.plan.models), place.models())
@@ -251,7 +251,7 @@ class PipelineReconciler:
         outlook = self._outlook(version, models)
         if outlook is not None:
             return outlook, None
-        types = infer_types(version.pipeline, models.signature)
+        types = infer_types(version.pipeline, models.signature, loaded=True)
         if types.findings:
             at_work = not all(map(self._settled, version.plan.models))
             said = "; ".join(types.sentences)

@@ -9,6 +9,7 @@ from penstock.core.engine.effects import (
     Effect,
     Effects,
     Emit,
+    SharedCall,
 )
 from penstock.core.engine.engine import Engine
 from penstock.core.engine.passage import Passage, Tally
@@ -24,5 +25,6 @@ __all__ = [
     "Emit",
     "Engine",
     "Passage",
+    "SharedCall",
     "Tally",
 ]

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import cast
 
 from penstock.core.contracts.join import Run, Skip, Wait
+from penstock.core.engine.batches import Batches, Gathering
 from penstock.core.engine.effects import (
     Abandon,
     Answer,
@@ -19,13 +20,14 @@ from penstock.core.engine.effects import (
     DeadLetter,
     Effects,
     Emit,
+    SharedCall,
 )
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
 from penstock.core.plan import Consumer, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
@@ -42,10 +44,11 @@ class Engine:
     asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
     """
 
-    __slots__ = ("_loops", "_random", "next_timer_ms", "open_passages", "timers")
+    __slots__ = ("_batches", "_loops", "_random", "next_timer_ms", "open_passages", "timers")
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
+        self._batches = Batches(self)
         self._loops = LoopRunner(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
@@ -86,7 +89,7 @@ class Engine:
         passage = call.passage
         step = call.plan
         if passage.visits[step.place] is not call:
-            return False
+            return type(call) is SharedCall and self._batches.done(call, outcome, now_ms, out)
         body: Body
         if type(outcome) is Failed:
             if outcome.retriable and self._retry(call, now_ms):
@@ -103,6 +106,17 @@ class Engine:
             self._outputs_ended(passage, step, body, now_ms, flow, out)
         self._spread(passage, flow, now_ms, out)
         return True
+
+    def done_together(
+        self, call: Call, tensors: Tensors, shared_by: int, now_ms: float, out: Effects
+    ) -> None:
+        """A visit that shared its call with others has its part of the outcome."""
+        passage = call.passage
+        step = call.plan
+        flow: Flow = []
+        body = tensors or step.put_out_nothing
+        self._end_step(passage, step, body, now_ms, flow, out, shared_by)
+        self._spread(passage, flow, now_ms, out)
 
     def tick(self, now_ms: float, out: Effects) -> None:
         """The clock has reached ``now_ms``."""
@@ -243,9 +257,25 @@ class Engine:
             if consumer.may_clash and (clash := first_clash(tensors)) is not None:
                 self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
                 return
-            if consumer.timeout_ms is not None:
-                self._bound(call, consumer.timeout_ms, now_ms)
+            if not consumer.begins_plainly:
+                passage.visits[consumer.place] = call
+                self._begin(call, now_ms, out)
+                return
         passage.visits[consumer.place] = call
+        out.append(call)
+
+    def _begin(self, call: Call, now_ms: float, out: Effects) -> None:
+        """An attempt that does not begin plainly: with others, or with an end of its own."""
+        if call.plan.batch is not None:
+            self._batches.add(call, call.plan.batch, now_ms, out)
+        else:
+            self.call_now(call, now_ms, out)
+
+    def call_now(self, call: Call, now_ms: float, out: Effects) -> None:
+        """Make a call; what bounds an attempt counts from here."""
+        call.issued_ms = now_ms
+        if call.plan.timeout_ms is not None:
+            self._bound(call, call.plan.timeout_ms, now_ms)
         out.append(call)
 
     def _fail_by_clash(
@@ -324,13 +354,14 @@ class Engine:
         now_ms: float,
         flow: Flow,
         out: Effects,
+        shared_by: int = 1,
     ) -> None:
         passage.visits[step.place] = ENDED
         passage.left -= 1
         if step.output_feeds:
             flow.append((step.output_feeds, body))
         if step.watched_outputs:
-            self._outputs_ended(passage, step, body, now_ms, flow, out)
+            self._outputs_ended(passage, step, body, now_ms, flow, out, shared_by)
 
     def _inputs_ended(
         self,
@@ -355,11 +386,11 @@ class Engine:
         now_ms: float,
         flow: Flow,
         out: Effects,
+        shared_by: int = 1,
     ) -> None:
         if step.keeps_outputs:
-            out.append(
-                Emit(passage, Port(step.name, "outputs"), body, now_ms, passage.round_of(step))
-            )
+            port, number = Port(step.name, "outputs"), passage.round_of(step)
+            out.append(Emit(passage, port, body, now_ms, number, shared_by))
         if passage.closed:
             return  # nothing follows from it
         if step.loop is not None:
@@ -433,7 +464,10 @@ class Engine:
             if type(visit) is not Call:
                 self.end_unrun(passage, each, failed, now_ms, nowhere, out)
                 continue
-            out.append(Abandon(visit))
+            if each.batch is None:
+                out.append(Abandon(visit))
+            else:
+                self._batches.leave(visit, out)
             mine = Failed(code, reason, each.name)
             if not passage.cancelled:
                 if passage.tally is not None:
@@ -490,11 +524,9 @@ class Engine:
                 self._settle(gate, now_ms, flow, out)
                 self._spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
-                call = cast(Call, subject)
-                call.issued_ms = now_ms
-                if call.plan.timeout_ms is not None:
-                    self._bound(call, call.plan.timeout_ms, now_ms)
-                out.append(call)
+                self._begin(cast(Call, subject), now_ms, out)
+            elif action == GATHERED:
+                self._batches.close(cast(Gathering, subject), now_ms, out)
             elif action == OVERRUN:
                 overrun = cast(Overrun, subject)
                 self._end_all(
@@ -503,11 +535,17 @@ class Engine:
             else:
                 call = cast(Call, subject)
                 out.append(Abandon(call))
-                reason = (
-                    f"attempt {call.attempt} at step '{call.step}' took longer than "
-                    f"{call.plan.timeout_ms:g} ms"
-                )
-                self.done(call, Failed("deadline", reason, None, True), now_ms, out)
+                attempts = self._batches.left_of(call) if type(call) is SharedCall else [call]
+                for attempt in attempts:
+                    self.done(attempt, took_too_long(attempt), now_ms, out)
+
+
+def took_too_long(call: Call) -> Failed:
+    """The failure of an attempt whose own time is over."""
+    reason = (
+        f"attempt {call.attempt} at step '{call.step}' took longer than {call.plan.timeout_ms:g} ms"
+    )
+    return Failed("deadline", reason, None, True)
 
 
 def first_at_work(passage: Passage) -> str | None:

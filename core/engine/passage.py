@@ -28,6 +28,9 @@ NEVER: Final = float("inf")
 class Tally(Protocol):
     """Who counts what the engine decides without telling its driver."""
 
+    def count_batch(self, step: int, rows: int) -> None:
+        """A step with ``batch`` made a call of so many rows."""
+
     def count_dropped(self, step: int) -> None:
         """A second value reached a turn of a loop in one round."""
 

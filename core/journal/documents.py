@@ -71,12 +71,17 @@ def letter_document(letter: Letter) -> dict[str, Any]:
 
 
 def record_document(record: PortRecord, opened_ms: float) -> dict[str, Any]:
-    """How one port ended, and how long after the request came in."""
+    """How one port ended, and how long after the request came in.
+
+    ``shared_by`` is there where several visits had the call in common: how many.
+    """
     document: dict[str, Any] = {
         "port": str(record.port),
         "round": record.round,
         "after_ms": _rounded(record.at_ms - opened_ms),
     }
+    if record.shared_by > 1:
+        document["shared_by"] = record.shared_by
     body = record.body
     if isinstance(body, Failed):
         return {**document, "state": "failed", **_failure(body)}

@@ -56,14 +56,22 @@ class Journal:
         self._held += story.held
         self._keep_within()
 
-    def write(self, story: Story, port: Port, round_number: int, body: Body, now_ms: float) -> None:
+    def write(
+        self,
+        story: Story,
+        port: Port,
+        round_number: int,
+        body: Body,
+        now_ms: float,
+        shared_by: int = 1,
+    ) -> None:
         """A port has ended."""
         wanted = story.bytes_of(body)
         if wanted and not self._has_room(wanted):
             omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no bytes
-            record = PortRecord(port, round_number, now_ms, _signature(body), omitted)
+            record = PortRecord(port, round_number, now_ms, _signature(body), omitted, shared_by)
         else:
-            record = PortRecord(port, round_number, now_ms, body)
+            record = PortRecord(port, round_number, now_ms, body, shared_by=shared_by)
         before = story.held
         story.add(record)
         self._held += story.held - before

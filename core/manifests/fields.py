@@ -218,10 +218,11 @@ PIPELINE: Final = (
     _field("spec.steps[].inputsJoinType", "How its inputs are joined."),
     _field("spec.steps[].triggersJoinType", "How its triggers are joined."),
     _field("spec.steps[].joinWindowMs", "How long its joins wait; 0 is as if not written."),
-    _not_yet("spec.steps[].batch", "How its visits are run as one call.", "batching is", {}),
-    _within("spec.steps[].batch.size", "How many rows at most.", Outcome.NOT_YET),
-    _within(
-        "spec.steps[].batch.windowMs", "How long the first visit waits for others.", Outcome.NOT_YET
+    _field("spec.steps[].batch", "How its visits are run as one call; not at all without `size`."),
+    _field("spec.steps[].batch.size", "How many rows one call takes at most."),
+    _field(
+        "spec.steps[].batch.windowMs",
+        "How long the first visit waits for others, at most half of the shortest time left.",
     ),
     _idle(
         "spec.steps[].batch.rolling",

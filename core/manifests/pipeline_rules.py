@@ -81,6 +81,7 @@ class _PipelineRules:
     def _step(self, step: Step, at: KeyPath) -> None:
         if step.pipeline == self._name:
             self._find((*at, "pipeline"), "a pipeline cannot be a step of itself")
+        self._batch(step, (*at, "batch"))
         inputs = self._sources(step.inputs, (*at, "inputs"), self._parse_own)
         triggers = self._sources(step.triggers, (*at, "triggers"), self._parse_own)
         for _, source in (*inputs, *triggers):
@@ -92,6 +93,25 @@ class _PipelineRules:
         # Only inner is known to take every source; of others some may never meet.
         if step.inputs_join_type.name == "inner":
             self._clashes(inputs, renames, (*at, "inputs"))
+
+    def _batch(self, step: Step, at: KeyPath) -> None:
+        batch = step.batch
+        if batch is None:
+            return
+        if batch.size is None:
+            if "window_ms" in batch.model_fields_set:
+                self._find(
+                    (*at, "windowMs"),
+                    "windowMs without size batches nothing",
+                    "write with size how many rows one call takes at most",
+                )
+        elif step.pipeline is not None:
+            self._find(
+                at,
+                f"calls of a pipeline are not batched, and step '{step.name}' calls the pipeline "
+                f"'{step.pipeline}'",
+                "write batch at the steps of that pipeline",
+            )
 
     def _input(self, section: PipelineInput, at: KeyPath) -> None:
         inputs = self._sources(

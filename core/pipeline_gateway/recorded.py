@@ -55,7 +55,9 @@ class RecordedSubmission(Submission):
         journal.begin(self.story)
 
     def emitted(self, record: Emit) -> None:
-        self._journal.write(self.story, record.port, record.round, record.body, record.at_ms)
+        self._journal.write(
+            self.story, record.port, record.round, record.body, record.at_ms, record.shared_by
+        )
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         self.story.failures.append(failure)

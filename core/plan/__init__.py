@@ -2,6 +2,7 @@
 
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
+    BatchPlan,
     Consumer,
     Feed,
     JoinPlan,
@@ -17,6 +18,7 @@ from penstock.core.plan.graph import (
 
 __all__ = [
     "PIPELINE_SUFFIX",
+    "BatchPlan",
     "Consumer",
     "Feed",
     "JoinPlan",

@@ -9,13 +9,13 @@ from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.loops import loops_of
 from penstock.core.plan.feeds import Feeds, Seat, feeds_of, may_clash
-from penstock.core.plan.graph import PIPELINE_SUFFIX, Consumer, Feed, Plan, StepPlan
+from penstock.core.plan.graph import PIPELINE_SUFFIX, BatchPlan, Consumer, Feed, Plan, StepPlan
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_source
-from penstock.core.resources import Output, Pipeline, Step
+from penstock.core.resources import Batch, Output, Pipeline, Step
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
 """Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
@@ -100,6 +100,8 @@ def _step_plan(
     input_feeds = in_order(feeds, inputs)
     watched_inputs = keeps_all or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
+    batch = _batch_plan(step.batch)
+    begins_plainly = step.timeout_ms is None and batch is None
     return StepPlan(
         index=seat.place,
         place=seat.place,
@@ -112,6 +114,7 @@ def _step_plan(
         timeout_ms=step.timeout_ms,
         retries=step.retries,
         backoff_ms=step.retry_backoff_ms,
+        batch=batch,
         failure_is_absence=step.on_error == "absent",
         input_feeds=input_feeds,
         output_feeds=in_order(feeds, outputs),
@@ -121,8 +124,15 @@ def _step_plan(
         watched_outputs=keeps_all or loops.watches(outputs),
         loop=loops.member(step.name),
         put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
-        plain=not (input_feeds or clash or step.timeout_ms or watched_inputs),
+        begins_plainly=begins_plainly,
+        plain=begins_plainly and not (input_feeds or clash or watched_inputs),
     )
+
+
+def _batch_plan(batch: Batch | None) -> BatchPlan | None:
+    if batch is None or batch.size is None:
+        return None
+    return BatchPlan(batch.size, batch.window_ms)
 
 
 def in_order(feeds: Feeds, port: Port) -> tuple[Feed, ...]:

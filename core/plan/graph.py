@@ -115,6 +115,15 @@ class Member(NamedTuple):
     lone_readers: tuple[tuple[int, Part], ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BatchPlan:
+    """How visits of one step share calls: at most ``size`` rows in one, which the first visit
+    waits for at most ``window_ms``. One object for a step, whatever rounds it has."""
+
+    size: int
+    window_ms: float
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan(Consumer):
@@ -129,6 +138,7 @@ class StepPlan(Consumer):
     timeout_ms: float | None
     retries: int
     backoff_ms: float
+    batch: BatchPlan | None
     failure_is_absence: bool
     input_feeds: tuple[Feed, ...]
     output_feeds: tuple[Feed, ...]
@@ -138,9 +148,11 @@ class StepPlan(Consumer):
     watched_outputs: bool
     loop: Member | None
     put_out_nothing: Absent
+    begins_plainly: bool
+    """Whether an attempt has no end of its own, and waits for no other visit."""
     plain: bool
     """Whether there is nothing to do but to call: nobody reads its inputs, no names can clash, and
-    an attempt has no end of its own."""
+    an attempt begins plainly."""
 
 
 @final

@@ -32,6 +32,7 @@ def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
         timeout_ms=None,
         retries=0,
         backoff_ms=0.0,
+        batch=None,
         failure_is_absence=False,
         input_feeds=(),
         output_feeds=(Feed(1, (whole,), (), direct=True, whole=True),),
@@ -41,6 +42,7 @@ def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
         watched_outputs=False,
         loop=None,
         put_out_nothing=Absent(f"model '{name}' put out nothing", "left-out"),
+        begins_plainly=True,
         plain=True,
     )
     return Plan(

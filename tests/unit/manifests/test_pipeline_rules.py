@@ -31,6 +31,24 @@ REFUSED = {
             "and 63 are allowed"
         ],
     ),
+    "batch without size": (
+        "  steps: [{name: a, batch: {windowMs: 5}}]",
+        [
+            "4:38: spec.steps[0].batch.windowMs: windowMs without size batches nothing; "
+            "write with size how many rows one call takes at most"
+        ],
+    ),
+    "batch of no rows": (
+        "  steps: [{name: a, batch: {size: 0}}]",
+        ["4:35: spec.steps[0].batch.size: must be at least 1, got 0"],
+    ),
+    "batch of a pipeline": (
+        "  steps: [{name: a, pipeline: q, batch: {size: 8}}]",
+        [
+            "4:41: spec.steps[0].batch: calls of a pipeline are not batched, and step 'a' calls "
+            "the pipeline 'q'; write batch at the steps of that pipeline"
+        ],
+    ),
     "step name twice": (
         "  steps:\n  - {name: a}\n  - {name: a, inputs: [a]}",
         [
