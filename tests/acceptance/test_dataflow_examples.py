@@ -6,6 +6,7 @@ import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,7 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
         {"INPUT": ("FP32", [1], [9])},
         [("OUTPUT", [10])],
     ),
+    "batching": ("batched", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "chain of two models": ("mul10-add10", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "the same as a step, twice": ("nested", NUMBERS, [("OUTPUT", [210, 310, 410])]),
     "loop of a draft and its judge": (
@@ -139,6 +141,21 @@ def test_no_failure_went_untold(rest: str) -> None:
         outputs(rest, pipeline, tensors)
     with urllib.request.urlopen(f"{rest}/v1/deadletters") as response:
         assert json.load(response) == {"dead_letters": []}
+
+
+def test_requests_that_come_together_share_a_call(rest: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        numbers = [{"INPUT": ("FP32", [3], [i, i + 1, i + 2])} for i in range(8)]
+        answers = list(pool.map(lambda each: outputs(rest, "batched", each), numbers))
+    assert answers == [[("OUTPUT", [10 * i + 10, 10 * i + 20, 10 * i + 30])] for i in range(8)]
+    with urllib.request.urlopen(f"{rest}/v1/requests?pipeline=batched") as response:
+        found = json.load(response)["requests"]
+    shared = set()
+    for each in found:
+        with urllib.request.urlopen(f"{rest}/v1/requests/{each['id']}") as response:
+            records = json.load(response)["records"]
+        shared |= {record.get("shared_by", 1) for record in records}
+    assert max(shared) > 1
 
 
 def test_without_its_trigger_there_is_no_output(rest: str) -> None:

@@ -34,13 +34,13 @@ REFUSED = {
     "batch without size": (
         "  steps: [{name: a, batch: {windowMs: 5}}]",
         [
-            "4:38: spec.steps[0].batch.windowMs: windowMs without size batches nothing; "
+            "4:39: spec.steps[0].batch.windowMs: windowMs without size batches nothing; "
             "write with size how many rows one call takes at most"
         ],
     ),
     "batch of no rows": (
         "  steps: [{name: a, batch: {size: 0}}]",
-        ["4:35: spec.steps[0].batch.size: must be at least 1, got 0"],
+        ["4:35: spec.steps[0].batch.size: must be at least 1, not 0"],
     ),
     "batch of a pipeline": (
         "  steps: [{name: a, pipeline: q, batch: {size: 8}}]",
