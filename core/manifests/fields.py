@@ -251,11 +251,10 @@ PIPELINE: Final = (
     _field("spec.input.triggersJoinType", "How the external triggers are joined."),
     _field("spec.input.joinWindowMs", "How long those joins wait; 60,000 when left out."),
     _field("spec.input.tensorMap", "New names for tensors of external inputs."),
-    _not_yet(
+    _own(
         "spec.input.key",
-        "The header or input tensor that decides the partition.",
-        "state by key is",
-        seldon=False,
+        "Where each request has its key: a header, as `x-customer`, or a tensor of the input; the "
+        "request's identity when left out. The key decides the partition and which state is seen.",
     ),
     _not_yet(
         "spec.input.match",

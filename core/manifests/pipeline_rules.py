@@ -12,6 +12,7 @@ from penstock.core.manifests.source_list import SourceList
 from penstock.core.nearest import did_you_mean
 from penstock.core.problems import KeyPath
 from penstock.core.references import Source, parse_external, parse_source, parse_tensor_key
+from penstock.core.request_key import parse_request_key
 from penstock.core.resources import Output, Pipeline, PipelineInput, Step
 
 _Parse: TypeAlias = Callable[[str], Source]
@@ -121,6 +122,11 @@ class _PipelineRules:
         renames = self._tensor_map(section.tensor_map, inputs, (*at, "tensorMap"), external=True)
         if section.join_type.name == "inner":
             self._clashes(inputs, renames, (*at, "externalInputs"))
+        if section.key is not None:
+            try:
+                parse_request_key(section.key, pipeline=self._name)
+            except ValueError as error:
+                self._find((*at, "key"), str(error))
 
     def _output(self, section: Output, at: KeyPath) -> None:
         if not section.steps:

@@ -118,16 +118,18 @@ class Admission:
         if not self._open:
             return self._refuse(self._closed_error(), identity, reply)
         deployment = target.deployment
+        key = b""
         if not target.always_enters or request.outputs is not None:
-            refusal = target.refusal(request)
-            if refusal is not None:
+            try:
+                key = target.admit(request, headers)
+            except PenstockError as refusal:
                 return self._refuse(refusal, identity, reply)
         assert deployment is not None, "a target that is not ready refuses"
         waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
         if waits and len(self._waiting) >= self._limits.waiting:
             return self._refuse(self._overloaded(), identity, reply)
         submission = self._submission(
-            target, deployment, request, headers, limit_ms, reply, identity, now_ms
+            target, deployment, request, headers, limit_ms, reply, identity, key, now_ms
         )
         if waits:
             self._wait(submission)
@@ -139,9 +141,10 @@ class Admission:
         """Take in a request that nobody waits for; raises what refuses it."""
         if not self._open:
             raise self._counted(self._closed_error())
-        refusal = target.refusal(request, asynchronous=True)
-        if refusal is not None:
-            raise self._counted(refusal)
+        try:
+            key = target.admit(request, headers, asynchronous=True)
+        except PenstockError as refusal:
+            raise self._counted(refusal) from None
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
         waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
@@ -159,6 +162,7 @@ class Admission:
             limit_ms,
             None,
             self._identities.next(now_ms),
+            key,
             now_ms,
         )
         if waits:
@@ -180,8 +184,13 @@ class Admission:
         now_ms = self._clock.now_ms()
         deployment = target.deployment
         assert deployment is not None, "a pipeline that is not ready is not called"
+        try:
+            key = target.key_of(request, headers)
+        except PenstockError as refusal:
+            return self._refuse(refusal, identity, reply)
+        left_ms = deadline_ms - now_ms
         submission = self._submission(
-            target, deployment, request, headers, deadline_ms - now_ms, reply, identity, now_ms
+            target, deployment, request, headers, left_ms, reply, identity, key, now_ms
         )
         submission.begin(self._dataflow, now_ms, deadline_ms)
         return submission
@@ -195,11 +204,14 @@ class Admission:
         limit_ms: float,
         reply: Reply,
         identity: str,
+        key: bytes,
         now_ms: float,
     ) -> Submission:
         """A request to be begun, recorded where the pipeline says so."""
         if not deployment.plan.keeps_input:
-            return Submission(self, target, deployment, request, headers, limit_ms, reply, identity)
+            return Submission(
+                self, target, deployment, request, headers, limit_ms, reply, identity, key
+            )
         return RecordedSubmission(
             self,
             self._journal,
@@ -210,6 +222,7 @@ class Admission:
             limit_ms,
             reply,
             identity,
+            key,
             now_ms,
         )
 

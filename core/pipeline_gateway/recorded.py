@@ -34,10 +34,19 @@ class RecordedSubmission(Submission):
         timeout_ms: float,
         reply: Reply | None,
         identity: str,
+        key: bytes,
         now_ms: float,
     ) -> None:
         super().__init__(
-            admission, target, deployment, request, headers, timeout_ms, self._settle, identity
+            admission,
+            target,
+            deployment,
+            request,
+            headers,
+            timeout_ms,
+            self._settle,
+            identity,
+            key,
         )
         self._journal = journal
         self._caller = reply

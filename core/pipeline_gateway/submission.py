@@ -24,7 +24,7 @@ class Submission(Ticket):
     """A request and who waits for its answer: the ticket, and the passage's passenger.
 
     Before it enters its pipeline it may wait for its turn; ``waiting`` is then the timer that ends
-    the wait.
+    the wait. ``key`` is empty where the request's key is its identity.
     """
 
     __slots__ = (
@@ -33,6 +33,7 @@ class Submission(Ticket):
         "_identity",
         "_passage",
         "deployment",
+        "key",
         "reply",
         "request",
         "target",
@@ -50,6 +51,7 @@ class Submission(Ticket):
         timeout_ms: float,
         reply: Reply,
         identity: str,
+        key: bytes,
     ) -> None:
         self._admission = admission
         self._headers = headers
@@ -60,6 +62,7 @@ class Submission(Ticket):
         self.request = request
         self.timeout_ms = timeout_ms
         self.reply = reply
+        self.key = key
         self.waiting: asyncio.TimerHandle | None = None
 
     @property
@@ -81,6 +84,7 @@ class Submission(Ticket):
             self._headers,
             deployment.tally,
             self,
+            self.key,
         )
         dataflow.begin(passage, request.tensors)
 

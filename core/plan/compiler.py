@@ -15,6 +15,7 @@ from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_source
+from penstock.core.request_key import RequestKey, parse_request_key
 from penstock.core.resources import Batch, Output, Pipeline, Step
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
@@ -47,6 +48,7 @@ def compile_pipeline(
     joined = [_join_step(step, i, name, maker) for i, step in enumerate(spec.steps)]
     if spec.output is not None:
         joined.append(_join_output(spec.output, name, maker))
+    key = _key(pipeline)
     if maker.problems:
         raise PlanError(name, maker.problems)
     found = loops_of(pipeline) if spec.allow_cycles else []
@@ -90,7 +92,15 @@ def compile_pipeline(
         pipelines=tuple(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
+        key=key,
     )
+
+
+def _key(pipeline: Pipeline) -> RequestKey | None:
+    section = pipeline.spec.input
+    if section is None or section.key is None:
+        return None
+    return parse_request_key(section.key, pipeline=pipeline.metadata.name)
 
 
 def _step_plan(

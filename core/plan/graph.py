@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, final
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent, Port
+from penstock.core.request_key import RequestKey
 
 PIPELINE_SUFFIX: Final = ".pipeline"
 """What tells the name of a pipeline from that of a model, which has no dot."""
@@ -223,7 +224,8 @@ class Plan:
     these are ``width``. Behind them it has what rounds of loops need. ``crossings`` are the ports
     that count in every round of loops, with the numbers of these.
     ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
-    ``single_model`` marks the plan of a model that is called on its own.
+    ``single_model`` marks the plan of a model that is called on its own. ``key`` is where requests
+    have their key, None where that is their identity.
     """
 
     name: str
@@ -243,3 +245,4 @@ class Plan:
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
+    key: RequestKey | None = None

@@ -16,6 +16,13 @@ HEAD = "kind: Pipeline\nmetadata: {name: p}\nspec:\n"
 NO_NAME = "letters, digits, '-' and '_' are allowed, with a letter or digit at both ends"
 
 REFUSED = {
+    "key in a header that must not travel": (
+        "  input: {key: x-api-key}\n  steps: [{name: a}]",
+        [
+            "4:16: spec.input.key: the header 'x-api-key' cannot be passed on: only x-* headers "
+            "travel with a request, and never those that carry credentials"
+        ],
+    ),
     "no steps": (
         "  steps: []",
         ["4:10: spec.steps: a pipeline has at least one step"],
