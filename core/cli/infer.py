@@ -33,7 +33,7 @@ SHOWN: Final = 8
     help="An input: JSON (x=[1,2]:FP32) or a file (x=@x.npy). May be repeated.",
 )
 @click.option("--grpc/--rest", "over_grpc", default=False, help="Which protocol to use.")
-@click.option("--address", help="Where the server is [127.0.0.1:8900, or :8901 for gRPC].")
+@click.option("--server", help="Where the server is [127.0.0.1:8900, or :8901 with --grpc].")
 @click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="May be repeated.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
 @click.option(
@@ -45,7 +45,7 @@ def infer_command(
     data: str | None,
     tensors: tuple[str, ...],
     over_grpc: bool,
-    address: str | None,
+    server: str | None,
     headers: tuple[str, ...],
     timeout: float,
     save: Path | None,
@@ -57,7 +57,7 @@ def infer_command(
     request = inputs_of(data, tensors, sys.stdin.buffer)
     metadata = dict(_header(written) for written in headers)
     infer = infer_over_grpc if over_grpc else infer_over_rest
-    place = address or ("127.0.0.1:8901" if over_grpc else "127.0.0.1:8900")
+    place = server or ("127.0.0.1:8901" if over_grpc else "127.0.0.1:8900")
     response = infer(place, target, request, headers=metadata, timeout_s=timeout)
     if save is not None:
         save_tensors(save, response.tensors)

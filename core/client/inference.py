@@ -60,7 +60,7 @@ def infer_over_rest(
     except (OSError, http.client.HTTPException) as error:
         raise NotReadyError(
             f"no server answers at {place} ({error}); start one with penstock up, or name "
-            "another with --address"
+            "another with --server"
         ) from error
     finally:
         connection.close()

@@ -204,9 +204,12 @@ class LocalControlPlane(ControlPlane):
 
 
 def _kind_named(written: str) -> str:
-    """The kind as manifests write it, whatever the case. Raises NotFoundError."""
+    """The kind as manifests write it, whatever the case, or several of it ("models").
+
+    Raises NotFoundError.
+    """
     for kind in KINDS:
-        if kind.casefold() == written.casefold():
+        if written.casefold() in (kind.casefold(), f"{kind.casefold()}s"):
             return kind
     hint = did_you_mean(written, KINDS) or f"the kinds are {', '.join(KINDS)}"
     raise NotFoundError(f"there is no kind '{written}'; {hint}")
