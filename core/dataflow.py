@@ -20,6 +20,8 @@ from penstock.core.engine import (
     Emit,
     Engine,
     Passage,
+    Resumed,
+    Turn,
 )
 from penstock.core.errors import PenstockError
 from penstock.core.metrics import Metrics, PlanTally
@@ -97,6 +99,7 @@ class Dataflow:
         "_timer_ms",
         "engine",
         "models",
+        "resumed",
     )
 
     def __init__(
@@ -114,6 +117,8 @@ class Dataflow:
         self._clock = clock
         self._now_ms = clock.now_ms
         self.engine = Engine(jitter)
+        self.resumed: Callable[[], None] = _nobody_waits
+        """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -219,6 +224,10 @@ class Dataflow:
                 passenger.emitted(effect)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
+            elif type(effect) is Turn:
+                engine.turn(effect.lane, now_ms, out)
+            elif type(effect) is Resumed:
+                self.resumed()
             elif effect.call.work is not None:
                 cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()
@@ -310,6 +319,10 @@ class Dataflow:
         out: Effects = []
         self.engine.tick(now_ms, out)
         self._carry_out(out, now_ms)
+
+
+def _nobody_waits() -> None:
+    """Until somebody lets requests wait for room."""
 
 
 def failed_of(error: BaseException) -> Failed:

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import penstock.core.engine
 from penstock.core.clock import VirtualClock
-from penstock.core.engine import Abandon, Answer, Call, Effects
+from penstock.core.engine import Abandon, Answer, Call, Effects, Turn
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
 from penstock.testing.scripts import Reaction
@@ -129,11 +129,14 @@ class Simulation:
         package = self._package
         now_ms = self.clock.now_ms()
         for effect in out:
+            if isinstance(effect, package.Turn):
+                self.engine.turn(effect.lane, now_ms, out)
+                continue
             if isinstance(effect, package.Abandon):
                 self._outcomes[effect.call.passage.identity].abandoned.append(effect.call.step)
                 continue
             # The types do not know that the package's classes are those of the engine.
-            assert not isinstance(effect, Abandon)
+            assert not isinstance(effect, Abandon | Turn)
             outcome = self._outcomes[effect.passage.identity]
             outcome.ended_ms = now_ms
             if isinstance(effect, package.Call):

@@ -9,7 +9,9 @@ from penstock.core.engine.effects import (
     Effect,
     Effects,
     Emit,
+    Resumed,
     SharedCall,
+    Turn,
 )
 from penstock.core.engine.engine import Engine
 from penstock.core.engine.passage import Passage, Tally
@@ -25,6 +27,8 @@ __all__ = [
     "Emit",
     "Engine",
     "Passage",
+    "Resumed",
     "SharedCall",
     "Tally",
+    "Turn",
 ]

@@ -9,6 +9,7 @@ from penstock.core.contracts.model import ModelCall, SharedOrigin
 from penstock.core.records import Body, Failed, Headers, Port, Tensors
 
 if TYPE_CHECKING:
+    from penstock.core.engine.order import Lane
     from penstock.core.engine.passage import Passage
     from penstock.core.plan import StepPlan
 
@@ -157,6 +158,32 @@ class DeadLetter:
 
 
 @final
+class Turn:
+    """What was said before this has been done: tell ``Engine.turn``, for who comes next in a lane.
+
+    For pipelines that keep the order of their answers.
+    """
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+
+
+@final
+class Resumed:
+    """A pipeline that keeps the order of its answers may have room for a request again.
+
+    Told once to who asked for it (``Lines.is_full``); ``passage`` is the one that made room.
+    """
+
+    __slots__ = ("passage",)
+
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+
+
+@final
 class Closed:
     """Every visit of the passage has ended: nothing of it is left in the engine."""
 
@@ -166,5 +193,5 @@ class Closed:
         self.passage = passage
 
 
-Effect: TypeAlias = Call | Answer | Emit | Abandon | DeadLetter | Closed
+Effect: TypeAlias = Call | Answer | Emit | Abandon | DeadLetter | Turn | Resumed | Closed
 Effects: TypeAlias = list[Effect]

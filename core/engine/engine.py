@@ -25,6 +25,7 @@ from penstock.core.engine.effects import (
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.loops import LoopRunner, Overrun
+from penstock.core.engine.order import Lane, Lines
 from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
 from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
@@ -44,12 +45,21 @@ class Engine:
     asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
     """
 
-    __slots__ = ("_batches", "_loops", "_random", "next_timer_ms", "open_passages", "timers")
+    __slots__ = (
+        "_batches",
+        "_loops",
+        "_random",
+        "lines",
+        "next_timer_ms",
+        "open_passages",
+        "timers",
+    )
 
     def __init__(self, random: Callable[[], float]) -> None:
         self._random = random
         self._batches = Batches(self)
         self._loops = LoopRunner(self)
+        self.lines = Lines(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
@@ -67,8 +77,11 @@ class Engine:
         self.open_passages += 1
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
-        if plan.keeps_input:
-            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+        if plan.minds_input:
+            if plan.keeps_input:
+                out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+            if plan.order is not None:
+                self.lines.line_up(passage, plan.order)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -122,6 +135,12 @@ class Engine:
         """The clock has reached ``now_ms``."""
         if now_ms >= self.timers.due_ms:
             self._fire(now_ms, out)
+
+    def turn(self, lane: Lane, now_ms: float, out: Effects) -> None:
+        """An answer that kept others waiting has been given."""
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        self.lines.turn(lane, now_ms, out)
 
     def cancel(self, passage: Passage, now_ms: float, out: Effects) -> None:
         """The caller is gone: what has not been called is not called, and the request ends."""
@@ -425,15 +444,36 @@ class Engine:
         passage.visits[passage.plan.width - 1] = ENDED
         passage.left -= 1
         passage.answered = True
-        if passage.plan.keeps_output:
-            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
-        out.append(Answer(passage, body, details))
+        if not passage.plan.minds_output:
+            out.append(Answer(passage, body, details))
+        elif passage.plan.order is None:
+            self.give(passage, body, details, now_ms, out)
+        else:
+            self.lines.answered(passage, body, details, now_ms, out)
         if passage.failures is not None:
             if not passage.cancelled:
                 out.extend(
                     DeadLetter(passage, failed) for failed in passage.failures if failed is not body
                 )
             passage.failures = None
+
+    def give(
+        self,
+        passage: Passage,
+        body: Body,
+        details: tuple[str, ...],
+        now_ms: float,
+        out: Effects,
+    ) -> None:
+        """An answer goes to who waits for it, and to its stream."""
+        if passage.plan.keeps_output:
+            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
+        out.append(Answer(passage, body, details))
+
+    def close_if_over(self, passage: Passage, out: Effects) -> None:
+        """Close a request of which nothing is under way."""
+        if not passage.left and not passage.closed:
+            self._close(passage, out)
 
     def _close(self, passage: Passage, out: Effects) -> None:
         passage.closed = True
@@ -477,6 +517,8 @@ class Engine:
             self._end_step(passage, each, mine, now_ms, nowhere, out)
         if plan.output is not None and not passage.answered:
             self._answer(passage, failed, (), now_ms, out)
+        elif plan.order is not None:
+            self.lines.give_up(passage, failed, now_ms, out)
         self._close(passage, out)
 
     # Time ---------------------------------------------------------------------------------------

@@ -269,17 +269,15 @@ PIPELINE: Final = (
     _field("spec.output.stepsJoin", "How they are joined."),
     _field("spec.output.joinWindowMs", "How long that join waits; 0 is as if not written."),
     _field("spec.output.tensorMap", "New names for tensors of the answer."),
-    _not_yet(
+    _own(
         "spec.output.order",
-        "`key` or `partition`: answers keep the order of the inputs.",
-        "ordered answers are",
-        seldon=False,
+        "`key` or `partition`: answers keep the order of the inputs, of each key or of all in a "
+        "partition. As they get ready when left out.",
     ),
-    _not_yet(
+    _own(
         "spec.output.maxHeld",
-        "How many answers are held back for the order.",
-        "ordered answers are",
-        seldon=False,
+        "How many answers of a partition are held back for the order at most, 1,000 when left out; "
+        "beyond that its intake pauses.",
     ),
     _field("spec.allowCycles", "Whether steps may form loops."),
     _field("spec.maxStepRevisits", "How often a step of a loop may run again."),
@@ -299,7 +297,8 @@ PIPELINE: Final = (
     _field("spec.dataflow", "How its streams are kept."),
     _own(
         "spec.dataflow.partitions",
-        "How many partitions each of its topics has. In one process there are none.",
+        "How many partitions each of its topics has. In one process, by how many orders "
+        "`output.order` goes; 1 when left out.",
     ),
     _idle(
         "spec.dataflow.cleanTopicsOnDelete",

@@ -143,6 +143,12 @@ class _PipelineRules:
                     f"'{source}' is the pipeline's own input, which cannot be its output",
                 )
         self._tensor_map(section.tensor_map, sources, (*at, "tensorMap"))
+        if section.max_held is not None and section.order is None:
+            self._find(
+                (*at, "maxHeld"),
+                "no answer is held back without an order",
+                "write order: key or order: partition, or leave maxHeld out",
+            )
 
     def _parse_own(self, text: str) -> Source:
         source = parse_source(text, pipeline=self._name)

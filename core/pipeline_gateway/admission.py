@@ -19,6 +19,7 @@ from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
 
 
@@ -52,6 +53,7 @@ class Admission:
         "_metrics",
         "_open",
         "_opened_before",
+        "_ordered",
         "_waiting",
         "now_ms",
     )
@@ -75,6 +77,9 @@ class Admission:
         self._limits = limits
         self._identities = Identities(clock, secrets.randbits)
         self._waiting: deque[Submission] = deque()
+        self._ordered: deque[Submission] = deque()
+        """Those that wait to enter pipelines that keep the order of their answers."""
+        dataflow.resumed = self.admit_next
         self._admitting = False
         self._open = False
         self._opened_before = False
@@ -96,7 +101,7 @@ class Admission:
 
     async def drain(self) -> None:
         """Return when nothing is under way and nothing waits."""
-        while self._engine.open_passages or self._waiting:
+        while not self._is_empty():
             if self._empty is None or self._empty.is_set():
                 self._empty = asyncio.Event()
             await self._empty.wait()
@@ -119,20 +124,23 @@ class Admission:
             return self._refuse(self._closed_error(), identity, reply)
         deployment = target.deployment
         key = b""
+        room = self._waiting
+        waits = bool(self._engine.open_passages >= self._limits.in_flight or room)
         if not target.always_enters or request.outputs is not None:
             try:
                 key = target.admit(request, headers)
             except PenstockError as refusal:
                 return self._refuse(refusal, identity, reply)
+            assert deployment is not None, "a target that is not ready refuses"
+            room, waits = self._turn(deployment.plan, key, identity)
         assert deployment is not None, "a target that is not ready refuses"
-        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
-        if waits and len(self._waiting) >= self._limits.waiting:
-            return self._refuse(self._overloaded(), identity, reply)
+        if waits and len(room) >= self._limits.waiting:
+            return self._refuse(self._overloaded(deployment.plan), identity, reply)
         submission = self._submission(
             target, deployment, request, headers, limit_ms, reply, identity, key, now_ms
         )
         if waits:
-            self._wait(submission)
+            self._wait(submission, room)
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
@@ -147,10 +155,11 @@ class Admission:
             raise self._counted(refusal) from None
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
-        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
-        if waits and len(self._waiting) >= self._limits.waiting:
-            raise self._counted(self._overloaded())
         now_ms = self._clock.now_ms()
+        identity = self._identities.next(now_ms)
+        room, waits = self._turn(deployment.plan, key, identity)
+        if waits and len(room) >= self._limits.waiting:
+            raise self._counted(self._overloaded(deployment.plan))
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
         submission = RecordedSubmission(
             self,
@@ -161,12 +170,12 @@ class Admission:
             headers,
             limit_ms,
             None,
-            self._identities.next(now_ms),
+            identity,
             key,
             now_ms,
         )
         if waits:
-            self._wait(submission)
+            self._wait(submission, room)
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
@@ -180,7 +189,10 @@ class Admission:
         deadline_ms: float,
         reply: Reply,
     ) -> Ticket:
-        """Begin the request of a step that is a pipeline, whatever else is in flight."""
+        """Begin the request of a step that is a pipeline, whatever else is in flight.
+
+        It waits where the pipeline keeps an order and has no room in it.
+        """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
         assert deployment is not None, "a pipeline that is not ready is not called"
@@ -192,8 +204,25 @@ class Admission:
         submission = self._submission(
             target, deployment, request, headers, left_ms, reply, identity, key, now_ms
         )
-        submission.begin(self._dataflow, now_ms, deadline_ms)
+        if deployment.plan.order is not None and self._lacks_room(deployment.plan, key, identity):
+            self._wait(submission, self._ordered)
+        else:
+            submission.begin(self._dataflow, now_ms, deadline_ms)
         return submission
+
+    def _turn(self, plan: Plan, key: bytes, identity: str) -> tuple[deque[Submission], bool]:
+        """Where a request waits for its turn, and whether it has to."""
+        full = self._engine.open_passages >= self._limits.in_flight
+        if plan.order is None:
+            return self._waiting, bool(full or self._waiting)
+        return self._ordered, full or self._lacks_room(plan, key, identity)
+
+    def _lacks_room(self, plan: Plan, key: bytes, identity: str) -> bool:
+        """Whether a request to a pipeline that keeps an order has to wait for room there."""
+        line = plan.line_of(key or identity.encode())
+        return self._engine.lines.is_full(plan, line) or any(
+            submission.line == line for submission in self._ordered
+        )
 
     def _submission(
         self,
@@ -246,6 +275,14 @@ class Admission:
 
     def admit_next(self) -> None:
         """A place is free: the first that waits comes in."""
+        if self._ordered and not self._admitting:
+            self._admitting = True
+            try:
+                while (submission := self._next_in_order()) is not None:
+                    self._ordered.remove(submission)
+                    self._admit(submission)
+            finally:
+                self._admitting = False
         if self._waiting and not self._admitting:
             # Who is answered at once makes place again, from within: the loop sees to that.
             self._admitting = True
@@ -254,8 +291,26 @@ class Admission:
                     self._admit(self._waiting.popleft())
             finally:
                 self._admitting = False
-        if self._empty is not None and not self._engine.open_passages and not self._waiting:
+        if self._empty is not None and self._is_empty():
             self._empty.set()
+
+    def _is_empty(self) -> bool:
+        return not (self._engine.open_passages or self._waiting or self._ordered)
+
+    def _next_in_order(self) -> Submission | None:
+        """The first that waits for room in an order and finds some."""
+        if self._engine.open_passages >= self._limits.in_flight:
+            return None
+        full: set[LineName] = set()
+        for submission in self._ordered:
+            line = submission.line
+            assert line is not None, "nobody else waits here"
+            if line in full:
+                continue
+            if not self._engine.lines.is_full(submission.deployment.plan, line):
+                return submission
+            full.add(line)
+        return None
 
     def _admit(self, submission: Submission) -> None:
         timer, submission.waiting = submission.waiting, None
@@ -271,21 +326,26 @@ class Admission:
         if submission.waiting is not None:
             submission.waiting.cancel()
             submission.waiting = None
-            self._waiting.remove(submission)
+            room = self._waiting if submission.line is None else self._ordered
+            room.remove(submission)
             submission.deployment.close_one()
             self._metrics.refuse(error.code)
             submission.reply(error)
             self.admit_next()
 
-    def _wait(self, submission: Submission) -> None:
+    def _wait(self, submission: Submission, room: deque[Submission]) -> None:
+        why = "the server is overloaded"
+        if submission.line is not None:
+            name = submission.deployment.plan.name
+            why = f"pipeline '{name}' keeps the order of its answers, and waits for earlier ones"
         error = DeadlineError(
             f"the deadline of {submission.timeout_ms:.0f} ms passed while the request waited for "
-            "its turn; the server is overloaded"
+            f"its turn; {why}"
         )
         submission.waiting = asyncio.get_running_loop().call_later(
             submission.timeout_ms / 1000.0, self.stop_waiting, submission, error
         )
-        self._waiting.append(submission)
+        room.append(submission)
         # Who waits for its turn is under way as well: its version must not go before.
         submission.deployment.open += 1
 
@@ -297,7 +357,13 @@ class Admission:
         self._metrics.refuse(error.code)
         return error
 
-    def _overloaded(self) -> OverloadedError:
+    def _overloaded(self, plan: Plan) -> OverloadedError:
+        if plan.order is not None:
+            return OverloadedError(
+                f"{len(self._ordered)} requests wait for room in the order of answers, that of "
+                f"pipeline '{plan.name}' among them; send the request again later, or raise "
+                "output.maxHeld"
+            )
         return OverloadedError(
             f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} wait; "
             "send the request again later, or raise limits.inFlight"

@@ -11,6 +11,7 @@ from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Answer, Emit, Passage
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.plan import LineName
 from penstock.core.records import Absent, Failed, Headers
 
 logger = logging.getLogger(__name__)
@@ -64,6 +65,12 @@ class Submission(Ticket):
         self.reply = reply
         self.key = key
         self.waiting: asyncio.TimerHandle | None = None
+
+    @property
+    def line(self) -> LineName | None:
+        """Whose order its answer keeps, None where answers come as they get ready."""
+        plan = self.deployment.plan
+        return None if plan.order is None else plan.line_of(self.key or self._identity.encode())
 
     @property
     def identity(self) -> str:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.loops import loops_of
 from penstock.core.plan.feeds import Feeds, Seat, feeds_of, may_clash
-from penstock.core.plan.graph import PIPELINE_SUFFIX, BatchPlan, Consumer, Feed, Plan, StepPlan
+from penstock.core.plan.graph import (
+    PIPELINE_SUFFIX,
+    BatchPlan,
+    Consumer,
+    Feed,
+    OrderPlan,
+    Plan,
+    StepPlan,
+)
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_source
 from penstock.core.request_key import RequestKey, parse_request_key
-from penstock.core.resources import Batch, Output, Pipeline, Step
+from penstock.core.resources import Batch, Output, Pipeline, PipelineDeclaration, Step
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
 """Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
+
+
+MAX_HELD: Final = 1000
+"""How many answers of a partition are held back for their order, unless written."""
 
 
 class PlanError(InvalidRequestError):
@@ -93,7 +105,16 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
         key=key,
+        order=_order_plan(spec),
     )
+
+
+def _order_plan(spec: PipelineDeclaration) -> OrderPlan | None:
+    output = spec.output
+    if output is None or output.order is None:
+        return None
+    partitions = None if spec.dataflow is None else spec.dataflow.partitions
+    return OrderPlan(output.order == "key", partitions or 1, output.max_held or MAX_HELD)
 
 
 def _key(pipeline: Pipeline) -> RequestKey | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, TypeAlias, final
+from zlib import crc32
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent, Port
@@ -216,6 +217,30 @@ class LoopPlan:
         return self.blocks[number]
 
 
+LineName: TypeAlias = tuple[str, int]
+"""A pipeline, whatever its version, and the number of a partition."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderPlan:
+    """How answers keep the order of their requests: within a partition, or of each key in it.
+
+    At most ``max_held`` answers of a partition are held back.
+    """
+
+    by_key: bool
+    partitions: int
+    max_held: int
+
+    def partition_of(self, key: bytes) -> int:
+        """The number of the partition of a key, the same in every process."""
+        return crc32(key) % self.partitions
+
+    def lane_of(self, key: bytes) -> bytes:
+        """What is the same, within a partition, for requests whose answers keep their order."""
+        return key if self.by_key else b""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """One version of one pipeline, compiled.
@@ -225,7 +250,8 @@ class Plan:
     that count in every round of loops, with the numbers of these.
     ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
     ``single_model`` marks the plan of a model that is called on its own. ``key`` is where requests
-    have their key, None where that is their identity.
+    have their key, None where that is their identity, ``order`` is None where answers come as they
+    get ready.
     """
 
     name: str
@@ -246,3 +272,18 @@ class Plan:
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
     key: RequestKey | None = None
+    order: OrderPlan | None = None
+    minds_input: bool = field(init=False)
+    """Whether there is anything to do about a request that enters, beside running it."""
+    minds_output: bool = field(init=False)
+    """Whether there is anything to do about an answer, beside giving it."""
+
+    def line_of(self, key: bytes) -> LineName:
+        """The name of the partition of a key, of whatever version; the plan keeps an order."""
+        assert self.order is not None, "only who keeps an order has lines"
+        return self.name, self.order.partition_of(key)
+
+    def __post_init__(self) -> None:
+        ordered = self.order is not None
+        object.__setattr__(self, "minds_input", self.keeps_input or ordered)
+        object.__setattr__(self, "minds_output", self.keeps_output or ordered)
