@@ -94,10 +94,11 @@ class Simulation:
         at_ms: float = 0.0,
         cancel_ms: float | None = None,
         identity: str = "r",
+        key: bytes = b"",
     ) -> Outcome:
         """Have a request enter at ``at_ms``; what becomes of it is there after :meth:`run`."""
         outcome = self._outcomes[identity] = Outcome()
-        passage = self._package.Passage(plan, identity, at_ms, at_ms + deadline_ms)
+        passage = self._package.Passage(plan, identity, at_ms, at_ms + deadline_ms, key=key)
         self._at(at_ms, lambda _, out: self.engine.open(passage, tensors, out))
         if cancel_ms is not None:
             self._at(cancel_ms, lambda now, out: self.engine.cancel(passage, now, out))
