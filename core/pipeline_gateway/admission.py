@@ -360,8 +360,8 @@ class Admission:
     def _overloaded(self, plan: Plan) -> OverloadedError:
         if plan.order is not None:
             return OverloadedError(
-                f"{len(self._ordered)} requests wait for room in the order of answers, that of "
-                f"pipeline '{plan.name}' among them; send the request again later, or raise "
+                f"pipeline '{plan.name}' keeps the order of its answers, and {len(self._ordered)} "
+                "wait for room in such orders; send the request again later, or raise "
                 "output.maxHeld"
             )
         return OverloadedError(

@@ -106,6 +106,11 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
         {"INPUT": ("FP32", [1], [9])},
         [("OUTPUT", [10])],
     ),
+    "answers in order": (
+        "in-order",
+        {**NUMBERS, "account": ("BYTES", [1], ["a"])},
+        [("OUTPUT", [20, 30, 40])],
+    ),
     "batching": ("batched", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "chain of two models": ("mul10-add10", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "the same as a step, twice": ("nested", NUMBERS, [("OUTPUT", [210, 310, 410])]),

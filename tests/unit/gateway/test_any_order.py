@@ -47,6 +47,10 @@ SPECS = (
         "output": {"steps": ["c"]},
     },
     {
+        "steps": [{"name": "a", "retries": 1}, {"name": "b", "inputs": ["a"]}],
+        "output": {"steps": ["a", "b"], "order": "partition", "maxHeld": 2},
+    },
+    {
         "steps": [{"name": f"s{i}", "model": MODELS[i % 3]} for i in range(5)],
         "output": {"steps": [f"s{i}" for i in range(5)]},
     },
