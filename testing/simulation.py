@@ -146,7 +146,7 @@ class Simulation:
                 outcome.answers.append((now_ms, effect))
             elif isinstance(effect, package.Emit):
                 port = f"{effect.port}@{effect.round}" if effect.round else str(effect.port)
-                outcome.ports.setdefault(port, []).append((now_ms, effect.body))
+                outcome.ports.setdefault(port, []).append((effect.at_ms, effect.body))
             elif isinstance(effect, package.DeadLetter):
                 outcome.dead_letters.append(effect.failure)
             elif isinstance(effect, package.Closed):
