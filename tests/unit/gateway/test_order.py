@@ -42,7 +42,7 @@ class Sender:
         """``then`` more are sent from within the reply."""
         number = len(self.callers)
 
-        def replied(_: Caller) -> None:
+        def replied(caller: Caller) -> None:
             self.answered.append(number)
             for _ in range(then):
                 self.send(timeout_ms)

@@ -41,17 +41,17 @@ REFUSED = {
     "maxHeld without order": (
         "  steps: [{name: a}]\n  output: {steps: [a], maxHeld: 5}",
         [
-            "5:32: spec.output.maxHeld: no answer is held back without an order; "
+            "5:33: spec.output.maxHeld: no answer is held back without an order; "
             "write order: key or order: partition, or leave maxHeld out"
         ],
     ),
     "unknown order": (
         "  steps: [{name: a}]\n  output: {steps: [a], order: time}",
-        ["5:30: spec.output.order: must be 'key' or 'partition', not 'time'"],
+        ["5:31: spec.output.order: must be one of 'key' or 'partition', not 'time'"],
     ),
     "nothing may be held": (
         "  steps: [{name: a}]\n  output: {steps: [a], order: key, maxHeld: 0}",
-        ["5:44: spec.output.maxHeld: must be at least 1, not 0"],
+        ["5:45: spec.output.maxHeld: must be at least 1, not 0"],
     ),
     "batch without size": (
         "  steps: [{name: a, batch: {windowMs: 5}}]",
