@@ -46,7 +46,8 @@ def check_command(manifests: tuple[Path, ...], config: Path | None, svg: Path | 
     problems += signatures.problems
     problems += _problems_of_plans(read, plugins)
     problems += _problems_of_types(read, types)
-    warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings)]
+    doubts = _doubts_of_types(read, signatures, types)
+    warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings, *doubts)]
     if svg is not None:
         _write_svg(svg, read, types)
     output = Output.current()
@@ -96,6 +97,20 @@ def _problems_of_types(read: ManifestSet, types: Mapping[str, PipelineTypes]) ->
         for entry in read.entries
         if isinstance(entry.manifest, Pipeline)
         for finding in types[entry.name].findings
+    ]
+
+
+def _doubts_of_types(
+    read: ManifestSet, signatures: KnownSignatures, types: Mapping[str, PipelineTypes]
+) -> list[Problem]:
+    """What a server refuses unless models declare more when they are loaded than they do here."""
+    return [
+        problem_of(finding, entry.document)
+        for entry in read.entries
+        if isinstance(entry.manifest, Pipeline)
+        and any(step.batch is not None for step in entry.manifest.spec.steps)
+        for finding in infer_types(entry.manifest, signatures.get, loaded=True).findings
+        if finding not in types[entry.name].findings
     ]
 
 

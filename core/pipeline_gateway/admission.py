@@ -42,6 +42,7 @@ class Admission:
 
     __slots__ = (
         "_admitting",
+        "_children",
         "_clock",
         "_dataflow",
         "_empty",
@@ -79,6 +80,8 @@ class Admission:
         self._waiting: deque[Submission] = deque()
         self._ordered: deque[Submission] = deque()
         """Those that wait to enter pipelines that keep the order of their answers."""
+        self._children: set[Submission] = set()
+        """Those of them that are steps of requests which have their places in flight already."""
         dataflow.resumed = self.admit_next
         self._admitting = False
         self._open = False
@@ -125,7 +128,7 @@ class Admission:
         deployment = target.deployment
         key = b""
         room = self._waiting
-        waits = bool(self._engine.open_passages >= self._limits.in_flight or room)
+        waits: object = self._engine.open_passages >= self._limits.in_flight or room
         if not target.always_enters or request.outputs is not None:
             try:
                 key = target.admit(request, headers)
@@ -205,6 +208,7 @@ class Admission:
             target, deployment, request, headers, left_ms, reply, identity, key, now_ms
         )
         if deployment.plan.order is not None and self._lacks_room(deployment.plan, key, identity):
+            self._children.add(submission)
             self._wait(submission, self._ordered)
         else:
             submission.begin(self._dataflow, now_ms, deadline_ms)
@@ -299,13 +303,12 @@ class Admission:
 
     def _next_in_order(self) -> Submission | None:
         """The first that waits for room in an order and finds some."""
-        if self._engine.open_passages >= self._limits.in_flight:
-            return None
+        no_place = self._engine.open_passages >= self._limits.in_flight
         full: set[LineName] = set()
         for submission in self._ordered:
             line = submission.line
             assert line is not None, "nobody else waits here"
-            if line in full:
+            if line in full or (no_place and submission not in self._children):
                 continue
             if not self._engine.lines.is_full(submission.deployment.plan, line):
                 return submission
@@ -313,6 +316,7 @@ class Admission:
         return None
 
     def _admit(self, submission: Submission) -> None:
+        self._children.discard(submission)
         timer, submission.waiting = submission.waiting, None
         assert timer is not None, "who waits has a timer"
         left_ms = (timer.when() - asyncio.get_running_loop().time()) * 1000.0
@@ -328,6 +332,7 @@ class Admission:
             submission.waiting = None
             room = self._waiting if submission.line is None else self._ordered
             room.remove(submission)
+            self._children.discard(submission)
             submission.deployment.close_one()
             self._metrics.refuse(error.code)
             submission.reply(error)

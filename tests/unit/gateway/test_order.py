@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -193,9 +194,11 @@ def test_who_waits_for_room_and_leaves_is_forgotten() -> None:
     in_virtual_time(main)
 
 
-def test_steps_that_are_such_a_pipeline_wait_as_well() -> None:
+@pytest.mark.parametrize("in_flight", [3, 100])
+def test_steps_that_are_such_a_pipeline_wait_as_well(in_flight: int) -> None:
     async def main(clock: VirtualClock) -> None:
-        at = world(clock, Act("after", 30.0), Act("after", 1.0))
+        limits = GatewayLimits(in_flight=in_flight)
+        at = world(clock, Act("after", 30.0), Act("after", 1.0), limits=limits)
         at.pipeline("child", ordered(maxHeld=1))
         spec = {"steps": [{"name": "c", "pipeline": "child"}], "output": {"steps": ["c"]}}
         at.pipeline("p", spec)
