@@ -36,10 +36,12 @@ class Deployment:
     """One plan bound to the places of its models and to its counters.
 
     ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
-    under way; a deployment that was replaced is over when it is 0.
+    under way; a deployment that was replaced is over when it is 0. ``plain`` says that a request
+    to it leaves no trace beside counters; ``followed_steps`` are those of the plan for requests
+    that are followed, by name.
     """
 
-    __slots__ = ("_idle", "observe", "open", "plan", "slots", "tally")
+    __slots__ = ("_idle", "followed_steps", "observe", "open", "plain", "plan", "slots", "tally")
 
     def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
         self.plan = plan
@@ -47,6 +49,9 @@ class Deployment:
         self.tally = tally
         self.observe = [step.calls.observe for step in tally.steps]
         self.open = 0
+        self.plain = plan.followed is None and not plan.keeps_input
+        followed = () if plan.followed is None else plan.followed.steps
+        self.followed_steps = {step.name: step for step in followed}
         self._idle: asyncio.Event | None = None
 
     def close_one(self) -> None:

@@ -9,6 +9,7 @@ from typing import Final
 import click
 
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import ask, server_option
 
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -33,7 +34,9 @@ class Ago(click.ParamType[float]):
 
 @click.command("inspect")
 @click.argument("request", required=False)
-@click.option("--pipeline", help="List requests of this pipeline only.")
+@click.option(
+    "--pipeline", shell_complete=pipeline_names, help="List requests of this pipeline only."
+)
 @click.option("--outcome", help="ok, failed, open, or the code of an error.")
 @click.option("--since", type=Ago(), default=0.0, help="As 90s, 10m, 2h, 1d: not older than that.")
 @click.option(

@@ -23,8 +23,10 @@ COMMANDS: Final = {
     "inspect": "Show what happened to a request.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
+    "bench": "Put a model or pipeline of a running server under load, and measure.",
     "plugins": "List what is installed.",
     "config": "Check the configuration file, or print its schema.",
+    "completion": "Print what makes a shell complete commands and names.",
     "version": "Print the version.",
 }
 """Name and summary of each command. Its module, of the same name, is loaded when it is used."""

@@ -3,6 +3,7 @@
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.explainer import Explainer
+from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
@@ -58,6 +59,8 @@ __all__ = [
     "Explainer",
     "FencedError",
     "Filter",
+    "Follower",
+    "Following",
     "FrontEnd",
     "FrontEndContext",
     "Gateway",
@@ -79,6 +82,7 @@ __all__ = [
     "Page",
     "PlacementSnapshot",
     "Reader",
+    "RequestSeen",
     "RoutedRequest",
     "Router",
     "Run",
@@ -92,6 +96,7 @@ __all__ = [
     "SourceView",
     "StreamSpec",
     "Transport",
+    "VisitSeen",
     "Wait",
     "Written",
 ]

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import Page
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Observer(ABC):
-    """Looks at counters when it likes to; it is not called per request."""
+    """Looks at counters when it likes to; it is not called per request, unless it follows some."""
 
     @abstractmethod
     def start(self, metrics: Metrics) -> None:
@@ -29,6 +30,14 @@ class Observer(ABC):
         A page is made on the event loop whenever somebody asks for it.
         """
         return {}
+
+    def follower(self) -> Follower | None:
+        """Who decides for each request whether to follow it; asked for once, after the start.
+
+        None, the default, if this observer follows none. While no observer does, requests take a
+        way without any of it.
+        """
+        return None
 
     async def stop(self) -> None:  # noqa: B027 - an optional hook
         """Called once, when nothing is served any more. An error is logged."""

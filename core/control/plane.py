@@ -60,6 +60,7 @@ class LocalControlPlane(ControlPlane):
         work_folder: Path,
         module_folders: tuple[Path, ...] = (),
         record: Recording = "boundary",
+        followed: bool = False,
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
     ) -> None:
@@ -69,6 +70,7 @@ class LocalControlPlane(ControlPlane):
         self._joins = joins
         self._clock = clock
         self._record = record
+        self._followed = followed
         self._namespace: str | None = None
         self._changing = asyncio.Lock()
         self._pipelines = PipelineReconciler(
@@ -93,6 +95,7 @@ class LocalControlPlane(ControlPlane):
             on_change=self._pipelines.model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
+            followed=followed,
         )
 
     def start(self) -> None:
@@ -113,7 +116,9 @@ class LocalControlPlane(ControlPlane):
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         async with self._changing:
-            preparation = Preparation(self._store, self._joins, self._record, self._namespace)
+            preparation = Preparation(
+                self._store, self._joins, self._record, self._followed, self._namespace
+            )
             prepared = await asyncio.to_thread(preparation.prepare, manifests)
             if not dry_run:
                 self._commit(prepared)

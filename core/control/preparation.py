@@ -60,6 +60,7 @@ class Preparation:
     store: ResourceStore
     joins: JoinFactories
     record: Recording
+    followed: bool
     namespace: str | None
 
     def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
@@ -116,7 +117,9 @@ class Preparation:
         compiled = None
         if is_new and isinstance(entry.manifest, Pipeline):
             record = entry.manifest.spec.record or self.record
-            plan = compile_pipeline(entry.manifest, version, self.joins, record=record)
+            plan = compile_pipeline(
+                entry.manifest, version, self.joins, record=record, followed=self.followed
+            )
             compiled = PipelineVersion(entry.manifest, plan, findings.hints(entry))
         return PreparedEntry(entry, action, version, is_new, findings.warnings(entry), compiled)
 

@@ -75,7 +75,7 @@ class SharedCall(Call):
         self.origin = SharedOrigin(
             tuple([call.passage.identity for call, _ in calls]),
             first.passage.parameters,
-            _in_all([call.passage.headers for call, _ in calls]),
+            _in_all([call.origin.headers for call, _ in calls]),
         )
         self.calls = calls
         self.open = len(calls)

@@ -105,7 +105,7 @@ class Engine:
             return type(call) is SharedCall and self._batches.done(call, outcome, now_ms, out)
         body: Body
         if type(outcome) is Failed:
-            if outcome.retriable and self._retry(call, now_ms):
+            if outcome.retriable and self._retry(call, outcome, now_ms):
                 return True
             failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
             body = self._own_failure(passage, step, failed, out)
@@ -534,7 +534,7 @@ class Engine:
             call.deadline_ms = end_ms
             self.timers.add(end_ms, ATTEMPT, call)
 
-    def _retry(self, call: Call, now_ms: float) -> bool:
+    def _retry(self, call: Call, failed: Failed, now_ms: float) -> bool:
         """Begin to wait for another attempt, if there is one left and time for it."""
         step = call.plan
         if call.attempt > step.retries:
@@ -546,9 +546,10 @@ class Engine:
             return False
         again = Call(passage, step, call.tensors, passage.deadline_ms, call.attempt + 1, now_ms)
         again.round = call.round
+        again.origin = call.origin
         passage.visits[step.place] = again
         if passage.tally is not None:
-            passage.tally.count_retry(step.index)
+            passage.tally.count_retry(again, failed)
         self.timers.add(now_ms + backoff_ms, RETRY, again)
         return True
 

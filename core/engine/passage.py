@@ -40,8 +40,8 @@ class Tally(Protocol):
     def count_failure(self, step: int, code: str) -> None:
         """A visit failed by itself, not by a source, after its retries."""
 
-    def count_retry(self, step: int) -> None:
-        """An attempt failed and another one will be made."""
+    def count_retry(self, again: Call, failed: Failed) -> None:
+        """An attempt failed, and ``again`` will be made."""
 
 
 class Gate:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower, RequestSeen
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
@@ -16,9 +18,15 @@ from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.followed import (
+    Course,
+    FollowedRecordedSubmission,
+    FollowedSubmission,
+)
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.pipeline_gateway.watch import Watch, watch_of
 from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
 
@@ -47,6 +55,7 @@ class Admission:
         "_dataflow",
         "_empty",
         "_engine",
+        "_followers",
         "_identities",
         "_journal",
         "_letters",
@@ -87,6 +96,11 @@ class Admission:
         self._open = False
         self._opened_before = False
         self._empty: asyncio.Event | None = None
+        self._followers: tuple[Follower, ...] = ()
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide about requests to plans that can be followed."""
+        self._followers = tuple(followers)
 
     @property
     def is_open(self) -> bool:
@@ -139,9 +153,16 @@ class Admission:
         assert deployment is not None, "a target that is not ready refuses"
         if waits and len(room) >= self._limits.waiting:
             return self._refuse(self._overloaded(deployment.plan), identity, reply)
-        submission = self._submission(
-            target, deployment, request, headers, limit_ms, reply, identity, key, now_ms
-        )
+        submission: Submission
+        if deployment.plain:
+            submission = Submission(
+                self, target, deployment, request, headers, limit_ms, reply, identity, key
+            )
+        else:
+            watch = self._watch(deployment, identity, headers, now_ms)
+            submission = self._special(
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
+            )
         if waits:
             self._wait(submission, room)
         else:
@@ -164,18 +185,9 @@ class Admission:
         if waits and len(room) >= self._limits.waiting:
             raise self._counted(self._overloaded(deployment.plan))
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
-        submission = RecordedSubmission(
-            self,
-            self._journal,
-            target,
-            deployment,
-            request,
-            headers,
-            limit_ms,
-            None,
-            identity,
-            key,
-            now_ms,
+        watch = self._watch(deployment, identity, headers, now_ms)
+        submission = self._recorded(
+            target, deployment, request, headers, limit_ms, None, identity, key, now_ms, watch
         )
         if waits:
             self._wait(submission, room)
@@ -191,10 +203,13 @@ class Admission:
         identity: str,
         deadline_ms: float,
         reply: Reply,
+        *,
+        followed: bool,
     ) -> Ticket:
         """Begin the request of a step that is a pipeline, whatever else is in flight.
 
-        It waits where the pipeline keeps an order and has no room in it.
+        It waits where the pipeline keeps an order and has no room in it. ``followed``
+        says whether its parent is: only then may it be.
         """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
@@ -203,9 +218,20 @@ class Admission:
             key = target.key_of(request, headers)
         except PenstockError as refusal:
             return self._refuse(refusal, identity, reply)
-        left_ms = deadline_ms - now_ms
-        submission = self._submission(
-            target, deployment, request, headers, left_ms, reply, identity, key, now_ms
+        watch = None
+        if followed:
+            watch = self._watch(deployment, identity, headers, now_ms, child=True)
+        submission = self._special(
+            target,
+            deployment,
+            request,
+            headers,
+            deadline_ms - now_ms,
+            reply,
+            identity,
+            key,
+            now_ms,
+            watch,
         )
         if deployment.plan.order is not None and self._lacks_room(deployment.plan, key, identity):
             self._children.add(submission)
@@ -228,7 +254,25 @@ class Admission:
             submission.line == line for submission in self._ordered
         )
 
-    def _submission(
+    def _watch(
+        self,
+        deployment: Deployment,
+        identity: str,
+        headers: Headers,
+        now_ms: float,
+        *,
+        child: bool = False,
+    ) -> Watch | None:
+        """Who follows a request, if anybody does."""
+        plan = deployment.plan
+        if plan.followed is None:
+            return None
+        seen = RequestSeen(
+            identity, plan.name, plan.version, plan.single_model, child, headers, now_ms
+        )
+        return watch_of(self._followers, seen)
+
+    def _special(
         self,
         target: ServedTarget,
         deployment: Deployment,
@@ -239,13 +283,38 @@ class Admission:
         identity: str,
         key: bytes,
         now_ms: float,
+        watch: Watch | None,
     ) -> Submission:
-        """A request to be begun, recorded where the pipeline says so."""
-        if not deployment.plan.keeps_input:
+        """A request to a pipeline that is not plain: recorded where it says so, and followed."""
+        if deployment.plan.keeps_input:
+            return self._recorded(
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
+            )
+        if watch is None:
             return Submission(
                 self, target, deployment, request, headers, limit_ms, reply, identity, key
             )
-        return RecordedSubmission(
+        submission = FollowedSubmission(
+            self, target, deployment, request, headers, limit_ms, reply, identity, key
+        )
+        Course(submission, watch)
+        return submission
+
+    def _recorded(
+        self,
+        target: ServedTarget,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Headers,
+        limit_ms: float,
+        reply: Reply | None,
+        identity: str,
+        key: bytes,
+        now_ms: float,
+        watch: Watch | None,
+    ) -> RecordedSubmission:
+        kind = RecordedSubmission if watch is None else FollowedRecordedSubmission
+        submission = kind(
             self,
             self._journal,
             target,
@@ -258,6 +327,9 @@ class Admission:
             key,
             now_ms,
         )
+        if watch is not None and isinstance(submission, FollowedRecordedSubmission):
+            Course(submission, watch)
+        return submission
 
     def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
         """Keep a failure that no caller is told of, with its request."""

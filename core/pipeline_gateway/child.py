@@ -11,6 +11,7 @@ from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.pipeline_gateway.followed import FollowedOrigin
 from penstock.core.records import Tensors
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ class ChildPipeline(ModelInstance):
         identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
         answer = _Answer(call.step)
         ticket = self._admission.begin_child(
-            self._target, request, origin.headers, identity, call.deadline_ms, answer.take
+            self._target,
+            request,
+            origin.headers,
+            identity,
+            call.deadline_ms,
+            answer.take,
+            followed=isinstance(origin, FollowedOrigin),
         )
         if answer.result is not None:
             return answer.tensors()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.gateway import (
     Gateway,
     IndexEntry,
@@ -54,6 +56,10 @@ class PipelineGateway(Gateway):
         self._server = server
 
     # What the control plane says
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide which requests to follow, of plans that can be followed."""
+        self._admission.follow_with(followers)
 
     def open_intake(self) -> None:
         """Everything asked for at start-up has been taken in: begin to serve."""

@@ -137,6 +137,11 @@ class Submission(Ticket):
         self._admission.bury(self, failure, now_ms)
 
     @property
+    def admission(self) -> Admission:
+        """Who let it in."""
+        return self._admission
+
+    @property
     def headers(self) -> Headers:
         """The headers that travel with it."""
         return self._headers

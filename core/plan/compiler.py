@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 from penstock.core.errors import InvalidRequestError
@@ -24,7 +25,7 @@ from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_source
 from penstock.core.request_key import RequestKey, parse_request_key
-from penstock.core.resources import Batch, Output, Pipeline, PipelineDeclaration, Step
+from penstock.core.resources import Output, Pipeline, PipelineDeclaration, Step
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
 """Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
@@ -47,11 +48,17 @@ class PlanError(InvalidRequestError):
 
 
 def compile_pipeline(
-    pipeline: Pipeline, version: int, joins: JoinFactories, *, record: Recording
+    pipeline: Pipeline,
+    version: int,
+    joins: JoinFactories,
+    *,
+    record: Recording,
+    followed: bool = False,
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports emit what they hold. Raises PlanError with every problem of the
+    ``record`` says which ports emit what they hold, ``followed`` whether requests may be followed.
+    Raises PlanError with every problem of the
     joins (unknown names, options that a strategy refuses).
     """
     spec = pipeline.spec
@@ -69,7 +76,7 @@ def compile_pipeline(
     feeds = feeds_of(seats, name)
     keeps_all = record == "all"
     steps = tuple(
-        _step_plan(step, seats[i], joined[i], feeds, loops, keeps_all=keeps_all)
+        _step_plan(step, seats[i], joined[i], feeds, loops, version, keeps_all=keeps_all)
         for i, step in enumerate(spec.steps)
     )
     output: Consumer | None = None
@@ -85,7 +92,7 @@ def compile_pipeline(
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
     width = len(consumers)
-    return Plan(
+    plan = Plan(
         name=name,
         version=version,
         steps=steps,
@@ -107,6 +114,9 @@ def compile_pipeline(
         key=key,
         order=_order_plan(spec),
     )
+    if not followed:
+        return plan
+    return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
 
 
 def _order_plan(spec: PipelineDeclaration) -> OrderPlan | None:
@@ -125,13 +135,20 @@ def _key(pipeline: Pipeline) -> RequestKey | None:
 
 
 def _step_plan(
-    step: Step, seat: Seat, joined: Joined, feeds: Feeds, loops: LoopCompiler, *, keeps_all: bool
+    step: Step,
+    seat: Seat,
+    joined: Joined,
+    feeds: Feeds,
+    loops: LoopCompiler,
+    version: int,
+    *,
+    keeps_all: bool,
 ) -> StepPlan:
     inputs, outputs = Port(step.name, "inputs"), Port(step.name, "outputs")
     input_feeds = in_order(feeds, inputs)
     watched_inputs = keeps_all or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
-    batch = _batch_plan(step.batch)
+    batch = _batch_plan(step, loops.pipeline, version)
     begins_plainly = step.timeout_ms is None and batch is None
     return StepPlan(
         index=seat.place,
@@ -160,10 +177,11 @@ def _step_plan(
     )
 
 
-def _batch_plan(batch: Batch | None) -> BatchPlan | None:
+def _batch_plan(step: Step, pipeline: str, version: int) -> BatchPlan | None:
+    batch = step.batch
     if batch is None or batch.size is None:
         return None
-    return BatchPlan(batch.size, batch.window_ms)
+    return BatchPlan(pipeline, version, step.name, batch.size, batch.window_ms)
 
 
 def in_order(feeds: Feeds, port: Port) -> tuple[Feed, ...]:

@@ -117,11 +117,17 @@ class Member(NamedTuple):
     lone_readers: tuple[tuple[int, Part], ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class BatchPlan:
     """How visits of one step share calls: at most ``size`` rows in one, which the first visit
-    waits for at most ``window_ms``. One object for a step, whatever rounds it has."""
+    waits for at most ``window_ms``.
 
+    The same for one step of one version, in every round and whether its requests are followed.
+    """
+
+    pipeline: str
+    version: int
+    step: str
     size: int
     window_ms: float
 
@@ -273,6 +279,9 @@ class Plan:
     """The names of the pipelines that steps are, likewise."""
     key: RequestKey | None = None
     order: OrderPlan | None = None
+    followed: Plan | None = None
+    """The same once more, with every port emitted: for requests that somebody follows. None where
+    nobody does."""
     minds_input: bool = field(init=False)
     """Whether there is anything to do about a request that enters, beside running it."""
     minds_output: bool = field(init=False)

@@ -195,7 +195,8 @@ def penstock_register_middlewares() -> Factories[Middleware]:
 
 @hookspec
 def penstock_register_observers() -> Factories[Observer]:
-    """Register observers, which look at the runtime's counters and may show pages.
+    """Register observers, which look at the runtime's counters, may show pages, and may follow
+    requests step by step (``penstock.core.contracts.follower``).
 
     Called once at start-up. Returns names; every registered observer is made and started once,
     before anything is served. When a factory fails, or when the hook itself does, start-up is

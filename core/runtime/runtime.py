@@ -14,6 +14,7 @@ import penstock
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
 from penstock.core.contracts.gateway import Gateway, ServerMetadata
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
@@ -147,7 +148,9 @@ class Runtime:
             server.use_loaders(parts.loaders)
             await server.start()
             self._closing.add(f"server '{name}'", server.stop)
-        control = self._make_control(parts, work_folder)
+        followers = _followers(parts)
+        self._gateway.follow_with(followers)
+        control = self._make_control(parts, work_folder, followed=bool(followers))
         control.start()
         self._closing.add("the control plane", control.stop)
         self._control = control
@@ -181,7 +184,9 @@ class Runtime:
                 pages[path] = page
         return pages
 
-    def _make_control(self, parts: Parts, work_folder: Path) -> LocalControlPlane:
+    def _make_control(
+        self, parts: Parts, work_folder: Path, *, followed: bool
+    ) -> LocalControlPlane:
         return LocalControlPlane(
             servers=parts.servers,
             storages=list(parts.storages.values()),
@@ -193,6 +198,7 @@ class Runtime:
             work_folder=work_folder,
             module_folders=(Path.cwd(),),
             record=self._config.defaults.record,
+            followed=followed,
             policy=self._policy,
         )
 
@@ -258,6 +264,12 @@ class Runtime:
     def _running(self) -> LocalControlPlane:
         assert self._control is not None, "start() comes first"
         return self._control
+
+
+def _followers(parts: Parts) -> list[Follower]:
+    """Those of the observers that follow requests, in the order of their names."""
+    asked = [observer.follower() for observer in parts.observers.values()]
+    return [follower for follower in asked if follower is not None]
 
 
 def _texts(sources: Sequence[ManifestSource]) -> list[ManifestText]:

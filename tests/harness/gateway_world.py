@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.gateway import ServerMetadata, Ticket
-from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.contracts.model import NOTHING, ModelCall, ModelInstance
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import (
     CancelledRequestError,
@@ -23,7 +24,7 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan.compiler import Recording, compile_pipeline
 from penstock.core.plan.single_model import compile_model
-from penstock.core.records import Tensors
+from penstock.core.records import Headers, Tensors
 from penstock.core.resources import Pipeline
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -54,10 +55,12 @@ class ScriptedModel(ModelInstance):
         self._world = world
         self._acts = acts
         self._calls = 0
+        self.headers: list[Headers] = []
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         act = self._acts[min(self._calls, len(self._acts) - 1)]
         self._calls += 1
+        self.headers.append(call.origin.headers)
         for identity in call.origin.identities:
             self._world.note(f"call {identity}")
         if act.way == "busy":
@@ -101,7 +104,7 @@ class Caller:
         self._due_ms = float("inf")
         self._ended_at: int | None = None
 
-    def send(self, name: str, timeout_ms: float | None = None) -> None:
+    def send(self, name: str, timeout_ms: float | None = None, headers: Headers = NOTHING) -> None:
         """Submit the request to whatever ``name`` means now."""
         gateway = self._world.gateway
         try:
@@ -114,7 +117,7 @@ class Caller:
         deadline_ms = self._world.deadline_ms
         within_ms = deadline_ms if timeout_ms is None else min(timeout_ms, deadline_ms)
         self._due_ms = self._world.clock.now_ms() + within_ms
-        self.ticket = target.submit(request, {}, timeout_ms, self._reply)
+        self.ticket = target.submit(request, headers, timeout_ms, self._reply)
         if self._ended_at is not None:
             self._note_end(self.ticket)
 
@@ -165,6 +168,7 @@ class GatewayWorld:
         )
         self.desk = InquiryDesk(journal, letters, self.gateway)
         self.gateway.open_intake()
+        self._followed = False
         self.callers: list[Caller] = []
         self.left: list[tuple[str, int]] = []
         self.retired: list[ModelInstance] = []
@@ -175,12 +179,18 @@ class GatewayWorld:
         """Remember what happened."""
         self.log.append(event)
 
-    def model(self, name: str, acts: Sequence[Act]) -> None:
+    def follow_with(self, follower: Follower) -> None:
+        """Have this decide which requests to follow, of what is served from now on."""
+        self._followed = True
+        self.gateway.follow_with([follower])
+
+    def model(self, name: str, acts: Sequence[Act]) -> ScriptedModel:
         """Serve a new version of a model."""
         if name in self._instances:
             self.retired.append(self._instances[name])
         instance = self._instances[name] = ScriptedModel(self, acts)
         self.models.publish(name, self._next_version(name), instance)
+        return instance
 
     def withdraw(self, name: str) -> None:
         """Serve a model no more."""
@@ -190,14 +200,14 @@ class GatewayWorld:
 
     def alone(self, name: str) -> None:
         """Have a model be called by its own name as well."""
-        self.gateway.set_model(compile_model(name, 1, Joins()), None)
+        self.gateway.set_model(compile_model(name, 1, Joins(), followed=self._followed), None)
 
     def pipeline(self, name: str, spec: dict[str, Any], record: Recording = "none") -> None:
         """Serve a new version of a pipeline."""
         self._leave(name)
         pipeline = Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
         version = self._next_version(name)
-        plan = compile_pipeline(pipeline, version, Joins(), record=record)
+        plan = compile_pipeline(pipeline, version, Joins(), record=record, followed=self._followed)
         self.gateway.set_pipeline(plan, None)
 
     def remove(self, name: str) -> None:

@@ -140,7 +140,7 @@ def test_a_declaration_stands_in_for_annotations_and_must_agree_with_them(
     assert code == 1
     assert (
         "credit.yaml:3:16: spec.python: the manifest declares the output 'x' as FP32 [n, 4], "
-        "and the model's annotations say FP64 [n, 4]"
+        "and the model itself says FP64 [n, 4]"
     ) in err
 
 

@@ -14,8 +14,11 @@ from penstock.core.engine import Call, Effects, Emit, Engine, Passage, SharedCal
 from penstock.core.engine.batches import misfit
 from penstock.core.model import CallContext
 from penstock.core.plan import Plan
+from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Parameters, Tensors
+from penstock.core.resources import Pipeline
 from penstock.core.tensors import Tensor
+from penstock.testing.joins import Joins
 from penstock.testing.scripts import NEVER, Reaction
 from penstock.testing.simulation import Outcome, Simulation
 from unit.engine.running import compiled
@@ -423,7 +426,7 @@ def test_rounds_of_different_requests_share_calls() -> None:
 def test_visits_of_two_versions_do_not_share_a_call() -> None:
     engine = Engine(lambda: 0.5)
     out: Effects = []
-    plans: list[Plan] = [compiled(batching()), compiled(batching())]
+    plans: list[Plan] = [compiled(batching()), compiled(batching(), 2)]
     for number, plan in enumerate(plans):
         engine.open(Passage(plan, f"r{number}", 0.0, 100.0), (rows(1),), out)
     engine.tick(5.0, out)
@@ -437,3 +440,19 @@ def test_batch_without_size_is_no_batch() -> None:
     world.send(rows(1))
     world.run()
     assert world.calls == [(0.0, ["r0"], [1])]
+
+
+def test_requests_that_are_followed_share_calls_with_others() -> None:
+    pipeline = Pipeline.model_validate({"metadata": {"name": "p"}, "spec": batching()})
+    plan = compile_pipeline(pipeline, 1, Joins(), record="none", followed=True)
+    assert plan.followed is not None
+    engine = Engine(lambda: 0.5)
+    out: Effects = []
+    for name, each in (("r0", plan), ("r1", plan.followed)):
+        engine.open(Passage(each, name, 0.0, 100.0), (rows(1),), out)
+    engine.tick(5.0, out)
+    (call,) = [each for each in out if isinstance(each, SharedCall)]
+    engine.done(call, doubled(call), 6.0, out)
+    told = [each.passage.identity for each in out if isinstance(each, Emit)]
+    assert set(told) == {"r1"}
+    assert engine.open_passages == 0

@@ -31,8 +31,8 @@ class Counts:
     def count_failure(self, step: int, code: str) -> None:
         self.noted.append(("failure", step, code))
 
-    def count_retry(self, step: int) -> None:
-        self.noted.append(("retry", step))
+    def count_retry(self, again: Call, failed: Failed) -> None:
+        self.noted.append(("retry", again.plan.index, again.attempt, failed.code))
 
 
 class Bench:
@@ -106,12 +106,12 @@ def test_retries_are_counted() -> None:
     spec = {"steps": steps, "output": {"steps": ["b"]}}
     bench = Bench(spec)
     bench.engine.done(bench.calls[0], Failed("overloaded", "no", None, True), 1.0, bench.out)
-    assert bench.counts.noted == [("retry", 0)]
+    assert bench.counts.noted == [("retry", 0, 2, "overloaded")]
     bench.engine.tick(51.0, bench.out)
     again = bench.calls[-1]
     assert (again.attempt, again.issued_ms, again.deadline_ms) == (2, 51.0, 1000.0)
     bench.engine.done(again, Failed("overloaded", "no", None, True), 60.0, bench.out)
-    assert bench.counts.noted == [("retry", 0), ("failure", 0, "overloaded")]
+    assert bench.counts.noted == [("retry", 0, 2, "overloaded"), ("failure", 0, "overloaded")]
 
 
 def test_a_window_that_ends_is_counted_as_such() -> None:
