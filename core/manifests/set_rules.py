@@ -71,7 +71,11 @@ def _circles(entries: list[Entry]) -> Iterator[Problem]:
         if len(circle) == 1:  # refused already, by the rules of the pipeline
             continue
         way = " -> ".join((*circle, circle[0]))
-        finding = Finding(("metadata", "name"), f"the pipelines need each other: {way}")
+        finding = Finding(
+            ("metadata", "name"),
+            f"the pipelines need each other: {way}",
+            "have one of them do without the next",
+        )
         yield problem_of(finding, by_name[circle[0]].document)
 
 

@@ -140,7 +140,7 @@ def test_the_tutorial_works_as_it_is_written(penstock: Penstock) -> None:
 
 def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock) -> None:
     how_to = REPOSITORY / "docs" / "how-to"
-    [model], [manifest] = (
+    [model], [manifest, *_] = (
         blocks(how_to / "models.md", "python"),
         blocks(how_to / "models.md", "yaml"),
     )

@@ -15,9 +15,9 @@ import penstock.core.engine
 from penstock.core.engine import Call
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Failed, Tensors
+from penstock.core.simulation import Outcome, Simulation
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import Reaction
-from penstock.testing.simulation import Outcome, Simulation
 from unit.engine.batch_rules import BACKOFF_MS, DURATION_MS, Interpreter, Rules, Story, Visitor
 from unit.engine.bugs import BATCH_BUGS, Bug, installed
 from unit.engine.running import compiled

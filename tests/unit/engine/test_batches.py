@@ -17,10 +17,10 @@ from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Parameters, Tensors
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome, Simulation
 from penstock.core.tensors import Tensor
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import NEVER, Reaction
-from penstock.testing.simulation import Outcome, Simulation
 from unit.engine.running import compiled
 
 

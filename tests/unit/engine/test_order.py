@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from penstock.core.engine import Answer, Call, Effects, Emit, Engine, Passage, Resumed, Turn
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Tensors
+from penstock.core.simulation import Outcome, Simulation
 from penstock.testing.scripts import Reaction, tensor
-from penstock.testing.simulation import Outcome, Simulation
 from unit.engine.running import compiled
 
 GOOD: Tensors = (tensor("y"),)

@@ -136,7 +136,10 @@ def test_circles_among_pipelines_are_refused(problems: Problems) -> None:
         "{{kind: Pipeline, metadata: {{name: {}}}, spec: {{steps: [{{name: s, pipeline: {}}}]}}}}"
     )
     said = problems(text.format("one", "two"), text.format("two", "one"))
-    assert "a.yaml:1:35: metadata.name: the pipelines need each other: one -> two -> one" in said
+    assert (
+        "a.yaml:1:35: metadata.name: the pipelines need each other: one -> two -> one; "
+        "have one of them do without the next"
+    ) in said
 
 
 class TestSeldonDifferences:
