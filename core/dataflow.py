@@ -21,9 +21,11 @@ from penstock.core.engine import (
     Engine,
     Passage,
     Resumed,
+    Retried,
     Turn,
 )
 from penstock.core.errors import PenstockError
+from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
@@ -38,18 +40,35 @@ class Deployment:
     ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
     under way; a deployment that was replaced is over when it is 0. ``plain`` says that a request
     to it leaves no trace beside counters; ``followed_steps`` are those of the plan for requests
-    that are followed, by name.
+    that are followed, by name. ``taps`` follow its ports.
     """
 
-    __slots__ = ("_idle", "followed_steps", "observe", "open", "plain", "plan", "slots", "tally")
+    __slots__ = (
+        "_idle",
+        "followed_steps",
+        "observe",
+        "open",
+        "plain",
+        "plan",
+        "slots",
+        "tally",
+        "taps",
+    )
 
-    def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        slots: tuple[ModelSlot, ...],
+        tally: PlanTally,
+        taps: tuple[Tap, ...] = (),
+    ) -> None:
+        self.taps = taps
         self.plan = plan
         self.slots = slots
         self.tally = tally
         self.observe = [step.calls.observe for step in tally.steps]
         self.open = 0
-        self.plain = plan.followed is None and not plan.keeps_input
+        self.plain = plan.followed is None and not plan.emits
         followed = () if plan.followed is None else plan.followed.steps
         self.followed_steps = {step.name: step for step in followed}
         self._idle: asyncio.Event | None = None
@@ -59,6 +78,11 @@ class Deployment:
         self.open -= 1
         if self._idle is not None and not self.open:
             self._idle.set()
+
+    def versions(self) -> tuple[int | None, ...]:
+        """The versions of the models that its steps call now; None for one that does not serve."""
+        slots = self.slots
+        return tuple([None if slot.served is None else slot.served.version for slot in slots])
 
     async def idle(self) -> None:
         """Return when no passage is under way."""
@@ -81,6 +105,9 @@ class Passenger(Protocol):
 
     def emitted(self, record: Emit) -> None:
         """A port that the plan keeps has ended."""
+
+    def retried(self, attempt: Retried) -> None:
+        """An attempt failed at a step whose outputs the plan keeps; another will be made."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that no caller can be told of."""
@@ -147,10 +174,10 @@ class Dataflow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def deploy(self, plan: Plan) -> Deployment:
-        """Bind a plan to its models' places."""
+    def deploy(self, plan: Plan, taps: tuple[Tap, ...] = ()) -> Deployment:
+        """Bind a plan to its models' places, and to those who follow its ports."""
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
-        return Deployment(plan, slots, self._metrics.tally(plan))
+        return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
     def begin(self, passage: Passage, tensors: Tensors) -> None:
         """Let a request into its pipeline. ``passage.context`` is its Passenger."""
@@ -229,6 +256,9 @@ class Dataflow:
                 passenger.emitted(effect)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
+            elif type(effect) is Retried:
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.retried(effect)
             elif type(effect) is Turn:
                 engine.turn(effect.lane, now_ms, out)
             elif type(effect) is Resumed:

@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "get": "Show resources of a running server.",
     "status": "Say whether everything on a running server is ready.",
     "inspect": "Show what happened to a request.",
+    "tap": "Follow the records of a port as they come.",
+    "run": "Play a request that was exported as a file.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
     "bench": "Put a model or pipeline of a running server under load, and measure.",

@@ -5,11 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.journal import InquiryDesk
+
+if TYPE_CHECKING:
+    # What the desk tells of stands on the contracts itself.
+    from penstock.core.journal import InquiryDesk
 
 Page: TypeAlias = Callable[[], tuple[str, bytes]]
 """Makes a page when it is asked for: content type and body."""

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.control import (
     Change,
@@ -35,7 +36,7 @@ from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
-from penstock.core.plan.compiler import Recording
+from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, create, update
 
 DEFAULT_POLICY: Final = LoadPolicy()
@@ -152,6 +153,18 @@ class LocalControlPlane(ControlPlane):
         if resource is None:
             raise self._not_found(key)
         return resource.document()
+
+    def manifest(self, kind: str, name: str) -> CaseManifest | None:
+        """The manifest of a resource as it is in force, for a case; None when there is none."""
+        resource = self._store.get(ResourceKey(_kind_named(kind), name))
+        if resource is None:
+            return None
+        folder = resource.origin.folder
+        return CaseManifest(
+            resource.manifest.document(),
+            resource.status.version,
+            None if folder is None else str(folder),
+        )
 
     def list(self, kind: str | None) -> list[ResourceDocument]:
         wanted = None if kind is None else _kind_named(kind)

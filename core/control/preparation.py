@@ -19,7 +19,8 @@ from penstock.core.manifests import (
 )
 from penstock.core.manifests.needs import needs_of
 from penstock.core.manifests.set_rules import circles_of_pipelines
-from penstock.core.plan.compiler import PlanError, Recording, compile_pipeline
+from penstock.core.plan import Recording
+from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.problems import Position, Problem, ProblemsError, format_path
 from penstock.core.resources import KINDS, Manifest, Pipeline, update
 

@@ -10,6 +10,7 @@ from penstock.core.engine.effects import (
     Effects,
     Emit,
     Resumed,
+    Retried,
     SharedCall,
     Turn,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "Engine",
     "Passage",
     "Resumed",
+    "Retried",
     "SharedCall",
     "Tally",
     "Turn",

@@ -20,6 +20,7 @@ from penstock.core.engine.effects import (
     DeadLetter,
     Effects,
     Emit,
+    Retried,
     SharedCall,
 )
 from penstock.core.engine.join_state import JoinState
@@ -105,9 +106,11 @@ class Engine:
             return type(call) is SharedCall and self._batches.done(call, outcome, now_ms, out)
         body: Body
         if type(outcome) is Failed:
-            if outcome.retriable and self._retry(call, outcome, now_ms):
+            if outcome.retriable and self._retry(call, outcome, now_ms, out):
                 return True
-            failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
+            failed = Failed(
+                outcome.code, outcome.reason, outcome.step or step.name, False, call.attempt
+            )
             body = self._own_failure(passage, step, failed, out)
         else:
             body = outcome or step.put_out_nothing
@@ -508,7 +511,7 @@ class Engine:
                 out.append(Abandon(visit))
             else:
                 self._batches.leave(visit, out)
-            mine = Failed(code, reason, each.name)
+            mine = Failed(code, reason, each.name, attempts=visit.attempt)
             if not passage.cancelled:
                 if passage.tally is not None:
                     passage.tally.count_failure(each.index, code)
@@ -534,7 +537,7 @@ class Engine:
             call.deadline_ms = end_ms
             self.timers.add(end_ms, ATTEMPT, call)
 
-    def _retry(self, call: Call, failed: Failed, now_ms: float) -> bool:
+    def _retry(self, call: Call, failed: Failed, now_ms: float, out: Effects) -> bool:
         """Begin to wait for another attempt, if there is one left and time for it."""
         step = call.plan
         if call.attempt > step.retries:
@@ -550,6 +553,8 @@ class Engine:
         passage.visits[step.place] = again
         if passage.tally is not None:
             passage.tally.count_retry(again, failed)
+        if step.keeps_outputs:
+            out.append(Retried(call, failed, now_ms))
         self.timers.add(now_ms + backoff_ms, RETRY, again)
         return True
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal.story import PortRecord, Story
+from penstock.core.journal.story import RECORD_BYTES, AttemptRecord, PortRecord, Story
 from penstock.core.records import Absent, Body, Failed, Port
 from penstock.core.tensors import Tensor
 
@@ -46,14 +46,12 @@ class Journal:
     def begin(self, story: Story) -> None:
         """A request has been taken in."""
         request = story.request
-        if self._has_room(story.bytes_of(request.tensors)):
-            story.hold(request.tensors)
-        else:
+        if not self._hold(story, request.tensors):
             story.request = InferenceRequest(
                 request.id, (), request.parameters, request.outputs, request.binary_output
             )
+        self._held += RECORD_BYTES
         self._stories[story.identity] = story
-        self._held += story.held
         self._keep_within()
 
     def write(
@@ -66,15 +64,18 @@ class Journal:
         shared_by: int = 1,
     ) -> None:
         """A port has ended."""
-        wanted = story.bytes_of(body)
-        if wanted and not self._has_room(wanted):
-            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no bytes
-            record = PortRecord(port, round_number, now_ms, _signature(body), omitted, shared_by)
+        if self._hold(story, body):
+            story.add(PortRecord(port, round_number, now_ms, body, shared_by=shared_by))
         else:
-            record = PortRecord(port, round_number, now_ms, body, shared_by=shared_by)
-        before = story.held
-        story.add(record)
-        self._held += story.held - before
+            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no room
+            signature = _signature(body)
+            story.add(PortRecord(port, round_number, now_ms, signature, omitted, shared_by))
+        self._held += RECORD_BYTES
+
+    def note_attempt(self, story: Story, attempt: AttemptRecord) -> None:
+        """An attempt failed, and another one will be made."""
+        story.add_attempt(attempt)
+        self._held += RECORD_BYTES
 
     def settle(
         self, story: Story, result: InferenceResponse | PenstockError, now_ms: float
@@ -95,14 +96,31 @@ class Journal:
         """The story of a request, if it is kept."""
         return self._stories.get(identity)
 
+    def of_caller(self, request_id: str) -> Iterator[Story]:
+        """The stories of requests with this ``x-request-id``, the latest first; not of those that
+        they made of other pipelines, which have it from them."""
+        return (
+            story
+            for story in self.latest()
+            if story.headers.get("x-request-id") == request_id
+            and story.identity.rpartition("/")[0] not in self._stories
+        )
+
     def latest(self) -> Iterator[Story]:
         """All stories, the latest first."""
         return reversed(list(self._stories.values()))
 
-    def _has_room(self, wanted: int) -> bool:
-        while self._held + wanted > self._limits.held_bytes and self._ended:
-            self._forget_first()
-        return self._held + wanted <= self._limits.held_bytes
+    def _hold(self, story: Story, body: Body) -> bool:
+        """Have a story keep ``body``, if there is room, or can be made."""
+        added = story.hold(body)
+        self._held += added
+        if self._held > self._limits.held_bytes and added:
+            self._keep_within()
+            if self._held > self._limits.held_bytes:
+                story.let_go(body, added)
+                self._held -= added
+                return False
+        return True
 
     def _keep_within(self) -> None:
         limits = self._limits

@@ -25,6 +25,12 @@ from penstock.core.pipeline_gateway.followed import (
 )
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.pipeline_gateway.tapped import (
+    TappedFollowedRecordedSubmission,
+    TappedFollowedSubmission,
+    TappedRecordedSubmission,
+    TappedSubmission,
+)
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.pipeline_gateway.watch import Watch, watch_of
 from penstock.core.plan import LineName, Plan
@@ -286,18 +292,20 @@ class Admission:
         watch: Watch | None,
     ) -> Submission:
         """A request to a pipeline that is not plain: recorded where it says so, and followed."""
-        if deployment.plan.keeps_input:
+        if deployment.plan.record != "none":
             return self._recorded(
                 target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
             )
+        kind: type[Submission]
         if watch is None:
-            return Submission(
-                self, target, deployment, request, headers, limit_ms, reply, identity, key
-            )
-        submission = FollowedSubmission(
+            kind = TappedSubmission if deployment.taps else Submission
+        else:
+            kind = TappedFollowedSubmission if deployment.taps else FollowedSubmission
+        submission = kind(
             self, target, deployment, request, headers, limit_ms, reply, identity, key
         )
-        Course(submission, watch)
+        if watch is not None and isinstance(submission, FollowedSubmission):
+            Course(submission, watch)
         return submission
 
     def _recorded(
@@ -313,7 +321,13 @@ class Admission:
         now_ms: float,
         watch: Watch | None,
     ) -> RecordedSubmission:
-        kind = RecordedSubmission if watch is None else FollowedRecordedSubmission
+        kind: type[RecordedSubmission]
+        if watch is None:
+            kind = TappedRecordedSubmission if deployment.taps else RecordedSubmission
+        elif deployment.taps:
+            kind = TappedFollowedRecordedSubmission
+        else:
+            kind = FollowedRecordedSubmission
         submission = kind(
             self,
             self._journal,

@@ -6,7 +6,7 @@ from penstock.core.contracts.follower import VisitSeen
 from penstock.core.contracts.gateway import Reply
 from penstock.core.contracts.model import CallOrigin
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Call, Emit, Passage
+from penstock.core.engine import Answer, Call, Emit, Passage, Retried
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceResponse
 from penstock.core.metrics import PlanTally
@@ -100,11 +100,12 @@ class Course:
         port = record.port
         plan = self.deployment.plan
         if port.step is None:
-            if plan.keeps_input:
+            if plan.keeps_input if port.side == "inputs" else plan.keeps_output:
                 self._submission.emitted(record)
             return
         step = self.deployment.followed_steps[port.step]
-        if plan.steps[step.index].keeps_outputs:
+        kept = plan.steps[step.index]
+        if kept.keeps_inputs if port.side == "inputs" else kept.keeps_outputs:
             self._submission.emitted(record)
         visit = VisitSeen(step.name, step.model, record.round)
         if port.side == "outputs":
@@ -117,7 +118,11 @@ class Course:
         self._submission.buried(failure, now_ms)
         self._watch.tell(lambda following: following.buried(failure, now_ms))
 
-    def retried(self, again: Call, failed: Failed) -> None:
+    def retried(self, attempt: Retried) -> None:
+        if self.deployment.plan.steps[attempt.call.plan.index].keeps_outputs:
+            self._submission.retried(attempt)
+
+    def begins_again(self, again: Call, failed: Failed) -> None:
         """Another attempt will be made."""
         now_ms = self._admission.now_ms()
         visit = VisitSeen(again.step, again.plan.model, again.round)
@@ -170,7 +175,7 @@ class FollowedTally:
 
     def count_retry(self, again: Call, failed: Failed) -> None:
         self._tally.count_retry(again, failed)
-        self._course.retried(again, failed)
+        self._course.begins_again(again, failed)
 
 
 def _call_of(record: Emit, step: StepPlan) -> Call | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Emit, Passage
+from penstock.core.engine import Answer, Emit, Passage, Retried
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.plan import LineName
@@ -131,6 +131,9 @@ class Submission(Ticket):
 
     def emitted(self, record: Emit) -> None:
         """Nobody keeps the records of such a request."""
+
+    def retried(self, attempt: Retried) -> None:
+        """Nor their attempts."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """Keep what no caller is told of."""

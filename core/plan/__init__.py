@@ -14,6 +14,7 @@ from penstock.core.plan.graph import (
     Part,
     Plan,
     ReaderRound,
+    Recording,
     StepPlan,
     Turning,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "Part",
     "Plan",
     "ReaderRound",
+    "Recording",
     "StepPlan",
     "Turning",
 ]

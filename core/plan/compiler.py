@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, Literal, TypeAlias
+from typing import Final
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
@@ -17,18 +17,19 @@ from penstock.core.plan.graph import (
     Feed,
     OrderPlan,
     Plan,
+    Recording,
     StepPlan,
 )
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
-from penstock.core.records import Absent, Port
+from penstock.core.records import Absent, Port, PortSide
 from penstock.core.references import Source, parse_source
 from penstock.core.request_key import RequestKey, parse_request_key
 from penstock.core.resources import Output, Pipeline, PipelineDeclaration, Step
 
-Recording: TypeAlias = Literal["boundary", "all", "none"]
-"""Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
+INPUTS: Final = Port(None, "inputs")
+OUTPUTS: Final = Port(None, "outputs")
 
 
 MAX_HELD: Final = 1000
@@ -54,12 +55,13 @@ def compile_pipeline(
     *,
     record: Recording,
     followed: bool = False,
+    tapped: frozenset[Port] = frozenset(),
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports emit what they hold, ``followed`` whether requests may be followed.
-    Raises PlanError with every problem of the
-    joins (unknown names, options that a strategy refuses).
+    ``record`` says which ports are kept and hence emit what they hold; those that are ``tapped``
+    do so as well. ``followed`` says whether requests may be followed. Raises PlanError with every
+    problem of the joins (unknown names, options that a strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
@@ -74,9 +76,10 @@ def compile_pipeline(
     loops = LoopCompiler(name, [step.name for step in spec.steps], joined, found)
     seats = loops.seats()
     feeds = feeds_of(seats, name)
-    keeps_all = record == "all"
+    kept = _kept(spec.steps, record)
+    emitting = kept | tapped
     steps = tuple(
-        _step_plan(step, seats[i], joined[i], feeds, loops, version, keeps_all=keeps_all)
+        _step_plan(step, seats[i], joined[i], feeds, loops, version, emitting)
         for i, step in enumerate(spec.steps)
     )
     output: Consumer | None = None
@@ -100,8 +103,15 @@ def compile_pipeline(
         width=width,
         consumers=consumers,
         input_feeds=in_order(feeds, Port(None, "inputs")),
-        keeps_input=record != "none",
-        keeps_output=record != "none",
+        keeps_input=INPUTS in emitting,
+        keeps_output=OUTPUTS in emitting,
+        emits=bool(emitting),
+        record=record,
+        tapped=tapped - kept,
+        pipeline=pipeline,
+        variant=lambda ports: compile_pipeline(
+            pipeline, version, joins, record=record, followed=followed, tapped=ports
+        ),
         loops=loops.plans(consumers, spec.max_step_revisits + 1),
         crossings=loops.crossings,
         async_deadline_ms=None if spec.input is None else spec.input.deadline_ms,
@@ -134,6 +144,21 @@ def _key(pipeline: Pipeline) -> RequestKey | None:
     return parse_request_key(section.key, pipeline=pipeline.metadata.name)
 
 
+def _kept(steps: Iterable[Step], record: Recording) -> frozenset[Port]:
+    """The ports that ``record`` says are kept."""
+    if record == "none":
+        return frozenset()
+    if record == "boundary":
+        return frozenset({INPUTS, OUTPUTS})
+    sides: tuple[PortSide, ...] = ("inputs", "outputs")
+    return frozenset(Port(name, side) for name in _names(steps) for side in sides)
+
+
+def _names(steps: Iterable[Step]) -> list[str | None]:
+    """Whose ports there are: the pipeline's own, and the steps'."""
+    return [None, *(step.name for step in steps)]
+
+
 def _step_plan(
     step: Step,
     seat: Seat,
@@ -141,12 +166,11 @@ def _step_plan(
     feeds: Feeds,
     loops: LoopCompiler,
     version: int,
-    *,
-    keeps_all: bool,
+    emitting: frozenset[Port],
 ) -> StepPlan:
     inputs, outputs = Port(step.name, "inputs"), Port(step.name, "outputs")
     input_feeds = in_order(feeds, inputs)
-    watched_inputs = keeps_all or loops.watches(inputs)
+    watched_inputs = inputs in emitting or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
     batch = _batch_plan(step, loops.pipeline, version)
     begins_plainly = step.timeout_ms is None and batch is None
@@ -166,10 +190,10 @@ def _step_plan(
         failure_is_absence=step.on_error == "absent",
         input_feeds=input_feeds,
         output_feeds=in_order(feeds, outputs),
-        keeps_inputs=keeps_all,
-        keeps_outputs=keeps_all,
+        keeps_inputs=inputs in emitting,
+        keeps_outputs=outputs in emitting,
         watched_inputs=watched_inputs,
-        watched_outputs=keeps_all or loops.watches(outputs),
+        watched_outputs=outputs in emitting or loops.watches(outputs),
         loop=loops.member(step.name),
         put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
         begins_plainly=begins_plainly,

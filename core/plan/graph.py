@@ -9,12 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypeAlias, final
+from typing import Final, Literal, NamedTuple, TypeAlias, final
 from zlib import crc32
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent, Port
 from penstock.core.request_key import RequestKey
+from penstock.core.resources import Pipeline
+
+Recording: TypeAlias = Literal["boundary", "all", "none"]
+"""Which ports of a pipeline are kept: its input and output, all of them, or none."""
 
 PIPELINE_SUFFIX: Final = ".pipeline"
 """What tells the name of a pipeline from that of a model, which has no dot."""
@@ -269,6 +273,15 @@ class Plan:
     input_feeds: tuple[Feed, ...]
     keeps_input: bool
     keeps_output: bool
+    emits: bool = False
+    """Whether any port emits what it holds: it is kept, or has a tap."""
+    record: Recording = "none"
+    tapped: frozenset[Port] = frozenset()
+    """The ports that emit what they hold only because of a tap."""
+    pipeline: Pipeline | None = None
+    """The manifest that this was made of; None for a model that is called on its own."""
+    variant: Callable[[frozenset[Port]], Plan] | None = None
+    """Compiles the same pipeline once more, so that these ports emit as well what they hold."""
     loops: tuple[LoopPlan, ...] = ()
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None

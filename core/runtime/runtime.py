@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import penstock
+from penstock.core.cases import CaseExporter
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
@@ -222,7 +223,9 @@ class Runtime:
             max_header_bytes=limits.header_bytes,
             passed_headers=frozenset(self._config.defaults.passed_headers),
             count_refused=self._metrics.refuse,
-            desk=InquiryDesk(self._journal, self._letters, self._gateway),
+            desk=InquiryDesk(
+                self._journal, self._letters, self._gateway, self._exporter(parts).file
+            ),
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():
@@ -230,6 +233,11 @@ class Runtime:
             self._closing.add(f"front end '{name}'", front_end.stop)
             self._front_ends[name] = front_end
         return addresses
+
+    def _exporter(self, parts: Parts) -> CaseExporter:
+        defaults = self._config.defaults
+        settings = defaults.model_dump(mode="json", by_alias=True)
+        return CaseExporter(self._running().manifest, parts.redactors, {"defaults": settings})
 
     def _follow_changes(self) -> None:
         hooks = {

@@ -151,9 +151,10 @@ def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock
         tensor = "x=[[1, 2, 3, 4]]:FP32"
         done = penstock("infer", "router", "--tensor", tensor, "--server", address, "-o", "json")
         assert [each["name"] for each in done.document["outputs"]] == ["likely"]
-    [settings] = blocks(how_to / "plugins.md", "yaml")
-    (penstock.folder / "penstock.yaml").write_text(settings)
-    assert penstock("config", "check").code == 0
+    for page in ("plugins.md", "requests.md"):
+        [settings] = blocks(how_to / page, "yaml")
+        (penstock.folder / "penstock.yaml").write_text(settings)
+        assert penstock("config", "check").code == 0
 
 
 def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -22,7 +22,8 @@ from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan.compiler import Recording, compile_pipeline
+from penstock.core.plan import Recording
+from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.records import Headers, Tensors
 from penstock.core.resources import Pipeline

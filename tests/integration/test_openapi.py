@@ -17,7 +17,9 @@ from fakes.gateway import FakeGateway
 from harness.rest_server import serving
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.errors import NotFoundError
 from penstock.core.inference import InferenceRequest
+from penstock.core.journal.tap import Tap
 from penstock.core.records import Failed
 from penstock.core.signature import Signature, TensorSpec
 from penstock.testing.scripts import tensor
@@ -38,6 +40,7 @@ NAMES_THAT_ARE_THERE = """
 "path.name" = "scale"
 "path.request" = "flow-1"
 "path.number" = "1"
+"path.port" = "flow"
 "header.seldon-model" = "echo"
 "header.penstock-target" = "flow.pipeline"
 """
@@ -51,8 +54,16 @@ class EndingControlPlane(FakeControlPlane):
             yield WatchEvent(1, "put", document)
 
 
+class EndingGateway(FakeGateway):
+    """Taps on it end as well."""
+
+    def follow(self, tap: Tap) -> None:
+        super().follow(tap)
+        tap.end(NotFoundError("the pipeline was deleted"))
+
+
 def make_context() -> FrontEndContext:
-    gateway = FakeGateway()
+    gateway = EndingGateway()
     gateway.add("echo").signature = Signature((TensorSpec("x", "FP32", ("n", 4)),), None)
     request = InferenceRequest(None, (tensor("x"),))
     gateway.add("flow", kind="pipeline").accept(request, {})
