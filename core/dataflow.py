@@ -19,11 +19,13 @@ from penstock.core.engine import (
     Effects,
     Emit,
     Engine,
+    ExternalPassage,
     Passage,
     Resumed,
     Retried,
     Turn,
 )
+from penstock.core.engine.engine import MOST_OPEN_JOINS
 from penstock.core.errors import PenstockError
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
@@ -103,8 +105,8 @@ class Passenger(Protocol):
     def closed(self) -> None:
         """Nothing of the passage is under way any more. Called once, last."""
 
-    def emitted(self, record: Emit) -> None:
-        """A port that the plan keeps has ended."""
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
+        """A port that the plan keeps has ended. What follows elsewhere is added to ``out``."""
 
     def retried(self, attempt: Retried) -> None:
         """An attempt failed at a step whose outputs the plan keeps; another will be made."""
@@ -141,6 +143,7 @@ class Dataflow:
         clock: Clock,
         *,
         most_per_model: int = 256,
+        most_open_joins: int = MOST_OPEN_JOINS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.models = models
@@ -148,7 +151,7 @@ class Dataflow:
         self._metrics = metrics
         self._clock = clock
         self._now_ms = clock.now_ms
-        self.engine = Engine(jitter)
+        self.engine = Engine(jitter, most_open_joins)
         self.resumed: Callable[[], None] = _nobody_waits
         """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -187,6 +190,22 @@ class Dataflow:
         out: Effects = []
         self.engine.open(passage, tensors, out)
         self._carry_out(out, passage.opened_ms)
+
+    def gather(self, passage: ExternalPassage, out: Effects) -> None:
+        """Let a request in that a record of another pipeline begins, as part of what that brings
+        about. ``passage.context`` is its Passenger."""
+        deployment = cast(Passenger, passage.context).deployment
+        deployment.open += 1
+        deployment.tally.counters.in_flight += 1
+        self.engine.gather(passage, out)
+
+    def end_joins(self) -> None:
+        """No record of another pipeline will come any more: decide what waits for one."""
+        now_ms = self._now_ms()
+        out: Effects = []
+        while self.engine.gathering:
+            self.engine.end_oldest_join(now_ms, out)
+        self._carry_out(out, now_ms)
 
     def cancel(self, passage: Passage) -> None:
         """The caller of a passage is gone."""
@@ -253,7 +272,7 @@ class Dataflow:
                 later = True
             elif type(effect) is Emit:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
-                passenger.emitted(effect)
+                passenger.emitted(effect, now_ms, out)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
             elif type(effect) is Retried:

@@ -21,7 +21,7 @@ from penstock.core.outcomes import Outcomes, PipelineOutcomes
 from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.plugins.manager import start_up
 from penstock.core.plugins.plugins import Plugins
-from penstock.core.port_types import PipelineTypes, infer_types
+from penstock.core.port_types import PipelineTypes, external_findings, infer_types
 from penstock.core.problems import Problem, ProblemsError, format_path
 from penstock.core.resources import Pipeline
 
@@ -123,7 +123,10 @@ def _problems_of_types(read: ManifestSet, types: Mapping[str, PipelineTypes]) ->
         problem_of(finding, entry.document)
         for entry in read.entries
         if isinstance(entry.manifest, Pipeline)
-        for finding in types[entry.name].findings
+        for finding in (
+            *types[entry.name].findings,
+            *external_findings(entry.manifest, types[entry.name], types.get),
+        )
     ]
 
 

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.core.cli.type_listing import lines_of
+from penstock.core.joinspec import JoinSpec
 from penstock.core.loops import loops_of, steps_read
+from penstock.core.manifests.externals import external_sources
 from penstock.core.port_types import PipelineTypes
-from penstock.core.references import Source, parse_source
+from penstock.core.references import Source, parse_external, parse_source
 from penstock.core.render.diagram import Arrow, Diagram, Line
 from penstock.core.render.drawing import drawn
 from penstock.core.render.outline import outlined
@@ -30,15 +32,15 @@ _STYLES = {
 def pipeline_diagram(pipeline: Pipeline, types: PipelineTypes | None = None) -> Diagram:
     """The pipeline's input at the top, its steps, and its output at the bottom.
 
-    A box says how a step joins, what it takes of others by tensor or under other names, and what
-    gates it; arrows of triggers are dashed. What goes back to a turn of a loop is no arrow: the
-    turn says where from, and the step before it where to. With ``types``, a box ends with what
-    comes from it.
+    Other pipelines that are read stand above it. A box says how a step joins, what it takes of
+    others by tensor or under other names, and what gates it; arrows of triggers are dashed. What
+    goes back to a turn of a loop is no arrow: the turn says where from, and the step before it
+    where to. With ``types``, a box ends with what comes from it.
     """
     name = pipeline.metadata.name
     steps = pipeline.spec.steps
     back = _ways_back(pipeline)
-    boxes = [[Line("input", "end")], *(_box(step, name, back) for step in steps)]
+    boxes = [_input_box(pipeline), *(_box(step, name, back) for step in steps)]
     index = {step.name: number + 1 for number, step in enumerate(steps)}
     turned = {(source, index[turn]) for turn, sources in back.items() for source in sources}
     arrows: list[Arrow] = []
@@ -64,6 +66,9 @@ def pipeline_diagram(pipeline: Pipeline, types: PipelineTypes | None = None) -> 
         lines += _notes(output.steps, output.tensor_map, name)
         boxes.append(lines)
         connect(output.steps, len(boxes) - 1)
+    for other, gates in _others(pipeline).items():
+        boxes.append([Line(f"pipeline {other}", "end")])
+        arrows.append(Arrow(len(boxes) - 1, 0, gates))
     if types is not None:
         ports = [types.input, *(types.steps[step.name].outputs for step in steps), types.output]
         # Without an output section there is no box for the last of them.
@@ -102,6 +107,30 @@ def _ways_back(pipeline: Pipeline) -> dict[str, list[str]]:
     }
 
 
+def _others(pipeline: Pipeline) -> dict[str, bool]:
+    """The pipelines that are read, and whether they only gate."""
+    others: dict[str, bool] = {}
+    for source, path in external_sources(pipeline):
+        others[source.pipeline] = others.get(source.pipeline, True) and path[2] != "externalInputs"
+    return others
+
+
+def _input_box(pipeline: Pipeline) -> list[Line]:
+    lines = [Line("input", "end")]
+    section = pipeline.spec.input
+    if section is None or not section.external_inputs:
+        return lines
+    if len(section.external_inputs) > 1:
+        window = f" within {section.join_window_ms} ms" if section.join_window_ms else ""
+        lines.append(Line(f"{section.join_type}{window}"))
+    for reference in section.external_inputs:
+        source = parse_external(reference).text
+        new_name = section.tensor_map.get(source)
+        lines.append(Line(source if new_name is None else f"{source} as {new_name}"))
+    gates = [parse_external(reference).text for reference in section.external_triggers]
+    return lines + _gate_lines(gates, section.triggers_join_type)
+
+
 def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[Line]:
     lines = [Line(step.name, "title")]
     lines += [Line(f"again from {source}", "end") for source in back.get(step.name, ())]
@@ -123,9 +152,13 @@ def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[L
 def _gates(step: Step, pipeline: str) -> list[Line]:
     """What the step waits for without reading it; a line each, for boxes are to be narrow."""
     gates = [_short(parse_source(reference, pipeline=pipeline)) for reference in step.triggers]
+    return _gate_lines(gates, step.triggers_join_type)
+
+
+def _gate_lines(gates: Sequence[str], join: JoinSpec) -> list[Line]:
     if len(gates) < 2:
         return [Line(f"when {gate}", "trigger") for gate in gates]
-    texts = [f"when ({step.triggers_join_type})", *(f"  {gate}" for gate in gates)]
+    texts = [f"when ({join})", *(f"  {gate}" for gate in gates)]
     return [Line(text, "trigger") for text in texts]
 
 

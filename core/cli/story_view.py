@@ -15,8 +15,9 @@ _STYLES = {"value": "green", "absent": "yellow", "failed": "red", "ok": "green",
 
 
 def story_view(story: Document) -> Group:
-    """A line about the request, a branch for each visit, and what nobody was told of."""
-    return Group(_tree(story))
+    """A line about the request, a branch for each visit, and what nobody was told of; in the
+    pipeline that was called, and in each that read it."""
+    return Group(*map(_tree, (story, *story.get("readers", ()))))
 
 
 def tap_line(record: Document) -> Text:
@@ -172,7 +173,9 @@ def _headline(story: Document) -> Text:
     if story["took_ms"] is not None:
         text.append(f" after {story['took_ms']:g} ms")
     text.append(f" of {story['deadline_ms']:g}", "dim")
-    if story["asynchronous"]:
+    if story["external"]:
+        text.append(", begun by another pipeline")
+    elif story["asynchronous"]:
         text.append(", asynchronous")
     if story["ended_ms"] is None:
         text.append(", still under way", "cyan")

@@ -138,7 +138,14 @@ class LimitsSection(Section):
     in_flight: Bound = Field(default=1024, description="Requests under way in the process.")
     in_flight_per_model: Bound = Field(default=256, description="Calls under way for one model.")
     open_joins: Bound = Field(
-        default=100_000, description="Joins that wait for sources. Not supported yet."
+        default=100_000,
+        description="Requests that wait for ports of other pipelines; the oldest then waits no "
+        "more.",
+    )
+    dedup_requests: Bound = Field(
+        default=100_000,
+        description="Ended requests that each pipeline which reads others remembers, so that none "
+        "begins twice.",
     )
     recorded_requests: Bound = Field(
         default=10_000, description="Requests whose records memory keeps."

@@ -15,7 +15,7 @@ from penstock.core.engine.effects import (
     Turn,
 )
 from penstock.core.engine.engine import Engine
-from penstock.core.engine.passage import Passage, Tally
+from penstock.core.engine.passage import ExternalPassage, Passage, Tally
 
 __all__ = [
     "Abandon",
@@ -27,6 +27,7 @@ __all__ = [
     "Effects",
     "Emit",
     "Engine",
+    "ExternalPassage",
     "Passage",
     "Resumed",
     "Retried",

@@ -49,26 +49,36 @@ class InquiryDesk:
         self._letters = letters
         self._gateway = gateway
 
-    def story(self, identity: str) -> Story:
-        """The story of a request; raises NotFoundError, saying what may be the reason."""
-        story = self._journal.find(identity)
-        if story is None:
-            raise NotFoundError(
-                f"nothing is known of request '{identity[:60]}': requests are remembered of "
-                "pipelines with record: boundary or all, until limits.recordedRequests or "
-                "limits.recordedBytes is reached"
-            )
-        return story
+    def story(self, identity: str, pipeline: str | None = None) -> Story:
+        """The story of a request in the pipeline that was called, or in one that read it.
+
+        Raises NotFoundError, saying what may be the reason.
+        """
+        stories = self._journal.find(identity)
+        for story in stories:
+            if not story.external if pipeline is None else story.pipeline == pipeline:
+                return story
+        raise NotFoundError(_unknown(identity, pipeline, stories))
 
     def inspect(self, identity: str) -> dict[str, Any]:
         """Everything that is known of one request, and of those that it made of other pipelines.
+        Its way through pipelines that read it stands under ``readers``, in the order in which they
+        began.
 
         ``identity`` may be the caller's ``x-request-id`` as well: of several requests with it the
         latest is told of, and the others are named.
         """
         story, *others = self._meant(identity)
         document = self._with_children(story, 0)
-        return {**document, "same_x_request_id": [each.identity for each in others]}
+        return {
+            **document,
+            "same_x_request_id": [each.identity for each in others],
+            "readers": [
+                self._with_children(each, 0)
+                for each in self._journal.find(story.identity)
+                if each is not story
+            ],
+        }
 
     async def export(self, identity: str) -> bytes:
         """The same request as a file (see :mod:`penstock.core.cases`)."""
@@ -81,22 +91,24 @@ class InquiryDesk:
 
     def _meant(self, identity: str) -> list[Story]:
         """The request of that identity, or those with that ``x-request-id``, the latest first."""
-        if self._journal.find(identity) is None:
-            of_caller = list(islice(self._journal.of_caller(identity), MOST_LISTED))
-            if of_caller:
-                return of_caller
-        return [self.story(identity)]
+        stories = self._journal.find(identity)
+        if stories:
+            return [stories[0]]
+        of_caller = list(islice(self._journal.of_caller(identity), MOST_LISTED))
+        if not of_caller:
+            raise NotFoundError(_unknown(identity, None, stories))
+        return of_caller
 
     def _with_children(self, story: Story, depth: int) -> dict[str, Any]:
         document = whole(story)
         made = (child for visit in document["visits"] for child in visit["children"])
-        children = (self._journal.find(child) for child in islice(made, MOST_CHILDREN))
+        found = (self._journal.find(child) for child in islice(made, MOST_CHILDREN))
         return {
             **document,
             "children": [
-                self._with_children(child, depth + 1)
-                for child in children
-                if child is not None and depth < DEEPEST
+                self._with_children(children[0], depth + 1)
+                for children in found
+                if children and depth < DEEPEST
             ],
         }
 
@@ -201,3 +213,15 @@ def _matches(story: Story, outcome: str | None) -> bool:
     if outcome == "failed":
         return story.outcome not in (None, "ok")
     return story.outcome == outcome
+
+
+def _unknown(identity: str, pipeline: str | None, stories: Sequence[Story]) -> str:
+    there = ", ".join(f"'{story.pipeline}'" for story in stories)
+    where = "" if pipeline is None else f" in pipeline '{pipeline}'"
+    why = (
+        f"it is known in {there}"
+        if there
+        else "requests are remembered of pipelines with record: boundary or all, until "
+        "limits.recordedRequests or limits.recordedBytes is reached"
+    )
+    return f"nothing is known of request '{identity[:60]}'{where}: {why}"

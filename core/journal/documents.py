@@ -29,6 +29,7 @@ def summary(story: Story) -> dict[str, Any]:
         "pipeline": story.pipeline,
         "version": story.version,
         "asynchronous": story.asynchronous,
+        "external": story.external,
         "opened": _moment(story.opened_ms),
         "took_ms": _rounded(took_ms),
         "under_way": story.ended_ms is None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -27,12 +28,13 @@ class Journal:
     records that would go over the bound only the signature is kept.
     """
 
-    __slots__ = ("_ended", "_held", "_limits", "_stories")
+    __slots__ = ("_by_identity", "_ended", "_held", "_limits", "_stories")
 
     def __init__(self, limits: JournalLimits) -> None:
         self._limits = limits
-        self._stories: dict[str, Story] = {}
-        self._ended: dict[str, None] = {}
+        self._stories: OrderedDict[Story, None] = OrderedDict()
+        self._by_identity: dict[str, list[Story]] = {}
+        self._ended: OrderedDict[Story, None] = OrderedDict()
         self._held = 0
 
     @property
@@ -51,7 +53,8 @@ class Journal:
                 request.id, (), request.parameters, request.outputs, request.binary_output
             )
         self._held += RECORD_BYTES
-        self._stories[story.identity] = story
+        self._stories[story] = None
+        self._by_identity.setdefault(story.identity, []).append(story)
         self._keep_within()
 
     def write(
@@ -88,27 +91,29 @@ class Journal:
     def end(self, story: Story, now_ms: float) -> None:
         """Nothing of a request is under way any more."""
         story.end(now_ms)
-        if story.identity in self._stories:
-            self._ended[story.identity] = None
+        if story in self._stories:
+            self._ended[story] = None
             self._keep_within()
 
-    def find(self, identity: str) -> Story | None:
-        """The story of a request, if it is kept."""
-        return self._stories.get(identity)
+    def find(self, identity: str) -> tuple[Story, ...]:
+        """The stories of a request that are kept, one for each pipeline that it came to, in the
+        order in which they began."""
+        return tuple(self._by_identity.get(identity, ()))
 
     def of_caller(self, request_id: str) -> Iterator[Story]:
         """The stories of requests with this ``x-request-id``, the latest first; not of those that
-        they made of other pipelines, which have it from them."""
+        they made of other pipelines, or that read them, which have it from them."""
         return (
             story
             for story in self.latest()
             if story.headers.get("x-request-id") == request_id
-            and story.identity.rpartition("/")[0] not in self._stories
+            and not story.external
+            and story.identity.rpartition("/")[0] not in self._by_identity
         )
 
     def latest(self) -> Iterator[Story]:
         """All stories, the latest first."""
-        return reversed(list(self._stories.values()))
+        return reversed(list(self._stories))
 
     def _hold(self, story: Story, body: Body) -> bool:
         """Have a story keep ``body``, if there is room, or can be made."""
@@ -130,9 +135,13 @@ class Journal:
             self._forget_first()
 
     def _forget_first(self) -> None:
-        identity = next(iter(self._ended))
-        del self._ended[identity]
-        self._held -= self._stories.pop(identity).held
+        story, _ = self._ended.popitem(last=False)
+        del self._stories[story]
+        self._held -= story.held
+        of_request = self._by_identity[story.identity]
+        of_request.remove(story)
+        if not of_request:
+            del self._by_identity[story.identity]
 
 
 def _signature(body: Body) -> Body:

@@ -51,7 +51,9 @@ class Story:
 
     ``records`` are in the order in which the ports ended. ``result`` is what the caller gets, None
     while there is nothing yet; ``ended_ms`` is None while anything of it is under way.
-    ``failures`` are those that no caller was told of. ``held`` counts the bytes that it keeps.
+    ``failures`` are those that no caller was told of. ``external`` says that a record of another
+    pipeline began it, whose request it is as well.
+    ``held`` counts the bytes that it keeps.
     ``attempts`` are those that were not the last of their visits. ``plan`` is what was run, where
     that is known, and ``versions`` those of the models that its steps call, in the plan's order, as
     they served when the request came; None for one that did not.
@@ -65,6 +67,7 @@ class Story:
         "attempts",
         "deadline_ms",
         "ended_ms",
+        "external",
         "failures",
         "headers",
         "held",
@@ -90,6 +93,7 @@ class Story:
         deadline_ms: float,
         *,
         asynchronous: bool,
+        external: bool = False,
         plan: Plan | None = None,
         versions: Sequence[int | None] = (),
     ) -> None:
@@ -101,6 +105,7 @@ class Story:
         self.opened_ms = opened_ms
         self.deadline_ms = deadline_ms
         self.asynchronous = asynchronous
+        self.external = external
         self.plan = plan
         self.versions = versions
         self.records: list[PortRecord] = []

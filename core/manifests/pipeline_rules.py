@@ -126,6 +126,12 @@ class _PipelineRules:
             section.external_inputs, (*at, "externalInputs"), self._parse_external
         )
         self._sources(section.external_triggers, (*at, "externalTriggers"), self._parse_external)
+        if section.external_triggers and not section.external_inputs:
+            self._find(
+                (*at, "externalTriggers"),
+                "triggers gate what is read of other pipelines, and nothing is read",
+                "name in externalInputs what the pipeline takes when they come",
+            )
         renames = self._tensor_map(section.tensor_map, inputs, (*at, "tensorMap"), external=True)
         if section.join_type.name == "inner":
             self._clashes(inputs, renames, (*at, "externalInputs"))

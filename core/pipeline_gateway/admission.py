@@ -23,6 +23,7 @@ from penstock.core.pipeline_gateway.followed import (
     FollowedRecordedSubmission,
     FollowedSubmission,
 )
+from penstock.core.pipeline_gateway.readers import DEDUP_REQUESTS, Readers
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.tapped import (
@@ -43,12 +44,14 @@ class GatewayLimits:
 
     ``deadline_ms`` bounds every synchronous request, whatever its caller allows;
     ``async_deadline_ms`` an asynchronous one to a pipeline that does not say otherwise.
+    ``dedup_requests`` ended requests are remembered by each pipeline that reads others.
     """
 
     in_flight: int = 1024
     waiting: int = 256
     deadline_ms: float = 60_000.0
     async_deadline_ms: float = 600_000.0
+    dedup_requests: int = DEDUP_REQUESTS
 
 
 class Admission:
@@ -72,6 +75,7 @@ class Admission:
         "_ordered",
         "_waiting",
         "now_ms",
+        "readers",
     )
 
     def __init__(
@@ -102,6 +106,7 @@ class Admission:
         self._open = False
         self._opened_before = False
         self._empty: asyncio.Event | None = None
+        self.readers = Readers(self, dataflow, journal, limits.dedup_requests)
         self._followers: tuple[Follower, ...] = ()
 
     def follow_with(self, followers: Iterable[Follower]) -> None:
@@ -123,8 +128,15 @@ class Admission:
         self._open = False
 
     async def drain(self) -> None:
-        """Return when nothing is under way and nothing waits."""
-        while not self._is_empty():
+        """Return when nothing is under way and nothing waits.
+
+        With the intake closed, requests that wait for other pipelines in vain are not waited for.
+        """
+        engine = self._engine
+        while engine.gathering or not self._is_empty():
+            if self._is_empty() and not self._open:
+                self._dataflow.end_joins()
+                continue
             if self._empty is None or self._empty.is_set():
                 self._empty = asyncio.Event()
             await self._empty.wait()
@@ -186,6 +198,7 @@ class Admission:
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
         now_ms = self._clock.now_ms()
+        limit_ms = self.async_limit_ms(deployment.plan)
         identity = self._identities.next(now_ms)
         room, waits = self._turn(deployment.plan, key, identity)
         if waits and len(room) >= self._limits.waiting:
@@ -345,6 +358,10 @@ class Admission:
             Course(submission, watch)
         return submission
 
+    def async_limit_ms(self, plan: Plan) -> float:
+        """The time for a request to this pipeline that nobody waits for."""
+        return plan.async_deadline_ms or self._limits.async_deadline_ms
+
     def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
         """Keep a failure that no caller is told of, with its request."""
         plan = submission.deployment.plan
@@ -354,7 +371,7 @@ class Admission:
             plan.version,
             failure,
             now_ms,
-            submission.request,
+            submission.entered,
             submission.headers,
         )
 

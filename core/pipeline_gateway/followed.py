@@ -6,7 +6,7 @@ from penstock.core.contracts.follower import VisitSeen
 from penstock.core.contracts.gateway import Reply
 from penstock.core.contracts.model import CallOrigin
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Call, Emit, Passage, Retried
+from penstock.core.engine import Answer, Call, Effects, Emit, Passage, Retried
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceResponse
 from penstock.core.metrics import PlanTally
@@ -96,17 +96,17 @@ class Course:
         self._submission.closed()
         self._end()
 
-    def emitted(self, record: Emit) -> None:
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         port = record.port
         plan = self.deployment.plan
         if port.step is None:
             if plan.keeps_input if port.side == "inputs" else plan.keeps_output:
-                self._submission.emitted(record)
+                self._submission.emitted(record, now_ms, out)
             return
         step = self.deployment.followed_steps[port.step]
         kept = plan.steps[step.index]
         if kept.keeps_inputs if port.side == "inputs" else kept.keeps_outputs:
-            self._submission.emitted(record)
+            self._submission.emitted(record, now_ms, out)
         visit = VisitSeen(step.name, step.model, record.round)
         if port.side == "outputs":
             self._watch.tell(lambda each: each.visit_ended(visit, record.body, record.at_ms))

@@ -88,6 +88,7 @@ class PipelineGateway(Gateway):
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
         if kind == "pipeline":
+            self._admission.readers.leave(name)
             self._tapping.withdraw(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, reason)
 
@@ -95,6 +96,7 @@ class PipelineGateway(Gateway):
         """The name is gone; what is under way finishes."""
         self._routes.remove(kind, name)
         if kind == "pipeline":
+            self._admission.readers.leave(name)
             self._tapping.remove(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
 
@@ -129,6 +131,7 @@ class PipelineGateway(Gateway):
         )
         self._routes.put(target)
         if kind == "pipeline":
+            self._admission.readers.serve(target)
             name = plan.name + PIPELINE_SUFFIX
             if plan.output is None:
                 self._models.withdraw(name, NO_OUTPUT)

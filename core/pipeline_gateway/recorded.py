@@ -6,8 +6,13 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Answer, Emit, Retried
-from penstock.core.errors import NoOutputError, PenstockError, error_of
+from penstock.core.engine import Answer, Effects, Emit, Retried
+from penstock.core.errors import (
+    CancelledRequestError,
+    NoOutputError,
+    PenstockError,
+    error_of,
+)
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import AttemptRecord, Journal, Story
 from penstock.core.pipeline_gateway.submission import Submission
@@ -36,6 +41,8 @@ class RecordedSubmission(Submission):
         identity: str,
         key: bytes,
         now_ms: float,
+        *,
+        external: bool = False,
     ) -> None:
         super().__init__(
             admission,
@@ -61,15 +68,26 @@ class RecordedSubmission(Submission):
             now_ms,
             now_ms + timeout_ms,
             asynchronous=reply is None,
+            external=external,
             plan=plan,
             versions=deployment.versions(),
         )
         journal.begin(self.story)
 
-    def emitted(self, record: Emit) -> None:
+    def cancel(self) -> None:
+        if self._passage is None or not self.deployment.plan.read:
+            super().cancel()
+        elif self.story.result is None and self._caller is not None:
+            # Other pipelines go on with what it puts out, whoever called.
+            caller, self._caller = self._caller, None
+            caller(CancelledRequestError("the caller went away; others read what it asked for"))
+
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         self._journal.write(
             self.story, record.port, record.round, record.body, record.at_ms, record.shared_by
         )
+        if record.port in self.deployment.plan.read:
+            self._admission.readers.hand_on(record, now_ms, out)
 
     def retried(self, attempt: Retried) -> None:
         call = attempt.call

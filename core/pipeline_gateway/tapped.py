@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from penstock.core.engine import Emit, Retried
+from penstock.core.engine import Effects, Emit, Retried
 from penstock.core.journal.tap import TapRecord
+from penstock.core.pipeline_gateway.external import ExternalSubmission
 from penstock.core.pipeline_gateway.followed import FollowedRecordedSubmission, FollowedSubmission
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
@@ -15,7 +16,7 @@ class Tapped(Submission):
 
     __slots__ = ()
 
-    def emitted(self, record: Emit) -> None:
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         plan = self.deployment.plan
         told = TapRecord(
             self.identity,
@@ -30,7 +31,7 @@ class Tapped(Submission):
         for tap in self.deployment.taps:
             tap.tell(told)
         if record.port not in plan.tapped:
-            super().emitted(record)
+            super().emitted(record, now_ms, out)
 
     def retried(self, attempt: Retried) -> None:
         if Port(attempt.call.step, "outputs") not in self.deployment.plan.tapped:
@@ -57,5 +58,11 @@ class TappedFollowedSubmission(Tapped, FollowedSubmission):
 
 class TappedFollowedRecordedSubmission(Tapped, FollowedRecordedSubmission):
     """A request that is followed, and remembered."""
+
+    __slots__ = ()
+
+
+class TappedExternalSubmission(Tapped, ExternalSubmission):
+    """A request that another pipeline began."""
 
     __slots__ = ()

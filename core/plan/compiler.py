@@ -9,11 +9,12 @@ from typing import Final
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.loops import loops_of
-from penstock.core.plan.feeds import Feeds, Seat, feeds_of, may_clash
+from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
     BatchPlan,
     Consumer,
+    Entrance,
     Feed,
     OrderPlan,
     Plan,
@@ -24,9 +25,9 @@ from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port, PortSide
-from penstock.core.references import Source, parse_source
+from penstock.core.references import Source, parse_external, parse_source
 from penstock.core.request_key import RequestKey, parse_request_key
-from penstock.core.resources import Output, Pipeline, PipelineDeclaration, Step
+from penstock.core.resources import Output, Pipeline, PipelineDeclaration, PipelineInput, Step
 
 INPUTS: Final = Port(None, "inputs")
 OUTPUTS: Final = Port(None, "outputs")
@@ -48,20 +49,26 @@ class PlanError(InvalidRequestError):
         )
 
 
+DEFAULT_EXTERNAL_WINDOW_MS: Final = 60_000.0
+"""How long external inputs are waited for: the other side may never have heard of a request."""
+
+
 def compile_pipeline(
     pipeline: Pipeline,
     version: int,
     joins: JoinFactories,
     *,
     record: Recording,
+    read: frozenset[Port] = frozenset(),
     followed: bool = False,
     tapped: frozenset[Port] = frozenset(),
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports are kept and hence emit what they hold; those that are ``tapped``
-    do so as well. ``followed`` says whether requests may be followed. Raises PlanError with every
-    problem of the joins (unknown names, options that a strategy refuses).
+    ``record`` says which ports are kept and hence emit what they hold, beside those that other
+    pipelines ``read``; those that are ``tapped`` emit as well. ``followed`` says whether requests
+    may be followed. Raises PlanError with every problem of the joins (unknown names, options that a
+    strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
@@ -70,13 +77,14 @@ def compile_pipeline(
     if spec.output is not None:
         joined.append(_join_output(spec.output, name, maker))
     key = _key(pipeline)
+    entering = None if spec.input is None else _join_external(spec.input, maker)
     if maker.problems:
         raise PlanError(name, maker.problems)
     found = loops_of(pipeline) if spec.allow_cycles else []
     loops = LoopCompiler(name, [step.name for step in spec.steps], joined, found)
     seats = loops.seats()
     feeds = feeds_of(seats, name)
-    kept = _kept(spec.steps, record)
+    kept = _kept(spec.steps, record) | read
     emitting = kept | tapped
     steps = tuple(
         _step_plan(step, seats[i], joined[i], feeds, loops, version, emitting)
@@ -95,12 +103,18 @@ def compile_pipeline(
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
     width = len(consumers)
+    entrance_place = len(seats)
+    entrance = None
+    if entering is not None and spec.input is not None:
+        by_key = spec.input.match == "key"
+        entrance = _entrance(entering, entrance_place, name, by_key=by_key)
     plan = Plan(
         name=name,
         version=version,
         steps=steps,
         output=output,
         width=width,
+        places=len(seats) if entrance is None else len(seats) + 1,
         consumers=consumers,
         input_feeds=in_order(feeds, Port(None, "inputs")),
         keeps_input=INPUTS in emitting,
@@ -110,9 +124,11 @@ def compile_pipeline(
         tapped=tapped - kept,
         pipeline=pipeline,
         variant=lambda ports: compile_pipeline(
-            pipeline, version, joins, record=record, followed=followed, tapped=ports
+            pipeline, version, joins, record=record, read=read, followed=followed, tapped=ports
         ),
-        loops=loops.plans(consumers, spec.max_step_revisits + 1),
+        loops=loops.plans(consumers, spec.max_step_revisits + 1, entrance),
+        entrance=entrance,
+        read=read,
         crossings=loops.crossings,
         async_deadline_ms=None if spec.input is None else spec.input.deadline_ms,
         models=tuple(
@@ -142,6 +158,21 @@ def _key(pipeline: Pipeline) -> RequestKey | None:
     if section is None or section.key is None:
         return None
     return parse_request_key(section.key, pipeline=pipeline.metadata.name)
+
+
+def _entrance(joined: Joined, place: int, pipeline: str, *, by_key: bool) -> Entrance:
+    seat = joined.seat(place)
+    return Entrance(
+        index=place,
+        place=place,
+        name="input",
+        inputs=seat.joins[0],
+        triggers=seat.joins[1],
+        window_ms=joined.window_ms,
+        may_clash=may_clash(joined.inputs, joined.tensor_map, pipeline),
+        feeds=external_feeds(seat, pipeline),
+        by_key=by_key,
+    )
 
 
 def _kept(steps: Iterable[Step], record: Recording) -> frozenset[Port]:
@@ -232,6 +263,22 @@ def _join_output(output: Output, pipeline: str, maker: JoinMaker) -> Joined:
     sources = _sources(output.steps, pipeline)
     strategy = maker.strategy(output.steps_join, sources, ("spec", "output", "stepsJoin"))
     return Joined(sources, (), output.tensor_map, strategy, None, output.join_window_ms or None)
+
+
+def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
+    if not section.external_inputs:
+        return None
+    inputs = tuple(map(parse_external, section.external_inputs))
+    triggers = tuple(map(parse_external, section.external_triggers))
+    at = ("spec", "input")
+    strategy = maker.strategy(section.join_type, inputs, (*at, "joinType"))
+    triggers_strategy = (
+        maker.strategy(section.triggers_join_type, triggers, (*at, "triggersJoinType"))
+        if triggers
+        else None
+    )
+    window_ms = section.join_window_ms or DEFAULT_EXTERNAL_WINDOW_MS
+    return Joined(inputs, triggers, section.tensor_map, strategy, triggers_strategy, window_ms)
 
 
 def _sources(references: Iterable[str], pipeline: str) -> tuple[Source, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias, final
 from zlib import crc32
 
@@ -22,6 +23,13 @@ Recording: TypeAlias = Literal["boundary", "all", "none"]
 
 PIPELINE_SUFFIX: Final = ".pipeline"
 """What tells the name of a pipeline from that of a model, which has no dot."""
+
+
+class ExternalPort(NamedTuple):
+    """A port of another pipeline, or of a step of it."""
+
+    pipeline: str
+    port: Port
 
 
 class Part(NamedTuple):
@@ -169,6 +177,20 @@ class StepPlan(Consumer):
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
+class Entrance(Consumer):
+    """The input section of a pipeline that reads others: it joins what comes of them, and what it
+    chooses is the input of a passage that they begin.
+
+    ``feeds`` has for each port of another pipeline what its record means here; ``by_key`` says that
+    records belong together by their key and order, and not by their identity.
+    """
+
+    feeds: Mapping[ExternalPort, Feed]
+    by_key: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
 class ReaderRound(Consumer):
     """What a consumer outside of a loop would do about one round of it.
 
@@ -256,12 +278,14 @@ class Plan:
     """One version of one pipeline, compiled.
 
     ``consumers`` holds the steps in the manifest's order and then the output, if there is one:
-    these are ``width``. Behind them it has what rounds of loops need. ``crossings`` are the ports
-    that count in every round of loops, with the numbers of these.
+    these are ``width``. Behind them it has what rounds of loops need, and the entrance:
+    ``places`` are all of which a passage keeps a visit from its beginning on. ``crossings`` are the
+    ports that count in every round of loops, with the numbers of these.
     ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
-    ``single_model`` marks the plan of a model that is called on its own. ``key`` is where requests
-    have their key, None where that is their identity, ``order`` is None where answers come as they
-    get ready.
+    ``single_model`` marks the plan of a model that is called on its own.
+    ``entrance`` is there when the pipeline reads others, ``read`` are its own ports that others
+    read. ``key`` is where requests have their key, None where that is their identity,
+    ``order`` is None where answers come as they get ready.
     """
 
     name: str
@@ -269,6 +293,7 @@ class Plan:
     steps: tuple[StepPlan, ...]
     output: Consumer | None
     width: int
+    places: int
     consumers: list[Consumer]
     input_feeds: tuple[Feed, ...]
     keeps_input: bool
@@ -286,6 +311,8 @@ class Plan:
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None
     single_model: bool = False
+    entrance: Entrance | None = None
+    read: frozenset[Port] = frozenset()
     models: tuple[str, ...] = ()
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
@@ -309,3 +336,16 @@ class Plan:
         ordered = self.order is not None
         object.__setattr__(self, "minds_input", self.keeps_input or ordered)
         object.__setattr__(self, "minds_output", self.keeps_output or ordered)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the pipelines that it reads, likewise."""
+        return tuple(dict.fromkeys(port.pipeline for port in self.external))
+
+    @property
+    def external(self) -> Mapping[ExternalPort, Feed]:
+        """The ports of other pipelines that are read, with what their records mean."""
+        return NO_FEEDS if self.entrance is None else self.entrance.feeds
+
+
+NO_FEEDS: Final[Mapping[ExternalPort, Feed]] = MappingProxyType({})

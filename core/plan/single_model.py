@@ -58,6 +58,7 @@ def _plan(name: str, version: int, joins: JoinFactories, *, emits: bool) -> Plan
         steps=(step,),
         output=output,
         width=2,
+        places=2,
         consumers=[step, output],
         input_feeds=(Feed(0, (whole,), (), direct=True, whole=True),),
         keeps_input=False,

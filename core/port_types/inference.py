@@ -37,7 +37,7 @@ def infer_types(
         *findings_of_request(demands),
         *findings_of_flow(readers, flow),
     ]
-    return PipelineTypes(request, steps, output, tuple(findings))
+    return PipelineTypes(request, steps, output, demands.sure, tuple(findings))
 
 
 def _port(arrivals: Arrivals) -> PortType:

@@ -65,6 +65,7 @@ class Runtime:
             self._metrics,
             self._clock,
             most_per_model=config.limits.in_flight_per_model,
+            most_open_joins=config.limits.open_joins,
         )
         limits = config.limits
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
@@ -77,6 +78,7 @@ class Runtime:
                 in_flight=config.limits.in_flight,
                 deadline_ms=config.defaults.deadline_ms,
                 async_deadline_ms=config.defaults.async_deadline_ms,
+                dedup_requests=config.limits.dedup_requests,
             ),
             ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
             self._journal,

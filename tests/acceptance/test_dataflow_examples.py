@@ -95,6 +95,21 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
     "batching": ("batched", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "chain of two models": ("mul10-add10", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "the same as a step, twice": ("nested", NUMBERS, [("OUTPUT", [210, 310, 410])]),
+    **{
+        f"{name}, called by itself": (
+            name,
+            SIMPLE,
+            [("OUTPUT0", [i + 1 for i in COUNT]), ("OUTPUT1", [i - 1 for i in COUNT])],
+        )
+        for name in (
+            "tfsimple",
+            "tfsimple-extended",
+            "tfsimple-combined",
+            "tfsimple-triggered",
+            "tfsimple-of-a-step",
+        )
+    },
+    "either, called by itself": ("either", NUMBERS, [("OUTPUT", [10, 20, 30])]),
     "fallback that is not needed": (
         "fallback",
         {"INPUT": ("FP32", [3], [1, 4, 9])},
@@ -193,3 +208,56 @@ def test_loop_that_goes_round_too_often_says_so(rest: str) -> None:
         "step 'enter' ran 21 times and was to run once more; "
         "end the loop earlier, or raise maxStepRevisits"
     )
+
+
+READERS: dict[str, tuple[str, dict[str, Any], str, list[list[Any]]]] = {
+    "goes on with an answer": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-extended",
+        [[2 * i for i in COUNT], [2] * 16],
+    ),
+    "brings two together": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-combined",
+        [[i + 3 for i in COUNT], [i - 1 for i in COUNT]],
+    ),
+    "is gated by another": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-triggered",
+        [[i + 1 for i in COUNT], [i - 1 for i in COUNT]],
+    ),
+    "reads a step": (
+        "tfsimple",
+        SIMPLE,
+        "tfsimple-of-a-step",
+        [[i + 2 for i in COUNT], COUNT],
+    ),
+    "takes the first way": (
+        "conditional-pipeline",
+        {"CHOICE": ("INT32", [1], [0]), **NUMBERS},
+        "either",
+        [[100, 200, 300]],
+    ),
+    "takes the second way": (
+        "conditional-pipeline",
+        {"CHOICE": ("INT32", [1], [1]), **NUMBERS},
+        "either",
+        [[110, 120, 130]],
+    ),
+}
+
+
+@pytest.mark.parametrize(("called", "tensors", "reader", "data"), READERS.values(), ids=READERS)
+def test_reader(
+    rest: str, called: str, tensors: dict[str, Any], reader: str, data: list[list[Any]]
+) -> None:
+    identity = send(rest, f"/v2/pipelines/{called}/infer", tensors).headers["penstock-request"]
+    answer = fetch(rest, f"/v2/requests/{identity}?pipeline={reader}&wait=5000")
+    assert answer["model_name"] == reader
+    assert [output["data"] for output in answer["outputs"]] == data
+    story = fetch(rest, f"/v1/requests/{identity}")
+    assert story["pipeline"] == called
+    assert reader in [each["pipeline"] for each in story["readers"]]

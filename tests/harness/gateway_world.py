@@ -22,10 +22,11 @@ from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan import Recording
+from penstock.core.plan import ExternalPort, Recording
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
 from penstock.core.records import Headers, Tensors
+from penstock.core.references import parse_external
 from penstock.core.resources import Pipeline
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -144,17 +145,40 @@ class Caller:
             then(self)
 
 
+class _Served(NamedTuple):
+    pipeline: Pipeline
+    version: int
+    record: Recording
+
+    def reads(self) -> set[ExternalPort]:
+        """The ports of other pipelines that it names."""
+        section = self.pipeline.spec.input
+        texts = () if section is None else (*section.external_inputs, *section.external_triggers)
+        return {ExternalPort(each.pipeline, each.port) for each in map(parse_external, texts)}
+
+
 class GatewayWorld:
     """The process. ``log`` has calls, and requests that ended before their time, in order."""
 
-    def __init__(self, clock: VirtualClock, limits: GatewayLimits, most_per_model: int) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        limits: GatewayLimits,
+        most_per_model: int,
+        most_open_joins: int = 100,
+    ) -> None:
         self.clock = clock
         self.deadline_ms = limits.deadline_ms
         self.log: list[str] = []
         self.metrics = Metrics()
         self.models = ModelGateway()
         self.dataflow = Dataflow(
-            self.models, self.metrics, clock, most_per_model=most_per_model, jitter=lambda: 0.5
+            self.models,
+            self.metrics,
+            clock,
+            most_per_model=most_per_model,
+            most_open_joins=most_open_joins,
+            jitter=lambda: 0.5,
         )
         self.dataflow.start()
         journal, letters = Journal(JournalLimits()), LetterBox()
@@ -174,6 +198,7 @@ class GatewayWorld:
         self.left: list[tuple[str, int]] = []
         self.retired: list[ModelInstance] = []
         self._versions: dict[str, int] = {}
+        self._served: dict[str, _Served] = {}
         self._instances: dict[str, ModelInstance] = {}
 
     def note(self, event: str) -> None:
@@ -204,17 +229,41 @@ class GatewayWorld:
         self.gateway.set_model(compile_model(name, 1, Joins(), followed=self._followed), None)
 
     def pipeline(self, name: str, spec: dict[str, Any], record: Recording = "none") -> None:
-        """Serve a new version of a pipeline."""
+        """Serve a new version of a pipeline. Those that it reads emit what it reads from now on."""
         self._leave(name)
         pipeline = Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
-        version = self._next_version(name)
-        plan = compile_pipeline(pipeline, version, Joins(), record=record, followed=self._followed)
-        self.gateway.set_pipeline(plan, None)
+        self._served[name] = _Served(pipeline, self._next_version(name), record)
+        self._serve(name)
+        self._serve_sources(name)
 
     def remove(self, name: str) -> None:
         """Delete a pipeline."""
         self._leave(name)
+        self._served.pop(name, None)
         self.gateway.remove("pipeline", name)
+
+    def _serve(self, name: str) -> None:
+        served = self._served[name]
+        read = frozenset(
+            port.port
+            for other in self._served.values()
+            for port in other.reads()
+            if port.pipeline == name
+        )
+        plan = compile_pipeline(
+            served.pipeline,
+            served.version,
+            Joins(),
+            record=served.record,
+            read=read,
+            followed=self._followed,
+        )
+        self.gateway.set_pipeline(plan, None)
+
+    def _serve_sources(self, name: str) -> None:
+        for source in {port.pipeline for port in self._served[name].reads()}:
+            if source in self._served:
+                self._serve(source)
 
     def _leave(self, name: str) -> None:
         if name in self._versions:

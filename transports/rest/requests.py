@@ -49,6 +49,12 @@ _IDENTITY_LENGTH: Final = 26
 _REQUEST: Final = "/v2/requests/{request}"
 _LETTER: Final = "/v1/deadletters/{number}"
 _PIPELINE: Final = Parameter("pipeline", "query", "Only of this one.", {"type": "string"})
+_READER: Final = Parameter(
+    "pipeline",
+    "query",
+    "In which pipeline, where others read the one that was called; that one when left out.",
+    {"type": "string"},
+)
 _LIMIT: Final = Parameter(
     "limit",
     "query",
@@ -108,6 +114,7 @@ class Requests:
                             "default": 0,
                         },
                     ),
+                    _READER,
                 ),
                 also={202: accepted, GoneError.status: Content.json("Gone", ref("Error"))},
             ),
@@ -123,6 +130,7 @@ class Requests:
                     {EVENT_STREAM: {}},
                 ),
                 ("not-found", "not-ready"),
+                (_READER,),
                 also={GoneError.status: Content.json("Gone", ref("Error"))},
             ),
             Operation(
@@ -314,7 +322,7 @@ class Requests:
     def _kept(self, request: Request) -> Story:
         identity = request.path_params["request"]
         try:
-            return self._desk.story(identity)
+            return self._desk.story(identity, request.query_params.get("pipeline"))
         except NotFoundError as error:
             if len(identity) == _IDENTITY_LENGTH and identity.isalnum():
                 raise GoneError(f"request '{identity}' is no longer kept, or never was") from error

@@ -44,6 +44,10 @@ _SUMMARY: Final = {
     "pipeline": _STRING,
     "version": _COUNT,
     "asynchronous": {"type": "boolean"},
+    "external": {
+        "type": "boolean",
+        "description": "Whether a record of another pipeline began it, whose request it is too.",
+    },
     "opened": {"type": "string", "format": "date-time"},
     "took_ms": _NUMBER_OR_NULL,
     "under_way": {"type": "boolean"},
@@ -184,6 +188,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         error={"type": ["object", "null"]},
         records=array_of("PortRecord"),
         dead_letters=array_of("Failure"),
+        readers={
+            **array_of("RequestStory"),
+            "description": "Its way through pipelines that read the one that was called.",
+        },
     ),
     "Visit": _object(
         ("step", "round", "state", "join", "triggers", "failed_attempts", "children"),

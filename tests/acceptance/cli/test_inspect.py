@@ -154,3 +154,34 @@ def test_dead_letters_are_listed_shown_and_sent_again(served: Penstock) -> None:
     assert (second["id"], second["origin"]) == (sent.document["id"], accepted["id"])
     gone = served("deadletters", "show", number, "-o", "json")
     assert (gone.code, gone.error["code"]) == (1, "not-found")
+
+
+READERS = """\
+kind: Pipeline
+metadata: {name: heard}
+spec:
+  steps: [{name: one}]
+  output: {steps: [one]}
+---
+kind: Pipeline
+metadata: {name: hearer}
+spec:
+  input: {externalInputs: [heard.step.one], tensorMap: {heard.step.one.outputs.y: x}}
+  steps: [{name: one}]
+  output: {steps: [one]}
+"""
+
+
+def test_a_request_is_shown_in_all_pipelines_that_read_it(served: Penstock) -> None:
+    Path(served.folder / "readers.yaml").write_text(READERS)
+    assert served("apply", "readers.yaml").code == 0
+    assert served("status", "--wait").code == 0
+    identity, _ = ask(served, "/v2/pipelines/heard/infer")
+    done = served("inspect", identity)
+    assert done.code == 0, done.err
+    heads = [line for line in done.out.splitlines() if identity in line]
+    assert [head.split()[2] for head in heads] == ["heard,", "hearer,"]
+    assert "begun by another pipeline" in done.out
+    done = served("delete", "pipeline", "heard")
+    assert done.code == 1
+    assert "pipeline 'heard' is used by pipeline 'hearer'" in done.err

@@ -198,13 +198,6 @@ def test_only_problems_come_out_of_any_mapping(file: Path, tree: dict[str, objec
         assert isinstance(config, Config)
 
 
-def test_keys_without_machinery_are_refused_and_not_ignored(file: Path) -> None:
-    assert problems_of(file, "limits: {openJoins: 5}") == [
-        "1:10: limits.openJoins: not supported yet: the bound of joins that wait for other "
-        "pipelines will come with a later version; leave the key out",
-    ]
-
-
 def test_only_headers_that_may_travel_are_passed(file: Path) -> None:
     file.write_text("defaults: {passedHeaders: [X-Tenant]}\n")
     assert load_config(file).defaults.passed_headers == ("x-tenant",)

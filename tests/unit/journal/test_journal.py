@@ -37,8 +37,8 @@ def test_the_first_that_ended_goes_first() -> None:
     journal.end(second, 101.0)
     journal.end(first, 102.0)
     begun(journal, "3")
-    assert journal.find("2") is None
-    assert journal.find("1") is first
+    assert journal.find("2") == ()
+    assert journal.find("1") == (first,)
     assert [story.identity for story in journal.latest()] == ["3", "1"]
 
 
@@ -68,7 +68,7 @@ def test_over_the_bound_the_signature_is_kept() -> None:
     journal.end(old, 100.0)
     story = begun(journal, "2", 5000)
     journal.write(story, OUT, 0, (tensor(4000, "y"),), 101.0)
-    assert journal.find("1") is None, "what has ended makes room first"
+    assert journal.find("1") == (), "what has ended makes room first"
     journal.write(story, OUT, 1, (tensor(4000, "y"),), 101.0)
     kept, omitted = story.records
     assert (kept.omitted, omitted.omitted) == (0, 4000)
@@ -151,3 +151,16 @@ def test_outcome_is_open_until_there_is_a_result(ended: bool) -> None:
     if ended:
         journal.settle(story, InferenceResponse("p", "1", None, ()), 101.0)
     assert story.outcome == ("ok" if ended else None)
+
+
+def test_one_request_in_several_pipelines() -> None:
+    journal = Journal(JournalLimits(requests=2))
+    called, reader = begun(journal, "1"), begun(journal, "1")
+    assert journal.find("1") == (called, reader)
+    journal.end(called, 101.0)
+    begun(journal, "2")
+    assert journal.find("1") == (reader,), "each goes when its turn has come"
+    journal.end(reader, 102.0)
+    begun(journal, "3")
+    assert journal.find("1") == ()
+    assert len(journal) == 2

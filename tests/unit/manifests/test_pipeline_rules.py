@@ -256,8 +256,6 @@ REFUSED = {
     "external inputs of itself": (
         "  steps: [{name: a}]\n  input: {externalInputs: [p.step.a, o.x]}",
         [
-            "5:11: spec.input.externalInputs: inputs from other pipelines are not supported yet; "
-            "leave it out",
             "5:28: spec.input.externalInputs[0]: 'p.step.a' is of this pipeline, not of another",
             "5:38: spec.input.externalInputs[1]: 'o.x' is no reference: "
             "after the name comes 'inputs', 'outputs' or 'step', not 'x'",

@@ -150,8 +150,7 @@ async def test_dead_letters_are_listed_shown_and_sent_again(rig: RestRig) -> Non
 async def test_a_request_of_a_step_has_slashes_in_its_identity(rig: RestRig) -> None:
     rig.gateway.add("flow", kind="pipeline")
     await submitted(rig, {"x-request-id": "mine"})
-    story = rig.gateway.journal.find("flow-1")
-    assert story is not None
+    (story,) = rig.gateway.journal.find("flow-1")
     story.identity = "flow-1/a.0.1"
     rig.gateway.journal.begin(story)
     for path in ("/v1/requests/flow-1/a.0.1", "/v1/requests/flow-1%2Fa.0.1"):
