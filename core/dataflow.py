@@ -19,9 +19,15 @@ from penstock.core.engine import (
     Effects,
     Emit,
     Engine,
+    ExternalPassage,
     Passage,
+    Resumed,
+    Retried,
+    Turn,
 )
+from penstock.core.engine.engine import MOST_OPEN_JOINS
 from penstock.core.errors import PenstockError
+from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
@@ -34,17 +40,39 @@ class Deployment:
     """One plan bound to the places of its models and to its counters.
 
     ``observe`` is the tally's. ``open`` counts the passages
-    under way; a deployment that was replaced is over when it is 0.
+    under way; a deployment that was replaced is over when it is 0. ``plain`` says that a request
+    to it leaves no trace beside counters; ``followed_steps`` are those of the plan for requests
+    that are followed, by name. ``taps`` follow its ports.
     """
 
-    __slots__ = ("_idle", "observe", "open", "plan", "slots", "tally")
+    __slots__ = (
+        "_idle",
+        "followed_steps",
+        "observe",
+        "open",
+        "plain",
+        "plan",
+        "slots",
+        "tally",
+        "taps",
+    )
 
-    def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        slots: tuple[ModelSlot, ...],
+        tally: PlanTally,
+        taps: tuple[Tap, ...] = (),
+    ) -> None:
+        self.taps = taps
         self.plan = plan
         self.slots = slots
         self.tally = tally
         self.observe = tally.observe
         self.open = 0
+        self.plain = plan.followed is None and not plan.emits
+        followed = () if plan.followed is None else plan.followed.steps
+        self.followed_steps = {step.name: step for step in followed}
         self._idle: asyncio.Event | None = None
 
     def close_one(self) -> None:
@@ -52,6 +80,11 @@ class Deployment:
         self.open -= 1
         if self._idle is not None and not self.open:
             self._idle.set()
+
+    def versions(self) -> tuple[int | None, ...]:
+        """The versions of the models that its steps call now; None for one that does not serve."""
+        slots = self.slots
+        return tuple([None if slot.served is None else slot.served.version for slot in slots])
 
     async def idle(self) -> None:
         """Return when no passage is under way."""
@@ -72,8 +105,11 @@ class Passenger(Protocol):
     def closed(self) -> None:
         """Nothing of the passage is under way any more. Called once, last."""
 
-    def emitted(self, record: Emit) -> None:
-        """A port that the plan keeps has ended."""
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
+        """A port that the plan keeps has ended. What follows elsewhere is added to ``out``."""
+
+    def retried(self, attempt: Retried) -> None:
+        """An attempt failed at a step whose outputs the plan keeps; another will be made."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that no caller can be told of."""
@@ -97,6 +133,7 @@ class Dataflow:
         "_timer_ms",
         "engine",
         "models",
+        "resumed",
     )
 
     def __init__(
@@ -106,6 +143,7 @@ class Dataflow:
         clock: Clock,
         *,
         most_per_model: int = 256,
+        most_open_joins: int = MOST_OPEN_JOINS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.models = models
@@ -113,7 +151,9 @@ class Dataflow:
         self._metrics = metrics
         self._clock = clock
         self._now_ms = clock.now_ms
-        self.engine = Engine(jitter)
+        self.engine = Engine(jitter, most_open_joins)
+        self.resumed: Callable[[], None] = _nobody_waits
+        """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -137,10 +177,10 @@ class Dataflow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def deploy(self, plan: Plan) -> Deployment:
-        """Bind a plan to its models' places."""
+    def deploy(self, plan: Plan, taps: tuple[Tap, ...] = ()) -> Deployment:
+        """Bind a plan to its models' places, and to those who follow its ports."""
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
-        return Deployment(plan, slots, self._metrics.tally(plan))
+        return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
     def begin(self, passage: Passage, tensors: Tensors) -> None:
         """Let a request into its pipeline. ``passage.context`` is its Passenger."""
@@ -150,6 +190,22 @@ class Dataflow:
         out: Effects = []
         self.engine.open(passage, tensors, out)
         self._carry_out(out, passage.opened_ms)
+
+    def gather(self, passage: ExternalPassage, out: Effects) -> None:
+        """Let a request in that a record of another pipeline begins, as part of what that brings
+        about. ``passage.context`` is its Passenger."""
+        deployment = cast(Passenger, passage.context).deployment
+        deployment.open += 1
+        deployment.tally.counters.in_flight += 1
+        self.engine.gather(passage, out)
+
+    def end_joins(self) -> None:
+        """No record of another pipeline will come any more: decide what waits for one."""
+        now_ms = self._now_ms()
+        out: Effects = []
+        while self.engine.gathering:
+            self.engine.end_oldest_join(now_ms, out)
+        self._carry_out(out, now_ms)
 
     def cancel(self, passage: Passage) -> None:
         """The caller of a passage is gone."""
@@ -165,9 +221,9 @@ class Dataflow:
         passenger: Passenger
         later = False
         for effect in out:  # grows while it is walked
-            if type(effect) is Call:
+            if isinstance(effect, Call):
                 plan = effect.plan
-                if effect.passage.visits[plan.place] is not effect:
+                if effect.passage.visits[plan.place] is not effect and not effect.alive():
                     continue  # given up since it was asked for
                 index = plan.index
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
@@ -216,9 +272,16 @@ class Dataflow:
                 later = True
             elif type(effect) is Emit:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
-                passenger.emitted(effect)
+                passenger.emitted(effect, now_ms, out)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
+            elif type(effect) is Retried:
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.retried(effect)
+            elif type(effect) is Turn:
+                engine.turn(effect.lane, now_ms, out)
+            elif type(effect) is Resumed:
+                self.resumed()
             else:
                 self._abandon(effect.call, now_ms)
         due_ms = engine.next_timer_ms()
@@ -317,6 +380,10 @@ class Dataflow:
         out: Effects = []
         self.engine.tick(now_ms, out)
         self._carry_out(out, now_ms)
+
+
+def _nobody_waits() -> None:
+    """Until somebody lets requests wait for room."""
 
 
 def failed_of(error: BaseException) -> Failed:

@@ -123,6 +123,11 @@ class Tensor:
         self._array, self._data = self.array, packed
         return packed
 
+    @property
+    def is_array(self) -> bool:
+        """Whether the contents are held as an array, so that the raw form would have to be made."""
+        return isinstance(self._data, np.ndarray)
+
     def flat(self) -> Array:
         """The elements as an array of one dimension, to be read at once: neither to be changed nor
         handed on, since it may be the very array that a model returned."""
@@ -152,6 +157,11 @@ class Tensor:
         if self.datatype != "BYTES":
             return data.nbytes
         return sum(4 + len(element) for element in data.reshape(-1))
+
+    @property
+    def has_contents(self) -> bool:
+        """False of one of which only the signature is kept: it has elements, and no bytes."""
+        return bool(self.nbytes) or not self.size
 
     @property
     def contents_id(self) -> int:

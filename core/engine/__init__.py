@@ -9,9 +9,13 @@ from penstock.core.engine.effects import (
     Effect,
     Effects,
     Emit,
+    Resumed,
+    Retried,
+    SharedCall,
+    Turn,
 )
 from penstock.core.engine.engine import Engine
-from penstock.core.engine.passage import Passage, Tally
+from penstock.core.engine.passage import ExternalPassage, Passage, Tally
 
 __all__ = [
     "Abandon",
@@ -23,6 +27,11 @@ __all__ = [
     "Effects",
     "Emit",
     "Engine",
+    "ExternalPassage",
     "Passage",
+    "Resumed",
+    "Retried",
+    "SharedCall",
     "Tally",
+    "Turn",
 ]

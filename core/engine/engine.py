@@ -7,10 +7,12 @@ in a process, a simulation in the tests). The rules are those of the contract of
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, cast
 
 from penstock.core.contracts.join import Run, Skip, Wait
+from penstock.core.engine.batches import Batches, Gathering
 from penstock.core.engine.effects import (
     Abandon,
     Answer,
@@ -19,20 +21,24 @@ from penstock.core.engine.effects import (
     DeadLetter,
     Effects,
     Emit,
+    Retried,
+    SharedCall,
 )
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.loops import LoopRunner, Overrun
-from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
+from penstock.core.engine.order import Lane, Lines
+from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, OVERRUN, RETRY, Timers
-from penstock.core.plan import Consumer, ReaderRound, StepPlan
+from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 MARGIN_MS: Final = 5.0
 """How long before the deadline an answer is to be there, where joins see to that; a tenth of what
 is left where that is less."""
 
+MOST_OPEN_JOINS: Final = 100_000
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
 PIPELINE_OUTPUTS = Port(None, "outputs")
@@ -43,14 +49,31 @@ class Engine:
 
     ``random`` gives numbers in [0, 1) for the jitter of retries. All times are milliseconds of one
     clock that the caller reads; they must not go backwards. After each burst of calls the driver
-    asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
+    asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then. At most
+    ``most_open_joins`` passages wait for records of other pipelines.
     """
 
-    __slots__ = ("_loops", "_random", "next_timer_ms", "open_passages", "timers")
+    __slots__ = (
+        "_batches",
+        "_loops",
+        "_most_open_joins",
+        "_random",
+        "gathering",
+        "lines",
+        "next_timer_ms",
+        "open_passages",
+        "timers",
+    )
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    def __init__(self, random: Callable[[], float], most_open_joins: int = MOST_OPEN_JOINS) -> None:
         self._random = random
+        self._batches = Batches(self)
+        self._most_open_joins = most_open_joins
+        self.gathering: OrderedDict[ExternalPassage, None] = OrderedDict()
+        """Passages whose input is being joined, the oldest first. They are under way and do not
+        count as open: nothing is done for them yet."""
         self._loops = LoopRunner(self)
+        self.lines = Lines(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
@@ -68,8 +91,8 @@ class Engine:
         self.open_passages += 1
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
-        if plan.keeps_input:
-            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+        if plan.minds_input:
+            self._note_entry(passage, body, now_ms, out)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -77,6 +100,39 @@ class Engine:
         flow: Flow = [(plan.input_feeds, body)]
         if plan.loops:
             self._loops.begin(passage, body, now_ms, flow, out)
+        self._spread(passage, flow, now_ms, out)
+
+    def gather(self, passage: ExternalPassage, out: Effects) -> None:
+        """A record of another pipeline begins a passage, at ``passage.opened_ms``: its input will
+        be joined of what :meth:`bring` brings."""
+        if passage.opened_ms >= self.timers.due_ms:
+            self._fire(passage.opened_ms, out)
+        if len(self.gathering) >= self._most_open_joins:
+            self.end_oldest_join(passage.opened_ms, out)
+        passage.gather()
+        self.gathering[passage] = None
+        self.timers.add(passage.deadline_ms, DEADLINE, passage)
+
+    def bring(
+        self, passage: ExternalPassage, feed: Feed, body: Body, now_ms: float, out: Effects
+    ) -> None:
+        """A port of another pipeline has ended for the request. Once the input is decided that
+        changes nothing."""
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        if passage.inputs is None:
+            self._spread(passage, [((feed,), body)], now_ms, out)
+
+    def end_oldest_join(self, now_ms: float, out: Effects) -> None:
+        """The passage that has waited longest for its input waits no more: that is decided as at
+        the end of its window. There must be one."""
+        passage = next(iter(self.gathering))
+        entrance = passage.plan.entrance
+        assert entrance is not None, "it reads other pipelines"
+        gate = cast(Gate, passage.visits[entrance.place])
+        gate.window_end_ms = now_ms
+        flow: Flow = []
+        self._settle(gate, now_ms, flow, out)
         self._spread(passage, flow, now_ms, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
@@ -90,12 +146,14 @@ class Engine:
         passage = call.passage
         step = call.plan
         if passage.visits[step.place] is not call:
-            return False
+            return type(call) is SharedCall and self._batches.done(call, outcome, now_ms, out)
         body: Body
         if type(outcome) is Failed:
-            if outcome.retriable and self._retry(call, now_ms):
+            if outcome.retriable and self._retry(call, outcome, now_ms, out):
                 return True
-            failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
+            failed = Failed(
+                outcome.code, outcome.reason, outcome.step or step.name, False, call.attempt
+            )
             body = self._own_failure(passage, step, failed, out)
         else:
             body = outcome or step.put_out_nothing
@@ -108,10 +166,27 @@ class Engine:
         self._spread(passage, flow, now_ms, out)
         return True
 
+    def done_together(
+        self, call: Call, tensors: Tensors, shared_by: int, now_ms: float, out: Effects
+    ) -> None:
+        """A visit that shared its call with others has its part of the outcome."""
+        passage = call.passage
+        step = call.plan
+        flow: Flow = []
+        body = tensors or step.put_out_nothing
+        self._end_step(passage, step, body, now_ms, flow, out, shared_by)
+        self._spread(passage, flow, now_ms, out)
+
     def tick(self, now_ms: float, out: Effects) -> None:
         """The clock has reached ``now_ms``."""
         if now_ms >= self.timers.due_ms:
             self._fire(now_ms, out)
+
+    def turn(self, lane: Lane, now_ms: float, out: Effects) -> None:
+        """An answer that kept others waiting has been given."""
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        self.lines.turn(lane, now_ms, out)
 
     def cancel(self, passage: Passage, now_ms: float, out: Effects) -> None:
         """The caller is gone: what has not been called is not called, and the request ends."""
@@ -232,10 +307,12 @@ class Engine:
     ) -> None:
         """A consumer has what it was waiting for."""
         if type(consumer) is not StepPlan:
-            if type(consumer) is ReaderRound:
+            if type(consumer) is Consumer:
+                self._answer(passage, tensors, (), now_ms, out)
+            elif type(consumer) is ReaderRound:
                 self._loops.would_run(passage, consumer, tensors, now_ms, flow, out)
             else:
-                self._answer(passage, tensors, (), now_ms, out)
+                self._enter(passage, tensors, now_ms, flow, out)
             return
         call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
@@ -249,10 +326,62 @@ class Engine:
             if consumer.may_clash and (clash := first_clash(tensors)) is not None:
                 self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
                 return
-            if consumer.timeout_ms is not None:
-                self._bound(call, consumer.timeout_ms, now_ms)
+            if not consumer.begins_plainly:
+                passage.visits[consumer.place] = call
+                self._begin(call, now_ms, out)
+                return
         passage.visits[consumer.place] = call
         out.append(call)
+
+    def _begin(self, call: Call, now_ms: float, out: Effects) -> None:
+        """An attempt that does not begin plainly: with others, or with an end of its own."""
+        if call.plan.batch is not None:
+            self._batches.add(call, call.plan.batch, now_ms, out)
+        else:
+            self.call_now(call, now_ms, out)
+
+    def call_now(self, call: Call, now_ms: float, out: Effects) -> None:
+        """Make a call; what bounds an attempt counts from here."""
+        call.issued_ms = now_ms
+        if call.plan.timeout_ms is not None:
+            self._bound(call, call.plan.timeout_ms, now_ms)
+        out.append(call)
+
+    def _enter(self, passage: Passage, body: Body, now_ms: float, flow: Flow, out: Effects) -> None:
+        """The input of a passage that other pipelines began is decided."""
+        passage = cast(ExternalPassage, passage)
+        plan = passage.plan
+        assert plan.entrance is not None, "it reads other pipelines"
+        if type(body) is Failed:
+            passage.foreign = body
+        elif not isinstance(body, Absent | Failed) and plan.entrance.may_clash:
+            clash = first_clash(body)
+            if clash is not None:
+                body = clash_of(plan.name, clash)
+                self._note_failure(passage, body, out)
+        self._end_gathering(passage, body, now_ms, out)
+        passage.visits[plan.entrance.place] = ENDED
+        passage.left -= 1
+        flow.append((plan.input_feeds, body))
+        if plan.loops:
+            self._loops.begin(passage, body, now_ms, flow, out)
+
+    def _note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
+        """A request has its input: write it where it is kept, and give it its place in an order."""
+        plan = passage.plan
+        if plan.keeps_input:
+            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+        if plan.order is not None:
+            self.lines.line_up(passage, plan.order)
+
+    def _end_gathering(
+        self, passage: ExternalPassage, body: Body, now_ms: float, out: Effects
+    ) -> None:
+        del self.gathering[passage]
+        self.open_passages += 1
+        passage.inputs = body
+        if passage.plan.minds_input:
+            self._note_entry(passage, body, now_ms, out)
 
     def _fail_by_clash(
         self,
@@ -287,6 +416,9 @@ class Engine:
         if isinstance(consumer, StepPlan):
             absent = Absent(f"step '{consumer.name}' was skipped: {skip.reason}", skip.cause)
             self.end_unrun(passage, consumer, absent, now_ms, flow, out)
+        elif isinstance(consumer, Entrance):
+            absent = Absent(f"no input: {skip.reason}", skip.cause)
+            self._enter(passage, absent, now_ms, flow, out)
         else:
             absent = Absent(f"no output: {skip.reason}", skip.cause)
             self._answer(passage, absent, details, now_ms, out)
@@ -303,6 +435,8 @@ class Engine:
         """A consumer cannot run, because of a source that failed."""
         if isinstance(consumer, StepPlan):
             self.end_unrun(passage, consumer, failed, now_ms, flow, out)
+        elif isinstance(consumer, Entrance):
+            self._enter(passage, failed, now_ms, flow, out)
         else:
             self._answer(passage, failed, (), now_ms, out)
 
@@ -330,13 +464,14 @@ class Engine:
         now_ms: float,
         flow: Flow,
         out: Effects,
+        shared_by: int = 1,
     ) -> None:
         passage.visits[step.place] = ENDED
         passage.left -= 1
         if step.output_feeds:
             flow.append((step.output_feeds, body))
         if step.watched_outputs:
-            self._outputs_ended(passage, step, body, now_ms, flow, out)
+            self._outputs_ended(passage, step, body, now_ms, flow, out, shared_by)
 
     def _inputs_ended(
         self,
@@ -361,11 +496,11 @@ class Engine:
         now_ms: float,
         flow: Flow,
         out: Effects,
+        shared_by: int = 1,
     ) -> None:
         if step.keeps_outputs:
-            out.append(
-                Emit(passage, Port(step.name, "outputs"), body, now_ms, passage.round_of(step))
-            )
+            port, number = Port(step.name, "outputs"), passage.round_of(step)
+            out.append(Emit(passage, port, body, now_ms, number, shared_by))
         if passage.closed:
             return  # nothing follows from it
         if step.loop is not None:
@@ -381,13 +516,17 @@ class Engine:
             passage.tally.count_failure(step.index, failed.code)
         if step.failure_is_absence:
             return Absent(f"step '{step.name}' failed ({failed.code}): {failed.reason}", "error")
+        self._note_failure(passage, failed, out)
+        return failed
+
+    def _note_failure(self, passage: Passage, failed: Failed, out: Effects) -> None:
+        """Remember what a caller may yet be told, and bury what none can be."""
         if passage.answered or passage.plan.output is None:
             out.append(DeadLetter(passage, failed))
         elif passage.failures is None:
             passage.failures = [failed]
         else:
             passage.failures.append(failed)
-        return failed
 
     def _answer(
         self,
@@ -400,15 +539,36 @@ class Engine:
         passage.visits[passage.plan.width - 1] = ENDED
         passage.left -= 1
         passage.answered = True
-        if passage.plan.keeps_output:
-            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
-        out.append(Answer(passage, body, details))
+        if not passage.plan.minds_output:
+            out.append(Answer(passage, body, details))
+        elif passage.plan.order is None:
+            self.give(passage, body, details, now_ms, out)
+        else:
+            self.lines.answered(passage, body, details, now_ms, out)
         if passage.failures is not None:
             if not passage.cancelled:
                 out.extend(
                     DeadLetter(passage, failed) for failed in passage.failures if failed is not body
                 )
             passage.failures = None
+
+    def give(
+        self,
+        passage: Passage,
+        body: Body,
+        details: tuple[str, ...],
+        now_ms: float,
+        out: Effects,
+    ) -> None:
+        """An answer goes to who waits for it, and to its stream."""
+        if passage.plan.keeps_output:
+            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
+        out.append(Answer(passage, body, details))
+
+    def close_if_over(self, passage: Passage, out: Effects) -> None:
+        """Close a request of which nothing is under way."""
+        if not passage.left and not passage.closed:
+            self._close(passage, out)
 
     def _close(self, passage: Passage, out: Effects) -> None:
         passage.closed = True
@@ -432,6 +592,9 @@ class Engine:
         failed = Failed(code, reason, step or first_at_work(passage))
         # Nothing follows from how the visits end now, in loops neither.
         passage.closed = True
+        if type(passage) is ExternalPassage and passage.inputs is None:
+            self._end_gathering(passage, failed, now_ms, out)
+            self._note_failure(passage, failed, out)
         nowhere: Flow = []
         for each, visit in passage.step_visits():
             if type(visit) is Ended:
@@ -439,8 +602,11 @@ class Engine:
             if type(visit) is not Call:
                 self.end_unrun(passage, each, failed, now_ms, nowhere, out)
                 continue
-            out.append(Abandon(visit))
-            mine = Failed(code, reason, each.name)
+            if each.batch is None:
+                out.append(Abandon(visit))
+            else:
+                self._batches.leave(visit, out)
+            mine = Failed(code, reason, each.name, attempts=visit.attempt)
             if not passage.cancelled:
                 if passage.tally is not None:
                     passage.tally.count_failure(each.index, code)
@@ -449,6 +615,8 @@ class Engine:
             self._end_step(passage, each, mine, now_ms, nowhere, out)
         if plan.output is not None and not passage.answered:
             self._answer(passage, failed, (), now_ms, out)
+        elif plan.order is not None:
+            self.lines.give_up(passage, failed, now_ms, out)
         self._close(passage, out)
 
     # Time ---------------------------------------------------------------------------------------
@@ -464,7 +632,7 @@ class Engine:
             call.deadline_ms = end_ms
             self.timers.add(end_ms, ATTEMPT, call)
 
-    def _retry(self, call: Call, now_ms: float) -> bool:
+    def _retry(self, call: Call, failed: Failed, now_ms: float, out: Effects) -> bool:
         """Begin to wait for another attempt, if there is one left and time for it."""
         step = call.plan
         if call.attempt > step.retries:
@@ -476,9 +644,12 @@ class Engine:
             return False
         again = Call(passage, step, call.tensors, passage.deadline_ms, call.attempt + 1, now_ms)
         again.round = call.round
+        again.origin = call.origin
         passage.visits[step.place] = again
         if passage.tally is not None:
-            passage.tally.count_retry(step.index)
+            passage.tally.count_retry(again, failed)
+        if step.keeps_outputs:
+            out.append(Retried(call, failed, now_ms))
         self.timers.add(now_ms + backoff_ms, RETRY, again)
         return True
 
@@ -496,11 +667,9 @@ class Engine:
                 self._settle(gate, now_ms, flow, out)
                 self._spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
-                call = cast(Call, subject)
-                call.issued_ms = now_ms
-                if call.plan.timeout_ms is not None:
-                    self._bound(call, call.plan.timeout_ms, now_ms)
-                out.append(call)
+                self._begin(cast(Call, subject), now_ms, out)
+            elif action == GATHERED:
+                self._batches.close(cast(Gathering, subject), now_ms, out)
             elif action == OVERRUN:
                 overrun = cast(Overrun, subject)
                 self._end_all(
@@ -509,11 +678,17 @@ class Engine:
             else:
                 call = cast(Call, subject)
                 out.append(Abandon(call))
-                reason = (
-                    f"attempt {call.attempt} at step '{call.step}' took longer than "
-                    f"{call.plan.timeout_ms:g} ms"
-                )
-                self.done(call, Failed("deadline", reason, None, True), now_ms, out)
+                attempts = self._batches.left_of(call) if type(call) is SharedCall else [call]
+                for attempt in attempts:
+                    self.done(attempt, took_too_long(attempt), now_ms, out)
+
+
+def took_too_long(call: Call) -> Failed:
+    """The failure of an attempt whose own time is over."""
+    reason = (
+        f"attempt {call.attempt} at step '{call.step}' took longer than {call.plan.timeout_ms:g} ms"
+    )
+    return Failed("deadline", reason, None, True)
 
 
 def end_of_auto_window(passage: Passage, consumer: Consumer, now_ms: float) -> float:
@@ -545,5 +720,16 @@ def deadline_reason(passage: Passage) -> str:
     """The sentence for a request whose time is over, naming what was still at work."""
     names = [f"'{step.name}'" for step, visit in passage.step_visits() if type(visit) is Call]
     at_work = f" while {', '.join(names)} was at work" if names else ""
+    if awaited := passage.waits_for():
+        at_work = f" before {', '.join(awaited)} came"
     allowed_ms = passage.deadline_ms - passage.opened_ms
     return f"the deadline of {allowed_ms:.0f} ms passed{at_work}"
+
+
+def clash_of(pipeline: str, tensor: str) -> Failed:
+    """The failure of a passage into whose input two sources bring a tensor of one name."""
+    reason = (
+        f"two sources bring a tensor '{tensor}' into pipeline '{pipeline}'; give one of them "
+        "another name with tensorMap"
+    )
+    return Failed("invalid-request", reason)

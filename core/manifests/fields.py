@@ -222,10 +222,11 @@ PIPELINE: Final = (
         "How long its joins wait; 0 is as if not written. `auto`: until what follows has just "
         "the time left that it usually needs.",
     ),
-    _not_yet("spec.steps[].batch", "How its visits are run as one call.", "batching is", {}),
-    _within("spec.steps[].batch.size", "How many rows at most.", Outcome.NOT_YET),
-    _within(
-        "spec.steps[].batch.windowMs", "How long the first visit waits for others.", Outcome.NOT_YET
+    _field("spec.steps[].batch", "How its visits are run as one call; not at all without `size`."),
+    _field("spec.steps[].batch.size", "How many rows one call takes at most."),
+    _field(
+        "spec.steps[].batch.windowMs",
+        "How long the first visit waits for others, at most half of the shortest time left.",
     ),
     _idle(
         "spec.steps[].batch.rolling",
@@ -238,17 +239,15 @@ PIPELINE: Final = (
     _own("spec.steps[].timeoutMs", "For one attempt; what is left of the deadline when left out."),
     _own("spec.steps[].onError", "`fail`, or `absent`: its own failure becomes absence."),
     _field("spec.input", "What it reads of others, and how its requests are taken up."),
-    _not_yet(
+    _field(
         "spec.input.externalInputs",
-        "References to ports of other pipelines.",
-        "inputs from other pipelines are",
-        [],
+        "References to ports of other pipelines: `other`, `other.outputs.t`, `other.inputs.t`, "
+        "`other.step.scale.outputs.t`.",
     ),
-    _not_yet(
+    _field(
         "spec.input.externalTriggers",
-        "References to ports of other pipelines that gate it.",
-        "triggers from other pipelines are",
-        [],
+        "References to ports of other pipelines that gate those inputs; a call of the pipeline "
+        "itself is not gated.",
     ),
     _field("spec.input.joinType", "How the external inputs are joined."),
     _field("spec.input.triggersJoinType", "How the external triggers are joined."),
@@ -259,14 +258,16 @@ PIPELINE: Final = (
         "Where each request has its key: a header, as `x-customer`, or a tensor of the input; the "
         "request's identity when left out. The key decides the partition and which state is seen.",
     ),
-    _not_yet(
+    _own(
         "spec.input.match",
-        "What external inputs are joined by: `identity`, or `key`.",
-        "matching by key is",
-        "identity",
-        seldon=False,
+        "What external inputs are joined by: `identity`, or `key` (in order, where every side "
+        "keeps it).",
     ),
-    _own("spec.input.deadlineMs", "The deadline of asynchronous requests; 600,000 when left out."),
+    _own(
+        "spec.input.deadlineMs",
+        "The deadline of asynchronous requests, and of those that other pipelines begin; 600,000 "
+        "when left out.",
+    ),
     _field("spec.output", "Its answer; without it the pipeline is asynchronous only."),
     _field("spec.output.steps", "References that make the answer."),
     _field("spec.output.stepsJoin", "How they are joined."),
@@ -276,17 +277,15 @@ PIPELINE: Final = (
         "deadline.",
     ),
     _field("spec.output.tensorMap", "New names for tensors of the answer."),
-    _not_yet(
+    _own(
         "spec.output.order",
-        "`key` or `partition`: answers keep the order of the inputs.",
-        "ordered answers are",
-        seldon=False,
+        "`key` or `partition`: answers keep the order of the inputs, of each key or of all in a "
+        "partition. As they get ready when left out.",
     ),
-    _not_yet(
+    _own(
         "spec.output.maxHeld",
-        "How many answers are held back for the order.",
-        "ordered answers are",
-        seldon=False,
+        "How many answers of a partition are held back for the order at most, 1,000 when left out; "
+        "beyond that its intake pauses.",
     ),
     _field("spec.allowCycles", "Whether steps may form loops."),
     _field("spec.maxStepRevisits", "How often a step of a loop may run again."),
@@ -306,7 +305,8 @@ PIPELINE: Final = (
     _field("spec.dataflow", "How its streams are kept."),
     _own(
         "spec.dataflow.partitions",
-        "How many partitions each of its topics has. In one process there are none.",
+        "How many partitions each of its topics has. In one process, by how many orders "
+        "`output.order` goes; 1 when left out.",
     ),
     _idle(
         "spec.dataflow.cleanTopicsOnDelete",

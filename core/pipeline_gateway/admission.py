@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower, RequestSeen
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
@@ -16,9 +18,23 @@ from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.followed import (
+    Course,
+    FollowedRecordedSubmission,
+    FollowedSubmission,
+)
+from penstock.core.pipeline_gateway.readers import DEDUP_REQUESTS, Readers
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.pipeline_gateway.tapped import (
+    TappedFollowedRecordedSubmission,
+    TappedFollowedSubmission,
+    TappedRecordedSubmission,
+    TappedSubmission,
+)
 from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.pipeline_gateway.watch import Watch, watch_of
+from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
 
 
@@ -28,12 +44,14 @@ class GatewayLimits:
 
     ``deadline_ms`` bounds every synchronous request, whatever its caller allows;
     ``async_deadline_ms`` an asynchronous one to a pipeline that does not say otherwise.
+    ``dedup_requests`` ended requests are remembered by each pipeline that reads others.
     """
 
     in_flight: int = 1024
     waiting: int = 256
     deadline_ms: float = 60_000.0
     async_deadline_ms: float = 600_000.0
+    dedup_requests: int = DEDUP_REQUESTS
 
 
 class Admission:
@@ -41,10 +59,12 @@ class Admission:
 
     __slots__ = (
         "_admitting",
+        "_children",
         "_clock",
         "_dataflow",
         "_empty",
         "_engine",
+        "_followers",
         "_identities",
         "_journal",
         "_letters",
@@ -52,8 +72,10 @@ class Admission:
         "_metrics",
         "_open",
         "_opened_before",
+        "_ordered",
         "_waiting",
         "now_ms",
+        "readers",
     )
 
     def __init__(
@@ -75,10 +97,21 @@ class Admission:
         self._limits = limits
         self._identities = Identities(clock, secrets.randbits)
         self._waiting: deque[Submission] = deque()
+        self._ordered: deque[Submission] = deque()
+        """Those that wait to enter pipelines that keep the order of their answers."""
+        self._children: set[Submission] = set()
+        """Those of them that are steps of requests which have their places in flight already."""
+        dataflow.resumed = self.admit_next
         self._admitting = False
         self._open = False
         self._opened_before = False
         self._empty: asyncio.Event | None = None
+        self.readers = Readers(self, dataflow, journal, limits.dedup_requests)
+        self._followers: tuple[Follower, ...] = ()
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide about requests to plans that can be followed."""
+        self._followers = tuple(followers)
 
     @property
     def is_open(self) -> bool:
@@ -95,8 +128,15 @@ class Admission:
         self._open = False
 
     async def drain(self) -> None:
-        """Return when nothing is under way and nothing waits."""
-        while self._engine.open_passages or self._waiting:
+        """Return when nothing is under way and nothing waits.
+
+        With the intake closed, requests that wait for other pipelines in vain are not waited for.
+        """
+        engine = self._engine
+        while engine.gathering or not self._is_empty():
+            if self._is_empty() and not self._open:
+                self._dataflow.end_joins()
+                continue
             if self._empty is None or self._empty.is_set():
                 self._empty = asyncio.Event()
             await self._empty.wait()
@@ -119,20 +159,30 @@ class Admission:
             return self._refuse(self._closed_error(), identity, reply)
         deployment = target.deployment
         key = b""
+        room = self._waiting
+        waits: object = self._engine.open_passages >= self._limits.in_flight or room
         if not target.always_enters or request.outputs is not None:
             try:
                 key = target.admit(request, headers)
             except PenstockError as refusal:
                 return self._refuse(refusal, identity, reply)
+            assert deployment is not None, "a target that is not ready refuses"
+            room, waits = self._turn(deployment.plan, key, identity)
         assert deployment is not None, "a target that is not ready refuses"
-        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
-        if waits and len(self._waiting) >= self._limits.waiting:
-            return self._refuse(self._overloaded(), identity, reply)
-        submission = self._submission(
-            target, deployment, request, headers, limit_ms, reply, identity, key, now_ms
-        )
+        if waits and len(room) >= self._limits.waiting:
+            return self._refuse(self._overloaded(deployment.plan), identity, reply)
+        submission: Submission
+        if deployment.plain:
+            submission = Submission(
+                self, target, deployment, request, headers, limit_ms, reply, identity, key
+            )
+        else:
+            watch = self._watch(deployment, identity, headers, now_ms)
+            submission = self._special(
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
+            )
         if waits:
-            self._wait(submission)
+            self._wait(submission, room)
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
@@ -147,26 +197,19 @@ class Admission:
             raise self._counted(refusal) from None
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
-        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
-        if waits and len(self._waiting) >= self._limits.waiting:
-            raise self._counted(self._overloaded())
         now_ms = self._clock.now_ms()
+        limit_ms = self.async_limit_ms(deployment.plan)
+        identity = self._identities.next(now_ms)
+        room, waits = self._turn(deployment.plan, key, identity)
+        if waits and len(room) >= self._limits.waiting:
+            raise self._counted(self._overloaded(deployment.plan))
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
-        submission = RecordedSubmission(
-            self,
-            self._journal,
-            target,
-            deployment,
-            request,
-            headers,
-            limit_ms,
-            None,
-            self._identities.next(now_ms),
-            key,
-            now_ms,
+        watch = self._watch(deployment, identity, headers, now_ms)
+        submission = self._recorded(
+            target, deployment, request, headers, limit_ms, None, identity, key, now_ms, watch
         )
         if waits:
-            self._wait(submission)
+            self._wait(submission, room)
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
@@ -179,8 +222,14 @@ class Admission:
         identity: str,
         deadline_ms: float,
         reply: Reply,
+        *,
+        followed: bool,
     ) -> Ticket:
-        """Begin the request of a step that is a pipeline, whatever else is in flight."""
+        """Begin the request of a step that is a pipeline, whatever else is in flight.
+
+        It waits where the pipeline keeps an order and has no room in it. ``followed``
+        says whether its parent is: only then may it be.
+        """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
         assert deployment is not None, "a pipeline that is not ready is not called"
@@ -188,14 +237,61 @@ class Admission:
             key = target.key_of(request, headers)
         except PenstockError as refusal:
             return self._refuse(refusal, identity, reply)
-        left_ms = deadline_ms - now_ms
-        submission = self._submission(
-            target, deployment, request, headers, left_ms, reply, identity, key, now_ms
+        watch = None
+        if followed:
+            watch = self._watch(deployment, identity, headers, now_ms, child=True)
+        submission = self._special(
+            target,
+            deployment,
+            request,
+            headers,
+            deadline_ms - now_ms,
+            reply,
+            identity,
+            key,
+            now_ms,
+            watch,
         )
-        submission.begin(self._dataflow, now_ms, deadline_ms)
+        if deployment.plan.order is not None and self._lacks_room(deployment.plan, key, identity):
+            self._children.add(submission)
+            self._wait(submission, self._ordered)
+        else:
+            submission.begin(self._dataflow, now_ms, deadline_ms)
         return submission
 
-    def _submission(
+    def _turn(self, plan: Plan, key: bytes, identity: str) -> tuple[deque[Submission], bool]:
+        """Where a request waits for its turn, and whether it has to."""
+        full = self._engine.open_passages >= self._limits.in_flight
+        if plan.order is None:
+            return self._waiting, bool(full or self._waiting)
+        return self._ordered, full or self._lacks_room(plan, key, identity)
+
+    def _lacks_room(self, plan: Plan, key: bytes, identity: str) -> bool:
+        """Whether a request to a pipeline that keeps an order has to wait for room there."""
+        line = plan.line_of(key or identity.encode())
+        return self._engine.lines.is_full(plan, line) or any(
+            submission.line == line for submission in self._ordered
+        )
+
+    def _watch(
+        self,
+        deployment: Deployment,
+        identity: str,
+        headers: Headers,
+        now_ms: float,
+        *,
+        child: bool = False,
+    ) -> Watch | None:
+        """Who follows a request, if anybody does."""
+        plan = deployment.plan
+        if plan.followed is None:
+            return None
+        seen = RequestSeen(
+            identity, plan.name, plan.version, plan.single_model, child, headers, now_ms
+        )
+        return watch_of(self._followers, seen)
+
+    def _special(
         self,
         target: ServedTarget,
         deployment: Deployment,
@@ -206,13 +302,46 @@ class Admission:
         identity: str,
         key: bytes,
         now_ms: float,
+        watch: Watch | None,
     ) -> Submission:
-        """A request to be begun, recorded where the pipeline says so."""
-        if not deployment.plan.keeps_input:
-            return Submission(
-                self, target, deployment, request, headers, limit_ms, reply, identity, key
+        """A request to a pipeline that is not plain: recorded where it says so, and followed."""
+        if deployment.plan.record != "none":
+            return self._recorded(
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
             )
-        return RecordedSubmission(
+        kind: type[Submission]
+        if watch is None:
+            kind = TappedSubmission if deployment.taps else Submission
+        else:
+            kind = TappedFollowedSubmission if deployment.taps else FollowedSubmission
+        submission = kind(
+            self, target, deployment, request, headers, limit_ms, reply, identity, key
+        )
+        if watch is not None and isinstance(submission, FollowedSubmission):
+            Course(submission, watch)
+        return submission
+
+    def _recorded(
+        self,
+        target: ServedTarget,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Headers,
+        limit_ms: float,
+        reply: Reply | None,
+        identity: str,
+        key: bytes,
+        now_ms: float,
+        watch: Watch | None,
+    ) -> RecordedSubmission:
+        kind: type[RecordedSubmission]
+        if watch is None:
+            kind = TappedRecordedSubmission if deployment.taps else RecordedSubmission
+        elif deployment.taps:
+            kind = TappedFollowedRecordedSubmission
+        else:
+            kind = FollowedRecordedSubmission
+        submission = kind(
             self,
             self._journal,
             target,
@@ -225,6 +354,13 @@ class Admission:
             key,
             now_ms,
         )
+        if watch is not None and isinstance(submission, FollowedRecordedSubmission):
+            Course(submission, watch)
+        return submission
+
+    def async_limit_ms(self, plan: Plan) -> float:
+        """The time for a request to this pipeline that nobody waits for."""
+        return plan.async_deadline_ms or self._limits.async_deadline_ms
 
     def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
         """Keep a failure that no caller is told of, with its request."""
@@ -235,7 +371,7 @@ class Admission:
             plan.version,
             failure,
             now_ms,
-            submission.request,
+            submission.entered,
             submission.headers,
         )
 
@@ -246,6 +382,14 @@ class Admission:
 
     def admit_next(self) -> None:
         """A place is free: the first that waits comes in."""
+        if self._ordered and not self._admitting:
+            self._admitting = True
+            try:
+                while (submission := self._next_in_order()) is not None:
+                    self._ordered.remove(submission)
+                    self._admit(submission)
+            finally:
+                self._admitting = False
         if self._waiting and not self._admitting:
             # Who is answered at once makes place again, from within: the loop sees to that.
             self._admitting = True
@@ -254,10 +398,28 @@ class Admission:
                     self._admit(self._waiting.popleft())
             finally:
                 self._admitting = False
-        if self._empty is not None and not self._engine.open_passages and not self._waiting:
+        if self._empty is not None and self._is_empty():
             self._empty.set()
 
+    def _is_empty(self) -> bool:
+        return not (self._engine.open_passages or self._waiting or self._ordered)
+
+    def _next_in_order(self) -> Submission | None:
+        """The first that waits for room in an order and finds some."""
+        no_place = self._engine.open_passages >= self._limits.in_flight
+        full: set[LineName] = set()
+        for submission in self._ordered:
+            line = submission.line
+            assert line is not None, "nobody else waits here"
+            if line in full or (no_place and submission not in self._children):
+                continue
+            if not self._engine.lines.is_full(submission.deployment.plan, line):
+                return submission
+            full.add(line)
+        return None
+
     def _admit(self, submission: Submission) -> None:
+        self._children.discard(submission)
         timer, submission.waiting = submission.waiting, None
         assert timer is not None, "who waits has a timer"
         left_ms = (timer.when() - asyncio.get_running_loop().time()) * 1000.0
@@ -271,21 +433,27 @@ class Admission:
         if submission.waiting is not None:
             submission.waiting.cancel()
             submission.waiting = None
-            self._waiting.remove(submission)
+            room = self._waiting if submission.line is None else self._ordered
+            room.remove(submission)
+            self._children.discard(submission)
             submission.deployment.close_one()
             self._metrics.refuse(error.code)
             submission.reply(error)
             self.admit_next()
 
-    def _wait(self, submission: Submission) -> None:
+    def _wait(self, submission: Submission, room: deque[Submission]) -> None:
+        why = "the server is overloaded"
+        if submission.line is not None:
+            name = submission.deployment.plan.name
+            why = f"pipeline '{name}' keeps the order of its answers, and waits for earlier ones"
         error = DeadlineError(
             f"the deadline of {submission.timeout_ms:.0f} ms passed while the request waited for "
-            "its turn; the server is overloaded"
+            f"its turn; {why}"
         )
         submission.waiting = asyncio.get_running_loop().call_later(
             submission.timeout_ms / 1000.0, self.stop_waiting, submission, error
         )
-        self._waiting.append(submission)
+        room.append(submission)
         # Who waits for its turn is under way as well: its version must not go before.
         submission.deployment.open += 1
 
@@ -297,7 +465,13 @@ class Admission:
         self._metrics.refuse(error.code)
         return error
 
-    def _overloaded(self) -> OverloadedError:
+    def _overloaded(self, plan: Plan) -> OverloadedError:
+        if plan.order is not None:
+            return OverloadedError(
+                f"pipeline '{plan.name}' keeps the order of its answers, and {len(self._ordered)} "
+                "wait for room in such orders; send the request again later, or raise "
+                "output.maxHeld"
+            )
         return OverloadedError(
             f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} wait; "
             "send the request again later, or raise limits.inFlight"

@@ -11,6 +11,7 @@ from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.pipeline_gateway.followed import FollowedOrigin
 from penstock.core.records import Tensors
 from penstock.core.request_headers import MISSING
 
@@ -44,7 +45,13 @@ class ChildPipeline(ModelInstance):
         identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
         answer = _Answer(call)
         ticket = self._admission.begin_child(
-            self._target, request, origin.headers, identity, call.deadline_ms, answer.take
+            self._target,
+            request,
+            origin.headers,
+            identity,
+            call.deadline_ms,
+            answer.take,
+            followed=isinstance(origin, FollowedOrigin),
         )
         if answer.result is not None:
             return answer.tensors()
@@ -82,22 +89,25 @@ class _Answer:
         """The child's outputs, none where it ended without; raises what it failed with."""
         result = self.result
         assert result is not None, "take() comes before"
-        if isinstance(result, InferenceResponse):
-            missing = result.parameters.get(MISSING)
-            if missing:
-                self._name_missing(str(missing).split(", "))
-            return result.tensors
-        if isinstance(result, NoOutputError):
-            return ()
-        step = self._call.step
-        step = step if result.step is None else f"{step}/{result.step}"
-        raise error_of(result.code, result.message, step=step, details=result.details)
+        if isinstance(result, InferenceResponse) and MISSING in result.parameters:
+            self._name_missing(str(result.parameters[MISSING]).split(", "))
+        return tensors_of_child(result, self._call.step)
 
     def _name_missing(self, steps: list[str]) -> None:
         """What the child went on without is missing from its parent's answer too."""
         origin = self._call.origin
         inner = (f"{self._call.step}/{step}" for step in steps)
         origin.missing = tuple(dict.fromkeys((*origin.missing, *inner)))
+
+
+def tensors_of_child(result: Result, step: str) -> Tensors:
+    """What the step ``step`` puts out, where it is a pipeline that ended so; raises its failure."""
+    if isinstance(result, InferenceResponse):
+        return result.tensors
+    if isinstance(result, NoOutputError):
+        return ()
+    path = step if result.step is None else f"{step}/{result.step}"
+    raise error_of(result.code, result.message, step=path, details=result.details)
 
 
 def _give_up(ticket: Ticket, future: asyncio.Future[Tensors]) -> None:

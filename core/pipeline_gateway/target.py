@@ -65,8 +65,10 @@ class ServedTarget(Target):
             deployment is not None
             and deployment.plan.output is not None
             and deployment.plan.key is None
+            and deployment.plan.order is None
         )
-        """Whether nothing but a selection of outputs can be wrong with a request as such."""
+        """Whether nothing but a selection of outputs can be wrong with a request as such, and
+        nothing but the intake's bound can make it wait."""
 
     @property
     def name(self) -> str:

@@ -9,15 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, final
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias, final
+from zlib import crc32
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.plan.rest import Rest
 from penstock.core.records import Absent, Port
 from penstock.core.request_key import RequestKey
+from penstock.core.resources import Pipeline
+
+Recording: TypeAlias = Literal["boundary", "all", "none"]
+"""Which ports of a pipeline are kept: its input and output, all of them, or none."""
 
 PIPELINE_SUFFIX: Final = ".pipeline"
 """What tells the name of a pipeline from that of a model, which has no dot."""
+
+
+class ExternalPort(NamedTuple):
+    """A port of another pipeline, or of a step of it."""
+
+    pipeline: str
+    port: Port
 
 
 class Part(NamedTuple):
@@ -120,6 +133,21 @@ class Member(NamedTuple):
     lone_readers: tuple[tuple[int, Part], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """How visits of one step share calls: at most ``size`` rows in one, which the first visit
+    waits for at most ``window_ms``.
+
+    The same for one step of one version, in every round and whether its requests are followed.
+    """
+
+    pipeline: str
+    version: int
+    step: str
+    size: int
+    window_ms: float
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan(Consumer):
@@ -134,6 +162,7 @@ class StepPlan(Consumer):
     timeout_ms: float | None
     retries: int
     backoff_ms: float
+    batch: BatchPlan | None
     failure_is_absence: bool
     input_feeds: tuple[Feed, ...]
     output_feeds: tuple[Feed, ...]
@@ -143,9 +172,25 @@ class StepPlan(Consumer):
     watched_outputs: bool
     loop: Member | None
     put_out_nothing: Absent
+    begins_plainly: bool
+    """Whether an attempt has no end of its own, and waits for no other visit."""
     plain: bool
     """Whether there is nothing to do but to call: nobody reads its inputs, no names can clash, and
-    an attempt has no end of its own."""
+    an attempt begins plainly."""
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
+class Entrance(Consumer):
+    """The input section of a pipeline that reads others: it joins what comes of them, and what it
+    chooses is the input of a passage that they begin.
+
+    ``feeds`` has for each port of another pipeline what its record means here; ``by_key`` says that
+    records belong together by their key and order, and not by their identity.
+    """
+
+    feeds: Mapping[ExternalPort, Feed]
+    by_key: bool
 
 
 @final
@@ -208,16 +253,43 @@ class LoopPlan:
         return self.blocks[number]
 
 
+LineName: TypeAlias = tuple[str, int]
+"""A pipeline, whatever its version, and the number of a partition."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderPlan:
+    """How answers keep the order of their requests: within a partition, or of each key in it.
+
+    At most ``max_held`` answers of a partition are held back.
+    """
+
+    by_key: bool
+    partitions: int
+    max_held: int
+
+    def partition_of(self, key: bytes) -> int:
+        """The number of the partition of a key, the same in every process."""
+        return crc32(key) % self.partitions
+
+    def lane_of(self, key: bytes) -> bytes:
+        """What is the same, within a partition, for requests whose answers keep their order."""
+        return key if self.by_key else b""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """One version of one pipeline, compiled.
 
     ``consumers`` holds the steps in the manifest's order and then the output, if there is one:
-    these are ``width``. Behind them it has what rounds of loops need. ``crossings`` are the ports
-    that count in every round of loops, with the numbers of these.
+    these are ``width``. Behind them it has what rounds of loops need, and the entrance:
+    ``places`` are all of which a passage keeps a visit from its beginning on. ``crossings`` are the
+    ports that count in every round of loops, with the numbers of these.
     ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
-    ``single_model`` marks the plan of a model that is called on its own. ``key`` is where requests
-    have their key, None where that is their identity.
+    ``single_model`` marks the plan of a model that is called on its own.
+    ``entrance`` is there when the pipeline reads others, ``read`` are its own ports that others
+    read. ``key`` is where requests have their key, None where that is their identity,
+    ``order`` is None where answers come as they get ready.
     """
 
     name: str
@@ -225,14 +297,26 @@ class Plan:
     steps: tuple[StepPlan, ...]
     output: Consumer | None
     width: int
+    places: int
     consumers: list[Consumer]
     input_feeds: tuple[Feed, ...]
     keeps_input: bool
     keeps_output: bool
+    emits: bool = False
+    """Whether any port emits what it holds: it is kept, or has a tap."""
+    record: Recording = "none"
+    tapped: frozenset[Port] = frozenset()
+    """The ports that emit what they hold only because of a tap."""
+    pipeline: Pipeline | None = None
+    """The manifest that this was made of; None for a model that is called on its own."""
+    variant: Callable[[frozenset[Port]], Plan] | None = None
+    """Compiles the same pipeline once more, so that these ports emit as well what they hold."""
     loops: tuple[LoopPlan, ...] = ()
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None
     single_model: bool = False
+    entrance: Entrance | None = None
+    read: frozenset[Port] = frozenset()
     models: tuple[str, ...] = ()
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
@@ -240,3 +324,34 @@ class Plan:
     key: RequestKey | None = None
     rest: Rest = ()
     """How steps follow each other, for joins whose windows depend on it; empty without such."""
+    order: OrderPlan | None = None
+    followed: Plan | None = None
+    """The same once more, with every port emitted: for requests that somebody follows. None where
+    nobody does."""
+    minds_input: bool = field(init=False)
+    """Whether there is anything to do about a request that enters, beside running it."""
+    minds_output: bool = field(init=False)
+    """Whether there is anything to do about an answer, beside giving it."""
+
+    def line_of(self, key: bytes) -> LineName:
+        """The name of the partition of a key, of whatever version; the plan keeps an order."""
+        assert self.order is not None, "only who keeps an order has lines"
+        return self.name, self.order.partition_of(key)
+
+    def __post_init__(self) -> None:
+        ordered = self.order is not None
+        object.__setattr__(self, "minds_input", self.keeps_input or ordered)
+        object.__setattr__(self, "minds_output", self.keeps_output or ordered)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the pipelines that it reads, likewise."""
+        return tuple(dict.fromkeys(port.pipeline for port in self.external))
+
+    @property
+    def external(self) -> Mapping[ExternalPort, Feed]:
+        """The ports of other pipelines that are read, with what their records mean."""
+        return NO_FEEDS if self.entrance is None else self.entrance.feeds
+
+
+NO_FEEDS: Final[Mapping[ExternalPort, Feed]] = MappingProxyType({})

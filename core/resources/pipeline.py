@@ -44,7 +44,8 @@ class PipelineInput(Value):
 class Output(Value):
     """The ``output`` section: the references in ``steps``, joined by ``steps_join``.
 
-    ``order`` keeps the order of the inputs, and ``max_held`` bounds the answers held back for it.
+    ``order`` keeps the order of the inputs, and ``max_held`` bounds the answers held back for it
+    in a partition.
     """
 
     steps: tuple[str, ...]

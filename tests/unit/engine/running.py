@@ -10,9 +10,9 @@ from penstock.core.engine import Call
 from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome, Simulation
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import Reaction, Scripts, scripted, tensor
-from penstock.testing.simulation import Outcome, Simulation
 
 CHAIN = {"steps": [{"name": "a"}, {"name": "b", "inputs": ["a"]}], "output": {"steps": ["b"]}}
 DIAMOND = {
@@ -39,10 +39,10 @@ def joined(kind: str, *, window_ms: int = 0, **more: Any) -> dict[str, Any]:
     }
 
 
-def compiled(spec: dict[str, Any], **joins: type[JoinStrategy]) -> Plan:
+def compiled(spec: dict[str, Any], version: int = 1, /, **joins: type[JoinStrategy]) -> Plan:
     """The plan of a pipeline ``p`` that keeps every port."""
     pipeline = Pipeline.model_validate({"metadata": {"name": "p"}, "spec": spec})
-    return compile_pipeline(pipeline, 1, Joins(**joins), record="all")
+    return compile_pipeline(pipeline, version, Joins(**joins), record="all")
 
 
 def ran(

@@ -14,9 +14,9 @@ from penstock.core.metrics import Metrics
 from penstock.core.plan.compiler import PlanError
 from penstock.core.plan.rest import rest_of, time_for_rest
 from penstock.core.records import Failed, Tensors
+from penstock.core.simulation import Outcome, Reaction, Simulation, tensor
 from penstock.testing.pipeline import SimulatedPipeline
-from penstock.testing.scripts import NEVER, Reaction, puts_out, tensor
-from penstock.testing.simulation import Outcome, Simulation
+from penstock.testing.scripts import NEVER, puts_out
 from unit.engine.running import compiled
 
 STEPS = """

@@ -11,11 +11,28 @@ from types import ModuleType
 
 import penstock.core.engine
 from penstock.core.clock import VirtualClock
-from penstock.core.engine import Abandon, Answer, Call, Effects
+from penstock.core.engine import Abandon, Answer, Call, Effects, Turn
 from penstock.core.metrics import PlanTally
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
-from penstock.testing.scripts import Reaction
+from penstock.core.tensors import Tensor
+
+
+def tensor(name: str, token: str = "") -> Tensor:
+    """A tensor without contents that carries a token through the graph."""
+    return Tensor(name, "INT32", (0,), b"", {"token": token or name})
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """How a model reacts to one call: after how long, with what, and whether it says it twice.
+
+    ``outcome`` is a failure, a function of the call, or None for a call that never comes back.
+    """
+
+    after_ms: float
+    outcome: Failed | Callable[[Call], Tensors | Failed] | None
+    again_after_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -96,6 +113,7 @@ class Simulation:
         cancel_ms: float | None = None,
         identity: str = "r",
         tally: PlanTally | None = None,
+        key: bytes = b"",
     ) -> Outcome:
         """Have a request enter at ``at_ms``; what becomes of it is there after :meth:`run`.
 
@@ -103,7 +121,7 @@ class Simulation:
         """
         outcome = self._outcomes[identity] = Outcome()
         passage = self._package.Passage(
-            plan, identity, at_ms, at_ms + deadline_ms, tally=tally, context=tally
+            plan, identity, at_ms, at_ms + deadline_ms, tally=tally, context=tally, key=key
         )
         self._at(at_ms, lambda _, out: self.engine.open(passage, tensors, out))
         if cancel_ms is not None:
@@ -136,6 +154,9 @@ class Simulation:
         package = self._package
         now_ms = self.clock.now_ms()
         for effect in out:
+            if isinstance(effect, package.Turn):
+                self.engine.turn(effect.lane, now_ms, out)
+                continue
             if isinstance(effect, package.Abandon):
                 call = effect.call
                 self._outcomes[call.passage.identity].abandoned.append(call.step)
@@ -144,7 +165,7 @@ class Simulation:
                     tally.steps[call.plan.index].note_time(now_ms - call.issued_ms)
                 continue
             # The types do not know that the package's classes are those of the engine.
-            assert not isinstance(effect, Abandon)
+            assert not isinstance(effect, Abandon | Turn)
             outcome = self._outcomes[effect.passage.identity]
             outcome.ended_ms = now_ms
             if isinstance(effect, package.Call):
@@ -153,7 +174,7 @@ class Simulation:
                 outcome.answers.append((now_ms, effect))
             elif isinstance(effect, package.Emit):
                 port = f"{effect.port}@{effect.round}" if effect.round else str(effect.port)
-                outcome.ports.setdefault(port, []).append((now_ms, effect.body))
+                outcome.ports.setdefault(port, []).append((effect.at_ms, effect.body))
             elif isinstance(effect, package.DeadLetter):
                 outcome.dead_letters.append(effect.failure)
             elif isinstance(effect, package.Closed):
