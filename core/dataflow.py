@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 class Deployment:
     """One plan bound to the places of its models and to its counters.
 
-    ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
+    ``observe`` is the tally's. ``open`` counts the passages
     under way; a deployment that was replaced is over when it is 0. ``plain`` says that a request
     to it leaves no trace beside counters; ``followed_steps`` are those of the plan for requests
     that are followed, by name. ``taps`` follow its ports.
@@ -68,7 +68,7 @@ class Deployment:
         self.plan = plan
         self.slots = slots
         self.tally = tally
-        self.observe = [step.calls.observe for step in tally.steps]
+        self.observe = tally.observe
         self.open = 0
         self.plain = plan.followed is None and not plan.emits
         followed = () if plan.followed is None else plan.followed.steps
@@ -282,8 +282,8 @@ class Dataflow:
                 engine.turn(effect.lane, now_ms, out)
             elif type(effect) is Resumed:
                 self.resumed()
-            elif effect.call.work is not None:
-                cast("asyncio.Task[None]", effect.call.work).cancel()
+            else:
+                self._abandon(effect.call, now_ms)
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._set_timer(due_ms, clock())
@@ -320,7 +320,7 @@ class Dataflow:
             self._release(call, served)
         now_ms = self._now_ms()
         deployment = cast(Passenger, call.passage.context).deployment
-        deployment.tally.steps[call.plan.index].calls.observe(now_ms - call.issued_ms)
+        deployment.observe[call.plan.index](now_ms - call.issued_ms)
         out: Effects = []
         self.engine.done(call, outcome, now_ms, out)
         self._carry_out(out, now_ms)
@@ -341,6 +341,13 @@ class Dataflow:
                 result.cancel()
             elif isinstance(result, Coroutine):
                 result.close()
+
+    def _abandon(self, call: Call, now_ms: float) -> None:
+        passenger = cast(Passenger, call.passage.context)
+        # Were those left out that take too long, too short a time would seem usual.
+        passenger.deployment.tally.steps[call.plan.index].note_time(now_ms - call.issued_ms)
+        if call.work is not None:
+            cast("asyncio.Task[None]", call.work).cancel()
 
     def _bury(self, letter: DeadLetter, now_ms: float) -> None:
         passage = letter.passage

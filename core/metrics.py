@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from penstock.core.plan import Plan
+from penstock.core.plan.rest import time_for_rest
+from penstock.core.recent_times import RecentTimes
 from penstock.core.records import Failed
 
 if TYPE_CHECKING:
@@ -79,9 +81,20 @@ class StepCounters:
     ``calls`` times every attempt, ``batches`` has the rows of the calls of a step with ``batch``,
     ``failures`` are visits that failed by themselves by code, ``skips`` visits that were skipped by
     cause, ``dropped`` values that came to a turn of a loop after the first of their round.
+    ``recent`` are the latest times, where a pipeline asks for them.
     """
 
-    __slots__ = ("batches", "calls", "dropped", "failures", "model", "retries", "skips", "step")
+    __slots__ = (
+        "batches",
+        "calls",
+        "dropped",
+        "failures",
+        "model",
+        "recent",
+        "retries",
+        "skips",
+        "step",
+    )
 
     def __init__(self, step: str, model: str) -> None:
         self.step = step
@@ -92,6 +105,17 @@ class StepCounters:
         self.skips: dict[str, int] = {}
         self.retries = 0
         self.dropped = 0
+        self.recent: RecentTimes | None = None
+
+    def count_call(self, took_ms: float) -> None:
+        """Count the time of an attempt where somebody wants to know what is usual."""
+        self.calls.observe(took_ms)
+        self.note_time(took_ms)
+
+    def note_time(self, took_ms: float) -> None:
+        """Remember how long an attempt took, or when it was given up."""
+        if self.recent is not None:
+            self.recent.add(took_ms)
 
 
 class PipelineCounters:
@@ -114,9 +138,12 @@ class PipelineCounters:
 
 
 class PlanTally:
-    """Where one plan's passages count: the counters of its pipeline, by index of the step."""
+    """Where one plan's passages count: the counters of its pipeline, by index of the step.
 
-    __slots__ = ("counters", "steps")
+    ``observe`` has for each step what counts the time of a call.
+    """
+
+    __slots__ = ("_rest", "counters", "observe", "steps")
 
     def __init__(self, counters: PipelineCounters, plan: Plan) -> None:
         self.counters = counters
@@ -126,6 +153,19 @@ class PlanTally:
             if known is None:
                 known = counters.steps[step.name, step.model] = StepCounters(step.name, step.model)
             self.steps.append(known)
+        self._rest = plan.rest
+        if plan.rest:
+            for counted in self.steps:
+                counted.recent = counted.recent or RecentTimes()
+        self.observe = [step.count_call if plan.rest else step.calls.observe for step in self.steps]
+
+    def rest_ms(self, step: int, left_ms: float) -> float:
+        """How much of the ``left_ms`` a step and all that follows from it usually need."""
+        return time_for_rest(self._rest, self._usual_ms, step, left_ms)
+
+    def _usual_ms(self, step: int) -> float | None:
+        recent = self.steps[step].recent
+        return None if recent is None else recent.usual_ms
 
     def count_skip(self, consumer: int, cause: str) -> None:
         """A step was skipped. A skipped output counts as the answer it leads to."""

@@ -7,6 +7,7 @@ In a reference a tensor is all that follows the port, dots included. The words `
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
@@ -17,6 +18,7 @@ SourceKind: TypeAlias = Literal["input", "step", "external"]
 """Whose port it is: the pipeline's own input, a step's, or another pipeline's (or its step's)."""
 
 _SIDES = ("inputs", "outputs")
+_SIDE = re.compile(r"\.(?:inputs|outputs)(?:\.|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class Source:
     def overlaps(self, other: Source) -> bool:
         """Whether some tensor is meant by both; such two may not stand in one list."""
         return self.covers(other) or other.covers(self)
+
+
+def owner_of(text: str) -> str:
+    """Whose port a reference means that is written in full: the step's name, for instance."""
+    return _SIDE.split(text, maxsplit=1)[0]
 
 
 def parse_source(text: str, *, pipeline: str) -> Source:

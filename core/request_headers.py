@@ -19,6 +19,10 @@ TIMEOUT_HEADER: Final = "x-penstock-timeout-ms"
 IDENTITY_HEADER: Final = "penstock-request"
 """In answers: the identity that the gateway gave the request."""
 
+MISSING: Final = "penstock-missing"
+"""In answers: the steps that joins went on without when their time was over, separated by commas.
+A parameter of the response, and a header or metadata of that name."""
+
 TRAVELLING_HEADERS: Final = frozenset(("x-request-id", "traceparent"))
 """Those that go with a request through every step."""
 

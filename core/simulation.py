@@ -12,6 +12,7 @@ from types import ModuleType
 import penstock.core.engine
 from penstock.core.clock import VirtualClock
 from penstock.core.engine import Abandon, Answer, Call, Effects, Turn
+from penstock.core.metrics import PlanTally
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
 from penstock.core.tensors import Tensor
@@ -111,11 +112,17 @@ class Simulation:
         at_ms: float = 0.0,
         cancel_ms: float | None = None,
         identity: str = "r",
+        tally: PlanTally | None = None,
         key: bytes = b"",
     ) -> Outcome:
-        """Have a request enter at ``at_ms``; what becomes of it is there after :meth:`run`."""
+        """Have a request enter at ``at_ms``; what becomes of it is there after :meth:`run`.
+
+        ``tally`` is told how long calls take, and knows what is usual.
+        """
         outcome = self._outcomes[identity] = Outcome()
-        passage = self._package.Passage(plan, identity, at_ms, at_ms + deadline_ms, key=key)
+        passage = self._package.Passage(
+            plan, identity, at_ms, at_ms + deadline_ms, tally=tally, context=tally, key=key
+        )
         self._at(at_ms, lambda _, out: self.engine.open(passage, tensors, out))
         if cancel_ms is not None:
             self._at(cancel_ms, lambda now, out: self.engine.cancel(passage, now, out))
@@ -151,7 +158,11 @@ class Simulation:
                 self.engine.turn(effect.lane, now_ms, out)
                 continue
             if isinstance(effect, package.Abandon):
-                self._outcomes[effect.call.passage.identity].abandoned.append(effect.call.step)
+                call = effect.call
+                self._outcomes[call.passage.identity].abandoned.append(call.step)
+                tally: PlanTally | None = call.passage.context
+                if tally is not None:
+                    tally.steps[call.plan.index].note_time(now_ms - call.issued_ms)
                 continue
             # The types do not know that the package's classes are those of the engine.
             assert not isinstance(effect, Abandon | Turn)
@@ -180,8 +191,12 @@ class Simulation:
             reaction.outcome if isinstance(reaction.outcome, Failed) else reaction.outcome(call)
         )
 
+        tally = call.passage.context
+
         def come_back(then_ms: float, out: Effects) -> None:
-            self.engine.done(call, result, then_ms, out)
+            counts = self.engine.done(call, result, then_ms, out)
+            if counts and isinstance(tally, PlanTally):
+                tally.observe[call.plan.index](then_ms - now_ms)
 
         back_ms = now_ms + reaction.after_ms
         self._at(back_ms, come_back)

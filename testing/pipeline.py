@@ -9,6 +9,7 @@ from penstock.core.clock import VirtualClock
 from penstock.core.contracts.control import ManifestText
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.manifests import ManifestSource, read_manifests
+from penstock.core.metrics import Metrics
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.core.resources import Pipeline
@@ -54,6 +55,11 @@ class SimulatedRequest:
         if not self.answered or not isinstance(self.answer, Absent | Failed):
             return ()
         return (self.answer.reason, *self._outcome.answers[0][1].details)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The steps that joins went on without when their time was over."""
+        return self._outcome.answers[0][1].passage.missing if self.answered else ()
 
     @property
     def calls(self) -> tuple[str, ...]:
@@ -132,6 +138,7 @@ class SimulatedPipeline:
         self._steps = {step.name for step in pipeline.spec.steps}
         # Every port tells how it ended, whatever the manifest keeps.
         self._plan = compile_pipeline(pipeline, 1, Joins(**(joins or {})), record="all")
+        self._tally = Metrics().tally(self._plan)
         self._scripts: dict[str, tuple[Reaction, ...]] = {}
         self._simulation = Simulation(scripted(self._scripts))
         self._sent = 0
@@ -161,7 +168,12 @@ class SimulatedPipeline:
         now_ms = self.clock.now_ms()
         self._sent += 1
         outcome = self._simulation.begin(
-            self._plan, given, at_ms=now_ms, deadline_ms=deadline_ms, identity=f"r{self._sent}"
+            self._plan,
+            given,
+            at_ms=now_ms,
+            deadline_ms=deadline_ms,
+            identity=f"r{self._sent}",
+            tally=self._tally,
         )
         self.advance(0.0)
         return SimulatedRequest(outcome, now_ms)

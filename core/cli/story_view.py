@@ -43,6 +43,10 @@ def _tree(story: Document) -> Tree:
         _add_ports(tree, story["records"])
     if story["error"] is not None:
         _add_error(tree, story["error"])
+    if story["missing"]:
+        tree.add(
+            Text(f"answered without {', '.join(story['missing'])}: their time was over", "yellow")
+        )
     for letter in story["dead_letters"]:
         tree.add(Text(f"nobody was told: {_failure(letter)}", "red"))
     return tree

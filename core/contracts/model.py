@@ -45,9 +45,10 @@ class CallOrigin:
     """What every call of one request shares: its identity and what the caller sent beside tensors.
 
     ``identity`` is the request's own, ``request_id`` the caller's (V2's ``id``), which may repeat.
+    ``missing`` are the steps that joins went on without when their time was over.
     """
 
-    __slots__ = ("headers", "identity", "parameters", "request_id")
+    __slots__ = ("headers", "identity", "missing", "parameters", "request_id")
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class CallOrigin:
         self.request_id = request_id
         self.parameters = parameters
         self.headers = headers
+        self.missing: tuple[str, ...] = ()
 
     @property
     def identities(self) -> tuple[str, ...]:

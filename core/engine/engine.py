@@ -34,6 +34,10 @@ from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERR
 from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
+MARGIN_MS: Final = 5.0
+"""How long before the deadline an answer is to be there, where joins see to that; a tenth of what
+is left where that is less."""
+
 MOST_OPEN_JOINS: Final = 100_000
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
@@ -258,6 +262,8 @@ class Engine:
         gate = Gate(passage, consumer, JoinState(consumer.inputs), now_ms)
         passage.visits[consumer.place] = gate
         if gate.window_end_ms is not None:
+            if consumer.auto_window:
+                gate.window_end_ms = end_of_auto_window(passage, consumer, now_ms)
             self._wake(gate, gate.window_end_ms)
         return gate
 
@@ -683,6 +689,20 @@ def took_too_long(call: Call) -> Failed:
         f"attempt {call.attempt} at step '{call.step}' took longer than {call.plan.timeout_ms:g} ms"
     )
     return Failed("deadline", reason, None, True)
+
+
+def end_of_auto_window(passage: Passage, consumer: Consumer, now_ms: float) -> float:
+    """When a join has to end for the rest of the pipeline to be done before the deadline.
+
+    A little earlier, since an answer that is there at the deadline is too late for its caller.
+    """
+    left_ms = passage.deadline_ms - now_ms
+    left_ms -= min(MARGIN_MS, left_ms / 10.0)
+    if isinstance(consumer, ReaderRound):
+        consumer = consumer.target
+    if passage.tally is None or not isinstance(consumer, StepPlan):
+        return now_ms + left_ms
+    return now_ms + max(0.0, left_ms - passage.tally.rest_ms(consumer.index, left_ms))
 
 
 def first_at_work(passage: Passage) -> str | None:

@@ -14,9 +14,10 @@ from penstock.core.contracts.join import (
     Wait,
 )
 from penstock.core.engine.join_state import JoinState, Verdict
-from penstock.core.engine.passage import NEVER, Gate
+from penstock.core.engine.passage import NEVER, Gate, Passage
 from penstock.core.plan import JoinPlan
 from penstock.core.records import Absent, Body, Failed
+from penstock.core.references import owner_of
 
 MOST_REMEMBERED: Final = 4096
 """Decisions remembered per join; a wider join than that needs asks again."""
@@ -78,11 +79,23 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
         decision = known
     if type(decision) is Run:
         state.verdict = decision
+        if window_ended:
+            _note_missing(state, gate.passage)
     elif type(decision) is Skip:
         state.verdict = failure_behind(decision, state.ends) or decision
     elif type(decision) is Wait and decision.until_ms is not None:
         return decision.until_ms
     return NEVER
+
+
+def _note_missing(state: JoinState, passage: Passage) -> None:
+    """Name what a join goes on without since its window has ended."""
+    late = (
+        owner_of(reference)
+        for reference, end in zip(state.plan.references, state.ends, strict=True)
+        if end is None
+    )
+    passage.missing = tuple(dict.fromkeys((*passage.missing, *late)))
 
 
 def failure_behind(skip: Skip, ends: list[Body | None]) -> Failed | None:

@@ -26,7 +26,10 @@ NEVER: Final = float("inf")
 
 
 class Tally(Protocol):
-    """Who counts what the engine decides without telling its driver."""
+    """Who counts what the engine decides without telling its driver, and knows what is usual."""
+
+    def rest_ms(self, step: int, left_ms: float) -> float:
+        """How much of the ``left_ms`` a step and all that follows from it usually need."""
 
     def count_batch(self, step: int, rows: int) -> None:
         """A step with ``batch`` made a call of so many rows."""
@@ -143,6 +146,7 @@ class Passage(CallOrigin):
         if plan.loops:
             self.loops = tuple([LoopState(loop) for loop in plan.loops])
         self.failures: list[Failed] | None = None
+        self.missing = ()
         self.answered = False
         self.cancelled = False
         self.closed = False

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from penstock.core.errors import PenstockError
+from penstock.core.inference import InferenceResponse
 from penstock.core.journal.letters import Letter
 from penstock.core.journal.story import PortRecord, Story
 from penstock.core.journal.tap import TapRecord
 from penstock.core.journal.visits import JoinStanding, Visit, visits_of
 from penstock.core.records import Absent, Body, Failed
+from penstock.core.request_headers import MISSING
 from penstock.core.tensors import Tensor
 
 SHOWN_ELEMENTS: Final = 16
@@ -54,11 +56,20 @@ def whole(story: Story) -> dict[str, Any]:
         "deadline_ms": _rounded(story.deadline_ms - story.opened_ms),
         "ended_ms": _rounded(None if story.ended_ms is None else story.ended_ms - story.opened_ms),
         "error": error,
+        "missing": _missing(story),
         "kept": None if story.plan is None else story.plan.record,
         "records": [record_document(record, story.opened_ms) for record in story.records],
         "visits": [visit_document(visit, story) for visit in visits_of(story)],
         "dead_letters": [_failure(failure) for failure in story.failures],
     }
+
+
+def _missing(story: Story) -> list[str]:
+    """The steps that the answer was made without, since their time was over."""
+    result = story.result
+    if not isinstance(result, InferenceResponse) or MISSING not in result.parameters:
+        return []
+    return str(result.parameters[MISSING]).split(", ")
 
 
 def visit_document(visit: Visit, story: Story) -> dict[str, Any]:

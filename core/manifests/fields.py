@@ -217,7 +217,11 @@ PIPELINE: Final = (
     ),
     _field("spec.steps[].inputsJoinType", "How its inputs are joined."),
     _field("spec.steps[].triggersJoinType", "How its triggers are joined."),
-    _field("spec.steps[].joinWindowMs", "How long its joins wait; 0 is as if not written."),
+    _field(
+        "spec.steps[].joinWindowMs",
+        "How long its joins wait; 0 is as if not written. `auto`: until what follows has just "
+        "the time left that it usually needs.",
+    ),
     _field("spec.steps[].batch", "How its visits are run as one call; not at all without `size`."),
     _field("spec.steps[].batch.size", "How many rows one call takes at most."),
     _field(
@@ -267,7 +271,11 @@ PIPELINE: Final = (
     _field("spec.output", "Its answer; without it the pipeline is asynchronous only."),
     _field("spec.output.steps", "References that make the answer."),
     _field("spec.output.stepsJoin", "How they are joined."),
-    _field("spec.output.joinWindowMs", "How long that join waits; 0 is as if not written."),
+    _field(
+        "spec.output.joinWindowMs",
+        "How long that join waits; 0 is as if not written. `auto`: until shortly before the "
+        "deadline.",
+    ),
     _field("spec.output.tensorMap", "New names for tensors of the answer."),
     _own(
         "spec.output.order",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal
 
 from penstock.core.joinspec import JoinSpec
 from penstock.core.manifests.findings import Finding
@@ -71,7 +72,7 @@ def _joins(pipeline: Pipeline) -> Iterator[tuple[JoinSpec, KeyPath]]:
 def _of_windows(pipeline: Pipeline) -> Iterator[Finding]:
     """Windows over one port: it ends all of its sources together."""
     output = pipeline.spec.output
-    windows: list[tuple[KeyPath, float | None, Sequence[str]]] = [
+    windows: list[tuple[KeyPath, int | Literal["auto"] | None, Sequence[str]]] = [
         (
             ("spec", "steps", index, "joinWindowMs"),
             step.join_window_ms,

@@ -13,6 +13,7 @@ from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway.followed import FollowedOrigin
 from penstock.core.records import Tensors
+from penstock.core.request_headers import MISSING
 
 if TYPE_CHECKING:
     from penstock.core.pipeline_gateway.admission import Admission
@@ -42,7 +43,7 @@ class ChildPipeline(ModelInstance):
         origin = call.origin
         request = InferenceRequest(origin.request_id, call.tensors, origin.parameters)
         identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
-        answer = _Answer(call.step)
+        answer = _Answer(call)
         ticket = self._admission.begin_child(
             self._target,
             request,
@@ -60,10 +61,10 @@ class ChildPipeline(ModelInstance):
 class _Answer:
     """What comes back of a child, at once or later."""
 
-    __slots__ = ("_future", "_step", "result")
+    __slots__ = ("_call", "_future", "result")
 
-    def __init__(self, step: str) -> None:
-        self._step = step
+    def __init__(self, call: ModelCall) -> None:
+        self._call = call
         self._future: asyncio.Future[Tensors] | None = None
         self.result: Result | None = None
 
@@ -88,7 +89,15 @@ class _Answer:
         """The child's outputs, none where it ended without; raises what it failed with."""
         result = self.result
         assert result is not None, "take() comes before"
-        return tensors_of_child(result, self._step)
+        if isinstance(result, InferenceResponse) and MISSING in result.parameters:
+            self._name_missing(str(result.parameters[MISSING]).split(", "))
+        return tensors_of_child(result, self._call.step)
+
+    def _name_missing(self, steps: list[str]) -> None:
+        """What the child went on without is missing from its parent's answer too."""
+        origin = self._call.origin
+        inner = (f"{self._call.step}/{step}" for step in steps)
+        origin.missing = tuple(dict.fromkeys((*origin.missing, *inner)))
 
 
 def tensors_of_child(result: Result, step: str) -> Tensors:

@@ -161,6 +161,9 @@ class FollowedTally:
         self._tally = tally
         self._course = course
 
+    def rest_ms(self, step: int, left_ms: float) -> float:
+        return self._tally.rest_ms(step, left_ms)
+
     def count_batch(self, step: int, rows: int) -> None:
         self._tally.count_batch(step, rows)
 

@@ -107,7 +107,8 @@ class Submission(Ticket):
         body = answer.body
         result: InferenceResponse | PenstockError
         if type(body) is tuple:
-            result = self.target.response(self.request, body)  # type: ignore[arg-type]  # no marker
+            missing = answer.passage.missing
+            result = self.target.response(self.request, body, missing)  # type: ignore[arg-type]  # no marker
         elif isinstance(body, Failed):
             result = error_of(body.code, body.reason, step=body.step)
         elif self.deployment.plan.single_model:

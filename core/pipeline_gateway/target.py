@@ -15,7 +15,9 @@ from penstock.core.errors import (
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.nearest import did_you_mean
+from penstock.core.parameters import NO_PARAMETERS
 from penstock.core.records import Headers, Tensors
+from penstock.core.request_headers import MISSING
 from penstock.core.signature import Signature
 
 if TYPE_CHECKING:
@@ -136,9 +138,12 @@ class ServedTarget(Target):
         return NotReadyError(f"{self.kind} '{self._name}' is not ready: {self.reason}")
 
     def response(
-        self, request: InferenceRequest, tensors: Tensors
+        self, request: InferenceRequest, tensors: Tensors, missing: tuple[str, ...] = ()
     ) -> InferenceResponse | PenstockError:
-        """The answer, with those tensors that the request selects."""
+        """The answer, with those tensors that the request selects.
+
+        ``missing`` are the steps that the pipeline went on without; the answer names them.
+        """
         if request.outputs is not None:
             if self._output_names is None:
                 unknown = self._unknown_output(request, [tensor.name for tensor in tensors])
@@ -146,7 +151,8 @@ class ServedTarget(Target):
                     return unknown
             wanted = [output.name for output in request.outputs]
             tensors = tuple([t for name in wanted for t in tensors if t.name == name])
-        return InferenceResponse(self._name, self.version, request.id, tensors)
+        parameters = {MISSING: ", ".join(missing)} if missing else NO_PARAMETERS
+        return InferenceResponse(self._name, self.version, request.id, tensors, parameters)
 
     def _unknown_output(
         self, request: InferenceRequest, names: Collection[str]

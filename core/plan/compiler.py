@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Final, Literal
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
-from penstock.core.loops import loops_of
+from penstock.core.loops import loops_of, steps_read
 from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
@@ -23,6 +24,7 @@ from penstock.core.plan.graph import (
 )
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
+from penstock.core.plan.rest import Rest, rest_of
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port, PortSide
 from penstock.core.references import Source, parse_external, parse_source
@@ -99,6 +101,7 @@ def compile_pipeline(
             inputs=seats[len(steps)].joins[0],
             triggers=None,
             window_ms=joined[-1].window_ms,
+            auto_window=joined[-1].auto_window,
             may_clash=False,
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
@@ -138,6 +141,7 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
         key=key,
+        rest=_rest(pipeline) if any(each.auto_window for each in joined) else (),
         order=_order_plan(spec),
     )
     if not followed:
@@ -151,6 +155,15 @@ def _order_plan(spec: PipelineDeclaration) -> OrderPlan | None:
         return None
     partitions = None if spec.dataflow is None else spec.dataflow.partitions
     return OrderPlan(output.order == "key", partitions or 1, output.max_held or MAX_HELD)
+
+
+def _rest(pipeline: Pipeline) -> Rest:
+    steps = pipeline.spec.steps
+    read = {
+        step.name: steps_read((*step.inputs, *step.triggers), pipeline.metadata.name)
+        for step in steps
+    }
+    return rest_of([step.name for step in steps], read)
 
 
 def _key(pipeline: Pipeline) -> RequestKey | None:
@@ -212,6 +225,7 @@ def _step_plan(
         inputs=seat.joins[0],
         triggers=seat.joins[1],
         window_ms=joined.window_ms,
+        auto_window=joined.auto_window,
         may_clash=clash,
         model=step.model_name if step.pipeline is None else step.pipeline + PIPELINE_SUFFIX,
         timeout_ms=step.timeout_ms,
@@ -254,15 +268,30 @@ def _join_step(step: Step, index: int, pipeline: str, maker: JoinMaker) -> Joine
         if triggers
         else None
     )
+    if step.join_window_ms == "auto":
+        maker.check_auto_window(
+            (*at, "joinWindowMs"), (strategy, inputs), (triggers_strategy, triggers)
+        )
     return Joined(
-        inputs, triggers, step.tensor_map, strategy, triggers_strategy, step.join_window_ms or None
+        inputs,
+        triggers,
+        step.tensor_map,
+        strategy,
+        triggers_strategy,
+        *_window(step.join_window_ms),
     )
 
 
 def _join_output(output: Output, pipeline: str, maker: JoinMaker) -> Joined:
     sources = _sources(output.steps, pipeline)
     strategy = maker.strategy(output.steps_join, sources, ("spec", "output", "stepsJoin"))
-    return Joined(sources, (), output.tensor_map, strategy, None, output.join_window_ms or None)
+    if output.join_window_ms == "auto":
+        maker.check_auto_window(("spec", "output", "joinWindowMs"), (strategy, sources))
+    return Joined(sources, (), output.tensor_map, strategy, None, *_window(output.join_window_ms))
+
+
+def _window(written: int | Literal["auto"] | None) -> tuple[float | None, bool]:
+    return (math.inf, True) if written == "auto" else (written, False)
 
 
 def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
@@ -278,7 +307,9 @@ def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
         else None
     )
     window_ms = section.join_window_ms or DEFAULT_EXTERNAL_WINDOW_MS
-    return Joined(inputs, triggers, section.tensor_map, strategy, triggers_strategy, window_ms)
+    return Joined(
+        inputs, triggers, section.tensor_map, strategy, triggers_strategy, window_ms, False
+    )
 
 
 def _sources(references: Iterable[str], pipeline: str) -> tuple[Source, ...]:

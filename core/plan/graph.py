@@ -14,6 +14,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias, final
 from zlib import crc32
 
 from penstock.core.contracts.join import Decision, JoinStrategy
+from penstock.core.plan.rest import Rest
 from penstock.core.records import Absent, Port
 from penstock.core.request_key import RequestKey
 from penstock.core.resources import Pipeline
@@ -81,6 +82,8 @@ class Consumer:
 
     ``index`` is its number in the plan, the same in every round of a loop; ``place`` is where a
     passage keeps its visit, of which each round of a loop has its own.
+    ``auto_window`` says that a window ends with what is left when the rest of the pipeline has what
+    it needs; ``window_ms`` is then infinity.
     ``may_clash`` says that two of the sources can bring tensors of one name, which is known not to
     happen when every source is a tensor with a name of its own. ``quick`` says that nothing but
     the states of its inputs decides: no trigger, no window, no strategy that looks at more.
@@ -93,6 +96,7 @@ class Consumer:
     triggers: JoinPlan | None
     window_ms: float | None
     may_clash: bool
+    auto_window: bool = field(default=False, kw_only=True)
     quick: bool = field(init=False)
 
     def __post_init__(self) -> None:
@@ -318,6 +322,8 @@ class Plan:
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
     key: RequestKey | None = None
+    rest: Rest = ()
+    """How steps follow each other, for joins whose windows depend on it; empty without such."""
     order: OrderPlan | None = None
     followed: Plan | None = None
     """The same once more, with every port emitted: for requests that somebody follows. None where

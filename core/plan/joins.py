@@ -31,6 +31,39 @@ class JoinMaker:
             strategy = make_join(INNER, self._factories)
         return strategy
 
+    def check_auto_window(
+        self, where: KeyPath, *joins: tuple[JoinStrategy | None, Sequence[Source]]
+    ) -> None:
+        """Refuse a window that makes late sources drop out where every source is needed."""
+        given = [
+            (strategy, tuple(source.text for source in sources))
+            for strategy, sources in joins
+            if strategy is not None
+        ]
+        if not any(_can_do_without_one(strategy, references) for strategy, references in given):
+            said = (
+                "auto lets sources drop out that are late, and this join cannot do without any; "
+                "join by outer, any, or a quorum or first of fewer than all, or write milliseconds"
+            )
+            self.problems.append((where, said))
+
+
+def _can_do_without_one(strategy: JoinStrategy, references: tuple[str, ...]) -> bool:
+    """Whether there is a source without which the join runs, if its window ends before that."""
+    asked = JoinPlan(strategy, references, None, runs_on_value=False)
+    values = [
+        SourceView(text, SourceState.VALUE, 0.0, i, (), None) for i, text in enumerate(references)
+    ]
+    for late, reference in enumerate(references):
+        sources = (
+            *values[:late],
+            SourceView(reference, SourceState.OPEN, None, None, (), None),
+            *values[late + 1 :],
+        )
+        if isinstance(ask(asked, JoinView(sources, 0.0, 1.0, 1.0, True, 2.0)), Run):
+            return True
+    return False
+
 
 def join_plan(strategy: JoinStrategy, references: tuple[str, ...]) -> JoinPlan:
     """A strategy bound to the sources that it joins."""

@@ -41,6 +41,7 @@ class Joined(NamedTuple):
     strategy: JoinStrategy
     triggers_strategy: JoinStrategy | None
     window_ms: float | None
+    auto_window: bool
 
     def seat(self, place: int, inputs: Sequence[Source] | None = None) -> Seat:
         """The consumer at a place, where it joins all of its inputs or only some."""
@@ -290,6 +291,7 @@ class LoopCompiler:
                     inputs=seat.joins[0],
                     triggers=seat.joins[1],
                     window_ms=target.window_ms,
+                    auto_window=target.auto_window,
                     may_clash=False,
                     target=target,
                     loop=number,

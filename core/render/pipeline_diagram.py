@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from penstock.core.joinspec import JoinSpec
 from penstock.core.loops import loops_of, steps_read
@@ -79,14 +80,19 @@ def _others(pipeline: Pipeline) -> dict[str, bool]:
     return others
 
 
+def _window(written: int | Literal["auto"] | None) -> str:
+    if written == "auto":
+        return " in time for the rest"
+    return f" within {written} ms" if written else ""
+
+
 def _input_box(pipeline: Pipeline) -> list[Line]:
     lines = [Line("input", "end")]
     section = pipeline.spec.input
     if section is None or not section.external_inputs:
         return lines
     if len(section.external_inputs) > 1:
-        window = f" within {section.join_window_ms} ms" if section.join_window_ms else ""
-        lines.append(Line(f"{section.join_type}{window}"))
+        lines.append(Line(f"{section.join_type}{_window(section.join_window_ms)}"))
     for reference in section.external_inputs:
         source = parse_external(reference).text
         new_name = section.tensor_map.get(source)
@@ -102,8 +108,7 @@ def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[L
     if step.model is not None and step.model != step.name:
         lines.append(Line(f"model {step.model}"))
     if len(step.inputs) > 1:
-        window = f" within {step.join_window_ms} ms" if step.join_window_ms else ""
-        lines.append(Line(f"{step.inputs_join_type}{window}"))
+        lines.append(Line(f"{step.inputs_join_type}{_window(step.join_window_ms)}"))
     lines += _notes(step.inputs, step.tensor_map, pipeline)
     lines += _gates(step, pipeline)
     if step.retries:

@@ -12,6 +12,7 @@ from penstock.core.resources.join_field import INNER, JoinField
 from penstock.core.resources.manifest import Manifest
 from penstock.core.resources.step import Step
 from penstock.core.resources.value import (
+    AutoWindow,
     Count,
     Flag,
     PositiveCount,
@@ -49,7 +50,7 @@ class Output(Value):
 
     steps: tuple[str, ...]
     steps_join: JoinField = INNER
-    join_window_ms: Window = None
+    join_window_ms: AutoWindow = None
     tensor_map: Mapping[str, Text] = Field(default_factory=dict)
     order: Literal["key", "partition"] | None = None
     max_held: PositiveCount | None = None

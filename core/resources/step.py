@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from penstock.core.resources.join_field import INNER, JoinField
 from penstock.core.resources.value import (
+    AutoWindow,
     Count,
     Flag,
     Milliseconds,
@@ -17,7 +18,6 @@ from penstock.core.resources.value import (
     PositiveMilliseconds,
     Text,
     Value,
-    Window,
 )
 
 
@@ -51,7 +51,7 @@ class Step(Value):
     tensor_map: Mapping[str, Text] = Field(default_factory=dict)
     inputs_join_type: JoinField = INNER
     triggers_join_type: JoinField = INNER
-    join_window_ms: Window = None
+    join_window_ms: AutoWindow = None
     batch: Batch | None = None
     retries: Count = 0
     retry_backoff_ms: Milliseconds = 50

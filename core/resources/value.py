@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -40,6 +40,10 @@ def _none_for_zero(value: int | None) -> int | None:
     return value or None
 
 
+def _auto_or_none_for_zero(value: int | Literal["auto"] | None) -> int | Literal["auto"] | None:
+    return value or None
+
+
 Name: TypeAlias = Annotated[str, AfterValidator(_named)]
 """The name of a resource or a step."""
 
@@ -57,3 +61,8 @@ PositiveMilliseconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=MAX
 
 Window: TypeAlias = Annotated[Milliseconds | None, AfterValidator(_none_for_zero)]
 """Milliseconds; 0 is as if not written."""
+
+AutoWindow: TypeAlias = Annotated[
+    Milliseconds | Literal["auto"] | None, AfterValidator(_auto_or_none_for_zero)
+]
+"""The same, or ``auto``: up to the deadline, less what the rest of the pipeline needs."""

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from penstock.core.codecs.protobuf import encode_response, parse_request, serialize_response
 from penstock.core.contracts.gateway import Gateway, Ticket
 from penstock.core.errors import NotReadyError, PenstockError
-from penstock.core.inference import InferenceRequest
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.request_headers import IDENTITY_HEADER, MISSING
 from penstock.proto.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
 from penstock.transports.grpc.answer import PendingAnswer
 from penstock.transports.grpc.closing import Closing
@@ -56,7 +56,7 @@ class InferenceCalls:
             identity = ticket.identity
             result = await answer.of(ticket)
             if not isinstance(result, PenstockError):
-                context.set_trailing_metadata(((IDENTITY_HEADER, identity),))
+                context.set_trailing_metadata(_metadata_of(result, identity))
                 return serialize_response(result)
             failure = result
         except PenstockError as error:
@@ -139,3 +139,11 @@ class InferenceCalls:
             error_message=failure.message,
             infer_response=ModelInferResponse(id=request_id or ""),
         ).SerializeToString()
+
+
+def _metadata_of(result: InferenceResponse, identity: str) -> tuple[tuple[str, str], ...]:
+    """What goes beside an answer."""
+    missing = result.parameters.get(MISSING) if result.parameters else None
+    if not missing:
+        return ((IDENTITY_HEADER, identity),)
+    return ((IDENTITY_HEADER, identity), (MISSING, str(missing)))

@@ -7,6 +7,8 @@ from typing import Final
 
 from penstock.core.byte_elements import Buffer
 from penstock.core.errors import PenstockError
+from penstock.core.inference import InferenceResponse
+from penstock.core.request_headers import MISSING
 from penstock.transports.rest.errors import error_body, error_headers, status_of
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -68,6 +70,7 @@ class Answer:
             and not self.buffers
             and self.request_id is None
             and self.identity is not None
+            and self.extra is None
         ):
             return _OK % (len(self.json), self.identity.encode("ascii"), self.json)
         lines = [b"HTTP/1.1 %d %b" % (self.status, _PHRASES.get(self.status, b""))]
@@ -83,6 +86,12 @@ def error_answer(
     """What a caller gets who cannot have an answer."""
     body = error_body(error, identity)
     return Answer(status_of(error), body, [], identity, request_id, error_headers(error))
+
+
+def missing_header(result: InferenceResponse) -> HeaderList | None:
+    """The header that names the steps an answer was made without, None where there are none."""
+    missing = result.parameters.get(MISSING)
+    return [(MISSING.encode("ascii"), str(missing).encode("ascii"))] if missing else None
 
 
 _PHRASES = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}

@@ -173,6 +173,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "deadline_ms",
             "ended_ms",
             "error",
+            "missing",
             "kept",
             "records",
             "visits",
@@ -187,6 +188,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         deadline_ms={"type": "number"},
         ended_ms=_NUMBER_OR_NULL,
         error={"type": ["object", "null"]},
+        missing={"type": "array", "items": _STRING},
         records=array_of("PortRecord"),
         dead_letters=array_of("Failure"),
         readers={

@@ -19,6 +19,9 @@ class Counts:
     def __init__(self) -> None:
         self.noted: list[tuple[Any, ...]] = []
 
+    def rest_ms(self, step: int, left_ms: float) -> float:
+        return 0.0
+
     def count_batch(self, step: int, rows: int) -> None:
         self.noted.append(("batch", step, rows))
 
