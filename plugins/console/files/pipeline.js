@@ -1,7 +1,7 @@
 // One pipeline: its graph with what happens on it now, how it stands, and its latest requests.
 
 import { failure, h, heading, mark, write } from "./elements.js";
-import { Graph, layoutOf, legend } from "./graph.js";
+import { Graph, layoutOf, legend, nameOf } from "./graph.js";
 import { live } from "./live.js";
 import { RequestTable } from "./request-table.js";
 import { Conditions, Pill, standing } from "./status.js";
@@ -104,6 +104,7 @@ const stepOf = (box, figures) => figures?.steps.find((each) => each.step === box
 
 /** What a box says: latencies, and what went wrong or was skipped. */
 function told(box, figures) {
+  if (box.kind === "pipeline") return toldOfOther(box);
   if (!figures) return { lines: [{ text: "no requests yet", tone: "quiet" }], label: "no requests yet" };
   if (box.kind === "input") {
     const under = `${count(figures.in_flight)} under way`;
@@ -123,6 +124,13 @@ function told(box, figures) {
   return { lines: [latency(step), wrong], state: step.failedRate ? "failed" : null, label };
 }
 
+function toldOfOther(box) {
+  const figures = live.readings.of("pipeline", box.pipeline);
+  if (!figures) return { lines: [{ text: "no requests yet", tone: "quiet" }], label: "no requests yet" };
+  const answered = `${rate(figures.okRate)} answered`;
+  return { lines: [latency(figures), { text: answered, tone: "quiet" }], label: `${answered}, ${latency(figures).text}` };
+}
+
 function latency({ p50, p95 }) {
   if (p50 === null) return { text: "idle", tone: "quiet" };
   return { text: `${duration(p50)}, 95 % ${duration(p95)}` };
@@ -130,25 +138,28 @@ function latency({ p50, p95 }) {
 
 /** What comes out of a box. */
 function flow(box, figures) {
+  if (box.kind === "pipeline") figures = live.readings.of("pipeline", box.pipeline);
   if (!figures || box.kind === "output") return null;
-  const perSecond = box.kind === "input" ? figures.rate : (stepOf(box, figures)?.outRate ?? 0);
+  const rates = { input: figures.rate, pipeline: figures.okRate, step: stepOf(box, figures)?.outRate };
+  const perSecond = rates[box.kind] ?? 0;
   return { perSecond, flows: perSecond > 0, moves: perSecond > 0, text: perSecond > 0 ? rate(perSecond) : "" };
 }
 
 function showPanel(panel, pipeline, graph, chosen, figures) {
-  const box = graph?.layout.boxes.find((each) => (each.step ?? each.kind) === chosen);
+  const box = graph?.layout.boxes.find((each) => nameOf(each) === chosen);
   if (!box) {
     if (panel.dataset.shows !== "") panel.replaceChildren(h("p", { class: "soft" }, "Choose a box of the graph to see its counters. With the keyboard: Tab, then the arrow keys, then Enter."));
     panel.dataset.shows = "";
     return;
   }
   const step = stepOf(box, figures);
-  const rows = box.kind === "step" ? stepRows(step) : endRows(box, figures);
+  const rows = box.kind === "step" ? stepRows(step) : endRows(box, box.pipeline ? live.readings.of("pipeline", box.pipeline) : figures);
   if (panel.dataset.shows !== chosen) {
     panel.dataset.shows = chosen;
     const model = step?.model ?? box.step;
     panel.replaceChildren(
       h("h2", {}, chosen),
+      ...(box.pipeline ? [h("a", { href: `#/pipelines/${encodeURIComponent(box.pipeline)}` }, "Its graph")] : []),
       ...(box.kind === "step" ? [h("p", {}, "calls ", h("a", { href: `#/models/${encodeURIComponent(model)}` }, model))] : []),
       h("dl", { class: "facts" }),
     );

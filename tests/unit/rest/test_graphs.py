@@ -35,6 +35,15 @@ async def test_without_an_output_the_last_box_is_a_step(rig: RestRig) -> None:
     assert [box["kind"] for box in graph["boxes"]] == ["input", "step", "step"]
 
 
+async def test_other_pipelines_that_are_read_have_boxes_of_their_own(rig: RestRig) -> None:
+    spec = {**SPEC, "input": {"externalInputs": ["other.outputs.x"]}}
+    rig.control.put({**resource("Pipeline", "flow"), "spec": spec})
+    graph = (await ask(rig.app, "GET", PATH)).json
+    assert [box["kind"] for box in graph["boxes"]][-2:] == ["output", "pipeline"]
+    assert [box["pipeline"] for box in graph["boxes"]] == [None, None, None, None, "other"]
+    assert (4, 0) in [(line["source"], line["target"]) for line in graph["lines"]]
+
+
 async def test_boxes_have_the_room_that_is_asked_for(rig: RestRig) -> None:
     rig.control.put({**resource("Pipeline", "flow"), "spec": SPEC})
     tight = (await ask(rig.app, "GET", PATH)).json["boxes"]
