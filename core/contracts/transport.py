@@ -16,7 +16,6 @@ from typing import ClassVar, Final, NamedTuple
 from penstock.core.errors import ConflictError
 from penstock.core.records import Record
 
-
 ALONE_FROM_ATTEMPT: Final = 3
 """A record that is delivered so often was at work at two crashes: it comes alone, see
 :meth:`Reader.take`."""
