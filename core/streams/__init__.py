@@ -5,7 +5,7 @@ when) are made by objects without I/O, tasks or clock of their own. :class:`Stre
 them out over a transport.
 """
 
-from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.clock import GLANCES, Glance, TransportClock
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline
@@ -15,8 +15,10 @@ from penstock.core.streams.turnstile import Turnstile
 from penstock.core.streams.worker import StreamWorker
 
 __all__ = [
+    "GLANCES",
     "Batch",
     "Carrier",
+    "Glance",
     "PartitionAccess",
     "StreamLimits",
     "StreamNames",

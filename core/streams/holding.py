@@ -17,7 +17,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.errors import OverloadedError, PenstockError
 from penstock.core.records import Failed
-from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.clock import Glance, TransportClock
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
 
@@ -61,7 +61,6 @@ class Holding:
         tenure = self.tenure
         tenure.close()
         try:
-            await self._stop_taking()
             if not await self._is_drained(grace_s):
                 tenure.abandon()
                 await self._is_drained(grace_s)
@@ -80,6 +79,12 @@ class Holding:
     def take(self, limit: int) -> None:
         """Wait for records."""
         self._taking = self._spawn(self._take, limit)
+        self._taking.add_done_callback(self._taken)
+
+    def stop_taking(self) -> None:
+        """Cancel the wait for records."""
+        if self._taking is not None:
+            self._taking.cancel()
 
     def finish(self, batch: Batch) -> None:
         """Write a batch."""
@@ -93,18 +98,14 @@ class Holding:
         """The work is over."""
         self._drained.set()
 
-    async def _stop_taking(self) -> None:
-        taking = self._taking
-        if taking is not None and not taking.done():
-            taking.cancel()
-            await asyncio.wait([taking])
-            if taking.cancelled():
-                self.tenure.taken(())
-
     async def _take(self, limit: int) -> None:
         deliveries = await self._reader.take(limit)
         self._clock.pass_by(max(delivery.time_ms for delivery in deliveries))
         self.tenure.taken(deliveries)
+
+    def _taken(self, taking: asyncio.Task[None]) -> None:
+        if taking.cancelled():
+            self.tenure.taken(())
 
     async def _finish(self, batch: Batch) -> None:
         asked_ms = self._clock.local_ms()
@@ -118,7 +119,7 @@ class Holding:
             return
         heard_ms = self._clock.local_ms()
         for place in written:
-            self._clock.learn(asked_ms, heard_ms, place.time_ms)
+            self._clock.learn(Glance(asked_ms, heard_ms, place.time_ms))
         self.tenure.finished(batch)
 
     async def _written(self, batch: Batch) -> Sequence[Written]:
@@ -133,7 +134,7 @@ class Holding:
 
     async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         await self._transport.give_back(self._ownership, deliveries)
-        self.tenure.given_back()
+        self.tenure.returned()
 
     # Its tasks ----------------------------------------------------------------------------------
 

@@ -42,11 +42,14 @@ class PartitionAccess(Protocol):
     def take(self, limit: int) -> None:
         """Take up to ``limit`` records: :meth:`Tenure.taken`, or :meth:`Tenure.fenced`."""
 
+    def stop_taking(self) -> None:
+        """Wait no longer for records: ``taken`` comes at once, of none if there were none."""
+
     def finish(self, batch: Batch) -> None:
         """Write and finish: :meth:`Tenure.finished`, ``refused`` or ``fenced``."""
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
-        """Undo the taking of these: :meth:`Tenure.given_back`, or ``fenced``."""
+        """Undo the taking of these: :meth:`Tenure.returned`, or ``fenced``."""
 
     def drained(self) -> None:
         """Nothing is in hand any more, and nothing will be taken."""
@@ -69,6 +72,7 @@ class Tenure:
         "_finishing",
         "_now_ms",
         "_requests",
+        "_returning",
         "_singly",
         "_taking",
         "_turnstile",
@@ -97,17 +101,23 @@ class Tenure:
         self._dirty: dict[StreamRequest, None] = {}
         self._singly = 0
         self._taking = False
+        self._returning = 0
         self._finishing = False
         self._busy = False
         self._closing = False
         self._drained = False
         self.over = False
-        turnstile.tenures.add(self)
+        turnstile.add(self)
 
     @property
     def in_hand(self) -> int:
         """Records that are taken and not finished."""
         return len(self._requests)
+
+    @property
+    def takes(self) -> bool:
+        """Whether records are on their way here, or back."""
+        return self._taking or self._returning > 0
 
     # What happens -------------------------------------------------------------------------------
 
@@ -120,16 +130,17 @@ class Tenure:
         for at, delivery in enumerate(deliveries):
             if self._closing or self._turnstile.shut:
                 # Whoever is to be alone must not take these down with it.
-                self._taking = True
-                self._access.give_back(deliveries[at:])
+                self._give_back(deliveries[at:])
                 break
             self._take(delivery)
         self._busy = False
+        self._turnstile.settle()
         self.pump()
 
-    def given_back(self) -> None:
-        """What came too late has been given back."""
-        self._taking = False
+    def returned(self) -> None:
+        """What was given back has been taken by nobody."""
+        self._returning -= 1
+        self._turnstile.settle()
         self.pump()
 
     def finished(self, batch: Batch) -> None:
@@ -141,7 +152,8 @@ class Tenure:
         for request in batch.over:
             if not request.duplicate:
                 self.pipeline.recent.add(request.identity)
-            self._drop(request)
+            del self._requests[request.delivery.offset]
+            self._leave(request)
         self.pump()
 
     def refused(self, batch: Batch, failure: Failed) -> bool:
@@ -176,7 +188,6 @@ class Tenure:
         if self.over:
             return
         self.over = True
-        self._turnstile.tenures.discard(self)
         for request in list(self._requests.values()):
             self._discard(request)
         self._dirty.clear()
@@ -185,6 +196,7 @@ class Tenure:
     def close(self) -> None:
         """Take nothing more. What is in hand goes on until it is finished."""
         self._closing = True
+        self.stop_taking()
         self.pump()
 
     def abandon(self) -> None:
@@ -198,10 +210,14 @@ class Tenure:
             else:
                 returned.append(request.delivery)
                 self._discard(request)
-        if returned and not self.over:
-            self._taking = True
-            self._access.give_back(returned)
+        if returned:
+            self._give_back(returned)
         self.pump()
+
+    def stop_taking(self) -> None:
+        """Wait no longer for records."""
+        if self._taking:
+            self._access.stop_taking()
 
     def progressed(self, request: StreamRequest) -> None:
         """A request has something to be written, or has ended."""
@@ -221,11 +237,11 @@ class Tenure:
             self._finishing = True
             self._access.finish(self._next_batch())
         if self._closing:
-            if not (self._requests or self._taking):
+            if not (self._requests or self.takes):
                 self._tell_drained()
             return
         room = self.pipeline.limits.in_flight - len(self._requests)
-        if room > 0 and not self._taking and not self._turnstile.shut:
+        if room > 0 and not self.takes and not self._turnstile.shut:
             self._taking = True
             self._access.take(room)
 
@@ -269,15 +285,18 @@ class Tenure:
                 break
         return batch
 
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._returning += 1
+        self._access.give_back(deliveries)
+
     def _discard(self, request: StreamRequest) -> None:
         """Have nothing to do with a request any more; nothing that it still says counts."""
-        passage = request.passage
-        self._drop(request)
-        if passage is not None:
-            self.carrier.cancel(passage)
-
-    def _drop(self, request: StreamRequest) -> None:
         del self._requests[request.delivery.offset]
+        if request.passage is not None:
+            self.carrier.cancel(request.passage)
+        self._leave(request)
+
+    def _leave(self, request: StreamRequest) -> None:
         self._dirty.pop(request, None)
         open_requests = self.pipeline.open
         if open_requests.get(request.identity) is request:
@@ -287,7 +306,7 @@ class Tenure:
     def _tell_drained(self) -> None:
         if not self._drained:
             self._drained = True
-            self._turnstile.tenures.discard(self)
+            self._turnstile.remove(self)
             self._access.drained()
 
 

@@ -10,7 +10,7 @@ from penstock.core.contracts.transport import (
     Transport,
 )
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.clock import GLANCES, Glance, TransportClock
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
@@ -45,9 +45,8 @@ class StreamWorker:
 
     async def start(self) -> None:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
-        asked_ms = self._clock.local_ms()
-        time_ms = await self._transport.time_ms()
-        self._clock.learn(asked_ms, self._clock.local_ms(), time_ms)
+        # The first answer takes longest, for it has to connect.
+        self._clock.set_by([await self._glance() for _ in range(GLANCES)])
         await self._transport.make_streams([StreamSpec(self._names.dead_letters)])
 
     async def serve(
@@ -80,6 +79,11 @@ class StreamWorker:
                     holding.give_up()
         for name in list(self._shares):
             await self.withdraw(name)
+
+    async def _glance(self) -> Glance:
+        asked_ms = self._clock.local_ms()
+        time_ms = await self._transport.time_ms()
+        return Glance(asked_ms, self._clock.local_ms(), time_ms)
 
     def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
         """Begin to work on a partition that was won."""
