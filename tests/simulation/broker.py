@@ -99,6 +99,7 @@ class Broker:
     def join(self, node: Node) -> None:
         """A worker wants to have a share."""
         self.members.append(node)
+        self._world.later(self._session_ms, self.miss, node)
         self._share()
 
     def leave(self, node: Node) -> None:

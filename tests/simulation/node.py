@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 
+ROUND_TRIP_MS = 60
+"""No message takes longer than half of this, lost acknowledgements apart."""
+
+
 class NodeClock(Clock):
     """A clock that is wrong by ``skew_ms``."""
 
@@ -128,6 +132,20 @@ class Node:
     def left(self, _: None) -> None:
         """It has given everything up, and stops."""
         self._world.stopped(self)
+
+    def look(self, glance: Glance) -> None:
+        """It has seen the broker's clock; what is under way when its own moves is not sure."""
+        before_ms = self.clock.offset_ms
+        self.clock.learn(glance)
+        if self.clock.offset_ms != before_ms:
+            self._world.laws.disturbed(self)
+
+    def pass_by(self, time_ms: float) -> None:
+        """It has read a record of that time."""
+        before_ms = self.clock.offset_ms
+        self.clock.pass_by(time_ms)
+        if self.clock.offset_ms != before_ms:
+            self._world.laws.disturbed(self)
 
     # The carrier of its passages ----------------------------------------------------------------
 
@@ -247,7 +265,7 @@ class Hands:
             if time_ms is None:
                 self.tenure.fenced()
                 return
-            node.clock.learn(Glance(asked_ms, node.clock.local_ms(), time_ms))
+            node.look(Glance(asked_ms, node.clock.local_ms(), time_ms))
             if world.case.exactly_once or not batch.deliveries:
                 self.tenure.finished(batch)
             else:
@@ -292,7 +310,7 @@ class Hands:
         grace_ms = self._world.case.hand_over_ms
         self.tenure.close()
         self._world.at_node(self._node, grace_ms, self._grace_is_over, None)
-        self._world.at_node(self._node, 2 * grace_ms + 10, self._give_up, None)
+        self._world.at_node(self._node, 2 * grace_ms + ROUND_TRIP_MS, self._give_up, None)
 
     def _grace_is_over(self, _: None) -> None:
         self.tenure.abandon()
@@ -302,7 +320,7 @@ class Hands:
 
     def _taken(self, deliveries: Sequence[Delivery]) -> None:
         if deliveries:
-            self._node.clock.pass_by(deliveries[-1].time_ms)
+            self._node.pass_by(deliveries[-1].time_ms)
         self.tenure.taken(deliveries)
 
     def _given_back(self, _: None) -> None:

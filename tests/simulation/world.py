@@ -232,7 +232,7 @@ class World:
             self.crash(node, fault.for_ms)
         elif fault.trouble == "hang":
             self.tell(node.name, "hangs for %d ms", fault.for_ms)
-            self.laws.hung(node)
+            self.laws.disturbed(node)
             node.hung_until = self.now + fault.for_ms
             self.later(self.case.session_ms, self.broker.miss, node)
         elif node in self.broker.members and node not in self.broker.leaving:
