@@ -201,17 +201,16 @@ class Tenure:
 
     def abandon(self) -> None:
         """Wait no longer for what is under way: finish what is answered, give the rest back."""
-        returned = []
-        for request in list(self._requests.values()):
-            if request.ended:
-                continue
+        waiting = [request for request in self._requests.values() if not request.ended]
+        returned = [request for request in waiting if not request.answered_once]
+        if returned:
+            # First, so that no suspect begins before these are known not to be taken.
+            self._give_back([request.delivery for request in returned])
+        for request in returned:
+            self._discard(request)
+        for request in waiting:
             if request.answered_once and request.passage is not None:
                 self.carrier.cancel(request.passage)
-            else:
-                returned.append(request.delivery)
-                self._discard(request)
-        if returned:
-            self._give_back(returned)
         self.pump()
 
     def stop_taking(self) -> None:

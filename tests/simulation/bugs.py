@@ -246,8 +246,8 @@ BUGS = (
         "what is answered is given back and answered again",
         "streams",
         "tenure",
-        "            if request.answered_once and request.passage is not None:\n",
-        "            if False:\n",
+        "if not request.answered_once]\n",
+        "]\n",
     ),
     Bug(
         "a partition that is handed over goes on taking",
@@ -261,8 +261,19 @@ BUGS = (
         "what cannot be ended in time is finished all the same",
         "streams",
         "tenure",
-        "                returned.append(request.delivery)\n                self._discard(request)\n",
-        "                request.pass_over()\n",
+        "            self._give_back([request.delivery for request in returned])\n"
+        "        for request in returned:\n            self._discard(request)\n",
+        "            pass\n        for request in returned:\n            request.pass_over()\n",
+    ),
+    Bug(
+        "what is given back is let go before it is on its way",
+        "streams",
+        "tenure",
+        "            self._give_back([request.delivery for request in returned])\n"
+        "        for request in returned:\n            self._discard(request)\n",
+        "            given = [request.delivery for request in returned]\n"
+        "        for request in returned:\n            self._discard(request)\n"
+        "        if returned:\n            self._give_back(given)\n",
     ),
     Bug(
         "records written twice by one batch",

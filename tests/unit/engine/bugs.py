@@ -10,7 +10,6 @@ import penstock.core.engine
 import penstock.joins
 from harness.planted import Bug, planted
 
-
 BUGS = (
     Bug(
         "a failure wins over a skip between inputs and triggers",
