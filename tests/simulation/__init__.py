@@ -1,1 +1,1 @@
-"""Workers, a broker and producers in one deterministic world; see docs/explanation/simulation.md."""
+"""Workers, a broker and producers in one deterministic world (docs/explanation/simulation.md)."""

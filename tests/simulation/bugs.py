@@ -209,7 +209,8 @@ BUGS = (
         "failed requests leave no dead letter",
         "streams",
         "request",
-        "        if isinstance(body, Failed):\n            self._bury(body)\n        if answer.passage.left",
+        "        if isinstance(body, Failed):\n            self._bury(body)\n"
+        "        if answer.passage.left",
         "        if answer.passage.left",
     ),
     Bug(
@@ -253,9 +254,8 @@ BUGS = (
         "a partition that is handed over goes on taking",
         "streams",
         "tenure",
-        "            if not (self._requests or self.takes):\n                self._tell_drained()\n"
-        "            return\n",
-        "            if not (self._requests or self.takes):\n                self._tell_drained()\n",
+        "                self._tell_drained()\n            return\n",
+        "                self._tell_drained()\n",
     ),
     Bug(
         "what cannot be ended in time is finished all the same",

@@ -33,8 +33,8 @@ class Hunt:
     def __str__(self) -> str:
         rate = self.requests / self.took_s if self.took_s else 0.0
         return (
-            f"{self.requests:,} requests in {self.cases:,} runs, {self.compared:,} of them compared "
-            f"with the reference interpreter; {self.took_s:.0f} s, {rate:,.0f} per second"
+            f"{self.requests:,} requests in {self.cases:,} runs, {self.compared:,} of them "
+            f"compared with the reference interpreter; {self.took_s:.0f} s, {rate:,.0f} per second"
         )
 
 

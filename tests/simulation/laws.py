@@ -169,11 +169,13 @@ class Laws:
             self._break(f"{identity} begins though it was taken {attempt} times")
 
     def _taken_by(self, node: Node) -> int:
-        partitions = self._world.broker.partitions
+        """Records that the broker has given to a worker and that it has not let go of."""
         return sum(
             len(each.in_hand)
-            for each in partitions
-            if each.owner is node and each.number in node.tenures
+            for each in self._world.broker.partitions
+            if each.owner is node
+            and each.number in node.tenures
+            and not node.tenures[each.number].tenure.over
         )
 
     def poisoned(self, identity: str) -> None:
