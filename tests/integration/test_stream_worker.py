@@ -173,8 +173,9 @@ def _sent(value: float) -> Output:
 def value_of(body: Body) -> float:
     assert isinstance(body, tuple), body
     assert not isinstance(body, Failed), body
-    [tensor] = body
-    return float(tensor.array[0])  # type: ignore[union-attr]  # a marker fails before
+    tensor = body[0]
+    assert isinstance(tensor, Tensor)
+    return float(tensor.array[0])
 
 
 def models(folder: Path) -> Path:
@@ -233,7 +234,9 @@ async def test_what_fails_is_answered_and_buried(tmp_path: Path) -> None:
         [answer] = await each.answers.until(1)
         [letter] = await each.letters.until(1)
         await process.stop()
-        assert answer.record.body == Failed("step-failed", "ValueError: negative", "add")
+        assert answer.record.body == Failed(
+            "step-failed", "model 'add' raised ValueError: negative", "add"
+        )
         assert letter.record.headers[CODE_HEADER] == "step-failed"
         assert value_of(letter.record.body) == -4.0
 

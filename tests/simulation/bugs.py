@@ -163,13 +163,6 @@ BUGS = (
         "            pass\n",
     ),
     Bug(
-        "a lost partition leaves a suspect waiting",
-        "streams",
-        "turnstile",
-        "        self._tenures.discard(tenure)\n        self.settle()\n",
-        "        self._tenures.discard(tenure)\n",
-    ),
-    Bug(
         "time is that of the process",
         "streams",
         "clock",
