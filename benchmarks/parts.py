@@ -24,6 +24,7 @@ from benchmarks import models
 
 from penstock.core.clock import SystemClock
 from penstock.core.codecs.json import decode_request, encode_response
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import CallOrigin, ModelCall, ModelInstance, ModelSpec
 from penstock.core.dataflow import Dataflow
@@ -73,20 +74,24 @@ class Inline(ModelInstance):
         return self.inline(call)
 
 
-def gateway() -> PipelineGateway:
+def gateway(*followers: Follower) -> PipelineGateway:
     """A gateway with the benchmark's models and the diamond, and nothing in front of it."""
+    followed = bool(followers)
     clock, metrics, gate = SystemClock(), Metrics(), ModelGateway()
     dataflow = Dataflow(gate, metrics, clock)
     dataflow.start()
     made = PipelineGateway(
         dataflow, metrics, clock, GatewayLimits(), ServerMetadata("benchmark", "0", ())
     )
+    made.follow_with(followers)
     made.open_intake()
     for name in ("one", "double", "total"):
         model = BoundModel(getattr(models, name), ModelSpec(name, 1), clock)
         gate.publish(name, 1, Inline(model))
-        made.set_model(compile_model(name, 1, Joins()), None)
-    plan = compile_pipeline(Pipeline.model_validate(DIAMOND), 1, Joins(), record="none")
+        made.set_model(compile_model(name, 1, Joins(), followed=followed), None)
+    plan = compile_pipeline(
+        Pipeline.model_validate(DIAMOND), 1, Joins(), record="none", followed=followed
+    )
     made.set_pipeline(plan, None)
     return made
 

@@ -19,9 +19,13 @@ from penstock.core.engine import (
     Effects,
     Emit,
     Engine,
+    ExternalPassage,
     Passage,
+    Retried,
 )
+from penstock.core.engine.engine import MOST_OPEN_JOINS
 from penstock.core.errors import PenstockError
+from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
@@ -34,17 +38,39 @@ class Deployment:
     """One plan bound to the places of its models and to its counters.
 
     ``observe`` has for each step what counts the time of its calls. ``open`` counts the passages
-    under way; a deployment that was replaced is over when it is 0.
+    under way; a deployment that was replaced is over when it is 0. ``plain`` says that a request
+    to it leaves no trace beside counters; ``followed_steps`` are those of the plan for requests
+    that are followed, by name. ``taps`` follow its ports.
     """
 
-    __slots__ = ("_idle", "observe", "open", "plan", "slots", "tally")
+    __slots__ = (
+        "_idle",
+        "followed_steps",
+        "observe",
+        "open",
+        "plain",
+        "plan",
+        "slots",
+        "tally",
+        "taps",
+    )
 
-    def __init__(self, plan: Plan, slots: tuple[ModelSlot, ...], tally: PlanTally) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        slots: tuple[ModelSlot, ...],
+        tally: PlanTally,
+        taps: tuple[Tap, ...] = (),
+    ) -> None:
+        self.taps = taps
         self.plan = plan
         self.slots = slots
         self.tally = tally
         self.observe = [step.calls.observe for step in tally.steps]
         self.open = 0
+        self.plain = plan.followed is None and not plan.emits
+        followed = () if plan.followed is None else plan.followed.steps
+        self.followed_steps = {step.name: step for step in followed}
         self._idle: asyncio.Event | None = None
 
     def close_one(self) -> None:
@@ -52,6 +78,11 @@ class Deployment:
         self.open -= 1
         if self._idle is not None and not self.open:
             self._idle.set()
+
+    def versions(self) -> tuple[int | None, ...]:
+        """The versions of the models that its steps call now; None for one that does not serve."""
+        slots = self.slots
+        return tuple([None if slot.served is None else slot.served.version for slot in slots])
 
     async def idle(self) -> None:
         """Return when no passage is under way."""
@@ -72,8 +103,11 @@ class Passenger(Protocol):
     def closed(self) -> None:
         """Nothing of the passage is under way any more. Called once, last."""
 
-    def emitted(self, record: Emit) -> None:
-        """A port that the plan keeps has ended."""
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
+        """A port that the plan keeps has ended. What follows elsewhere is added to ``out``."""
+
+    def retried(self, attempt: Retried) -> None:
+        """An attempt failed at a step whose outputs the plan keeps; another will be made."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that no caller can be told of."""
@@ -106,6 +140,7 @@ class Dataflow:
         clock: Clock,
         *,
         most_per_model: int = 256,
+        most_open_joins: int = MOST_OPEN_JOINS,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self.models = models
@@ -113,7 +148,7 @@ class Dataflow:
         self._metrics = metrics
         self._clock = clock
         self._now_ms = clock.now_ms
-        self.engine = Engine(jitter)
+        self.engine = Engine(jitter, most_open_joins)
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -137,10 +172,10 @@ class Dataflow:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def deploy(self, plan: Plan) -> Deployment:
-        """Bind a plan to its models' places."""
+    def deploy(self, plan: Plan, taps: tuple[Tap, ...] = ()) -> Deployment:
+        """Bind a plan to its models' places, and to those who follow its ports."""
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
-        return Deployment(plan, slots, self._metrics.tally(plan))
+        return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
     def begin(self, passage: Passage, tensors: Tensors) -> None:
         """Let a request into its pipeline. ``passage.context`` is its Passenger."""
@@ -150,6 +185,22 @@ class Dataflow:
         out: Effects = []
         self.engine.open(passage, tensors, out)
         self._carry_out(out, passage.opened_ms)
+
+    def gather(self, passage: ExternalPassage, out: Effects) -> None:
+        """Let a request in that a record of another pipeline begins, as part of what that brings
+        about. ``passage.context`` is its Passenger."""
+        deployment = cast(Passenger, passage.context).deployment
+        deployment.open += 1
+        deployment.tally.counters.in_flight += 1
+        self.engine.gather(passage, out)
+
+    def end_joins(self) -> None:
+        """No record of another pipeline will come any more: decide what waits for one."""
+        now_ms = self._now_ms()
+        out: Effects = []
+        while self.engine.gathering:
+            self.engine.end_oldest_join(now_ms, out)
+        self._carry_out(out, now_ms)
 
     def cancel(self, passage: Passage) -> None:
         """The caller of a passage is gone."""
@@ -216,9 +267,12 @@ class Dataflow:
                 later = True
             elif type(effect) is Emit:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
-                passenger.emitted(effect)
+                passenger.emitted(effect, now_ms, out)
             elif type(effect) is DeadLetter:
                 self._bury(effect, now_ms)
+            elif type(effect) is Retried:
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.retried(effect)
             elif effect.call.work is not None:
                 cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from penstock.core.plan import Plan
+from penstock.core.records import Failed
+
+if TYPE_CHECKING:
+    # The engine's calls know contracts, of which that of observers knows the counters.
+    from penstock.core.engine import Call
 
 BUCKETS: Final = 64
 """Buckets of a histogram: bucket i counts what took less than 2**i microseconds, and at least
@@ -111,9 +116,9 @@ class PlanTally:
         """A visit failed by itself."""
         _bump(self.steps[step].failures, code)
 
-    def count_retry(self, step: int) -> None:
+    def count_retry(self, again: Call, failed: Failed) -> None:
         """Another attempt will be made."""
-        self.steps[step].retries += 1
+        self.steps[again.plan.index].retries += 1
 
     def count_dropped(self, step: int) -> None:
         """A second value came to a turn of a loop in one round."""

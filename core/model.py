@@ -120,7 +120,13 @@ class Model:
     """
 
     signature: Signature | None = None
-    """What is known of tensors without annotations, for metadata; nothing is checked by it."""
+    """What is known of tensors without annotations, for metadata; nothing is checked by it unless
+    ``signature_holds``."""
+
+    signature_holds: bool = False
+    """Whether ``signature`` is as good as annotations: complete, checked at every call and along
+    the edges of pipelines. ``predict`` is then given the tensors that it names, and takes them as
+    ``**tensors``."""
 
     predict: Callable[..., object]
 

@@ -35,12 +35,16 @@ class Absent(NamedTuple):
 
 
 class Failed(NamedTuple):
-    """The marker of a port whose visit failed: code, reason and the step it began in."""
+    """The marker of a port whose visit failed: code, reason and the step it began in.
+
+    ``attempts`` is how many there were, of a failure that began in a call.
+    """
 
     code: str
     reason: str
     step: str | None = None
     retriable: bool = False
+    attempts: int = 1
 
 
 Tensors: TypeAlias = tuple[Tensor, ...]

@@ -84,7 +84,8 @@ def parse_source(text: str, *, pipeline: str) -> Source:
         side, tensor = _port(text, rest, default="inputs")
         if side == "outputs":
             raise ValueError(
-                f"'{text}' is the pipeline's own output, which nothing inside it can read"
+                f"'{text}' is the pipeline's own output, which nothing inside it can read; "
+                "read the step that makes it"
             )
         return Source("input", pipeline, None, side, tensor)
     side, tensor = _port(text, rest, default="outputs")

@@ -154,6 +154,11 @@ class Tensor:
         return sum(4 + len(element) for element in data.reshape(-1))
 
     @property
+    def has_contents(self) -> bool:
+        """False of one of which only the signature is kept: it has elements, and no bytes."""
+        return bool(self.nbytes) or not self.size
+
+    @property
     def contents_id(self) -> int:
         """The same for tensors that share their contents, for as long as one of them lives."""
         return id(self._data)

@@ -169,6 +169,38 @@ class InspectRequest(_message.Message):
     request: str
     def __init__(self, request: _Optional[str] = ...) -> None: ...
 
+class ExportRequest(_message.Message):
+    __slots__ = ("request",)
+    REQUEST_FIELD_NUMBER: _ClassVar[int]
+    request: str
+    def __init__(self, request: _Optional[str] = ...) -> None: ...
+
+class ExportResponse(_message.Message):
+    __slots__ = ("piece",)
+    PIECE_FIELD_NUMBER: _ClassVar[int]
+    piece: bytes
+    def __init__(self, piece: _Optional[bytes] = ...) -> None: ...
+
+class TapRequest(_message.Message):
+    __slots__ = ("port", "everything", "state", "limit")
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    EVERYTHING_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    port: str
+    everything: bool
+    state: str
+    limit: int
+    def __init__(self, port: _Optional[str] = ..., everything: bool = ..., state: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class TapResponse(_message.Message):
+    __slots__ = ("record", "lost")
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    record: str
+    lost: int
+    def __init__(self, record: _Optional[str] = ..., lost: _Optional[int] = ...) -> None: ...
+
 class InspectResponse(_message.Message):
     __slots__ = ("story",)
     STORY_FIELD_NUMBER: _ClassVar[int]
@@ -176,16 +208,20 @@ class InspectResponse(_message.Message):
     def __init__(self, story: _Optional[str] = ...) -> None: ...
 
 class ListRequestsRequest(_message.Message):
-    __slots__ = ("pipeline", "outcome", "since_ms", "limit")
+    __slots__ = ("pipeline", "outcome", "since_ms", "limit", "until_ms", "x_request_id")
     PIPELINE_FIELD_NUMBER: _ClassVar[int]
     OUTCOME_FIELD_NUMBER: _ClassVar[int]
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
+    X_REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     pipeline: str
     outcome: str
     since_ms: float
     limit: int
-    def __init__(self, pipeline: _Optional[str] = ..., outcome: _Optional[str] = ..., since_ms: _Optional[float] = ..., limit: _Optional[int] = ...) -> None: ...
+    until_ms: float
+    x_request_id: str
+    def __init__(self, pipeline: _Optional[str] = ..., outcome: _Optional[str] = ..., since_ms: _Optional[float] = ..., limit: _Optional[int] = ..., until_ms: _Optional[float] = ..., x_request_id: _Optional[str] = ...) -> None: ...
 
 class ListRequestsResponse(_message.Message):
     __slots__ = ("requests",)

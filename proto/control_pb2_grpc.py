@@ -71,6 +71,16 @@ class ControlStub(object):
                 request_serializer=penstock_dot_proto_dot_control__pb2.ListRequestsRequest.SerializeToString,
                 response_deserializer=penstock_dot_proto_dot_control__pb2.ListRequestsResponse.FromString,
                 _registered_method=True)
+        self.Export = channel.unary_stream(
+                '/penstock.control.v1.Control/Export',
+                request_serializer=penstock_dot_proto_dot_control__pb2.ExportRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.ExportResponse.FromString,
+                _registered_method=True)
+        self.Tap = channel.unary_stream(
+                '/penstock.control.v1.Control/Tap',
+                request_serializer=penstock_dot_proto_dot_control__pb2.TapRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.TapResponse.FromString,
+                _registered_method=True)
         self.GetDeadLetter = channel.unary_unary(
                 '/penstock.control.v1.Control/GetDeadLetter',
                 request_serializer=penstock_dot_proto_dot_control__pb2.GetDeadLetterRequest.SerializeToString,
@@ -140,6 +150,21 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Export(self, request, context):
+        """One request as a file of the kind .penstock, in pieces.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Tap(self, request, context):
+        """The records of a port, of requests that come in from now on, as they come. The first message
+        comes when the port is followed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetDeadLetter(self, request, context):
         """One dead letter: a failure that no caller was told of.
         """
@@ -198,6 +223,16 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.ListRequests,
                     request_deserializer=penstock_dot_proto_dot_control__pb2.ListRequestsRequest.FromString,
                     response_serializer=penstock_dot_proto_dot_control__pb2.ListRequestsResponse.SerializeToString,
+            ),
+            'Export': grpc.unary_stream_rpc_method_handler(
+                    servicer.Export,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.ExportRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.ExportResponse.SerializeToString,
+            ),
+            'Tap': grpc.unary_stream_rpc_method_handler(
+                    servicer.Tap,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.TapRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.TapResponse.SerializeToString,
             ),
             'GetDeadLetter': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeadLetter,
@@ -404,6 +439,60 @@ class Control(object):
             '/penstock.control.v1.Control/ListRequests',
             penstock_dot_proto_dot_control__pb2.ListRequestsRequest.SerializeToString,
             penstock_dot_proto_dot_control__pb2.ListRequestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Export(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/penstock.control.v1.Control/Export',
+            penstock_dot_proto_dot_control__pb2.ExportRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.ExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Tap(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/penstock.control.v1.Control/Tap',
+            penstock_dot_proto_dot_control__pb2.TapRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.TapResponse.FromString,
             options,
             channel_credentials,
             insecure,

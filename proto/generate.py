@@ -6,7 +6,8 @@ one writes refuse older versions of protobuf and grpcio.
 Beside what protoc writes, each service gets a stub file for type checkers, and files of a package
 that is not our own are loaded into a descriptor pool of their own: ``inference`` is registered by
 every other V2 library too (tritonclient, mlserver), and protobuf refuses a second file with the
-same names in its default pool, which would keep models from using those libraries.
+same names in its default pool, which would keep models from using those libraries. What imports
+such a file lives in its pool.
 """
 
 from __future__ import annotations
@@ -57,7 +58,12 @@ def finish(folder: Path, descriptor: FileDescriptorProto) -> None:
     stem = Path(descriptor.name).stem
     module = folder / f"{stem}_pb2.py"
     text = module.read_text(encoding="utf-8")
-    if not descriptor.package.startswith("penstock."):
+    strangers = [name for name in descriptor.dependency if name.startswith(PACKAGE)]
+    if strangers:
+        # A file must live in the pool of what it imports.
+        alias = strangers[0].removesuffix(".proto").replace("_", "__").replace("/", "_dot_")
+        text = text.replace(DEFAULT_POOL, f"{alias}__pb2.DESCRIPTOR.pool")
+    elif not descriptor.package.startswith("penstock."):
         if DEFAULT_POOL not in text:
             raise RuntimeError(f"protoc writes {module.name} in a new way; adapt {__name__}")
         text = text.replace(DEFAULT_POOL, OWN_POOL)

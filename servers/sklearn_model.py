@@ -18,6 +18,7 @@ from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.model import InvalidRequest, Model
 from penstock.core.nearest import did_you_mean
 from penstock.core.signature import Signature
+from penstock.servers.text_elements import as_text
 
 METHODS: Final = (
     "predict",
@@ -59,7 +60,7 @@ class SklearnModel(Model):
         if len(tensors) == 1:
             [(name, array)] = tensors.items()
             if self._columns is None or name not in self._columns or len(self._columns) > 1:
-                return self._checked(name, _text(array))
+                return self._checked(name, as_text(array))
         if self._columns is None:
             raise InvalidRequest(
                 f"the model wants one tensor, of shape [n, {self._features or 'features'}], and "
@@ -164,25 +165,12 @@ def _two_dimensional(result: Any) -> Any:
     return array.reshape(-1, 1) if array.ndim == 1 else array
 
 
-def _text(array: Array) -> Array:
-    """BYTES as text, which is what estimators of text were fitted with."""
-    if array.dtype != object:
-        return array
-    try:
-        text = [each.decode() for each in array.reshape(-1)]
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"a BYTES element is not UTF-8: {error}") from error
-    decoded = np.empty(len(text), dtype=object)
-    decoded[:] = text
-    return decoded.reshape(array.shape)
-
-
 def _column(name: str, array: Array) -> Array:
     if array.ndim > 2 or (array.ndim == 2 and array.shape[1] != 1) or array.ndim == 0:
         raise InvalidRequest(
             f"the column '{name}' has the shape {list(array.shape)}; send [n] or [n, 1]"
         )
-    return _text(array).reshape(-1)
+    return as_text(array).reshape(-1)
 
 
 def _frame(columns: Mapping[str, Array]) -> Any:

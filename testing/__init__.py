@@ -1,20 +1,22 @@
 """A kit for authors of plug-ins to test what they write, in virtual time and without a server.
 
 :class:`JoinLaws` holds a join to the laws of joins. :class:`SimulatedPipeline` runs a manifest
-over scripted models.
+over scripted models. :mod:`penstock.testing.cases` has pytest play case files.
+
+The names below are loaded when they are first used, since pytest loads the last of these wherever
+it is installed, and not everybody has what the others need.
 """
 
-try:
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
     from penstock.core.clock import VirtualClock
     from penstock.testing.laws import JoinLaws
     from penstock.testing.pipeline import SimulatedPipeline, SimulatedRequest
     from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out, tensor
-except ModuleNotFoundError as error:
-    if error.name != "hypothesis":
-        raise
-    raise ImportError(
-        "penstock.testing needs hypothesis, which is not installed: pip install 'penstock[testing]'"
-    ) from error
 
 __all__ = [
     "NEVER",
@@ -28,3 +30,39 @@ __all__ = [
     "puts_out",
     "tensor",
 ]
+
+_PIPELINE = "penstock.testing.pipeline"
+_SCRIPTS = "penstock.testing.scripts"
+
+_HOMES = {
+    "JoinLaws": "penstock.testing.laws",
+    "NEVER": _SCRIPTS,
+    "Reaction": _SCRIPTS,
+    "SimulatedPipeline": _PIPELINE,
+    "SimulatedRequest": _PIPELINE,
+    "VirtualClock": "penstock.core.clock",
+    "fails": _SCRIPTS,
+    "named": _SCRIPTS,
+    "puts_out": _SCRIPTS,
+    "tensor": _SCRIPTS,
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'penstock.testing' has no attribute '{name}'")
+    try:
+        value: object = getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        if error.name != "hypothesis":
+            raise
+        raise ImportError(
+            "penstock.testing needs hypothesis, which is not installed: "
+            "pip install 'penstock[testing]'"
+        ) from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -12,10 +12,10 @@ from penstock.core.manifests import ManifestSource, read_manifests
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome, Simulation
 from penstock.core.tensors import Tensor
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import Reaction, scripted, tensor
-from penstock.testing.simulation import Outcome, Simulation
 
 
 class SimulatedRequest:

@@ -19,7 +19,9 @@ _HEAD: Final = """\
 # Test kit
 
 `penstock.testing` is for authors of plug-ins: `pip install 'penstock[testing]'`. How it is used:
-[write a join and test it](../how-to/write-a-join.md).
+[write a join and test it](../how-to/write-a-join.md). Besides, pytest
+[plays requests that are files](../how-to/requests.md#a-request-as-a-file), which needs pytest
+alone.
 
 This page is made from the code: `python -m penstock.testing.reference_page FILE`."""
 

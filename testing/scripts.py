@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from penstock.core.engine import Call
-from penstock.core.records import Body, Failed, Tensors
-from penstock.core.tensors import Tensor
-
-
-def tensor(name: str, token: str = "") -> Tensor:
-    """A tensor without contents that carries a token through the graph."""
-    return Tensor(name, "INT32", (0,), b"", {"token": token or name})
+from penstock.core.records import Body, Failed
+from penstock.core.simulation import Reaction as Reaction
+from penstock.core.simulation import tensor as tensor
 
 
 def named(tensors: Body | None) -> list[tuple[str, str]]:
@@ -20,18 +15,6 @@ def named(tensors: Body | None) -> list[tuple[str, str]]:
     assert isinstance(tensors, tuple), tensors
     assert not isinstance(tensors, Failed), tensors
     return [(each.name, str(each.parameters["token"])) for each in tensors]  # type: ignore[union-attr]  # a marker has no parameters and fails the test
-
-
-@dataclass(frozen=True)
-class Reaction:
-    """How a model reacts to one call: after how long, with what, and whether it says it twice.
-
-    ``outcome`` is a failure, a function of the call, or None for a call that never comes back.
-    """
-
-    after_ms: float
-    outcome: Failed | Callable[[Call], Tensors | Failed] | None
-    again_after_ms: float | None = None
 
 
 Scripts = Mapping[str, Reaction | Sequence[Reaction]]

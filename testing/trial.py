@@ -18,10 +18,10 @@ from penstock.core.contracts.join import (
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome, Simulation
 from penstock.testing.arrivals import JOINED, LETTERS, Arrivals
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import named, scripted, tensor
-from penstock.testing.simulation import Outcome, Simulation
 
 STARTS_MS: Final = 5000.0
 """When the request comes: not at 0, which a strategy might take for the visit's opening."""

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import click
 
 from penstock.core.cli.known_signatures import KnownSignatures
+from penstock.core.cli.outcome_tables import cells_of, headings_of, notes_of
+from penstock.core.cli.outcome_tables import document_of as document_of_outcomes
 from penstock.core.cli.output import Output, output_option
-from penstock.core.cli.pipeline_drawing import pipeline_diagram, pipeline_drawing
+from penstock.core.cli.pipeline_drawing import pipeline_drawing, typed_diagram
 from penstock.core.cli.type_listing import HEADINGS, document_of, rows_of
 from penstock.core.errors import InvalidRequestError
 from penstock.core.manifests import ManifestSet, read_manifests
 from penstock.core.manifests.manifest_set import problem_of
+from penstock.core.outcomes import Outcomes, PipelineOutcomes
 from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.plugins.manager import start_up
 from penstock.core.plugins.plugins import Plugins
-from penstock.core.port_types import PipelineTypes, infer_types
+from penstock.core.port_types import PipelineTypes, external_findings, infer_types
 from penstock.core.problems import Problem, ProblemsError, format_path
 from penstock.core.resources import Pipeline
+
+MOST_PIPELINES: Final = 20
+"""Of how many pipelines the outcomes are listed when nobody says so."""
 
 
 @click.command("check")
@@ -30,13 +37,22 @@ from penstock.core.resources import Pipeline
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the drawings with their types to this file.",
 )
+@click.option(
+    "--outcomes/--no-outcomes",
+    "wants_outcomes",
+    default=None,
+    help=f"List every outcome of each pipeline; by default of up to {MOST_PIPELINES} pipelines.",
+)
 @output_option
-def check_command(manifests: tuple[Path, ...], config: Path | None, svg: Path | None) -> None:
+def check_command(
+    manifests: tuple[Path, ...], config: Path | None, svg: Path | None, wants_outcomes: bool | None
+) -> None:
     """Validate MANIFESTS (files or folders) without a server, and draw their pipelines.
 
     Types of tensors are inferred from what manifests declare and from the annotations of Python
-    models, whose modules are imported for that; no model is loaded. Exits with 1 when a server
-    would refuse something, or when a model that is called is missing.
+    models, whose modules are imported for that; no model is loaded. Outcomes are found by playing
+    each pipeline, with models that put out what they may, or fail. Exits with 1 when a server would
+    refuse something, or when a model that is called is missing.
     """
     _, plugins = start_up(config)
     read = read_manifests(manifests)
@@ -47,6 +63,12 @@ def check_command(manifests: tuple[Path, ...], config: Path | None, svg: Path | 
     problems += _problems_of_plans(read, plugins)
     problems += _problems_of_types(read, types)
     warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings)]
+    outcomes: dict[str, PipelineOutcomes] = {}
+    few = wants_outcomes is None and len(read.pipelines) <= MOST_PIPELINES
+    if (wants_outcomes or few) and not problems:
+        played = Outcomes(read.pipelines, types, plugins.joins, signatures.get)
+        outcomes = {name: played.of(name) for name in read.pipelines}
+        warnings += [str(warning) for warning in _warnings_of_outcomes(read, outcomes)]
     if svg is not None:
         _write_svg(svg, read, types)
     output = Output.current()
@@ -58,16 +80,21 @@ def check_command(manifests: tuple[Path, ...], config: Path | None, svg: Path | 
                         {"kind": entry.kind, "name": entry.name} for entry in read.entries
                     ],
                     "types": {name: document_of(each) for name, each in types.items()},
+                    "outcomes": {
+                        name: document_of_outcomes(each) for name, each in outcomes.items()
+                    },
                     "warnings": warnings,
                 }
             )
     else:
-        _print_drawings(output, read, types)
+        _print_drawings(output, read, types, outcomes)
         for warning in warnings:
             click.echo(f"warning: {warning}", err=True)
     if problems:
         raise ProblemsError(problems)
     if not output.is_json:
+        if read.pipelines and not outcomes and wants_outcomes is None:
+            output.console.print("[dim]outcomes of so many pipelines are listed by --outcomes[/]")
         count = len(read.entries)
         shown = "1 resource, nothing is wrong with it"
         if count != 1:
@@ -95,11 +122,30 @@ def _problems_of_types(read: ManifestSet, types: Mapping[str, PipelineTypes]) ->
         problem_of(finding, entry.document)
         for entry in read.entries
         if isinstance(entry.manifest, Pipeline)
-        for finding in types[entry.name].findings
+        for finding in (
+            *types[entry.name].findings,
+            *external_findings(entry.manifest, types[entry.name], types.get),
+        )
     ]
 
 
-def _print_drawings(output: Output, read: ManifestSet, types: Mapping[str, PipelineTypes]) -> None:
+def _warnings_of_outcomes(
+    read: ManifestSet, outcomes: Mapping[str, PipelineOutcomes]
+) -> list[Problem]:
+    return [
+        problem_of(finding, entry.document)
+        for entry in read.entries
+        if isinstance(entry.manifest, Pipeline) and entry.name in outcomes
+        for finding in outcomes[entry.name].findings
+    ]
+
+
+def _print_drawings(
+    output: Output,
+    read: ManifestSet,
+    types: Mapping[str, PipelineTypes],
+    outcomes: Mapping[str, PipelineOutcomes],
+) -> None:
     from rich.text import Text
 
     # In a file, or in a pipe to a pager that scrolls, a line may be as long as it likes.
@@ -110,13 +156,18 @@ def _print_drawings(output: Output, read: ManifestSet, types: Mapping[str, Pipel
         if types[name].signature is not None:
             rows = rows_of(types[name])
             output.table(HEADINGS, ([Text(cell) for cell in row] for row in rows))
+        if name in outcomes:
+            output.console.print()
+            output.table(headings_of(outcomes[name]), cells_of(outcomes[name]))
+            for note in notes_of(outcomes[name]):
+                output.console.print(Text(note, style="dim"))
 
 
 def _write_svg(file: Path, read: ManifestSet, types: Mapping[str, PipelineTypes]) -> None:
     from penstock.core.render.svg import Picture, svg_of
 
     pictures = [
-        Picture(f"pipeline {name}", pipeline_diagram(pipeline, types[name]))
+        Picture(f"pipeline {name}", typed_diagram(pipeline, types[name]))
         for name, pipeline in read.pipelines.items()
     ]
     try:

@@ -6,11 +6,12 @@ import click
 
 from penstock.core.cli.inspect import moment
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import ask, server_option
 
 
 @click.group("deadletters", invoke_without_command=True)
-@click.option("--pipeline", help="Of this pipeline only.")
+@click.option("--pipeline", shell_complete=pipeline_names, help="Of this pipeline only.")
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
 )

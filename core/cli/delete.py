@@ -6,12 +6,13 @@ import click
 
 from penstock.core.cli.changes import print_changes
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.served_names import kind_names, names_of_kind
 from penstock.core.cli.server_option import ask, server_option
 
 
 @click.command("delete")
-@click.argument("kind")
-@click.argument("name")
+@click.argument("kind", shell_complete=kind_names)
+@click.argument("name", shell_complete=names_of_kind)
 @click.option("--force", is_flag=True, help="Also when others use it; they are then not ready.")
 @server_option
 @output_option

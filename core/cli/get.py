@@ -6,12 +6,13 @@ import click
 
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.resources import print_resources
+from penstock.core.cli.served_names import kind_names, names_of_kind
 from penstock.core.cli.server_option import ask, server_option
 
 
 @click.command("get")
-@click.argument("kind", required=False)
-@click.argument("name", required=False)
+@click.argument("kind", required=False, shell_complete=kind_names)
+@click.argument("name", required=False, shell_complete=names_of_kind)
 @server_option
 @output_option
 def get_command(kind: str | None, name: str | None, server: str) -> None:

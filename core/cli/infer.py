@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.request_options import headers_of, request_options, server_or_default
 from penstock.core.cli.tensor_files import save_tensors
 from penstock.core.cli.tensor_words import inputs_of
 from penstock.core.client.inference import infer_over_grpc, infer_over_rest
@@ -23,18 +24,7 @@ SHOWN: Final = 8
 
 
 @click.command("infer")
-@click.argument("target")
-@click.argument("data", required=False)
-@click.option(
-    "--tensor",
-    "tensors",
-    multiple=True,
-    metavar="NAME=VALUE[:DATATYPE]",
-    help="An input: JSON (x=[1,2]:FP32) or a file (x=@x.npy). May be repeated.",
-)
-@click.option("--grpc/--rest", "over_grpc", default=False, help="Which protocol to use.")
-@click.option("--address", help="Where the server is [127.0.0.1:8900, or :8901 for gRPC].")
-@click.option("--header", "headers", multiple=True, metavar="NAME:VALUE", help="May be repeated.")
+@request_options
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
 @click.option(
     "--save", type=click.Path(path_type=Path), help="Write the outputs to a .npz or .npy file."
@@ -45,7 +35,7 @@ def infer_command(
     data: str | None,
     tensors: tuple[str, ...],
     over_grpc: bool,
-    address: str | None,
+    server: str | None,
     headers: tuple[str, ...],
     timeout: float,
     save: Path | None,
@@ -55,20 +45,12 @@ def infer_command(
     DATA is a V2 request as JSON, @FILE with one, a .npy or .npz file, or - for standard input.
     """
     request = inputs_of(data, tensors, sys.stdin.buffer)
-    metadata = dict(_header(written) for written in headers)
     infer = infer_over_grpc if over_grpc else infer_over_rest
-    place = address or ("127.0.0.1:8901" if over_grpc else "127.0.0.1:8900")
-    response = infer(place, target, request, headers=metadata, timeout_s=timeout)
+    place = server_or_default(server, over_grpc=over_grpc)
+    response = infer(place, target, request, headers=headers_of(headers), timeout_s=timeout)
     if save is not None:
         save_tensors(save, response.tensors)
     _print(Output.current(), response, request)
-
-
-def _header(written: str) -> tuple[str, str]:
-    name, colon, value = written.partition(":")
-    if not colon or not name.strip():
-        raise click.BadParameter(f"'{written}' is no header; write NAME:VALUE")
-    return name.strip().lower(), value.strip()
 
 
 def _print(output: Output, response: InferenceResponse, request: InferenceRequest) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 from typing import Final
 
 import click
 
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import ask, server_option
 
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -33,9 +35,19 @@ class Ago(click.ParamType[float]):
 
 @click.command("inspect")
 @click.argument("request", required=False)
-@click.option("--pipeline", help="List requests of this pipeline only.")
+@click.option(
+    "--pipeline", shell_complete=pipeline_names, help="List requests of this pipeline only."
+)
 @click.option("--outcome", help="ok, failed, open, or the code of an error.")
 @click.option("--since", type=Ago(), default=0.0, help="As 90s, 10m, 2h, 1d: not older than that.")
+@click.option("--until", type=Ago(), default=None, help="Likewise: not younger than that.")
+@click.option("--x-request-id", help="List requests that came with this x-request-id only.")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the REQUEST into a file (.penstock) that penstock run plays.",
+)
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="At most so many."
 )
@@ -46,14 +58,26 @@ def inspect_command(
     pipeline: str | None,
     outcome: str | None,
     since: float,
+    until: float | None,
+    x_request_id: str | None,
+    export: Path | None,
     limit: int,
     server: str,
 ) -> None:
-    """Show what happened to a REQUEST, port by port; without one, list the latest requests."""
+    """Show what happened to a REQUEST, step by step; without one, list the latest requests.
+
+    REQUEST is the identity that the gateway gave it, or the caller's x-request-id.
+    """
     output = Output.current()
     if request is not None:
-        if pipeline or outcome or since:
-            raise click.UsageError("--pipeline, --outcome and --since choose among many requests")
+        if pipeline or outcome or since or until or x_request_id:
+            raise click.UsageError(
+                "--pipeline, --outcome, --since, --until and --x-request-id choose among many "
+                "requests"
+            )
+        if export is not None:
+            _write(output, ask(server, lambda client: client.export(request)), export)
+            return
         story = ask(server, lambda client: client.inspect(request))
         if output.is_json:
             output.json(story)
@@ -62,10 +86,17 @@ def inspect_command(
 
             output.tree(story_view(story))
         return
+    if export is not None:
+        raise click.UsageError("--export wants a REQUEST")
     requests = ask(
         server,
         lambda client: client.list_requests(
-            pipeline=pipeline, outcome=outcome, since_ms=since, most=limit
+            pipeline=pipeline,
+            outcome=outcome,
+            since_ms=since,
+            until_ms=until,
+            request_id=x_request_id,
+            most=limit,
         ),
     )
     if output.is_json:
@@ -86,6 +117,20 @@ def inspect_command(
         ],
         unfolded=("request", "opened"),
     )
+
+
+def _write(output: Output, case: bytes, file: Path) -> None:
+    from penstock.core.cases.reader import read_case
+    from penstock.core.cli.case_files import write_file
+
+    write_file(file, case)
+    missing = read_case(case, file.name).missing
+    if output.is_json:
+        output.json({"file": str(file), "bytes": len(case), "missing": list(missing)})
+        return
+    click.echo(f"written to {file} ({len(case)} bytes); penstock run {file} plays it")
+    for sentence in missing:
+        click.echo(f"  not in it: {sentence}")
 
 
 def moment(opened: str) -> str:

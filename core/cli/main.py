@@ -21,10 +21,14 @@ COMMANDS: Final = {
     "get": "Show resources of a running server.",
     "status": "Say whether everything on a running server is ready.",
     "inspect": "Show what happened to a request.",
+    "tap": "Follow the records of a port as they come.",
+    "run": "Play a request that was exported as a file.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
+    "bench": "Put a model or pipeline of a running server under load, and measure.",
     "plugins": "List what is installed.",
     "config": "Check the configuration file, or print its schema.",
+    "completion": "Print what makes a shell complete commands and names.",
     "version": "Print the version.",
 }
 """Name and summary of each command. Its module, of the same name, is loaded when it is used."""

@@ -1,18 +1,16 @@
-"""A pipeline as a drawing for the terminal."""
+"""A pipeline as a drawing for the terminal, and with the types of what flows in it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.core.cli.type_listing import lines_of
-from penstock.core.loops import loops_of, steps_read
 from penstock.core.port_types import PipelineTypes
-from penstock.core.references import Source, parse_source
-from penstock.core.render.diagram import Arrow, Diagram, Line
+from penstock.core.render.diagram import Diagram, Line
 from penstock.core.render.drawing import drawn
 from penstock.core.render.outline import outlined
-from penstock.core.resources import Pipeline, Step
+from penstock.core.render.pipeline_diagram import pipeline_diagram
+from penstock.core.resources import Pipeline
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -27,49 +25,17 @@ _STYLES = {
 }
 
 
-def pipeline_diagram(pipeline: Pipeline, types: PipelineTypes | None = None) -> Diagram:
-    """The pipeline's input at the top, its steps, and its output at the bottom.
-
-    A box says how a step joins, what it takes of others by tensor or under other names, and what
-    gates it; arrows of triggers are dashed. What goes back to a turn of a loop is no arrow: the
-    turn says where from, and the step before it where to. With ``types``, a box ends with what
-    comes from it.
-    """
-    name = pipeline.metadata.name
-    steps = pipeline.spec.steps
-    back = _ways_back(pipeline)
-    boxes = [[Line("input", "end")], *(_box(step, name, back) for step in steps)]
-    index = {step.name: number + 1 for number, step in enumerate(steps)}
-    turned = {(source, index[turn]) for turn, sources in back.items() for source in sources}
-    arrows: list[Arrow] = []
-
-    def connect(references: Sequence[str], target: int, *, dashed: bool = False) -> None:
-        for reference in references:
-            source = parse_source(reference, pipeline=name)
-            if (source.step, target) in turned:
-                continue
-            start = 0 if source.step is None else index[source.step]
-            arrow = Arrow(start, target, dashed)
-            if arrow not in arrows:
-                arrows.append(arrow)
-
-    for number, step in enumerate(steps):
-        connect(step.inputs or (name,), number + 1)
-        connect(step.triggers, number + 1, dashed=True)
-    output = pipeline.spec.output
-    if output is not None:
-        lines = [Line("output", "end")]
-        if len(output.steps) > 1:
-            lines.append(Line(str(output.steps_join)))
-        lines += _notes(output.steps, output.tensor_map, name)
-        boxes.append(lines)
-        connect(output.steps, len(boxes) - 1)
-    if types is not None:
-        ports = [types.input, *(types.steps[step.name].outputs for step in steps), types.output]
-        # Without an output section there is no box for the last of them.
-        for lines, port in zip(boxes, ports, strict=False):
-            lines += [Line(text, "type") for text in lines_of(port)]
-    return Diagram(tuple(map(tuple, boxes)), tuple(arrows))
+def typed_diagram(pipeline: Pipeline, types: PipelineTypes) -> Diagram:
+    """The pipeline, with each box ending with what comes from it."""
+    diagram = pipeline_diagram(pipeline)
+    steps = [types.steps[step.name].outputs for step in pipeline.spec.steps]
+    ports = [types.input, *steps, types.output]
+    own = len(steps) + (1 if pipeline.spec.output is None else 2)
+    boxes = tuple(
+        (*lines, *(Line(text, "type") for text in lines_of(port)))
+        for lines, port in zip(diagram.boxes[:own], ports[:own], strict=True)
+    )
+    return Diagram((*boxes, *diagram.boxes[own:]), diagram.arrows, diagram.back)
 
 
 def pipeline_drawing(pipeline: Pipeline, columns: int | None = None) -> Text:
@@ -86,66 +52,3 @@ def pipeline_drawing(pipeline: Pipeline, columns: int | None = None) -> Text:
             text.append(cell.text, style=_STYLES[cell.tone])
         text.append("\n")
     return text
-
-
-def _ways_back(pipeline: Pipeline) -> dict[str, list[str]]:
-    """The turns of the loops, each with the steps of its loop that lead back to it."""
-    if not pipeline.spec.allow_cycles:
-        return {}
-    read = {
-        step.name: steps_read(step.inputs, pipeline.metadata.name) for step in pipeline.spec.steps
-    }
-    return {
-        turn: [name for name in loop.steps if name in read[turn]]
-        for loop in loops_of(pipeline)
-        for turn in loop.turns
-    }
-
-
-def _box(step: Step, pipeline: str, back: Mapping[str, Sequence[str]]) -> list[Line]:
-    lines = [Line(step.name, "title")]
-    lines += [Line(f"again from {source}", "end") for source in back.get(step.name, ())]
-    lines += [Line(f"back to {turn}", "end") for turn in back if step.name in back[turn]]
-    if step.model is not None and step.model != step.name:
-        lines.append(Line(f"model {step.model}"))
-    if len(step.inputs) > 1:
-        window = f" within {step.join_window_ms} ms" if step.join_window_ms else ""
-        lines.append(Line(f"{step.inputs_join_type}{window}"))
-    lines += _notes(step.inputs, step.tensor_map, pipeline)
-    lines += _gates(step, pipeline)
-    if step.retries:
-        lines.append(Line(f"tried again up to {step.retries} times"))
-    if step.on_error == "absent":
-        lines.append(Line("its failure is absence"))
-    return lines
-
-
-def _gates(step: Step, pipeline: str) -> list[Line]:
-    """What the step waits for without reading it; a line each, for boxes are to be narrow."""
-    gates = [_short(parse_source(reference, pipeline=pipeline)) for reference in step.triggers]
-    if len(gates) < 2:
-        return [Line(f"when {gate}", "trigger") for gate in gates]
-    texts = [f"when ({step.triggers_join_type})", *(f"  {gate}" for gate in gates)]
-    return [Line(text, "trigger") for text in texts]
-
-
-def _notes(references: Sequence[str], renames: Mapping[str, str], pipeline: str) -> list[Line]:
-    """What is taken of a source, where that is not all of its outputs under their own names."""
-    notes = []
-    for reference in references:
-        source = parse_source(reference, pipeline=pipeline)
-        new_name = renames.get(source.text)
-        if new_name is not None:
-            notes.append(Line(f"{_short(source)} as {new_name}"))
-        elif source.tensor is not None or (source.step is not None and source.side == "inputs"):
-            notes.append(Line(_short(source)))
-    return notes
-
-
-def _short(source: Source) -> str:
-    """A reference as a person would say it: ``judge.large``, or what went into a step."""
-    if source.step is None:
-        return source.tensor or "input"
-    if source.side == "inputs":
-        return source.text
-    return source.step if source.tensor is None else f"{source.step}.{source.tensor}"

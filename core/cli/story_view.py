@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.console import Group
 from rich.text import Text
@@ -14,29 +14,151 @@ Document = Mapping[str, Any]
 _STYLES = {"value": "green", "absent": "yellow", "failed": "red", "ok": "green", "open": "cyan"}
 
 
-class _Visit(NamedTuple):
-    """One run of one step, or what the pipeline itself took in and gave back."""
-
-    name: str
-    round: int
-    inputs: Document | None
-    outputs: Document | None
-
-
 def story_view(story: Document) -> Group:
-    """A line about the request, a branch for each visit, and what nobody was told of."""
+    """A line about the request, a branch for each visit, and what nobody was told of; in the
+    pipeline that was called, and in each that read it."""
+    return Group(*map(_tree, (story, *story.get("readers", ()))))
+
+
+def tap_line(record: Document) -> Text:
+    """One record of a port, as it went by."""
+    text = Text()
+    text.append(record["at"][11:23], "dim")
+    text.append(f"  {record['id']}  ")
+    text.append(record["port"], "bold")
+    if record["round"]:
+        text.append(f" round {record['round']}", "cyan")
+    text.append("  ")
+    return text.append_text(_port("", record))
+
+
+def _tree(story: Document) -> Tree:
     tree = Tree(_headline(story), guide_style="dim")
-    visits = _visits(story["records"])
-    rounds = {visit.name for visit in visits if visit.round}
-    for visit in visits:
-        _add_visit(tree, visit, in_rounds=visit.name in rounds)
-    if not visits:
-        tree.add(Text("none of its ports was kept; see record in the pipeline's manifest", "dim"))
+    if story.get("same_x_request_id"):
+        others = ", ".join(story["same_x_request_id"])
+        tree.add(Text(f"the same x-request-id came with {others} as well", "cyan"))
+    if story["visits"]:
+        _add_all(tree, story)
+    else:
+        _add_ports(tree, story["records"])
     if story["error"] is not None:
         _add_error(tree, story["error"])
     for letter in story["dead_letters"]:
         tree.add(Text(f"nobody was told: {_failure(letter)}", "red"))
-    return Group(tree)
+    return tree
+
+
+def _add_all(tree: Tree, story: Document) -> None:
+    """The visits of a request whose every port was kept, what came in before and what out after."""
+    records = {(record["port"], record["round"]): record for record in story["records"]}
+    children = {child["id"]: child for child in story.get("children", ())}
+    rounds = {visit["step"] for visit in story["visits"] if visit["round"]}
+    came = records.get(("inputs", 0))
+    if came is not None:
+        tree.add(Text("inputs", "bold")).add(_port("", came))
+    for visit in story["visits"]:
+        title = _title(visit, in_rounds=visit["step"] in rounds)
+        if visit["state"] == "skipped" and visit["step"] is not None:
+            record = records[f"{visit['step']}.outputs", visit["round"]]
+            title.append(f"  {record['reason']}", "not bold yellow")
+        branch = tree.add(title)
+        _add_join(branch, visit, "join", "steps" if visit["step"] is None else "inputs")
+        _add_join(branch, visit, "triggers", "triggers")
+        for attempt in visit["failed_attempts"]:
+            branch.add(
+                Text(
+                    f"attempt {attempt['attempt']} failed after {attempt['after_ms']:g} ms: "
+                    f"{_failure(attempt)}",
+                    "red",
+                )
+            )
+        _add_records(branch, visit, records)
+        for identity in visit["children"]:
+            child = children.get(identity)
+            if child is not None:
+                branch.add(_tree(child))
+            elif visit["state"] != "waiting":
+                branch.add(Text(f"its request: penstock inspect {identity}", "dim"))
+
+
+def _title(visit: Document, *, in_rounds: bool) -> Text:
+    title = Text("outputs" if visit["step"] is None else visit["step"], "bold")
+    if in_rounds:
+        title.append(f" round {visit['round']}", "not bold cyan")
+    called = visit["model"] or visit["pipeline"]
+    if called is not None and visit["state"] not in ("skipped", "waiting"):
+        kind = "model" if visit["pipeline"] is None else "pipeline"
+        version = "" if visit["version"] is None else f" {visit['version']}"
+        title.append(f"  {kind} {called}{version}", "not bold dim")
+    if visit["took_ms"] is not None:
+        after, took = visit["called_after_ms"], visit["took_ms"]
+        title.append(f"  called after {after:g} ms, took {took:.3g} ms", "not bold dim")
+    elif visit["ended_after_ms"] is not None:
+        title.append(f"  after {visit['ended_after_ms']:g} ms", "not bold dim")
+    if visit["state"] in ("called", "waiting"):
+        title.append(f"  {'at work' if visit['state'] == 'called' else 'waits'}", "not bold cyan")
+    return title
+
+
+def _add_join(branch: Tree, visit: Document, key: str, what: str) -> None:
+    """What a join waited for; nothing where it had nothing to wait for."""
+    join = visit[key]
+    if join is None or (key == "join" and len(join["sources"]) < 2 and visit["state"] != "waiting"):
+        return
+    line = Text(f"{what} joined by {join['strategy']}", "dim")
+    if join["waited_ms"] is not None:
+        line.append(f", waited {join['waited_ms']:.3g} ms", "not dim")
+    if join["ended_by"] is not None:
+        line.append(f", ended by {_ended_by(join['ended_by'])}", "not dim")
+    waiting = branch.add(line)
+    for source in join["sources"]:
+        told = Text(f"{source['source']}  ")
+        told.append(source["state"], _STYLES.get(source["state"], "cyan"))
+        if source["after_ms"] is not None:
+            late = " only" if source["state"] == "open" else ""
+            told.append(f"{late} after {source['after_ms']:g} ms", "dim")
+        if source["round"]:
+            told.append(f", round {source['round']}", "cyan")
+        if source["reason"]:
+            told.append(f": {source['reason']}", "dim")
+        waiting.add(told)
+
+
+def _ended_by(word: str) -> str:
+    return {
+        "window": "its window",
+        "deadline": "the deadline",
+        "cancelled": "the caller, who went away",
+        "clock": "a time of the join's own",
+    }.get(word, word)
+
+
+def _add_records(
+    branch: Tree, visit: Document, records: Mapping[tuple[str, int], Document]
+) -> None:
+    step, number = visit["step"], visit["round"]
+    if step is None:
+        record = records.get(("outputs", 0))
+        if record is not None:
+            branch.add(_port("", record))
+        return
+    inputs = records.get((f"{step}.inputs", number))
+    outputs = records.get((f"{step}.outputs", number))
+    if inputs is not None and inputs["state"] == "value":
+        branch.add(_port("in", inputs))
+    if outputs is not None and visit["state"] != "skipped":
+        called = inputs is not None and inputs["state"] == "value"
+        branch.add(_port("out" if called else "", outputs))
+
+
+def _add_ports(tree: Tree, records: Sequence[Document]) -> None:
+    """Those ports that were kept, where not all were."""
+    for record in records:
+        title = Text(record["port"], "bold")
+        title.append(f"  after {record['after_ms']:g} ms", "not bold dim")
+        tree.add(title).add(_port("", record))
+    if not records:
+        tree.add(Text("none of its ports was kept; see record in the pipeline's manifest", "dim"))
 
 
 def _headline(story: Document) -> Text:
@@ -49,7 +171,9 @@ def _headline(story: Document) -> Text:
     if story["took_ms"] is not None:
         text.append(f" after {story['took_ms']:g} ms")
     text.append(f" of {story['deadline_ms']:g}", "dim")
-    if story["asynchronous"]:
+    if story["external"]:
+        text.append(", begun by another pipeline")
+    elif story["asynchronous"]:
         text.append(", asynchronous")
     if story["ended_ms"] is None:
         text.append(", still under way", "cyan")
@@ -58,52 +182,6 @@ def _headline(story: Document) -> Text:
     if story["x_request_id"]:
         text.append(f", x-request-id {story['x_request_id']}", "dim")
     return text
-
-
-def _visits(records: Sequence[Document]) -> list[_Visit]:
-    """Ports brought together by step and round, in the order in which they began to end."""
-    visits: dict[tuple[str, int], _Visit] = {}
-    for record in records:
-        step, _, side = record["port"].rpartition(".")
-        name = step or record["port"]
-        key = (name, record["round"])
-        visit = visits.get(key, _Visit(name, record["round"], None, None))
-        visits[key] = (
-            visit._replace(inputs=record) if side == "inputs" else visit._replace(outputs=record)
-        )
-    return list(visits.values())
-
-
-def _add_visit(tree: Tree, visit: _Visit, *, in_rounds: bool) -> None:
-    title = Text(visit.name, "bold")
-    if in_rounds:
-        title.append(f" round {visit.round}", "not bold cyan")
-    inputs, outputs = visit.inputs, visit.outputs
-    if inputs is not None and outputs is not None:
-        if inputs["state"] == "value":
-            took_ms = outputs["after_ms"] - inputs["after_ms"]
-            title.append(
-                f"  called after {inputs['after_ms']:g} ms, took {took_ms:.3g} ms", "not bold dim"
-            )
-            branch = tree.add(title)
-            branch.add(_port("in", inputs))
-            branch.add(_port("out", outputs))
-        else:
-            title.append(f"  after {outputs['after_ms']:g} ms  ", "not bold dim")
-            title.append(_why(outputs), f"not bold {_STYLES[outputs['state']]}")
-            tree.add(title)
-        return
-    record = inputs or outputs
-    assert record is not None, "a visit has a record"
-    title.append(f"  after {record['after_ms']:g} ms", "not bold dim")
-    branch = tree.add(title)
-    if visit.name in ("inputs", "outputs"):
-        branch.add(_port("", record))
-    elif inputs is not None:
-        branch.add(_port("in", inputs))
-        branch.add(Text("at work", "cyan"))
-    else:
-        branch.add(_port("out", record))
 
 
 def _port(label: str, record: Document) -> Text:

@@ -90,26 +90,51 @@ class ControlClient:
         Ends when the server drains.
         """
         request = pb.WatchRequest(kind=kind or "", from_revision=from_revision)
-        call = self._stub.Watch(request, metadata=METADATA)
-        try:
-            async for message in call:
-                yield read_event(message)
-        except grpc.aio.AioRpcError as error:
-            raise error_of_call(error, self._server) from error
-        finally:
-            call.cancel()
+        async for message in self._messages(self._stub.Watch(request, metadata=METADATA)):
+            yield read_event(message)
 
     async def inspect(self, identity: str) -> Document:
         """Everything that is known of one request (see :mod:`penstock.core.journal.documents`)."""
         response = await self._ask(self._stub.Inspect, pb.InspectRequest(request=identity))
         return _document(response.story)
 
+    async def export(self, identity: str) -> bytes:
+        """One request as a file (see :mod:`penstock.core.cases`)."""
+        call = self._stub.Export(
+            pb.ExportRequest(request=identity), timeout=self._timeout_s, metadata=METADATA
+        )
+        return b"".join([message.piece async for message in self._messages(call)])
+
+    async def tap(
+        self, port: str, *, everything: bool, state: str | None, most: int
+    ) -> AsyncIterator[Document | int | None]:
+        """The records of a port as they come: None when it is followed, then records, and how many
+        were lost. Ends when the server drains."""
+        request = pb.TapRequest(port=port, everything=everything, state=state or "", limit=most)
+        async for message in self._messages(self._stub.Tap(request, metadata=METADATA)):
+            if message.lost:
+                yield message.lost
+            else:
+                yield _document(message.record) if message.record else None
+
     async def list_requests(
-        self, *, pipeline: str | None, outcome: str | None, since_ms: float, most: int
+        self,
+        *,
+        pipeline: str | None,
+        outcome: str | None,
+        since_ms: float,
+        until_ms: float | None = None,
+        request_id: str | None = None,
+        most: int,
     ) -> Sequence[Document]:
         """Requests that are remembered, the latest first."""
         request = pb.ListRequestsRequest(
-            pipeline=pipeline or "", outcome=outcome or "", since_ms=since_ms, limit=most
+            pipeline=pipeline or "",
+            outcome=outcome or "",
+            since_ms=since_ms,
+            until_ms=until_ms or 0.0,
+            x_request_id=request_id or "",
+            limit=most,
         )
         response = await self._ask(self._stub.ListRequests, request)
         return [_document(text) for text in response.requests]
@@ -129,6 +154,17 @@ class ControlClient:
         """Send the request of a dead letter again; the identity of the new one."""
         request = pb.SendDeadLetterRequest(number=number)
         return (await self._ask(self._stub.SendDeadLetter, request)).request
+
+    async def _messages(
+        self, call: grpc.aio.UnaryStreamCall[Any, ResponseT]
+    ) -> AsyncIterator[ResponseT]:
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise error_of_call(error, self._server) from error
+        finally:
+            call.cancel()
 
     async def _ask(
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT

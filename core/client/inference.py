@@ -21,6 +21,7 @@ from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.statuses import STATUSES
 
 JSON_LENGTH: Final = "Inference-Header-Content-Length"
+INFER_METHOD: Final = "/inference.GRPCInferenceService/ModelInfer"
 _CODES: Final = {status.http: code for code, status in reversed(STATUSES.items())}
 
 
@@ -37,22 +38,12 @@ def infer_over_rest(
     Tensors go and come as binary data. Raises the PenstockError that the server answers with;
     NotReadyError when nobody answers there, DeadlineError when nobody does in time.
     """
-    asked = InferenceRequest(
-        request.id, request.tensors, request.parameters, request.outputs, binary_output=True
-    )
-    text, buffers = encode_request(asked)
-    sent = {
-        "Content-Type": "application/octet-stream" if buffers else "application/json",
-        "x-penstock-timeout-ms": f"{timeout_s * 1000:.0f}",
-        **headers,
-    }
-    if buffers:
-        sent[JSON_LENGTH] = str(len(text))
+    sent, content = rest_message(request, headers=headers, timeout_s=timeout_s)
     place = urlsplit(address if "//" in address else f"//{address}").netloc
     connection = http.client.HTTPConnection(place, timeout=timeout_s + 1.0)
     try:
         path = f"/v2/models/{quote(target)}/infer"
-        connection.request("POST", path, b"".join([text, *map(bytes, buffers)]), sent)
+        connection.request("POST", path, content, sent)
         answer = connection.getresponse()
         body = answer.read()
     except TimeoutError as error:
@@ -60,12 +51,12 @@ def infer_over_rest(
     except (OSError, http.client.HTTPException) as error:
         raise NotReadyError(
             f"no server answers at {place} ({error}); start one with penstock up, or name "
-            "another with --address"
+            "another with --server"
         ) from error
     finally:
         connection.close()
     if answer.status != 200:
-        raise _error_of_answer(answer.status, body)
+        raise error_of_answer(answer.status, body)
     length = answer.getheader(JSON_LENGTH)
     return decode_response(body, header_length=None if length is None else int(length))
 
@@ -90,7 +81,7 @@ def infer_over_grpc(
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     with grpc.insecure_channel(address, options) as channel:
         call = channel.unary_unary(
-            "/inference.GRPCInferenceService/ModelInfer",
+            INFER_METHOD,
             request_serializer=serialize_request,
             response_deserializer=parse_response,
         )
@@ -104,7 +95,25 @@ def infer_over_grpc(
     return response
 
 
-def _error_of_answer(status: int, body: bytes) -> PenstockError:
+def rest_message(
+    request: InferenceRequest, *, headers: Mapping[str, str], timeout_s: float
+) -> tuple[dict[str, str], bytes]:
+    """The headers and the body of a request over REST; its tensors as binary data."""
+    asked = InferenceRequest(
+        request.id, request.tensors, request.parameters, request.outputs, binary_output=True
+    )
+    text, buffers = encode_request(asked)
+    sent = {
+        "Content-Type": "application/octet-stream" if buffers else "application/json",
+        "x-penstock-timeout-ms": f"{timeout_s * 1000:.0f}",
+        **headers,
+    }
+    if buffers:
+        sent[JSON_LENGTH] = str(len(text))
+    return sent, b"".join([text, *map(bytes, buffers)])
+
+
+def error_of_answer(status: int, body: bytes) -> PenstockError:
     """The error in a REST answer; of a server that is none of ours, what its status says."""
     try:
         document = orjson.loads(body)

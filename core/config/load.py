@@ -10,7 +10,6 @@ from pydantic import ValidationError
 
 from penstock.core.config.config import Config
 from penstock.core.config.environment import resolve_environment
-from penstock.core.config.not_yet import unsupported_keys
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.positions import (
     PositionedDocument,
@@ -56,8 +55,7 @@ def examine_config(
         broken = {details["loc"][0] for details in error.errors(include_url=False)}
         config = Config.model_validate({k: v for k, v in data.items() if k not in broken})
     problems += _missing_manifests(config, document, path.parent)
-    config = config.read_from(document, path.parent)
-    return config, problems + unsupported_keys(config)
+    return config.read_from(document, path.parent), problems
 
 
 def _document(path: Path) -> PositionedDocument:

@@ -6,6 +6,7 @@ Numbers and flags may be written as text, so that they can come from the environ
 from __future__ import annotations
 
 from typing import Annotated, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -69,6 +70,17 @@ ByteCount: TypeAlias = Annotated[
 """An amount of memory, at least one byte."""
 
 
+def _origin(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or address != f"{parts.scheme}://{parts.netloc}":
+        raise ValueError(f"must be an address as https://console.example.org, not '{address}'")
+    return address
+
+
+WebOrigin: TypeAlias = Annotated[str, AfterValidator(_origin)]
+"""Whose web page it is, as browsers write it: scheme, name and port, nothing behind them."""
+
+
 def _header(name: str) -> str:
     try:
         return checked_name(name)
@@ -85,6 +97,11 @@ class RestSection(Section):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8900
+    origins: tuple[WebOrigin, ...] = Field(
+        default=(),
+        description="Addresses (https://console.example.org) whose web pages may change what is "
+        "served, beside this server's own where that is localhost or a number.",
+    )
 
 
 class GrpcSection(Section):
@@ -138,7 +155,14 @@ class LimitsSection(Section):
     in_flight: Bound = Field(default=1024, description="Requests under way in the process.")
     in_flight_per_model: Bound = Field(default=256, description="Calls under way for one model.")
     open_joins: Bound = Field(
-        default=100_000, description="Joins that wait for sources. Not supported yet."
+        default=100_000,
+        description="Requests that wait for ports of other pipelines; the oldest then waits no "
+        "more.",
+    )
+    dedup_requests: Bound = Field(
+        default=100_000,
+        description="Ended requests that each pipeline which reads others remembers, so that none "
+        "begins twice.",
     )
     recorded_requests: Bound = Field(
         default=10_000, description="Requests whose records memory keeps."

@@ -3,7 +3,8 @@
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.explainer import Explainer
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
     Decision,
@@ -24,6 +25,7 @@ from penstock.core.contracts.model import (
     ServerAdapter,
 )
 from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.page import Page, PageContent
 from penstock.core.contracts.placement import (
     Filter,
     ModelDemand,
@@ -58,6 +60,8 @@ __all__ = [
     "Explainer",
     "FencedError",
     "Filter",
+    "Follower",
+    "Following",
     "FrontEnd",
     "FrontEndContext",
     "Gateway",
@@ -77,8 +81,10 @@ __all__ = [
     "Owner",
     "Ownership",
     "Page",
+    "PageContent",
     "PlacementSnapshot",
     "Reader",
+    "RequestSeen",
     "RoutedRequest",
     "Router",
     "Run",
@@ -92,6 +98,7 @@ __all__ = [
     "SourceView",
     "StreamSpec",
     "Transport",
+    "VisitSeen",
     "Wait",
     "Written",
 ]

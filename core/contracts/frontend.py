@@ -5,14 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.journal import InquiryDesk
+from penstock.core.contracts.page import Page
 
-Page: TypeAlias = Callable[[], tuple[str, bytes]]
-"""Makes a page when it is asked for: content type and body."""
+if TYPE_CHECKING:
+    # What the desk tells of stands on the contracts itself.
+    from penstock.core.journal import InquiryDesk
 
 
 def _count_nowhere(code: str) -> None:

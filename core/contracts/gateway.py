@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from penstock.core.errors import PenstockError
+from penstock.core.errors import PenstockError, UnsupportedError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
+
+if TYPE_CHECKING:
+    from penstock.core.journal.tap import Tap
 
 TargetKind: TypeAlias = Literal["model", "pipeline", "experiment"]
 Reply: TypeAlias = Callable[[InferenceResponse | PenstockError], None]
@@ -125,6 +128,18 @@ class Gateway(ABC):
     @abstractmethod
     def metadata(self, target: Target) -> TargetMetadata:
         """Name, versions and signature of ``target``; raises NotReadyError when not loaded."""
+
+    def follow(self, tap: Tap) -> None:
+        """Bring the records of the ports that ``tap`` is about to it, those of requests that come
+        in from now on, up to :meth:`unfollow`.
+
+        Raises NotFoundError when there is no such pipeline or port, OverloadedError when too many
+        taps are open.
+        """
+        raise UnsupportedError("this gateway has no ports to follow")
+
+    def unfollow(self, tap: Tap) -> None:  # noqa: B027 - a gateway without ports has no taps
+        """Nobody reads ``tap`` any more. May be repeated."""
 
     @abstractmethod
     def live(self) -> bool:

@@ -6,7 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.frontend import Page
+from penstock.core.contracts.follower import Follower
+from penstock.core.contracts.page import Page
 
 if TYPE_CHECKING:
     # Counters know plans, and plans know the contract of joins.
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Observer(ABC):
-    """Looks at counters when it likes to; it is not called per request."""
+    """Looks at counters when it likes to; it is not called per request, unless it follows some."""
 
     @abstractmethod
     def start(self, metrics: Metrics) -> None:
@@ -26,9 +27,17 @@ class Observer(ABC):
     def pages(self) -> Mapping[str, Page]:
         """Pages for the REST front end by path, as ``/metrics``; asked for once, after the start.
 
-        A page is made on the event loop whenever somebody asks for it.
+        A path may have placeholders for one of its parts each, as ``/console/files/{file}``.
         """
         return {}
+
+    def follower(self) -> Follower | None:
+        """Who decides for each request whether to follow it; asked for once, after the start.
+
+        None, the default, if this observer follows none. While no observer does, requests take a
+        way without any of it.
+        """
+        return None
 
     async def stop(self) -> None:  # noqa: B027 - an optional hook
         """Called once, when nothing is served any more. An error is logged."""

@@ -95,6 +95,7 @@ class ModelReconciler:
         on_change: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
         breaks: Breaks,
+        followed: bool,
     ) -> None:
         self._store = store
         self._loader = loader
@@ -108,6 +109,7 @@ class ModelReconciler:
         self._on_change = on_change
         self._released = released
         self._breaks = breaks
+        self._followed = followed
         self._judging = asyncio.Lock()
         self._turns = asyncio.Semaphore(policy.parallel)
         self._places: dict[str, _Place] = {}
@@ -264,7 +266,7 @@ class ModelReconciler:
         """From now on ``loaded`` serves. Nothing can come between the steps."""
         before, place.serving = place.serving, loaded
         self._models.publish(name, loaded.version, loaded.instance)
-        plan = compile_model(name, loaded.version, self._joins)
+        plan = compile_model(name, loaded.version, self._joins, followed=self._followed)
         self._gateway.set_model(plan, loaded.instance.signature)
         about = _about(name, loaded.version)
         _log.info("model '%s', version %d serves", name, loaded.version, extra=about)

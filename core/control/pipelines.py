@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable
 
 from penstock.core.clock import Clock
 from penstock.core.control.admission import Breakage, Signatures
@@ -15,58 +14,54 @@ from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, settled, shortfall, stand
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
+from penstock.core.control.versions import (
+    PipelineVersion,
+    ServedModels,
+    misfits,
+    unreadable,
+    why_not_read,
+)
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Plan
-from penstock.core.port_types import PipelineTypes, infer_types
-from penstock.core.resources import Pipeline
+from penstock.core.port_types import (
+    PipelineTypes,
+    infer_types,
+)
+from penstock.core.records import Port
 from penstock.core.signature import Signature
 
 _log = logging.getLogger(__name__)
 
 
-class PipelineVersion(NamedTuple):
-    """One version, compiled. ``hints`` has a question for models that were not there (``did you
-    mean ...?``)."""
-
-    pipeline: Pipeline
-    plan: Plan
-    hints: Mapping[str, str]
-
-
-class ServedModels(Protocol):
-    """What pipelines ask about models."""
-
-    def serves(self, name: str) -> bool:
-        """Whether some version of the model can be called."""
-
-    def signature(self, name: str) -> Signature | None:
-        """That of the version that serves, as far as it is known."""
-
-    def reconsider(self, changed: Iterable[str]) -> None:
-        """Try versions again that were refused for what is between them and these models."""
-
-
 class _Place:
     """What is wanted and what is served under one name."""
 
-    __slots__ = ("reason", "serving", "signature", "wanted")
+    __slots__ = ("read", "reason", "serving", "types", "wanted")
 
     def __init__(self, wanted: PipelineVersion) -> None:
         self.wanted = wanted
         self.serving: PipelineVersion | None = None
-        self.signature: Signature | None = None
+        self.types: PipelineTypes | None = None
+        self.read: frozenset[Port] = frozenset()
         self.reason: str | None = None
+
+    def versions(self) -> tuple[PipelineVersion, ...]:
+        """The wanted one, and the one that serves."""
+        return (self.wanted,) if self.serving is None else (self.wanted, self.serving)
 
     def models(self) -> frozenset[str]:
         """Those that the wanted version calls, and the one that serves."""
-        serving = () if self.serving is None else self.serving.plan.models
-        return frozenset((*self.wanted.plan.models, *serving))
+        return frozenset(name for each in self.versions() for name in each.plan.models)
 
     def pipelines(self) -> frozenset[str]:
-        """Those that are steps of the wanted version, or of the one that serves."""
-        serving = () if self.serving is None else self.serving.plan.pipelines
-        return frozenset((*self.wanted.plan.pipelines, *serving))
+        """Those that these versions have as steps, or read."""
+        plans = [each.plan for each in self.versions()]
+        return frozenset(name for each in plans for name in (*each.pipelines, *each.sources))
+
+    def sources(self) -> frozenset[str]:
+        """Those that the wanted version reads, and the one that serves."""
+        return frozenset(name for each in self.versions() for name in each.plan.sources)
 
 
 class PipelineReconciler:
@@ -98,6 +93,8 @@ class PipelineReconciler:
         self._wake = asyncio.Event()
         self._at_rest = asyncio.Event()
         self._draining = DrainingPipelines(gateway, background)
+        self._leaving: dict[asyncio.Task[None], Plan] = {}
+        """Versions that read others, are no longer served, and still have requests under way."""
         self._models: ServedModels | None = None
 
     def start(self, models: ServedModels) -> None:
@@ -110,13 +107,16 @@ class PipelineReconciler:
         name = version.plan.name
         place = self._places.get(name)
         before: frozenset[str] = frozenset()
+        sources: frozenset[str] = frozenset()
         if place is None:
             place = self._places[name] = _Place(version)
         else:
             before = place.models()
+            sources = place.sources()
             place.wanted = version
         self._index(name, place)
         self._mark(name)
+        self._mark_all(sources | place.sources())
         self._reconsider(before | place.models())
 
     def drop(self, name: str) -> None:
@@ -126,7 +126,8 @@ class PipelineReconciler:
         self._usage.remove(ResourceKey("Pipeline", name))
         self._gateway.remove("pipeline", name)
         self._mark_parents(name)
-        drained = None if place.serving is None else self._draining.add(place.serving.plan)
+        self._mark_all(place.sources())
+        drained = None if place.serving is None else self._drain(place.serving.plan)
         self._background.spawn(self._forget(name, drained), f"forgetting pipeline '{name}'")
         self._reconsider(place.models())
 
@@ -167,7 +168,9 @@ class PipelineReconciler:
     def _pipelines_over(self, models: Iterable[str]) -> list[str]:
         keys = (ResourceKey("Model", name) for name in models)
         users = (user for key in keys for user in self._usage.users(key))
-        return list(dict.fromkeys(user.name for user in users if user.kind == "Pipeline"))
+        over = dict.fromkeys(user.name for user in users if user.kind == "Pipeline")
+        # What is put out is read by others as well.
+        return list(dict.fromkeys((*over, *(user for name in over for user in self._users(name)))))
 
     def _breakage(
         self, name: str, place: _Place, serving: PipelineVersion, changes: Signatures
@@ -178,23 +181,66 @@ class PipelineReconciler:
         def signature(model: str) -> Signature | None:
             return changes[model] if model in changes else models.signature(model)
 
-        said = infer_types(serving.pipeline, signature).sentences
+        def types_of(pipeline: str) -> PipelineTypes | None:
+            source = self._places.get(pipeline)
+            if source is None or source.serving is None:
+                return None
+            return infer_types(source.serving.pipeline, signature)
+
+        said = misfits(serving.pipeline, infer_types(serving.pipeline, signature), types_of)
         if not said:
             return None
         wanted = place.wanted
         if wanted is not serving and all(
             model in changes or models.serves(model) for model in wanted.plan.models
         ):
-            said = infer_types(wanted.pipeline, signature).sentences
+            said = misfits(wanted.pipeline, infer_types(wanted.pipeline, signature), types_of)
             if not said:
                 return None
-        return Breakage(name, "; ".join(said), frozenset(serving.plan.models), place.models())
+        sources = [self._places[each] for each in place.sources() if each in self._places]
+        serving_models = [each.serving.plan.models for each in sources if each.serving is not None]
+        return Breakage(
+            name,
+            "; ".join(said),
+            frozenset(serving.plan.models).union(*serving_models),
+            place.models().union(*(each.models() for each in sources)),
+        )
 
     def _mark_parents(self, name: str) -> None:
-        """Those of which the pipeline is a step stand differently with it."""
-        for user in self._usage.users(ResourceKey("Pipeline", name)):
-            if user.kind == "Pipeline" and user.name in self._places:
-                self._mark(user.name)
+        """Those of which the pipeline is a step, or that read it, stand differently with it."""
+        self._mark_all(self._users(name))
+
+    def _mark_all(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name in self._places:
+                self._mark(name)
+
+    def _drain(self, plan: Plan) -> asyncio.Task[None]:
+        """A version leaves. What it reads is emitted for it until its last request has ended."""
+        task = self._draining.add(plan)
+        if plan.sources:
+            self._leaving[task] = plan
+            task.add_done_callback(self._has_left)
+        return task
+
+    def _has_left(self, task: asyncio.Task[None]) -> None:
+        self._mark_all(self._leaving.pop(task).sources)
+
+    def _read_of(self, name: str) -> frozenset[Port]:
+        """The ports of a pipeline that others read, whether they serve already or not."""
+        places = map(self._places.get, self._users(name))
+        plans = [each.plan for place in places if place is not None for each in place.versions()]
+        return frozenset(
+            port.port
+            for plan in (*plans, *self._leaving.values())
+            for port in plan.external
+            if port.pipeline == name
+        )
+
+    def _users(self, name: str) -> list[str]:
+        """The pipelines that read this one, or of which it is a step."""
+        users = self._usage.users(ResourceKey("Pipeline", name))
+        return [user.name for user in users if user.kind == "Pipeline"]
 
     def _mark(self, name: str) -> None:
         self._marked[name] = None
@@ -214,35 +260,69 @@ class PipelineReconciler:
 
     def _reconcile(self, name: str, place: _Place, models: ServedModels) -> None:
         outlook, types = self._looked_at(place.wanted, models)
+        if outlook is None and types is not None and place.serving is not None:
+            outlook = self._breaks_readers(name, place.wanted, types, models)
         target = place.wanted if outlook is None else place.serving
         if outlook is not None and target is not None:
             shortcoming, types = self._looked_at(target, models)
             target = target if shortcoming is None else None
+        before = place.types
         if target is not None and types is not None:
-            self._serve(place, target, types.signature)
+            self._serve(place, target, types)
         elif outlook is not None and (place.serving is not None or place.reason != outlook.message):
             version = place.wanted.plan.version
             self._gateway.set_not_ready("pipeline", name, version, outlook.message)
             place.reason = outlook.message
             if place.serving is not None:
-                self._draining.add(place.serving.plan)
+                self._drain(place.serving.plan)
         if target is not place.serving:
             _log_turn(name, target, outlook)
-        if target is not place.serving or target is not place.wanted:
+        if target is not place.serving or target is not place.wanted or place.types != before:
             self._mark_parents(name)
         place.serving = target
         self._index(name, place)
         self._write(name, target, outlook)
 
-    def _serve(self, place: _Place, target: PipelineVersion, signature: Signature | None) -> None:
-        before = place.serving
-        if target is before and signature == place.signature:
+    def _serve(self, place: _Place, target: PipelineVersion, types: PipelineTypes) -> None:
+        before, types_before = place.serving, place.types
+        read = self._read_of(target.plan.name)
+        place.types = types
+        known = types_before is not None and types.signature == types_before.signature
+        if target is before and known and read == place.read:
             return
-        self._gateway.set_pipeline(target.plan, signature)
-        place.signature = signature
+        self._gateway.set_pipeline(target.read_by_others(read), types.signature)
+        place.read = read
         place.reason = None
         if before is not None:
-            self._draining.add(before.plan)
+            self._drain(before.plan)
+
+    def _breaks_readers(
+        self, name: str, wanted: PipelineVersion, types: PipelineTypes, models: ServedModels
+    ) -> Outlook | None:
+        """Why a version that would serve cannot, for the sake of pipelines that read the other.
+
+        A reader that has a version coming which fits is no reason.
+        """
+
+        def types_of(pipeline: str) -> PipelineTypes | None:
+            return types if pipeline == name else self._types_of(pipeline)
+
+        for reader in self._users(name):
+            place = self._places.get(reader)
+            if place is None or place.serving is None or name not in place.serving.plan.sources:
+                continue
+            said = why_not_read(place.serving, wanted, models, types_of)
+            if said and all(map(models.serves, place.wanted.plan.models)):
+                said = why_not_read(place.wanted, wanted, models, types_of)
+            if said:
+                message = f"it would break pipeline '{reader}': {said}"
+                return Outlook(Reason.BREAKS_READER, message, at_work=False)
+        return None
+
+    def _types_of(self, name: str) -> PipelineTypes | None:
+        """Those of the version that serves."""
+        place = self._places.get(name)
+        return None if place is None or place.serving is None else place.types
 
     def _looked_at(
         self, version: PipelineVersion, models: ServedModels
@@ -252,11 +332,17 @@ class PipelineReconciler:
         if outlook is not None:
             return outlook, None
         types = infer_types(version.pipeline, models.signature)
-        if types.findings:
-            at_work = not all(map(self._settled, version.plan.models))
-            said = "; ".join(types.sentences)
-            return Outlook(Reason.SIGNATURES_DO_NOT_FIT, said, at_work), types
+        said = misfits(version.pipeline, types, self._types_of)
+        if said:
+            at_work = not all(map(self._settled, version.plan.models)) or not all(
+                map(self._settled_pipeline, version.plan.sources)
+            )
+            return Outlook(Reason.SIGNATURES_DO_NOT_FIT, "; ".join(said), at_work), types
         return None, types
+
+    def _settled_pipeline(self, name: str) -> bool:
+        resource = self._store.get(ResourceKey("Pipeline", name))
+        return resource is None or settled(resource.status)
 
     def _settled(self, model: str) -> bool:
         resource = self._store.get(ResourceKey("Model", model))
@@ -266,7 +352,7 @@ class PipelineReconciler:
         """What is with the models that a version calls; None when all serve."""
         missing = [name for name in wanted.plan.models if not models.serves(name)]
         if not missing:
-            return self._outlook_of_children(wanted)
+            return self._outlook_of_pipelines(wanted)
         reason, at_work, said = Reason.WAITING_FOR_MODELS, True, []
         for name in missing:
             resource = self._store.get(ResourceKey("Model", name))
@@ -283,10 +369,12 @@ class PipelineReconciler:
             reason = Reason.MODEL_NOT_READY
         return Outlook(reason, "; ".join(said), at_work)
 
-    def _outlook_of_children(self, wanted: PipelineVersion) -> Outlook | None:
-        """What is with the pipelines that are steps of a version; None when all serve."""
+    def _outlook_of_pipelines(self, wanted: PipelineVersion) -> Outlook | None:
+        """What is with the pipelines that are steps of a version or that it reads; None when all
+        serve, and have what it reads."""
         reason, at_work, said = Reason.WAITING_FOR_PIPELINES, True, []
-        for name in wanted.plan.pipelines:
+        plan = wanted.plan
+        for name in dict.fromkeys((*plan.pipelines, *plan.sources)):
             place = self._places.get(name)
             if place is None:
                 reason, at_work = Reason.MISSING_PIPELINE, False
@@ -298,9 +386,12 @@ class PipelineReconciler:
                     at_work = False
                 why = "" if resource is None else shortfall(resource.status)
                 said.append(f"pipeline '{name}' is not ready: {why}")
-            elif place.serving.plan.output is None:
+            elif name in plan.pipelines and place.serving.plan.output is None:
                 at_work = False
                 said.append(f"pipeline '{name}' cannot be a step: it has no output")
+            elif lacking := unreadable(wanted.pipeline, place.serving):
+                reason, at_work = Reason.MISSING_STEP, False
+                said += lacking
         if not said:
             return None
         if not at_work and reason == Reason.WAITING_FOR_PIPELINES:

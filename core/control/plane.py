@@ -8,6 +8,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Final
 
+from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.control import (
     Change,
@@ -35,7 +36,7 @@ from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
-from penstock.core.plan.compiler import Recording
+from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, create, update
 
 DEFAULT_POLICY: Final = LoadPolicy()
@@ -60,6 +61,7 @@ class LocalControlPlane(ControlPlane):
         work_folder: Path,
         module_folders: tuple[Path, ...] = (),
         record: Recording = "boundary",
+        followed: bool = False,
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
     ) -> None:
@@ -69,6 +71,7 @@ class LocalControlPlane(ControlPlane):
         self._joins = joins
         self._clock = clock
         self._record = record
+        self._followed = followed
         self._namespace: str | None = None
         self._changing = asyncio.Lock()
         self._pipelines = PipelineReconciler(
@@ -93,6 +96,7 @@ class LocalControlPlane(ControlPlane):
             on_change=self._pipelines.model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
+            followed=followed,
         )
 
     def start(self) -> None:
@@ -113,7 +117,9 @@ class LocalControlPlane(ControlPlane):
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         async with self._changing:
-            preparation = Preparation(self._store, self._joins, self._record, self._namespace)
+            preparation = Preparation(
+                self._store, self._joins, self._record, self._followed, self._namespace
+            )
             prepared = await asyncio.to_thread(preparation.prepare, manifests)
             if not dry_run:
                 self._commit(prepared)
@@ -147,6 +153,18 @@ class LocalControlPlane(ControlPlane):
         if resource is None:
             raise self._not_found(key)
         return resource.document()
+
+    def manifest(self, kind: str, name: str) -> CaseManifest | None:
+        """The manifest of a resource as it is in force, for a case; None when there is none."""
+        resource = self._store.get(ResourceKey(_kind_named(kind), name))
+        if resource is None:
+            return None
+        folder = resource.origin.folder
+        return CaseManifest(
+            resource.manifest.document(),
+            resource.status.version,
+            None if folder is None else str(folder),
+        )
 
     def list(self, kind: str | None) -> list[ResourceDocument]:
         wanted = None if kind is None else _kind_named(kind)
@@ -204,9 +222,12 @@ class LocalControlPlane(ControlPlane):
 
 
 def _kind_named(written: str) -> str:
-    """The kind as manifests write it, whatever the case. Raises NotFoundError."""
+    """The kind as manifests write it, whatever the case, or several of it ("models").
+
+    Raises NotFoundError.
+    """
     for kind in KINDS:
-        if kind.casefold() == written.casefold():
+        if written.casefold() in (kind.casefold(), f"{kind.casefold()}s"):
             return kind
     hint = did_you_mean(written, KINDS) or f"the kinds are {', '.join(KINDS)}"
     raise NotFoundError(f"there is no kind '{written}'; {hint}")

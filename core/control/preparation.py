@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from penstock.core.contracts.control import Change, ManifestText
-from penstock.core.control.pipelines import PipelineVersion
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.control.versions import PipelineVersion
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import (
     Entry,
@@ -17,11 +17,16 @@ from penstock.core.manifests import (
     machinery_missing,
     read_manifests,
 )
+from penstock.core.manifests.externals import external_sources, missing_step, refusal_of
+from penstock.core.manifests.findings import Finding
+from penstock.core.manifests.manifest_set import problem_of
 from penstock.core.manifests.needs import needs_of
 from penstock.core.manifests.set_rules import circles_of_pipelines
-from penstock.core.plan.compiler import PlanError, Recording, compile_pipeline
+from penstock.core.plan import Recording
+from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.problems import Position, Problem, ProblemsError, format_path
-from penstock.core.resources import KINDS, Manifest, Pipeline, update
+from penstock.core.references import Source
+from penstock.core.resources import KINDS, Pipeline, update
 
 Action: TypeAlias = Literal["created", "changed", "unchanged"]
 
@@ -60,6 +65,7 @@ class Preparation:
     store: ResourceStore
     joins: JoinFactories
     record: Recording
+    followed: bool
     namespace: str | None
 
     def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
@@ -67,8 +73,10 @@ class Preparation:
         wrong."""
         manifests = read_manifests(texts)
         known = {kind: list(self.store.by_name(kind)) for kind in KINDS}
-        findings = _Findings(manifests, manifests.missing(known))
+        there = self._pipelines_there()
+        findings = _Findings(manifests, manifests.missing(known, there))
         problems = self._circles(manifests)
+        problems += self._external_sources(manifests, there)
         prepared = []
         for entry in manifests.entries:
             problems += self._strangers(entry)
@@ -86,13 +94,9 @@ class Preparation:
         needs = (need for entry in new.values() for need in needs_of(entry.manifest))
         if not any(need.kind == "Pipeline" for need in needs):
             return []
-        there: dict[str, Manifest] = {
-            name: resource.manifest for name, resource in self.store.by_name("Pipeline").items()
-        }
-        everything = there | {name: entry.manifest for name, entry in new.items()}
-        pipelines = [each for each in everything.values() if isinstance(each, Pipeline)]
+        everything = self._pipelines_there() | manifests.pipelines
         problems = []
-        for circle in circles_of_pipelines(pipelines):
+        for circle in circles_of_pipelines(everything.values()):
             closing = next((new[name] for name in circle if name in new), None)
             if closing is not None:
                 way = " -> ".join((*circle, circle[0]))
@@ -101,6 +105,48 @@ class Preparation:
                 position = closing.document.position(path)
                 problems.append(Problem(position, format_path(path), said))
         return problems
+
+    def _pipelines_there(self) -> dict[str, Pipeline]:
+        """The pipelines that were applied before."""
+        manifests = (resource.manifest for resource in self.store.by_name("Pipeline").values())
+        return {each.name: each for each in manifests if isinstance(each, Pipeline)}
+
+    def _external_sources(
+        self, manifests: ManifestSet, there: Mapping[str, Pipeline]
+    ) -> list[Problem]:
+        """Ports that cannot be read, where reader and source do not both stand in the set, or one
+        keeps what is configured."""
+        entries = {entry.name: entry for entry in manifests.entries if entry.kind == "Pipeline"}
+        everything = {**there, **manifests.pipelines}
+        problems = []
+        for reader in everything.values():
+            for source, path in external_sources(reader):
+                other = everything.get(source.pipeline)
+                if other is None:
+                    continue
+                entry = entries.get(reader.name)
+                if entry is not None:
+                    refusal = refusal_of(source, reader, other, record=self.record)
+                    if refusal is not None:
+                        problems.append(problem_of(Finding(path, *refusal), entry.document))
+                elif source.pipeline in entries:
+                    said = self._breaks(source, reader, other, there.get(source.pipeline))
+                    if said is not None:
+                        finding = Finding(("metadata", "name"), said)
+                        document = entries[source.pipeline].document
+                        problems.append(problem_of(finding, document))
+        return problems
+
+    def _breaks(
+        self, source: Source, reader: Pipeline, other: Pipeline, before: Pipeline | None
+    ) -> str | None:
+        """Why a new version of a pipeline cannot be, for the sake of one that reads it."""
+        refusal = refusal_of(source, reader, other, record=self.record)
+        reason = None if refusal is None else refusal.message
+        # What was not there before is missing as it was.
+        if before is not None and missing_step(source, before) is None:
+            reason = missing_step(source, other) or reason
+        return reason and f"pipeline '{reader.name}' reads '{source}': {reason}"
 
     def _entry(self, entry: Entry, findings: _Findings) -> PreparedEntry:
         key = ResourceKey(entry.kind, entry.name)
@@ -116,8 +162,13 @@ class Preparation:
         compiled = None
         if is_new and isinstance(entry.manifest, Pipeline):
             record = entry.manifest.spec.record or self.record
-            plan = compile_pipeline(entry.manifest, version, self.joins, record=record)
-            compiled = PipelineVersion(entry.manifest, plan, findings.hints(entry))
+            plan = compile_pipeline(
+                entry.manifest, version, self.joins, record=record, followed=self.followed
+            )
+            hints = findings.hints(entry)
+            compiled = PipelineVersion(
+                entry.manifest, plan, self.joins, record, self.followed, hints
+            )
         return PreparedEntry(entry, action, version, is_new, findings.warnings(entry), compiled)
 
     def _strangers(self, entry: Entry) -> list[Problem]:

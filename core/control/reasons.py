@@ -40,19 +40,27 @@ class Reason(StrEnum):
     MISSING_MODEL = "MissingModel", "A model that the pipeline calls does not exist."
     WAITING_FOR_PIPELINES = (
         "WaitingForPipelines",
-        "Pipelines that are steps of the pipeline are on their way.",
+        "Pipelines that are steps of the pipeline, or that it reads, are on their way.",
     )
     PIPELINE_NOT_READY = (
         "PipelineNotReady",
-        "A pipeline that is a step of the pipeline does not serve, or has no output.",
+        "A pipeline that is a step of the pipeline, or that it reads, does not serve, or has no "
+        "such port.",
     )
     MISSING_PIPELINE = (
         "MissingPipeline",
-        "A pipeline that is a step of the pipeline does not exist.",
+        "A pipeline that is a step of the pipeline, or that it reads, does not exist.",
+    )
+    MISSING_STEP = "MissingStep", "A step of another pipeline that is read does not exist."
+    BREAKS_READER = (
+        "BreaksReader",
+        "The version does not fit a pipeline that reads it and is served; the message names the "
+        "edge.",
     )
     SIGNATURES_DO_NOT_FIT = (
         "SignaturesDoNotFit",
-        "Models that the pipeline calls do not fit along its edges; the message names them.",
+        "Models that the pipeline calls, or pipelines that it reads, do not fit along its edges; "
+        "the message names them.",
     )
     NOT_SUPPORTED_YET = (
         "NotSupportedYet",

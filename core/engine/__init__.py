@@ -9,9 +9,10 @@ from penstock.core.engine.effects import (
     Effect,
     Effects,
     Emit,
+    Retried,
 )
 from penstock.core.engine.engine import Engine
-from penstock.core.engine.passage import Passage, Tally
+from penstock.core.engine.passage import ExternalPassage, Passage, Tally
 
 __all__ = [
     "Abandon",
@@ -23,6 +24,8 @@ __all__ = [
     "Effects",
     "Emit",
     "Engine",
+    "ExternalPassage",
     "Passage",
+    "Retried",
     "Tally",
 ]

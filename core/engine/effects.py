@@ -80,6 +80,19 @@ class Emit:
 
 
 @final
+class Retried:
+    """An attempt failed, and another one will be made. For steps whose outputs are kept."""
+
+    __slots__ = ("at_ms", "call", "failure", "passage")
+
+    def __init__(self, call: Call, failure: Failed, at_ms: float) -> None:
+        self.passage = call.passage
+        self.call = call
+        self.failure = failure
+        self.at_ms = at_ms
+
+
+@final
 class Abandon:
     """Nobody waits for this call any more: give it up where that is possible."""
 
@@ -110,5 +123,5 @@ class Closed:
         self.passage = passage
 
 
-Effect: TypeAlias = Call | Answer | Emit | Abandon | DeadLetter | Closed
+Effect: TypeAlias = Call | Answer | Emit | Retried | Abandon | DeadLetter | Closed
 Effects: TypeAlias = list[Effect]

@@ -7,8 +7,9 @@ in a process, a simulation in the tests). The rules are those of the contract of
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
-from typing import cast
+from typing import Final, cast
 
 from penstock.core.contracts.join import Run, Skip, Wait
 from penstock.core.engine.effects import (
@@ -19,16 +20,18 @@ from penstock.core.engine.effects import (
     DeadLetter,
     Effects,
     Emit,
+    Retried,
 )
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.loops import LoopRunner, Overrun
-from penstock.core.engine.passage import ENDED, NEVER, Ended, Gate, Passage
+from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
 from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, OVERRUN, RETRY, Timers
-from penstock.core.plan import Consumer, ReaderRound, StepPlan
+from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
+MOST_OPEN_JOINS: Final = 100_000
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
 PIPELINE_OUTPUTS = Port(None, "outputs")
@@ -39,13 +42,26 @@ class Engine:
 
     ``random`` gives numbers in [0, 1) for the jitter of retries. All times are milliseconds of one
     clock that the caller reads; they must not go backwards. After each burst of calls the driver
-    asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then.
+    asks :meth:`next_timer_ms` and sees to it that :meth:`tick` is called by then. At most
+    ``most_open_joins`` passages wait for records of other pipelines.
     """
 
-    __slots__ = ("_loops", "_random", "next_timer_ms", "open_passages", "timers")
+    __slots__ = (
+        "_loops",
+        "_most_open_joins",
+        "_random",
+        "gathering",
+        "next_timer_ms",
+        "open_passages",
+        "timers",
+    )
 
-    def __init__(self, random: Callable[[], float]) -> None:
+    def __init__(self, random: Callable[[], float], most_open_joins: int = MOST_OPEN_JOINS) -> None:
         self._random = random
+        self._most_open_joins = most_open_joins
+        self.gathering: OrderedDict[ExternalPassage, None] = OrderedDict()
+        """Passages whose input is being joined, the oldest first. They are under way and do not
+        count as open: nothing is done for them yet."""
         self._loops = LoopRunner(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
@@ -75,6 +91,39 @@ class Engine:
             self._loops.begin(passage, body, now_ms, flow, out)
         self._spread(passage, flow, now_ms, out)
 
+    def gather(self, passage: ExternalPassage, out: Effects) -> None:
+        """A record of another pipeline begins a passage, at ``passage.opened_ms``: its input will
+        be joined of what :meth:`bring` brings."""
+        if passage.opened_ms >= self.timers.due_ms:
+            self._fire(passage.opened_ms, out)
+        if len(self.gathering) >= self._most_open_joins:
+            self.end_oldest_join(passage.opened_ms, out)
+        passage.gather()
+        self.gathering[passage] = None
+        self.timers.add(passage.deadline_ms, DEADLINE, passage)
+
+    def bring(
+        self, passage: ExternalPassage, feed: Feed, body: Body, now_ms: float, out: Effects
+    ) -> None:
+        """A port of another pipeline has ended for the request. Once the input is decided that
+        changes nothing."""
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        if passage.inputs is None:
+            self._spread(passage, [((feed,), body)], now_ms, out)
+
+    def end_oldest_join(self, now_ms: float, out: Effects) -> None:
+        """The passage that has waited longest for its input waits no more: that is decided as at
+        the end of its window. There must be one."""
+        passage = next(iter(self.gathering))
+        entrance = passage.plan.entrance
+        assert entrance is not None, "it reads other pipelines"
+        gate = cast(Gate, passage.visits[entrance.place])
+        gate.window_end_ms = now_ms
+        flow: Flow = []
+        self._settle(gate, now_ms, flow, out)
+        self._spread(passage, flow, now_ms, out)
+
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
         """A call came back: with tensors (none: it put out nothing), or with a failure.
 
@@ -89,9 +138,11 @@ class Engine:
             return False
         body: Body
         if type(outcome) is Failed:
-            if outcome.retriable and self._retry(call, now_ms):
+            if outcome.retriable and self._retry(call, outcome, now_ms, out):
                 return True
-            failed = Failed(outcome.code, outcome.reason, outcome.step or step.name)
+            failed = Failed(
+                outcome.code, outcome.reason, outcome.step or step.name, False, call.attempt
+            )
             body = self._own_failure(passage, step, failed, out)
         else:
             body = outcome or step.put_out_nothing
@@ -226,10 +277,12 @@ class Engine:
     ) -> None:
         """A consumer has what it was waiting for."""
         if type(consumer) is not StepPlan:
-            if type(consumer) is ReaderRound:
+            if type(consumer) is Consumer:
+                self._answer(passage, tensors, (), now_ms, out)
+            elif type(consumer) is ReaderRound:
                 self._loops.would_run(passage, consumer, tensors, now_ms, flow, out)
             else:
-                self._answer(passage, tensors, (), now_ms, out)
+                self._enter(passage, tensors, now_ms, flow, out)
             return
         call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
@@ -247,6 +300,34 @@ class Engine:
                 self._bound(call, consumer.timeout_ms, now_ms)
         passage.visits[consumer.place] = call
         out.append(call)
+
+    def _enter(self, passage: Passage, body: Body, now_ms: float, flow: Flow, out: Effects) -> None:
+        """The input of a passage that other pipelines began is decided."""
+        passage = cast(ExternalPassage, passage)
+        plan = passage.plan
+        assert plan.entrance is not None, "it reads other pipelines"
+        if type(body) is Failed:
+            passage.foreign = body
+        elif not isinstance(body, Absent | Failed) and plan.entrance.may_clash:
+            clash = first_clash(body)
+            if clash is not None:
+                body = clash_of(plan.name, clash)
+                self._note_failure(passage, body, out)
+        self._end_gathering(passage, body, now_ms, out)
+        passage.visits[plan.entrance.place] = ENDED
+        passage.left -= 1
+        flow.append((plan.input_feeds, body))
+        if plan.loops:
+            self._loops.begin(passage, body, now_ms, flow, out)
+
+    def _end_gathering(
+        self, passage: ExternalPassage, body: Body, now_ms: float, out: Effects
+    ) -> None:
+        del self.gathering[passage]
+        self.open_passages += 1
+        passage.inputs = body
+        if passage.plan.keeps_input:
+            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
 
     def _fail_by_clash(
         self,
@@ -281,6 +362,9 @@ class Engine:
         if isinstance(consumer, StepPlan):
             absent = Absent(f"step '{consumer.name}' was skipped: {skip.reason}", skip.cause)
             self.end_unrun(passage, consumer, absent, now_ms, flow, out)
+        elif isinstance(consumer, Entrance):
+            absent = Absent(f"no input: {skip.reason}", skip.cause)
+            self._enter(passage, absent, now_ms, flow, out)
         else:
             absent = Absent(f"no output: {skip.reason}", skip.cause)
             self._answer(passage, absent, details, now_ms, out)
@@ -297,6 +381,8 @@ class Engine:
         """A consumer cannot run, because of a source that failed."""
         if isinstance(consumer, StepPlan):
             self.end_unrun(passage, consumer, failed, now_ms, flow, out)
+        elif isinstance(consumer, Entrance):
+            self._enter(passage, failed, now_ms, flow, out)
         else:
             self._answer(passage, failed, (), now_ms, out)
 
@@ -375,13 +461,17 @@ class Engine:
             passage.tally.count_failure(step.index, failed.code)
         if step.failure_is_absence:
             return Absent(f"step '{step.name}' failed ({failed.code}): {failed.reason}", "error")
+        self._note_failure(passage, failed, out)
+        return failed
+
+    def _note_failure(self, passage: Passage, failed: Failed, out: Effects) -> None:
+        """Remember what a caller may yet be told, and bury what none can be."""
         if passage.answered or passage.plan.output is None:
             out.append(DeadLetter(passage, failed))
         elif passage.failures is None:
             passage.failures = [failed]
         else:
             passage.failures.append(failed)
-        return failed
 
     def _answer(
         self,
@@ -426,6 +516,9 @@ class Engine:
         failed = Failed(code, reason, step or first_at_work(passage))
         # Nothing follows from how the visits end now, in loops neither.
         passage.closed = True
+        if type(passage) is ExternalPassage and passage.inputs is None:
+            self._end_gathering(passage, failed, now_ms, out)
+            self._note_failure(passage, failed, out)
         nowhere: Flow = []
         for each, visit in passage.step_visits():
             if type(visit) is Ended:
@@ -434,7 +527,7 @@ class Engine:
                 self.end_unrun(passage, each, failed, now_ms, nowhere, out)
                 continue
             out.append(Abandon(visit))
-            mine = Failed(code, reason, each.name)
+            mine = Failed(code, reason, each.name, attempts=visit.attempt)
             if not passage.cancelled:
                 if passage.tally is not None:
                     passage.tally.count_failure(each.index, code)
@@ -458,7 +551,7 @@ class Engine:
             call.deadline_ms = end_ms
             self.timers.add(end_ms, ATTEMPT, call)
 
-    def _retry(self, call: Call, now_ms: float) -> bool:
+    def _retry(self, call: Call, failed: Failed, now_ms: float, out: Effects) -> bool:
         """Begin to wait for another attempt, if there is one left and time for it."""
         step = call.plan
         if call.attempt > step.retries:
@@ -470,9 +563,12 @@ class Engine:
             return False
         again = Call(passage, step, call.tensors, passage.deadline_ms, call.attempt + 1, now_ms)
         again.round = call.round
+        again.origin = call.origin
         passage.visits[step.place] = again
         if passage.tally is not None:
-            passage.tally.count_retry(step.index)
+            passage.tally.count_retry(again, failed)
+        if step.keeps_outputs:
+            out.append(Retried(call, failed, now_ms))
         self.timers.add(now_ms + backoff_ms, RETRY, again)
         return True
 
@@ -525,5 +621,16 @@ def deadline_reason(passage: Passage) -> str:
     """The sentence for a request whose time is over, naming what was still at work."""
     names = [f"'{step.name}'" for step, visit in passage.step_visits() if type(visit) is Call]
     at_work = f" while {', '.join(names)} was at work" if names else ""
+    if awaited := passage.waits_for():
+        at_work = f" before {', '.join(awaited)} came"
     allowed_ms = passage.deadline_ms - passage.opened_ms
     return f"the deadline of {allowed_ms:.0f} ms passed{at_work}"
+
+
+def clash_of(pipeline: str, tensor: str) -> Failed:
+    """The failure of a passage into whose input two sources bring a tensor of one name."""
+    reason = (
+        f"two sources bring a tensor '{tensor}' into pipeline '{pipeline}'; give one of them "
+        "another name with tensorMap"
+    )
+    return Failed("invalid-request", reason)

@@ -10,7 +10,7 @@ from penstock.core.engine.effects import Call
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.rounds import LoopState
 from penstock.core.plan import Consumer, Plan, StepPlan
-from penstock.core.records import Failed, Headers, Parameters
+from penstock.core.records import Body, Failed, Headers, Parameters
 
 
 class Ended:
@@ -37,8 +37,8 @@ class Tally(Protocol):
     def count_failure(self, step: int, code: str) -> None:
         """A visit failed by itself, not by a source, after its retries."""
 
-    def count_retry(self, step: int) -> None:
-        """An attempt failed and another one will be made."""
+    def count_retry(self, again: Call, failed: Failed) -> None:
+        """An attempt failed, and ``again`` will be made."""
 
 
 class Gate:
@@ -134,11 +134,10 @@ class Passage(CallOrigin):
         self.context = context
         self.owner_epoch = owner_epoch
         self.left = plan.width
-        self.visits: list[Visit] = [None] * self.left
+        self.visits: list[Visit] = [None] * plan.places
         self.loops: tuple[LoopState, ...] = ()
         if plan.loops:
             self.loops = tuple([LoopState(loop) for loop in plan.loops])
-            self.visits += [None] * sum(len(loop.readings) for loop in self.loops)
         self.failures: list[Failed] | None = None
         self.answered = False
         self.cancelled = False
@@ -147,6 +146,10 @@ class Passage(CallOrigin):
     def alive(self) -> bool:
         """Whether anything of the request is still under way."""
         return not self.closed
+
+    def waits_for(self) -> tuple[str, ...]:
+        """The ports of other pipelines that its input still waits for."""
+        return ()
 
     def step_visits(self) -> Iterator[tuple[StepPlan, Visit]]:
         """Every step with its visit, those of a loop in every round that is under way."""
@@ -163,3 +166,35 @@ class Passage(CallOrigin):
         if step.loop is None:
             return 0
         return self.loops[step.loop.loop].running[step.loop.block].number
+
+
+class ExternalPassage(Passage):
+    """One request in a pipeline that reads others, begun by the first record of theirs.
+
+    ``inputs`` is what its input came to be, None while it is being joined; ``foreign`` is the
+    failure of another pipeline that it was, which is no failure of this one.
+    """
+
+    __slots__ = ("foreign", "inputs")
+
+    inputs: Body | None
+    foreign: Failed | None
+
+    def gather(self) -> None:
+        """Begin to wait for the input."""
+        self.left += 1
+        self.inputs = None
+        self.foreign = None
+
+    def waits_for(self) -> tuple[str, ...]:
+        assert self.plan.entrance is not None, "it reads other pipelines"
+        gate = self.visits[self.plan.entrance.place]
+        if self.inputs is not None or type(gate) is not Gate:
+            return ()
+        joins = (gate.inputs,) if gate.triggers is None else (gate.inputs, gate.triggers)
+        return tuple(
+            reference
+            for join in joins
+            for reference, end in zip(join.plan.references, join.ends, strict=True)
+            if end is None
+        )

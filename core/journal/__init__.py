@@ -3,6 +3,15 @@
 from penstock.core.journal.desk import InquiryDesk
 from penstock.core.journal.journal import Journal, JournalLimits
 from penstock.core.journal.letters import Letter, LetterBox
-from penstock.core.journal.story import PortRecord, Story
+from penstock.core.journal.story import AttemptRecord, PortRecord, Story
 
-__all__ = ["InquiryDesk", "Journal", "JournalLimits", "Letter", "LetterBox", "PortRecord", "Story"]
+__all__ = [
+    "AttemptRecord",
+    "InquiryDesk",
+    "Journal",
+    "JournalLimits",
+    "Letter",
+    "LetterBox",
+    "PortRecord",
+    "Story",
+]

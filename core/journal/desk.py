@@ -2,43 +2,115 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.errors import ConflictError, NotFoundError
-from penstock.core.journal.documents import letter_document, summary, whole
+from penstock.core.errors import ConflictError, NotFoundError, UnsupportedError
+from penstock.core.journal.documents import letter_document, summary, tap_document, whole
 from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import Story
+from penstock.core.journal.tap import Tap, wanted
 
 ORIGIN_HEADER: Final = "penstock-origin"
 MOST_LISTED: Final = 1_000
+MOST_CHILDREN: Final = 100
+"""So many requests that one made of other pipelines are shown with it."""
+DEEPEST: Final = 8
+"""So many levels of them."""
+
+
+Export: TypeAlias = Callable[[Story, Sequence[Story]], Awaitable[bytes]]
+"""Makes a file of a request and those that it made of other pipelines."""
+
+
+class Tapped(NamedTuple):
+    """What a tap tells: that it is ``open``, a ``record``, or how many were ``lost``."""
+
+    kind: Literal["open", "record", "lost"]
+    document: dict[str, Any]
 
 
 class InquiryDesk:
     """Answers for one process, from what its journal and its dead letters hold."""
 
-    def __init__(self, journal: Journal, letters: LetterBox, gateway: Gateway) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        letters: LetterBox,
+        gateway: Gateway,
+        export: Export | None = None,
+    ) -> None:
+        self._export = export
         self._journal = journal
         self._letters = letters
         self._gateway = gateway
 
-    def story(self, identity: str) -> Story:
-        """The story of a request; raises NotFoundError, saying what may be the reason."""
-        story = self._journal.find(identity)
-        if story is None:
-            raise NotFoundError(
-                f"nothing is known of request '{identity[:60]}': requests are remembered of "
-                "pipelines with record: boundary or all, until limits.recordedRequests or "
-                "limits.recordedBytes is reached"
-            )
-        return story
+    def story(self, identity: str, pipeline: str | None = None) -> Story:
+        """The story of a request in the pipeline that was called, or in one that read it.
+
+        Raises NotFoundError, saying what may be the reason.
+        """
+        stories = self._journal.find(identity)
+        for story in stories:
+            if not story.external if pipeline is None else story.pipeline == pipeline:
+                return story
+        raise NotFoundError(_unknown(identity, pipeline, stories))
 
     def inspect(self, identity: str) -> dict[str, Any]:
-        """Everything that is known of one request."""
-        return whole(self.story(identity))
+        """Everything that is known of one request, and of those that it made of other pipelines.
+        Its way through pipelines that read it stands under ``readers``, in the order in which they
+        began.
+
+        ``identity`` may be the caller's ``x-request-id`` as well: of several requests with it the
+        latest is told of, and the others are named.
+        """
+        story, *others = self._meant(identity)
+        document = self._with_children(story, 0)
+        return {
+            **document,
+            "same_x_request_id": [each.identity for each in others],
+            "readers": [
+                self._with_children(each, 0)
+                for each in self._journal.find(story.identity)
+                if each is not story
+            ],
+        }
+
+    async def export(self, identity: str) -> bytes:
+        """The same request as a file (see :mod:`penstock.core.cases`)."""
+        if self._export is None:
+            raise UnsupportedError("this server makes no case files")
+        story = self._meant(identity)[0]
+        within = f"{story.identity}/"
+        made = (each for each in self._journal.latest() if each.identity.startswith(within))
+        return await self._export(story, list(islice(made, MOST_LISTED))[::-1])
+
+    def _meant(self, identity: str) -> list[Story]:
+        """The request of that identity, or those with that ``x-request-id``, the latest first."""
+        stories = self._journal.find(identity)
+        if stories:
+            return [stories[0]]
+        of_caller = list(islice(self._journal.of_caller(identity), MOST_LISTED))
+        if not of_caller:
+            raise NotFoundError(_unknown(identity, None, stories))
+        return of_caller
+
+    def _with_children(self, story: Story, depth: int) -> dict[str, Any]:
+        document = whole(story)
+        made = (child for visit in document["visits"] for child in visit["children"])
+        found = (self._journal.find(child) for child in islice(made, MOST_CHILDREN))
+        return {
+            **document,
+            "children": [
+                self._with_children(children[0], depth + 1)
+                for children in found
+                if children and depth < DEEPEST
+            ],
+        }
 
     def find(
         self,
@@ -46,21 +118,55 @@ class InquiryDesk:
         pipeline: str | None = None,
         outcome: str | None = None,
         since_ms: float = 0.0,
+        until_ms: float = math.inf,
+        request_id: str | None = None,
         most: int = 20,
     ) -> list[dict[str, Any]]:
         """Requests, the latest first.
 
         ``outcome`` is ``ok``, ``failed`` (any error), ``open`` (no answer yet) or a code.
-        ``since_ms`` is in milliseconds since the epoch.
+        ``since_ms`` and ``until_ms`` are in milliseconds since the epoch. ``request_id`` is the
+        caller's ``x-request-id``.
         """
+        all_stories = (
+            self._journal.latest() if request_id is None else self._journal.of_caller(request_id)
+        )
         stories: Iterator[Story] = (
             story
-            for story in self._journal.latest()
+            for story in all_stories
             if (pipeline is None or story.pipeline == pipeline)
-            and story.opened_ms >= since_ms
+            and since_ms <= story.opened_ms <= until_ms
             and _matches(story, outcome)
         )
         return [summary(story) for story in islice(stories, min(most, MOST_LISTED))]
+
+    def tap(
+        self, port: str, *, everything: bool, state: str | None, most: int
+    ) -> AsyncGenerator[Tapped]:
+        """The records of a port as they come: first ``open``, when it is followed, then ``record``
+        and ``lost``, and an end after ``most`` records, if that is not 0.
+
+        ``port`` is as :func:`penstock.core.journal.tap.wanted` has it. Raises at once
+        InvalidRequestError, and NotFoundError when there is no such pipeline.
+        """
+        chosen = wanted(port, everything=everything, state=state)
+        self._gateway.resolve(chosen.pipeline, kind="pipeline")
+        return self._tapped(Tap(chosen), most)
+
+    async def _tapped(self, tap: Tap, most: int) -> AsyncGenerator[Tapped]:
+        self._gateway.follow(tap)
+        try:
+            yield Tapped("open", {"pipeline": tap.wanted.pipeline})
+            told = 0
+            while not most or told < most:
+                news = await tap.next()
+                if isinstance(news, int):
+                    yield Tapped("lost", {"lost": news})
+                    continue
+                told += 1
+                yield Tapped("record", tap_document(news))
+        finally:
+            self._gateway.unfollow(tap)
 
     def letters(self, *, pipeline: str | None = None, most: int = 20) -> list[dict[str, Any]]:
         """Dead letters, the latest first."""
@@ -107,3 +213,15 @@ def _matches(story: Story, outcome: str | None) -> bool:
     if outcome == "failed":
         return story.outcome not in (None, "ok")
     return story.outcome == outcome
+
+
+def _unknown(identity: str, pipeline: str | None, stories: Sequence[Story]) -> str:
+    there = ", ".join(f"'{story.pipeline}'" for story in stories)
+    where = "" if pipeline is None else f" in pipeline '{pipeline}'"
+    why = (
+        f"it is known in {there}"
+        if there
+        else "requests are remembered of pipelines with record: boundary or all, until "
+        "limits.recordedRequests or limits.recordedBytes is reached"
+    )
+    return f"nothing is known of request '{identity[:60]}'{where}: {why}"

@@ -9,7 +9,9 @@ from typing import Any, Final
 from penstock.core.errors import PenstockError
 from penstock.core.journal.letters import Letter
 from penstock.core.journal.story import PortRecord, Story
-from penstock.core.records import Absent, Failed
+from penstock.core.journal.tap import TapRecord
+from penstock.core.journal.visits import JoinStanding, Visit, visits_of
+from penstock.core.records import Absent, Body, Failed
 from penstock.core.tensors import Tensor
 
 SHOWN_ELEMENTS: Final = 16
@@ -27,6 +29,7 @@ def summary(story: Story) -> dict[str, Any]:
         "pipeline": story.pipeline,
         "version": story.version,
         "asynchronous": story.asynchronous,
+        "external": story.external,
         "opened": _moment(story.opened_ms),
         "took_ms": _rounded(took_ms),
         "under_way": story.ended_ms is None,
@@ -51,8 +54,78 @@ def whole(story: Story) -> dict[str, Any]:
         "deadline_ms": _rounded(story.deadline_ms - story.opened_ms),
         "ended_ms": _rounded(None if story.ended_ms is None else story.ended_ms - story.opened_ms),
         "error": error,
+        "kept": None if story.plan is None else story.plan.record,
         "records": [record_document(record, story.opened_ms) for record in story.records],
+        "visits": [visit_document(visit, story) for visit in visits_of(story)],
         "dead_letters": [_failure(failure) for failure in story.failures],
+    }
+
+
+def visit_document(visit: Visit, story: Story) -> dict[str, Any]:
+    """What one step waited for, what it called, and how that went; times from when the request came
+    in."""
+    opened_ms = story.opened_ms
+    called = visit.inputs if visit.inputs and type(visit.inputs.body) is tuple else None
+    ended = visit.outputs
+    return {
+        "step": visit.step,
+        "round": visit.round,
+        "model": visit.model,
+        "pipeline": visit.pipeline,
+        "version": visit.version,
+        "state": _state(visit),
+        "join": _join(visit.join, opened_ms),
+        "triggers": None if visit.triggers is None else _join(visit.triggers, opened_ms),
+        "called_after_ms": None if called is None else _rounded(called.at_ms - opened_ms),
+        "ended_after_ms": None if ended is None else _rounded(ended.at_ms - opened_ms),
+        "took_ms": None
+        if called is None or ended is None
+        else _rounded(ended.at_ms - called.at_ms),
+        "failed_attempts": [
+            {
+                "attempt": attempt.attempt,
+                "after_ms": _rounded(attempt.at_ms - opened_ms),
+                **_failure(attempt.failure),
+            }
+            for attempt in visit.attempts
+        ],
+        "children": list(visit.children(story.identity)),
+    }
+
+
+def _state(visit: Visit) -> str:
+    """``waiting``, ``called``, or how it ended: ``value``, ``absent``, ``failed``, and ``skipped``
+    for what was not called."""
+    if visit.outputs is not None:
+        if isinstance(visit.outputs.body, Failed):
+            return "failed"
+        if isinstance(visit.outputs.body, Absent):
+            was_called = visit.inputs is not None and type(visit.inputs.body) is tuple
+            return "absent" if was_called else "skipped"
+        return "value"
+    return "waiting" if visit.inputs is None else "called"
+
+
+def _join(join: JoinStanding, story_opened_ms: float) -> dict[str, Any]:
+    def since(at_ms: float | None) -> float | None:
+        return None if at_ms is None else _rounded(at_ms - story_opened_ms)
+
+    return {
+        "strategy": join.strategy,
+        "opened_after_ms": since(join.opened_ms),
+        "decided_after_ms": since(join.decided_ms),
+        "waited_ms": _rounded(join.waited_ms),
+        "ended_by": join.ended_by,
+        "sources": [
+            {
+                "source": source.reference,
+                "state": source.state.name.lower(),
+                "after_ms": since(source.at_ms),
+                "round": source.round,
+                "reason": source.reason,
+            }
+            for source in join.sources
+        ],
     }
 
 
@@ -65,38 +138,61 @@ def letter_document(letter: Letter) -> dict[str, Any]:
         "version": letter.version,
         "at": _moment(letter.at_ms),
         **_failure(letter.failure),
-        "inputs": [_tensor(tensor, kept=True) for tensor in letter.request.tensors],
+        "attempts": letter.failure.attempts,
+        "origin": letter.headers.get("penstock-origin"),
+        "x_request_id": letter.headers.get("x-request-id"),
+        "inputs": [_tensor(tensor) for tensor in letter.request.tensors],
         "may_be_sent_again": not letter.omitted,
+    }
+
+
+def tap_document(record: TapRecord) -> dict[str, Any]:
+    """A record that went by, with the request that it is of; the port is written as others read
+    it."""
+    port = record.port
+    at = record.pipeline if port.step is None else f"{record.pipeline}.step.{port.step}"
+    return {
+        "id": record.identity,
+        "x_request_id": record.request_id,
+        "pipeline": record.pipeline,
+        "version": record.version,
+        "port": f"{at}.{port.side}",
+        "round": record.round,
+        "at": _moment(record.at_ms),
+        **_ended(record.body, 0),
     }
 
 
 def record_document(record: PortRecord, opened_ms: float) -> dict[str, Any]:
     """How one port ended, and how long after the request came in."""
-    document: dict[str, Any] = {
+    return {
         "port": str(record.port),
         "round": record.round,
         "after_ms": _rounded(record.at_ms - opened_ms),
+        **_ended(record.body, record.omitted),
     }
-    body = record.body
+
+
+def _ended(body: Body, omitted: int) -> dict[str, Any]:
     if isinstance(body, Failed):
-        return {**document, "state": "failed", **_failure(body)}
+        return {"state": "failed", **_failure(body)}
     if isinstance(body, Absent):
-        return {**document, "state": "absent", "reason": body.reason, "cause": body.cause}
-    tensors = [_tensor(tensor, kept=not record.omitted) for tensor in body]
-    return {**document, "state": "value", "omitted_bytes": record.omitted, "tensors": tensors}
+        return {"state": "absent", "reason": body.reason, "cause": body.cause}
+    tensors = [_tensor(tensor) for tensor in body]
+    return {"state": "value", "omitted_bytes": omitted, "tensors": tensors}
 
 
 def _failure(failure: Failed) -> dict[str, Any]:
     return {"code": failure.code, "reason": failure.reason, "step": failure.step}
 
 
-def _tensor(tensor: Tensor, *, kept: bool) -> dict[str, Any]:
+def _tensor(tensor: Tensor) -> dict[str, Any]:
     document: dict[str, Any] = {
         "name": tensor.name,
         "datatype": tensor.datatype,
         "shape": list(tensor.shape),
     }
-    if kept:
+    if tensor.has_contents:
         flat = tensor.flat()
         document["data"] = [_value(element) for element in flat[:SHOWN_ELEMENTS].tolist()]
         document["shortened"] = flat.size > SHOWN_ELEMENTS

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal.story import PortRecord, Story
+from penstock.core.journal.story import RECORD_BYTES, AttemptRecord, PortRecord, Story
 from penstock.core.records import Absent, Body, Failed, Port
 from penstock.core.tensors import Tensor
 
@@ -27,12 +28,13 @@ class Journal:
     records that would go over the bound only the signature is kept.
     """
 
-    __slots__ = ("_ended", "_held", "_limits", "_stories")
+    __slots__ = ("_by_identity", "_ended", "_held", "_limits", "_stories")
 
     def __init__(self, limits: JournalLimits) -> None:
         self._limits = limits
-        self._stories: dict[str, Story] = {}
-        self._ended: dict[str, None] = {}
+        self._stories: OrderedDict[Story, None] = OrderedDict()
+        self._by_identity: dict[str, list[Story]] = {}
+        self._ended: OrderedDict[Story, None] = OrderedDict()
         self._held = 0
 
     @property
@@ -46,27 +48,28 @@ class Journal:
     def begin(self, story: Story) -> None:
         """A request has been taken in."""
         request = story.request
-        if self._has_room(story.bytes_of(request.tensors)):
-            story.hold(request.tensors)
-        else:
+        if not self._hold(story, request.tensors):
             story.request = InferenceRequest(
                 request.id, (), request.parameters, request.outputs, request.binary_output
             )
-        self._stories[story.identity] = story
-        self._held += story.held
+        self._held += RECORD_BYTES
+        self._stories[story] = None
+        self._by_identity.setdefault(story.identity, []).append(story)
         self._keep_within()
 
     def write(self, story: Story, port: Port, round_number: int, body: Body, now_ms: float) -> None:
         """A port has ended."""
-        wanted = story.bytes_of(body)
-        if wanted and not self._has_room(wanted):
-            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no bytes
-            record = PortRecord(port, round_number, now_ms, _signature(body), omitted)
+        if self._hold(story, body):
+            story.add(PortRecord(port, round_number, now_ms, body))
         else:
-            record = PortRecord(port, round_number, now_ms, body)
-        before = story.held
-        story.add(record)
-        self._held += story.held - before
+            omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no room
+            story.add(PortRecord(port, round_number, now_ms, _signature(body), omitted))
+        self._held += RECORD_BYTES
+
+    def note_attempt(self, story: Story, attempt: AttemptRecord) -> None:
+        """An attempt failed, and another one will be made."""
+        story.add_attempt(attempt)
+        self._held += RECORD_BYTES
 
     def settle(
         self, story: Story, result: InferenceResponse | PenstockError, now_ms: float
@@ -79,22 +82,41 @@ class Journal:
     def end(self, story: Story, now_ms: float) -> None:
         """Nothing of a request is under way any more."""
         story.end(now_ms)
-        if story.identity in self._stories:
-            self._ended[story.identity] = None
+        if story in self._stories:
+            self._ended[story] = None
             self._keep_within()
 
-    def find(self, identity: str) -> Story | None:
-        """The story of a request, if it is kept."""
-        return self._stories.get(identity)
+    def find(self, identity: str) -> tuple[Story, ...]:
+        """The stories of a request that are kept, one for each pipeline that it came to, in the
+        order in which they began."""
+        return tuple(self._by_identity.get(identity, ()))
+
+    def of_caller(self, request_id: str) -> Iterator[Story]:
+        """The stories of requests with this ``x-request-id``, the latest first; not of those that
+        they made of other pipelines, or that read them, which have it from them."""
+        return (
+            story
+            for story in self.latest()
+            if story.headers.get("x-request-id") == request_id
+            and not story.external
+            and story.identity.rpartition("/")[0] not in self._by_identity
+        )
 
     def latest(self) -> Iterator[Story]:
         """All stories, the latest first."""
-        return reversed(list(self._stories.values()))
+        return reversed(list(self._stories))
 
-    def _has_room(self, wanted: int) -> bool:
-        while self._held + wanted > self._limits.held_bytes and self._ended:
-            self._forget_first()
-        return self._held + wanted <= self._limits.held_bytes
+    def _hold(self, story: Story, body: Body) -> bool:
+        """Have a story keep ``body``, if there is room, or can be made."""
+        added = story.hold(body)
+        self._held += added
+        if self._held > self._limits.held_bytes and added:
+            self._keep_within()
+            if self._held > self._limits.held_bytes:
+                story.let_go(body, added)
+                self._held -= added
+                return False
+        return True
 
     def _keep_within(self) -> None:
         limits = self._limits
@@ -104,9 +126,13 @@ class Journal:
             self._forget_first()
 
     def _forget_first(self) -> None:
-        identity = next(iter(self._ended))
-        del self._ended[identity]
-        self._held -= self._stories.pop(identity).held
+        story, _ = self._ended.popitem(last=False)
+        del self._stories[story]
+        self._held -= story.held
+        of_request = self._by_identity[story.identity]
+        of_request.remove(story)
+        if not of_request:
+            del self._by_identity[story.identity]
 
 
 def _signature(body: Body) -> Body:

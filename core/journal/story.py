@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.records import Absent, Body, Failed, Headers, Port
+from penstock.core.plan import Plan
+from penstock.core.records import Absent, Body, Failed, Headers, Port, Tensors
 from penstock.core.tensors import Tensor
+
+LONGEST_WAIT_MS: Final = 60_000
+"""So long may somebody wait for an answer in one go."""
 
 RECORD_BYTES: Final = 512
 """What a record is taken to cost beside the contents of its tensors."""
@@ -29,12 +33,27 @@ class PortRecord(NamedTuple):
     omitted: int = 0
 
 
+class AttemptRecord(NamedTuple):
+    """An attempt that failed and was not the last: of which visit, when it failed, and how."""
+
+    step: str
+    round: int
+    attempt: int
+    at_ms: float
+    failure: Failed
+
+
 class Story:
     """One request in one pipeline, as far as it has come. Only its writers change it.
 
     ``records`` are in the order in which the ports ended. ``result`` is what the caller gets, None
     while there is nothing yet; ``ended_ms`` is None while anything of it is under way.
-    ``failures`` are those that no caller was told of. ``held`` counts the bytes that it keeps.
+    ``failures`` are those that no caller was told of. ``external`` says that a record of another
+    pipeline began it, whose request it is as well.
+    ``held`` counts the bytes that it keeps.
+    ``attempts`` are those that were not the last of their visits. ``plan`` is what was run, where
+    that is known, and ``versions`` those of the models that its steps call, in the plan's order, as
+    they served when the request came; None for one that did not.
     """
 
     __slots__ = (
@@ -42,18 +61,22 @@ class Story:
         "_seen",
         "answered_ms",
         "asynchronous",
+        "attempts",
         "deadline_ms",
         "ended_ms",
+        "external",
         "failures",
         "headers",
         "held",
         "identity",
         "opened_ms",
         "pipeline",
+        "plan",
         "records",
         "request",
         "result",
         "version",
+        "versions",
     )
 
     def __init__(
@@ -67,6 +90,9 @@ class Story:
         deadline_ms: float,
         *,
         asynchronous: bool,
+        external: bool = False,
+        plan: Plan | None = None,
+        versions: Sequence[int | None] = (),
     ) -> None:
         self.identity = identity
         self.pipeline = pipeline
@@ -76,7 +102,11 @@ class Story:
         self.opened_ms = opened_ms
         self.deadline_ms = deadline_ms
         self.asynchronous = asynchronous
+        self.external = external
+        self.plan = plan
+        self.versions = versions
         self.records: list[PortRecord] = []
+        self.attempts: list[AttemptRecord] = []
         self.failures: list[Failed] = []
         self.result: InferenceResponse | PenstockError | None = None
         self.answered_ms: float | None = None
@@ -92,23 +122,42 @@ class Story:
             return None
         return "ok" if isinstance(self.result, InferenceResponse) else self.result.code
 
-    def bytes_of(self, body: Body) -> int:
-        """How many bytes keeping ``body`` would add: contents that are kept already cost none."""
-        return sum(
-            tensor.nbytes for tensor in _tensors(body) if tensor.contents_id not in self._seen
-        )
+    def hold(self, body: Body) -> int:
+        """Keep ``body``: how many bytes that adds. Contents that are kept already cost none."""
+        if type(body) is not tuple:
+            return 0
+        tensors: Tensors = body  # type: ignore[assignment]  # no marker is a plain tuple
+        seen = self._seen
+        added = 0
+        for tensor in tensors:
+            contents = tensor.contents_id
+            if contents not in seen:
+                seen.add(contents)
+                added += tensor.nbytes
+        self.held += added
+        return added
 
-    def hold(self, body: Body) -> None:
-        """Count what is kept with ``body``."""
-        self.held += self.bytes_of(body)
-        self._seen.update(tensor.contents_id for tensor in _tensors(body))
+    def let_go(self, body: Body, added: int) -> None:
+        """Undo the last :meth:`hold`, of ``body``, which added so many bytes."""
+        self.held -= added
+        kept = [record.body for record in self.records]
+        if self.request.tensors is not body:
+            kept.append(self.request.tensors)
+        if isinstance(self.result, InferenceResponse):
+            kept.append(self.result.tensors)
+        self._seen = {tensor.contents_id for each in kept for tensor in _tensors(each)}
 
     def add(self, record: PortRecord) -> None:
-        """Remember how a port ended."""
+        """Remember how a port ended; what it holds is held already."""
         self.held += RECORD_BYTES
-        self.hold(record.body)
         self.records.append(record)
-        self._tell()
+        if self._changed:
+            self._tell()
+
+    def add_attempt(self, attempt: AttemptRecord) -> None:
+        """Remember an attempt that failed and was not the last."""
+        self.held += RECORD_BYTES
+        self.attempts.append(attempt)
 
     def settle(self, result: InferenceResponse | PenstockError, now_ms: float) -> None:
         """The answer is there."""
@@ -133,12 +182,21 @@ class Story:
             future.set_result(None)
         return future
 
+    async def answered(self, within_ms: float) -> bool:
+        """Whether the answer is there, or comes within that time."""
+        try:
+            async with asyncio.timeout(within_ms / 1000.0):
+                while self.result is None:
+                    await self.next_change()
+        except TimeoutError:
+            return False
+        return True
+
     def _tell(self) -> None:
-        if self._changed:
-            waiting, self._changed = self._changed, []
-            for future in waiting:
-                if not future.done():
-                    future.set_result(None)
+        waiting, self._changed = self._changed, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
 
 
 def _tensors(body: Body) -> Iterator[Tensor]:

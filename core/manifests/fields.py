@@ -234,17 +234,15 @@ PIPELINE: Final = (
     _own("spec.steps[].timeoutMs", "For one attempt; what is left of the deadline when left out."),
     _own("spec.steps[].onError", "`fail`, or `absent`: its own failure becomes absence."),
     _field("spec.input", "What it reads of others, and how its requests are taken up."),
-    _not_yet(
+    _field(
         "spec.input.externalInputs",
-        "References to ports of other pipelines.",
-        "inputs from other pipelines are",
-        [],
+        "References to ports of other pipelines: `other`, `other.outputs.t`, `other.inputs.t`, "
+        "`other.step.scale.outputs.t`.",
     ),
-    _not_yet(
+    _field(
         "spec.input.externalTriggers",
-        "References to ports of other pipelines that gate it.",
-        "triggers from other pipelines are",
-        [],
+        "References to ports of other pipelines that gate those inputs; a call of the pipeline "
+        "itself is not gated.",
     ),
     _field("spec.input.joinType", "How the external inputs are joined."),
     _field("spec.input.triggersJoinType", "How the external triggers are joined."),
@@ -256,14 +254,16 @@ PIPELINE: Final = (
         "state by key is",
         seldon=False,
     ),
-    _not_yet(
+    _own(
         "spec.input.match",
-        "What external inputs are joined by: `identity`, or `key`.",
-        "matching by key is",
-        "identity",
-        seldon=False,
+        "What external inputs are joined by: `identity`, or `key` (in order, where every side "
+        "keeps it).",
     ),
-    _own("spec.input.deadlineMs", "The deadline of asynchronous requests; 600,000 when left out."),
+    _own(
+        "spec.input.deadlineMs",
+        "The deadline of asynchronous requests, and of those that other pipelines begin; 600,000 "
+        "when left out.",
+    ),
     _field("spec.output", "Its answer; without it the pipeline is asynchronous only."),
     _field("spec.output.steps", "References that make the answer."),
     _field("spec.output.stepsJoin", "How they are joined."),

@@ -50,14 +50,14 @@ class Missing:
     @property
     def message(self) -> str:
         """The sentence for the status of the resource."""
-        said = f"there is no {self.need.kind.lower()} '{self.need.name}'"
+        said = self.need.missing
         return f"{said}; {self.nearest}" if self.nearest else said
 
     @property
     def problem(self) -> Problem:
         """The same with its position, for those to whom a missing resource is an error."""
-        said = f"there is no {self.need.kind.lower()} '{self.need.name}'"
-        return problem_of(Finding(self.need.path, said, self.nearest), self.entry.document)
+        finding = Finding(self.need.path, self.need.missing, self.nearest)
+        return problem_of(finding, self.entry.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +83,35 @@ class ManifestSet:
         """The pipelines by name."""
         return self.of(Pipeline)
 
-    def missing(self, known: Mapping[str, Collection[str]] | None = None) -> list[Missing]:
+    def missing(
+        self,
+        known: Mapping[str, Collection[str]] | None = None,
+        pipelines: Mapping[str, Pipeline] | None = None,
+    ) -> list[Missing]:
         """Every need that neither this set fulfils nor ``known`` (names by kind: what is there).
 
-        The first ``MAX_HINTS`` names that are missing come with the nearest.
+        ``pipelines`` are those of ``known``: their steps may be needed. The first ``MAX_HINTS``
+        names that are missing come with the nearest.
         """
         names: dict[str, set[str]] = {kind: set(there) for kind, there in (known or {}).items()}
         for entry in self.entries:
             names.setdefault(entry.kind, set()).add(entry.name)
-        hints: dict[tuple[str, str], str | None] = {}
+        steps = {
+            name: {step.name for step in pipeline.spec.steps}
+            for name, pipeline in {**(pipelines or {}), **self.pipelines}.items()
+        }
+        hints: dict[tuple[str, str, str | None], str | None] = {}
         missing = []
         for entry in self.entries:
             for need in needs_of(entry.manifest):
-                there = names.get(need.kind, ())
+                there: Collection[str] = names.get(need.kind, ())
+                if need.within is not None:
+                    if need.within not in steps:
+                        continue  # that is missing already
+                    there = steps[need.within]
                 if need.name in there:
                     continue
-                asked = (need.kind, need.name)
+                asked = (need.kind, need.name, need.within)
                 if asked not in hints and len(hints) < MAX_HINTS:
                     hints[asked] = did_you_mean(need.name, there)
                 missing.append(Missing(entry, need, hints.get(asked)))

@@ -5,19 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from penstock.core.manifests.externals import external_sources
 from penstock.core.problems import KeyPath
-from penstock.core.references import parse_external
 from penstock.core.resources import Experiment, Manifest, Model, Pipeline, Step
 
-NeededKind: TypeAlias = Literal["Model", "Pipeline", "Server"]
+NeededKind: TypeAlias = Literal["Model", "Pipeline", "Server", "Step"]
 
 
 class Need(NamedTuple):
-    """One resource that must be there; ``path`` is where the manifest names it."""
+    """One resource that must be there; ``path`` is where the manifest names it.
+
+    A step that is needed is one of the pipeline ``within``.
+    """
 
     kind: NeededKind
     name: str
     path: KeyPath
+    within: str | None = None
+
+    @property
+    def missing(self) -> str:
+        """The sentence that it is not there."""
+        said = f"there is no {self.kind.lower()} '{self.name}'"
+        return said if self.within is None else f"{said} in pipeline '{self.within}'"
 
 
 def needs_of(manifest: Manifest) -> list[Need]:
@@ -34,18 +44,10 @@ def needs_of(manifest: Manifest) -> list[Need]:
 def _needs_of_pipeline(pipeline: Pipeline) -> Iterator[Need]:
     for index, step in enumerate(pipeline.spec.steps):
         yield _need_of_step(step, ("spec", "steps", index))
-    section = pipeline.spec.input
-    if section is not None:
-        for key, texts in (
-            ("externalInputs", section.external_inputs),
-            ("externalTriggers", section.external_triggers),
-        ):
-            for index, text in enumerate(texts):
-                try:
-                    source = parse_external(text)
-                except ValueError:  # refused already, by the rules of the pipeline
-                    continue
-                yield Need("Pipeline", source.pipeline, ("spec", "input", key, index))
+    for source, path in external_sources(pipeline):
+        yield Need("Pipeline", source.pipeline, path)
+        if source.step is not None:
+            yield Need("Step", source.step, path, source.pipeline)
 
 
 def _need_of_step(step: Step, at: KeyPath) -> Need:

@@ -19,6 +19,9 @@ _Parse: TypeAlias = Callable[[str], Source]
 MAX_HINTS: Final = 20
 """How many problems of one pipeline come with the nearest name, which takes milliseconds each."""
 
+MAX_LISTED: Final = 8
+"""How many steps are listed where a name is nowhere near that of one."""
+
 
 def findings_of_pipeline(pipeline: Pipeline) -> list[Finding]:
     """Everything that is wrong with ``pipeline`` on its own."""
@@ -80,7 +83,11 @@ class _PipelineRules:
 
     def _step(self, step: Step, at: KeyPath) -> None:
         if step.pipeline == self._name:
-            self._find((*at, "pipeline"), "a pipeline cannot be a step of itself")
+            self._find(
+                (*at, "pipeline"),
+                "a pipeline cannot be a step of itself",
+                "allowCycles: true lets its steps form a loop",
+            )
         inputs = self._sources(step.inputs, (*at, "inputs"), self._parse_own)
         triggers = self._sources(step.triggers, (*at, "triggers"), self._parse_own)
         for _, source in (*inputs, *triggers):
@@ -98,6 +105,12 @@ class _PipelineRules:
             section.external_inputs, (*at, "externalInputs"), self._parse_external
         )
         self._sources(section.external_triggers, (*at, "externalTriggers"), self._parse_external)
+        if section.external_triggers and not section.external_inputs:
+            self._find(
+                (*at, "externalTriggers"),
+                "triggers gate what is read of other pipelines, and nothing is read",
+                "name in externalInputs what the pipeline takes when they come",
+            )
         renames = self._tensor_map(section.tensor_map, inputs, (*at, "tensorMap"), external=True)
         if section.join_type.name == "inner":
             self._clashes(inputs, renames, (*at, "externalInputs"))
@@ -115,6 +128,7 @@ class _PipelineRules:
                 self._find(
                     (*at, "steps", index),
                     f"'{source}' is the pipeline's own input, which cannot be its output",
+                    "name a step, or what goes into one",
                 )
         self._tensor_map(section.tensor_map, sources, (*at, "tensorMap"))
 
@@ -140,6 +154,8 @@ class _PipelineRules:
                 said = f"there is no step '{unknown.step}' in this pipeline"
                 known = (*self._steps, self._name)
                 hint = did_you_mean(unknown.step, known) if self._may_hint() else None
+                if hint is None and len(self._steps) <= MAX_LISTED:
+                    hint = f"the steps are {', '.join(step.name for step in self._spec.steps)}"
                 self._find(path, said, hint)
                 sources.complete = self._references_are_good = False
             except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from penstock.core.manifests.circles import find_circles
+from penstock.core.manifests.externals import external_sources, refusal_of
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import Entry, problem_of
 from penstock.core.manifests.needs import needs_of
@@ -20,6 +21,7 @@ def problems_among(entries: Iterable[Entry]) -> list[Problem]:
         *_namespaces(everything),
         *_circles(everything),
         *_children_without_output(everything),
+        *_external_sources(everything),
     ]
 
 
@@ -71,7 +73,11 @@ def _circles(entries: list[Entry]) -> Iterator[Problem]:
         if len(circle) == 1:  # refused already, by the rules of the pipeline
             continue
         way = " -> ".join((*circle, circle[0]))
-        finding = Finding(("metadata", "name"), f"the pipelines need each other: {way}")
+        finding = Finding(
+            ("metadata", "name"),
+            f"the pipelines need each other: {way}",
+            "have one of them do without the next",
+        )
         yield problem_of(finding, by_name[circle[0]].document)
 
 
@@ -91,3 +97,21 @@ def _children_without_output(entries: list[Entry]) -> Iterator[Problem]:
                     "give it an output section",
                 )
                 yield problem_of(finding, entry.document)
+
+
+def _external_sources(entries: list[Entry]) -> Iterator[Problem]:
+    pipelines = {
+        entry.name: entry.manifest for entry in entries if isinstance(entry.manifest, Pipeline)
+    }
+    for entry in entries:
+        reader = entry.manifest
+        if not isinstance(reader, Pipeline):
+            continue
+        for source, path in external_sources(reader):
+            other = pipelines.get(source.pipeline)
+            # Reading itself is refused already, by the rules of the pipeline.
+            if other is None or other.name == reader.name:
+                continue
+            refusal = refusal_of(source, reader, other)
+            if refusal is not None:
+                yield problem_of(Finding(path, *refusal), entry.document)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower, RequestSeen
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
@@ -16,9 +18,23 @@ from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
+from penstock.core.pipeline_gateway.followed import (
+    Course,
+    FollowedRecordedSubmission,
+    FollowedSubmission,
+)
+from penstock.core.pipeline_gateway.readers import DEDUP_REQUESTS, Readers
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.pipeline_gateway.tapped import (
+    TappedFollowedRecordedSubmission,
+    TappedFollowedSubmission,
+    TappedRecordedSubmission,
+    TappedSubmission,
+)
 from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.pipeline_gateway.watch import Watch, watch_of
+from penstock.core.plan import Plan
 from penstock.core.records import Failed, Headers
 
 
@@ -28,12 +44,14 @@ class GatewayLimits:
 
     ``deadline_ms`` bounds every synchronous request, whatever its caller allows;
     ``async_deadline_ms`` an asynchronous one to a pipeline that does not say otherwise.
+    ``dedup_requests`` ended requests are remembered by each pipeline that reads others.
     """
 
     in_flight: int = 1024
     waiting: int = 256
     deadline_ms: float = 60_000.0
     async_deadline_ms: float = 600_000.0
+    dedup_requests: int = DEDUP_REQUESTS
 
 
 class Admission:
@@ -45,6 +63,7 @@ class Admission:
         "_dataflow",
         "_empty",
         "_engine",
+        "_followers",
         "_identities",
         "_journal",
         "_letters",
@@ -54,6 +73,7 @@ class Admission:
         "_opened_before",
         "_waiting",
         "now_ms",
+        "readers",
     )
 
     def __init__(
@@ -79,6 +99,12 @@ class Admission:
         self._open = False
         self._opened_before = False
         self._empty: asyncio.Event | None = None
+        self.readers = Readers(self, dataflow, journal, limits.dedup_requests)
+        self._followers: tuple[Follower, ...] = ()
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide about requests to plans that can be followed."""
+        self._followers = tuple(followers)
 
     @property
     def is_open(self) -> bool:
@@ -95,8 +121,15 @@ class Admission:
         self._open = False
 
     async def drain(self) -> None:
-        """Return when nothing is under way and nothing waits."""
-        while self._engine.open_passages or self._waiting:
+        """Return when nothing is under way and nothing waits.
+
+        With the intake closed, requests that wait for other pipelines in vain are not waited for.
+        """
+        engine = self._engine
+        while engine.open_passages or self._waiting or engine.gathering:
+            if not (engine.open_passages or self._waiting or self._open):
+                self._dataflow.end_joins()
+                continue
             if self._empty is None or self._empty.is_set():
                 self._empty = asyncio.Event()
             await self._empty.wait()
@@ -126,9 +159,16 @@ class Admission:
         waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
         if waits and len(self._waiting) >= self._limits.waiting:
             return self._refuse(self._overloaded(), identity, reply)
-        submission = self._submission(
-            target, deployment, request, headers, limit_ms, reply, identity, now_ms
-        )
+        submission: Submission
+        if deployment.plain:
+            submission = Submission(
+                self, target, deployment, request, headers, limit_ms, reply, identity
+            )
+        else:
+            watch = self._watch(deployment, identity, headers, now_ms)
+            submission = self._special(
+                target, deployment, request, headers, limit_ms, reply, identity, now_ms, watch
+            )
         if waits:
             self._wait(submission)
         else:
@@ -148,18 +188,11 @@ class Admission:
         if waits and len(self._waiting) >= self._limits.waiting:
             raise self._counted(self._overloaded())
         now_ms = self._clock.now_ms()
-        limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
-        submission = RecordedSubmission(
-            self,
-            self._journal,
-            target,
-            deployment,
-            request,
-            headers,
-            limit_ms,
-            None,
-            self._identities.next(now_ms),
-            now_ms,
+        limit_ms = self.async_limit_ms(deployment.plan)
+        identity = self._identities.next(now_ms)
+        watch = self._watch(deployment, identity, headers, now_ms)
+        submission = self._recorded(
+            target, deployment, request, headers, limit_ms, None, identity, now_ms, watch
         )
         if waits:
             self._wait(submission)
@@ -175,18 +208,52 @@ class Admission:
         identity: str,
         deadline_ms: float,
         reply: Reply,
+        *,
+        followed: bool,
     ) -> Ticket:
-        """Begin the request of a step that is a pipeline, whatever else is in flight."""
+        """Begin the request of a step that is a pipeline, whatever else is in flight.
+
+        ``followed`` says whether its parent is: only then may it be.
+        """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
         assert deployment is not None, "a pipeline that is not ready is not called"
-        submission = self._submission(
-            target, deployment, request, headers, deadline_ms - now_ms, reply, identity, now_ms
+        watch = None
+        if followed:
+            watch = self._watch(deployment, identity, headers, now_ms, child=True)
+        submission = self._special(
+            target,
+            deployment,
+            request,
+            headers,
+            deadline_ms - now_ms,
+            reply,
+            identity,
+            now_ms,
+            watch,
         )
         submission.begin(self._dataflow, now_ms, deadline_ms)
         return submission
 
-    def _submission(
+    def _watch(
+        self,
+        deployment: Deployment,
+        identity: str,
+        headers: Headers,
+        now_ms: float,
+        *,
+        child: bool = False,
+    ) -> Watch | None:
+        """Who follows a request, if anybody does."""
+        plan = deployment.plan
+        if plan.followed is None:
+            return None
+        seen = RequestSeen(
+            identity, plan.name, plan.version, plan.single_model, child, headers, now_ms
+        )
+        return watch_of(self._followers, seen)
+
+    def _special(
         self,
         target: ServedTarget,
         deployment: Deployment,
@@ -196,11 +263,43 @@ class Admission:
         reply: Reply,
         identity: str,
         now_ms: float,
+        watch: Watch | None,
     ) -> Submission:
-        """A request to be begun, recorded where the pipeline says so."""
-        if not deployment.plan.keeps_input:
-            return Submission(self, target, deployment, request, headers, limit_ms, reply, identity)
-        return RecordedSubmission(
+        """A request to a pipeline that is not plain: recorded where it says so, and followed."""
+        if deployment.plan.record != "none":
+            return self._recorded(
+                target, deployment, request, headers, limit_ms, reply, identity, now_ms, watch
+            )
+        kind: type[Submission]
+        if watch is None:
+            kind = TappedSubmission if deployment.taps else Submission
+        else:
+            kind = TappedFollowedSubmission if deployment.taps else FollowedSubmission
+        submission = kind(self, target, deployment, request, headers, limit_ms, reply, identity)
+        if watch is not None and isinstance(submission, FollowedSubmission):
+            Course(submission, watch)
+        return submission
+
+    def _recorded(
+        self,
+        target: ServedTarget,
+        deployment: Deployment,
+        request: InferenceRequest,
+        headers: Headers,
+        limit_ms: float,
+        reply: Reply | None,
+        identity: str,
+        now_ms: float,
+        watch: Watch | None,
+    ) -> RecordedSubmission:
+        kind: type[RecordedSubmission]
+        if watch is None:
+            kind = TappedRecordedSubmission if deployment.taps else RecordedSubmission
+        elif deployment.taps:
+            kind = TappedFollowedRecordedSubmission
+        else:
+            kind = FollowedRecordedSubmission
+        submission = kind(
             self,
             self._journal,
             target,
@@ -212,6 +311,13 @@ class Admission:
             identity,
             now_ms,
         )
+        if watch is not None and isinstance(submission, FollowedRecordedSubmission):
+            Course(submission, watch)
+        return submission
+
+    def async_limit_ms(self, plan: Plan) -> float:
+        """The time for a request to this pipeline that nobody waits for."""
+        return plan.async_deadline_ms or self._limits.async_deadline_ms
 
     def bury(self, submission: Submission, failure: Failed, now_ms: float) -> None:
         """Keep a failure that no caller is told of, with its request."""
@@ -222,7 +328,7 @@ class Admission:
             plan.version,
             failure,
             now_ms,
-            submission.request,
+            submission.entered,
             submission.headers,
         )
 

@@ -11,6 +11,7 @@ from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.pipeline_gateway.followed import FollowedOrigin
 from penstock.core.records import Tensors
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ class ChildPipeline(ModelInstance):
         identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
         answer = _Answer(call.step)
         ticket = self._admission.begin_child(
-            self._target, request, origin.headers, identity, call.deadline_ms, answer.take
+            self._target,
+            request,
+            origin.headers,
+            identity,
+            call.deadline_ms,
+            answer.take,
+            followed=isinstance(origin, FollowedOrigin),
         )
         if answer.result is not None:
             return answer.tensors()
@@ -81,12 +88,17 @@ class _Answer:
         """The child's outputs, none where it ended without; raises what it failed with."""
         result = self.result
         assert result is not None, "take() comes before"
-        if isinstance(result, InferenceResponse):
-            return result.tensors
-        if isinstance(result, NoOutputError):
-            return ()
-        step = self._step if result.step is None else f"{self._step}/{result.step}"
-        raise error_of(result.code, result.message, step=step, details=result.details)
+        return tensors_of_child(result, self._step)
+
+
+def tensors_of_child(result: Result, step: str) -> Tensors:
+    """What the step ``step`` puts out, where it is a pipeline that ended so; raises its failure."""
+    if isinstance(result, InferenceResponse):
+        return result.tensors
+    if isinstance(result, NoOutputError):
+        return ()
+    path = step if result.step is None else f"{step}/{result.step}"
+    raise error_of(result.code, result.message, step=path, details=result.details)
 
 
 def _give_up(ticket: Ticket, future: asyncio.Future[Tensors]) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.gateway import (
     Gateway,
     IndexEntry,
@@ -16,10 +18,12 @@ from penstock.core.contracts.gateway import (
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import NotReadyError, PenstockError
 from penstock.core.journal import Journal, JournalLimits, LetterBox
+from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.routes import Routes
+from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
 from penstock.core.signature import Signature
@@ -52,8 +56,13 @@ class PipelineGateway(Gateway):
         )
         self._routes = Routes()
         self._server = server
+        self._tapping = Tapping(self._put_pipeline, self._routes)
 
     # What the control plane says
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide which requests to follow, of plans that can be followed."""
+        self._admission.follow_with(followers)
 
     def open_intake(self) -> None:
         """Everything asked for at start-up has been taken in: begin to serve."""
@@ -73,26 +82,45 @@ class PipelineGateway(Gateway):
 
     def set_pipeline(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a pipeline; requests under way finish on the version that they began with."""
-        self._put("pipeline", plan, signature)
+        self._tapping.serve(plan, signature)
 
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
         if kind == "pipeline":
+            self._admission.readers.leave(name)
+            self._tapping.withdraw(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, reason)
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
         self._routes.remove(kind, name)
         if kind == "pipeline":
+            self._admission.readers.leave(name)
+            self._tapping.remove(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
 
     async def drained(self, kind: TargetKind, name: str, version: int) -> None:
         """Return when nothing is under way on a version that was replaced or removed."""
         await self._routes.drained(kind, name, version)
 
-    def _put(self, kind: TargetKind, plan: Plan, signature: Signature | None) -> None:
-        deployment = self._dataflow.deploy(plan)
+    def follow(self, tap: Tap) -> None:
+        self._tapping.follow(tap)
+
+    def unfollow(self, tap: Tap) -> None:
+        self._tapping.unfollow(tap)
+
+    def _put_pipeline(self, plan: Plan, signature: Signature | None, taps: tuple[Tap, ...]) -> None:
+        self._put("pipeline", plan, signature, taps)
+
+    def _put(
+        self,
+        kind: TargetKind,
+        plan: Plan,
+        signature: Signature | None,
+        taps: tuple[Tap, ...] = (),
+    ) -> None:
+        deployment = self._dataflow.deploy(plan, taps)
         target = ServedTarget(
             self._admission,
             kind,
@@ -103,6 +131,7 @@ class PipelineGateway(Gateway):
         )
         self._routes.put(target)
         if kind == "pipeline":
+            self._admission.readers.serve(target)
             name = plan.name + PIPELINE_SUFFIX
             if plan.output is None:
                 self._models.withdraw(name, NO_OUTPUT)

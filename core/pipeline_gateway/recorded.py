@@ -6,10 +6,15 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Emit
-from penstock.core.errors import NoOutputError, PenstockError, error_of
+from penstock.core.engine import Answer, Effects, Emit, Retried
+from penstock.core.errors import (
+    CancelledRequestError,
+    NoOutputError,
+    PenstockError,
+    error_of,
+)
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal import Journal, Story
+from penstock.core.journal import AttemptRecord, Journal, Story
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.records import Failed, Headers
 
@@ -21,7 +26,7 @@ if TYPE_CHECKING:
 class RecordedSubmission(Submission):
     """Tells the journal what happens to it. ``reply`` is None where nobody waits."""
 
-    __slots__ = ("_caller", "_journal", "story")
+    __slots__ = ("_caller", "_failure", "_journal", "story")
 
     def __init__(
         self,
@@ -35,12 +40,15 @@ class RecordedSubmission(Submission):
         reply: Reply | None,
         identity: str,
         now_ms: float,
+        *,
+        external: bool = False,
     ) -> None:
         super().__init__(
             admission, target, deployment, request, headers, timeout_ms, self._settle, identity
         )
         self._journal = journal
         self._caller = reply
+        self._failure: Failed | None = None
         plan = deployment.plan
         self.story = Story(
             identity,
@@ -51,15 +59,38 @@ class RecordedSubmission(Submission):
             now_ms,
             now_ms + timeout_ms,
             asynchronous=reply is None,
+            external=external,
+            plan=plan,
+            versions=deployment.versions(),
         )
         journal.begin(self.story)
 
-    def emitted(self, record: Emit) -> None:
+    def cancel(self) -> None:
+        if self._passage is None or not self.deployment.plan.read:
+            super().cancel()
+        elif self.story.result is None and self._caller is not None:
+            # Other pipelines go on with what it puts out, whoever called.
+            caller, self._caller = self._caller, None
+            caller(CancelledRequestError("the caller went away; others read what it asked for"))
+
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         self._journal.write(self.story, record.port, record.round, record.body, record.at_ms)
+        if record.port in self.deployment.plan.read:
+            self._admission.readers.hand_on(record, now_ms, out)
+
+    def retried(self, attempt: Retried) -> None:
+        call = attempt.call
+        record = AttemptRecord(call.step, call.round, call.attempt, attempt.at_ms, attempt.failure)
+        self._journal.note_attempt(self.story, record)
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         self.story.failures.append(failure)
         super().buried(failure, now_ms)
+
+    def answered(self, answer: Answer, now_ms: float) -> None:
+        if isinstance(answer.body, Failed):
+            self._failure = answer.body
+        super().answered(answer, now_ms)
 
     def closed(self) -> None:
         if self.story.result is None:
@@ -77,7 +108,8 @@ class RecordedSubmission(Submission):
         if self._caller is not None:
             self._caller(result)
         elif isinstance(result, PenstockError) and self._is_to_bury(result):
-            failed = Failed(result.code, result.message, result.step)
+            failed = self._failure or Failed(result.code, result.message, result.step)
+            self.deployment.tally.counters.dead_letters += 1
             self._admission.bury(self, failed, now_ms)
         if self._passage is None:
             self._end()  # its turn never came

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Emit, Passage
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Absent, Failed, Headers
@@ -118,12 +118,25 @@ class Submission(Ticket):
         self._passage = None
         self._admission.admit_next()
 
-    def emitted(self, record: Emit) -> None:
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """Nobody keeps the records of such a request."""
+
+    def retried(self, attempt: Retried) -> None:
+        """Nor their attempts."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """Keep what no caller is told of."""
         self._admission.bury(self, failure, now_ms)
+
+    @property
+    def entered(self) -> InferenceRequest:
+        """What came into the pipeline."""
+        return self.request
+
+    @property
+    def admission(self) -> Admission:
+        """Who let it in."""
+        return self._admission
 
     @property
     def headers(self) -> Headers:

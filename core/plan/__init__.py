@@ -3,6 +3,8 @@
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
     Consumer,
+    Entrance,
+    ExternalPort,
     Feed,
     JoinPlan,
     LoopBlock,
@@ -11,6 +13,7 @@ from penstock.core.plan.graph import (
     Part,
     Plan,
     ReaderRound,
+    Recording,
     StepPlan,
     Turning,
 )
@@ -18,6 +21,8 @@ from penstock.core.plan.graph import (
 __all__ = [
     "PIPELINE_SUFFIX",
     "Consumer",
+    "Entrance",
+    "ExternalPort",
     "Feed",
     "JoinPlan",
     "LoopBlock",
@@ -26,6 +31,7 @@ __all__ = [
     "Part",
     "Plan",
     "ReaderRound",
+    "Recording",
     "StepPlan",
     "Turning",
 ]

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, TypeAlias
+from dataclasses import replace
+from typing import Final
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.loops import loops_of
-from penstock.core.plan.feeds import Feeds, Seat, feeds_of, may_clash
-from penstock.core.plan.graph import PIPELINE_SUFFIX, Consumer, Feed, Plan, StepPlan
+from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
+from penstock.core.plan.graph import (
+    PIPELINE_SUFFIX,
+    Consumer,
+    Entrance,
+    Feed,
+    Plan,
+    Recording,
+    StepPlan,
+)
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
-from penstock.core.records import Absent, Port
-from penstock.core.references import Source, parse_source
-from penstock.core.resources import Output, Pipeline, Step
+from penstock.core.records import Absent, Port, PortSide
+from penstock.core.references import Source, parse_external, parse_source
+from penstock.core.resources import Output, Pipeline, PipelineInput, Step
 
-Recording: TypeAlias = Literal["boundary", "all", "none"]
-"""Which ports of a pipeline emit what they hold: its input and output, all of them, or none."""
+INPUTS: Final = Port(None, "inputs")
+OUTPUTS: Final = Port(None, "outputs")
 
 
 class PlanError(InvalidRequestError):
@@ -33,13 +42,26 @@ class PlanError(InvalidRequestError):
         )
 
 
+DEFAULT_EXTERNAL_WINDOW_MS: Final = 60_000.0
+"""How long external inputs are waited for: the other side may never have heard of a request."""
+
+
 def compile_pipeline(
-    pipeline: Pipeline, version: int, joins: JoinFactories, *, record: Recording
+    pipeline: Pipeline,
+    version: int,
+    joins: JoinFactories,
+    *,
+    record: Recording,
+    read: frozenset[Port] = frozenset(),
+    followed: bool = False,
+    tapped: frozenset[Port] = frozenset(),
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
-    ``record`` says which ports emit what they hold. Raises PlanError with every problem of the
-    joins (unknown names, options that a strategy refuses).
+    ``record`` says which ports are kept and hence emit what they hold, beside those that other
+    pipelines ``read``; those that are ``tapped`` emit as well. ``followed`` says whether requests
+    may be followed. Raises PlanError with every problem of the joins (unknown names, options that a
+    strategy refuses).
     """
     spec = pipeline.spec
     name = pipeline.metadata.name
@@ -47,15 +69,17 @@ def compile_pipeline(
     joined = [_join_step(step, i, name, maker) for i, step in enumerate(spec.steps)]
     if spec.output is not None:
         joined.append(_join_output(spec.output, name, maker))
+    entering = None if spec.input is None else _join_external(spec.input, maker)
     if maker.problems:
         raise PlanError(name, maker.problems)
     found = loops_of(pipeline) if spec.allow_cycles else []
     loops = LoopCompiler(name, [step.name for step in spec.steps], joined, found)
     seats = loops.seats()
     feeds = feeds_of(seats, name)
-    keeps_all = record == "all"
+    kept = _kept(spec.steps, record) | read
+    emitting = kept | tapped
     steps = tuple(
-        _step_plan(step, seats[i], joined[i], feeds, loops, keeps_all=keeps_all)
+        _step_plan(step, seats[i], joined[i], feeds, loops, emitting)
         for i, step in enumerate(spec.steps)
     )
     output: Consumer | None = None
@@ -71,17 +95,32 @@ def compile_pipeline(
         )
     consumers: list[Consumer] = [*steps] if output is None else [*steps, output]
     width = len(consumers)
-    return Plan(
+    entrance_place = len(seats)
+    entrance = None
+    if entering is not None and spec.input is not None:
+        by_key = spec.input.match == "key"
+        entrance = _entrance(entering, entrance_place, name, by_key=by_key)
+    plan = Plan(
         name=name,
         version=version,
         steps=steps,
         output=output,
         width=width,
+        places=len(seats) if entrance is None else len(seats) + 1,
         consumers=consumers,
         input_feeds=in_order(feeds, Port(None, "inputs")),
-        keeps_input=record != "none",
-        keeps_output=record != "none",
-        loops=loops.plans(consumers, spec.max_step_revisits + 1),
+        keeps_input=INPUTS in emitting,
+        keeps_output=OUTPUTS in emitting,
+        emits=bool(emitting),
+        record=record,
+        tapped=tapped - kept,
+        pipeline=pipeline,
+        variant=lambda ports: compile_pipeline(
+            pipeline, version, joins, record=record, read=read, followed=followed, tapped=ports
+        ),
+        loops=loops.plans(consumers, spec.max_step_revisits + 1, entrance),
+        entrance=entrance,
+        read=read,
         crossings=loops.crossings,
         async_deadline_ms=None if spec.input is None else spec.input.deadline_ms,
         models=tuple(
@@ -91,14 +130,52 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
     )
+    if not followed:
+        return plan
+    return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
+
+
+def _entrance(joined: Joined, place: int, pipeline: str, *, by_key: bool) -> Entrance:
+    seat = joined.seat(place)
+    return Entrance(
+        index=place,
+        place=place,
+        name="input",
+        inputs=seat.joins[0],
+        triggers=seat.joins[1],
+        window_ms=joined.window_ms,
+        may_clash=may_clash(joined.inputs, joined.tensor_map, pipeline),
+        feeds=external_feeds(seat, pipeline),
+        by_key=by_key,
+    )
+
+
+def _kept(steps: Iterable[Step], record: Recording) -> frozenset[Port]:
+    """The ports that ``record`` says are kept."""
+    if record == "none":
+        return frozenset()
+    if record == "boundary":
+        return frozenset({INPUTS, OUTPUTS})
+    sides: tuple[PortSide, ...] = ("inputs", "outputs")
+    return frozenset(Port(name, side) for name in _names(steps) for side in sides)
+
+
+def _names(steps: Iterable[Step]) -> list[str | None]:
+    """Whose ports there are: the pipeline's own, and the steps'."""
+    return [None, *(step.name for step in steps)]
 
 
 def _step_plan(
-    step: Step, seat: Seat, joined: Joined, feeds: Feeds, loops: LoopCompiler, *, keeps_all: bool
+    step: Step,
+    seat: Seat,
+    joined: Joined,
+    feeds: Feeds,
+    loops: LoopCompiler,
+    emitting: frozenset[Port],
 ) -> StepPlan:
     inputs, outputs = Port(step.name, "inputs"), Port(step.name, "outputs")
     input_feeds = in_order(feeds, inputs)
-    watched_inputs = keeps_all or loops.watches(inputs)
+    watched_inputs = inputs in emitting or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
     return StepPlan(
         index=seat.place,
@@ -115,10 +192,10 @@ def _step_plan(
         failure_is_absence=step.on_error == "absent",
         input_feeds=input_feeds,
         output_feeds=in_order(feeds, outputs),
-        keeps_inputs=keeps_all,
-        keeps_outputs=keeps_all,
+        keeps_inputs=inputs in emitting,
+        keeps_outputs=outputs in emitting,
         watched_inputs=watched_inputs,
-        watched_outputs=keeps_all or loops.watches(outputs),
+        watched_outputs=outputs in emitting or loops.watches(outputs),
         loop=loops.member(step.name),
         put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
         plain=not (input_feeds or clash or step.timeout_ms or watched_inputs),
@@ -149,6 +226,22 @@ def _join_output(output: Output, pipeline: str, maker: JoinMaker) -> Joined:
     sources = _sources(output.steps, pipeline)
     strategy = maker.strategy(output.steps_join, sources, ("spec", "output", "stepsJoin"))
     return Joined(sources, (), output.tensor_map, strategy, None, output.join_window_ms or None)
+
+
+def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
+    if not section.external_inputs:
+        return None
+    inputs = tuple(map(parse_external, section.external_inputs))
+    triggers = tuple(map(parse_external, section.external_triggers))
+    at = ("spec", "input")
+    strategy = maker.strategy(section.join_type, inputs, (*at, "joinType"))
+    triggers_strategy = (
+        maker.strategy(section.triggers_join_type, triggers, (*at, "triggersJoinType"))
+        if triggers
+        else None
+    )
+    window_ms = section.join_window_ms or DEFAULT_EXTERNAL_WINDOW_MS
+    return Joined(inputs, triggers, section.tensor_map, strategy, triggers_strategy, window_ms)
 
 
 def _sources(references: Iterable[str], pipeline: str) -> tuple[Source, ...]:

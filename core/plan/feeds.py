@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
-from penstock.core.plan.graph import Feed, JoinPlan, Part
+from penstock.core.plan.graph import ExternalPort, Feed, JoinPlan, Part
 from penstock.core.records import Absent, Port
 from penstock.core.references import Source, parse_tensor_key
 
@@ -29,30 +29,45 @@ class Seat(NamedTuple):
         return self.joins[0].runs_on_value and self.joins[1] is None
 
 
+Sides: TypeAlias = tuple[list[Part], list[Part]]
+"""What a port brings to the inputs of a consumer, and what to its triggers."""
+
 Feeds: TypeAlias = Mapping[Port, Mapping[int, Feed]]
 """The feeds of each port, by the place of the consumer."""
 
 
 def feeds_of(seats: Iterable[Seat], pipeline: str) -> Feeds:
     """For each port, what its record means to each seat, in the order of the seats."""
-    parts: dict[Port, dict[int, tuple[list[Part], list[Part]]]] = {}
+    parts: dict[Port, dict[int, Sides]] = {}
     direct = set()
     for seat in seats:
         if seat.direct:
             direct.add(seat.place)
-        for side, sources in enumerate((seat.inputs, seat.triggers)):
-            # Trigger data is not passed on, so nothing of it is renamed.
-            tensor_map = {} if side else seat.tensor_map
-            for position, source in enumerate(sources):
-                of_port = parts.setdefault(source.port, {}).setdefault(seat.place, ([], []))
-                of_port[side].append(_part(position, source, tensor_map, pipeline))
+        for source, side, part in _parts(seat, pipeline):
+            of_port = parts.setdefault(source.port, {}).setdefault(seat.place, ([], []))
+            of_port[side].append(part)
     return {
-        port: {
-            place: _feed(place, tuple(inputs), tuple(triggers), place in direct)
-            for place, (inputs, triggers) in by_place.items()
-        }
+        port: {place: _feed(place, sides, place in direct) for place, sides in by_place.items()}
         for port, by_place in parts.items()
     }
+
+
+def external_feeds(seat: Seat, pipeline: str) -> dict[ExternalPort, Feed]:
+    """What the record of each port of another pipeline means to the input section."""
+    parts: dict[ExternalPort, Sides] = {}
+    for source, side, part in _parts(seat, pipeline):
+        port = ExternalPort(source.pipeline, source.port)
+        parts.setdefault(port, ([], []))[side].append(part)
+    return {port: _feed(seat.place, sides, seat.direct) for port, sides in parts.items()}
+
+
+def _parts(seat: Seat, pipeline: str) -> Iterator[tuple[Source, int, Part]]:
+    """Each source of a seat, whether it is an input (0) or a trigger (1), and what it takes."""
+    for side, sources in enumerate((seat.inputs, seat.triggers)):
+        # Trigger data is not passed on, so nothing of it is renamed.
+        tensor_map = {} if side else seat.tensor_map
+        for position, source in enumerate(sources):
+            yield source, side, _part(position, source, tensor_map, pipeline)
 
 
 def may_clash(sources: Sequence[Source], tensor_map: Mapping[str, str], pipeline: str) -> bool:
@@ -61,8 +76,10 @@ def may_clash(sources: Sequence[Source], tensor_map: Mapping[str, str], pipeline
         source = sources[0]
         # What went into another step may have clashed there: it fails for that, and so do we.
         of_a_step = source.step is not None and source.side == "inputs"
+        # An output may hold two tensors of one name.
+        of_an_output = source.kind == "external" and source.step is None
         renamed = bool(_renames(source, tensor_map, pipeline))
-        return source.tensor is None and (renamed or of_a_step)
+        return source.tensor is None and (renamed or of_a_step or of_an_output)
     names = [
         None
         if source.tensor is None
@@ -72,16 +89,19 @@ def may_clash(sources: Sequence[Source], tensor_map: Mapping[str, str], pipeline
     return None in names or len(set(names)) != len(names)
 
 
-def _feed(place: int, inputs: tuple[Part, ...], triggers: tuple[Part, ...], direct: bool) -> Feed:
+def _feed(place: int, sides: Sides, direct: bool) -> Feed:
+    inputs, triggers = sides
     whole = direct and inputs[0].tensor is None and inputs[0].renames is None
-    return Feed(place, inputs, triggers, direct, whole)
+    return Feed(place, tuple(inputs), tuple(triggers), direct, whole)
 
 
 def _part(position: int, source: Source, tensor_map: Mapping[str, str], pipeline: str) -> Part:
     renames = _renames(source, tensor_map, pipeline)
     if source.tensor is None:
         return Part(position, None, None, renames or None, Absent("it holds no tensor"))
-    if source.step is None:
+    if source.kind == "external":
+        lacks = f"'{source.port_text}' holds no tensor '{source.tensor}'"
+    elif source.step is None:
         lacks = f"the request has no tensor '{source.tensor}'"
     elif source.side == "inputs":
         lacks = f"no tensor '{source.tensor}' went into step '{source.step}'"
@@ -94,8 +114,9 @@ def _part(position: int, source: Source, tensor_map: Mapping[str, str], pipeline
 def _renames(source: Source, tensor_map: Mapping[str, str], pipeline: str) -> dict[str, str]:
     """The new names of the tensors that come by ``source``."""
     renames = {}
+    external = source.kind == "external"
     for key, new_name in tensor_map.items():
-        meant = parse_tensor_key(key, pipeline=pipeline)
+        meant = parse_tensor_key(key, pipeline=pipeline, external=external)
         if source.covers(meant) and meant.tensor is not None:
             renames[meant.tensor] = new_name
     return renames

@@ -9,13 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, final
+from types import MappingProxyType
+from typing import Final, Literal, NamedTuple, TypeAlias, final
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent, Port
+from penstock.core.resources import Pipeline
+
+Recording: TypeAlias = Literal["boundary", "all", "none"]
+"""Which ports of a pipeline are kept: its input and output, all of them, or none."""
 
 PIPELINE_SUFFIX: Final = ".pipeline"
 """What tells the name of a pipeline from that of a model, which has no dot."""
+
+
+class ExternalPort(NamedTuple):
+    """A port of another pipeline, or of a step of it."""
+
+    pipeline: str
+    port: Port
 
 
 class Part(NamedTuple):
@@ -145,6 +157,20 @@ class StepPlan(Consumer):
 
 @final
 @dataclass(frozen=True, slots=True, eq=False)
+class Entrance(Consumer):
+    """The input section of a pipeline that reads others: it joins what comes of them, and what it
+    chooses is the input of a passage that they begin.
+
+    ``feeds`` has for each port of another pipeline what its record means here; ``by_key`` says that
+    records belong together by their key and order, and not by their identity.
+    """
+
+    feeds: Mapping[ExternalPort, Feed]
+    by_key: bool
+
+
+@final
+@dataclass(frozen=True, slots=True, eq=False)
 class ReaderRound(Consumer):
     """What a consumer outside of a loop would do about one round of it.
 
@@ -208,10 +234,13 @@ class Plan:
     """One version of one pipeline, compiled.
 
     ``consumers`` holds the steps in the manifest's order and then the output, if there is one:
-    these are ``width``. Behind them it has what rounds of loops need. ``crossings`` are the ports
-    that count in every round of loops, with the numbers of these.
+    these are ``width``. Behind them it has what rounds of loops need, and the entrance:
+    ``places`` are all of which a passage keeps a visit from its beginning on. ``crossings`` are the
+    ports that count in every round of loops, with the numbers of these.
     ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
     ``single_model`` marks the plan of a model that is called on its own.
+    ``entrance`` is there when the pipeline reads others, ``read`` are its own ports that others
+    read.
     """
 
     name: str
@@ -219,15 +248,43 @@ class Plan:
     steps: tuple[StepPlan, ...]
     output: Consumer | None
     width: int
+    places: int
     consumers: list[Consumer]
     input_feeds: tuple[Feed, ...]
     keeps_input: bool
     keeps_output: bool
+    emits: bool = False
+    """Whether any port emits what it holds: it is kept, or has a tap."""
+    record: Recording = "none"
+    tapped: frozenset[Port] = frozenset()
+    """The ports that emit what they hold only because of a tap."""
+    pipeline: Pipeline | None = None
+    """The manifest that this was made of; None for a model that is called on its own."""
+    variant: Callable[[frozenset[Port]], Plan] | None = None
+    """Compiles the same pipeline once more, so that these ports emit as well what they hold."""
     loops: tuple[LoopPlan, ...] = ()
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None
     single_model: bool = False
+    entrance: Entrance | None = None
+    read: frozenset[Port] = frozenset()
     models: tuple[str, ...] = ()
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
+    followed: Plan | None = None
+    """The same once more, with every port emitted: for requests that somebody follows. None where
+    nobody does."""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the pipelines that it reads, likewise."""
+        return tuple(dict.fromkeys(port.pipeline for port in self.external))
+
+    @property
+    def external(self) -> Mapping[ExternalPort, Feed]:
+        """The ports of other pipelines that are read, with what their records mean."""
+        return NO_FEEDS if self.entrance is None else self.entrance.feeds
+
+
+NO_FEEDS: Final[Mapping[ExternalPort, Feed]] = MappingProxyType({})

@@ -185,12 +185,18 @@ class LoopCompiler:
         """The place of the first reader of a loop in round 0."""
         return len(self._joined) + sum(len(readers) for readers in self._readers[:number])
 
-    def plans(self, consumers: list[Consumer], most_visits: int) -> tuple[LoopPlan, ...]:
-        """The loops. The rounds of their readers go into ``consumers``, and later all blocks."""
+    def plans(
+        self, consumers: list[Consumer], most_visits: int, entrance: Consumer | None
+    ) -> tuple[LoopPlan, ...]:
+        """The loops. The rounds of their readers go into ``consumers``, then the entrance if there
+        is one, and later all blocks."""
         for number, loop in enumerate(self._loops):
             first = self._first_reader(number)
             consumers += self._reader_rounds(number, 0, first, consumers)
             assert len(consumers) == first + len(loop.readers)
+        if entrance is not None:
+            assert len(consumers) == entrance.place
+            consumers.append(entrance)
         return tuple(
             self._plan(number, loop, consumers, most_visits)
             for number, loop in enumerate(self._loops)

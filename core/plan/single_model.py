@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from penstock.core.joinspec import JoinFactories, make_join
 from penstock.core.plan.graph import Consumer, Feed, Part, Plan, StepPlan
 from penstock.core.plan.joins import INNER, join_plan
 from penstock.core.records import Absent
 
 
-def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
-    """One step of the model's name, and its output."""
+def compile_model(name: str, version: int, joins: JoinFactories, *, followed: bool = False) -> Plan:
+    """One step of the model's name, and its output. ``followed``: its requests may be followed."""
+    plan = _plan(name, version, joins, emits=False)
+    return replace(plan, followed=_plan(name, version, joins, emits=True)) if followed else plan
+
+
+def _plan(name: str, version: int, joins: JoinFactories, *, emits: bool) -> Plan:
     whole = Part(0, None, None, None, Absent("the request has no tensors", "left-out"))
     output = Consumer(
         index=1,
@@ -35,13 +42,13 @@ def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
         failure_is_absence=False,
         input_feeds=(),
         output_feeds=(Feed(1, (whole,), (), direct=True, whole=True),),
-        keeps_inputs=False,
-        keeps_outputs=False,
-        watched_inputs=False,
-        watched_outputs=False,
+        keeps_inputs=emits,
+        keeps_outputs=emits,
+        watched_inputs=emits,
+        watched_outputs=emits,
         loop=None,
         put_out_nothing=Absent(f"model '{name}' put out nothing", "left-out"),
-        plain=True,
+        plain=not emits,
     )
     return Plan(
         name=name,
@@ -49,6 +56,7 @@ def compile_model(name: str, version: int, joins: JoinFactories) -> Plan:
         steps=(step,),
         output=output,
         width=2,
+        places=2,
         consumers=[step, output],
         input_feeds=(Feed(0, (whole,), (), direct=True, whole=True),),
         keeps_input=False,

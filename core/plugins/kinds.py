@@ -13,6 +13,7 @@ from penstock.core.contracts.middleware import Middleware
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
 from penstock.core.contracts.placement import Filter, Sorter
+from penstock.core.contracts.redactor import Redactor
 from penstock.core.contracts.router import Router
 from penstock.core.contracts.scaler import Scaler
 from penstock.core.contracts.storage import ArtifactStorage
@@ -51,6 +52,7 @@ SCALERS: Final = Kind("scalers", "scaler", Scaler, "the scheduler")
 EXPLAINERS: Final = Kind("explainers", "explainer", Explainer, "explanations")
 MIDDLEWARES: Final = Kind("middlewares", "middleware", Middleware, "a later version")
 OBSERVERS: Final = Kind("observers", "observer", Observer)
+REDACTORS: Final = Kind("redactors", "redactor", Redactor)
 COMMANDS: Final = Kind("commands", "command", Command)
 
 KINDS: Final = (
@@ -67,6 +69,7 @@ KINDS: Final = (
     EXPLAINERS,
     MIDDLEWARES,
     OBSERVERS,
+    REDACTORS,
     COMMANDS,
 )
 """Every kind, in the order of the documentation."""

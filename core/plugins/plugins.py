@@ -20,6 +20,7 @@ from penstock.core.contracts.middleware import Middleware
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
 from penstock.core.contracts.placement import Filter, Sorter
+from penstock.core.contracts.redactor import Redactor
 from penstock.core.contracts.router import Router
 from penstock.core.contracts.scaler import Scaler
 from penstock.core.contracts.storage import ArtifactStorage
@@ -84,6 +85,7 @@ class Plugins:
         self.explainers: Registry[Explainer] = Registry(*found(kinds.EXPLAINERS))
         self.middlewares: Registry[Middleware] = Registry(*found(kinds.MIDDLEWARES))
         self.observers: Registry[Observer] = Registry(*found(kinds.OBSERVERS))
+        self.redactors: Registry[Redactor] = Registry(*found(kinds.REDACTORS))
         self.commands: Registry[Command] = Registry(*found(kinds.COMMANDS))
 
     def describe(self) -> tuple[PluginDescription, ...]:

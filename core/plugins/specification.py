@@ -31,6 +31,7 @@ from penstock.core.contracts.middleware import Middleware
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
 from penstock.core.contracts.placement import Filter, Sorter
+from penstock.core.contracts.redactor import Redactor
 from penstock.core.contracts.router import Router
 from penstock.core.contracts.scaler import Scaler
 from penstock.core.contracts.storage import ArtifactStorage
@@ -195,11 +196,24 @@ def penstock_register_middlewares() -> Factories[Middleware]:
 
 @hookspec
 def penstock_register_observers() -> Factories[Observer]:
-    """Register observers, which look at the runtime's counters and may show pages.
+    """Register observers, which look at the runtime's counters, may show pages, and may follow
+    requests step by step (``penstock.core.contracts.follower``).
 
     Called once at start-up. Returns names; every registered observer is made and started once,
     before anything is served. When a factory fails, or when the hook itself does, start-up is
     refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_redactors() -> Factories[Redactor]:
+    """Register redactors: what of a request does not leave the server in a case file.
+
+    Called once at start-up. Returns names; every registered redactor is made when the process
+    starts, and each export asks them in the order of their names. When a redactor raises, the
+    export is refused, and the error names it. When a factory fails, or when the hook itself does,
+    start-up is refused.
     """
     raise NotImplementedError
 

@@ -36,7 +36,7 @@ def findings_of_flow(readers: Sequence[Reader], flow: Flow) -> Iterator[Finding]
         references = (*reader.inputs, *reader.triggers)
         lost = [found for each in references for found in _not_there(reader, each, flow)]
         yield from lost
-        if reader.step is not None:
+        if not reader.is_output:
             yield from _clashes(reader, arrivals)
         # A tensor that is read by a wrong name is missing under the right one as well.
         if not lost:
@@ -64,6 +64,8 @@ def _not_there(reader: Reader, reference: Reference, flow: Flow) -> Iterator[Fin
     names = {arrival.spec.name for arrival in port.tensors}
     verb = "is given" if source.side == "inputs" else "puts out"
     there = f"step '{source.step}' {verb} {_listed(port.tensors)}"
+    if source.kind == "external":
+        there = f"'{source.port_text}' holds {_listed(port.tensors)}"
     if source.tensor is not None:
         if source.tensor not in names:
             said = f"{reader.title} reads '{source}', but {there}"

@@ -122,7 +122,8 @@ def _sources_first(readers: Sequence[Reader]) -> Iterator[Reader]:
     left = {reader.step: reader for reader in readers}
     sorter: TopologicalSorter[str | None] = TopologicalSorter()
     for reader in readers:
-        sorter.add(reader.step, *(each.source.step for each in reader.inputs if each.source.step))
+        sources = (each.source for each in reader.inputs)
+        sorter.add(reader.step, *(each.step for each in sources if each.kind == "step"))
     # A circle holds up itself and what reads it; the rest is given out all the same.
     with suppress(CycleError):
         sorter.prepare()

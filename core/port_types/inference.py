@@ -30,7 +30,7 @@ def infer_types(pipeline: Pipeline, signature_of: SignatureOf) -> PipelineTypes:
     if pipeline.spec.output is not None:
         output = _port(flow.into(readers[-1]))
     findings = [*findings_of_request(demands), *findings_of_flow(readers, flow)]
-    return PipelineTypes(request, steps, output, tuple(findings))
+    return PipelineTypes(request, steps, output, demands.sure, tuple(findings))
 
 
 def _port(arrivals: Arrivals) -> PortType:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -33,11 +33,13 @@ class StepTypes(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class PipelineTypes:
     """``input`` is what steps want of a request, ``output`` what an answer holds (a name may stand
-    twice), ``steps`` has the steps by name. ``findings`` is everything that does not fit."""
+    twice), ``steps`` has the steps by name. ``required`` are the tensors without which no request
+    is answered. ``findings`` is everything that does not fit."""
 
     input: PortType
     steps: Mapping[str, StepTypes]
     output: PortType
+    required: frozenset[str]
     findings: tuple[Finding, ...]
 
     @property
@@ -49,7 +51,12 @@ class PipelineTypes:
     @property
     def sentences(self) -> list[str]:
         """What does not fit, each with its key path."""
-        return [
-            f"{format_path(each.path)}: {each.message}" + (f"; {each.hint}" if each.hint else "")
-            for each in self.findings
-        ]
+        return sentences_of(self.findings)
+
+
+def sentences_of(findings: Iterable[Finding]) -> list[str]:
+    """Each finding with its key path."""
+    return [
+        f"{format_path(each.path)}: {each.message}" + (f"; {each.hint}" if each.hint else "")
+        for each in findings
+    ]

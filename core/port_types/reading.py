@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from penstock.core.joinspec import JoinSpec
 from penstock.core.problems import KeyPath
-from penstock.core.references import Source, parse_source, parse_tensor_key
+from penstock.core.references import Source, parse_external, parse_source, parse_tensor_key
 from penstock.core.resources import Pipeline, Step
 from penstock.core.signature import Signature
 
@@ -16,6 +16,7 @@ SignatureOf: TypeAlias = Callable[[str], Signature | None]
 """The signature of a model by name, None where nothing is known."""
 
 UNKNOWN = Signature()
+OUTPUT_PATH: Final[KeyPath] = ("spec", "output")
 
 
 class Reference(NamedTuple):
@@ -28,7 +29,7 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A step with the signature of its model, or the output (``step`` is then None).
+    """A step with the signature of its model, or the output or the input (``step`` is then None).
 
     ``certain`` says that it runs only with all its ``inputs``, ``alternatives`` that it may run
     with each of them alone; ``gated`` is ``certain`` of its ``triggers``. ``path`` is where it
@@ -48,7 +49,12 @@ class Reader:
     @property
     def title(self) -> str:
         """What sentences call it."""
-        return "the output" if self.step is None else f"step '{self.step}'"
+        return f"the {self.path[-1]}" if self.step is None else f"step '{self.step}'"
+
+    @property
+    def is_output(self) -> bool:
+        """Whether it is the output, which may hold two tensors of one name."""
+        return self.path == OUTPUT_PATH
 
     @property
     def always_runs(self) -> bool:
@@ -66,13 +72,39 @@ def readers_of(pipeline: Pipeline, signature_of: SignatureOf) -> list[Reader]:
     ]
     output = pipeline.spec.output
     if output is not None:
-        path: KeyPath = ("spec", "output")
+        path = OUTPUT_PATH
         references = _references(output.steps, (*path, "steps"), pipeline.name, output.tensor_map)
         certain = _takes_all(output.steps_join, references)
         readers.append(
             Reader(None, UNKNOWN, path, (*path, "steps"), references, (), certain, False, True)
         )
     return readers
+
+
+def entrance_of(pipeline: Pipeline, signature: Signature) -> Reader | None:
+    """The input of a pipeline that reads others, which wants what ``signature`` has as inputs."""
+    section = pipeline.spec.input
+    if section is None or not section.external_inputs:
+        return None
+    path: KeyPath = ("spec", "input")
+    inputs, triggers = (
+        _references(texts, (*path, key), pipeline.name, renames, external=True)
+        for texts, key, renames in (
+            (section.external_inputs, "externalInputs", section.tensor_map),
+            (section.external_triggers, "externalTriggers", {}),
+        )
+    )
+    return Reader(
+        None,
+        signature,
+        path,
+        (*path, "externalInputs"),
+        inputs,
+        triggers,
+        _takes_all(section.join_type, inputs),
+        section.join_type.name == "any",
+        _takes_all(section.triggers_join_type, triggers),
+    )
 
 
 def _step(step: Step, path: KeyPath, pipeline: str, signature_of: SignatureOf) -> Reader:
@@ -100,18 +132,27 @@ def _step(step: Step, path: KeyPath, pipeline: str, signature_of: SignatureOf) -
 
 
 def _references(
-    texts: Sequence[str], path: KeyPath, pipeline: str, tensor_map: Mapping[str, str]
+    texts: Sequence[str],
+    path: KeyPath,
+    pipeline: str,
+    tensor_map: Mapping[str, str],
+    *,
+    external: bool = False,
 ) -> tuple[Reference, ...]:
     references = []
     for index, text in enumerate(texts):
-        source = parse_source(text, pipeline=pipeline)
+        source = parse_external(text) if external else parse_source(text, pipeline=pipeline)
         renames = _renames(source, tensor_map, pipeline)
         references.append(Reference(source, (*path, index), renames))
     return tuple(references)
 
 
 def _renames(source: Source, tensor_map: Mapping[str, str], pipeline: str) -> dict[str, str]:
-    keys = [(parse_tensor_key(key, pipeline=pipeline), new) for key, new in tensor_map.items()]
+    external = source.kind == "external"
+    keys = [
+        (parse_tensor_key(key, pipeline=pipeline, external=external), new)
+        for key, new in tensor_map.items()
+    ]
     return {key.tensor: new for key, new in keys if key.tensor is not None and source.covers(key)}
 
 

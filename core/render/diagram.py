@@ -26,7 +26,12 @@ class Arrow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Diagram:
-    """A directed graph without circles. Boxes of one row stay about in the order given here."""
+    """A directed graph without circles. Boxes of one row stay about in the order given here.
+
+    ``back`` are arrows that close circles: pictures draw them beside everything else, drawings for
+    the terminal leave them to the text of the boxes.
+    """
 
     boxes: tuple[tuple[Line, ...], ...]
     arrows: tuple[Arrow, ...]
+    back: tuple[Arrow, ...] = ()

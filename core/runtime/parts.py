@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.redactor import Redactor
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.errors import PenstockError
 from penstock.core.plugins.errors import PluginProblem, PluginsError
@@ -31,6 +32,7 @@ class Parts:
     storages: dict[str, ArtifactStorage]
     observers: dict[str, Observer]
     front_ends: dict[str, FrontEnd]
+    redactors: dict[str, Redactor]
 
 
 def make_parts(plugins: Plugins) -> Parts:
@@ -57,6 +59,7 @@ def make_parts(plugins: Plugins) -> Parts:
         make_all(plugins.storages),
         make_all(plugins.observers),
         make_all(plugins.frontends),
+        make_all(plugins.redactors),
     )
     if problems:
         raise PluginsError(problems, plugins.describe())

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 import penstock
+from penstock.core.cases import CaseExporter
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.follower import Follower
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway, ServerMetadata
+from penstock.core.contracts.page import Page
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
 from penstock.core.dataflow import Dataflow
@@ -63,6 +66,7 @@ class Runtime:
             self._metrics,
             self._clock,
             most_per_model=config.limits.in_flight_per_model,
+            most_open_joins=config.limits.open_joins,
         )
         limits = config.limits
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
@@ -75,6 +79,7 @@ class Runtime:
                 in_flight=config.limits.in_flight,
                 deadline_ms=config.defaults.deadline_ms,
                 async_deadline_ms=config.defaults.async_deadline_ms,
+                dedup_requests=config.limits.dedup_requests,
             ),
             ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
             self._journal,
@@ -147,7 +152,9 @@ class Runtime:
             server.use_loaders(parts.loaders)
             await server.start()
             self._closing.add(f"server '{name}'", server.stop)
-        control = self._make_control(parts, work_folder)
+        followers = _followers(parts)
+        self._gateway.follow_with(followers)
+        control = self._make_control(parts, work_folder, followed=bool(followers))
         control.start()
         self._closing.add("the control plane", control.stop)
         self._control = control
@@ -181,7 +188,9 @@ class Runtime:
                 pages[path] = page
         return pages
 
-    def _make_control(self, parts: Parts, work_folder: Path) -> LocalControlPlane:
+    def _make_control(
+        self, parts: Parts, work_folder: Path, *, followed: bool
+    ) -> LocalControlPlane:
         return LocalControlPlane(
             servers=parts.servers,
             storages=list(parts.storages.values()),
@@ -193,6 +202,7 @@ class Runtime:
             work_folder=work_folder,
             module_folders=(Path.cwd(),),
             record=self._config.defaults.record,
+            followed=followed,
             policy=self._policy,
         )
 
@@ -216,7 +226,9 @@ class Runtime:
             max_header_bytes=limits.header_bytes,
             passed_headers=frozenset(self._config.defaults.passed_headers),
             count_refused=self._metrics.refuse,
-            desk=InquiryDesk(self._journal, self._letters, self._gateway),
+            desk=InquiryDesk(
+                self._journal, self._letters, self._gateway, self._exporter(parts).file
+            ),
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():
@@ -224,6 +236,11 @@ class Runtime:
             self._closing.add(f"front end '{name}'", front_end.stop)
             self._front_ends[name] = front_end
         return addresses
+
+    def _exporter(self, parts: Parts) -> CaseExporter:
+        defaults = self._config.defaults
+        settings = defaults.model_dump(mode="json", by_alias=True)
+        return CaseExporter(self._running().manifest, parts.redactors, {"defaults": settings})
 
     def _follow_changes(self) -> None:
         hooks = {
@@ -258,6 +275,12 @@ class Runtime:
     def _running(self) -> LocalControlPlane:
         assert self._control is not None, "start() comes first"
         return self._control
+
+
+def _followers(parts: Parts) -> list[Follower]:
+    """Those of the observers that follow requests, in the order of their names."""
+    asked = [observer.follower() for observer in parts.observers.values()]
+    return [follower for follower in asked if follower is not None]
 
 
 def _texts(sources: Sequence[ManifestSource]) -> list[ManifestText]:

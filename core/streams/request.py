@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Answer, Emit, Passage
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
@@ -130,10 +130,13 @@ class StreamRequest:
             # Else it ends at once, and its answer goes with the rest.
             self.tenure.progressed(self)
 
-    def emitted(self, record: Emit) -> None:
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
         if record.port.step is not None:
             self._write(record.port, record.body, record.round)
+
+    def retried(self, attempt: Retried) -> None:
+        """Streams hold how ports end, not what was tried before."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that the output does not tell of."""

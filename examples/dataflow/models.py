@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, NotRequired, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penstock import CallContext, Shape
+from penstock import CallContext, Model, Retriable, Shape
 
 Integers = Annotated[NDArray[np.int32], Shape(1, 16)]
 Numbers = Annotated[NDArray[np.float32], Shape("n")]
@@ -62,18 +63,16 @@ def conditional(CHOICE: Annotated[NDArray[np.int32], Shape(1)], INPUT: Numbers) 
     return {"OUTPUT0": INPUT} if CHOICE[0] == 0 else {"OUTPUT1": INPUT}
 
 
-class Counted(TypedDict):
-    """A number, and one of two flags that say which way it goes."""
-
-    OUTPUT: Numbers
-    again: NotRequired[Flag]
-    stop: NotRequired[Flag]
+# A number, and one of two flags that say which way it goes. No class can have a field `continue`.
+Counted = TypedDict(
+    "Counted", {"OUTPUT": Numbers, "continue": NotRequired[Flag], "stop": NotRequired[Flag]}
+)
 
 
 def count(INPUT: Numbers) -> Counted:  # noqa: N803 - as above
     """One more, until the first number has come to ten."""
     more = INPUT + np.float32(1)
-    return {"OUTPUT": more, "again": HERE} if more[0] < 10 else {"OUTPUT": more, "stop": HERE}
+    return {"OUTPUT": more, "continue": HERE} if more[0] < 10 else {"OUTPUT": more, "stop": HERE}
 
 
 class Draft(TypedDict):
@@ -104,3 +103,32 @@ def judge(guess: Numbers, number: Numbers) -> Judged:
     if np.abs(guess * guess - number).max() > 1e-3:
         return {"guess": guess, "number": number}
     return {"root": guess}
+
+
+def square_root(INPUT: Numbers) -> Output:  # noqa: N803 - as above
+    """The square roots, of which negative numbers have none."""
+    if (INPUT < 0).any():
+        raise ValueError("a negative number has no square root")
+    return {"OUTPUT": np.sqrt(INPUT)}
+
+
+async def late(INPUT: Numbers, WAIT: Annotated[NDArray[np.float32], Shape(1)]) -> Output:  # noqa: N803 - as above
+    """What it was given, after so many seconds."""
+    await asyncio.sleep(float(WAIT[0]))
+    return {"OUTPUT": INPUT}
+
+
+class Shaky(Model):
+    """Fails the first attempt of each request, in a way that is worth another one."""
+
+    def load(self, context: object) -> None:
+        """Nobody has tried yet."""
+        self._tried: set[str] = set()
+
+    def predict(self, INPUT: Numbers, call: CallContext) -> Output:  # noqa: N803 - as above
+        """What it was given, at the second attempt."""
+        if call.identity not in self._tried:
+            self._tried.add(call.identity)
+            raise Retriable("try again")
+        self._tried.remove(call.identity)
+        return {"OUTPUT": INPUT}

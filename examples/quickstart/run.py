@@ -126,7 +126,7 @@ def main() -> None:
             print(f"\nThe same over gRPC, at {grpc}:", flush=True)
             sample = f"features=@{train.ARTIFACTS / 'sample.npy'}"
             subprocess.run(
-                [PENSTOCK, "infer", "biopsy", "--grpc", "--address", grpc, "--tensor", sample],
+                [PENSTOCK, "infer", "biopsy", "--grpc", "--server", grpc, "--tensor", sample],
                 check=True,
             )
     print_figures(answers, labels, quiet=quiet)

@@ -8,8 +8,8 @@ from prometheus_client import CollectorRegistry, PlatformCollector, ProcessColle
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 import penstock
-from penstock.core.contracts.frontend import Page
 from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.page import Page, PageContent
 from penstock.core.metrics import Metrics
 from penstock.plugins.prometheus.exposition import exposition
 
@@ -31,7 +31,7 @@ class PrometheusObserver(Observer):
     def pages(self) -> Mapping[str, Page]:
         return {"/metrics": self._page}
 
-    def _page(self) -> tuple[str, bytes]:
+    def _page(self, path: Mapping[str, str]) -> PageContent:
         assert self._metrics is not None, "pages are asked for after the start"
         own = exposition(self._metrics, penstock.__version__).encode()
-        return CONTENT_TYPE_PLAIN_0_0_4, own + generate_latest(self._of_process)
+        return PageContent(CONTENT_TYPE_PLAIN_0_0_4, own + generate_latest(self._of_process))

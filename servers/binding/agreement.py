@@ -78,8 +78,8 @@ def _outputs(
         annotated = by_name.get(spec.name)
         if annotated is None:
             raise InvalidRequestError(
-                f"the manifest declares the output '{spec.name}', which the model's annotations "
-                f"do not have{_or_nothing(did_you_mean(spec.name, by_name))}"
+                f"the manifest declares the output '{spec.name}', which the model does "
+                f"not have{_or_nothing(did_you_mean(spec.name, by_name))}"
             )
         optional = spec.optional or annotated.optional
         merged.append(_merged("output", spec, annotated, optional=optional))
@@ -91,7 +91,7 @@ def _merged(side: str, declared: TensorSpec, own: TensorSpec, *, optional: bool)
     if len(datatypes) > 1 or not _shapes_agree(declared.shape, own.shape):
         raise InvalidRequestError(
             f"the manifest declares the {side} '{own.name}' as {declared.type_text}, and the "
-            f"model's annotations say {own.type_text}"
+            f"model itself says {own.type_text}"
         )
     shape = own.shape if declared.shape is None else declared.shape
     if declared.shape is not None and own.shape is not None:

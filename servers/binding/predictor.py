@@ -18,7 +18,7 @@ from penstock.core.annotations import (
 )
 from penstock.core.errors import InvalidRequestError
 from penstock.core.inference import InferenceRequest
-from penstock.core.model import CallContext
+from penstock.core.model import CallContext, Model
 from penstock.core.signature import Signature, TensorSpec
 
 
@@ -58,6 +58,8 @@ def predictor_of(model: object) -> Predictor:
 
     Raises InvalidRequestError with a sentence for the model's status.
     """
+    if isinstance(model, Model) and model.signature_holds and model.signature is not None:
+        return _signed(model, model.signature)
     function = getattr(model, "predict", model)
     if not callable(function):
         raise InvalidRequestError(
@@ -75,6 +77,21 @@ def predictor_of(model: object) -> Predictor:
         return _described(function, described, name)
     except AnnotationError as error:
         raise InvalidRequestError(f"{error}") from error
+
+
+def _signed(model: Model, signature: Signature) -> Predictor:
+    """The predictor of a model whose signature is not in annotations: names may be any text."""
+    tensors = {each.name: each for each in signature.inputs or ()}
+    return Predictor(
+        model.predict,
+        is_async=inspect.iscoroutinefunction(model.predict),
+        tensors=tensors,
+        by_position=False,
+        takes_rest=False,
+        request=None,
+        context=None,
+        outputs=signature.outputs,
+    )
 
 
 def _described(function: Callable[..., Any], described: Callable[..., Any], name: str) -> Predictor:

@@ -82,7 +82,7 @@ def test_the_pipeline_of_the_readme_answers(penstock: Penstock) -> None:
     [ask] = re.findall(r"^\$ penstock (infer \S+) --tensor '(.+)'$", console, re.MULTILINE)
     with penstock_up(penstock.folder, Path("pipeline.yaml")) as addresses:
         address = addresses["rest"].removeprefix("http://")
-        words = (*ask[0].split(), "--tensor", ask[1], "--address", address, "-o", "json")
+        words = (*ask[0].split(), "--tensor", ask[1], "--server", address, "-o", "json")
         done = penstock(*words)
     assert done.code == 0, done.err
     [output] = done.document["outputs"]
@@ -101,7 +101,7 @@ def test_the_tutorial_works_as_it_is_written(penstock: Penstock) -> None:
 
     def ask(name: str, values: str) -> dict[str, object]:
         tensor = f"x={values}:FP32"
-        done = penstock("infer", name, "--tensor", tensor, "--address", penstock.rest, "-o", "json")
+        done = penstock("infer", name, "--tensor", tensor, "--server", penstock.rest, "-o", "json")
         assert done.code == 0, done.err
         return {each["name"]: each["data"] for each in done.document["outputs"]}
 
@@ -140,7 +140,7 @@ def test_the_tutorial_works_as_it_is_written(penstock: Penstock) -> None:
 
 def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock) -> None:
     how_to = REPOSITORY / "docs" / "how-to"
-    [model], [manifest] = (
+    [model], [manifest, *_] = (
         blocks(how_to / "models.md", "python"),
         blocks(how_to / "models.md", "yaml"),
     )
@@ -149,11 +149,12 @@ def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock
     with penstock_up(penstock.folder, Path("router.yaml")) as addresses:
         address = addresses["rest"].removeprefix("http://")
         tensor = "x=[[1, 2, 3, 4]]:FP32"
-        done = penstock("infer", "router", "--tensor", tensor, "--address", address, "-o", "json")
+        done = penstock("infer", "router", "--tensor", tensor, "--server", address, "-o", "json")
         assert [each["name"] for each in done.document["outputs"]] == ["likely"]
-    [settings] = blocks(how_to / "plugins.md", "yaml")
-    (penstock.folder / "penstock.yaml").write_text(settings)
-    assert penstock("config", "check").code == 0
+    for page in ("plugins.md", "requests.md"):
+        [settings] = blocks(how_to / page, "yaml")
+        (penstock.folder / "penstock.yaml").write_text(settings)
+        assert penstock("config", "check").code == 0
 
 
 def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from penstock.core.contracts.gateway import (
@@ -18,6 +19,7 @@ from penstock.core.contracts.gateway import (
 from penstock.core.errors import NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox, Story
+from penstock.core.journal.tap import Tap
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
 
@@ -118,6 +120,10 @@ class FakeTarget(Target):
         return self.submit(request, headers, None, reply)
 
 
+async def _exported(story: Story, children: Sequence[Story]) -> bytes:
+    return f"case of {story.identity}".encode()
+
+
 class FakeGateway(Gateway):
     """Serves what :meth:`add` puts there. ``resolved`` holds every name that was looked up."""
 
@@ -126,8 +132,10 @@ class FakeGateway(Gateway):
         self.resolved: list[str] = []
         self.journal = Journal(JournalLimits())
         self.letters = LetterBox()
-        self.desk = InquiryDesk(self.journal, self.letters, self)
+        self.desk = InquiryDesk(self.journal, self.letters, self, _exported)
         self.is_ready = True
+        self.taps: list[Tap] = []
+        self.followed = asyncio.Event()
 
     def add(
         self,
@@ -158,6 +166,13 @@ class FakeGateway(Gateway):
                     raise NotFoundError(f"{each} '{bare}' has no version {version}")
                 return target
         raise NotFoundError(f"there is no model or pipeline '{name}'")
+
+    def follow(self, tap: Tap) -> None:
+        self.taps.append(tap)
+        self.followed.set()
+
+    def unfollow(self, tap: Tap) -> None:
+        self.taps.remove(tap)
 
     def ready(self, target: Target) -> PenstockError | None:
         assert isinstance(target, FakeTarget)

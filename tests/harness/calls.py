@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,13 @@ from penstock.core.tensors import Tensor
 
 def call_with(deadline_ms: float = float("inf"), *, step: str = "step", **values: Any) -> ModelCall:
     """A call with the tensors of these names; lists and numbers become FP32."""
+    return call_of(values, deadline_ms, step=step)
+
+
+def call_of(
+    values: Mapping[str, Any], deadline_ms: float = float("inf"), *, step: str = "step"
+) -> ModelCall:
+    """The same for names that are no identifiers."""
     tensors = tuple(
         Tensor.from_numpy(
             name, value if isinstance(value, np.ndarray) else np.asarray(value, np.float32)

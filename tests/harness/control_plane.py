@@ -23,6 +23,7 @@ from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.plan import Recording
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
@@ -156,7 +157,13 @@ class Plane:
     """One control plane and everything around it."""
 
     def __init__(
-        self, folder: Path, *, history: int = 4096, parallel: int = 2, **servers: FakeServer
+        self,
+        folder: Path,
+        *,
+        history: int = 4096,
+        parallel: int = 2,
+        record: Recording = "boundary",
+        **servers: FakeServer,
     ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
         self.server = FakeServer("python", "sklearn")
@@ -183,6 +190,7 @@ class Plane:
             clock=self.clock,
             work_folder=folder,
             history=history,
+            record=record,
             policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
         )
 

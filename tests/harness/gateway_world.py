@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.gateway import ServerMetadata, Ticket
-from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.contracts.model import NOTHING, ModelCall, ModelInstance
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import (
     CancelledRequestError,
@@ -21,9 +22,11 @@ from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.plan.compiler import Recording, compile_pipeline
+from penstock.core.plan import ExternalPort, Recording
+from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
-from penstock.core.records import Tensors
+from penstock.core.records import Headers, Tensors
+from penstock.core.references import parse_external
 from penstock.core.resources import Pipeline
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -54,10 +57,12 @@ class ScriptedModel(ModelInstance):
         self._world = world
         self._acts = acts
         self._calls = 0
+        self.headers: list[Headers] = []
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         act = self._acts[min(self._calls, len(self._acts) - 1)]
         self._calls += 1
+        self.headers.append(call.origin.headers)
         self._world.note(f"call {call.origin.identity}")
         if act.way == "busy":
             self._world.clock.advance(act.after_ms)
@@ -100,7 +105,7 @@ class Caller:
         self._due_ms = float("inf")
         self._ended_at: int | None = None
 
-    def send(self, name: str, timeout_ms: float | None = None) -> None:
+    def send(self, name: str, timeout_ms: float | None = None, headers: Headers = NOTHING) -> None:
         """Submit the request to whatever ``name`` means now."""
         gateway = self._world.gateway
         try:
@@ -113,7 +118,7 @@ class Caller:
         deadline_ms = self._world.deadline_ms
         within_ms = deadline_ms if timeout_ms is None else min(timeout_ms, deadline_ms)
         self._due_ms = self._world.clock.now_ms() + within_ms
-        self.ticket = target.submit(request, {}, timeout_ms, self._reply)
+        self.ticket = target.submit(request, headers, timeout_ms, self._reply)
         if self._ended_at is not None:
             self._note_end(self.ticket)
 
@@ -139,17 +144,40 @@ class Caller:
             then(self)
 
 
+class _Served(NamedTuple):
+    pipeline: Pipeline
+    version: int
+    record: Recording
+
+    def reads(self) -> set[ExternalPort]:
+        """The ports of other pipelines that it names."""
+        section = self.pipeline.spec.input
+        texts = () if section is None else (*section.external_inputs, *section.external_triggers)
+        return {ExternalPort(each.pipeline, each.port) for each in map(parse_external, texts)}
+
+
 class GatewayWorld:
     """The process. ``log`` has calls, and requests that ended before their time, in order."""
 
-    def __init__(self, clock: VirtualClock, limits: GatewayLimits, most_per_model: int) -> None:
+    def __init__(
+        self,
+        clock: VirtualClock,
+        limits: GatewayLimits,
+        most_per_model: int,
+        most_open_joins: int = 100,
+    ) -> None:
         self.clock = clock
         self.deadline_ms = limits.deadline_ms
         self.log: list[str] = []
         self.metrics = Metrics()
         self.models = ModelGateway()
         self.dataflow = Dataflow(
-            self.models, self.metrics, clock, most_per_model=most_per_model, jitter=lambda: 0.5
+            self.models,
+            self.metrics,
+            clock,
+            most_per_model=most_per_model,
+            most_open_joins=most_open_joins,
+            jitter=lambda: 0.5,
         )
         self.dataflow.start()
         journal, letters = Journal(JournalLimits()), LetterBox()
@@ -164,22 +192,30 @@ class GatewayWorld:
         )
         self.desk = InquiryDesk(journal, letters, self.gateway)
         self.gateway.open_intake()
+        self._followed = False
         self.callers: list[Caller] = []
         self.left: list[tuple[str, int]] = []
         self.retired: list[ModelInstance] = []
         self._versions: dict[str, int] = {}
+        self._served: dict[str, _Served] = {}
         self._instances: dict[str, ModelInstance] = {}
 
     def note(self, event: str) -> None:
         """Remember what happened."""
         self.log.append(event)
 
-    def model(self, name: str, acts: Sequence[Act]) -> None:
+    def follow_with(self, follower: Follower) -> None:
+        """Have this decide which requests to follow, of what is served from now on."""
+        self._followed = True
+        self.gateway.follow_with([follower])
+
+    def model(self, name: str, acts: Sequence[Act]) -> ScriptedModel:
         """Serve a new version of a model."""
         if name in self._instances:
             self.retired.append(self._instances[name])
         instance = self._instances[name] = ScriptedModel(self, acts)
         self.models.publish(name, self._next_version(name), instance)
+        return instance
 
     def withdraw(self, name: str) -> None:
         """Serve a model no more."""
@@ -189,20 +225,44 @@ class GatewayWorld:
 
     def alone(self, name: str) -> None:
         """Have a model be called by its own name as well."""
-        self.gateway.set_model(compile_model(name, 1, Joins()), None)
+        self.gateway.set_model(compile_model(name, 1, Joins(), followed=self._followed), None)
 
     def pipeline(self, name: str, spec: dict[str, Any], record: Recording = "none") -> None:
-        """Serve a new version of a pipeline."""
+        """Serve a new version of a pipeline. Those that it reads emit what it reads from now on."""
         self._leave(name)
         pipeline = Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
-        version = self._next_version(name)
-        plan = compile_pipeline(pipeline, version, Joins(), record=record)
-        self.gateway.set_pipeline(plan, None)
+        self._served[name] = _Served(pipeline, self._next_version(name), record)
+        self._serve(name)
+        self._serve_sources(name)
 
     def remove(self, name: str) -> None:
         """Delete a pipeline."""
         self._leave(name)
+        self._served.pop(name, None)
         self.gateway.remove("pipeline", name)
+
+    def _serve(self, name: str) -> None:
+        served = self._served[name]
+        read = frozenset(
+            port.port
+            for other in self._served.values()
+            for port in other.reads()
+            if port.pipeline == name
+        )
+        plan = compile_pipeline(
+            served.pipeline,
+            served.version,
+            Joins(),
+            record=served.record,
+            read=read,
+            followed=self._followed,
+        )
+        self.gateway.set_pipeline(plan, None)
+
+    def _serve_sources(self, name: str) -> None:
+        for source in {port.pipeline for port in self._served[name].reads()}:
+            if source in self._served:
+                self._serve(source)
 
     def _leave(self, name: str) -> None:
         if name in self._versions:

@@ -43,7 +43,7 @@ class Rig:
         self.address = ""
         self.refused: list[str] = []
 
-    async def start(self) -> None:
+    async def start(self, *, with_desk: bool = False) -> None:
         self.address = await self.front_end.start(
             FrontEndContext(
                 self.gateway,
@@ -52,6 +52,7 @@ class Rig:
                 max_header_bytes=HEADER_LIMIT,
                 passed_headers=frozenset(("x-tenant",)),
                 count_refused=self.refused.append,
+                desk=self.gateway.desk if with_desk else None,
             )
         )
         self.channel: Any = aio.insecure_channel(self.address)

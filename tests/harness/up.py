@@ -17,16 +17,22 @@ STOP_S = 30.0
 
 
 @contextmanager
-def penstock_up(folder: Path, *manifests: Path) -> Iterator[dict[str, str]]:
+def penstock_up(
+    folder: Path, *manifests: Path, config: str | None = None
+) -> Iterator[dict[str, str]]:
     """The addresses (``rest``, ``grpc``) of a server in ``folder`` that has everything ready.
 
-    Fails when it does not get ready, or does not stop in peace at the end.
+    ``config`` is the text of its config file. Fails when it does not get ready, or does not stop in
+    peace at the end.
     """
     program = "import sys; from penstock.core.cli import main; sys.exit(main())"
-    ports = ("--rest-port", "0", "--grpc-port", "0")
+    words = ["--rest-port", "0", "--grpc-port", "0"]
+    if config is not None:
+        (folder / "penstock.yaml").write_text(config)
+        words += ["-c", "penstock.yaml"]
     with (folder / "log").open("w+") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", program, "up", "-o", "json", *ports, *manifests],
+            [sys.executable, "-c", program, "up", "-o", "json", *words, *manifests],
             cwd=folder,
             stdout=subprocess.PIPE,
             stderr=log,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,10 @@ from fakes.gateway import FakeGateway
 from harness.rest_server import serving
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.contracts.page import PageContent
+from penstock.core.errors import NotFoundError
 from penstock.core.inference import InferenceRequest
+from penstock.core.journal.tap import Tap
 from penstock.core.records import Failed
 from penstock.core.signature import Signature, TensorSpec
 from penstock.testing.scripts import tensor
@@ -38,6 +41,8 @@ NAMES_THAT_ARE_THERE = """
 "path.name" = "scale"
 "path.request" = "flow-1"
 "path.number" = "1"
+"path.port" = "flow"
+"path.file" = "a.js"
 "header.seldon-model" = "echo"
 "header.penstock-target" = "flow.pipeline"
 """
@@ -51,15 +56,34 @@ class EndingControlPlane(FakeControlPlane):
             yield WatchEvent(1, "put", document)
 
 
+class EndingGateway(FakeGateway):
+    """Taps on it end as well."""
+
+    def follow(self, tap: Tap) -> None:
+        super().follow(tap)
+        tap.end(NotFoundError("the pipeline was deleted"))
+
+
+def one_file(path: Mapping[str, str]) -> PageContent:
+    """A page with a placeholder."""
+    if path["file"] != "a.js":
+        raise NotFoundError("there is no such file")
+    return PageContent("text/javascript", b"1", {"etag": '"one"'})
+
+
 def make_context() -> FrontEndContext:
-    gateway = FakeGateway()
+    gateway = EndingGateway()
     gateway.add("echo").signature = Signature((TensorSpec("x", "FP32", ("n", 4)),), None)
     request = InferenceRequest(None, (tensor("x"),))
     gateway.add("flow", kind="pipeline").accept(request, {})
     gateway.letters.put("flow-0", "flow", 1, Failed("step-failed", "no"), 0.0, request, {})
     control = EndingControlPlane()
     control.put(resource("Model", "scale"))
-    pages = {"/metrics": lambda: ("text/plain", b"up 1\n")}
+    control.put({**resource("Pipeline", "flow"), "spec": {"steps": [{"name": "echo"}]}})
+    pages = {
+        "/metrics": lambda path: PageContent("text/plain", b"up 1\n"),
+        "/files/{file}": one_file,
+    }
     return FrontEndContext(gateway, control, pages, desk=gateway.desk)
 
 

@@ -178,7 +178,7 @@ class Node:
                 passenger.answered(effect, now_ms)
             elif type(effect) is Emit:
                 passenger = effect.passage.context
-                passenger.emitted(effect)
+                passenger.emitted(effect, now_ms, out)
             elif type(effect) is DeadLetter:
                 passenger = effect.passage.context
                 passenger.buried(effect.failure, now_ms)

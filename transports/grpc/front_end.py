@@ -12,8 +12,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.errors import ConflictError
-from penstock.proto import control_pb2, open_inference_pb2
+from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
 from penstock.proto.reflection import reflection_pool
+from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
@@ -25,7 +26,9 @@ from penstock.transports.grpc.methods import (
     HEALTH_SERVICE,
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
+    REQUESTS_SERVICE,
     MethodTable,
+    async_request_handlers,
     control_handlers,
     health_handlers,
     inference_handlers,
@@ -86,9 +89,8 @@ class GrpcFrontEnd(FrontEnd):
             health_pb2.DESCRIPTOR,
             reflection_pb2.DESCRIPTOR,
         ]
-        inference = InferenceCalls(
-            gateway, MetadataReader(context.passed_headers), context.count_refused, closing
-        )
+        metadata = MetadataReader(context.passed_headers)
+        inference = InferenceCalls(gateway, metadata, context.count_refused, closing)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
         if control is not None:
@@ -96,7 +98,14 @@ class GrpcFrontEnd(FrontEnd):
             files.append(control_pb2.DESCRIPTOR)
             handlers |= control_handlers(ControlCalls(control, closing), guard)
             if context.desk is not None:
-                handlers |= request_handlers(RequestCalls(context.desk), guard)
+                handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
+        if context.desk is not None:
+            services.append(REQUESTS_SERVICE)
+            files.append(requests_pb2.DESCRIPTOR)
+            calls = AsyncRequestCalls(
+                gateway, context.desk, metadata, context.count_refused, closing
+            )
+            handlers |= async_request_handlers(calls, guard)
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)

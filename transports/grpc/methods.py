@@ -14,6 +14,8 @@ from penstock.core.errors import NotReadyError, UnsupportedError
 from penstock.core.nearest import did_you_mean
 from penstock.proto import control_pb2 as control
 from penstock.proto import open_inference_pb2 as v2
+from penstock.proto import requests_pb2 as requests
+from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.errors import Context, fail
@@ -25,6 +27,7 @@ from penstock.transports.grpc.service import InformationCalls
 
 INFERENCE_SERVICE: Final = "inference.GRPCInferenceService"
 CONTROL_SERVICE: Final = "penstock.control.v1.Control"
+REQUESTS_SERVICE: Final = "penstock.requests.v1.Requests"
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 REFLECTION_SERVICE: Final = reflection.SERVICE_NAME
 
@@ -70,12 +73,24 @@ def request_handlers(calls: RequestCalls, guard: MethodGuard) -> Handlers:
     """What the control plane knows of requests."""
     methods = {
         "Inspect": guard.unary(calls.inspect, control.InspectRequest),
+        "Export": guard.streaming(calls.export, control.ExportRequest),
+        "Tap": guard.streaming(calls.tap, control.TapRequest),
         "ListRequests": guard.unary(calls.list_requests, control.ListRequestsRequest),
         "GetDeadLetter": guard.unary(calls.get_dead_letter, control.GetDeadLetterRequest),
         "ListDeadLetters": guard.unary(calls.list_dead_letters, control.ListDeadLettersRequest),
         "SendDeadLetter": guard.unary(calls.send_dead_letter, control.SendDeadLetterRequest),
     }
     return _of_service(CONTROL_SERVICE, methods)
+
+
+def async_request_handlers(calls: AsyncRequestCalls, guard: MethodGuard) -> Handlers:
+    """Requests that nobody waits for."""
+    methods = {
+        "Submit": guard.unary(calls.submit, requests.SubmitRequest),
+        "Fetch": guard.unary(calls.fetch, requests.FetchRequest),
+        "Follow": guard.streaming(calls.follow, requests.FollowRequest),
+    }
+    return _of_service(REQUESTS_SERVICE, methods)
 
 
 def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any, Final
 
 import orjson
 
@@ -10,16 +13,21 @@ from penstock.core.errors import InvalidRequestError
 from penstock.core.journal import InquiryDesk
 from penstock.core.journal.desk import MOST_LISTED
 from penstock.proto import control_pb2 as pb
+from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
 
-USUAL_LIMIT = 20
+USUAL_LIMIT: Final = 20
+
+PIECE_BYTES: Final = 1024 * 1024
+"""So much of a file is in one message."""
 
 
 class RequestCalls:
     """Every method may raise PenstockError."""
 
-    def __init__(self, desk: InquiryDesk) -> None:
+    def __init__(self, desk: InquiryDesk, closing: Closing) -> None:
         self._desk = desk
+        self._closing = closing
 
     async def inspect(self, request: pb.InspectRequest, context: Context) -> pb.InspectResponse:
         """Inspect."""
@@ -33,9 +41,38 @@ class RequestCalls:
             pipeline=request.pipeline or None,
             outcome=request.outcome or None,
             since_ms=request.since_ms,
+            until_ms=request.until_ms or math.inf,
+            request_id=request.x_request_id or None,
             most=_limit(request.limit),
         )
         return pb.ListRequestsResponse(requests=[_text(each) for each in found])
+
+    async def export(
+        self, request: pb.ExportRequest, context: Context
+    ) -> AsyncIterator[pb.ExportResponse]:
+        """Export."""
+        case = await self._desk.export(request.request)
+        for start in range(0, len(case), PIECE_BYTES):
+            yield pb.ExportResponse(piece=case[start : start + PIECE_BYTES])
+
+    async def tap(self, request: pb.TapRequest, context: Context) -> AsyncIterator[pb.TapResponse]:
+        """Tap; ends when the server drains."""
+        if request.limit < 0:
+            raise InvalidRequestError(f"the limit is {request.limit}; it is 0 (none) or more")
+        tapped = self._desk.tap(
+            request.port,
+            everything=request.everything,
+            state=request.state or None,
+            most=request.limit,
+        )
+        async with aclosing(tapped):
+            async for told in self._closing.until(tapped):
+                if told.kind == "lost":
+                    yield pb.TapResponse(lost=told.document["lost"])
+                else:
+                    yield pb.TapResponse(
+                        record=_text(told.document) if told.kind == "record" else ""
+                    )
 
     async def get_dead_letter(
         self, request: pb.GetDeadLetterRequest, context: Context

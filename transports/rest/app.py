@@ -27,7 +27,7 @@ def build_app(operations: Iterable[Operation]) -> Starlette:
     """The application that serves ``operations``, under uvicorn or any other ASGI server."""
     methods: dict[str, dict[str, ASGIApp]] = {}
     for operation in operations:
-        methods.setdefault(operation.path, {})[operation.method] = operation.app
+        methods.setdefault(operation.route, {})[operation.method] = operation.app
     app = Starlette(
         routes=[Route(path, ByMethod(apps), methods=list(apps)) for path, apps in methods.items()],
         exception_handlers={

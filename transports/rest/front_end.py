@@ -7,10 +7,12 @@ from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
+from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.listening import address_of, bind
+from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import page_operation, with_index
 from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
@@ -41,12 +43,15 @@ class RestFrontEnd(FrontEnd):
         )
         information = Information(context.gateway, callers, self._intake, context.max_request_bytes)
         operations = [*inference_operations(service), *information.operations()]
+        origins = Origins(self._options.origins)
         if context.control is not None:
             self._watch = Watch(context.control)
-            operations += Resources(context.control, context.max_request_bytes).operations()
+            resources = Resources(context.control, context.max_request_bytes, origins)
+            operations += resources.operations()
             operations += self._watch.operations()
+            operations += Graphs(context.control).operations()
         if context.desk is not None:
-            self._requests = Requests(service, context.desk)
+            self._requests = Requests(service, context.desk, origins)
             operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
         app = build_app(with_index(operations, context.gateway))

@@ -48,7 +48,8 @@ class Content:
 class Operation:
     """``success`` comes with ``status``, ``also`` has answers with other statuses.
 
-    ``errors`` are the codes that it may answer with, beside those of every operation.
+    ``takes_slashes`` says that the parameter at the path's end may hold some. ``errors`` are the
+    codes that it may answer with, beside those of every operation.
     """
 
     method: str
@@ -64,6 +65,12 @@ class Operation:
     media_checked: bool = False
     status: int = 200
     also: Mapping[int, Content] = field(default_factory=dict)
+    takes_slashes: bool = False
+
+    @property
+    def route(self) -> str:
+        """The path as the router takes it."""
+        return self.path[:-1] + ":path}" if self.takes_slashes else self.path
 
 
 def served_by(handler: Handler) -> ASGIApp:

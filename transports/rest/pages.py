@@ -2,38 +2,48 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from penstock.core.contracts.frontend import Page
 from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.page import Page
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.openapi import openapi_document
 from penstock.transports.rest.operation import Content, Operation, served_by
 from penstock.transports.rest.schemas import ref
 
-OPENAPI_PATH = "/openapi.json"
+OPENAPI_PATH: Final = "/openapi.json"
+NOT_MODIFIED: Final = 304
+WORD: Final = re.compile(r"\w+")
 
 
 def page_operation(path: str, page: Page) -> Operation:
     """The page that an observer shows at ``path``, made anew for every reader."""
 
     async def show(request: Request) -> Response:
-        content_type, body = page()
-        return Response(body, headers={"content-type": content_type})
+        content = page(request.path_params)
+        headers = {"content-type": content.media_type, **content.headers}
+        etag = content.headers.get("etag")
+        if etag is not None and etag in request.headers.get("if-none-match", ""):
+            del headers["content-type"]
+            return Response(status_code=NOT_MODIFIED, headers=headers)
+        return Response(content.body, headers=headers)
 
-    name = "page" + "".join(part.capitalize() for part in path.strip("/").split("/"))
     return Operation(
         "GET",
         path,
-        name,
+        "page" + "".join(map(str.capitalize, WORD.findall(path))),
         f"The page {path}",
         "Pages",
         served_by(show),
         Content("The page", {"*/*": {"type": "string"}}),
+        ("not-found",) if "{" in path else (),
+        also={NOT_MODIFIED: Content("The reader has it already", {})},
     )
 
 

@@ -8,18 +8,22 @@ answer can be fetched, waited for, or followed as server-sent events. ``/v1/requ
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncGenerator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
+from urllib.parse import quote
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from penstock.core.codecs.json import decode_request, encode_response
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import InquiryDesk, Story
-from penstock.core.journal.documents import record_document, summary
+from penstock.core.journal.documents import summary
+from penstock.core.journal.events import events_of
+from penstock.core.journal.story import LONGEST_WAIT_MS
 from penstock.transports.rest.answer import Answer, error_answer
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.call import InferenceService
@@ -30,20 +34,27 @@ from penstock.transports.rest.caller import (
     json_length_of,
 )
 from penstock.transports.rest.errors import GoneError
+from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_response
 from penstock.transports.rest.inference import ERRORS, HEADERS, REQUEST, RESPONSE
-from penstock.transports.rest.json_response import JsonAnswer, json_bytes
+from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
+from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.queries import number
-from penstock.transports.rest.resources import refuse_web_pages
 from penstock.transports.rest.schemas import ref
-from penstock.transports.rest.watch import EVENT_STREAM, HEARTBEAT_S
+from penstock.transports.rest.tap import TapStreams
 
-LONGEST_WAIT_MS: Final = 60_000
+CASE_TYPE: Final = "application/zip"
 
 _IDENTITY_LENGTH: Final = 26
 _REQUEST: Final = "/v2/requests/{request}"
 _LETTER: Final = "/v1/deadletters/{number}"
 _PIPELINE: Final = Parameter("pipeline", "query", "Only of this one.", {"type": "string"})
+_READER: Final = Parameter(
+    "pipeline",
+    "query",
+    "In which pipeline, where others read the one that was called; that one when left out.",
+    {"type": "string"},
+)
 _LIMIT: Final = Parameter(
     "limit",
     "query",
@@ -55,8 +66,9 @@ _LIMIT: Final = Parameter(
 class Requests:
     """Takes requests in, and tells of them."""
 
-    def __init__(self, service: InferenceService, desk: InquiryDesk) -> None:
+    def __init__(self, service: InferenceService, desk: InquiryDesk, origins: Origins) -> None:
         self._service = service
+        self._origins = origins
         self._desk = desk
         self._closing = asyncio.Event()
 
@@ -103,6 +115,7 @@ class Requests:
                             "default": 0,
                         },
                     ),
+                    _READER,
                 ),
                 also={202: accepted, GoneError.status: Content.json("Gone", ref("Error"))},
             ),
@@ -118,6 +131,7 @@ class Requests:
                     {EVENT_STREAM: {}},
                 ),
                 ("not-found", "not-ready"),
+                (_READER,),
                 also={GoneError.status: Content.json("Gone", ref("Error"))},
             ),
             Operation(
@@ -143,6 +157,18 @@ class Requests:
                         "Only what came in from then on.",
                         {"type": "string", "format": "date-time"},
                     ),
+                    Parameter(
+                        "until",
+                        "query",
+                        "Only what came in up to then.",
+                        {"type": "string", "format": "date-time"},
+                    ),
+                    Parameter(
+                        "x_request_id",
+                        "query",
+                        "Only what came with this x-request-id.",
+                        {"type": "string"},
+                    ),
                     _LIMIT,
                 ),
             ),
@@ -155,6 +181,7 @@ class Requests:
                 served_by(self.inspect),
                 Content.json("The request, port by port", ref("RequestStory")),
                 ("not-found",),
+                takes_slashes=True,
             ),
             Operation(
                 "GET",
@@ -196,6 +223,18 @@ class Requests:
                 ),
                 status=202,
             ),
+            Operation(
+                "GET",
+                "/v1/cases/{request}",
+                "exportRequest",
+                "A request as a file: its manifests and every port, with contents as they were",
+                "Requests",
+                served_by(self.case),
+                Content("A file of the kind .penstock", {CASE_TYPE: {}}),
+                ("not-found", "unsupported"),
+                takes_slashes=True,
+            ),
+            *TapStreams(self._desk, self._closing).operations(),
         ]
 
     def close(self) -> None:
@@ -232,30 +271,23 @@ class Requests:
         story = self._kept(request)
         text = request.query_params.get("wait", "0")
         wait_ms = number(text, "the query parameter wait", LONGEST_WAIT_MS)
-        try:
-            async with asyncio.timeout(wait_ms / 1000.0):
-                while story.result is None:
-                    await story.next_change()
-        except TimeoutError:
-            return _at_work(story, None)
-        return _as_called(story)
+        if await story.answered(wait_ms):
+            return _as_called(story)
+        return _at_work(story, None)
 
     async def events(self, request: Request) -> Response:
         """Follow a request to its end."""
-        return StreamingResponse(
-            self._follow(self._kept(request)),
-            media_type=EVENT_STREAM,
-            headers={"cache-control": "no-store"},
-        )
+        return event_response(_told(self._kept(request)), self._closing)
 
     async def list(self, request: Request) -> Response:
         """Requests, the latest first."""
         query = request.query_params
-        since = query.get("since")
         requests = self._desk.find(
             pipeline=query.get("pipeline"),
             outcome=query.get("outcome"),
-            since_ms=0.0 if since is None else _moment_ms(since),
+            since_ms=_moment_ms(query.get("since"), "since", 0.0),
+            until_ms=_moment_ms(query.get("until"), "until", math.inf),
+            request_id=query.get("x_request_id"),
             most=_limit(request),
         )
         return JsonAnswer({"requests": requests})
@@ -263,6 +295,14 @@ class Requests:
     async def inspect(self, request: Request) -> Response:
         """Everything about one request."""
         return JsonAnswer(self._desk.inspect(request.path_params["request"]))
+
+    async def case(self, request: Request) -> Response:
+        """A request as a file."""
+        identity = request.path_params["request"]
+        name = f"{identity.replace('/', '-')}.penstock"
+        headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+        case = await self._desk.export(identity)
+        return Response(case, media_type=CASE_TYPE, headers=headers)
 
     async def letters(self, request: Request) -> Response:
         """Dead letters, the latest first."""
@@ -276,50 +316,23 @@ class Requests:
 
     async def send(self, request: Request) -> Response:
         """Send the request of a dead letter again."""
-        refuse_web_pages(request)
+        self._origins.check(request)
         identity = self._desk.send_again(_letter_number(request))
         return _at_work(self._desk.story(identity), None)
 
     def _kept(self, request: Request) -> Story:
         identity = request.path_params["request"]
         try:
-            return self._desk.story(identity)
+            return self._desk.story(identity, request.query_params.get("pipeline"))
         except NotFoundError as error:
             if len(identity) == _IDENTITY_LENGTH and identity.isalnum():
                 raise GoneError(f"request '{identity}' is no longer kept, or never was") from error
             raise
 
-    async def _follow(self, story: Story) -> AsyncIterator[bytes]:
-        closing = asyncio.ensure_future(self._closing.wait())
-        told = 0
-        answered = False
-        try:
-            while True:
-                # Before looking, so that nothing is missed in between.
-                changed = story.next_change()
-                for record in story.records[told:]:
-                    told += 1
-                    yield _event(b"record", record_document(record, story.opened_ms))
-                if story.result is not None and not answered:
-                    answered = True
-                    yield _event(b"answer", summary(story))
-                if story.ended_ms is not None:
-                    changed.cancel()
-                    yield _event(b"end", summary(story))
-                    return
-                while not changed.done():
-                    await asyncio.wait(
-                        (changed, closing),
-                        timeout=HEARTBEAT_S,
-                        return_when=asyncio.FIRST_COMPLETED,
-                    )
-                    if closing.done():
-                        changed.cancel()
-                        return
-                    if not changed.done():
-                        yield b": still here\n\n"
-        finally:
-            closing.cancel()
+
+async def _told(story: Story) -> AsyncGenerator[bytes]:
+    async for told in events_of(story):
+        yield event(told.kind, told.document)
 
 
 def _at_work(story: Story, request_id: bytes | None) -> Response:
@@ -347,10 +360,6 @@ def _as_called(story: Story) -> Response:
     return response
 
 
-def _event(name: bytes, data: Any) -> bytes:
-    return b"event: %b\ndata: %b\n\n" % (name, json_bytes(data))
-
-
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "20")
     limit = number(text, "the query parameter limit", 1000)
@@ -363,10 +372,12 @@ def _letter_number(request: Request) -> int:
     return number(request.path_params["number"], "the number of a dead letter", 2**63 - 1)
 
 
-def _moment_ms(text: str) -> float:
+def _moment_ms(text: str | None, name: str, missing_ms: float) -> float:
+    if text is None:
+        return missing_ms
     try:
         return datetime.fromisoformat(text).timestamp() * 1000.0
     except (ValueError, OverflowError):
         raise InvalidRequestError(
-            f"the query parameter since is '{text[:40]}'; write it as 2026-01-31T12:00:00Z"
+            f"the query parameter {name} is '{text[:40]}'; write it as 2026-01-31T12:00:00Z"
         ) from None

@@ -9,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.core.contracts.control import Change, ControlPlane, ManifestText
-from penstock.core.errors import ForbiddenError, InvalidRequestError
+from penstock.core.errors import InvalidRequestError
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.caller import HeaderMap, media_type_error, media_type_of
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
+from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.queries import flag
 from penstock.transports.rest.schemas import ref
 
@@ -35,8 +36,9 @@ _ONE: Final = f"{_KIND}/{{name}}"
 class Resources:
     """Manifests come and go while the system serves."""
 
-    def __init__(self, control: ControlPlane, max_request_bytes: int) -> None:
+    def __init__(self, control: ControlPlane, max_request_bytes: int, origins: Origins) -> None:
         self._control = control
+        self._origins = origins
         self._max_request_bytes = max_request_bytes
 
     def operations(self) -> list[Operation]:
@@ -102,7 +104,7 @@ class Resources:
 
     async def apply(self, request: Request) -> Response:
         """Apply the manifests in the body."""
-        refuse_web_pages(request)
+        self._origins.check(request)
         dry_run = flag(request.query_params, "dry_run")
         found: HeaderMap = dict(reversed(request.headers.raw))
         if media_type_of(found).decode("latin-1") not in MANIFEST_TYPES:
@@ -126,7 +128,7 @@ class Resources:
 
     async def delete(self, request: Request) -> Response:
         """Delete one resource."""
-        refuse_web_pages(request)
+        self._origins.check(request)
         path = request.path_params
         force = flag(request.query_params, "force")
         change = await self._control.delete(path["kind"], path["name"], force=force)
@@ -135,12 +137,3 @@ class Resources:
 
 def _document(change: Change) -> dict[str, object]:
     return asdict(change)
-
-
-def refuse_web_pages(request: Request) -> None:
-    """A page of some web site, open in a browser here, must not change what is served."""
-    if "origin" in request.headers:
-        raise ForbiddenError(
-            "changes are not taken from web pages (the request has a header Origin); use the "
-            "command line, or a program"
-        )

@@ -1,30 +1,22 @@
 """The watch of resources as server-sent events: ``/v1/watch``.
 
 Each change is an event whose ``id`` is its revision, so that a client that comes back with
-``Last-Event-ID``, as browsers do by themselves, goes on where it was. Source of the format:
-https://html.spec.whatwg.org/multipage/server-sent-events.html
+``Last-Event-ID``, as browsers do by themselves, goes on where it was.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncGenerator
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from penstock.core.contracts.control import ControlPlane, WatchEvent
-from penstock.core.errors import NotReadyError, PenstockError
-from penstock.transports.rest.errors import error_body
-from penstock.transports.rest.json_response import json_bytes
+from penstock.core.errors import NotReadyError
+from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_response
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.queries import revision
-
-EVENT_STREAM: Final = "text/event-stream"
-
-HEARTBEAT_S: Final = 15.0
-"""After so long without a change a comment is sent, which shows whether the client is there."""
 
 
 class Watch:
@@ -83,43 +75,13 @@ class Watch:
             start = revision(last, "the header Last-Event-ID")
         # The watch itself would refuse an unknown kind only when the answer has begun.
         self._control.list(kind)
-        return StreamingResponse(
-            self._events(kind, start),
-            media_type=EVENT_STREAM,
-            headers={"cache-control": "no-store"},
-        )
+        return event_response(self._events(kind, start), self._closing)
 
-    async def _events(self, kind: str | None, start: int) -> AsyncIterator[bytes]:
-        closing = asyncio.ensure_future(self._closing.wait())
-        events = self._control.watch(kind, start)
-        following = asyncio.ensure_future(_next(events))
-        try:
-            yield b": a stream of changes\n\n"
-            while not closing.done():
-                await asyncio.wait(
-                    (following, closing), timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not following.done():
-                    yield b": still here\n\n"
-                    continue
-                try:
-                    event = following.result()
-                except StopAsyncIteration:
-                    return
-                except PenstockError as error:
-                    yield b"event: error\ndata: " + error_body(error) + b"\n"
-                    return
-                yield _written(event)
-                following = asyncio.ensure_future(_next(events))
-        finally:
-            closing.cancel()
-            following.cancel()
+    async def _events(self, kind: str | None, start: int) -> AsyncGenerator[bytes]:
+        yield b": a stream of changes\n\n"
+        async for change in self._control.watch(kind, start):
+            yield _written(change)
 
 
-async def _next(events: AsyncIterator[WatchEvent]) -> WatchEvent:
-    return await anext(events)
-
-
-def _written(event: WatchEvent) -> bytes:
-    data = json_bytes(event.resource)
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (event.revision, event.action.encode(), data)
+def _written(change: WatchEvent) -> bytes:
+    return b"id: %d\n" % change.revision + event(change.action, change.resource)

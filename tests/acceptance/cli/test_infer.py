@@ -19,7 +19,7 @@ def protocol(request: pytest.FixtureRequest) -> str:
 
 def infer(penstock: Penstock, protocol: str, *words: str, stdin: bytes = b"") -> Done:
     address = penstock.grpc if protocol == "--grpc" else penstock.rest
-    return penstock("infer", protocol, "--address", address, *words, stdin=stdin)
+    return penstock("infer", protocol, "--server", address, *words, stdin=stdin)
 
 
 def test_a_table_for_people(penstock: Penstock, protocol: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,11 @@ def served(penstock: Penstock) -> Penstock:
     return penstock
 
 
-def ask(penstock: Penstock, path: str) -> tuple[str, Any]:
+def ask(penstock: Penstock, path: str, headers: Mapping[str, str] | None = None) -> tuple[str, Any]:
     request = urllib.request.Request(
-        f"http://{penstock.rest}{path}", REQUEST, {"Content-Type": "application/json"}
+        f"http://{penstock.rest}{path}",
+        REQUEST,
+        {"Content-Type": "application/json", **(headers or {})},
     )
     with urllib.request.urlopen(request) as response:
         return response.headers["penstock-request"], json.load(response)
@@ -80,6 +83,27 @@ def test_the_way_of_a_request(served: Penstock) -> None:
     }
 
 
+def test_what_a_join_waited_for(served: Penstock) -> None:
+    identity, _ = ask(served, "/v2/pipelines/seen/infer", {"x-request-id": "of-the-caller"})
+    done = served("inspect", "of-the-caller")
+    assert done.code == 0, done.err
+    lines = [line.lstrip("│├└─ ") for line in done.out.splitlines()]
+    assert lines[0].startswith(identity)
+    (joined,) = (line for line in lines if line.startswith("steps joined by outer, waited "))
+    at = lines.index(joined)
+    assert joined.endswith((", ended by never.outputs", ", ended by one.outputs"))
+    assert lines[at + 1].startswith("one.outputs  value after ")
+    assert lines[at + 2].startswith("never.outputs  absent after ")
+    assert lines[at + 2].endswith(": step 'never' was skipped: late.outputs.y is absent")
+    document = served("inspect", identity, "-o", "json").document
+    assert document["kept"] == "all"
+    states = {visit["step"]: visit["state"] for visit in document["visits"]}
+    assert states == {"one": "value", "late": "absent", "never": "skipped", None: "value"}
+    (listed,) = served("inspect", "--x-request-id", "of-the-caller", "-o", "json").document
+    assert listed["id"] == identity
+    assert served("inspect", "--until", "1h", "-o", "json").document == []
+
+
 def test_requests_are_listed_and_chosen(served: Penstock) -> None:
     identity, _ = ask(served, "/v2/pipelines/seen/infer")
     text = served("inspect")
@@ -101,7 +125,8 @@ def test_request_that_is_not_known(served: Penstock) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [("x", "--outcome", "ok"), ("--since", "yesterday"), ("--limit", "0")]
+    "words",
+    [("x", "--outcome", "ok"), ("--export", "f"), ("--since", "yesterday"), ("--limit", "0")],
 )
 def test_wrong_use(served: Penstock, words: tuple[str, ...]) -> None:
     assert served("inspect", *words).code == 2
@@ -111,6 +136,7 @@ def test_dead_letters_are_listed_shown_and_sent_again(served: Penstock) -> None:
     _, accepted = ask(served, "/v2/pipelines/silent/requests")
     (letter, *_) = served("deadletters", "-o", "json", "--pipeline", "silent").document
     assert letter["id"] == accepted["id"]
+    assert (letter["attempts"], letter["origin"]) == (1, None)
     assert letter["reason"] == "model 'broken' raised RuntimeError: it is broken"
     number = str(letter["number"])
     assert f"{number} " in served("deadletters").out
@@ -124,5 +150,38 @@ def test_dead_letters_are_listed_shown_and_sent_again(served: Penstock) -> None:
         "broken",
         True,
     )
+    (second, *_) = served("deadletters", "-o", "json", "--pipeline", "silent").document
+    assert (second["id"], second["origin"]) == (sent.document["id"], accepted["id"])
     gone = served("deadletters", "show", number, "-o", "json")
     assert (gone.code, gone.error["code"]) == (1, "not-found")
+
+
+READERS = """\
+kind: Pipeline
+metadata: {name: heard}
+spec:
+  steps: [{name: one}]
+  output: {steps: [one]}
+---
+kind: Pipeline
+metadata: {name: hearer}
+spec:
+  input: {externalInputs: [heard.step.one], tensorMap: {heard.step.one.outputs.y: x}}
+  steps: [{name: one}]
+  output: {steps: [one]}
+"""
+
+
+def test_a_request_is_shown_in_all_pipelines_that_read_it(served: Penstock) -> None:
+    Path(served.folder / "readers.yaml").write_text(READERS)
+    assert served("apply", "readers.yaml").code == 0
+    assert served("status", "--wait").code == 0
+    identity, _ = ask(served, "/v2/pipelines/heard/infer")
+    done = served("inspect", identity)
+    assert done.code == 0, done.err
+    heads = [line for line in done.out.splitlines() if identity in line]
+    assert [head.split()[2] for head in heads] == ["heard,", "hearer,"]
+    assert "begun by another pipeline" in done.out
+    done = served("delete", "pipeline", "heard")
+    assert done.code == 1
+    assert "pipeline 'heard' is used by pipeline 'hearer'" in done.err

@@ -23,7 +23,7 @@ def test_a_model_comes_changes_and_goes_while_others_serve(penstock: Penstock) -
     [change] = applied(penstock, model("guest", "one"))
     assert (change["action"], change["version"]) == ("created", 1)
     assert penstock("status", "--wait").code == 0
-    ask = ("infer", "guest", "--address", penstock.rest, "--tensor", "x=[1]", "-o", "json")
+    ask = ("infer", "guest", "--server", penstock.rest, "--tensor", "x=[1]", "-o", "json")
     assert penstock(*ask).document["outputs"][0]["data"] == [2]
 
     [change] = applied(penstock, model("guest", "slow"), "--dry-run")

@@ -103,3 +103,41 @@ def test_wrong_use_exits_with_2(alone: Penstock, words: tuple[str, ...]) -> None
     in_json = alone(*words, "-o", "json")
     assert in_json.code == 2
     assert in_json.error["code"] == "invalid-request"
+
+
+READERS = """\
+kind: Pipeline
+metadata: {name: source}
+spec:
+  steps: [{name: a, model: m}]
+  output: {steps: [a]}
+---
+kind: Pipeline
+metadata: {name: reader}
+spec:
+  input:
+    externalInputs: [source.step.a.outputs.WANTED, source.inputs.x]
+    externalTriggers: [source.outputs]
+  steps: [{name: b, model: m}]
+  output: {steps: [b]}
+---
+kind: Model
+metadata: {name: m}
+spec:
+  python: nowhere:nothing
+  outputs: [{name: GIVEN, datatype: FP32, shape: [1]}]
+"""
+
+
+def test_check_draws_and_checks_what_is_read_of_other_pipelines(alone: Penstock) -> None:
+    (alone.folder / "readers.yaml").write_text(READERS.replace("WANTED", "GIVEN"))
+    done = alone("check", "readers.yaml")
+    for line in ("│ pipeline source", "│ source.step.a.outputs.GIVEN", "│ when source.outputs"):
+        assert line in done.out
+    (alone.folder / "readers.yaml").write_text(READERS)
+    done = alone("check", "readers.yaml")
+    assert done.code == 1
+    assert (
+        "spec.input.externalInputs[0]: the input reads 'source.step.a.outputs.WANTED', but "
+        "'source.step.a.outputs' holds 'GIVEN' (FP32 [1])" in done.err
+    )

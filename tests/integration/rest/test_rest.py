@@ -22,6 +22,7 @@ from fakes.gateway import FakeGateway, FakeTarget, FakeTicket
 from harness.http_messages import http_answers, http_request
 from penstock.core.config import RestSection
 from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.contracts.page import PageContent
 from penstock.core.errors import ConflictError, InvalidRequestError
 from penstock.core.inference import InferenceResponse
 from penstock.transports.rest.front_end import RestFrontEnd
@@ -44,7 +45,7 @@ class Rig:
             FrontEndContext(
                 self.gateway,
                 FakeControlPlane(),
-                {"/metrics": lambda: ("text/plain", b"up 1\n")},
+                {"/metrics": lambda path: PageContent("text/plain", b"up 1\n")},
                 max_request_bytes=MAX_BODY,
             )
         )

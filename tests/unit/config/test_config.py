@@ -198,16 +198,16 @@ def test_only_problems_come_out_of_any_mapping(file: Path, tree: dict[str, objec
         assert isinstance(config, Config)
 
 
-def test_keys_without_machinery_are_refused_and_not_ignored(file: Path) -> None:
-    assert problems_of(file, "limits: {openJoins: 5}") == [
-        "1:10: limits.openJoins: not supported yet: the bound of joins that wait for other "
-        "pipelines will come with a later version; leave the key out",
-    ]
-
-
 def test_only_headers_that_may_travel_are_passed(file: Path) -> None:
     file.write_text("defaults: {passedHeaders: [X-Tenant]}\n")
     assert load_config(file).defaults.passed_headers == ("x-tenant",)
     [problem] = problems_of(file, "defaults: {passedHeaders: [x-tenant, authorization]}\n")
     assert "defaults.passedHeaders[1]" in problem
     assert "only x-* headers travel with a request" in problem
+
+
+@pytest.mark.parametrize("origin", ["https://x.org/", "x.org", "*", "https://x.org/console"])
+def test_an_origin_is_an_address_without_a_path(file: Path, origin: str) -> None:
+    assert problems_of(file, f"rest: {{origins: ['{origin}']}}") == [
+        f"1:18: rest.origins[0]: must be an address as https://console.example.org, not '{origin}'"
+    ]

@@ -163,3 +163,4 @@ async def test_resources_are_listed_by_kind_and_name(plane: Plane) -> None:
 
     assert names(None) == ["a", "b", "p"]
     assert names("MODEL") == ["a", "b"]
+    assert names("models") == ["a", "b"]

@@ -14,9 +14,9 @@ from penstock.core.engine import Call
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome, Simulation
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import NEVER, Reaction, tensor
-from penstock.testing.simulation import Outcome, Simulation
 
 
 def differences(

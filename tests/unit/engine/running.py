@@ -10,9 +10,9 @@ from penstock.core.engine import Call
 from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome, Simulation
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import Reaction, Scripts, scripted, tensor
-from penstock.testing.simulation import Outcome, Simulation
 
 CHAIN = {"steps": [{"name": "a"}, {"name": "b", "inputs": ["a"]}], "output": {"steps": ["b"]}}
 DIAMOND = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from penstock.core.records import Failed
+from penstock.core.simulation import Simulation
 from penstock.testing.scripts import NEVER, fails, named, puts_out, scripted, tensor
-from penstock.testing.simulation import Simulation
 from unit.engine.running import CHAIN, compiled, joined, ran
 
 

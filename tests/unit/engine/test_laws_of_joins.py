@@ -18,6 +18,7 @@ from penstock.core.contracts.join import (
     Wait,
 )
 from penstock.core.records import Absent, Body, Failed
+from penstock.core.simulation import Outcome
 from penstock.joins.any import AnyJoin
 from penstock.joins.first import FirstJoin
 from penstock.joins.inner import InnerJoin
@@ -25,7 +26,6 @@ from penstock.joins.outer import OuterJoin
 from penstock.joins.quorum import QuorumJoin
 from penstock.testing.arrivals import JOINED, LETTERS, Arrivals, arrivals
 from penstock.testing.scripts import named
-from penstock.testing.simulation import Outcome
 from penstock.testing.trial import STARTS_MS, carried_out
 
 DEADLINE_MS = 1000.0

@@ -9,8 +9,8 @@ import pytest
 
 from penstock.core.engine import Call
 from penstock.core.records import Absent, Failed, Tensors
+from penstock.core.simulation import Outcome
 from penstock.testing.scripts import Reaction, fails, named, puts_out, tensor
-from penstock.testing.simulation import Outcome
 from unit.engine.running import ran
 
 Rounds = Mapping[int, str]

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.core.contracts.join import Decision, JoinStrategy, JoinView, Run, Skip, Wait
-from penstock.core.records import Absent
-from penstock.testing.scripts import NEVER, named, puts_out
+from penstock.core.contracts.join import (
+    Decision,
+    JoinStrategy,
+    JoinView,
+    Run,
+    Skip,
+    SourceState,
+    SourceView,
+    Wait,
+)
+from penstock.core.records import Absent, Failed
+from penstock.testing.scripts import NEVER, fails, named, puts_out
 from unit.engine.running import joined, ran
 
 
@@ -55,6 +64,27 @@ class Vague(JoinStrategy):
         return Wait("soon")  # type: ignore[arg-type]  # the mistake
 
 
+class Wordless(JoinStrategy):
+    """Answers nothing at all."""
+
+    def decide(self, view: JoinView) -> Decision:
+        return None  # type: ignore[return-value]  # the mistake
+
+
+class Doubled(JoinStrategy):
+    """Takes a source twice."""
+
+    def decide(self, view: JoinView) -> Decision:
+        return Run((0, 0)) if view.sources[0].tensors else Wait()
+
+
+class Empty(JoinStrategy):
+    """Runs with nothing."""
+
+    def decide(self, view: JoinView) -> Decision:
+        return Run(())
+
+
 class Backwards(JoinStrategy):
     """Names the sources in the wrong order."""
 
@@ -81,11 +111,47 @@ def test_strategy_that_never_decides_is_ended() -> None:
     assert in_time.at("c.inputs") == 11.0
 
 
-@pytest.mark.parametrize("join", [Broken, Greedy, Careless, Vague])
-def test_strategy_that_breaks_the_contract_skips_and_says_so(join: type[JoinStrategy]) -> None:
+@pytest.mark.parametrize(
+    ("join", "said"),
+    [
+        (Broken, "the join Broken raised KeyError: 'oops'"),
+        (Greedy, "the join Greedy wanted to run with [0, 1], not all of them values"),
+        (Careless, "the join Careless answered Run(indexes=0)"),
+        (Vague, "the join Vague answered Wait(until_ms='soon')"),
+        (Wordless, "the join Wordless answered None"),
+        (Doubled, "the join Doubled wanted to run with [0, 0], not all of them values"),
+        (Empty, "the join Empty wanted to run with [], not all of them values"),
+    ],
+)
+def test_strategy_that_breaks_the_contract_skips_and_says_so(
+    join: type[JoinStrategy], said: str
+) -> None:
     outcome = ran(joined("wrong"), wrong=join)
-    assert isinstance(outcome.answer, Absent)
-    assert f"the join {join.__name__}" in outcome.answers[0][1].details[0]
+    skipped = Absent(f"step 'c' was skipped: {said}", "join-error")
+    assert outcome.port("c.inputs") == skipped
+    assert outcome.port("c.outputs") == skipped
+    assert outcome.answers[0][1].details == (f"c.outputs: {skipped.reason}",)
+
+
+def test_a_skip_that_stands_on_sources_that_are_not_there_stands_on_all() -> None:
+    class Lost(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            return Skip("lost", because=(7,), cause="lost")
+
+    assert ran(joined("lost"), lost=Lost).port("c.outputs") == Absent(
+        "step 'c' was skipped: lost", "lost"
+    )
+    failed = ran(joined("lost"), {"a": fails()}, lost=Lost).port("c.outputs")
+    assert failed == Failed("step-failed", "a model said step-failed", "a")
+
+
+def test_strategy_that_waits_on_is_told_of_in_words() -> None:
+    outcome = ran(joined("stubborn"), stubborn=Stubborn)
+    said = "every source has ended and the join Stubborn still waits"
+    assert outcome.port("c.inputs") == Absent(f"step 'c' was skipped: {said}", "join-error")
+    late = ran(joined("stubborn", window_ms=10), {"b": NEVER}, stubborn=Stubborn, deadline_ms=99.0)
+    said = "the join Stubborn still waited at the end of its window"
+    assert late.port("c.inputs") == Absent(f"step 'c' was skipped: {said}", "join-expired")
 
 
 def test_tensors_come_in_the_manifests_order_whatever_the_strategy_says() -> None:
@@ -114,3 +180,21 @@ def test_strategy_sees_sources_times_and_instants() -> None:
     assert [source.ended_ms for source in last.sources] == [3.0, 8.0]
     assert [source.instant for source in last.sources] == [1, 2]
     assert named(last.sources[0].tensors) == [("l", "a.y")]
+
+
+def test_strategy_sees_markers_with_their_times_and_instants() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Wait() if any(source.ended_ms is None for source in view.sources) else Skip("ok")
+
+    scripts = {"a": puts_out(after_ms=3.0), "b": fails(after_ms=8.0)}
+    ran(joined("watcher"), scripts, watcher=Watcher)
+    first, last = seen
+    absent, still_open = first.sources
+    assert absent == SourceView("a.outputs", SourceState.ABSENT, 3.0, 1, (), None)
+    assert still_open == SourceView("b.outputs", SourceState.OPEN, None, None, (), None)
+    failed = Failed("step-failed", "a model said step-failed", "b")
+    assert last.sources[1] == SourceView("b.outputs", SourceState.FAILED, 8.0, 2, (), failed)

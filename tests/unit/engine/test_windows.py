@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from penstock.core.records import Absent, Failed
+from penstock.core.simulation import Simulation
 from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out, scripted, tensor
-from penstock.testing.simulation import Simulation
 from unit.engine.running import compiled, joined, ran
 
 

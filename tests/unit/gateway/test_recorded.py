@@ -110,6 +110,7 @@ def test_failure_that_nobody_waits_for_is_one_dead_letter(spec: dict[str, Any]) 
         await at.gateway.drain()
         assert story.outcome == "overloaded"
         (letter,) = at.desk.letters()
+        assert at.metrics.pipelines["p", False].dead_letters == 1
         assert (letter["id"], letter["code"], letter["step"]) == (story.identity, "overloaded", "a")
         again = at.desk.story(at.desk.send_again(letter["number"]))
         await at.gateway.drain()

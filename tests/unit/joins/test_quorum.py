@@ -64,7 +64,9 @@ def test_within_counts_from_the_opening_of_the_visit() -> None:
     assert isinstance(late, Skip)
     assert late.cause == "join-expired"
     assert late.because is None
-    assert late.reason.startswith("1 of the 2 values")
+    assert late.reason == (
+        "1 of the 2 values that it takes had come when the time to wait was over"
+    )
 
 
 def test_a_quorum_that_cannot_come_any_more_is_no_expiry() -> None:

@@ -87,6 +87,7 @@ def test_story_from_open_to_end() -> None:
         "pipeline": "p",
         "version": 3,
         "asynchronous": True,
+        "external": False,
         "opened": "1970-01-01T00:00:00.000Z",
         "took_ms": None,
         "under_way": True,

@@ -117,7 +117,10 @@ REFUSED = {
     ),
     "loops are looked at when all references are good": (
         "  - {name: a, inputs: [p, b, x]}\n  - {name: b, inputs: [a]}",
-        ["6:30: spec.steps[0].inputs[2]: there is no step 'x' in this pipeline"],
+        [
+            "6:30: spec.steps[0].inputs[2]: there is no step 'x' in this pipeline; "
+            "the steps are a, b"
+        ],
     ),
 }
 

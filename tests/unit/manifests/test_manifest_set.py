@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from penstock.core.manifests import (
     ManifestSet,
+    Need,
     circles_of_pipelines,
     needs_of,
 )
@@ -75,10 +76,11 @@ def test_what_the_kinds_need(read: Read) -> None:
         Step(name="b", pipeline="q"),
         reads=("o.step.s.outputs.x", "not a reference"),
     )
-    assert [tuple(need) for need in needs_of(both)] == [
-        ("Model", "m", ("spec", "steps", 0, "model")),
-        ("Pipeline", "q", ("spec", "steps", 1, "pipeline")),
-        ("Pipeline", "o", ("spec", "input", "externalInputs", 0)),
+    assert needs_of(both) == [
+        Need("Model", "m", ("spec", "steps", 0, "model")),
+        Need("Pipeline", "q", ("spec", "steps", 1, "pipeline")),
+        Need("Pipeline", "o", ("spec", "input", "externalInputs", 0)),
+        Need("Step", "s", ("spec", "input", "externalInputs", 0), "o"),
     ]
     model = Model(
         metadata=Metadata(name="m"),
@@ -86,17 +88,17 @@ def test_what_the_kinds_need(read: Read) -> None:
             python="a:b", server="s", explainer=Explainer(type="x", pipeline_ref="p")
         ),
     )
-    assert [tuple(need) for need in needs_of(model)] == [
-        ("Server", "s", ("spec", "server")),
-        ("Pipeline", "p", ("spec", "explainer", "pipelineRef")),
+    assert needs_of(model) == [
+        Need("Server", "s", ("spec", "server")),
+        Need("Pipeline", "p", ("spec", "explainer", "pipelineRef")),
     ]
     experiment = read(
         "{kind: Experiment, metadata: {name: e}, spec: {candidates: [{name: a, weight: 1}], "
         "mirror: {name: b, percent: 5}, resourceType: pipeline}}"
     ).entries[0]
-    assert [tuple(need) for need in needs_of(experiment.manifest)] == [
-        ("Pipeline", "a", ("spec", "candidates", 0, "name")),
-        ("Pipeline", "b", ("spec", "mirror", "name")),
+    assert needs_of(experiment.manifest) == [
+        Need("Pipeline", "a", ("spec", "candidates", 0, "name")),
+        Need("Pipeline", "b", ("spec", "mirror", "name")),
     ]
 
 
@@ -136,7 +138,10 @@ def test_circles_among_pipelines_are_refused(problems: Problems) -> None:
         "{{kind: Pipeline, metadata: {{name: {}}}, spec: {{steps: [{{name: s, pipeline: {}}}]}}}}"
     )
     said = problems(text.format("one", "two"), text.format("two", "one"))
-    assert "a.yaml:1:35: metadata.name: the pipelines need each other: one -> two -> one" in said
+    assert (
+        "a.yaml:1:35: metadata.name: the pipelines need each other: one -> two -> one; "
+        "have one of them do without the next"
+    ) in said
 
 
 class TestSeldonDifferences:

@@ -31,6 +31,40 @@ REFUSED = {
             "and 63 are allowed"
         ],
     ),
+    "no number of milliseconds, attempts or rounds": (
+        "  steps: [{name: a, joinWindowMs: -1, timeoutMs: 0, retries: 1.5, retryBackoffMs: -2}]\n"
+        "  output: {steps: [a], joinWindowMs: 5s}\n  maxStepRevisits: -1\n"
+        "  input: {deadlineMs: 0}",
+        [
+            "4:35: spec.steps[0].joinWindowMs: must be at least 0, not -1",
+            "4:50: spec.steps[0].timeoutMs: must be at least 1, not 0",
+            "4:62: spec.steps[0].retries: must be a whole number, not 1.5",
+            "4:83: spec.steps[0].retryBackoffMs: must be at least 0, not -2",
+            "5:38: spec.output.joinWindowMs: must be a whole number, not '5s'",
+            "6:20: spec.maxStepRevisits: must be at least 0, not -1",
+            "7:23: spec.input.deadlineMs: must be at least 1, not 0",
+        ],
+    ),
+    "no choice that there is": (
+        "  steps: [{name: a, onError: ignore}]\n  record: some\n  layout: spred\n"
+        "  delivery: once\n  allowCycles: yes",
+        [
+            "4:30: spec.steps[0].onError: must be one of 'fail' or 'absent', not 'ignore'",
+            "5:11: spec.record: must be one of 'boundary', 'all' or 'none', not 'some'",
+            "6:11: spec.layout: must be one of 'fused', 'spread' or 'direct', not 'spred'; "
+            "did you mean 'spread'?",
+            "7:13: spec.delivery: must be one of 'at-least-once' or 'exactly-once', not 'once'",
+            "8:16: spec.allowCycles: must be true or false, not 'yes'",
+        ],
+    ),
+    "tensorMap to no name": (
+        "  steps: [{name: a, tensorMap: {p.inputs.x: '', p.inputs.y: 1}}]",
+        [
+            '4:45: spec.steps[0].tensorMap["p.inputs.x"]: must be at least 1 characters long, '
+            "not ''",
+            '4:61: spec.steps[0].tensorMap["p.inputs.y"]: must be text, not 1; put it into quotes',
+        ],
+    ),
     "step name twice": (
         "  steps:\n  - {name: a}\n  - {name: a, inputs: [a]}",
         [
@@ -51,7 +85,8 @@ REFUSED = {
         [
             "6:24: spec.steps[1].inputs[0]: there is no step 'scal' in this pipeline; "
             "did you mean 'scale'?",
-            "6:42: spec.steps[1].triggers[0]: there is no step 'xyz' in this pipeline",
+            "6:42: spec.steps[1].triggers[0]: there is no step 'xyz' in this pipeline; "
+            "the steps are scale, b",
             "7:20: spec.output.steps[0]: there is no step 'B' in this pipeline; did you mean 'b'?",
         ],
     ),
@@ -66,7 +101,7 @@ REFUSED = {
         "  steps: [{name: a, inputs: [p.outputs]}]",
         [
             "4:30: spec.steps[0].inputs[0]: 'p.outputs' is the pipeline's own output, "
-            "which nothing inside it can read"
+            "which nothing inside it can read; read the step that makes it"
         ],
     ),
     "overlap": (
@@ -126,11 +161,11 @@ REFUSED = {
         "  steps: [{name: a}]\n  output: {steps: [p.inputs.x, p]}",
         [
             "5:20: spec.output.steps[0]: 'p.inputs.x' is the pipeline's own input, "
-            "which cannot be its output",
+            "which cannot be its output; name a step, or what goes into one",
             "5:32: spec.output.steps[1]: 'p' overlaps 'p.inputs.x' in this list; "
             "a reference stands once in a list",
             "5:32: spec.output.steps[1]: 'p.inputs' is the pipeline's own input, "
-            "which cannot be its output",
+            "which cannot be its output; name a step, or what goes into one",
         ],
     ),
     "output of nothing": (
@@ -172,7 +207,8 @@ REFUSED = {
     "itself as a step": (
         "  steps: [{name: a, pipeline: p}]",
         [
-            "4:31: spec.steps[0].pipeline: a pipeline cannot be a step of itself",
+            "4:31: spec.steps[0].pipeline: a pipeline cannot be a step of itself; "
+            "allowCycles: true lets its steps form a loop",
             "4:31: spec.steps[0].pipeline: the pipeline 'p' has no output, so it cannot be a step; "
             "give it an output section",
         ],
@@ -180,8 +216,6 @@ REFUSED = {
     "external inputs of itself": (
         "  steps: [{name: a}]\n  input: {externalInputs: [p.step.a, o.x]}",
         [
-            "5:11: spec.input.externalInputs: inputs from other pipelines are not supported yet; "
-            "leave it out",
             "5:28: spec.input.externalInputs[0]: 'p.step.a' is of this pipeline, not of another",
             "5:38: spec.input.externalInputs[1]: 'o.x' is no reference: "
             "after the name comes 'inputs', 'outputs' or 'step', not 'x'",

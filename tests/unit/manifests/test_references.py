@@ -77,7 +77,8 @@ def test_sources_of_other_pipelines(
         ("a.outputs.", "'a.outputs.' is no reference: no tensor follows the last dot"),
         (
             "p.outputs",
-            "'p.outputs' is the pipeline's own output, which nothing inside it can read",
+            "'p.outputs' is the pipeline's own output, which nothing inside it can read; "
+            "read the step that makes it",
         ),
         (
             "a b",

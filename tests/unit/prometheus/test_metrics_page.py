@@ -8,9 +8,12 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import penstock
+from penstock.core.engine import Call, Passage
 from penstock.core.metrics import Metrics, PlanTally
+from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
+from penstock.core.records import Failed
 from penstock.core.resources import Pipeline
 from penstock.plugins.prometheus.families import COARSE, FAMILIES, FINE
 from penstock.plugins.prometheus.observer import PrometheusObserver
@@ -36,11 +39,11 @@ def observer(metrics: Metrics) -> PrometheusObserver:
 
 
 def read(observer: PrometheusObserver) -> Samples:
-    content_type, body = observer.pages()["/metrics"]()
-    assert content_type.startswith("text/plain")
+    page = observer.pages()["/metrics"]({})
+    assert page.media_type.startswith("text/plain")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
-        for family in text_string_to_metric_families(body.decode())
+        for family in text_string_to_metric_families(page.body.decode())
         for sample in family.samples
     }
 
@@ -53,14 +56,23 @@ def labels(**labels: str) -> tuple[tuple[str, str], ...]:
     return tuple(sorted(labels.items()))
 
 
-def pipeline(metrics: Metrics, name: str = "p") -> PlanTally:
+def plan(name: str) -> Plan:
     manifest = Pipeline.model_validate(
         {
             "metadata": {"name": name},
             "spec": {"steps": [{"name": "s", "model": "m"}], "output": {"steps": ["s"]}},
         }
     )
-    return metrics.tally(compile_pipeline(manifest, 1, Joins(), record="none"))
+    return compile_pipeline(manifest, 1, Joins(), record="none")
+
+
+def pipeline(metrics: Metrics, name: str = "p") -> PlanTally:
+    return metrics.tally(plan(name))
+
+
+def second_attempt() -> Call:
+    of = plan("p")
+    return Call(Passage(of, "request", 0.0, 1.0), of.steps[0], (), 1.0, 2, 0.0)
 
 
 def test_an_idle_process_says_what_it_is(observer: PrometheusObserver) -> None:
@@ -110,7 +122,7 @@ def test_steps_and_their_models(metrics: Metrics, observer: PrometheusObserver) 
     tally.steps[0].calls.observe(1.0)
     tally.count_skip(0, "absent")
     tally.count_failure(0, "step-failed")
-    tally.count_retry(0)
+    tally.count_retry(second_attempt(), Failed("deadline", "late"))
     other = pipeline(metrics, "q")
     other.steps[0].calls.observe(2.0)
 
@@ -158,7 +170,7 @@ def test_a_plug_in_s_words_cannot_break_the_page(
 
 
 def test_every_family_says_what_it_is(observer: PrometheusObserver) -> None:
-    _, body = observer.pages()["/metrics"]()
+    body = observer.pages()["/metrics"]({}).body
     for family in FAMILIES:
         kind = "gauge" if family.kind == "info" else family.kind
         assert f"# TYPE {family.sample_name} {kind}\n" in body.decode()

@@ -28,12 +28,13 @@ def numbers(element: ElementTree.Element, *names: str) -> list[float]:
 
 
 def boxes(root: ElementTree.Element) -> list[tuple[float, float, float, float]]:
-    """Left, top, right and bottom of each box."""
+    """Left, top, right and bottom of each box, on the paper."""
     found = []
-    for each in root.iter(f"{SVG}rect"):
-        if each.attrib["class"] == "box":
+    for group in root.iter(f"{SVG}g"):
+        x, y = map(float, group.attrib["transform"].removeprefix("translate(")[:-1].split())
+        for each in group.iter(f"{SVG}rect"):
             left, top, width, height = numbers(each, "x", "y", "width", "height")
-            found.append((left, top, left + width, top + height))
+            found.append((x + left, y + top, x + left + width, y + top + height))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -15,13 +15,17 @@ from fakes.gateway import FakeGateway, FakeTarget
 from harness.asgi import ask
 from harness.connection import FakeConnection
 from harness.http_messages import HttpAnswer, http_answers, http_request
+from penstock.core.contracts.page import PageContent
+from penstock.core.errors import NotFoundError
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
+from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.operation import Operation
+from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import page_operation, with_index
 from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
@@ -30,6 +34,17 @@ from penstock.transports.rest.watch import Watch
 
 MAX_BODY = 1024 * 1024
 MAX_HEAD = 4096
+
+ORIGINS = Origins(["https://console.example.org"])
+
+METRICS = PageContent("text/plain; version=0.0.4", b"up 1\n")
+
+
+def file_page(path: Mapping[str, str]) -> PageContent:
+    """A page with a placeholder, of one file."""
+    if path["file"] != "a.js":
+        raise NotFoundError(f"there is no file '{path['file']}'")
+    return PageContent("text/javascript", b"1", {"etag": '"one"', "x-more": "yes"})
 
 
 class RestRig:
@@ -45,15 +60,17 @@ class RestRig:
         self.service = InferenceService(
             self.gateway, callers, self.intake, MAX_BODY, self.refused.append
         )
-        self.requests = Requests(self.service, self.gateway.desk)
+        self.requests = Requests(self.service, self.gateway.desk, ORIGINS)
         self.operations: list[Operation] = with_index(
             [
                 *inference_operations(self.service),
                 *Information(self.gateway, callers, self.intake, MAX_BODY).operations(),
-                *Resources(self.control, MAX_BODY).operations(),
+                *Resources(self.control, MAX_BODY, ORIGINS).operations(),
+                *Graphs(self.control).operations(),
                 *self.watch.operations(),
                 *self.requests.operations(),
-                page_operation("/metrics", lambda: ("text/plain; version=0.0.4", b"up 1\n")),
+                page_operation("/metrics", lambda path: METRICS),
+                page_operation("/files/{file}", file_page),
             ],
             self.gateway,
         )

@@ -7,10 +7,13 @@ import json
 
 import pytest
 
+from fakes.gateway import FakeGateway
 from harness.asgi import ask
-from penstock.core.errors import NotReadyError, StepFailedError
+from penstock.core.errors import NotReadyError, StepFailedError, UnsupportedError
 from penstock.core.inference import InferenceRequest
-from penstock.core.records import Failed
+from penstock.core.journal import InquiryDesk
+from penstock.core.journal.tap import TapRecord
+from penstock.core.records import Failed, Port
 from penstock.testing.scripts import tensor
 from unit.rest.conftest import RestRig
 
@@ -142,3 +145,90 @@ async def test_dead_letters_are_listed_shown_and_sent_again(rig: RestRig) -> Non
     assert (await rig.ask("GET", "/v1/deadletters")).json == {"dead_letters": []}
     assert (await rig.ask("POST", "/v1/deadletters/1/send")).status == 404
     assert (await rig.ask("GET", "/v1/deadletters/x")).status == 400
+
+
+async def test_a_request_of_a_step_has_slashes_in_its_identity(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    await submitted(rig, {"x-request-id": "mine"})
+    (story,) = rig.gateway.journal.find("flow-1")
+    story.identity = "flow-1/a.0.1"
+    rig.gateway.journal.begin(story)
+    for path in ("/v1/requests/flow-1/a.0.1", "/v1/requests/flow-1%2Fa.0.1"):
+        assert (await rig.ask("GET", path)).json["id"] == "flow-1/a.0.1"
+
+
+async def test_requests_are_found_by_the_callers_id_and_by_time(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    for _ in range(2):
+        await submitted(rig, {"x-request-id": "mine"})
+    await submitted(rig, {"x-request-id": "other"})
+    found = (await rig.ask("GET", "/v1/requests?x_request_id=mine")).json["requests"]
+    assert [each["id"] for each in found] == ["flow-2", "flow-1"]
+    shown = (await rig.ask("GET", "/v1/requests/mine")).json
+    assert (shown["id"], shown["same_x_request_id"]) == ("flow-2", ["flow-1"])
+    before = "until=1969-12-31T00:00:00Z"
+    assert (await rig.ask("GET", f"/v1/requests?{before}")).json["requests"] == []
+    wrong = await rig.ask("GET", "/v1/requests?until=yesterday")
+    assert (wrong.status, wrong.json["code"]) == (400, "invalid-request")
+    assert "the query parameter until is 'yesterday'" in wrong.json["error"]
+
+
+async def test_a_port_is_followed_as_events(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    asking = asyncio.ensure_future(ask(rig.app, "GET", "/v1/tap/flow.step.a.outputs?limit=1"))
+    await asyncio.wait_for(rig.gateway.followed.wait(), 10)
+    (tap,) = rig.gateway.taps
+    body = (tensor("y"),)
+    for port in (Port("a", "inputs"), Port("a", "outputs")):
+        tap.tell(TapRecord("r", "mine", "flow", 1, port, 0, 0.0, body))
+    answer = await asyncio.wait_for(asking, 10)
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = [event.split("\n") for event in answer.body.decode().split("\n\n") if event]
+    assert [event[0] for event in events] == ["event: open", "event: record"]
+    record = json.loads(events[1][1].removeprefix("data: "))
+    assert (record["port"], record["x_request_id"]) == ("flow.step.a.outputs", "mine")
+    assert rig.gateway.taps == []
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/v1/tap/other", 404),
+        ("/v1/tap/flow.nothing", 400),
+        ("/v1/tap/flow?state=open", 400),
+        ("/v1/tap/flow?limit=-1", 400),
+        ("/v1/tap/flow?everything=yes", 400),
+        ("/v1/tap/flow.inputs?everything=true", 400),
+        ("/v1/cases/nothing", 404),
+    ],
+)
+async def test_wrong_taps_and_cases(rig: RestRig, path: str, status: int) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    assert (await rig.ask("GET", path)).status == status
+
+
+async def test_taps_end_when_the_server_does(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    asking = asyncio.ensure_future(ask(rig.app, "GET", "/v1/tap/flow"))
+    await asyncio.wait_for(rig.gateway.followed.wait(), 10)
+    rig.requests.close()
+    await asyncio.wait_for(asking, 10)
+    assert rig.gateway.taps == []
+    refused = await rig.ask("GET", "/v1/tap/flow")
+    assert (refused.status, refused.json["code"]) == (503, "not-ready")
+
+
+async def test_a_case_is_a_file_to_be_kept(rig: RestRig) -> None:
+    rig.gateway.add("flow", kind="pipeline")
+    await submitted(rig)
+    answer = await rig.ask("GET", "/v1/cases/flow-1")
+    assert (answer.status, answer.body) == (200, b"case of flow-1")
+    assert answer.headers["content-type"] == "application/zip"
+    assert answer.headers["content-disposition"].endswith("flow-1.penstock")
+
+
+def test_a_server_may_make_no_case_files() -> None:
+    gateway = FakeGateway()
+    with pytest.raises(UnsupportedError, match="makes no case files"):
+        asyncio.run(InquiryDesk(gateway.journal, gateway.letters, gateway).export("x"))

@@ -140,7 +140,7 @@ async def test_a_watch_says_why_it_ends(rig: RestRig, monkeypatch: pytest.Monkey
 async def test_a_quiet_watch_shows_that_it_is_there(
     rig: RestRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("penstock.transports.rest.watch.HEARTBEAT_S", 0.0)
+    monkeypatch.setattr("penstock.transports.rest.event_stream.HEARTBEAT_S", 0.0)
     caller = AsgiCaller(rig.app)
     asking = asyncio.ensure_future(caller.ask("GET", "/v1/watch"))
     await caller.pieces.get()

@@ -16,9 +16,10 @@ from harness.entry_points import FakeEntryPoint, a_plugin
 from harness.events import PATIENCE_S, Events
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText, WatchEvent
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext, Page
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.model import Loader, ModelSpec
 from penstock.core.contracts.observer import Observer
+from penstock.core.contracts.page import Page, PageContent
 from penstock.core.control import LoadPolicy
 from penstock.core.errors import (
     ConflictError,
@@ -98,7 +99,7 @@ class RecordingObserver(Observer):
         self._recorder.note("observer starts")
 
     def pages(self) -> Mapping[str, Page]:
-        return {self._path: lambda: ("text/plain", b"page")}
+        return {self._path: lambda path: PageContent("text/plain", b"page")}
 
     async def stop(self) -> None:
         self._recorder.note("observer stops")
@@ -229,7 +230,7 @@ async def test_front_ends_get_gateway_control_pages_and_limits(recorder: Recorde
         assert context is not None
         assert context.gateway is runtime.gateway
         assert context.control is runtime.control
-        assert context.pages["/metrics"]() == ("text/plain", b"page")
+        assert context.pages["/metrics"]({}).body == b"page"
         assert (context.max_request_bytes, context.max_header_bytes) == (1024 * 1024, 1024)
 
 

@@ -67,7 +67,7 @@ def test_a_declared_input_that_nobody_takes_is_a_warning() -> None:
     ("declared", "sentence"),
     [
         (Signature((TensorSpec("z"),)), "wants the tensor 'x', and the manifest declares inputs"),
-        (Signature((TensorSpec("x", "FP64"),)), r"as FP64, and .* say FP32 \[n, \?\]"),
+        (Signature((TensorSpec("x", "FP64"),)), r"as FP64, and .* says FP32 \[n, \?\]"),
         (Signature((TensorSpec("x", None, ("n",)),)), r"as any datatype \[n\]"),
         (Signature(None, (TensorSpec("y", None, (1, 3)),)), r"output 'y' as .*\[1, 3\].*\[n, 2\]"),
         (Signature(None, (TensorSpec("yy"),)), "output 'yy', .*did you mean 'y'"),

@@ -19,8 +19,9 @@ def without(monkeypatch: pytest.MonkeyPatch, missing: str) -> None:
 
 def test_a_missing_package_comes_with_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "hypothesis")
+    kit = importlib.import_module("penstock.testing")
     with pytest.raises(ImportError) as caught:
-        importlib.import_module("penstock.testing")
+        _ = kit.JoinLaws
     assert str(caught.value) == (
         "penstock.testing needs hypothesis, which is not installed: pip install 'penstock[testing]'"
     )
@@ -28,5 +29,13 @@ def test_a_missing_package_comes_with_what_to_type(monkeypatch: pytest.MonkeyPat
 
 def test_what_else_is_missing_is_not_blamed_on_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     without(monkeypatch, "penstock.core.manifests")
+    kit = importlib.import_module("penstock.testing")
     with pytest.raises(ModuleNotFoundError, match=r"penstock\.core\.manifests"):
-        importlib.import_module("penstock.testing")
+        _ = kit.SimulatedPipeline
+
+
+def test_unknown_name_is_no_part_of_it() -> None:
+    kit = importlib.import_module("penstock.testing")
+    with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
+        _ = kit.Nothing
+    assert set(kit.__all__) <= set(dir(kit))

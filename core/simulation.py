@@ -14,7 +14,24 @@ from penstock.core.clock import VirtualClock
 from penstock.core.engine import Abandon, Answer, Call, Effects
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
-from penstock.testing.scripts import Reaction
+from penstock.core.tensors import Tensor
+
+
+def tensor(name: str, token: str = "") -> Tensor:
+    """A tensor without contents that carries a token through the graph."""
+    return Tensor(name, "INT32", (0,), b"", {"token": token or name})
+
+
+@dataclass(frozen=True)
+class Reaction:
+    """How a model reacts to one call: after how long, with what, and whether it says it twice.
+
+    ``outcome`` is a failure, a function of the call, or None for a call that never comes back.
+    """
+
+    after_ms: float
+    outcome: Failed | Callable[[Call], Tensors | Failed] | None
+    again_after_ms: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,7 +159,7 @@ class Simulation:
                 outcome.answers.append((now_ms, effect))
             elif isinstance(effect, package.Emit):
                 port = f"{effect.port}@{effect.round}" if effect.round else str(effect.port)
-                outcome.ports.setdefault(port, []).append((now_ms, effect.body))
+                outcome.ports.setdefault(port, []).append((effect.at_ms, effect.body))
             elif isinstance(effect, package.DeadLetter):
                 outcome.dead_letters.append(effect.failure)
             elif isinstance(effect, package.Closed):

@@ -1,0 +1,97 @@
+"""Names that a running server knows, to complete arguments with: at once, or not at all."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+import click
+from click.shell_completion import CompletionItem
+
+from penstock.core.cli.server_places import GRPC_SERVER, REST_SERVER
+
+if TYPE_CHECKING:
+    from penstock.core.contracts.control import ResourceDocument
+
+PATIENCE_S: Final = 0.5
+"""Who presses a key waits no longer than that."""
+
+
+def kind_names(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Kinds of resources."""
+    from penstock.core.resources.kinds import KINDS
+
+    return [
+        CompletionItem(kind.lower()) for kind in KINDS if kind.lower().startswith(begun.lower())
+    ]
+
+
+def names_of_kind(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of the kind that the command line has said."""
+    return _named(context, context.params.get("kind"), begun)
+
+
+def target_names(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of models and pipelines, asked for where the command would send its request."""
+    if context.params.get("over_grpc"):
+        found = [
+            each["metadata"]["name"]
+            for each in _resources(str(context.params.get("server") or GRPC_SERVER), None)
+            if each["kind"] in ("Model", "Pipeline")
+        ]
+    else:
+        found = _index(str(context.params.get("server") or REST_SERVER))
+    return [CompletionItem(name) for name in dict.fromkeys(found) if name.startswith(begun)]
+
+
+def pipeline_names(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of pipelines."""
+    return _named(context, "pipeline", begun)
+
+
+def _named(context: click.Context, kind: str | None, begun: str) -> list[CompletionItem]:
+    server = context.params.get("server") or os.environ.get("PENSTOCK_SERVER") or GRPC_SERVER
+    return [
+        CompletionItem(resource["metadata"]["name"], help=resource["kind"].lower())
+        for resource in _resources(str(server), kind)
+        if resource["metadata"]["name"].startswith(begun)
+    ]
+
+
+def _resources(server: str, kind: str | None) -> list[ResourceDocument]:
+    """What the control plane has; nothing where it does not answer at once, whatever the reason."""
+    import asyncio
+    import logging
+
+    # What gRPC complains of would end up in the line that is being written.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    logging.disable()
+    from penstock.core.client.control import ControlClient
+
+    async def asked() -> list[ResourceDocument]:
+        async with ControlClient(server, timeout_s=PATIENCE_S) as client:
+            return await client.list(kind)
+
+    try:
+        return asyncio.run(asked())
+    except Exception:
+        return []
+
+
+def _index(server: str) -> list[str]:
+    """The names in V2's repository index; nothing likewise."""
+    import http.client
+    from urllib.parse import urlsplit
+
+    import orjson
+
+    place = urlsplit(server if "//" in server else f"//{server}").netloc
+    connection = http.client.HTTPConnection(place, timeout=PATIENCE_S)
+    try:
+        connection.request("POST", "/v2/repository/index")
+        entries = orjson.loads(connection.getresponse().read())
+        return [str(entry["name"]) for entry in entries]
+    except Exception:
+        return []
+    finally:
+        connection.close()

@@ -1,0 +1,67 @@
+"""``penstock tap``."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.server_option import server_option
+from penstock.core.client.control import ControlClient
+
+
+@click.command("tap")
+@click.argument("port")
+@click.option("--all", "everything", is_flag=True, help="Every port of the pipeline PORT.")
+@click.option(
+    "--state",
+    type=click.Choice(["value", "absent", "failed"]),
+    help="Only records that ended so.",
+)
+@click.option("--limit", type=click.IntRange(1), help="End after so many records.")
+@server_option
+@output_option
+def tap_command(
+    port: str, everything: bool, state: str | None, limit: int | None, server: str
+) -> None:
+    """Follow the records of a PORT as they come, of requests that come in from now on.
+
+    PORT is written as other pipelines read it: credit (its output), credit.inputs,
+    credit.step.forest.outputs, credit.step.forest.outputs.proba. A port need not be recorded to be
+    followed. Who reads too slowly loses records, and is told how many; requests wait for nobody.
+    With -o json, one line of JSON for each.
+    """
+    output = Output.current()
+
+    async def follow() -> None:
+        async with ControlClient(server) as client:
+            records = client.tap(port, everything=everything, state=state, most=limit or 0)
+            async for record in records:
+                if record is None:
+                    click.echo(f"following {port}; stop with Ctrl-C", err=True)
+                elif isinstance(record, int):
+                    _tell_lost(output, record)
+                else:
+                    _tell(output, record)
+            if limit is None:
+                click.echo("the server has ended the stream", err=True)
+
+    asyncio.run(follow())
+
+
+def _tell(output: Output, record: dict[str, Any]) -> None:
+    if output.is_json:
+        output.event(record)
+    else:
+        from penstock.core.cli.story_view import tap_line
+
+        output.tree(tap_line(record))
+
+
+def _tell_lost(output: Output, lost: int) -> None:
+    if output.is_json:
+        output.event({"lost": lost})
+    else:
+        click.echo(f"({lost} records were lost, they came faster than they were read)")

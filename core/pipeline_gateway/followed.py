@@ -1,0 +1,186 @@
+"""A request that is followed: run by a plan that tells of every port, with somebody listening."""
+
+from __future__ import annotations
+
+from penstock.core.contracts.follower import VisitSeen
+from penstock.core.contracts.gateway import Reply
+from penstock.core.contracts.model import CallOrigin
+from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.engine import Answer, Call, Effects, Emit, Passage, Retried
+from penstock.core.errors import PenstockError
+from penstock.core.inference import InferenceResponse
+from penstock.core.metrics import PlanTally
+from penstock.core.pipeline_gateway.recorded import RecordedSubmission
+from penstock.core.pipeline_gateway.submission import Submission
+from penstock.core.pipeline_gateway.watch import Watch
+from penstock.core.plan import StepPlan
+from penstock.core.records import Failed
+
+
+class FollowedOrigin(CallOrigin):
+    """What the calls of one visit of a followed request share: they may have headers of their
+    own."""
+
+    __slots__ = ()
+
+
+class FollowedSubmission(Submission):
+    """A request that is followed and not remembered."""
+
+    __slots__ = ("course",)
+
+    course: Course
+
+    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
+        self._passage = self.course.passage(now_ms, deadline_ms)
+        dataflow.begin(self._passage, self.request.tensors)
+
+
+class FollowedRecordedSubmission(RecordedSubmission):
+    """A request that is followed, and remembered as well."""
+
+    __slots__ = ("course",)
+
+    course: Course
+
+    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
+        self._passage = self.course.passage(now_ms, deadline_ms)
+        dataflow.begin(self._passage, self.request.tensors)
+
+
+class Course:
+    """The passenger of a followed request: passes everything on to the submission, and tells.
+
+    It takes the place of the submission's reply, so that it hears of answers to requests whose turn
+    never comes as well.
+    """
+
+    __slots__ = ("_admission", "_entered", "_reply", "_submission", "_watch", "deployment")
+
+    def __init__(
+        self, submission: FollowedSubmission | FollowedRecordedSubmission, watch: Watch
+    ) -> None:
+        self.deployment: Deployment = submission.deployment
+        self._submission: FollowedSubmission | FollowedRecordedSubmission = submission
+        self._watch = watch
+        self._entered = False
+        self._admission = submission.admission
+        self._reply: Reply = submission.reply
+        submission.course = self
+        submission.reply = self._replied
+
+    def passage(self, now_ms: float, deadline_ms: float) -> Passage:
+        """The request on its way, through the plan that tells of every port."""
+        deployment, submission = self.deployment, self._submission
+        plan = deployment.plan.followed
+        assert plan is not None, "nobody follows where plans do not tell"
+        request = submission.request
+        self._entered = True
+        return Passage(
+            plan,
+            submission.identity,
+            now_ms,
+            deadline_ms,
+            request.id,
+            request.parameters,
+            submission.headers,
+            FollowedTally(deployment.tally, self),
+            self,
+        )
+
+    def answered(self, answer: Answer, now_ms: float) -> None:
+        self._submission.answered(answer, now_ms)
+
+    def closed(self) -> None:
+        self._submission.closed()
+        self._end()
+
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
+        port = record.port
+        plan = self.deployment.plan
+        if port.step is None:
+            if plan.keeps_input if port.side == "inputs" else plan.keeps_output:
+                self._submission.emitted(record, now_ms, out)
+            return
+        step = self.deployment.followed_steps[port.step]
+        kept = plan.steps[step.index]
+        if kept.keeps_inputs if port.side == "inputs" else kept.keeps_outputs:
+            self._submission.emitted(record, now_ms, out)
+        visit = VisitSeen(step.name, step.model, record.round)
+        if port.side == "outputs":
+            self._watch.tell(lambda each: each.visit_ended(visit, record.body, record.at_ms))
+        elif type(record.body) is tuple:
+            headers = self._watch.tell(lambda each: each.visit_called(visit, record.at_ms))
+            self._give(headers, _call_of(record, step))
+
+    def buried(self, failure: Failed, now_ms: float) -> None:
+        self._submission.buried(failure, now_ms)
+        self._watch.tell(lambda following: following.buried(failure, now_ms))
+
+    def retried(self, attempt: Retried) -> None:
+        if self.deployment.plan.steps[attempt.call.plan.index].keeps_outputs:
+            self._submission.retried(attempt)
+
+    def begins_again(self, again: Call, failed: Failed) -> None:
+        """Another attempt will be made."""
+        now_ms = self._admission.now_ms()
+        visit = VisitSeen(again.step, again.plan.model, again.round)
+        self._watch.tell(lambda each: each.visit_retried(visit, again.attempt, failed, now_ms))
+
+    def _give(self, headers: dict[str, str], call: Call | None) -> None:
+        if call is not None:
+            request = call.passage
+            call.origin = FollowedOrigin(
+                request.identity,
+                request.request_id,
+                request.parameters,
+                {**request.headers, **headers},
+            )
+
+    def _replied(self, result: InferenceResponse | PenstockError) -> None:
+        now_ms = self._admission.now_ms()
+        self._watch.tell(lambda following: following.answered(result, now_ms))
+        self._reply(result)
+        if not self._entered:
+            self._end()
+
+    def _end(self) -> None:
+        now_ms = self._admission.now_ms()
+        self._watch.tell(lambda following: following.closed(now_ms))
+        # It is a method of ours, and a circle would leave both to the garbage collector.
+        self._submission.reply = self._reply
+
+
+class FollowedTally:
+    """Counts as the deployment's tally does, and tells of attempts that failed."""
+
+    __slots__ = ("_course", "_tally")
+
+    def __init__(self, tally: PlanTally, course: Course) -> None:
+        self._tally = tally
+        self._course = course
+
+    def count_dropped(self, step: int) -> None:
+        self._tally.count_dropped(step)
+
+    def count_skip(self, consumer: int, cause: str) -> None:
+        self._tally.count_skip(consumer, cause)
+
+    def count_failure(self, step: int, code: str) -> None:
+        self._tally.count_failure(step, code)
+
+    def count_retry(self, again: Call, failed: Failed) -> None:
+        self._tally.count_retry(again, failed)
+        self._course.begins_again(again, failed)
+
+
+def _call_of(record: Emit, step: StepPlan) -> Call | None:
+    """The call of the visit whose inputs a record holds, if it is still to be made."""
+    passage = record.passage
+    if step.loop is None:
+        visit = passage.visits[step.place]
+        return visit if type(visit) is Call else None
+    for each, visit in passage.step_visits():
+        if type(visit) is Call and each.name == step.name and visit.round == record.round:
+            return visit
+    return None

@@ -1,0 +1,90 @@
+"""The service ``penstock.requests.v1.Requests``: requests that nobody waits for."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import orjson
+
+from penstock.core.codecs.protobuf import decode_request, encode_response
+from penstock.core.contracts.gateway import Gateway
+from penstock.core.errors import InvalidRequestError, PenstockError
+from penstock.core.inference import InferenceResponse
+from penstock.core.journal import InquiryDesk
+from penstock.core.journal.events import events_of
+from penstock.core.journal.story import LONGEST_WAIT_MS
+from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.proto import requests_pb2 as pb
+from penstock.transports.grpc.closing import Closing
+from penstock.transports.grpc.errors import Context
+from penstock.transports.grpc.metadata import MetadataReader
+
+_EVENTS: Final = {
+    "record": pb.FollowResponse.EVENT_RECORD,
+    "answer": pb.FollowResponse.EVENT_ANSWER,
+    "end": pb.FollowResponse.EVENT_END,
+}
+
+
+class AsyncRequestCalls:
+    """Every method may raise PenstockError."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        desk: InquiryDesk,
+        metadata: MetadataReader,
+        count_refused: Callable[[str], None],
+        closing: Closing,
+    ) -> None:
+        self._gateway = gateway
+        self._desk = desk
+        self._metadata = metadata
+        self._count_refused = count_refused
+        self._closing = closing
+
+    async def submit(self, request: pb.SubmitRequest, context: Context) -> pb.SubmitResponse:
+        """Submit; the target and what travels with the request are as with ModelInfer."""
+        try:
+            caller = self._metadata.read(context.invocation_metadata() or ())
+            given = decode_request(request.request)
+            target = (
+                self._gateway.resolve(
+                    given.model_name, kind="pipeline", version=given.model_version or None
+                )
+                if caller.target is None
+                else self._gateway.resolve(caller.target, kind="pipeline")
+            )
+        except PenstockError as error:
+            self._count_refused(error.code)
+            raise
+        identity = target.accept(given, caller.headers).identity
+        context.set_trailing_metadata(((IDENTITY_HEADER, identity),))
+        return pb.SubmitResponse(request=identity)
+
+    async def fetch(self, request: pb.FetchRequest, context: Context) -> pb.FetchResponse:
+        """Fetch."""
+        if not 0 <= request.wait_ms <= LONGEST_WAIT_MS:
+            raise InvalidRequestError(f"wait_ms is {request.wait_ms}; it is 0 to {LONGEST_WAIT_MS}")
+        story = self._desk.story(request.request)
+        context.set_trailing_metadata(((IDENTITY_HEADER, story.identity),))
+        if not await story.answered(request.wait_ms):
+            return pb.FetchResponse()
+        if isinstance(story.result, PenstockError):
+            raise story.result
+        assert story.result is not None, "it was answered"
+        return pb.FetchResponse(response=encode_response(story.result))
+
+    async def follow(
+        self, request: pb.FollowRequest, context: Context
+    ) -> AsyncIterator[pb.FollowResponse]:
+        """Follow; ends when the server drains."""
+        story = self._desk.story(request.request)
+        async for event in self._closing.until(events_of(story)):
+            told = story.result if event.kind == "answer" else None
+            yield pb.FollowResponse(
+                event=_EVENTS[event.kind],
+                document=orjson.dumps(event.document).decode(),
+                response=encode_response(told) if isinstance(told, InferenceResponse) else None,
+            )

@@ -1,0 +1,86 @@
+"""The tap as server-sent events: ``/v1/tap/{port}``, where the port is written as others read it:
+``credit``, ``credit.inputs.x``, ``credit.step.forest.outputs.proba``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from penstock.core.errors import NotReadyError
+from penstock.core.journal import InquiryDesk
+from penstock.core.journal.desk import Tapped
+from penstock.core.journal.tap import STATES
+from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_response
+from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
+from penstock.transports.rest.queries import flag, number
+
+
+class TapStreams:
+    """Streams of records; they end when the server drains, which ``closing`` tells."""
+
+    def __init__(self, desk: InquiryDesk, closing: asyncio.Event) -> None:
+        self._desk = desk
+        self._closing = closing
+
+    def operations(self) -> list[Operation]:
+        """What is served here, with what the OpenAPI document says of it."""
+        return [
+            Operation(
+                "GET",
+                "/v1/tap/{port}",
+                "tapPort",
+                "The records of a port as they come, of requests that come in from now on",
+                "Requests",
+                served_by(self.tap),
+                Content(
+                    "Events open, record, lost and error; data of record is a record with the "
+                    "request that it is of, of lost how many were not read in time, of error an "
+                    "error's body",
+                    {EVENT_STREAM: {}},
+                ),
+                ("invalid-request", "not-found", "not-ready", "unsupported"),
+                (
+                    Parameter(
+                        "everything",
+                        "query",
+                        "Every port of the pipeline that port names.",
+                        {"type": "boolean", "default": False},
+                    ),
+                    Parameter(
+                        "state",
+                        "query",
+                        "Only records in this state.",
+                        {"type": "string", "enum": list(STATES)},
+                    ),
+                    Parameter(
+                        "limit",
+                        "query",
+                        "End after so many records; 0 means never.",
+                        {"type": "integer", "minimum": 0, "default": 0},
+                    ),
+                ),
+            )
+        ]
+
+    async def tap(self, request: Request) -> Response:
+        """Begin a stream."""
+        if self._closing.is_set():
+            raise NotReadyError("the server is stopping; follow another one")
+        query = request.query_params
+        tapped = self._desk.tap(
+            request.path_params["port"],
+            everything=flag(query, "everything"),
+            state=query.get("state"),
+            most=number(query.get("limit", "0"), "the query parameter limit", 2**31 - 1),
+        )
+        return event_response(_events(tapped), self._closing)
+
+
+async def _events(tapped: AsyncGenerator[Tapped]) -> AsyncGenerator[bytes]:
+    async with aclosing(tapped):
+        async for told in tapped:
+            yield event(told.kind, told.document)
