@@ -244,13 +244,6 @@ BUGS = (
         "]\n",
     ),
     Bug(
-        "a partition that is handed over goes on taking",
-        "streams",
-        "tenure",
-        "                self._tell_drained()\n            return\n",
-        "                self._tell_drained()\n",
-    ),
-    Bug(
         "what cannot be ended in time is finished all the same",
         "streams",
         "tenure",
