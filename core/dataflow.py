@@ -21,7 +21,9 @@ from penstock.core.engine import (
     Engine,
     ExternalPassage,
     Passage,
+    Resumed,
     Retried,
+    Turn,
 )
 from penstock.core.engine.engine import MOST_OPEN_JOINS
 from penstock.core.errors import PenstockError
@@ -131,6 +133,7 @@ class Dataflow:
         "_timer_ms",
         "engine",
         "models",
+        "resumed",
     )
 
     def __init__(
@@ -149,6 +152,8 @@ class Dataflow:
         self._clock = clock
         self._now_ms = clock.now_ms
         self.engine = Engine(jitter, most_open_joins)
+        self.resumed: Callable[[], None] = _nobody_waits
+        """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -216,9 +221,9 @@ class Dataflow:
         passenger: Passenger
         later = False
         for effect in out:  # grows while it is walked
-            if type(effect) is Call:
+            if isinstance(effect, Call):
                 plan = effect.plan
-                if effect.passage.visits[plan.place] is not effect:
+                if effect.passage.visits[plan.place] is not effect and not effect.alive():
                     continue  # given up since it was asked for
                 index = plan.index
                 passenger = effect.passage.context  # type: ignore[assignment]  # a cast costs 50 ns
@@ -273,6 +278,10 @@ class Dataflow:
             elif type(effect) is Retried:
                 passenger = effect.passage.context  # type: ignore[assignment]  # as above
                 passenger.retried(effect)
+            elif type(effect) is Turn:
+                engine.turn(effect.lane, now_ms, out)
+            elif type(effect) is Resumed:
+                self.resumed()
             elif effect.call.work is not None:
                 cast("asyncio.Task[None]", effect.call.work).cancel()
         due_ms = engine.next_timer_ms()
@@ -364,6 +373,10 @@ class Dataflow:
         out: Effects = []
         self.engine.tick(now_ms, out)
         self._carry_out(out, now_ms)
+
+
+def _nobody_waits() -> None:
+    """Until somebody lets requests wait for room."""
 
 
 def failed_of(error: BaseException) -> Failed:

@@ -15,6 +15,9 @@ BUCKETS: Final = 64
 """Buckets of a histogram: bucket i counts what took less than 2**i microseconds, and at least
 half of that. So many need no look at the length: nothing takes 300,000 years."""
 
+SIZE_BUCKETS: Final = 64
+"""Likewise of sizes: no axis is longer than 2**63."""
+
 
 class Histogram:
     """Durations, counted by powers of two of a microsecond."""
@@ -54,20 +57,37 @@ def _merge(counts: dict[str, int], other: dict[str, int]) -> None:
         counts[word] = counts.get(word, 0) + count
 
 
+class Sizes:
+    """Numbers of rows, counted by powers of two: bucket i counts what is at most 2**i, and more
+    than half of that."""
+
+    __slots__ = ("counts", "sum")
+
+    def __init__(self) -> None:
+        self.counts = [0] * SIZE_BUCKETS
+        self.sum = 0
+
+    def observe(self, size: int) -> None:
+        """Count one size."""
+        self.counts[max(0, size - 1).bit_length()] += 1
+        self.sum += size
+
+
 class StepCounters:
     """One step and the model it calls.
 
-    ``calls`` times every attempt, ``failures`` are visits that failed by themselves by code,
-    ``skips`` visits that were skipped by cause, ``dropped`` values that came to a turn of a loop
-    after the first of their round.
+    ``calls`` times every attempt, ``batches`` has the rows of the calls of a step with ``batch``,
+    ``failures`` are visits that failed by themselves by code, ``skips`` visits that were skipped by
+    cause, ``dropped`` values that came to a turn of a loop after the first of their round.
     """
 
-    __slots__ = ("calls", "dropped", "failures", "model", "retries", "skips", "step")
+    __slots__ = ("batches", "calls", "dropped", "failures", "model", "retries", "skips", "step")
 
     def __init__(self, step: str, model: str) -> None:
         self.step = step
         self.model = model
         self.calls = Histogram()
+        self.batches: Sizes | None = None
         self.failures: dict[str, int] = {}
         self.skips: dict[str, int] = {}
         self.retries = 0
@@ -119,6 +139,13 @@ class PlanTally:
     def count_retry(self, again: Call, failed: Failed) -> None:
         """Another attempt will be made."""
         self.steps[again.plan.index].retries += 1
+
+    def count_batch(self, step: int, rows: int) -> None:
+        """A step with ``batch`` made a call of so many rows."""
+        counters = self.steps[step]
+        if counters.batches is None:
+            counters.batches = Sizes()
+        counters.batches.observe(rows)
 
     def count_dropped(self, step: int) -> None:
         """A second value came to a turn of a loop in one round."""

@@ -75,6 +75,10 @@ class CallContext:
     ``step`` is the step of the pipeline that calls (the model's own name when it is called alone),
     ``round`` the turn of a loop, ``attempt`` counts from 1. ``parameters`` and ``headers`` are
     those of the request.
+
+    A call that several requests share (``batch``) has all their ``identities``, in the order of
+    their rows, and ``identity`` is these joined by commas; it has no ``request_id``, the headers
+    that are the same in all, the lowest round, the highest attempt, and the shortest time left.
     """
 
     __slots__ = (
@@ -82,6 +86,7 @@ class CallContext:
         "_deadline_ms",
         "attempt",
         "headers",
+        "identities",
         "identity",
         "parameters",
         "request_id",
@@ -92,6 +97,7 @@ class CallContext:
     def __init__(self, call: ModelCall, clock: Clock) -> None:
         origin = call.origin
         self.identity: str = origin.identity
+        self.identities: tuple[str, ...] = origin.identities
         self.request_id: str | None = origin.request_id
         self.parameters: Parameters = origin.parameters
         self.headers: Headers = origin.headers

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import penstock.core.engine
 from penstock.core.clock import VirtualClock
-from penstock.core.engine import Abandon, Answer, Call, Effects
+from penstock.core.engine import Abandon, Answer, Call, Effects, Turn
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Tensors
 from penstock.core.tensors import Tensor
@@ -111,10 +111,11 @@ class Simulation:
         at_ms: float = 0.0,
         cancel_ms: float | None = None,
         identity: str = "r",
+        key: bytes = b"",
     ) -> Outcome:
         """Have a request enter at ``at_ms``; what becomes of it is there after :meth:`run`."""
         outcome = self._outcomes[identity] = Outcome()
-        passage = self._package.Passage(plan, identity, at_ms, at_ms + deadline_ms)
+        passage = self._package.Passage(plan, identity, at_ms, at_ms + deadline_ms, key=key)
         self._at(at_ms, lambda _, out: self.engine.open(passage, tensors, out))
         if cancel_ms is not None:
             self._at(cancel_ms, lambda now, out: self.engine.cancel(passage, now, out))
@@ -146,11 +147,14 @@ class Simulation:
         package = self._package
         now_ms = self.clock.now_ms()
         for effect in out:
+            if isinstance(effect, package.Turn):
+                self.engine.turn(effect.lane, now_ms, out)
+                continue
             if isinstance(effect, package.Abandon):
                 self._outcomes[effect.call.passage.identity].abandoned.append(effect.call.step)
                 continue
             # The types do not know that the package's classes are those of the engine.
-            assert not isinstance(effect, Abandon)
+            assert not isinstance(effect, Abandon | Turn)
             outcome = self._outcomes[effect.passage.identity]
             outcome.ended_ms = now_ms
             if isinstance(effect, package.Call):

@@ -123,6 +123,11 @@ class Tensor:
         self._array, self._data = self.array, packed
         return packed
 
+    @property
+    def is_array(self) -> bool:
+        """Whether the contents are held as an array, so that the raw form would have to be made."""
+        return isinstance(self._data, np.ndarray)
+
     def flat(self) -> Array:
         """The elements as an array of one dimension, to be read at once: neither to be changed nor
         handed on, since it may be the very array that a model returned."""

@@ -62,7 +62,8 @@ def check_command(
     problems += signatures.problems
     problems += _problems_of_plans(read, plugins)
     problems += _problems_of_types(read, types)
-    warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings)]
+    doubts = _doubts_of_types(read, signatures, types)
+    warnings = [str(warning) for warning in (*read.warnings, *signatures.warnings, *doubts)]
     outcomes: dict[str, PipelineOutcomes] = {}
     few = wants_outcomes is None and len(read.pipelines) <= MOST_PIPELINES
     if (wants_outcomes or few) and not problems:
@@ -126,6 +127,20 @@ def _problems_of_types(read: ManifestSet, types: Mapping[str, PipelineTypes]) ->
             *types[entry.name].findings,
             *external_findings(entry.manifest, types[entry.name], types.get),
         )
+    ]
+
+
+def _doubts_of_types(
+    read: ManifestSet, signatures: KnownSignatures, types: Mapping[str, PipelineTypes]
+) -> list[Problem]:
+    """What a server refuses unless models declare more when they are loaded than they do here."""
+    return [
+        problem_of(finding, entry.document)
+        for entry in read.entries
+        if isinstance(entry.manifest, Pipeline)
+        and any(step.batch is not None for step in entry.manifest.spec.steps)
+        for finding in infer_types(entry.manifest, signatures.get, loaded=True).findings
+        if finding not in types[entry.name].findings
     ]
 
 

@@ -93,6 +93,8 @@ def _title(visit: Document, *, in_rounds: bool) -> Text:
     if visit["took_ms"] is not None:
         after, took = visit["called_after_ms"], visit["took_ms"]
         title.append(f"  called after {after:g} ms, took {took:.3g} ms", "not bold dim")
+        if visit["shared_by"] > 1:
+            title.append(f", in one call with {visit['shared_by'] - 1} more", "not bold cyan")
     elif visit["ended_after_ms"] is not None:
         title.append(f"  after {visit['ended_after_ms']:g} ms", "not bold dim")
     if visit["state"] in ("called", "waiting"):

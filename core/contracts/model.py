@@ -61,6 +61,33 @@ class CallOrigin:
         self.parameters = parameters
         self.headers = headers
 
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """The identities of all requests that the call is for: one, unless it is shared."""
+        return (self.identity,)
+
+
+class SharedOrigin(CallOrigin):
+    """What the requests have in common that share one call; there is no ``request_id``.
+
+    ``identity`` has all ``identities``, joined by commas.
+    """
+
+    __slots__ = ("_identities",)
+
+    def __init__(
+        self,
+        identities: tuple[str, ...],
+        parameters: Parameters = NOTHING,
+        headers: Headers = NOTHING,
+    ) -> None:
+        super().__init__(",".join(identities), None, parameters, headers)
+        self._identities = identities
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        return self._identities
+
 
 class ModelCall:
     """One attempt at one visit: what a model is called with.

@@ -185,16 +185,20 @@ class PipelineReconciler:
             source = self._places.get(pipeline)
             if source is None or source.serving is None:
                 return None
-            return infer_types(source.serving.pipeline, signature)
+            return infer_types(source.serving.pipeline, signature, loaded=True)
 
-        said = misfits(serving.pipeline, infer_types(serving.pipeline, signature), types_of)
+        said = misfits(
+            serving.pipeline, infer_types(serving.pipeline, signature, loaded=True), types_of
+        )
         if not said:
             return None
         wanted = place.wanted
         if wanted is not serving and all(
             model in changes or models.serves(model) for model in wanted.plan.models
         ):
-            said = misfits(wanted.pipeline, infer_types(wanted.pipeline, signature), types_of)
+            said = misfits(
+                wanted.pipeline, infer_types(wanted.pipeline, signature, loaded=True), types_of
+            )
             if not said:
                 return None
         sources = [self._places[each] for each in place.sources() if each in self._places]
@@ -331,7 +335,7 @@ class PipelineReconciler:
         outlook = self._outlook(version, models)
         if outlook is not None:
             return outlook, None
-        types = infer_types(version.pipeline, models.signature)
+        types = infer_types(version.pipeline, models.signature, loaded=True)
         said = misfits(version.pipeline, types, self._types_of)
         if said:
             at_work = not all(map(self._settled, version.plan.models)) or not all(

@@ -9,7 +9,10 @@ from penstock.core.engine.effects import (
     Effect,
     Effects,
     Emit,
+    Resumed,
     Retried,
+    SharedCall,
+    Turn,
 )
 from penstock.core.engine.engine import Engine
 from penstock.core.engine.passage import ExternalPassage, Passage, Tally
@@ -26,6 +29,9 @@ __all__ = [
     "Engine",
     "ExternalPassage",
     "Passage",
+    "Resumed",
     "Retried",
+    "SharedCall",
     "Tally",
+    "Turn",
 ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, final
 
-from penstock.core.contracts.model import ModelCall
-from penstock.core.records import Body, Failed, Port, Tensors
+from penstock.core.contracts.model import ModelCall, SharedOrigin
+from penstock.core.records import Body, Failed, Headers, Port, Tensors
 
 if TYPE_CHECKING:
+    from penstock.core.engine.order import Lane
     from penstock.core.engine.passage import Passage
     from penstock.core.plan import StepPlan
 
 
-@final
 class Call(ModelCall):
     """Call the step's model, and hand the outcome to ``Engine.done`` whenever it is there.
 
@@ -49,6 +50,52 @@ class Call(ModelCall):
 
 
 @final
+class SharedCall(Call):
+    """One call for visits of several requests: ``calls`` are theirs, each with its rows.
+
+    Taken for a :class:`Call` by who calls models; ``passage`` and ``plan`` are those of the first.
+    ``open`` counts the visits that still wait for it.
+    """
+
+    __slots__ = ("calls", "open")
+
+    def __init__(
+        self, calls: tuple[tuple[Call, int], ...], tensors: Tensors, issued_ms: float
+    ) -> None:
+        first = calls[0][0]
+        super().__init__(
+            first.passage,
+            first.plan,
+            tensors,
+            min([call.passage.deadline_ms for call, _ in calls]),
+            max([call.attempt for call, _ in calls]),
+            issued_ms,
+        )
+        self.round = min([call.round for call, _ in calls])
+        self.origin = SharedOrigin(
+            tuple([call.passage.identity for call, _ in calls]),
+            first.passage.parameters,
+            _in_all([call.origin.headers for call, _ in calls]),
+        )
+        self.calls = calls
+        self.open = len(calls)
+
+    def alive(self) -> bool:
+        """Whether any visit still waits for the outcome."""
+        return self.open > 0
+
+
+def _in_all(headers: Sequence[Headers]) -> Headers:
+    """Those headers that are the same in all."""
+    first, *others = headers
+    return {
+        name: value
+        for name, value in first.items()
+        if all(other.get(name) == value for other in others)
+    }
+
+
+@final
 class Answer:
     """The pipeline's output has been decided. Exactly one for each passage of a plan with output.
 
@@ -65,18 +112,28 @@ class Answer:
 
 @final
 class Emit:
-    """Write what one port holds to its stream: it ended at ``at_ms``. For ports that are kept."""
+    """Write what one port holds to its stream: it ended at ``at_ms``. For ports that are kept.
 
-    __slots__ = ("at_ms", "body", "passage", "port", "round")
+    ``shared_by`` is of outputs: how many visits had the call in common that brought them.
+    """
+
+    __slots__ = ("at_ms", "body", "passage", "port", "round", "shared_by")
 
     def __init__(
-        self, passage: Passage, port: Port, body: Body, at_ms: float, round_number: int = 0
+        self,
+        passage: Passage,
+        port: Port,
+        body: Body,
+        at_ms: float,
+        round_number: int = 0,
+        shared_by: int = 1,
     ) -> None:
         self.passage = passage
         self.port = port
         self.body = body
         self.at_ms = at_ms
         self.round = round_number
+        self.shared_by = shared_by
 
 
 @final
@@ -114,6 +171,32 @@ class DeadLetter:
 
 
 @final
+class Turn:
+    """What was said before this has been done: tell ``Engine.turn``, for who comes next in a lane.
+
+    For pipelines that keep the order of their answers.
+    """
+
+    __slots__ = ("lane",)
+
+    def __init__(self, lane: Lane) -> None:
+        self.lane = lane
+
+
+@final
+class Resumed:
+    """A pipeline that keeps the order of its answers may have room for a request again.
+
+    Told once to who asked for it (``Lines.is_full``); ``passage`` is the one that made room.
+    """
+
+    __slots__ = ("passage",)
+
+    def __init__(self, passage: Passage) -> None:
+        self.passage = passage
+
+
+@final
 class Closed:
     """Every visit of the passage has ended: nothing of it is left in the engine."""
 
@@ -123,5 +206,5 @@ class Closed:
         self.passage = passage
 
 
-Effect: TypeAlias = Call | Answer | Emit | Retried | Abandon | DeadLetter | Closed
+Effect: TypeAlias = Call | Answer | Emit | Retried | Abandon | DeadLetter | Turn | Resumed | Closed
 Effects: TypeAlias = list[Effect]

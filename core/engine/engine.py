@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final, cast
 
 from penstock.core.contracts.join import Run, Skip, Wait
+from penstock.core.engine.batches import Batches, Gathering
 from penstock.core.engine.effects import (
     Abandon,
     Answer,
@@ -21,13 +22,15 @@ from penstock.core.engine.effects import (
     Effects,
     Emit,
     Retried,
+    SharedCall,
 )
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.loops import LoopRunner, Overrun
+from penstock.core.engine.order import Lane, Lines
 from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
 from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
@@ -47,10 +50,12 @@ class Engine:
     """
 
     __slots__ = (
+        "_batches",
         "_loops",
         "_most_open_joins",
         "_random",
         "gathering",
+        "lines",
         "next_timer_ms",
         "open_passages",
         "timers",
@@ -58,11 +63,13 @@ class Engine:
 
     def __init__(self, random: Callable[[], float], most_open_joins: int = MOST_OPEN_JOINS) -> None:
         self._random = random
+        self._batches = Batches(self)
         self._most_open_joins = most_open_joins
         self.gathering: OrderedDict[ExternalPassage, None] = OrderedDict()
         """Passages whose input is being joined, the oldest first. They are under way and do not
         count as open: nothing is done for them yet."""
         self._loops = LoopRunner(self)
+        self.lines = Lines(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
@@ -80,8 +87,8 @@ class Engine:
         self.open_passages += 1
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
-        if plan.keeps_input:
-            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+        if plan.minds_input:
+            self._note_entry(passage, body, now_ms, out)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -135,7 +142,7 @@ class Engine:
         passage = call.passage
         step = call.plan
         if passage.visits[step.place] is not call:
-            return False
+            return type(call) is SharedCall and self._batches.done(call, outcome, now_ms, out)
         body: Body
         if type(outcome) is Failed:
             if outcome.retriable and self._retry(call, outcome, now_ms, out):
@@ -155,10 +162,27 @@ class Engine:
         self._spread(passage, flow, now_ms, out)
         return True
 
+    def done_together(
+        self, call: Call, tensors: Tensors, shared_by: int, now_ms: float, out: Effects
+    ) -> None:
+        """A visit that shared its call with others has its part of the outcome."""
+        passage = call.passage
+        step = call.plan
+        flow: Flow = []
+        body = tensors or step.put_out_nothing
+        self._end_step(passage, step, body, now_ms, flow, out, shared_by)
+        self._spread(passage, flow, now_ms, out)
+
     def tick(self, now_ms: float, out: Effects) -> None:
         """The clock has reached ``now_ms``."""
         if now_ms >= self.timers.due_ms:
             self._fire(now_ms, out)
+
+    def turn(self, lane: Lane, now_ms: float, out: Effects) -> None:
+        """An answer that kept others waiting has been given."""
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        self.lines.turn(lane, now_ms, out)
 
     def cancel(self, passage: Passage, now_ms: float, out: Effects) -> None:
         """The caller is gone: what has not been called is not called, and the request ends."""
@@ -296,9 +320,25 @@ class Engine:
             if consumer.may_clash and (clash := first_clash(tensors)) is not None:
                 self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
                 return
-            if consumer.timeout_ms is not None:
-                self._bound(call, consumer.timeout_ms, now_ms)
+            if not consumer.begins_plainly:
+                passage.visits[consumer.place] = call
+                self._begin(call, now_ms, out)
+                return
         passage.visits[consumer.place] = call
+        out.append(call)
+
+    def _begin(self, call: Call, now_ms: float, out: Effects) -> None:
+        """An attempt that does not begin plainly: with others, or with an end of its own."""
+        if call.plan.batch is not None:
+            self._batches.add(call, call.plan.batch, now_ms, out)
+        else:
+            self.call_now(call, now_ms, out)
+
+    def call_now(self, call: Call, now_ms: float, out: Effects) -> None:
+        """Make a call; what bounds an attempt counts from here."""
+        call.issued_ms = now_ms
+        if call.plan.timeout_ms is not None:
+            self._bound(call, call.plan.timeout_ms, now_ms)
         out.append(call)
 
     def _enter(self, passage: Passage, body: Body, now_ms: float, flow: Flow, out: Effects) -> None:
@@ -320,14 +360,22 @@ class Engine:
         if plan.loops:
             self._loops.begin(passage, body, now_ms, flow, out)
 
+    def _note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
+        """A request has its input: write it where it is kept, and give it its place in an order."""
+        plan = passage.plan
+        if plan.keeps_input:
+            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+        if plan.order is not None:
+            self.lines.line_up(passage, plan.order)
+
     def _end_gathering(
         self, passage: ExternalPassage, body: Body, now_ms: float, out: Effects
     ) -> None:
         del self.gathering[passage]
         self.open_passages += 1
         passage.inputs = body
-        if passage.plan.keeps_input:
-            out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
+        if passage.plan.minds_input:
+            self._note_entry(passage, body, now_ms, out)
 
     def _fail_by_clash(
         self,
@@ -410,13 +458,14 @@ class Engine:
         now_ms: float,
         flow: Flow,
         out: Effects,
+        shared_by: int = 1,
     ) -> None:
         passage.visits[step.place] = ENDED
         passage.left -= 1
         if step.output_feeds:
             flow.append((step.output_feeds, body))
         if step.watched_outputs:
-            self._outputs_ended(passage, step, body, now_ms, flow, out)
+            self._outputs_ended(passage, step, body, now_ms, flow, out, shared_by)
 
     def _inputs_ended(
         self,
@@ -441,11 +490,11 @@ class Engine:
         now_ms: float,
         flow: Flow,
         out: Effects,
+        shared_by: int = 1,
     ) -> None:
         if step.keeps_outputs:
-            out.append(
-                Emit(passage, Port(step.name, "outputs"), body, now_ms, passage.round_of(step))
-            )
+            port, number = Port(step.name, "outputs"), passage.round_of(step)
+            out.append(Emit(passage, port, body, now_ms, number, shared_by))
         if passage.closed:
             return  # nothing follows from it
         if step.loop is not None:
@@ -484,15 +533,36 @@ class Engine:
         passage.visits[passage.plan.width - 1] = ENDED
         passage.left -= 1
         passage.answered = True
-        if passage.plan.keeps_output:
-            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
-        out.append(Answer(passage, body, details))
+        if not passage.plan.minds_output:
+            out.append(Answer(passage, body, details))
+        elif passage.plan.order is None:
+            self.give(passage, body, details, now_ms, out)
+        else:
+            self.lines.answered(passage, body, details, now_ms, out)
         if passage.failures is not None:
             if not passage.cancelled:
                 out.extend(
                     DeadLetter(passage, failed) for failed in passage.failures if failed is not body
                 )
             passage.failures = None
+
+    def give(
+        self,
+        passage: Passage,
+        body: Body,
+        details: tuple[str, ...],
+        now_ms: float,
+        out: Effects,
+    ) -> None:
+        """An answer goes to who waits for it, and to its stream."""
+        if passage.plan.keeps_output:
+            out.append(Emit(passage, PIPELINE_OUTPUTS, body, now_ms))
+        out.append(Answer(passage, body, details))
+
+    def close_if_over(self, passage: Passage, out: Effects) -> None:
+        """Close a request of which nothing is under way."""
+        if not passage.left and not passage.closed:
+            self._close(passage, out)
 
     def _close(self, passage: Passage, out: Effects) -> None:
         passage.closed = True
@@ -526,7 +596,10 @@ class Engine:
             if type(visit) is not Call:
                 self.end_unrun(passage, each, failed, now_ms, nowhere, out)
                 continue
-            out.append(Abandon(visit))
+            if each.batch is None:
+                out.append(Abandon(visit))
+            else:
+                self._batches.leave(visit, out)
             mine = Failed(code, reason, each.name, attempts=visit.attempt)
             if not passage.cancelled:
                 if passage.tally is not None:
@@ -536,6 +609,8 @@ class Engine:
             self._end_step(passage, each, mine, now_ms, nowhere, out)
         if plan.output is not None and not passage.answered:
             self._answer(passage, failed, (), now_ms, out)
+        elif plan.order is not None:
+            self.lines.give_up(passage, failed, now_ms, out)
         self._close(passage, out)
 
     # Time ---------------------------------------------------------------------------------------
@@ -586,11 +661,9 @@ class Engine:
                 self._settle(gate, now_ms, flow, out)
                 self._spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
-                call = cast(Call, subject)
-                call.issued_ms = now_ms
-                if call.plan.timeout_ms is not None:
-                    self._bound(call, call.plan.timeout_ms, now_ms)
-                out.append(call)
+                self._begin(cast(Call, subject), now_ms, out)
+            elif action == GATHERED:
+                self._batches.close(cast(Gathering, subject), now_ms, out)
             elif action == OVERRUN:
                 overrun = cast(Overrun, subject)
                 self._end_all(
@@ -599,11 +672,17 @@ class Engine:
             else:
                 call = cast(Call, subject)
                 out.append(Abandon(call))
-                reason = (
-                    f"attempt {call.attempt} at step '{call.step}' took longer than "
-                    f"{call.plan.timeout_ms:g} ms"
-                )
-                self.done(call, Failed("deadline", reason, None, True), now_ms, out)
+                attempts = self._batches.left_of(call) if type(call) is SharedCall else [call]
+                for attempt in attempts:
+                    self.done(attempt, took_too_long(attempt), now_ms, out)
+
+
+def took_too_long(call: Call) -> Failed:
+    """The failure of an attempt whose own time is over."""
+    reason = (
+        f"attempt {call.attempt} at step '{call.step}' took longer than {call.plan.timeout_ms:g} ms"
+    )
+    return Failed("deadline", reason, None, True)
 
 
 def first_at_work(passage: Passage) -> str | None:

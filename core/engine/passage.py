@@ -28,6 +28,9 @@ NEVER: Final = float("inf")
 class Tally(Protocol):
     """Who counts what the engine decides without telling its driver."""
 
+    def count_batch(self, step: int, rows: int) -> None:
+        """A step with ``batch`` made a call of so many rows."""
+
     def count_dropped(self, step: int) -> None:
         """A second value reached a turn of a loop in one round."""
 
@@ -85,6 +88,7 @@ class Passage(CallOrigin):
 
     ``visits`` has a place for each consumer of the plan, and for those of the rounds of loops that
     are under way; ``left`` counts visits that have not ended. ``loops`` has how each loop stands.
+    ``key`` is empty where the request's key is its identity; see :attr:`record_key`.
     ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
     ``context`` belongs to the driver.
     """
@@ -117,8 +121,8 @@ class Passage(CallOrigin):
         headers: Headers = NOTHING,
         tally: Tally | None = None,
         context: object = None,
-        *,
         key: bytes = b"",
+        *,
         owner_epoch: int = 0,
     ) -> None:
         # Not through CallOrigin.__init__: this runs for every request.
@@ -142,6 +146,11 @@ class Passage(CallOrigin):
         self.answered = False
         self.cancelled = False
         self.closed = False
+
+    @property
+    def record_key(self) -> bytes:
+        """The key of the request's records: what ``input.key`` found, or else its identity."""
+        return self.key or self.identity.encode()
 
     def alive(self) -> bool:
         """Whether anything of the request is still under way."""

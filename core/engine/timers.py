@@ -11,6 +11,7 @@ ATTEMPT: Final = 1
 RETRY: Final = 2
 JOIN: Final = 3
 OVERRUN: Final = 4
+GATHERED: Final = 5
 
 
 class Subject(Protocol):

@@ -81,6 +81,7 @@ def visit_document(visit: Visit, story: Story) -> dict[str, Any]:
         "took_ms": None
         if called is None or ended is None
         else _rounded(ended.at_ms - called.at_ms),
+        "shared_by": 1 if ended is None else ended.shared_by,
         "failed_attempts": [
             {
                 "attempt": attempt.attempt,
@@ -164,11 +165,16 @@ def tap_document(record: TapRecord) -> dict[str, Any]:
 
 
 def record_document(record: PortRecord, opened_ms: float) -> dict[str, Any]:
-    """How one port ended, and how long after the request came in."""
+    """How one port ended, and how long after the request came in.
+
+    ``shared_by`` is there where several visits had the call in common: how many.
+    """
+    shared = {"shared_by": record.shared_by} if record.shared_by > 1 else {}
     return {
         "port": str(record.port),
         "round": record.round,
         "after_ms": _rounded(record.at_ms - opened_ms),
+        **shared,
         **_ended(record.body, record.omitted),
     }
 

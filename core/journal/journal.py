@@ -57,13 +57,22 @@ class Journal:
         self._by_identity.setdefault(story.identity, []).append(story)
         self._keep_within()
 
-    def write(self, story: Story, port: Port, round_number: int, body: Body, now_ms: float) -> None:
+    def write(
+        self,
+        story: Story,
+        port: Port,
+        round_number: int,
+        body: Body,
+        now_ms: float,
+        shared_by: int = 1,
+    ) -> None:
         """A port has ended."""
         if self._hold(story, body):
-            story.add(PortRecord(port, round_number, now_ms, body))
+            story.add(PortRecord(port, round_number, now_ms, body, shared_by=shared_by))
         else:
             omitted = sum(tensor.nbytes for tensor in body)  # type: ignore[misc,union-attr]  # markers want no room
-            story.add(PortRecord(port, round_number, now_ms, _signature(body), omitted))
+            signature = _signature(body)
+            story.add(PortRecord(port, round_number, now_ms, signature, omitted, shared_by))
         self._held += RECORD_BYTES
 
     def note_attempt(self, story: Story, attempt: AttemptRecord) -> None:

@@ -22,6 +22,8 @@ RECORD_BYTES: Final = 512
 class PortRecord(NamedTuple):
     """How one port ended: when (milliseconds since the epoch), in which round, and as what.
 
+    ``shared_by`` is of outputs: how many visits had the call in common that brought them.
+
     ``omitted`` counts bytes of contents that were not kept; the tensors then have names, datatypes
     and shapes, and are empty.
     """
@@ -31,6 +33,7 @@ class PortRecord(NamedTuple):
     at_ms: float
     body: Body
     omitted: int = 0
+    shared_by: int = 1
 
 
 class AttemptRecord(NamedTuple):

@@ -218,10 +218,11 @@ PIPELINE: Final = (
     _field("spec.steps[].inputsJoinType", "How its inputs are joined."),
     _field("spec.steps[].triggersJoinType", "How its triggers are joined."),
     _field("spec.steps[].joinWindowMs", "How long its joins wait; 0 is as if not written."),
-    _not_yet("spec.steps[].batch", "How its visits are run as one call.", "batching is", {}),
-    _within("spec.steps[].batch.size", "How many rows at most.", Outcome.NOT_YET),
-    _within(
-        "spec.steps[].batch.windowMs", "How long the first visit waits for others.", Outcome.NOT_YET
+    _field("spec.steps[].batch", "How its visits are run as one call; not at all without `size`."),
+    _field("spec.steps[].batch.size", "How many rows one call takes at most."),
+    _field(
+        "spec.steps[].batch.windowMs",
+        "How long the first visit waits for others, at most half of the shortest time left.",
     ),
     _idle(
         "spec.steps[].batch.rolling",
@@ -248,11 +249,10 @@ PIPELINE: Final = (
     _field("spec.input.triggersJoinType", "How the external triggers are joined."),
     _field("spec.input.joinWindowMs", "How long those joins wait; 60,000 when left out."),
     _field("spec.input.tensorMap", "New names for tensors of external inputs."),
-    _not_yet(
+    _own(
         "spec.input.key",
-        "The header or input tensor that decides the partition.",
-        "state by key is",
-        seldon=False,
+        "Where each request has its key: a header, as `x-customer`, or a tensor of the input; the "
+        "request's identity when left out. The key decides the partition and which state is seen.",
     ),
     _own(
         "spec.input.match",
@@ -269,17 +269,15 @@ PIPELINE: Final = (
     _field("spec.output.stepsJoin", "How they are joined."),
     _field("spec.output.joinWindowMs", "How long that join waits; 0 is as if not written."),
     _field("spec.output.tensorMap", "New names for tensors of the answer."),
-    _not_yet(
+    _own(
         "spec.output.order",
-        "`key` or `partition`: answers keep the order of the inputs.",
-        "ordered answers are",
-        seldon=False,
+        "`key` or `partition`: answers keep the order of the inputs, of each key or of all in a "
+        "partition. As they get ready when left out.",
     ),
-    _not_yet(
+    _own(
         "spec.output.maxHeld",
-        "How many answers are held back for the order.",
-        "ordered answers are",
-        seldon=False,
+        "How many answers of a partition are held back for the order at most, 1,000 when left out; "
+        "beyond that its intake pauses.",
     ),
     _field("spec.allowCycles", "Whether steps may form loops."),
     _field("spec.maxStepRevisits", "How often a step of a loop may run again."),
@@ -299,7 +297,8 @@ PIPELINE: Final = (
     _field("spec.dataflow", "How its streams are kept."),
     _own(
         "spec.dataflow.partitions",
-        "How many partitions each of its topics has. In one process there are none.",
+        "How many partitions each of its topics has. In one process, by how many orders "
+        "`output.order` goes; 1 when left out.",
     ),
     _idle(
         "spec.dataflow.cleanTopicsOnDelete",

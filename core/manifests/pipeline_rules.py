@@ -12,6 +12,7 @@ from penstock.core.manifests.source_list import SourceList
 from penstock.core.nearest import did_you_mean
 from penstock.core.problems import KeyPath
 from penstock.core.references import Source, parse_external, parse_source, parse_tensor_key
+from penstock.core.request_key import parse_request_key
 from penstock.core.resources import Output, Pipeline, PipelineInput, Step
 
 _Parse: TypeAlias = Callable[[str], Source]
@@ -88,6 +89,7 @@ class _PipelineRules:
                 "a pipeline cannot be a step of itself",
                 "allowCycles: true lets its steps form a loop",
             )
+        self._batch(step, (*at, "batch"))
         inputs = self._sources(step.inputs, (*at, "inputs"), self._parse_own)
         triggers = self._sources(step.triggers, (*at, "triggers"), self._parse_own)
         for _, source in (*inputs, *triggers):
@@ -99,6 +101,25 @@ class _PipelineRules:
         # Only inner is known to take every source; of others some may never meet.
         if step.inputs_join_type.name == "inner":
             self._clashes(inputs, renames, (*at, "inputs"))
+
+    def _batch(self, step: Step, at: KeyPath) -> None:
+        batch = step.batch
+        if batch is None:
+            return
+        if batch.size is None:
+            if "window_ms" in batch.model_fields_set:
+                self._find(
+                    (*at, "windowMs"),
+                    "windowMs without size batches nothing",
+                    "write with size how many rows one call takes at most",
+                )
+        elif step.pipeline is not None:
+            self._find(
+                at,
+                f"calls of a pipeline are not batched, and step '{step.name}' calls the pipeline "
+                f"'{step.pipeline}'",
+                "write batch at the steps of that pipeline",
+            )
 
     def _input(self, section: PipelineInput, at: KeyPath) -> None:
         inputs = self._sources(
@@ -114,6 +135,11 @@ class _PipelineRules:
         renames = self._tensor_map(section.tensor_map, inputs, (*at, "tensorMap"), external=True)
         if section.join_type.name == "inner":
             self._clashes(inputs, renames, (*at, "externalInputs"))
+        if section.key is not None:
+            try:
+                parse_request_key(section.key, pipeline=self._name)
+            except ValueError as error:
+                self._find((*at, "key"), str(error))
 
     def _output(self, section: Output, at: KeyPath) -> None:
         if not section.steps:
@@ -131,6 +157,12 @@ class _PipelineRules:
                     "name a step, or what goes into one",
                 )
         self._tensor_map(section.tensor_map, sources, (*at, "tensorMap"))
+        if section.max_held is not None and section.order is None:
+            self._find(
+                (*at, "maxHeld"),
+                "no answer is held back without an order",
+                "write order: key or order: partition, or leave maxHeld out",
+            )
 
     def _parse_own(self, text: str) -> Source:
         source = parse_source(text, pipeline=self._name)

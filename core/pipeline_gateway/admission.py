@@ -34,7 +34,7 @@ from penstock.core.pipeline_gateway.tapped import (
 )
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.pipeline_gateway.watch import Watch, watch_of
-from penstock.core.plan import Plan
+from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
 
 
@@ -59,6 +59,7 @@ class Admission:
 
     __slots__ = (
         "_admitting",
+        "_children",
         "_clock",
         "_dataflow",
         "_empty",
@@ -71,6 +72,7 @@ class Admission:
         "_metrics",
         "_open",
         "_opened_before",
+        "_ordered",
         "_waiting",
         "now_ms",
         "readers",
@@ -95,6 +97,11 @@ class Admission:
         self._limits = limits
         self._identities = Identities(clock, secrets.randbits)
         self._waiting: deque[Submission] = deque()
+        self._ordered: deque[Submission] = deque()
+        """Those that wait to enter pipelines that keep the order of their answers."""
+        self._children: set[Submission] = set()
+        """Those of them that are steps of requests which have their places in flight already."""
+        dataflow.resumed = self.admit_next
         self._admitting = False
         self._open = False
         self._opened_before = False
@@ -126,8 +133,8 @@ class Admission:
         With the intake closed, requests that wait for other pipelines in vain are not waited for.
         """
         engine = self._engine
-        while engine.open_passages or self._waiting or engine.gathering:
-            if not (engine.open_passages or self._waiting or self._open):
+        while engine.gathering or not self._is_empty():
+            if self._is_empty() and not self._open:
                 self._dataflow.end_joins()
                 continue
             if self._empty is None or self._empty.is_set():
@@ -151,26 +158,31 @@ class Admission:
         if not self._open:
             return self._refuse(self._closed_error(), identity, reply)
         deployment = target.deployment
+        key = b""
+        room = self._waiting
+        waits: object = self._engine.open_passages >= self._limits.in_flight or room
         if not target.always_enters or request.outputs is not None:
-            refusal = target.refusal(request)
-            if refusal is not None:
+            try:
+                key = target.admit(request, headers)
+            except PenstockError as refusal:
                 return self._refuse(refusal, identity, reply)
+            assert deployment is not None, "a target that is not ready refuses"
+            room, waits = self._turn(deployment.plan, key, identity)
         assert deployment is not None, "a target that is not ready refuses"
-        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
-        if waits and len(self._waiting) >= self._limits.waiting:
-            return self._refuse(self._overloaded(), identity, reply)
+        if waits and len(room) >= self._limits.waiting:
+            return self._refuse(self._overloaded(deployment.plan), identity, reply)
         submission: Submission
         if deployment.plain:
             submission = Submission(
-                self, target, deployment, request, headers, limit_ms, reply, identity
+                self, target, deployment, request, headers, limit_ms, reply, identity, key
             )
         else:
             watch = self._watch(deployment, identity, headers, now_ms)
             submission = self._special(
-                target, deployment, request, headers, limit_ms, reply, identity, now_ms, watch
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
             )
         if waits:
-            self._wait(submission)
+            self._wait(submission, room)
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
@@ -179,23 +191,25 @@ class Admission:
         """Take in a request that nobody waits for; raises what refuses it."""
         if not self._open:
             raise self._counted(self._closed_error())
-        refusal = target.refusal(request, asynchronous=True)
-        if refusal is not None:
-            raise self._counted(refusal)
+        try:
+            key = target.admit(request, headers, asynchronous=True)
+        except PenstockError as refusal:
+            raise self._counted(refusal) from None
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
-        waits = self._engine.open_passages >= self._limits.in_flight or self._waiting
-        if waits and len(self._waiting) >= self._limits.waiting:
-            raise self._counted(self._overloaded())
         now_ms = self._clock.now_ms()
         limit_ms = self.async_limit_ms(deployment.plan)
         identity = self._identities.next(now_ms)
+        room, waits = self._turn(deployment.plan, key, identity)
+        if waits and len(room) >= self._limits.waiting:
+            raise self._counted(self._overloaded(deployment.plan))
+        limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
         watch = self._watch(deployment, identity, headers, now_ms)
         submission = self._recorded(
-            target, deployment, request, headers, limit_ms, None, identity, now_ms, watch
+            target, deployment, request, headers, limit_ms, None, identity, key, now_ms, watch
         )
         if waits:
-            self._wait(submission)
+            self._wait(submission, room)
         else:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
@@ -213,11 +227,16 @@ class Admission:
     ) -> Ticket:
         """Begin the request of a step that is a pipeline, whatever else is in flight.
 
-        ``followed`` says whether its parent is: only then may it be.
+        It waits where the pipeline keeps an order and has no room in it. ``followed``
+        says whether its parent is: only then may it be.
         """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
         assert deployment is not None, "a pipeline that is not ready is not called"
+        try:
+            key = target.key_of(request, headers)
+        except PenstockError as refusal:
+            return self._refuse(refusal, identity, reply)
         watch = None
         if followed:
             watch = self._watch(deployment, identity, headers, now_ms, child=True)
@@ -229,11 +248,30 @@ class Admission:
             deadline_ms - now_ms,
             reply,
             identity,
+            key,
             now_ms,
             watch,
         )
-        submission.begin(self._dataflow, now_ms, deadline_ms)
+        if deployment.plan.order is not None and self._lacks_room(deployment.plan, key, identity):
+            self._children.add(submission)
+            self._wait(submission, self._ordered)
+        else:
+            submission.begin(self._dataflow, now_ms, deadline_ms)
         return submission
+
+    def _turn(self, plan: Plan, key: bytes, identity: str) -> tuple[deque[Submission], bool]:
+        """Where a request waits for its turn, and whether it has to."""
+        full = self._engine.open_passages >= self._limits.in_flight
+        if plan.order is None:
+            return self._waiting, bool(full or self._waiting)
+        return self._ordered, full or self._lacks_room(plan, key, identity)
+
+    def _lacks_room(self, plan: Plan, key: bytes, identity: str) -> bool:
+        """Whether a request to a pipeline that keeps an order has to wait for room there."""
+        line = plan.line_of(key or identity.encode())
+        return self._engine.lines.is_full(plan, line) or any(
+            submission.line == line for submission in self._ordered
+        )
 
     def _watch(
         self,
@@ -262,20 +300,23 @@ class Admission:
         limit_ms: float,
         reply: Reply,
         identity: str,
+        key: bytes,
         now_ms: float,
         watch: Watch | None,
     ) -> Submission:
         """A request to a pipeline that is not plain: recorded where it says so, and followed."""
         if deployment.plan.record != "none":
             return self._recorded(
-                target, deployment, request, headers, limit_ms, reply, identity, now_ms, watch
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
             )
         kind: type[Submission]
         if watch is None:
             kind = TappedSubmission if deployment.taps else Submission
         else:
             kind = TappedFollowedSubmission if deployment.taps else FollowedSubmission
-        submission = kind(self, target, deployment, request, headers, limit_ms, reply, identity)
+        submission = kind(
+            self, target, deployment, request, headers, limit_ms, reply, identity, key
+        )
         if watch is not None and isinstance(submission, FollowedSubmission):
             Course(submission, watch)
         return submission
@@ -289,6 +330,7 @@ class Admission:
         limit_ms: float,
         reply: Reply | None,
         identity: str,
+        key: bytes,
         now_ms: float,
         watch: Watch | None,
     ) -> RecordedSubmission:
@@ -309,6 +351,7 @@ class Admission:
             limit_ms,
             reply,
             identity,
+            key,
             now_ms,
         )
         if watch is not None and isinstance(submission, FollowedRecordedSubmission):
@@ -339,6 +382,14 @@ class Admission:
 
     def admit_next(self) -> None:
         """A place is free: the first that waits comes in."""
+        if self._ordered and not self._admitting:
+            self._admitting = True
+            try:
+                while (submission := self._next_in_order()) is not None:
+                    self._ordered.remove(submission)
+                    self._admit(submission)
+            finally:
+                self._admitting = False
         if self._waiting and not self._admitting:
             # Who is answered at once makes place again, from within: the loop sees to that.
             self._admitting = True
@@ -347,10 +398,28 @@ class Admission:
                     self._admit(self._waiting.popleft())
             finally:
                 self._admitting = False
-        if self._empty is not None and not self._engine.open_passages and not self._waiting:
+        if self._empty is not None and self._is_empty():
             self._empty.set()
 
+    def _is_empty(self) -> bool:
+        return not (self._engine.open_passages or self._waiting or self._ordered)
+
+    def _next_in_order(self) -> Submission | None:
+        """The first that waits for room in an order and finds some."""
+        no_place = self._engine.open_passages >= self._limits.in_flight
+        full: set[LineName] = set()
+        for submission in self._ordered:
+            line = submission.line
+            assert line is not None, "nobody else waits here"
+            if line in full or (no_place and submission not in self._children):
+                continue
+            if not self._engine.lines.is_full(submission.deployment.plan, line):
+                return submission
+            full.add(line)
+        return None
+
     def _admit(self, submission: Submission) -> None:
+        self._children.discard(submission)
         timer, submission.waiting = submission.waiting, None
         assert timer is not None, "who waits has a timer"
         left_ms = (timer.when() - asyncio.get_running_loop().time()) * 1000.0
@@ -364,21 +433,27 @@ class Admission:
         if submission.waiting is not None:
             submission.waiting.cancel()
             submission.waiting = None
-            self._waiting.remove(submission)
+            room = self._waiting if submission.line is None else self._ordered
+            room.remove(submission)
+            self._children.discard(submission)
             submission.deployment.close_one()
             self._metrics.refuse(error.code)
             submission.reply(error)
             self.admit_next()
 
-    def _wait(self, submission: Submission) -> None:
+    def _wait(self, submission: Submission, room: deque[Submission]) -> None:
+        why = "the server is overloaded"
+        if submission.line is not None:
+            name = submission.deployment.plan.name
+            why = f"pipeline '{name}' keeps the order of its answers, and waits for earlier ones"
         error = DeadlineError(
             f"the deadline of {submission.timeout_ms:.0f} ms passed while the request waited for "
-            "its turn; the server is overloaded"
+            f"its turn; {why}"
         )
         submission.waiting = asyncio.get_running_loop().call_later(
             submission.timeout_ms / 1000.0, self.stop_waiting, submission, error
         )
-        self._waiting.append(submission)
+        room.append(submission)
         # Who waits for its turn is under way as well: its version must not go before.
         submission.deployment.open += 1
 
@@ -390,7 +465,13 @@ class Admission:
         self._metrics.refuse(error.code)
         return error
 
-    def _overloaded(self) -> OverloadedError:
+    def _overloaded(self, plan: Plan) -> OverloadedError:
+        if plan.order is not None:
+            return OverloadedError(
+                f"pipeline '{plan.name}' keeps the order of its answers, and {len(self._ordered)} "
+                "wait for room in such orders; send the request again later, or raise "
+                "output.maxHeld"
+            )
         return OverloadedError(
             f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} wait; "
             "send the request again later, or raise limits.inFlight"

@@ -53,6 +53,7 @@ class ExternalSubmission(RecordedSubmission):
             timeout_ms,
             None,
             origin.identity,
+            origin.key,
             now_ms,
             external=True,
         )

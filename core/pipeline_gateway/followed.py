@@ -86,6 +86,7 @@ class Course:
             submission.headers,
             FollowedTally(deployment.tally, self),
             self,
+            submission.key,
         )
 
     def answered(self, answer: Answer, now_ms: float) -> None:
@@ -159,6 +160,9 @@ class FollowedTally:
     def __init__(self, tally: PlanTally, course: Course) -> None:
         self._tally = tally
         self._course = course
+
+    def count_batch(self, step: int, rows: int) -> None:
+        self._tally.count_batch(step, rows)
 
     def count_dropped(self, step: int) -> None:
         self._tally.count_dropped(step)

@@ -39,12 +39,21 @@ class RecordedSubmission(Submission):
         timeout_ms: float,
         reply: Reply | None,
         identity: str,
+        key: bytes,
         now_ms: float,
         *,
         external: bool = False,
     ) -> None:
         super().__init__(
-            admission, target, deployment, request, headers, timeout_ms, self._settle, identity
+            admission,
+            target,
+            deployment,
+            request,
+            headers,
+            timeout_ms,
+            self._settle,
+            identity,
+            key,
         )
         self._journal = journal
         self._caller = reply
@@ -74,7 +83,9 @@ class RecordedSubmission(Submission):
             caller(CancelledRequestError("the caller went away; others read what it asked for"))
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
-        self._journal.write(self.story, record.port, record.round, record.body, record.at_ms)
+        self._journal.write(
+            self.story, record.port, record.round, record.body, record.at_ms, record.shared_by
+        )
         if record.port in self.deployment.plan.read:
             self._admission.readers.hand_on(record, now_ms, out)
 

@@ -11,6 +11,7 @@ from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.plan import LineName
 from penstock.core.records import Absent, Failed, Headers
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class Submission(Ticket):
     """A request and who waits for its answer: the ticket, and the passage's passenger.
 
     Before it enters its pipeline it may wait for its turn; ``waiting`` is then the timer that ends
-    the wait.
+    the wait. ``key`` is empty where the request's key is its identity.
     """
 
     __slots__ = (
@@ -33,6 +34,7 @@ class Submission(Ticket):
         "_identity",
         "_passage",
         "deployment",
+        "key",
         "reply",
         "request",
         "target",
@@ -50,6 +52,7 @@ class Submission(Ticket):
         timeout_ms: float,
         reply: Reply,
         identity: str,
+        key: bytes,
     ) -> None:
         self._admission = admission
         self._headers = headers
@@ -60,7 +63,14 @@ class Submission(Ticket):
         self.request = request
         self.timeout_ms = timeout_ms
         self.reply = reply
+        self.key = key
         self.waiting: asyncio.TimerHandle | None = None
+
+    @property
+    def line(self) -> LineName | None:
+        """Whose order its answer keeps, None where answers come as they get ready."""
+        plan = self.deployment.plan
+        return None if plan.order is None else plan.line_of(self.key or self._identity.encode())
 
     @property
     def identity(self) -> str:
@@ -81,6 +91,7 @@ class Submission(Ticket):
             self._headers,
             deployment.tally,
             self,
+            self.key,
         )
         dataflow.begin(passage, request.tensors)
 

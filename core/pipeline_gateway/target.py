@@ -59,8 +59,14 @@ class ServedTarget(Target):
         self.reason = reason
         outputs = None if signature is None else signature.outputs
         self._output_names = None if outputs is None else [tensor.name for tensor in outputs]
-        self.always_enters = deployment is not None and deployment.plan.output is not None
-        """Whether nothing but a selection of outputs can be wrong with a request as such."""
+        self.always_enters = (
+            deployment is not None
+            and deployment.plan.output is not None
+            and deployment.plan.key is None
+            and deployment.plan.order is None
+        )
+        """Whether nothing but a selection of outputs can be wrong with a request as such, and
+        nothing but the intake's bound can make it wait."""
 
     @property
     def name(self) -> str:
@@ -99,21 +105,31 @@ class ServedTarget(Target):
     def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
         return self._admission.accept(self, request, headers)
 
-    def refusal(
-        self, request: InferenceRequest, *, asynchronous: bool = False
-    ) -> PenstockError | None:
-        """Why a request cannot even enter, when that is so."""
+    def admit(
+        self, request: InferenceRequest, headers: Headers, *, asynchronous: bool = False
+    ) -> bytes:
+        """The key of a request that may enter (see :meth:`key_of`); raises what refuses it."""
         if self.deployment is None:
-            return self.not_ready()
+            raise self.not_ready()
         if self.deployment.plan.output is None and not asynchronous:
-            return UnsupportedError(
+            raise UnsupportedError(
                 f"pipeline '{self._name}' has no output, so a call cannot wait for its answer; "
                 f"send it to /v2/pipelines/{self._name}/requests, or add an output section to its "
                 "manifest"
             )
         if request.outputs is not None and self._output_names is not None:
-            return self._unknown_output(request, self._output_names)
-        return None
+            unknown = self._unknown_output(request, self._output_names)
+            if unknown is not None:
+                raise unknown
+        return self.key_of(request, headers)
+
+    def key_of(self, request: InferenceRequest, headers: Headers) -> bytes:
+        """The key of a request, empty where that is its identity.
+
+        Raises InvalidRequestError where the pipeline takes its key from what the request lacks.
+        """
+        key = None if self.deployment is None else self.deployment.plan.key
+        return b"" if key is None else key.of(headers, request.tensors)
 
     def not_ready(self) -> NotReadyError:
         """The error of a target that cannot serve."""

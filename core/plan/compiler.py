@@ -12,9 +12,11 @@ from penstock.core.loops import loops_of
 from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
+    BatchPlan,
     Consumer,
     Entrance,
     Feed,
+    OrderPlan,
     Plan,
     Recording,
     StepPlan,
@@ -24,10 +26,15 @@ from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.problems import KeyPath, format_path
 from penstock.core.records import Absent, Port, PortSide
 from penstock.core.references import Source, parse_external, parse_source
-from penstock.core.resources import Output, Pipeline, PipelineInput, Step
+from penstock.core.request_key import RequestKey, parse_request_key
+from penstock.core.resources import Output, Pipeline, PipelineDeclaration, PipelineInput, Step
 
 INPUTS: Final = Port(None, "inputs")
 OUTPUTS: Final = Port(None, "outputs")
+
+
+MAX_HELD: Final = 1000
+"""How many answers of a partition are held back for their order, unless written."""
 
 
 class PlanError(InvalidRequestError):
@@ -69,6 +76,7 @@ def compile_pipeline(
     joined = [_join_step(step, i, name, maker) for i, step in enumerate(spec.steps)]
     if spec.output is not None:
         joined.append(_join_output(spec.output, name, maker))
+    key = _key(pipeline)
     entering = None if spec.input is None else _join_external(spec.input, maker)
     if maker.problems:
         raise PlanError(name, maker.problems)
@@ -79,7 +87,7 @@ def compile_pipeline(
     kept = _kept(spec.steps, record) | read
     emitting = kept | tapped
     steps = tuple(
-        _step_plan(step, seats[i], joined[i], feeds, loops, emitting)
+        _step_plan(step, seats[i], joined[i], feeds, loops, version, emitting)
         for i, step in enumerate(spec.steps)
     )
     output: Consumer | None = None
@@ -129,10 +137,27 @@ def compile_pipeline(
         pipelines=tuple(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
+        key=key,
+        order=_order_plan(spec),
     )
     if not followed:
         return plan
     return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all"))
+
+
+def _order_plan(spec: PipelineDeclaration) -> OrderPlan | None:
+    output = spec.output
+    if output is None or output.order is None:
+        return None
+    partitions = None if spec.dataflow is None else spec.dataflow.partitions
+    return OrderPlan(output.order == "key", partitions or 1, output.max_held or MAX_HELD)
+
+
+def _key(pipeline: Pipeline) -> RequestKey | None:
+    section = pipeline.spec.input
+    if section is None or section.key is None:
+        return None
+    return parse_request_key(section.key, pipeline=pipeline.metadata.name)
 
 
 def _entrance(joined: Joined, place: int, pipeline: str, *, by_key: bool) -> Entrance:
@@ -171,12 +196,15 @@ def _step_plan(
     joined: Joined,
     feeds: Feeds,
     loops: LoopCompiler,
+    version: int,
     emitting: frozenset[Port],
 ) -> StepPlan:
     inputs, outputs = Port(step.name, "inputs"), Port(step.name, "outputs")
     input_feeds = in_order(feeds, inputs)
     watched_inputs = inputs in emitting or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
+    batch = _batch_plan(step, loops.pipeline, version)
+    begins_plainly = step.timeout_ms is None and batch is None
     return StepPlan(
         index=seat.place,
         place=seat.place,
@@ -189,6 +217,7 @@ def _step_plan(
         timeout_ms=step.timeout_ms,
         retries=step.retries,
         backoff_ms=step.retry_backoff_ms,
+        batch=batch,
         failure_is_absence=step.on_error == "absent",
         input_feeds=input_feeds,
         output_feeds=in_order(feeds, outputs),
@@ -198,8 +227,16 @@ def _step_plan(
         watched_outputs=outputs in emitting or loops.watches(outputs),
         loop=loops.member(step.name),
         put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
-        plain=not (input_feeds or clash or step.timeout_ms or watched_inputs),
+        begins_plainly=begins_plainly,
+        plain=begins_plainly and not (input_feeds or clash or watched_inputs),
     )
+
+
+def _batch_plan(step: Step, pipeline: str, version: int) -> BatchPlan | None:
+    batch = step.batch
+    if batch is None or batch.size is None:
+        return None
+    return BatchPlan(pipeline, version, step.name, batch.size, batch.window_ms)
 
 
 def in_order(feeds: Feeds, port: Port) -> tuple[Feed, ...]:

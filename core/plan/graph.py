@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias, final
+from zlib import crc32
 
 from penstock.core.contracts.join import Decision, JoinStrategy
 from penstock.core.records import Absent, Port
+from penstock.core.request_key import RequestKey
 from penstock.core.resources import Pipeline
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
@@ -127,6 +129,21 @@ class Member(NamedTuple):
     lone_readers: tuple[tuple[int, Part], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class BatchPlan:
+    """How visits of one step share calls: at most ``size`` rows in one, which the first visit
+    waits for at most ``window_ms``.
+
+    The same for one step of one version, in every round and whether its requests are followed.
+    """
+
+    pipeline: str
+    version: int
+    step: str
+    size: int
+    window_ms: float
+
+
 @final
 @dataclass(frozen=True, slots=True, eq=False)
 class StepPlan(Consumer):
@@ -141,6 +158,7 @@ class StepPlan(Consumer):
     timeout_ms: float | None
     retries: int
     backoff_ms: float
+    batch: BatchPlan | None
     failure_is_absence: bool
     input_feeds: tuple[Feed, ...]
     output_feeds: tuple[Feed, ...]
@@ -150,9 +168,11 @@ class StepPlan(Consumer):
     watched_outputs: bool
     loop: Member | None
     put_out_nothing: Absent
+    begins_plainly: bool
+    """Whether an attempt has no end of its own, and waits for no other visit."""
     plain: bool
     """Whether there is nothing to do but to call: nobody reads its inputs, no names can clash, and
-    an attempt has no end of its own."""
+    an attempt begins plainly."""
 
 
 @final
@@ -229,6 +249,30 @@ class LoopPlan:
         return self.blocks[number]
 
 
+LineName: TypeAlias = tuple[str, int]
+"""A pipeline, whatever its version, and the number of a partition."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OrderPlan:
+    """How answers keep the order of their requests: within a partition, or of each key in it.
+
+    At most ``max_held`` answers of a partition are held back.
+    """
+
+    by_key: bool
+    partitions: int
+    max_held: int
+
+    def partition_of(self, key: bytes) -> int:
+        """The number of the partition of a key, the same in every process."""
+        return crc32(key) % self.partitions
+
+    def lane_of(self, key: bytes) -> bytes:
+        """What is the same, within a partition, for requests whose answers keep their order."""
+        return key if self.by_key else b""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:
     """One version of one pipeline, compiled.
@@ -240,7 +284,8 @@ class Plan:
     ``async_deadline_ms`` is the time for a request that nobody waits for, None for the default.
     ``single_model`` marks the plan of a model that is called on its own.
     ``entrance`` is there when the pipeline reads others, ``read`` are its own ports that others
-    read.
+    read. ``key`` is where requests have their key, None where that is their identity,
+    ``order`` is None where answers come as they get ready.
     """
 
     name: str
@@ -272,9 +317,25 @@ class Plan:
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
+    key: RequestKey | None = None
+    order: OrderPlan | None = None
     followed: Plan | None = None
     """The same once more, with every port emitted: for requests that somebody follows. None where
     nobody does."""
+    minds_input: bool = field(init=False)
+    """Whether there is anything to do about a request that enters, beside running it."""
+    minds_output: bool = field(init=False)
+    """Whether there is anything to do about an answer, beside giving it."""
+
+    def line_of(self, key: bytes) -> LineName:
+        """The name of the partition of a key, of whatever version; the plan keeps an order."""
+        assert self.order is not None, "only who keeps an order has lines"
+        return self.name, self.order.partition_of(key)
+
+    def __post_init__(self) -> None:
+        ordered = self.order is not None
+        object.__setattr__(self, "minds_input", self.keeps_input or ordered)
+        object.__setattr__(self, "minds_output", self.keeps_output or ordered)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ def _plan(name: str, version: int, joins: JoinFactories, *, emits: bool) -> Plan
         timeout_ms=None,
         retries=0,
         backoff_ms=0.0,
+        batch=None,
         failure_is_absence=False,
         input_feeds=(),
         output_feeds=(Feed(1, (whole,), (), direct=True, whole=True),),
@@ -48,6 +49,7 @@ def _plan(name: str, version: int, joins: JoinFactories, *, emits: bool) -> Plan
         watched_outputs=emits,
         loop=None,
         put_out_nothing=Absent(f"model '{name}' put out nothing", "left-out"),
+        begins_plainly=True,
         plain=not emits,
     )
     return Plan(

@@ -26,7 +26,7 @@ class PipelineInput(Value):
     """The ``input`` section: what a pipeline reads of others, and how its requests are taken up.
 
     ``deadline_ms`` is that of asynchronous requests, None for the configured one. ``key`` names a
-    header or an input tensor that decides the partition.
+    header (what begins with ``x-``) or an input tensor, where each request has its key.
     """
 
     external_inputs: tuple[str, ...] = ()
@@ -43,7 +43,8 @@ class PipelineInput(Value):
 class Output(Value):
     """The ``output`` section: the references in ``steps``, joined by ``steps_join``.
 
-    ``order`` keeps the order of the inputs, and ``max_held`` bounds the answers held back for it.
+    ``order`` keeps the order of the inputs, and ``max_held`` bounds the answers held back for it
+    in a partition.
     """
 
     steps: tuple[str, ...]

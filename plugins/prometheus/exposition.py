@@ -7,12 +7,12 @@ busy pipelines the library takes seven tenths of a second, in which nobody is se
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from penstock.core.metrics import Histogram, Metrics, PipelineCounters
+from penstock.core.metrics import Histogram, Metrics, PipelineCounters, Sizes
 from penstock.plugins.prometheus import families
-from penstock.plugins.prometheus.families import COARSE, FAMILIES, FINE, Family
+from penstock.plugins.prometheus.families import COARSE, FAMILIES, FINE, SIZES, Family
 
 _BOUNDS: Final = [repr(bound) for bound in Histogram().bounds_s()]
 
@@ -65,6 +65,8 @@ class _Page:
             self.write_histogram(families.STEP_SECONDS, labels, step.calls, COARSE)
             self.write_each(families.STEP_FAILURES, labels, step.failures)
             self.write_each(families.STEP_SKIPPED, labels, step.skips)
+            if step.batches is not None:
+                self.write_sizes(families.STEP_BATCH_ROWS, labels, step.batches)
             if step.retries:
                 self.write(families.STEP_RETRIES, labels, step.retries)
             if step.dropped:
@@ -91,20 +93,36 @@ class _Page:
         self, family: Family, labels: tuple[str, ...], histogram: Histogram, wanted: range
     ) -> None:
         """The buckets whose indexes are ``wanted``, each holding all that took less."""
-        if not any(histogram.counts):
-            return
-        counts, lines = histogram.counts, self._lines[family]
+        if any(histogram.counts):
+            bounds = {index: _BOUNDS[index] for index in wanted}
+            total_s = repr(histogram.sum_ms / 1000.0)
+            self._write_buckets(family, labels, histogram.counts, bounds, total_s)
+
+    def write_sizes(self, family: Family, labels: tuple[str, ...], sizes: Sizes) -> None:
+        """Each bucket holding all that were at most as large."""
+        bounds = {index: str(2**index) for index in SIZES}
+        self._write_buckets(family, labels, sizes.counts, bounds, str(sizes.sum))
+
+    def _write_buckets(
+        self,
+        family: Family,
+        labels: tuple[str, ...],
+        counts: Sequence[int],
+        bounds: Mapping[int, str],
+        sum_text: str,
+    ) -> None:
+        lines = self._lines[family]
         name, written = family.name, _labels(family, labels)
         total, taken = 0, 0
-        for index in wanted:
+        for index, bound in bounds.items():
             total += sum(counts[taken : index + 1])
             taken = index + 1
-            lines.append(f'{name}_bucket{{{written},le="{_BOUNDS[index]}"}} {total}\n')
+            lines.append(f'{name}_bucket{{{written},le="{bound}"}} {total}\n')
         total += sum(counts[taken:])
         lines.append(
             f'{name}_bucket{{{written},le="+Inf"}} {total}\n'
             f"{name}_count{{{written}}} {total}\n"
-            f"{name}_sum{{{written}}} {histogram.sum_ms / 1000.0!r}\n"
+            f"{name}_sum{{{written}}} {sum_text}\n"
         )
 
 

@@ -32,6 +32,9 @@ FINE: Final = range(4, 27)
 COARSE: Final = range(6, 27, 2)
 """Buckets from 64 µs to 67 s, each four times as wide: for the steps, of which there are many."""
 
+SIZES: Final = range(13)
+"""Buckets up to 4,096 rows, each twice as wide as the one before."""
+
 BUILD = Family("penstock_build", "info", ("version",), "Which Penstock this is; always 1.")
 
 PIPELINE_REQUESTS = Family(
@@ -63,6 +66,12 @@ STEP_SECONDS = Family(
     "histogram",
     ("pipeline", "step", "model"),
     "Calls of a step's model, each attempt on its own, in seconds.",
+)
+STEP_BATCH_ROWS = Family(
+    "penstock_step_batch_rows",
+    "histogram",
+    ("pipeline", "step", "model"),
+    "Rows of the calls of a step with batch, whether visits share them or not.",
 )
 STEP_FAILURES = Family(
     "penstock_step_failures",
@@ -132,6 +141,7 @@ FAMILIES: Final = (
     PIPELINE_IN_FLIGHT,
     PIPELINE_DEAD_LETTERS,
     STEP_SECONDS,
+    STEP_BATCH_ROWS,
     STEP_FAILURES,
     STEP_SKIPPED,
     STEP_RETRIES,

@@ -15,7 +15,7 @@ import threading
 from typing import Any
 
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.contracts.model import CallOrigin, ModelCall
+from penstock.core.contracts.model import CallOrigin, ModelCall, SharedOrigin
 from penstock.core.errors import PenstockError
 from penstock.core.records import Tensors
 from penstock.servers.binding.bound_model import OwnLoopWorker
@@ -49,9 +49,12 @@ def main(connection_fd: int, lifeline_fd: int) -> None:
 
 
 def _call(fields: dict[str, Any], tensors: Tensors, clock: Clock) -> ModelCall:
-    origin = CallOrigin(
-        fields["identity"], fields["request_id"], fields["parameters"], fields["headers"]
-    )
+    identities = fields["identities"]
+    parameters, headers = fields["parameters"], fields["headers"]
+    if len(identities) > 1:
+        origin: CallOrigin = SharedOrigin(identities, parameters, headers)
+    else:
+        origin = CallOrigin(identities[0], fields["request_id"], parameters, headers)
     return ModelCall(
         fields["step"],
         tensors,

@@ -175,7 +175,7 @@ class WorkerProcess(Worker):
     def _fields(self, call: ModelCall) -> dict[str, Any]:
         origin = call.origin
         return {
-            "identity": origin.identity,
+            "identities": origin.identities,
             "request_id": origin.request_id,
             "parameters": dict(origin.parameters),
             "headers": dict(origin.headers),

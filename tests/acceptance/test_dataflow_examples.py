@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ ANSWERS: dict[str, tuple[str, dict[str, Any], list[tuple[str, list[Any]]]]] = {
         {"INPUT": ("FP32", [1], [9])},
         [("OUTPUT", [10])],
     ),
+    "answers in order": (
+        "in-order",
+        {**NUMBERS, "account": ("BYTES", [1], ["a"])},
+        [("OUTPUT", [20, 30, 40])],
+    ),
+    "batching": ("batched", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "chain of two models": ("mul10-add10", NUMBERS, [("OUTPUT", [20, 30, 40])]),
     "the same as a step, twice": ("nested", NUMBERS, [("OUTPUT", [210, 310, 410])]),
     **{
@@ -172,6 +179,18 @@ def test_an_answer_in_spite_of_a_failure(
 def test_an_error_that_is_worth_another_attempt_without_one(rest: str) -> None:
     status, _, answer = send(rest, "/v2/pipelines/tried-once/infer", NUMBERS)
     assert (status, answer["step"]) == (503, "shaky"), answer
+
+
+def test_requests_that_come_together_share_a_call(rest: str) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        numbers = [{"INPUT": ("FP32", [3], [i, i + 1, i + 2])} for i in range(8)]
+        answers = list(pool.map(lambda each: outputs(rest, "batched", each), numbers))
+    assert answers == [[("OUTPUT", [10 * i + 10, 10 * i + 20, 10 * i + 30])] for i in range(8)]
+    shared = set()
+    for each in fetch(rest, "/v1/requests?pipeline=batched")["requests"]:
+        records = fetch(rest, f"/v1/requests/{each['id']}")["records"]
+        shared |= {record.get("shared_by", 1) for record in records}
+    assert max(shared) > 1
 
 
 def test_without_its_trigger_there_is_no_output(rest: str) -> None:

@@ -63,7 +63,8 @@ class ScriptedModel(ModelInstance):
         act = self._acts[min(self._calls, len(self._acts) - 1)]
         self._calls += 1
         self.headers.append(call.origin.headers)
-        self._world.note(f"call {call.origin.identity}")
+        for identity in call.origin.identities:
+            self._world.note(f"call {identity}")
         if act.way == "busy":
             self._world.clock.advance(act.after_ms)
         if act.way == "raises":

@@ -15,6 +15,7 @@ UNIT = Path(__file__).parent
 
 PIPELINE, LOOP = "manifests/test_pipeline_rules.py", "manifests/test_loop_rules.py"
 JOIN, SET = "manifests/test_join_rules.py", "manifests/test_manifest_set.py"
+BATCHES = "port_types/test_batches.py"
 TYPES, GATEWAY = "port_types/test_findings.py", "gateway/test_gateway.py"
 
 RULES: dict[str, list[tuple[str, str]]] = {
@@ -138,6 +139,35 @@ RULES: dict[str, list[tuple[str, str]]] = {
             "control/test_signatures.py",
             "test_a_version_of_a_model_that_breaks_a_pipeline_is_refused",
         )
+    ],
+    "batch has a size, and joins calls of a model": [
+        (PIPELINE, "batch without size"),
+        (PIPELINE, "batch of no rows"),
+        (PIPELINE, "batch of a pipeline"),
+    ],
+    "batch is refused on a model whose outputs are optional or not declared": [
+        (BATCHES, "test_outputs_that_are_not_declared"),
+        (BATCHES, "test_optional_output"),
+        (BATCHES, "test_tensor_that_cannot_hold_the_rows_of_several"),
+    ],
+    "an answer whose first axis does not fit the sum is an error of the model": [
+        ("engine/test_batches.py", "test_the_sentence_about_such_an_answer")
+    ],
+    "an order is by key or partition, and maxHeld bounds one": [
+        (PIPELINE, "unknown order"),
+        (PIPELINE, "nothing may be held"),
+        (PIPELINE, "maxHeld without order"),
+    ],
+    "who is held back past its deadline, or waits for room too long": [
+        (
+            "engine/test_order.py",
+            "test_request_past_its_deadline_gives_its_place_up_and_says_why",
+        ),
+        ("gateway/test_order.py", "test_who_waits_for_room_has_the_patience_of_its_deadline"),
+        ("gateway/test_order.py", "test_too_many_that_wait_for_room_are_refused"),
+    ],
+    "a key is a header that may travel, or a tensor": [
+        (PIPELINE, "key in a header that must not travel")
     ],
     "a request ends by its deadline, naming who was at work": [
         ("engine/test_deadlines.py", "test_deadline_ends_the_request_and_names_who_was_at_work")

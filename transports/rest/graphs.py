@@ -82,11 +82,19 @@ def _boxes(pipeline: Pipeline, diagram: Diagram, layout: Layout) -> Iterator[dic
     for index, (lines, place) in enumerate(zip(diagram.boxes, layout.boxes, strict=True)):
         step = steps[index - 1] if 0 < index <= len(steps) else None
         yield {
-            "kind": "step" if step else "output" if index else "input",
+            "kind": "step" if step else _kind_of_end(pipeline, index),
             "step": step and step.name,
             "lines": [line._asdict() for line in lines],
             **place._asdict(),
         }
+
+
+def _kind_of_end(pipeline: Pipeline, index: int) -> str:
+    """What a box is that is no step: see the order of boxes in a diagram of a pipeline."""
+    if not index:
+        return "input"
+    is_output = pipeline.spec.output is not None and index == len(pipeline.spec.steps) + 1
+    return "output" if is_output else "pipeline"
 
 
 def _line(line: PlacedLine) -> dict[str, Any]:

@@ -273,7 +273,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     "DeadLetters": _object(("dead_letters",), dead_letters=array_of("DeadLetter")),
     "GraphBox": _object(
         ("kind", "step", "lines", "left", "top", "width", "height"),
-        kind={"type": "string", "enum": ["input", "step", "output"]},
+        kind={"type": "string", "enum": ["input", "step", "output", "pipeline"]},
         step=_STRING_OR_NULL,
         lines={
             "type": "array",

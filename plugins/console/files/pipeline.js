@@ -1,7 +1,7 @@
 // One pipeline: its graph with what happens on it now, how it stands, and its latest requests.
 
 import { failure, h, heading, mark, write } from "./elements.js";
-import { Graph, layoutOf, legend } from "./graph.js";
+import { Graph, layoutOf, legend, nameOf } from "./graph.js";
 import { live } from "./live.js";
 import { RequestTable } from "./request-table.js";
 import { Conditions, Pill, standing } from "./status.js";
@@ -104,6 +104,7 @@ const stepOf = (box, figures) => figures?.steps.find((each) => each.step === box
 
 /** What a box says: latencies, and what went wrong or was skipped. */
 function told(box, figures) {
+  if (box.kind === "pipeline") return { lines: [{ text: "is read here", tone: "quiet" }], label: "another pipeline, which is read here" };
   if (!figures) return { lines: [{ text: "no requests yet", tone: "quiet" }], label: "no requests yet" };
   if (box.kind === "input") {
     const under = `${count(figures.in_flight)} under way`;
@@ -130,26 +131,27 @@ function latency({ p50, p95 }) {
 
 /** What comes out of a box. */
 function flow(box, figures) {
-  if (!figures || box.kind === "output") return null;
+  if (!figures || box.kind === "output" || box.kind === "pipeline") return null;
   const perSecond = box.kind === "input" ? figures.rate : (stepOf(box, figures)?.outRate ?? 0);
   return { perSecond, flows: perSecond > 0, moves: perSecond > 0, text: perSecond > 0 ? rate(perSecond) : "" };
 }
 
 function showPanel(panel, pipeline, graph, chosen, figures) {
-  const box = graph?.layout.boxes.find((each) => (each.step ?? each.kind) === chosen);
+  const box = graph?.layout.boxes.find((each) => nameOf(each) === chosen);
   if (!box) {
     if (panel.dataset.shows !== "") panel.replaceChildren(h("p", { class: "soft" }, "Choose a box of the graph to see its counters. With the keyboard: Tab, then the arrow keys, then Enter."));
     panel.dataset.shows = "";
     return;
   }
   const step = stepOf(box, figures);
-  const rows = box.kind === "step" ? stepRows(step) : endRows(box, figures);
+  const rows = box.kind === "step" ? stepRows(step) : box.kind === "pipeline" ? [] : endRows(box, figures);
   if (panel.dataset.shows !== chosen) {
     panel.dataset.shows = chosen;
     const model = step?.model ?? box.step;
     panel.replaceChildren(
       h("h2", {}, chosen),
       ...(box.kind === "step" ? [h("p", {}, "calls ", h("a", { href: `#/models/${encodeURIComponent(model)}` }, model))] : []),
+      ...(box.kind === "pipeline" ? [h("p", {}, "its own page: ", h("a", { href: `#/pipelines/${encodeURIComponent(otherOf(box))}` }, otherOf(box)))] : []),
       h("dl", { class: "facts" }),
     );
   }
@@ -158,6 +160,9 @@ function showPanel(panel, pipeline, graph, chosen, figures) {
   const facts = panel.querySelector("dl");
   facts.replaceChildren(...rows.map(([term, value, tone]) => h("div", {}, h("dt", {}, term), h("dd", { "data-tone": tone ?? null }, value))));
 }
+
+/** The pipeline that a box of another pipeline stands for. */
+const otherOf = (box) => box.lines[0].text.replace(/^pipeline /, "");
 
 function stepRows(step) {
   if (!step) return [["calls", "none yet"]];

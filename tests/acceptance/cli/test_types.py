@@ -172,3 +172,21 @@ def test_the_drawing_is_written_as_svg(penstock: Penstock) -> None:
     code, _, err = check(penstock, MANIFESTS, "--svg", "nowhere/credit.svg")
     assert code == 1
     assert "cannot be written" in err
+
+
+def test_batching_a_model_whose_outputs_are_not_known_here_is_a_warning(
+    penstock: Penstock, tmp_path: Path
+) -> None:
+    (tmp_path / "models.py").write_text("def plain(x):\n    return {'y': x}\n")
+    (tmp_path / "p.yaml").write_text(
+        "kind: Model\nmetadata: {name: plain}\nspec: {python: 'models:plain'}\n---\n"
+        "kind: Pipeline\nmetadata: {name: p}\nspec:\n"
+        "  steps: [{name: plain, batch: {size: 8}}]\n  output: {steps: [plain]}\n"
+    )
+    done = penstock("check", "p.yaml")
+    assert done.code == 0
+    assert (
+        "warning: p.yaml:8:32: spec.steps[0].batch: step 'plain' batches calls of model 'plain', "
+        "which does not declare its outputs; declare them with annotations or under outputs of "
+        "the model's manifest, or leave batch out at this step"
+    ) in done.err

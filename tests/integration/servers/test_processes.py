@@ -14,7 +14,13 @@ import pytest
 
 from harness.calls import ask, call_with, values
 from penstock.core.clock import VirtualClock
-from penstock.core.contracts.model import CallOrigin, ModelCall, ModelInstance, ModelSpec
+from penstock.core.contracts.model import (
+    CallOrigin,
+    ModelCall,
+    ModelInstance,
+    ModelSpec,
+    SharedOrigin,
+)
 from penstock.core.errors import (
     InvalidRequestError,
     NotReadyError,
@@ -119,6 +125,8 @@ async def test_a_model_works_as_in_this_process(load: Load) -> None:
     assert answer["said"] == [b"01ID", b"caller's id", b"vote"]
     assert answer["timely"] is True
     assert answer["pid"] != os.getpid()
+    shared = ModelCall("vote", timed(2.0).tensors, SharedOrigin(("r1", "r2")), 60_000.0)
+    assert values(await ask(model, shared))["said"] == [b"r1,r2", b"", b"vote"]
     with pytest.raises(InvalidRequestError, match="minus three"):
         await ask(model, timed(-3.0))
     with pytest.raises(StepFailedError, match="'m' raised RuntimeError: minus four"):

@@ -137,8 +137,10 @@ BUGS = (
         "only the first attempt has a timeout",
         "engine",
         "engine",
-        "                call.issued_ms = now_ms\n                if call.plan.timeout_ms is not None:",
-        "                call.issued_ms = now_ms\n                if False:",
+        "                self._begin(cast(Call, subject), now_ms, out)\n",
+        "                call = cast(Call, subject)\n"
+        "                call.issued_ms = now_ms\n"
+        "                out.append(call)\n",
     ),
     Bug(
         "a window ends only when the next record comes",
@@ -201,6 +203,101 @@ BUGS = (
         "if view.having(SourceState.OPEN) and not view.having(SourceState.FAILED):",
     ),
 )
+
+BATCH_BUGS = (
+    Bug(
+        "a shared call takes more rows than its size",
+        "engine",
+        "batches",
+        "gathering.rows + rows > plan.size",
+        "gathering.rows > plan.size",
+    ),
+    Bug(
+        "a bigger one shares a call",
+        "engine",
+        "batches",
+        "if rows is None or rows > plan.size:",
+        "if rows is None:",
+    ),
+    Bug(
+        "a full one waits for the window",
+        "engine",
+        "batches",
+        "if gathering.rows == plan.size:",
+        "if gathering.rows == plan.size + 1:",
+    ),
+    Bug(
+        "only the first one's time left shortens the window",
+        "engine",
+        "batches",
+        "elif until_ms < gathering.until_ms:",
+        "elif gathering.rows == rows:",
+    ),
+    Bug(
+        "the window takes all the time left",
+        "engine",
+        "batches",
+        "(call.passage.deadline_ms - now_ms) / 2",
+        "(call.passage.deadline_ms - now_ms)",
+    ),
+    Bug(
+        "shapes need not agree",
+        "engine",
+        "batches",
+        "tensor.datatype, tensor.shape[1:]",
+        "tensor.datatype, len(tensor.shape)",
+    ),
+    Bug(
+        "one bad visit takes all others along",
+        "engine",
+        "batches",
+        "if not outcome.retriable:",
+        "if False:",
+    ),
+    Bug(
+        "after a failure that is no error of the model visits are tried singly",
+        "engine",
+        "batches",
+        "if not outcome.retriable:",
+        "if True:",
+    ),
+    Bug(
+        "who leaves gives up the call of all",
+        "engine",
+        "batches",
+        "group.open -= 1\n",
+        "group.open = 0\n",
+    ),
+    Bug(
+        "who has left is called",
+        "engine",
+        "batches",
+        "group.rows -= group.calls.pop(call)",
+        "group.rows -= 0",
+    ),
+    Bug(
+        "who has left still takes up rows",
+        "engine",
+        "batches",
+        "group.rows -= group.calls.pop(call)",
+        "group.calls.pop(call)",
+    ),
+    Bug(
+        "a timeout counts only for the one with the shortest time left",
+        "engine",
+        "batches",
+        "            self._engine.timers.add(now_ms + timeout_ms, ATTEMPT, shared)\n",
+        "            self._engine._bound(shared, timeout_ms, now_ms)\n",
+    ),
+    Bug(
+        "retries are called alone",
+        "engine",
+        "engine",
+        "                self._begin(cast(Call, subject), now_ms, out)\n",
+        "                self.call_now(cast(Call, subject), now_ms, out)\n",
+    ),
+)
+"""Those that only requests can show which share calls."""
 
 
 @contextmanager

@@ -39,10 +39,10 @@ def joined(kind: str, *, window_ms: int = 0, **more: Any) -> dict[str, Any]:
     }
 
 
-def compiled(spec: dict[str, Any], **joins: type[JoinStrategy]) -> Plan:
+def compiled(spec: dict[str, Any], version: int = 1, /, **joins: type[JoinStrategy]) -> Plan:
     """The plan of a pipeline ``p`` that keeps every port."""
     pipeline = Pipeline.model_validate({"metadata": {"name": "p"}, "spec": spec})
-    return compile_pipeline(pipeline, 1, Joins(**joins), record="all")
+    return compile_pipeline(pipeline, version, Joins(**joins), record="all")
 
 
 def ran(

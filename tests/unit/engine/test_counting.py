@@ -19,6 +19,9 @@ class Counts:
     def __init__(self) -> None:
         self.noted: list[tuple[Any, ...]] = []
 
+    def count_batch(self, step: int, rows: int) -> None:
+        self.noted.append(("batch", step, rows))
+
     def count_dropped(self, step: int) -> None:
         self.noted.append(("dropped", step))
 

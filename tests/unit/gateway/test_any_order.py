@@ -39,6 +39,18 @@ SPECS = (
         "output": {"steps": ["b", "c"], "stepsJoin": "outer", "joinWindowMs": 9},
     },
     {
+        "steps": [
+            {"name": "a", "batch": {"size": 4, "windowMs": 3}, "retries": 1},
+            {"name": "b", "batch": {"size": 4, "windowMs": 8}, "timeoutMs": 7},
+            {"name": "c", "inputs": ["a", "b"], "inputsJoinType": "any", "batch": {"size": 1}},
+        ],
+        "output": {"steps": ["c"]},
+    },
+    {
+        "steps": [{"name": "a", "retries": 1}, {"name": "b", "inputs": ["a"]}],
+        "output": {"steps": ["a", "b"], "order": "partition", "maxHeld": 2},
+    },
+    {
         "steps": [{"name": f"s{i}", "model": MODELS[i % 3]} for i in range(5)],
         "output": {"steps": [f"s{i}" for i in range(5)]},
     },

@@ -34,6 +34,31 @@ def accepted(at: GatewayWorld, name: str) -> Story:
     return at.desk.story(identity)
 
 
+def test_visits_that_shared_a_call_say_so() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        spec = {
+            "steps": [{"name": "a", "batch": {"size": 8, "windowMs": 5}}],
+            "output": {"steps": ["a"]},
+        }
+        at.pipeline("p", spec, "all")
+        stories = [accepted(at, "p") for _ in range(3)]
+        await at.gateway.drain()
+        for story in stories:
+            assert {str(each.port): each.shared_by for each in story.records} == {
+                "inputs": 1,
+                "a.inputs": 1,
+                "a.outputs": 3,
+                "outputs": 1,
+            }
+        (step,) = at.metrics.pipelines["p", False].steps.values()
+        assert step.calls.total == 1
+        assert step.batches is not None
+        assert sum(step.batches.counts) == 1
+
+    in_virtual_time(main)
+
+
 def ports(story: Story) -> list[tuple[str, float]]:
     return [(str(record.port), record.at_ms) for record in story.records]
 

@@ -55,6 +55,15 @@ def test_long_tensor_is_shortened() -> None:
     }
 
 
+def test_call_that_was_shared_says_with_how_many() -> None:
+    body = Absent("step 'a' put out nothing", "left-out")
+    port = Port("a", "outputs")
+    alone = record_document(PortRecord(port, 0, 1.0, body), 0.0)
+    shared = record_document(PortRecord(port, 0, 1.0, body, shared_by=3), 0.0)
+    assert "shared_by" not in alone
+    assert shared == {**alone, "shared_by": 3}
+
+
 def test_omitted_contents_are_not_made_up() -> None:
     tensors = (Tensor("x", "FP32", (9,), b""),)
     record = PortRecord(Port("a", "outputs"), 0, 100.0, tensors, 36)

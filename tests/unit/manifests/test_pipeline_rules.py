@@ -16,6 +16,13 @@ HEAD = "kind: Pipeline\nmetadata: {name: p}\nspec:\n"
 NO_NAME = "letters, digits, '-' and '_' are allowed, with a letter or digit at both ends"
 
 REFUSED = {
+    "key in a header that must not travel": (
+        "  input: {key: x-api-key}\n  steps: [{name: a}]",
+        [
+            "4:16: spec.input.key: the header 'x-api-key' cannot be passed on: only x-* headers "
+            "travel with a request, and never those that carry credentials"
+        ],
+    ),
     "no steps": (
         "  steps: []",
         ["4:10: spec.steps: a pipeline has at least one step"],
@@ -29,6 +36,39 @@ REFUSED = {
         [
             f"4:18: spec.steps[0].name: the name '{'a' * 63}...' has 64 characters, "
             "and 63 are allowed"
+        ],
+    ),
+    "maxHeld without order": (
+        "  steps: [{name: a}]\n  output: {steps: [a], maxHeld: 5}",
+        [
+            "5:33: spec.output.maxHeld: no answer is held back without an order; "
+            "write order: key or order: partition, or leave maxHeld out"
+        ],
+    ),
+    "unknown order": (
+        "  steps: [{name: a}]\n  output: {steps: [a], order: time}",
+        ["5:31: spec.output.order: must be one of 'key' or 'partition', not 'time'"],
+    ),
+    "nothing may be held": (
+        "  steps: [{name: a}]\n  output: {steps: [a], order: key, maxHeld: 0}",
+        ["5:45: spec.output.maxHeld: must be at least 1, not 0"],
+    ),
+    "batch without size": (
+        "  steps: [{name: a, batch: {windowMs: 5}}]",
+        [
+            "4:39: spec.steps[0].batch.windowMs: windowMs without size batches nothing; "
+            "write with size how many rows one call takes at most"
+        ],
+    ),
+    "batch of no rows": (
+        "  steps: [{name: a, batch: {size: 0}}]",
+        ["4:35: spec.steps[0].batch.size: must be at least 1, not 0"],
+    ),
+    "batch of a pipeline": (
+        "  steps: [{name: a, pipeline: q, batch: {size: 8}}]",
+        [
+            "4:41: spec.steps[0].batch: calls of a pipeline are not batched, and step 'a' calls "
+            "the pipeline 'q'; write batch at the steps of that pipeline"
         ],
     ),
     "no number of milliseconds, attempts or rounds": (

@@ -169,6 +169,20 @@ def test_a_plug_in_s_words_cannot_break_the_page(
     assert samples["penstock_step_skipped_total", labels(cause=cause, **step)] == 1
 
 
+def test_rows_of_calls_that_are_batched(metrics: Metrics, observer: PrometheusObserver) -> None:
+    tally = pipeline(metrics)
+    for rows in (0, 1, 2, 3, 32, 33, 1 << 40):
+        tally.count_batch(0, rows)
+    samples = read(observer)
+    step = {"pipeline": "p", "step": "s", "model": "m"}
+    name = "penstock_step_batch_rows"
+    below = {le: samples[f"{name}_bucket", labels(le=le, **step)] for le in ("1", "2", "4", "32")}
+    assert below == {"1": 2, "2": 3, "4": 4, "32": 5}
+    assert samples[f"{name}_bucket", labels(le="4096", **step)] == 6
+    assert samples[f"{name}_count", labels(**step)] == 7
+    assert samples[f"{name}_sum", labels(**step)] == 71 + (1 << 40)
+
+
 def test_every_family_says_what_it_is(observer: PrometheusObserver) -> None:
     body = observer.pages()["/metrics"]({}).body
     for family in FAMILIES:

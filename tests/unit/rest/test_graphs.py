@@ -35,6 +35,20 @@ async def test_without_an_output_the_last_box_is_a_step(rig: RestRig) -> None:
     assert [box["kind"] for box in graph["boxes"]] == ["input", "step", "step"]
 
 
+async def test_pipelines_that_are_read_come_last(rig: RestRig) -> None:
+    reads = {"externalInputs": ["other.outputs.x"], "externalTriggers": ["gate"]}
+    rig.control.put({**resource("Pipeline", "flow"), "spec": {**SPEC, "input": reads}})
+    graph = (await ask(rig.app, "GET", PATH)).json
+    kinds = [(box["kind"], box["lines"][0]["text"]) for box in graph["boxes"][3:]]
+    assert kinds == [
+        ("output", "output"),
+        ("pipeline", "pipeline other"),
+        ("pipeline", "pipeline gate"),
+    ]
+    into = {(line["source"], line["kind"]) for line in graph["lines"] if line["target"] == 0}
+    assert into == {(4, "line"), (5, "gate")}
+
+
 async def test_boxes_have_the_room_that_is_asked_for(rig: RestRig) -> None:
     rig.control.put({**resource("Pipeline", "flow"), "spec": SPEC})
     tight = (await ask(rig.app, "GET", PATH)).json["boxes"]
