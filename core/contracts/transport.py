@@ -11,16 +11,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from penstock.core.errors import ConflictError
 from penstock.core.records import Record
+
+ALONE_FROM_ATTEMPT: Final = 3
+"""A record that is delivered so often was at work at two crashes: it comes alone, see
+:meth:`Reader.take`."""
 
 
 class FencedError(ConflictError):
     """The ownership is over: another owner has, or may have, the partition by now.
 
-    The deliveries belong to that one; nothing of the refused call was done.
+    The deliveries belong to that one; nothing of the refused call counts as done. Outputs of it may
+    have been written where the transport cannot write and finish as one.
     """
 
 
@@ -60,7 +65,12 @@ class Ownership(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """A record as an owner gets it. ``attempt`` counts from 1, over all owners of the group."""
+    """A record as an owner gets it.
+
+    ``attempt`` counts from 1 how often the record was taken, over all owners of the group; what was
+    given back was not taken. A record that cannot be decoded comes with the body ``Failed``, code
+    ``invalid-request``, and the headers that could be read.
+    """
 
     stream: str
     partition: int
@@ -102,8 +112,10 @@ class Reader(ABC):
     async def take(self, limit: int) -> Sequence[Delivery]:
         """The next records, at least one and at most ``limit``; waits until there is one.
 
-        Records of one stream come in the order of their offsets, each once per reader. Raises
-        FencedError when the ownership is over, also while it waits.
+        Records of one stream come in the order of their offsets, each once per reader unless it is
+        given back. One whose attempt is ALONE_FROM_ATTEMPT or more is the only one of its answer,
+        so that those behind it are not counted as taken with it. Raises FencedError when the
+        ownership is over, also while it waits. A call that is cancelled has taken nothing.
         """
 
 
@@ -124,6 +136,14 @@ class Transport(ABC):
     @abstractmethod
     async def stop(self) -> None:
         """Let go of everything. All memberships have left before."""
+
+    @abstractmethod
+    async def time_ms(self) -> float:
+        """The transport's time at some moment of the call, in ms since the epoch.
+
+        It is the time that records are stamped with; clocks of processes may be wrong. Raises
+        NotReadyError when the other side cannot be had.
+        """
 
     @abstractmethod
     async def make_streams(self, specs: Sequence[StreamSpec]) -> None:
@@ -170,6 +190,16 @@ class Transport(ABC):
         """Write ``outputs``, and mark ``deliveries`` as done, in whatever order they were given.
 
         The outputs are acknowledged before anything counts as done; a transport that can do both
-        as one does (exactly once). Raises FencedError, and what :meth:`publish` raises; nothing
-        counts as done then.
+        as one does (exactly once). An acknowledgement that does not come is waited for and asked
+        for again, without writing anything twice; where it cannot be known what was done, the
+        ownership is over. Raises FencedError, and what :meth:`publish` raises but NotReadyError;
+        nothing counts as done then.
+        """
+
+    @abstractmethod
+    async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
+        """Undo the taking of deliveries that are not finished.
+
+        They come again, to this owner or the next, with the attempt that they had, before those
+        behind them. Raises FencedError.
         """

@@ -51,7 +51,7 @@ def pipeline_diagram(pipeline: Pipeline) -> Diagram:
         lines += _notes(output.steps, output.tensor_map, name)
         boxes.append(lines)
         connect(output.steps, len(boxes) - 1)
-    for other, gates in _others(pipeline).items():
+    for other, gates in pipelines_read(pipeline).items():
         boxes.append([Line(f"pipeline {other}", "end")])
         arrows.append(Arrow(len(boxes) - 1, 0, gates))
     ways_back = tuple(Arrow(index[start], target) for start, target in sorted(turned))
@@ -72,8 +72,8 @@ def _ways_back(pipeline: Pipeline) -> dict[str, list[str]]:
     }
 
 
-def _others(pipeline: Pipeline) -> dict[str, bool]:
-    """The pipelines that are read, and whether they only gate."""
+def pipelines_read(pipeline: Pipeline) -> dict[str, bool]:
+    """The other pipelines, in the order of their boxes, and whether they only gate."""
     others: dict[str, bool] = {}
     for source, path in external_sources(pipeline):
         others[source.pipeline] = others.get(source.pipeline, True) and path[2] != "externalInputs"

@@ -180,6 +180,75 @@ class TransportContract:
         await transport.publish([Output("s", a_record("c"))])
         assert identities(await read(transport.read(second, ["s"]), 1)) == ["c"]
 
+    async def test_what_is_given_back_comes_again_first_and_was_not_taken(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        membership, first = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record(name)) for name in "abcd"])
+        reader = transport.read(first, ["s"])
+        deliveries = await read(reader, 3)
+        await transport.give_back(first, deliveries[1:2])
+        again = await read(reader, 2)
+        assert [(d.record.identity, d.attempt) for d in again] == [("b", 1), ("d", 1)]
+        await transport.give_back(first, [deliveries[2], *again])
+        await membership.leave()
+        _, second = await self.owning(transport, "s")
+        taken = await read(transport.read(second, ["s"]), 4)
+        assert [(d.record.identity, d.attempt) for d in taken] == [
+            ("a", 2),
+            ("b", 1),
+            ("c", 1),
+            ("d", 1),
+        ]
+
+    async def test_who_waits_takes_what_is_given_back(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record("a"))])
+        reader = transport.read(ownership, ["s"])
+        deliveries = await read(reader, 1)
+        taking = asyncio.create_task(read(reader, 1))
+        await asyncio.sleep(0)  # let it begin to wait
+        await transport.give_back(ownership, deliveries)
+        assert identities(await taking) == ["a"]
+
+    async def test_what_was_taken_over_twice_comes_alone(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        await transport.publish([Output("s", a_record(name)) for name in "abc"])
+        for count in (2, 2):
+            membership, ownership = await self.owning(transport, "s")
+            await read(transport.read(ownership, ["s"]), count)
+            await membership.leave()
+        _, ownership = await self.owning(transport, "s")
+        reader = transport.read(ownership, ["s"])
+        answers = [await reader.take(10) for _ in range(3)]
+        assert [[(d.record.identity, d.attempt) for d in answer] for answer in answers] == [
+            [("a", 3)],
+            [("b", 3)],
+            [("c", 1)],
+        ]
+
+    async def test_a_call_that_is_cancelled_has_taken_nothing(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        reader = transport.read(ownership, ["s"])
+        taking = asyncio.create_task(read(reader, 1))
+        await asyncio.sleep(0)  # let it begin to wait
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await transport.publish([Output("s", a_record("a"))])
+        [delivery] = await read(reader, 1)
+        assert delivery.attempt == 1
+
+    async def test_records_are_stamped_with_the_time_that_it_tells(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        before_ms = await transport.time_ms()
+        [written] = await transport.publish([Output("s", a_record("a"))])
+        assert before_ms <= written.time_ms <= await transport.time_ms()
+
     async def test_outputs_are_written_with_what_they_finish(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s"), StreamSpec("out")])
         _, ownership = await self.owning(transport, "s")
@@ -200,6 +269,8 @@ class TransportContract:
         _, second = await self.owning(transport, "s")
         with pytest.raises(FencedError):
             await transport.finish(first, deliveries, [Output("out", a_record("late"))])
+        with pytest.raises(FencedError):
+            await transport.give_back(first, deliveries)
         with pytest.raises(FencedError):
             await reader.take(1)
         with pytest.raises(FencedError):

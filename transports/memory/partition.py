@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from penstock.core.contracts.transport import Delivery
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery
 from penstock.core.records import Record
 
 
@@ -19,14 +20,16 @@ class Progress:
     """How far one group has come in one partition.
 
     Every offset below ``done_below`` is finished; of those above, the ones in ``done`` are.
+    ``returned`` are those that were given back and not taken again.
     """
 
-    __slots__ = ("attempts", "done", "done_below")
+    __slots__ = ("attempts", "done", "done_below", "returned")
 
     def __init__(self, done_below: int) -> None:
         self.done_below = done_below
         self.done: set[int] = set()
         self.attempts: dict[int, int] = {}
+        self.returned: set[int] = set()
 
     def is_done(self, offset: int) -> bool:
         """Whether the record at ``offset`` is finished."""
@@ -85,22 +88,38 @@ class Partition:
             progress = self._groups[group] = Progress(first)
         return progress
 
-    def deliver(self, group: str, position: int, limit: int) -> tuple[list[Delivery], int]:
-        """Up to ``limit`` unfinished records from ``position`` on, and where to go on."""
+    def deliver(self, group: str, position: int, taken: list[Delivery], limit: int) -> int:
+        """Add unfinished records from ``position`` on to ``taken``, up to ``limit`` of them.
+
+        Those that were given back come first; one that is to come alone does. Says where to go on.
+        """
         progress = self.progress(group)
-        deliveries: list[Delivery] = []
-        for offset in range(max(position, progress.done_below), self._next_offset):
-            if len(deliveries) == limit:
-                break
-            position = offset + 1
+        returned = sorted(offset for offset in progress.returned if offset < position)
+        for offset in chain(returned, range(max(position, progress.done_below), self._next_offset)):
             entry = self._entries.get(offset)
-            if entry is None or offset in progress.done:
-                continue
-            attempt = progress.attempts[offset] = progress.attempts.get(offset, 0) + 1
-            deliveries.append(
-                Delivery(self._stream, self._number, offset, entry.record, attempt, entry.time_ms)
-            )
-        return deliveries, position
+            if entry is not None and not progress.is_done(offset):
+                attempt = progress.attempts.get(offset, 0) + 1
+                most = taken[0].attempt if taken else 0
+                if len(taken) == limit or (taken and max(attempt, most) >= ALONE_FROM_ATTEMPT):
+                    break
+                progress.attempts[offset] = attempt
+                progress.returned.discard(offset)
+                taken.append(
+                    Delivery(
+                        self._stream, self._number, offset, entry.record, attempt, entry.time_ms
+                    )
+                )
+            position = max(position, offset + 1)
+        return position
+
+    def give_back(self, group: str, offset: int) -> None:
+        """Undo that a record was taken."""
+        progress = self.progress(group)
+        if not progress.is_done(offset) and offset not in progress.returned:
+            progress.returned.add(offset)
+            progress.attempts[offset] -= 1
+            for waker in self.wakers:
+                waker.set()
 
     def finish(self, group: str, offset: int) -> None:
         """Count a record as done for a group. May be repeated."""
@@ -108,6 +127,7 @@ class Partition:
         if progress.is_done(offset):
             return
         progress.done.add(offset)
+        progress.returned.discard(offset)
         progress.attempts.pop(offset, None)
         while progress.done_below < self._next_offset and (
             progress.done_below in progress.done or progress.done_below not in self._entries

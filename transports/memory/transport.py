@@ -52,10 +52,9 @@ class _MemoryReader(Reader):
             self._contest.check(self._ownership)
             taken: list[Delivery] = []
             for index, partition in enumerate(self._partitions):
-                deliveries, self._positions[index] = partition.deliver(
-                    self._ownership.group, self._positions[index], limit - len(taken)
+                self._positions[index] = partition.deliver(
+                    self._ownership.group, self._positions[index], taken, limit
                 )
-                taken += deliveries
             if taken:
                 return taken
             await self._wait()
@@ -86,6 +85,9 @@ class MemoryTransport(Transport):
 
     async def stop(self) -> None:
         await self.delete_streams(list(self._streams))
+
+    async def time_ms(self) -> float:
+        return self._clock.now_ms()
 
     async def make_streams(self, specs: Sequence[StreamSpec]) -> None:
         for spec in specs:
@@ -134,6 +136,13 @@ class MemoryTransport(Transport):
             if stream is not None:
                 stream.partitions[delivery.partition].finish(ownership.group, delivery.offset)
         return written
+
+    async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
+        self._owned(ownership)
+        for delivery in deliveries:
+            stream = self._streams.get(delivery.stream)
+            if stream is not None:
+                stream.partitions[delivery.partition].give_back(ownership.group, delivery.offset)
 
     def _write(self, outputs: Sequence[Output]) -> list[Written]:
         """Write all or nothing; without an await, so that nobody sees a part of it."""

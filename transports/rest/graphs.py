@@ -11,7 +11,7 @@ from starlette.responses import Response
 from penstock.core.contracts.control import ControlPlane, ResourceDocument
 from penstock.core.render.diagram import Diagram
 from penstock.core.render.layout import Layout, PlacedLine, Room, laid_out
-from penstock.core.render.pipeline_diagram import pipeline_diagram
+from penstock.core.render.pipeline_diagram import pipeline_diagram, pipelines_read
 from penstock.core.resources import Pipeline
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
@@ -78,23 +78,21 @@ def graph_document(resource: ResourceDocument, columns: int, rows: int) -> dict[
 
 
 def _boxes(pipeline: Pipeline, diagram: Diagram, layout: Layout) -> Iterator[dict[str, Any]]:
-    steps = pipeline.spec.steps
-    for index, (lines, place) in enumerate(zip(diagram.boxes, layout.boxes, strict=True)):
-        step = steps[index - 1] if 0 < index <= len(steps) else None
-        yield {
-            "kind": "step" if step else _kind_of_end(pipeline, index),
-            "step": step and step.name,
-            "lines": [line._asdict() for line in lines],
-            **place._asdict(),
-        }
+    places = zip(_kinds(pipeline), diagram.boxes, layout.boxes, strict=True)
+    for kind, lines, place in places:
+        yield {**kind, "lines": [line._asdict() for line in lines], **place._asdict()}
 
 
-def _kind_of_end(pipeline: Pipeline, index: int) -> str:
-    """What a box is that is no step: see the order of boxes in a diagram of a pipeline."""
-    if not index:
-        return "input"
-    is_output = pipeline.spec.output is not None and index == len(pipeline.spec.steps) + 1
-    return "output" if is_output else "pipeline"
+def _kinds(pipeline: Pipeline) -> Iterator[dict[str, str | None]]:
+    """What each box of the diagram is, in its order."""
+    nothing = {"step": None, "pipeline": None}
+    yield {"kind": "input", **nothing}
+    for step in pipeline.spec.steps:
+        yield {"kind": "step", **nothing, "step": step.name}
+    if pipeline.spec.output is not None:
+        yield {"kind": "output", **nothing}
+    for other in pipelines_read(pipeline):
+        yield {"kind": "pipeline", **nothing, "pipeline": other}
 
 
 def _line(line: PlacedLine) -> dict[str, Any]:

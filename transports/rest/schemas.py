@@ -274,9 +274,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
     ),
     "DeadLetters": _object(("dead_letters",), dead_letters=array_of("DeadLetter")),
     "GraphBox": _object(
-        ("kind", "step", "lines", "left", "top", "width", "height"),
+        ("kind", "step", "pipeline", "lines", "left", "top", "width", "height"),
         kind={"type": "string", "enum": ["input", "step", "output", "pipeline"]},
         step=_STRING_OR_NULL,
+        pipeline={**_STRING_OR_NULL, "description": "Another one that is read."},
         lines={
             "type": "array",
             "items": _object(("text", "tone"), text=_STRING, tone=_STRING),

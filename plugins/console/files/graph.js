@@ -15,8 +15,8 @@ export function layoutOf(pipeline, rows = 2) {
   return get(path`/v1/pipelines/${pipeline}/graph`, { columns: "27", rows: String(rows) });
 }
 
-/** What a box is called: a step by its name, another pipeline that is read as it stands in the box. */
-export const nameOf = (box) => box.step ?? (box.kind === "pipeline" ? box.lines[0].text : box.kind);
+/** What a box is called: its step, `input`, `output`, or another pipeline. */
+export const nameOf = (box) => box.step ?? (box.pipeline ? `pipeline ${box.pipeline}` : box.kind);
 
 /**
  * Draws a layout. One box can be reached with Tab, the others from it with the arrow keys; Enter and

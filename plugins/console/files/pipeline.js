@@ -104,7 +104,7 @@ const stepOf = (box, figures) => figures?.steps.find((each) => each.step === box
 
 /** What a box says: latencies, and what went wrong or was skipped. */
 function told(box, figures) {
-  if (box.kind === "pipeline") return { lines: [{ text: "is read here", tone: "quiet" }], label: "another pipeline, which is read here" };
+  if (box.kind === "pipeline") return toldOfOther(box);
   if (!figures) return { lines: [{ text: "no requests yet", tone: "quiet" }], label: "no requests yet" };
   if (box.kind === "input") {
     const under = `${count(figures.in_flight)} under way`;
@@ -124,6 +124,13 @@ function told(box, figures) {
   return { lines: [latency(step), wrong], state: step.failedRate ? "failed" : null, label };
 }
 
+function toldOfOther(box) {
+  const figures = live.readings.of("pipeline", box.pipeline);
+  if (!figures) return { lines: [{ text: "no requests yet", tone: "quiet" }], label: "no requests yet" };
+  const answered = `${rate(figures.okRate)} answered`;
+  return { lines: [latency(figures), { text: answered, tone: "quiet" }], label: `${answered}, ${latency(figures).text}` };
+}
+
 function latency({ p50, p95 }) {
   if (p50 === null) return { text: "idle", tone: "quiet" };
   return { text: `${duration(p50)}, 95 % ${duration(p95)}` };
@@ -131,8 +138,10 @@ function latency({ p50, p95 }) {
 
 /** What comes out of a box. */
 function flow(box, figures) {
-  if (!figures || box.kind === "output" || box.kind === "pipeline") return null;
-  const perSecond = box.kind === "input" ? figures.rate : (stepOf(box, figures)?.outRate ?? 0);
+  if (box.kind === "pipeline") figures = live.readings.of("pipeline", box.pipeline);
+  if (!figures || box.kind === "output") return null;
+  const rates = { input: figures.rate, pipeline: figures.okRate, step: stepOf(box, figures)?.outRate };
+  const perSecond = rates[box.kind] ?? 0;
   return { perSecond, flows: perSecond > 0, moves: perSecond > 0, text: perSecond > 0 ? rate(perSecond) : "" };
 }
 
@@ -144,14 +153,14 @@ function showPanel(panel, pipeline, graph, chosen, figures) {
     return;
   }
   const step = stepOf(box, figures);
-  const rows = box.kind === "step" ? stepRows(step) : box.kind === "pipeline" ? [] : endRows(box, figures);
+  const rows = box.kind === "step" ? stepRows(step) : endRows(box, box.pipeline ? live.readings.of("pipeline", box.pipeline) : figures);
   if (panel.dataset.shows !== chosen) {
     panel.dataset.shows = chosen;
     const model = step?.model ?? box.step;
     panel.replaceChildren(
       h("h2", {}, chosen),
+      ...(box.pipeline ? [h("a", { href: `#/pipelines/${encodeURIComponent(box.pipeline)}` }, "Its graph")] : []),
       ...(box.kind === "step" ? [h("p", {}, "calls ", h("a", { href: `#/models/${encodeURIComponent(model)}` }, model))] : []),
-      ...(box.kind === "pipeline" ? [h("p", {}, "its own page: ", h("a", { href: `#/pipelines/${encodeURIComponent(otherOf(box))}` }, otherOf(box)))] : []),
       h("dl", { class: "facts" }),
     );
   }
@@ -160,9 +169,6 @@ function showPanel(panel, pipeline, graph, chosen, figures) {
   const facts = panel.querySelector("dl");
   facts.replaceChildren(...rows.map(([term, value, tone]) => h("div", {}, h("dt", {}, term), h("dd", { "data-tone": tone ?? null }, value))));
 }
-
-/** The pipeline that a box of another pipeline stands for. */
-const otherOf = (box) => box.lines[0].text.replace(/^pipeline /, "");
 
 function stepRows(step) {
   if (!step) return [["calls", "none yet"]];

@@ -1,7 +1,7 @@
 // A request's way through its pipeline: which steps ran, were skipped or failed, when, and on what.
 
 import { failure, h, mark } from "./elements.js";
-import { Graph, layoutOf, legend } from "./graph.js";
+import { Graph, layoutOf, legend, nameOf as nameOfBox } from "./graph.js";
 import { waits } from "./joins.js";
 import { tensorList } from "./tensors.js";
 import { duration, json } from "./words.js";
@@ -147,7 +147,8 @@ export class Way {
   }
 
   #told(box) {
-    const visit = this.#of(box.step ?? box.kind);
+    if (box.pipeline) return { lines: [{ text: "see its own request", tone: "quiet" }], state: "idle", label: "see its own request" };
+    const visit = this.#of(nameOfBox(box));
     if (!visit) {
       const text = this.visits.some((each) => each.step) || !box.step ? "not reached" : "not kept";
       return { lines: [{ text, tone: "quiet" }], state: "idle", label: text };
@@ -164,7 +165,7 @@ export class Way {
   }
 
   #flow(box) {
-    const visit = this.#of(box.step ?? box.kind);
+    const visit = this.#of(nameOfBox(box));
     const out = visit && (visit.outputs ?? (visit.end === "inputs" ? visit.inputs : null));
     return { perSecond: 0, flows: out?.state === "value", moves: false, text: "" };
   }

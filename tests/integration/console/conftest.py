@@ -88,6 +88,14 @@ spec:
      tensorMap: {count.outputs.again: x}, inputsJoinType: any}
   - {name: count, inputs: [turn]}
   output: {steps: [count.outputs.done]}
+---
+kind: Pipeline
+metadata: {name: after}
+spec:
+  record: all
+  input: {externalInputs: [logs.outputs.x]}
+  steps: [{name: keep}]
+  output: {steps: [keep]}
 """
 
 

@@ -94,24 +94,24 @@ def test_what_reached_no_pipeline_is_counted_as_refused(visit: Visitor, server: 
 def test_resources_come_and_go_while_one_looks(visit: Visitor, server: str) -> None:
     seen = visit("/pipelines")
     rows = seen.page.locator("tbody tr")
-    expect(rows).to_have_count(2)
+    expect(rows).to_have_count(3)
     manifest = (
         b"kind: Pipeline\nmetadata: {name: waiting}\nspec: {steps: [{name: not-there}],"
         b" output: {steps: [not-there]}}\n"
     )
     ask(server, "/v1/resources", manifest, **{"content-type": "application/yaml"})
-    expect(rows).to_have_count(3)
+    expect(rows).to_have_count(4)
     row = seen.page.locator("tbody tr", has_text="waiting")
     expect(row.locator(".pill")).to_have_text("not ready")
     expect(row).to_contain_text("not-there")
     delete = urllib.request.Request(f"{server}/v1/resources/Pipeline/waiting", method="DELETE")
     urllib.request.urlopen(delete, timeout=30).close()
-    expect(rows).to_have_count(2)
+    expect(rows).to_have_count(3)
 
 
 def test_a_request_is_sent_with_the_keyboard_alone(visit: Visitor) -> None:
     page = visit("/pipelines").page
-    expect(page.locator("tbody tr")).to_have_count(2)
+    expect(page.locator("tbody tr")).to_have_count(3)
     page.keyboard.press("Tab")
     assert focused(page) == "Skip to the content"
     tab_to(page, "Send a request")
@@ -231,6 +231,8 @@ def test_rounds_of_a_loop_can_be_looked_at_one_by_one(visit: Visitor, server: st
     expect(box).to_contain_text("x, again")
     page.get_by_role("button", name="Round 2").press("Enter")
     expect(box).to_contain_text("x, done")
+    turns = page.locator(".visit", has=page.get_by_role("heading", name="turn"))
+    expect(turns.first.locator(".waits")).to_contain_text("inputs joined by any")
 
 
 def test_the_graph_is_walked_with_arrow_keys(visit: Visitor) -> None:
@@ -252,6 +254,17 @@ def test_the_graph_is_walked_with_arrow_keys(visit: Visitor) -> None:
     # One stop for Tab, however many boxes there are.
     page.keyboard.press("Tab")
     assert not page.evaluate("document.activeElement.matches('.box')")
+
+
+def test_another_pipeline_that_is_read_stands_in_the_graph(visit: Visitor, server: str) -> None:
+    infer(server, "logs", 1.0)
+    page = visit("/pipelines/after").page
+    box = page.locator('.box[data-step="pipeline logs"]')
+    expect(box).to_contain_text("answered")
+    box.press("Enter")
+    expect(page.locator(".panel h2")).to_have_text("pipeline logs")
+    page.get_by_role("link", name="Its graph").press("Enter")
+    expect(page.locator("h1")).to_have_text("logs")
 
 
 def test_requests_are_filtered_and_found(visit: Visitor, server: str) -> None:

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.abc
-import importlib.machinery
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from types import ModuleType
 
 import penstock.core.engine
 import penstock.joins
-
-SOURCES = {
-    "engine": Path(penstock.core.engine.__file__).parent,
-    "joins": Path(penstock.joins.__file__).parent,
-}
-
-
-@dataclass(frozen=True)
-class Bug:
-    """A line of the engine or of a join, and what stands in its place."""
-
-    name: str
-    package: str
-    module: str
-    right: str
-    wrong: str
-
+from harness.planted import Bug, planted
 
 BUGS = (
     Bug(
@@ -325,52 +303,6 @@ BATCH_BUGS = (
 @contextmanager
 def installed(bug: Bug) -> Iterator[tuple[ModuleType, ModuleType]]:
     """The engine and the joins as packages of their own, with the bug in them."""
-    names = {package: f"bugged_{package}" for package in SOURCES}
-    try:
-        for package, folder in SOURCES.items():
-            _load(package, folder, names, bug)
-        yield sys.modules[names["engine"]], sys.modules[names["joins"]]
-    finally:
-        for name in [each for each in sys.modules if each.startswith("bugged_")]:
-            del sys.modules[name]
-
-
-def _load(package: str, folder: Path, names: dict[str, str], bug: Bug) -> None:
-    """Make the package's modules known; each is run when it is first imported."""
-    sources = {}
-    for path in sorted(folder.glob("*.py")):
-        text = path.read_text()
-        if package == bug.package and path.stem == bug.module:
-            assert text.count(bug.right) == 1, f"'{bug.name}' has no one place in {path.name}"
-            text = text.replace(bug.right, bug.wrong)
-        text = text.replace("penstock.core.engine", names["engine"])
-        sources[path.stem] = (path, text.replace("penstock.joins", names["joins"]))
-    sys.meta_path.insert(0, _Finder(names[package], sources))
-    try:
-        importlib.import_module(names[package])
-        for stem in sources:
-            if stem != "__init__":
-                importlib.import_module(f"{names[package]}.{stem}")
-    finally:
-        sys.meta_path.pop(0)
-
-
-class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Finds the modules of one such package in memory."""
-
-    def __init__(self, name: str, sources: dict[str, tuple[Path, str]]) -> None:
-        self._name = name
-        self._sources = sources
-
-    def find_spec(
-        self, fullname: str, path: object, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
-        head, _, stem = fullname.partition(".")
-        if head != self._name or (stem or "__init__") not in self._sources:
-            return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=not stem)
-
-    def exec_module(self, module: ModuleType) -> None:
-        stem = module.__name__.partition(".")[2] or "__init__"
-        path, text = self._sources[stem]
-        exec(compile(text, str(path), "exec"), module.__dict__)
+    packages = {"engine": penstock.core.engine, "joins": penstock.joins}
+    with planted(bug, packages) as bugged:
+        yield bugged["engine"], bugged["joins"]

@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
+from harness.planted import Bug
 from oracle.model import Graph, Scenario
 from oracle.strategies import graphs, scenarios
-from unit.engine.bugs import BUGS, Bug, installed
+from unit.engine.bugs import BUGS, installed
 from unit.engine.differential import differences
 
 CASES = graphs().flatmap(lambda graph: st.tuples(st.just(graph), scenarios(graph)))

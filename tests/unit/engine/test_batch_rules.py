@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 import penstock.core.engine
+from harness.planted import Bug
 from penstock.core.engine import Call
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Failed, Tensors
@@ -19,7 +20,7 @@ from penstock.core.simulation import Outcome, Simulation
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import Reaction
 from unit.engine.batch_rules import BACKOFF_MS, DURATION_MS, Interpreter, Rules, Story, Visitor
-from unit.engine.bugs import BATCH_BUGS, Bug, installed
+from unit.engine.bugs import BATCH_BUGS, installed
 from unit.engine.running import compiled
 
 RULES = st.builds(

@@ -45,6 +45,7 @@ async def test_pipelines_that_are_read_come_last(rig: RestRig) -> None:
         ("pipeline", "pipeline other"),
         ("pipeline", "pipeline gate"),
     ]
+    assert [box["pipeline"] for box in graph["boxes"]] == [None, None, None, None, "other", "gate"]
     into = {(line["source"], line["kind"]) for line in graph["lines"] if line["target"] == 0}
     assert into == {(4, "line"), (5, "gate")}
 

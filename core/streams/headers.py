@@ -1,0 +1,48 @@
+"""The headers by which records of streams say what their values do not."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Final
+
+from penstock.core.errors import InvalidRequestError
+from penstock.core.records import Failed, Headers
+
+DEADLINE_HEADER: Final = "penstock-deadline"
+"""By when the request must have ended, in ms since the epoch, in the transport's time."""
+
+CODE_HEADER: Final = "penstock-code"
+REASON_HEADER: Final = "penstock-reason"
+STEP_HEADER: Final = "penstock-step"
+ATTEMPT_HEADER: Final = "penstock-attempt"
+OMITTED_HEADER: Final = "penstock-omitted"
+"""How many bytes of tensors a record lacks that was too big for its stream."""
+
+
+def deadline_of(headers: Headers) -> float | None:
+    """The deadline that a record asks for. Raises InvalidRequestError when it is no time."""
+    text = headers.get(DEADLINE_HEADER)
+    if text is None:
+        return None
+    try:
+        deadline_ms = float(text)
+    except ValueError:
+        deadline_ms = float("nan")
+    if not isfinite(deadline_ms):
+        raise InvalidRequestError(
+            f"the header {DEADLINE_HEADER} is '{text}'; it must be a time in milliseconds since "
+            "the epoch"
+        )
+    return deadline_ms
+
+
+def failure_headers(failure: Failed, attempt: int) -> dict[str, str]:
+    """What a dead letter says of the failure beside the request itself."""
+    headers = {
+        CODE_HEADER: failure.code,
+        REASON_HEADER: failure.reason,
+        ATTEMPT_HEADER: str(attempt),
+    }
+    if failure.step is not None:
+        headers[STEP_HEADER] = failure.step
+    return headers

@@ -1,0 +1,165 @@
+"""One partition in the hands of a worker: carries out over a transport what its tenure asks for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from penstock.core.contracts.transport import (
+    Delivery,
+    FencedError,
+    Ownership,
+    Reader,
+    Transport,
+    Written,
+)
+from penstock.core.errors import OverloadedError, PenstockError
+from penstock.core.records import Failed
+from penstock.core.streams.clock import Glance, TransportClock
+from penstock.core.streams.pipeline import StreamedPipeline
+from penstock.core.streams.tenure import Batch, Tenure
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class Holding:
+    """The tasks around one tenure. It decides nothing."""
+
+    def __init__(
+        self,
+        transport: Transport,
+        pipeline: StreamedPipeline,
+        ownership: Ownership,
+        clock: TransportClock,
+    ) -> None:
+        self._transport = transport
+        self._ownership = ownership
+        self._clock = clock
+        self._reader: Reader = transport.read(ownership, [pipeline.inputs])
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._taking: asyncio.Task[None] | None = None
+        self._drained = asyncio.Event()
+        self._tenure: Tenure | None = None
+
+    @property
+    def tenure(self) -> Tenure:
+        """What is decided about the partition."""
+        assert self._tenure is not None, "begin() comes first"
+        return self._tenure
+
+    def begin(self, tenure: Tenure) -> None:
+        """Take up the work."""
+        self._tenure = tenure
+        tenure.pump()
+
+    async def hand_over(self, grace_s: float) -> None:
+        """Finish what can be finished in ``grace_s``, give the rest back, and end."""
+        tenure = self.tenure
+        tenure.close()
+        try:
+            if not await self._is_drained(grace_s):
+                tenure.abandon()
+                await self._is_drained(grace_s)
+        finally:
+            self.give_up()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def give_up(self) -> None:
+        """Drop everything at once; what is not finished comes to the next owner."""
+        self.tenure.fenced()
+        for task in self._tasks:
+            task.cancel()
+
+    # What the tenure asks for -------------------------------------------------------------------
+
+    def take(self, limit: int) -> None:
+        """Wait for records."""
+        self._taking = self._spawn(self._take, limit)
+        self._taking.add_done_callback(self._taken)
+
+    def stop_taking(self) -> None:
+        """Cancel the wait for records."""
+        if self._taking is not None:
+            self._taking.cancel()
+
+    def finish(self, batch: Batch) -> None:
+        """Write a batch."""
+        self._spawn(self._finish, batch)
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Give records back."""
+        self._spawn(self._give_back, deliveries)
+
+    def drained(self) -> None:
+        """The work is over."""
+        self._drained.set()
+
+    async def _take(self, limit: int) -> None:
+        deliveries = await self._reader.take(limit)
+        self._clock.pass_by(max(delivery.time_ms for delivery in deliveries))
+        self.tenure.taken(deliveries)
+
+    def _taken(self, taking: asyncio.Task[None]) -> None:
+        if taking.cancelled():
+            self.tenure.taken(())
+
+    async def _finish(self, batch: Batch) -> None:
+        asked_ms = self._clock.local_ms()
+        try:
+            written = await self._written(batch)
+        except FencedError:
+            raise
+        except PenstockError as error:
+            if not self.tenure.refused(batch, Failed(error.code, error.message)):
+                raise
+            return
+        heard_ms = self._clock.local_ms()
+        for place in written:
+            self._clock.learn(Glance(asked_ms, heard_ms, place.time_ms))
+        self.tenure.finished(batch)
+
+    async def _written(self, batch: Batch) -> Sequence[Written]:
+        while True:
+            try:
+                return await self._transport.finish(
+                    self._ownership, batch.deliveries, batch.outputs
+                )
+            except OverloadedError as error:
+                # Whoever reads what we write is slow. We take nothing more meanwhile.
+                await asyncio.sleep(error.retry_after_s)
+
+    async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        await self._transport.give_back(self._ownership, deliveries)
+        self.tenure.returned()
+
+    # Its tasks ----------------------------------------------------------------------------------
+
+    def _spawn(
+        self, work: Callable[[T], Coroutine[Any, Any, None]], about: T
+    ) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(self._carried_out(work, about))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _carried_out(self, work: Callable[[T], Coroutine[Any, Any, None]], about: T) -> None:
+        try:
+            await work(about)
+        except FencedError:
+            self.tenure.fenced()
+        except Exception:
+            place = f"partition {self._ownership.partition} of '{self._ownership.stream}'"
+            _log.exception("the work on %s ends; another owner may go on", place)
+            self.tenure.fenced()
+
+    async def _is_drained(self, within_s: float) -> bool:
+        try:
+            async with asyncio.timeout(within_s):
+                await self._drained.wait()
+        except TimeoutError:
+            return False
+        return True

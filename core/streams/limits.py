@@ -1,0 +1,21 @@
+"""The bounds of a worker on streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLimits:
+    """How much a worker has in hand.
+
+    ``in_flight`` are the records of one partition that are taken and not finished, ``deadline_ms``
+    the time for a request whose pipeline and record do not say otherwise, ``hand_over_ms`` how
+    long what is under way may still take when a partition goes to another worker.
+    """
+
+    in_flight: int = 256
+    dedup_requests: int = 100_000
+    max_deliveries: int = 5
+    deadline_ms: float = 600_000.0
+    hand_over_ms: float = 2_000.0

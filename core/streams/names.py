@@ -1,0 +1,30 @@
+"""The names of streams."""
+
+from __future__ import annotations
+
+from penstock.core.records import Port
+
+
+class StreamNames:
+    """The streams of one namespace, as ``<prefix>.<namespace>.pipeline.<pipeline>.inputs``."""
+
+    __slots__ = ("_root",)
+
+    def __init__(self, prefix: str = "penstock", namespace: str = "default") -> None:
+        self._root = f"{prefix}.{namespace}"
+
+    @property
+    def group(self) -> str:
+        """The group in which workers share partitions."""
+        return f"{self._root}.dataflow"
+
+    @property
+    def dead_letters(self) -> str:
+        """Where dead letters go."""
+        return f"{self._root}.deadletters"
+
+    def of(self, pipeline: str, port: Port) -> str:
+        """The stream of a port of a pipeline."""
+        if port.step is None:
+            return f"{self._root}.pipeline.{pipeline}.{port.side}"
+        return f"{self._root}.pipeline.{pipeline}.step.{port.step}.{port.side}"

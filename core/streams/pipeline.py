@@ -1,0 +1,83 @@
+"""What a worker knows of one pipeline whose input stream it reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from penstock.core.contracts.transport import StreamSpec
+from penstock.core.dataflow import Deployment
+from penstock.core.records import Port
+from penstock.core.request_headers import TRAVELLING_HEADERS
+from penstock.core.streams.limits import StreamLimits
+from penstock.core.streams.names import StreamNames
+from penstock.core.streams.recent import RecentRequests
+
+if TYPE_CHECKING:
+    from penstock.core.streams.request import StreamRequest
+
+_INPUTS = Port(None, "inputs")
+_OUTPUTS = Port(None, "outputs")
+
+
+class StreamedPipeline:
+    """One pipeline at one worker, over all the partitions and versions that it has of it.
+
+    ``deployment`` is the newest version, with which requests begin. ``exactly_once`` says that all
+    that a request writes is written when it is finished, as one; else an answer goes out as soon
+    as it is there. ``travelling`` are the headers that go on with what follows from a record.
+    """
+
+    __slots__ = (
+        "_streams",
+        "deployment",
+        "exactly_once",
+        "inputs",
+        "limits",
+        "name",
+        "names",
+        "open",
+        "outputs",
+        "recent",
+        "travelling",
+    )
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        names: StreamNames,
+        limits: StreamLimits,
+        *,
+        exactly_once: bool = False,
+        travelling: frozenset[str] = TRAVELLING_HEADERS,
+    ) -> None:
+        self.name = deployment.plan.name
+        self.deployment = deployment
+        self.names = names
+        self.limits = limits
+        self.exactly_once = exactly_once
+        self.travelling = travelling
+        self.inputs = names.of(self.name, _INPUTS)
+        self.outputs = names.of(self.name, _OUTPUTS)
+        self.open: dict[str, StreamRequest] = {}
+        self.recent = RecentRequests(limits.dedup_requests)
+        self._streams: dict[Port, str] = {}
+
+    def stream_of(self, port: Port) -> str:
+        """The name of a port's stream."""
+        stream = self._streams.get(port)
+        if stream is None:
+            stream = self._streams[port] = self.names.of(self.name, port)
+        return stream
+
+    def streams(self, partitions: int) -> list[StreamSpec]:
+        """The streams that the newest version reads and writes, dead letters apart."""
+        plan = self.deployment.plan
+        ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
+        for step in plan.steps:
+            ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
+            ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
+        return [StreamSpec(self.stream_of(port), partitions) for port in ports]
+
+    def knows(self, identity: str) -> bool:
+        """Whether a request is under way here, or among the last that ended."""
+        return identity in self.open or identity in self.recent

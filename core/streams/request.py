@@ -1,0 +1,211 @@
+"""One record of an input stream on its way, from when it is taken to when it is finished."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, final
+
+from penstock.core.contracts.transport import Delivery, Output
+from penstock.core.dataflow import Deployment
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried
+from penstock.core.errors import InvalidRequestError
+from penstock.core.journal.desk import ORIGIN_HEADER
+from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
+from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.streams.headers import OMITTED_HEADER, deadline_of, failure_headers
+from penstock.core.tensors import Tensor
+
+if TYPE_CHECKING:
+    from penstock.core.streams.tenure import Tenure
+
+_INPUTS = Port(None, "inputs")
+_OUTPUTS = Port(None, "outputs")
+
+
+def place_of(delivery: Delivery) -> str:
+    """Where a record stands: ``<stream>/<partition>/<offset>``."""
+    return f"{delivery.stream}/{delivery.partition}/{delivery.offset}"
+
+
+def identity_of(delivery: Delivery) -> str:
+    """The identity that a record brings, else the place where it stands."""
+    record = delivery.record
+    return record.headers.get(IDENTITY_HEADER) or record.identity or place_of(delivery)
+
+
+@final
+class StreamRequest:
+    """A request and its passenger: collects what is to be written, and says when it has ended.
+
+    ``unwritten`` waits for the next batch. ``answered`` says that the request's outcome is decided,
+    ``ended`` that nothing of it is under way. ``refused`` says that the transport refused what it
+    wrote.
+    """
+
+    __slots__ = (
+        "answered_once",
+        "delivery",
+        "deployment",
+        "duplicate",
+        "ended",
+        "headers",
+        "identity",
+        "passage",
+        "refused",
+        "tenure",
+        "unwritten",
+    )
+
+    def __init__(self, tenure: Tenure, delivery: Delivery, deployment: Deployment) -> None:
+        self.tenure = tenure
+        self.delivery = delivery
+        self.deployment = deployment
+        self.identity = identity_of(delivery)
+        headers = delivery.record.headers
+        travelling = tenure.pipeline.travelling
+        self.headers: Headers = {
+            name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
+        }
+        self.passage: Passage | None = None
+        self.unwritten: list[Output] = []
+        self.answered_once = False
+        self.ended = False
+        self.duplicate = False
+        self.refused = False
+
+    # How it begins ------------------------------------------------------------------------------
+
+    def begin(self, now_ms: float) -> None:
+        """Enter the newest version of the pipeline."""
+        pipeline = self.tenure.pipeline
+        self.deployment = deployment = pipeline.deployment
+        record = self.delivery.record
+        try:
+            deadline_ms = deadline_of(record.headers)
+        except InvalidRequestError as error:
+            self.fail(Failed(error.code, error.message))
+            return
+        if deadline_ms is None:
+            plan = deployment.plan
+            deadline_ms = now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms)
+        self.passage = Passage(
+            deployment.plan,
+            self.identity,
+            now_ms,
+            deadline_ms,
+            None,
+            record.parameters,
+            self.headers,
+            deployment.tally,
+            self,
+            key=record.key,
+            owner_epoch=self.tenure.ownership.epoch,
+        )
+        body = record.body
+        tensors = () if isinstance(body, Absent | Failed) else body
+        self.tenure.carrier.begin(self.passage, tensors)
+
+    def fail(self, failure: Failed) -> None:
+        """End before it has begun."""
+        if self.deployment.plan.output is not None:
+            self._write(_OUTPUTS, failure, 0)
+        self._bury(failure)
+        self.answered_once = True
+        self.closed()
+
+    def pass_over(self) -> None:
+        """It is known already: nothing of it is to be done."""
+        self.duplicate = True
+        self.closed()
+
+    # What the dataflow says of it ---------------------------------------------------------------
+
+    def answered(self, answer: Answer, now_ms: float) -> None:
+        """The output has been decided."""
+        self.answered_once = True
+        body = answer.body
+        self._write(_OUTPUTS, body, 0)
+        if isinstance(body, Failed):
+            self._bury(body)
+        if answer.passage.left:
+            # Else it ends at once, and its answer goes with the rest.
+            self.tenure.progressed(self)
+
+    def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
+        """A port that is kept has ended. Input and output are written whether kept or not."""
+        if record.port.step is not None:
+            self._write(record.port, record.body, record.round)
+
+    def retried(self, attempt: Retried) -> None:
+        """Streams hold how ports end, not what was tried before."""
+
+    def buried(self, failure: Failed, now_ms: float) -> None:
+        """There is a failure that the output does not tell of."""
+        self._bury(failure)
+
+    def closed(self) -> None:
+        """Nothing of it is under way any more."""
+        # The passage knows us, and a circle would leave both to the garbage collector.
+        self.passage = None
+        self.ended = True
+        self.tenure.progressed(self)
+
+    # What it writes -----------------------------------------------------------------------------
+
+    def _write(self, port: Port, body: Body, round_number: int) -> None:
+        tenure = self.tenure
+        stream = tenure.pipeline.stream_of(port)
+        record = self._record(port, body, round_number, self.headers)
+        self.unwritten.append(Output(stream, record, self.delivery.partition))
+
+    def _record(self, port: Port, body: Body, round_number: int, headers: Headers) -> Record:
+        plan = self.deployment.plan
+        given = self.delivery.record
+        return Record(
+            self.identity,
+            given.key,
+            plan.name,
+            plan.version,
+            port,
+            round_number,
+            body,
+            given.parameters,
+            headers,
+            given.deadline_ms if self.passage is None else self.passage.deadline_ms,
+        )
+
+    def _bury(self, failure: Failed) -> None:
+        """Have a dead letter written: the request whole, and what became of it."""
+        delivery = self.delivery
+        headers = {
+            **delivery.record.headers,
+            **failure_headers(failure, delivery.attempt),
+            ORIGIN_HEADER: place_of(delivery),
+        }
+        body = delivery.record.body
+        record = self._record(_INPUTS, body, 0, headers)
+        self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, record))
+
+    def replace(self, refused: list[Output], failure: Failed) -> None:
+        """The transport will not have what was to be written: say so in its place.
+
+        The output fails, other ports keep the names of their tensors, a dead letter its headers.
+        """
+        self.refused = True
+        kept = []
+        for output in refused:
+            if output.stream == self.tenure.pipeline.outputs:
+                kept.append(output._replace(record=output.record._replace(body=failure)))
+                self._bury(failure)
+            else:
+                kept.append(output._replace(record=_without_contents(output.record)))
+        letters = [each._replace(record=_without_contents(each.record)) for each in self.unwritten]
+        self.unwritten = kept + letters
+
+
+def _without_contents(record: Record) -> Record:
+    body = record.body
+    if isinstance(body, Absent | Failed):
+        return record
+    omitted = sum(tensor.nbytes for tensor in body)
+    signature = tuple(Tensor(each.name, each.datatype, each.shape, b"") for each in body)
+    return record._replace(body=signature, headers={**record.headers, OMITTED_HEADER: str(omitted)})

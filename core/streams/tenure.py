@@ -1,0 +1,317 @@
+"""The time for which one worker owns one partition number of a pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
+from penstock.core.engine import Passage
+from penstock.core.records import Failed, Tensors
+from penstock.core.streams.pipeline import StreamedPipeline
+from penstock.core.streams.request import StreamRequest
+from penstock.core.streams.turnstile import Turnstile
+
+
+class Carrier(Protocol):
+    """Who runs passages: a dataflow."""
+
+    def begin(self, passage: Passage, tensors: Tensors) -> None:
+        """Let a request into its pipeline. ``passage.context`` is told what comes of it."""
+
+    def cancel(self, passage: Passage) -> None:
+        """End what is left of a request."""
+
+
+class Batch(NamedTuple):
+    """What is to be written and finished together.
+
+    ``parts`` are the requests that wrote ``outputs``, each with how many of them in a row;
+    ``over`` are those of them that are finished with it.
+    """
+
+    deliveries: list[Delivery]
+    outputs: list[Output]
+    parts: list[tuple[StreamRequest, int]]
+    over: list[StreamRequest]
+
+
+class PartitionAccess(Protocol):
+    """What a tenure asks of the transport. Each is begun at once and answered later."""
+
+    def take(self, limit: int) -> None:
+        """Take up to ``limit`` records: :meth:`Tenure.taken`, or :meth:`Tenure.fenced`."""
+
+    def stop_taking(self) -> None:
+        """Wait no longer for records: ``taken`` comes at once, of none if there were none."""
+
+    def finish(self, batch: Batch) -> None:
+        """Write and finish: :meth:`Tenure.finished`, ``refused`` or ``fenced``."""
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Undo the taking of these: :meth:`Tenure.returned`, or ``fenced``."""
+
+    def drained(self) -> None:
+        """Nothing is in hand any more, and nothing will be taken."""
+
+
+class Tenure:
+    """Decides for one partition number what is taken, run, written and finished.
+
+    It is told what happened by calling its methods, and asks for what is to be done through
+    ``access`` and ``carrier``. At most one take and one finish are under way at a time: what ends
+    meanwhile goes with the next. No more than ``limits.in_flight`` records are in hand.
+    """
+
+    __slots__ = (
+        "_access",
+        "_busy",
+        "_closing",
+        "_dirty",
+        "_drained",
+        "_finishing",
+        "_now_ms",
+        "_requests",
+        "_returning",
+        "_singly",
+        "_taking",
+        "_turnstile",
+        "carrier",
+        "over",
+        "ownership",
+        "pipeline",
+    )
+
+    def __init__(
+        self,
+        pipeline: StreamedPipeline,
+        ownership: Ownership,
+        access: PartitionAccess,
+        carrier: Carrier,
+        turnstile: Turnstile,
+        now_ms: Callable[[], float],
+    ) -> None:
+        self.pipeline = pipeline
+        self.ownership = ownership
+        self.carrier = carrier
+        self._access = access
+        self._turnstile = turnstile
+        self._now_ms = now_ms
+        self._requests: dict[int, StreamRequest] = {}
+        self._dirty: dict[StreamRequest, None] = {}
+        self._singly = 0
+        self._taking = False
+        self._returning = 0
+        self._finishing = False
+        self._busy = False
+        self._closing = False
+        self._drained = False
+        self.over = False
+        turnstile.add(self)
+
+    @property
+    def in_hand(self) -> int:
+        """Records that are taken and not finished."""
+        return len(self._requests)
+
+    @property
+    def takes(self) -> bool:
+        """Whether records are on their way here, or back."""
+        return self._taking or self._returning > 0
+
+    # What happens -------------------------------------------------------------------------------
+
+    def taken(self, deliveries: Sequence[Delivery]) -> None:
+        """Records have come that were asked for."""
+        self._taking = False
+        if self.over:
+            return
+        self._busy = True
+        for at, delivery in enumerate(deliveries):
+            if self._closing or self._turnstile.shut:
+                # Whoever is to be alone must not take these down with it.
+                self._give_back(deliveries[at:])
+                break
+            self._take(delivery)
+        self._busy = False
+        self._turnstile.settle()
+        self.pump()
+
+    def returned(self) -> None:
+        """What was given back has been taken by nobody."""
+        self._returning -= 1
+        self._turnstile.settle()
+        self.pump()
+
+    def finished(self, batch: Batch) -> None:
+        """A batch is written, and its deliveries count as done."""
+        self._finishing = False
+        if self.over:
+            return
+        self._singly = max(0, self._singly - 1)
+        for request in batch.over:
+            if not request.duplicate:
+                self.pipeline.recent.add(request.identity)
+            del self._requests[request.delivery.offset]
+            self._leave(request)
+        self.pump()
+
+    def refused(self, batch: Batch, failure: Failed) -> bool:
+        """The transport will not have a batch, now or later; nothing of it was done.
+
+        Requests go one by one then, and the one that is refused fails. Says whether anything can
+        be done about it: not when it will not have the failure either.
+        """
+        self._finishing = False
+        if self.over:
+            return True
+        if len(batch.parts) == 1 and batch.parts[0][0].refused:
+            return False
+        at = 0
+        waiting = self._dirty
+        self._dirty = {}
+        for request, count in batch.parts:
+            outputs = batch.outputs[at : at + count]
+            at += count
+            if len(batch.parts) == 1:
+                request.replace(outputs, failure)
+            else:
+                request.unwritten = outputs + request.unwritten
+            self._dirty[request] = None
+        self._singly = max(self._singly, len(self._dirty))
+        self._dirty.update(waiting)
+        self.pump()
+        return True
+
+    def fenced(self) -> None:
+        """The ownership is over: what is in hand belongs to somebody else."""
+        if self.over:
+            return
+        self.over = True
+        for request in list(self._requests.values()):
+            self._discard(request)
+        self._dirty.clear()
+        self._tell_drained()
+
+    def close(self) -> None:
+        """Take nothing more. What is in hand goes on until it is finished."""
+        self._closing = True
+        self.stop_taking()
+        self.pump()
+
+    def abandon(self) -> None:
+        """Wait no longer for what is under way: finish what is answered, give the rest back."""
+        waiting = [request for request in self._requests.values() if not request.ended]
+        returned = [request for request in waiting if not request.answered_once]
+        if returned:
+            # First, so that no suspect begins before these are known not to be taken.
+            self._give_back([request.delivery for request in returned])
+        for request in returned:
+            self._discard(request)
+        for request in waiting:
+            if request.answered_once and request.passage is not None:
+                self.carrier.cancel(request.passage)
+        self.pump()
+
+    def stop_taking(self) -> None:
+        """Wait no longer for records."""
+        if self._taking:
+            self._access.stop_taking()
+
+    def progressed(self, request: StreamRequest) -> None:
+        """A request has something to be written, or has ended."""
+        if self._requests.get(request.delivery.offset) is not request:
+            return
+        if request.ended or not self.pipeline.exactly_once:
+            self._dirty[request] = None
+            self.pump()
+
+    # What is to be done -------------------------------------------------------------------------
+
+    def pump(self) -> None:
+        """Ask for what can be asked for as things stand."""
+        if self._busy or self.over:
+            return
+        if self._dirty and not self._finishing:
+            self._finishing = True
+            self._access.finish(self._next_batch())
+        if self._closing:
+            if not (self._requests or self.takes):
+                self._tell_drained()
+            return
+        room = self.pipeline.limits.in_flight - len(self._requests)
+        if room > 0 and not self.takes and not self._turnstile.shut:
+            self._taking = True
+            self._access.take(room)
+
+    def begin(self, request: StreamRequest) -> None:
+        """Let a request that was taken into the pipeline."""
+        request.begin(self._now_ms())
+
+    def _take(self, delivery: Delivery) -> None:
+        pipeline = self.pipeline
+        request = StreamRequest(self, delivery, pipeline.deployment)
+        self._requests[delivery.offset] = request
+        record = delivery.record
+        if pipeline.knows(request.identity):
+            self._turnstile.enter()
+            request.pass_over()
+            return
+        pipeline.open[request.identity] = request
+        if delivery.attempt > pipeline.limits.max_deliveries:
+            self._turnstile.enter()
+            request.fail(_lost(delivery))
+        elif isinstance(record.body, Failed):
+            self._turnstile.enter()
+            request.fail(record.body)
+        elif delivery.attempt >= ALONE_FROM_ATTEMPT:
+            self._turnstile.enter(request)
+        else:
+            self._turnstile.enter()
+            self.begin(request)
+
+    def _next_batch(self) -> Batch:
+        batch = Batch([], [], [], [])
+        for request in list(self._dirty):
+            del self._dirty[request]
+            batch.outputs.extend(request.unwritten)
+            batch.parts.append((request, len(request.unwritten)))
+            request.unwritten = []
+            if request.ended:
+                batch.deliveries.append(request.delivery)
+                batch.over.append(request)
+            if self._singly:
+                break
+        return batch
+
+    def _give_back(self, deliveries: Sequence[Delivery]) -> None:
+        self._returning += 1
+        self._access.give_back(deliveries)
+
+    def _discard(self, request: StreamRequest) -> None:
+        """Have nothing to do with a request any more; nothing that it still says counts."""
+        del self._requests[request.delivery.offset]
+        if request.passage is not None:
+            self.carrier.cancel(request.passage)
+        self._leave(request)
+
+    def _leave(self, request: StreamRequest) -> None:
+        self._dirty.pop(request, None)
+        open_requests = self.pipeline.open
+        if open_requests.get(request.identity) is request:
+            del open_requests[request.identity]
+        self._turnstile.leave(request)
+
+    def _tell_drained(self) -> None:
+        if not self._drained:
+            self._drained = True
+            self._turnstile.remove(self)
+            self._access.drained()
+
+
+def _lost(delivery: Delivery) -> Failed:
+    reason = (
+        f"{delivery.attempt - 1} workers went away while they had the request; "
+        "it is not tried again"
+    )
+    return Failed("lost", reason, None, True)

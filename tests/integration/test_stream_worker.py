@@ -1,0 +1,278 @@
+"""Two workers on one memory transport with real Python models; one of them dies in the middle."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+
+from penstock.core.clock import SystemClock
+from penstock.core.contracts.model import ModelSpec
+from penstock.core.contracts.transport import (
+    Delivery,
+    Output,
+    Owner,
+    Ownership,
+    StreamSpec,
+    Written,
+)
+from penstock.core.dataflow import Dataflow
+from penstock.core.errors import OverloadedError, TooLargeError
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.plan.compiler import compile_pipeline
+from penstock.core.records import Body, Failed, Port, Record
+from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.resources import Pipeline
+from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams.headers import CODE_HEADER, OMITTED_HEADER
+from penstock.core.tensors import Tensor
+from penstock.servers.inprocess import InProcessServer
+from penstock.servers.python_loader import PythonLoader
+from penstock.testing.joins import Joins
+from penstock.transports.memory import MemoryOptions, MemoryTransport
+
+PARTITIONS = 4
+NAMES = StreamNames()
+INPUTS = NAMES.of("sums", Port(None, "inputs"))
+OUTPUTS = NAMES.of("sums", Port(None, "outputs"))
+MODELS = """
+import asyncio
+
+async def double(x):
+    await asyncio.sleep(0.003)
+    return {"y": x * 2}
+
+def add(x, y):
+    if x[0] < 0:
+        raise ValueError("negative")
+    return {"sum": x + y}
+"""
+SUMS = Pipeline.model_validate(
+    {
+        "metadata": {"name": "sums"},
+        "spec": {
+            "steps": [
+                {"name": "double"},
+                {"name": "add", "inputs": ["sums.inputs.x", "double.outputs.y"]},
+            ],
+            "output": {"steps": ["add"]},
+        },
+    }
+)
+
+
+class Process:
+    """What one worker's process has of its own."""
+
+    def __init__(self, transport: MemoryTransport, limits: StreamLimits) -> None:
+        clock = TransportClock(SystemClock())
+        self._models = ModelGateway()
+        self._server = InProcessServer()
+        self._dataflow = Dataflow(self._models, Metrics(), clock)
+        self.worker = StreamWorker(transport, self._dataflow, clock, NAMES, limits)
+
+    async def start(self, folder: Path, *, version: int = 1, exactly_once: bool = False) -> None:
+        self._server.use_loaders({"python": PythonLoader()})
+        await self._server.start()
+        for name in ("double", "add"):
+            spec = ModelSpec(name, 1, python=f"models:{name}", folders=(folder,))
+            self._models.publish(name, 1, await self._server.load(spec))
+        self._dataflow.start()
+        await self.worker.start()
+        await self.serve(version, exactly_once=exactly_once)
+
+    async def serve(self, version: int, *, exactly_once: bool = False) -> None:
+        plan = compile_pipeline(SUMS, version, Joins(), record="boundary")
+        await self.worker.serve(
+            self._dataflow.deploy(plan), partitions=PARTITIONS, exactly_once=exactly_once
+        )
+
+    async def stop(self, *, killed: bool = False) -> None:
+        await self.worker.stop(forced=killed)
+        assert self._dataflow.open_passages == 0
+        await self._dataflow.stop()
+        await self._server.stop()
+
+
+class Listener(Owner):
+    """Reads every partition of a stream."""
+
+    def __init__(self, transport: MemoryTransport) -> None:
+        self._transport = transport
+        self._tasks: list[asyncio.Task[None]] = []
+        self.heard: list[Delivery] = []
+        self._news = asyncio.Condition()
+
+    async def won(self, ownership: Ownership) -> None:
+        self._tasks.append(asyncio.create_task(self._listen(ownership)))
+
+    async def lost(self, ownership: Ownership) -> None:
+        """Its end is that of the transport."""
+
+    async def _listen(self, ownership: Ownership) -> None:
+        reader = self._transport.read(ownership, [ownership.stream])
+        while True:
+            taken = await reader.take(100)
+            await self._transport.finish(ownership, taken, [])
+            async with self._news:
+                self.heard += taken
+                self._news.notify_all()
+
+    async def until(self, count: int) -> list[Delivery]:
+        """Everything, once there are so many."""
+        async with asyncio.timeout(20), self._news:
+            await self._news.wait_for(lambda: len(self.heard) >= count)
+        return self.heard
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class World:
+    """A transport with the streams of the pipeline, and who listens to them."""
+
+    def __init__(self, transport: MemoryTransport) -> None:
+        self.transport = transport
+        self.answers = Listener(transport)
+        self.letters = Listener(transport)
+
+    async def send(self, *values: float) -> None:
+        await self.transport.publish([_sent(value) for value in values])
+
+
+@asynccontextmanager
+async def world(transport: MemoryTransport | None = None) -> AsyncIterator[World]:
+    made = World(transport or MemoryTransport(MemoryOptions()))
+    specs = [StreamSpec(INPUTS, PARTITIONS), StreamSpec(OUTPUTS, PARTITIONS)]
+    await made.transport.make_streams([*specs, StreamSpec(NAMES.dead_letters)])
+    await made.transport.compete("readers", OUTPUTS, made.answers)
+    await made.transport.compete("readers", NAMES.dead_letters, made.letters)
+    try:
+        yield made
+    finally:
+        await made.answers.stop()
+        await made.letters.stop()
+        await made.transport.stop()
+
+
+def _sent(value: float) -> Output:
+    tensor = Tensor.from_numpy("x", np.array([value], np.float32))
+    headers = {IDENTITY_HEADER: f"r{value:g}"}
+    record = Record(
+        "", b"%g" % value, "", 0, Port(None, "inputs"), 0, (tensor,), {}, headers, float("inf")
+    )
+    return Output(INPUTS, record, abs(int(value)) % PARTITIONS)
+
+
+def value_of(body: Body) -> float:
+    assert isinstance(body, tuple), body
+    assert not isinstance(body, Failed), body
+    tensor = body[0]
+    assert isinstance(tensor, Tensor)
+    return float(tensor.array[0])
+
+
+def models(folder: Path) -> Path:
+    (folder / "models.py").write_text(MODELS)
+    return folder
+
+
+async def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    folder = models(tmp_path)
+    count = 200
+    async with world() as each:
+        one, two = (Process(each.transport, StreamLimits(in_flight=8)) for _ in range(2))
+        await one.start(folder, exactly_once=True)
+        await two.start(folder, exactly_once=True)
+        await each.send(*range(count))
+        await each.answers.until(count // 4)
+        await one.stop(killed=True)
+        answers = await each.answers.until(count)
+        await two.stop()
+        assert len(answers) == count
+        assert {a.record.identity: value_of(a.record.body) for a in answers} == {
+            f"r{value}": 3.0 * value for value in range(count)
+        }
+        assert all(a.partition == int(a.record.key) % PARTITIONS for a in answers)
+        assert each.letters.heard == []
+
+
+async def test_a_version_that_comes_takes_what_comes_and_a_worker_that_leaves_finishes(
+    tmp_path: Path,
+) -> None:
+    folder = models(tmp_path)
+    async with world() as each:
+        one, two = (Process(each.transport, StreamLimits()) for _ in range(2))
+        await one.start(folder)
+        await each.send(1, 2, 3)
+        await each.answers.until(3)
+        await one.serve(2)
+        await each.send(4, 5)
+        await each.answers.until(5)
+        await two.start(folder, version=2)
+        await each.send(*range(10, 30))
+        await one.stop()
+        answers = await each.answers.until(25)
+        await two.stop()
+        versions = {answer.record.identity: answer.record.version for answer in answers}
+        assert [versions[f"r{n}"] for n in (1, 2, 3, 4, 5)] == [1, 1, 1, 2, 2]
+        assert all(answer.attempt == 1 for answer in answers)
+        assert len(versions) == len(answers) == 25
+
+
+async def test_what_fails_is_answered_and_buried(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        await each.send(-4)
+        [answer] = await each.answers.until(1)
+        [letter] = await each.letters.until(1)
+        await process.stop()
+        assert answer.record.body == Failed(
+            "step-failed", "model 'add' raised ValueError: negative", "add"
+        )
+        assert letter.record.headers[CODE_HEADER] == "step-failed"
+        assert value_of(letter.record.body) == -4.0
+
+
+class Choosy(MemoryTransport):
+    """Is full for a moment, and never takes a five."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryOptions())
+        self._full = True
+
+    async def finish(
+        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+    ) -> Sequence[Written]:
+        if self._full and outputs:
+            self._full = False
+            raise OverloadedError("full", retry_after_s=0.01)
+        if any(each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs):
+            raise TooLargeError("the record is larger than the transport takes")
+        return await super().finish(ownership, deliveries, outputs)
+
+
+def _is_large(body: Body) -> bool:
+    return not isinstance(body, Failed) and value_of(body) == 15.0
+
+
+async def test_what_the_transport_refuses_fails_alone(tmp_path: Path) -> None:
+    async with world(Choosy()) as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        await each.send(1, 5, 9, 13)
+        answers = await each.answers.until(4)
+        [letter] = await each.letters.until(1)
+        await process.stop()
+        bodies = {answer.record.identity: answer.record.body for answer in answers}
+        failed = bodies.pop("r5")
+        assert failed == Failed("too-large", "the record is larger than the transport takes")
+        assert sorted(map(value_of, bodies.values())) == [3.0, 27.0, 39.0]
+        assert letter.record.headers[OMITTED_HEADER] == "4"

@@ -1,0 +1,1 @@
+"""Workers, a broker and producers in one deterministic world (docs/explanation/simulation.md)."""

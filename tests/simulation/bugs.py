@@ -1,0 +1,271 @@
+"""Bugs that a worker on streams may well have: the simulation must find each of them."""
+
+from __future__ import annotations
+
+from harness.planted import Bug
+
+BUGS = (
+    Bug(
+        "a record is finished before its request has ended",
+        "streams",
+        "tenure",
+        "            if request.ended:\n                batch.deliveries.append(request.delivery)\n",
+        "            if True:\n                batch.deliveries.append(request.delivery)\n",
+    ),
+    Bug(
+        "duplicates are run",
+        "streams",
+        "pipeline",
+        "return identity in self.open or identity in self.recent",
+        "return False",
+    ),
+    Bug(
+        "duplicates of what is under way are run",
+        "streams",
+        "pipeline",
+        "return identity in self.open or identity in self.recent",
+        "return identity in self.recent",
+    ),
+    Bug(
+        "what has ended is forgotten at once",
+        "streams",
+        "tenure",
+        "                self.pipeline.recent.add(request.identity)\n",
+        "                pass\n",
+    ),
+    Bug(
+        "what ends is remembered before it is written",
+        "streams",
+        "tenure",
+        "                batch.over.append(request)\n",
+        "                batch.over.append(request)\n"
+        "                self.pipeline.recent.add(request.identity)\n",
+    ),
+    Bug(
+        "the last that ended are remembered without bound",
+        "streams",
+        "recent",
+        "if len(self._identities) > self._most:",
+        "if False:",
+    ),
+    Bug(
+        "duplicates are never finished",
+        "streams",
+        "request",
+        "        self.duplicate = True\n        self.closed()\n",
+        "        self.duplicate = True\n",
+    ),
+    Bug(
+        "the end of a duplicate makes the original unknown",
+        "streams",
+        "tenure",
+        "        if open_requests.get(request.identity) is request:\n",
+        "        if request.identity in open_requests:\n",
+    ),
+    Bug(
+        "outputs go to the partition that their key decides",
+        "streams",
+        "request",
+        "Output(stream, record, self.delivery.partition)",
+        "Output(stream, record)",
+    ),
+    Bug(
+        "the identity takes the place of the key",
+        "streams",
+        "request",
+        "            given.key,\n",
+        "            self.identity.encode(),\n",
+    ),
+    Bug(
+        "every header travels",
+        "streams",
+        "request",
+        "if name in travelling or name == ORIGIN_HEADER",
+        "if True",
+    ),
+    Bug(
+        "records without an identity are told apart by offset alone",
+        "streams",
+        "request",
+        '    return f"{delivery.stream}/{delivery.partition}/{delivery.offset}"\n',
+        '    return f"{delivery.stream}/0/{delivery.offset}"\n',
+    ),
+    Bug(
+        "a worker that was fenced goes on",
+        "streams",
+        "tenure",
+        "        for request in list(self._requests.values()):\n            self._discard(request)\n"
+        "        self._dirty.clear()\n",
+        "",
+    ),
+    Bug(
+        "what a fenced worker ran stays open in its engine",
+        "streams",
+        "tenure",
+        "        if request.passage is not None:\n            self.carrier.cancel(request.passage)\n"
+        "        self._leave(request)\n",
+        "        self._leave(request)\n",
+    ),
+    Bug(
+        "the bound of what is in flight is not kept",
+        "streams",
+        "tenure",
+        "room = self.pipeline.limits.in_flight - len(self._requests)",
+        "room = self.pipeline.limits.in_flight",
+    ),
+    Bug(
+        "records are tried for ever",
+        "streams",
+        "tenure",
+        "if delivery.attempt > pipeline.limits.max_deliveries:",
+        "if False:",
+    ),
+    Bug(
+        "a record is lost one time too early",
+        "streams",
+        "tenure",
+        "if delivery.attempt > pipeline.limits.max_deliveries:",
+        "if delivery.attempt >= pipeline.limits.max_deliveries:",
+    ),
+    Bug(
+        "suspects run with the others",
+        "streams",
+        "tenure",
+        "elif delivery.attempt >= ALONE_FROM_ATTEMPT:",
+        "elif False:",
+    ),
+    Bug(
+        "a suspect does not wait for what is under way",
+        "streams",
+        "turnstile",
+        "or self._suspect_runs or self.inside > 1:",
+        "or self._suspect_runs:",
+    ),
+    Bug(
+        "a suspect does not wait for what is on its way",
+        "streams",
+        "turnstile",
+        "        if not any(tenure.takes for tenure in self._tenures):\n",
+        "        if True:\n",
+    ),
+    Bug(
+        "records that come beside a suspect are begun",
+        "streams",
+        "tenure",
+        "            if self._closing or self._turnstile.shut:\n",
+        "            if self._closing:\n",
+    ),
+    Bug(
+        "nobody tells the others that a suspect is gone",
+        "streams",
+        "turnstile",
+        "            for tenure in self._in_order():\n                tenure.pump()\n",
+        "            pass\n",
+    ),
+    Bug(
+        "time is that of the process",
+        "streams",
+        "clock",
+        "        now_ms = self._local.now_ms() + self.offset_ms\n",
+        "        now_ms = self._local.now_ms()\n",
+    ),
+    Bug(
+        "the clock is set by the first glance",
+        "streams",
+        "clock",
+        "= min(glances, key=lambda each: each.heard_ms - each.asked_ms)",
+        "= glances[0]",
+    ),
+    Bug(
+        "the deadline that a record brings is not read",
+        "streams",
+        "request",
+        "            deadline_ms = deadline_of(record.headers)\n",
+        "            deadline_ms = None\n",
+    ),
+    Bug(
+        "a deadline that is no time is none",
+        "streams",
+        "headers",
+        "    if not isfinite(deadline_ms):\n",
+        "    if not isfinite(deadline_ms):\n        return None\n    if not isfinite(deadline_ms):\n",
+    ),
+    Bug(
+        "requests begin in the version that their worker first had",
+        "streams",
+        "request",
+        "        self.deployment = deployment = pipeline.deployment\n",
+        "        deployment = pipeline._streams.setdefault(_INPUTS, pipeline.deployment)\n"
+        "        self.deployment = deployment\n",
+    ),
+    Bug(
+        "failed requests leave no dead letter",
+        "streams",
+        "request",
+        "        if isinstance(body, Failed):\n            self._bury(body)\n"
+        "        if answer.passage.left",
+        "        if answer.passage.left",
+    ),
+    Bug(
+        "failures that the output does not tell of are forgotten",
+        "streams",
+        "request",
+        '        """There is a failure that the output does not tell of."""\n'
+        "        self._bury(failure)\n",
+        '        """There is a failure that the output does not tell of."""\n',
+    ),
+    Bug(
+        "absence is not written",
+        "streams",
+        "request",
+        "        self._write(_OUTPUTS, body, 0)\n        if isinstance(body, Failed):",
+        "        if not isinstance(body, Absent):\n            self._write(_OUTPUTS, body, 0)\n"
+        "        if isinstance(body, Failed):",
+    ),
+    Bug(
+        "exactly once writes answers before their requests are finished",
+        "streams",
+        "tenure",
+        "        if request.ended or not self.pipeline.exactly_once:\n",
+        "        if True:\n",
+    ),
+    Bug(
+        "records that cannot be decoded are taken for empty ones",
+        "streams",
+        "tenure",
+        "        elif isinstance(record.body, Failed):\n",
+        "        elif False:\n",
+    ),
+    Bug(
+        "what is answered is given back and answered again",
+        "streams",
+        "tenure",
+        "if not request.answered_once]\n",
+        "]\n",
+    ),
+    Bug(
+        "what cannot be ended in time is finished all the same",
+        "streams",
+        "tenure",
+        "            self._give_back([request.delivery for request in returned])\n"
+        "        for request in returned:\n            self._discard(request)\n",
+        "            pass\n        for request in returned:\n            request.pass_over()\n",
+    ),
+    Bug(
+        "what is given back is let go before it is on its way",
+        "streams",
+        "tenure",
+        "            self._give_back([request.delivery for request in returned])\n"
+        "        for request in returned:\n            self._discard(request)\n",
+        "            given = [request.delivery for request in returned]\n"
+        "        for request in returned:\n            self._discard(request)\n"
+        "        if returned:\n            self._give_back(given)\n",
+    ),
+    Bug(
+        "records written twice by one batch",
+        "streams",
+        "tenure",
+        "            request.unwritten = []\n            if request.ended:",
+        "            if request.ended:",
+    ),
+)

@@ -1,0 +1,398 @@
+"""What must be true of a run, whatever happened in it. Nothing here asks the code under test."""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from oracle.interpreter import interpret
+from oracle.model import Ended
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output
+from penstock.core.engine import Passage
+from penstock.core.journal.desk import ORIGIN_HEADER
+from penstock.core.records import Absent, Body, Failed, Port, Record
+from penstock.core.streams.headers import ATTEMPT_HEADER, CODE_HEADER, STEP_HEADER
+from simulation.case import DEADLINE_MS, Arrival
+from simulation.graphs import PIPELINE
+from unit.engine.differential import pairs
+
+if TYPE_CHECKING:
+    from simulation.broker import Partition
+    from simulation.node import Node
+    from simulation.world import World
+
+OUTPUTS = Port(None, "outputs")
+CLOCKS_AGREE_WITHIN_MS = 25.0
+"""The longest way to the broker and back."""
+
+End = tuple[object, ...]
+
+
+class Run(NamedTuple):
+    """One beginning of a request, at a worker."""
+
+    node: Node
+    version: int
+    allowed_ms: float
+
+
+class Expected(NamedTuple):
+    """What the oracle says of one kind of request."""
+
+    ports: dict[str, End]
+    dead_letters: list[tuple[str, str | None]]
+
+
+@dataclass(slots=True)
+class Request:
+    """What was seen of one request."""
+
+    arrival: Arrival
+    record: Record
+    offsets: list[int]
+    runs: list[Run] = field(default_factory=list)
+    outputs: dict[Port, list[tuple[Node, Record]]] = field(default_factory=dict)
+    letters: list[tuple[str, str | None]] = field(default_factory=list)
+    most_attempts: int = 0
+    deliveries: int = 0
+    writers: set[tuple[Node, int]] = field(default_factory=set)
+    excused: int = 0
+    unsure: bool = False
+
+
+class Laws:
+    """Watches one run. ``broken`` says in a sentence each what went wrong."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._case = world.case
+        self._exactly_once = world.case.exactly_once
+        self.broken: list[str] = []
+        self.sure = 0
+        """Requests of which the oracle says how they must have ended."""
+        self.requests: dict[str, Request] = {}
+        self._by_place: dict[tuple[int, int], str] = {}
+        self._expected: dict[tuple[int, int, float], Expected] = {}
+        self._has_output = [graph.output is not None for graph in world.case.graphs]
+
+    def _break(self, sentence: str) -> None:
+        self._world.tell("LAW BROKEN:", "%s", sentence)
+        self.broken.append(sentence)
+
+    # What is seen -------------------------------------------------------------------------------
+
+    def accepted(self, identity: str, arrival: Arrival, record: Record, offset: int) -> None:
+        """The broker has a record."""
+        self._by_place[arrival.partition, offset] = identity
+        request = self.requests.get(identity)
+        again = "" if request is None else " again"
+        self._world.tell("broker", "has %s%s at %d/%d", identity, again, arrival.partition, offset)
+        if request is None:
+            self.requests[identity] = Request(arrival, record, [offset])
+        else:
+            request.offsets.append(offset)
+            if self._case.dedup_requests < len(self._case.arrivals):
+                # Nobody need remember it for so long.
+                request.excused += 1
+
+    def delivered(self, node: Node, partition: Partition, taken: Sequence[Delivery]) -> None:
+        """An owner was given records."""
+        if len(partition.in_hand) > self._case.in_flight:
+            self._break(f"{len(partition.in_hand)} records of one partition are in hand")
+        for delivery in taken:
+            request = self.requests[self._by_place[partition.number, delivery.offset]]
+            request.deliveries += 1
+            request.most_attempts = max(request.most_attempts, delivery.attempt)
+            others_wrote = any(each != (node, partition.epoch) for each in request.writers)
+            if others_wrote and any(
+                partition.is_done(offset) for offset in request.offsets if offset != delivery.offset
+            ):
+                # It ended at another owner, which alone remembers it.
+                request.excused += 1
+            self._world.tell(
+                node.name,
+                "is given %s, attempt %d",
+                self._by_place[partition.number, delivery.offset],
+                delivery.attempt,
+            )
+
+    def given_back(self, node: Node, partition: Partition, delivery: Delivery) -> None:
+        """An owner has given a record back."""
+        identity = self._by_place[partition.number, delivery.offset]
+        self._world.tell(node.name, "gives %s back", identity)
+
+    def begun(self, node: Node, passage: Passage) -> None:
+        """A worker lets a request in."""
+        if node.dead:
+            return
+        identity = passage.identity
+        request = self.requests.get(identity)
+        if request is None:
+            self._break(f"nobody sent {identity}, and it begins")
+            return
+        now_ms = self._world.broker.time_ms
+        opened_ms = passage.opened_ms
+        self._world.tell(node.name, "begins %s in version %d", identity, passage.plan.version)
+        if abs(opened_ms - now_ms) > CLOCKS_AGREE_WITHIN_MS:
+            self._break(f"{identity} begins at a time that is wrong by {opened_ms - now_ms:g} ms")
+        wanted_ms = opened_ms + DEADLINE_MS
+        if request.arrival.within_ms is not None:
+            wanted_ms = now_ms - self._world.now + request.arrival.at_ms
+            wanted_ms += request.arrival.within_ms
+        if passage.deadline_ms != wanted_ms:
+            self._break(
+                f"{identity} has a deadline that is off by {passage.deadline_ms - wanted_ms:g} ms"
+            )
+        if passage.plan is not node.pipeline.deployment.plan:
+            self._break(f"{identity} begins in a version that is not the newest")
+        self._check_company(node, passage)
+        if opened_ms != node.clock.local_ms() + node.clock.offset_ms:
+            request.unsure = True  # the clock was put back, and stands still until it is right
+        request.runs.append(Run(node, passage.plan.version, passage.deadline_ms - opened_ms))
+
+    def _check_company(self, node: Node, passage: Passage) -> None:
+        identity = passage.identity
+        attempt = attempt_of(passage)
+        if node.running and attempt >= ALONE_FROM_ATTEMPT:
+            self._break(f"{identity} was at work at two crashes and is not alone")
+        if attempt >= ALONE_FROM_ATTEMPT and self._taken_by(node) > 1:
+            self._break(f"{identity} is to be alone, and others are on their way")
+        if identity in node.running:
+            self._break(f"{identity} is under way twice at one worker")
+        for other in node.running.values():
+            if attempt_of(other) >= ALONE_FROM_ATTEMPT:
+                self._break(f"{identity} begins beside {other.identity}, which is to be alone")
+        if attempt > self._world.limits.max_deliveries:
+            self._break(f"{identity} begins though it was taken {attempt} times")
+
+    def _taken_by(self, node: Node) -> int:
+        """Records that the broker has given to a worker and that it has not let go of."""
+        return sum(
+            len(each.in_hand)
+            for each in self._world.broker.partitions
+            if each.owner is node
+            and each.number in node.tenures
+            and not node.tenures[each.number].tenure.over
+        )
+
+    def poisoned(self, identity: str) -> None:
+        """A request takes its worker down."""
+        self._world.tell(identity, "takes its worker down")
+
+    def disturbed(self, node: Node) -> None:
+        """A worker hangs, or its clock is put right: what is under way there may come to another
+        end than the oracle's."""
+        for identity in node.running:
+            self.requests[identity].unsure = True
+
+    def cut_short(self, identity: str) -> None:
+        """A worker has given up what was left of a request."""
+        self.requests[identity].unsure = True
+
+    def written(self, node: Node, outputs: Sequence[Output]) -> None:
+        """Records were written."""
+        for stream, record, partition in outputs:
+            if stream == self._world.names.dead_letters:
+                self._letter(node, record)
+            else:
+                self._output(node, stream, record, partition)
+
+    def _letter(self, node: Node, record: Record) -> None:
+        request = self.requests[record.identity]
+        headers = record.headers
+        letter = (headers[CODE_HEADER], headers.get(STEP_HEADER))
+        self._world.tell(node.name, "writes a dead letter of %s: %s", record.identity, letter[0])
+        request.letters.append(letter)
+        given = request.record
+        if record.body != given.body or record.key != given.key:
+            self._break(f"the dead letter of {record.identity} is not whole")
+        if ORIGIN_HEADER not in headers or ATTEMPT_HEADER not in headers:
+            self._break(f"the dead letter of {record.identity} does not say where it is from")
+
+    def _output(self, node: Node, stream: str, record: Record, partition: int | None) -> None:
+        identity = record.identity
+        request = self.requests.get(identity)
+        if request is None:
+            self._break(f"a record of {identity} is written, which nobody sent")
+            return
+        self._world.tell(node.name, "writes %s of %s: %s", record.port, identity, told(record.body))
+        if partition is None:
+            partition = zlib.crc32(record.key) % self._case.partitions
+        if partition != request.arrival.partition:
+            self._break(f"{record.port} of {identity} is in partition {partition}")
+        given = request.record
+        if record.key != given.key or stream != self._world.names.of(PIPELINE, record.port):
+            self._break(f"{record.port} of {identity} has another key, or is in another stream")
+        if dict(record.headers) != {"x-request-id": given.headers["x-request-id"]}:
+            self._break(f"{record.port} of {identity} has the headers {dict(record.headers)}")
+        request.outputs.setdefault(record.port, []).append((node, record))
+        if record.port == OUTPUTS:
+            epoch = self._world.broker.partitions[partition].epoch
+            request.writers.add((node, epoch))
+
+    def finished(self, node: Node, partition: Partition, delivery: Delivery) -> None:
+        """A record counts as done: its answer is written, or the same request comes once more."""
+        identity = self._by_place[partition.number, delivery.offset]
+        request = self.requests[identity]
+        self._world.tell(node.name, "finishes %s at offset %d", identity, delivery.offset)
+        if OUTPUTS in request.outputs:
+            return
+        if not all(self._has_output):
+            request.writers.add((node, partition.epoch))
+            return
+        if all(partition.is_done(offset) for offset in request.offsets):
+            self._break(f"{identity} is done, and nothing was answered")
+
+    # What must be true in the end ---------------------------------------------------------------
+
+    def at_the_end(self, *, ended: bool) -> None:
+        """Nothing happens any more."""
+        if not ended:
+            self._break("it does not come to an end")
+        for partition in self._world.broker.partitions:
+            if partition.done_below != len(partition.log):
+                at = self._by_place[partition.number, partition.done_below]
+                self._break(f"{at} is never finished")
+        for node in self._world.nodes.values():
+            self._check_empty(node)
+        for identity, request in self.requests.items():
+            self._check(identity, request)
+            self.sure += not request.unsure
+
+    def _check_empty(self, node: Node) -> None:
+        in_hand = sum(hands.tenure.in_hand for hands in node.tenures.values())
+        left = (node.engine.open_passages, len(node.pipeline.open), in_hand, node.turnstile.inside)
+        if any(left):
+            self._break(f"{node.name} has something left in the end: {left}")
+        if len(node.pipeline.recent) > self._case.dedup_requests:
+            self._break(f"{node.name} remembers more than it may")
+
+    def _check(self, identity: str, request: Request) -> None:
+        answers = request.outputs.get(OUTPUTS, [])
+        bodies = [record.body for _, record in answers]
+        has_lost = any(isinstance(body, Failed) and body.code == "lost" for body in bodies)
+        most = 1 + request.excused
+        if not self._exactly_once and request.most_attempts > 1:
+            most += request.most_attempts - 1
+        if len(answers) > most:
+            self._break(f"{identity} is answered {len(answers)} times")
+        if all(self._has_output) and not answers:
+            self._break(f"{identity} is never answered")
+        if has_lost and request.most_attempts <= self._world.limits.max_deliveries:
+            self._break(f"{identity} is lost after {request.most_attempts} attempts")
+        if has_lost and not request.arrival.poison and len(self._case.faults) <= 1:
+            self._break(f"{identity} is lost, and takes nobody down")
+        if len(request.runs) > request.deliveries:
+            self._break(f"{identity} began {len(request.runs)} times")
+        for port, records in request.outputs.items():
+            if len(records) > most:
+                self._break(f"{port} of {identity} is written {len(records)} times")
+            if not request.unsure:
+                for node, record in records:
+                    self._check_record(identity, request, node, record)
+        if not request.unsure:
+            self._check_whole(identity, request)
+
+    def _check_record(self, identity: str, request: Request, node: Node, record: Record) -> None:
+        body = record.body
+        for tensor in body if isinstance(body, tuple) and not is_marker(body) else ():
+            if tensor.parameters["of"] != identity:  # type: ignore[union-attr]  # markers are out
+                self._break(f"{record.port} of {identity} has what belongs to another request")
+        end = end_of(body)
+        if self._never_runs(request, body):
+            return
+        wanted = [
+            self._expectation(request, run).ports.get(str(record.port))
+            for run in request.runs
+            if run.node is node and run.version == record.version
+        ]
+        if end not in wanted:
+            self._break(f"{record.port} of {identity} is {end}, the oracle says {wanted}")
+
+    def _never_runs(self, request: Request, body: Body) -> bool:
+        """Whether an end is one that a request has without having begun."""
+        if not isinstance(body, Failed):
+            return False
+        return body.code == "lost" or (
+            body.code == "invalid-request" and bool(request.arrival.damage)
+        )
+
+    def _check_whole(self, identity: str, request: Request) -> None:
+        """Every port that is kept has its record, and every failure its letter."""
+        if request.excused or not request.runs:
+            if request.arrival.damage and not request.letters:
+                self._break(f"{identity} is damaged, and there is no dead letter")
+            return
+        if request.most_attempts > self._world.limits.max_deliveries:
+            if ("lost", None) not in request.letters:
+                self._break(f"{identity} is lost, and there is no dead letter")
+            return
+        if not self._case.exactly_once and request.most_attempts > 1:
+            return
+        expected = [self._expectation(request, run) for run in request.runs]
+        if self._case.keeps_all:
+            ports = {str(port) for port in request.outputs} | {"inputs"}
+            if all(ports != each.ports.keys() for each in expected):
+                self._break(f"{identity} has the ports {ports}, and the oracle has others")
+        letters = Counter(request.letters)
+        if all(letters != Counter(each.dead_letters) for each in expected):
+            self._break(f"{identity} has the dead letters {letters}, and the oracle has others")
+
+    def _expectation(self, request: Request, run: Run) -> Expected:
+        key = (run.version, request.arrival.kind, run.allowed_ms)
+        known = self._expected.get(key)
+        if known is None:
+            known = self._expected[key] = self._interpreted(*key)
+        return known
+
+    def _interpreted(self, version: int, kind: int, allowed_ms: float) -> Expected:
+        scenario = replace(self._case.kinds[kind], deadline_ms=allowed_ms)  # type: ignore[arg-type]  # a time like any other
+        result = interpret(self._case.graphs[version - 1], scenario)
+        ports = {port: end_by_oracle(end) for port, end in result.ports.items()}
+        letters: list[tuple[str, str | None]] = [
+            (each.code, each.step) for each in result.dead_letters
+        ]
+        if result.answer is not None and result.answer.kind == "failed":
+            assert result.answer.code is not None
+            letters.append((result.answer.code, result.answer.step))
+        return Expected(ports, letters)
+
+
+def attempt_of(passage: Passage) -> int:
+    """How often the record was taken that a request began with."""
+    request: Any = passage.context
+    attempt: int = request.delivery.attempt
+    return attempt
+
+
+def is_marker(body: Body) -> bool:
+    """Whether a record holds no tensors."""
+    return isinstance(body, Absent | Failed)
+
+
+def end_of(body: Body) -> End:
+    """What a record holds, as it is compared."""
+    if isinstance(body, Failed):
+        return "failed", body.code, body.step
+    if isinstance(body, Absent):
+        return ("absent",)
+    return "value", pairs(body)
+
+
+def end_by_oracle(end: Ended) -> End:
+    """The same of the oracle's."""
+    if end.kind == "failed":
+        return "failed", end.code, end.step
+    if end.kind == "absent":
+        return ("absent",)
+    return "value", tuple((tensor.name, tensor.token) for tensor in end.tensors)
+
+
+def told(body: Body) -> str:
+    """A record's contents in a few words."""
+    if isinstance(body, Failed):
+        return f"failed ({body.code})"
+    return "absent" if isinstance(body, Absent) else "a value"
