@@ -144,8 +144,8 @@ class ModelLoader:
                 + (f"; {hints[0]}" if hints else "")
             )
         return (
-            f"no server has all that it requires: {'; '.join(said)}; penstock plugins lists what is "
-            "unavailable, and what to install"
+            f"no server has all that it requires: {'; '.join(said)}; "
+            "penstock plugins lists what is unavailable, and what to install"
         )
 
     def _new_folder(self, name: str, version: int) -> Path:
