@@ -103,7 +103,8 @@ class _Finding:
             bound = context[name]
             return wording.format(f"{bound:g}" if isinstance(bound, float) else bound)
         if kind in ("literal_error", "enum"):
-            return f"one of {context['expected']}"
+            expected = str(context["expected"])
+            return f"one of {expected}" if " or " in expected else expected
         return _WANTED.get(kind)
 
 

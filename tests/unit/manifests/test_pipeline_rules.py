@@ -76,11 +76,11 @@ REFUSED = {
         "  output: {steps: [a], joinWindowMs: 5s}\n  maxStepRevisits: -1\n"
         "  input: {deadlineMs: 0}",
         [
-            "4:35: spec.steps[0].joinWindowMs: must be at least 0, not -1",
+            "4:35: spec.steps[0].joinWindowMs: must be at least 0 or 'auto', not -1",
             "4:50: spec.steps[0].timeoutMs: must be at least 1, not 0",
             "4:62: spec.steps[0].retries: must be a whole number, not 1.5",
             "4:83: spec.steps[0].retryBackoffMs: must be at least 0, not -2",
-            "5:38: spec.output.joinWindowMs: must be a whole number, not '5s'",
+            "5:38: spec.output.joinWindowMs: must be a whole number or 'auto', not '5s'",
             "6:20: spec.maxStepRevisits: must be at least 0, not -1",
             "7:23: spec.input.deadlineMs: must be at least 1, not 0",
         ],

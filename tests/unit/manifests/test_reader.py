@@ -140,7 +140,7 @@ def test_every_problem_of_every_text_at_once(problems: Problems) -> None:
         "a.yaml:5:43: spec.steps[0].timeoutMs: must be at least 1, not 0",
         "a.yaml:6:15: spec.steps[1].inpts: unknown key 'inpts'; did you mean 'inputs'?",
         "a.yaml:7:40: spec.steps[2].onError: must be one of 'fail' or 'absent', not 'skip'",
-        "a.yaml:8:44: spec.steps[3].joinWindowMs: must be a whole number, not '5'",
+        "a.yaml:8:44: spec.steps[3].joinWindowMs: must be a whole number or 'auto', not '5'",
         "a.yaml:9:24: spec.output.recrd: unknown key 'recrd'; known here: joinWindowMs, "
         "maxHeld, order, steps, stepsJoin, tensorMap",
         "a.yaml:12:18: metadata.name: must be text, not 5; put it into quotes",
