@@ -149,14 +149,49 @@ def _renamed(pipeline: Pipeline) -> dict[Port, set[str]]:
     """The tensors of each port that get new names on their way. Whoever names some of a whole port
     is taken to name all: what else there might be would meet itself wherever two read it."""
     named: dict[Port, set[str]] = {}
-    output = pipeline.spec.output
+    for port, tensor in _origins(pipeline, _keys(pipeline)):
+        named.setdefault(port, set()).add(tensor)
+    return named
+
+
+def _keys(pipeline: Pipeline) -> Iterable[tuple[Port, str]]:
+    """The ports and tensors that any map of names has for keys."""
     maps = [step.tensor_map for step in pipeline.spec.steps]
-    for tensor_map in maps if output is None else [*maps, output.tensor_map]:
+    if pipeline.spec.output is not None:
+        maps.append(pipeline.spec.output.tensor_map)
+    for tensor_map in maps:
         for key in tensor_map:
             source = parse_tensor_key(key, pipeline=pipeline.name)
             if source.tensor is not None:
-                named.setdefault(source.port, set()).add(source.tensor)
-    return named
+                yield source.port, source.tensor
+
+
+def _origins(pipeline: Pipeline, tensors: Iterable[tuple[Port, str]]) -> Iterable[tuple[Port, str]]:
+    """Where tensors come from: what went into a step came from the ports that it reads whole."""
+    steps = {step.name: step for step in pipeline.spec.steps}
+    left = list(tensors)
+    seen = set(left)
+    while left:
+        port, tensor = left.pop()
+        if port.step is None or port.side == "outputs":
+            yield port, tensor
+            continue
+        step = steps[port.step]
+        for text in step.inputs or (pipeline.name,):
+            source = parse_source(text, pipeline=pipeline.name)
+            before = (source.port, _name_before(step, source.port, tensor, pipeline.name))
+            if source.tensor is None and before not in seen:
+                seen.add(before)
+                left.append(before)
+
+
+def _name_before(step: Step, port: Port, tensor: str, pipeline: str) -> str:
+    """What a tensor that goes into a step is called in the port that it comes from."""
+    for key, new_name in step.tensor_map.items():
+        source = parse_tensor_key(key, pipeline=pipeline)
+        if source.port == port and new_name == tensor and source.tensor is not None:
+            return source.tensor
+    return tensor
 
 
 def _references(pipeline: Pipeline) -> Iterable[str]:
