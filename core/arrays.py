@@ -14,13 +14,21 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 def as_array(name: str, value: Any) -> Array:
     """What numpy makes of a scalar, a list, or another library's array."""
     try:
-        array = np.asarray(value)
+        array = _of_numpy(value)
         if array.dtype.kind in "SU" and not isinstance(value, np.ndarray | np.generic):
             # Numpy's own strings drop trailing null bytes and turn numbers beside them into text.
             array = np.asarray(value, dtype=object)
     except ValueError as error:
         raise ValueError(f"tensor '{name}': the nested lists are ragged ({error})") from error
     return array
+
+
+def _of_numpy(value: Any) -> Array:
+    try:
+        return np.asarray(value)
+    except UnicodeDecodeError:
+        # Numpy reads bytes that stand beside str as ASCII; these are none.
+        return np.asarray(value, dtype=object)
 
 
 def normalised(name: str, array: Array) -> Array:

@@ -126,7 +126,10 @@ def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
     """An error that gRPC itself, or a server that is not ours, made."""
     match status:
         case grpc.StatusCode.UNAVAILABLE:
-            sentence = f"no server answers at {server} ({text}); 'penstock up' starts one"
+            sentence = (
+                f"no server answers at {server} ({text}); start one with penstock up, or name "
+                "another with --server"
+            )
             return error_of("not-ready", sentence)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return error_of("deadline", f"{server} gave no answer in time")

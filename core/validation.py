@@ -103,8 +103,7 @@ class _Finding:
             bound = context[name]
             return wording.format(f"{bound:g}" if isinstance(bound, float) else bound)
         if kind in ("literal_error", "enum"):
-            expected: str = context["expected"]
-            # Where there is one word only, "one of" would promise more.
+            expected = str(context["expected"])
             return f"one of {expected}" if " or " in expected else expected
         return _WANTED.get(kind)
 

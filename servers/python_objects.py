@@ -43,7 +43,7 @@ def _module(name: str, folders: Sequence[Path], packages: PrivatePackages) -> Mo
         package = packages.package(folder)
         if package.has(top):
             return _import(name, package)
-    looked = ", ".join(map(str, folders))
+    looked = ", ".join(dict.fromkeys(map(str, folders)))
     try:
         missing = importlib.util.find_spec(top) is None
     except ValueError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -10,8 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
-
-import orjson
 
 from penstock.core.cases.case import Case, CaseManifest
 from penstock.core.cases.comparison import TOLERANCE, Difference, differences
@@ -127,7 +126,7 @@ def _readers(plan: Plan) -> Mapping[str, set[str]]:
 def _plans(case: Case, plugins: Plugins) -> Mapping[str, Plan]:
     """The plans of the pipelines in a case; every port of them emits."""
     texts = [
-        ManifestText(orjson.dumps(each.document).decode(), f"{each.kind} '{each.name}' in the case")
+        ManifestText(json.dumps(each.document), f"{each.kind} '{each.name}' in the case")
         for each in case.manifests
         if each.kind == "Pipeline"
     ]
@@ -256,7 +255,7 @@ async def _load(
 ) -> ModelInstance:
     folder = options.folder or (None if manifest.folder is None else Path(manifest.folder))
     text = ManifestText(
-        orjson.dumps(_moved(manifest, options.folder)).decode(),
+        json.dumps(_moved(manifest, options.folder)),
         f"model '{manifest.name}' in the case",
         None if folder is None else str(folder),
     )

@@ -25,7 +25,13 @@ SHOWN: Final = 8
 
 @click.command("infer")
 @request_options
-@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds.",
+)
 @click.option(
     "--save", type=click.Path(path_type=Path), help="Write the outputs to a .npz or .npy file."
 )

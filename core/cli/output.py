@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import click
@@ -44,7 +45,7 @@ def output_option(function: F) -> F:
 
 def asked_for(arguments: Sequence[str]) -> Form:
     """The form that the words of a command line ask for, also where they cannot be parsed."""
-    for word, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for word, following in pairwise([*arguments, ""]):
         if word in ("-ojson", "--output=json") or (
             word in ("-o", "--output") and following == "json"
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 
 import click
 
@@ -11,14 +12,23 @@ from penstock.core.cli.resources import is_ready, is_settled, print_resources
 from penstock.core.cli.server_option import ask, server_option
 from penstock.core.client.control import ControlClient
 from penstock.core.contracts.control import ResourceDocument
+from penstock.core.errors import NotReadyError
 
 NOT_READY = 3
 
 
 @click.command("status")
-@click.option("--wait", is_flag=True, help="Wait until everything is ready, or will not be.")
 @click.option(
-    "--timeout", type=float, default=60.0, show_default=True, help="Seconds to wait at most."
+    "--wait",
+    is_flag=True,
+    help="Wait until everything is ready, or will not be; also for a server that starts.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds to wait at most.",
 )
 @server_option
 @output_option
@@ -27,8 +37,14 @@ def status_command(wait: bool, timeout: float, server: str) -> int:
 
     Exits with 3 when something is not ready.
     """
-    resources = ask(server, lambda client: _settled(client, timeout if wait else 0.0))
     output = Output.current()
+    try:
+        resources = ask(server, lambda client: _settled(client, timeout if wait else 0.0))
+    except NotReadyError as error:
+        if not wait:
+            raise
+        output.error(error)
+        return NOT_READY
     if output.is_json:
         output.json({"ready": all(map(is_ready, resources)), "resources": resources})
     else:
@@ -38,12 +54,15 @@ def status_command(wait: bool, timeout: float, server: str) -> int:
 
 async def _settled(client: ControlClient, timeout_s: float) -> list[ResourceDocument]:
     """The resources when nothing changes any more by itself, or when the time is over."""
+    begun_s = monotonic()
+    if timeout_s > 0:
+        await client.reach(timeout_s)
     resources = await client.list(None)
     if timeout_s <= 0 or all(map(is_settled, resources)):
         return resources
     by_name = {(each["kind"], each["metadata"]["name"]): each for each in resources}
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(begun_s + timeout_s - monotonic()):
             async for event in client.watch(None, 0):
                 resource = event.resource
                 key = (resource["kind"], resource["metadata"]["name"])

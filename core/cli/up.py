@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
@@ -22,11 +23,20 @@ PORT = click.IntRange(0, 65535)
 
 @click.command("up")
 @click.argument("manifests", nargs=-1, type=click.Path(path_type=Path))
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
+@click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    help="The configuration file; without it everything is as by default.",
+)
 @click.option("--rest-port", type=PORT, metavar="PORT", help="Port of REST; 0 takes a free one.")
 @click.option("--grpc-port", type=PORT, metavar="PORT", help="Port of gRPC; 0 takes a free one.")
 @click.option(
-    "--ready-timeout", type=float, default=300.0, show_default=True, help="Seconds to get ready."
+    "--ready-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    help="Seconds to get ready.",
 )
 @click.option("--stay", is_flag=True, help="Serve what is ready, also when not everything is.")
 @output_option
@@ -47,6 +57,8 @@ def up_command(
     from penstock.core.plugins.manager import start_up
     from penstock.core.runtime import Runtime, serve
 
+    # What gRPC itself complains of, a port that is taken for one, is said in our own words.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     settings, plugins = start_up(
         config, override=lambda read: _with_ports(read, rest_port, grpc_port)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -22,6 +23,9 @@ from penstock.proto.control_pb2_grpc import ControlStub
 
 MAX_DETAILS_BYTES: Final = 4 * 1024 * 1024
 """All problems of a large set of manifests come in the metadata of one answer."""
+
+MAX_BACKOFF_MS: Final = 1_000
+"""So soon a server that is only starting is tried again."""
 
 RequestT = TypeVar("RequestT")
 ResponseT = TypeVar("ResponseT")
@@ -48,6 +52,7 @@ class ControlClient:
             ("grpc.max_metadata_size", limit),
             ("grpc.absolute_max_metadata_size", limit),
             ("grpc.max_receive_message_length", -1),
+            ("grpc.max_reconnect_backoff_ms", MAX_BACKOFF_MS),
         )
         self._channel = grpc.aio.insecure_channel(self._server, options)
         self._stub = ControlStub(self._channel)
@@ -60,6 +65,14 @@ class ControlClient:
         trace: TracebackType | None,
     ) -> None:
         await self._channel.close(None)
+
+    async def reach(self, within_s: float) -> None:
+        """Wait for the server to listen; what is asked after ``within_s`` in vain says why."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._channel.channel_ready()
+        except TimeoutError:
+            pass
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         """As :meth:`penstock.core.contracts.control.ControlPlane.apply`."""

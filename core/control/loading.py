@@ -143,7 +143,10 @@ class ModelLoader:
                 f"(it has {', '.join(there) or 'no capabilities'})"
                 + (f"; {hints[0]}" if hints else "")
             )
-        return f"no server has all that it requires: {'; '.join(said)}"
+        return (
+            f"no server has all that it requires: {'; '.join(said)}; "
+            "penstock plugins lists what is unavailable, and what to install"
+        )
 
     def _new_folder(self, name: str, version: int) -> Path:
         """One system call, which a cancellation cannot leave half done as it could a thread."""

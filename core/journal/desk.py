@@ -8,12 +8,18 @@ from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.errors import ConflictError, NotFoundError, UnsupportedError
+from penstock.core.errors import (
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    UnsupportedError,
+)
 from penstock.core.journal.documents import letter_document, summary, tap_document, whole
 from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import Story
 from penstock.core.journal.tap import Tap, wanted
+from penstock.core.statuses import STATUSES
 
 ORIGIN_HEADER: Final = "penstock-origin"
 MOST_LISTED: Final = 1_000
@@ -22,6 +28,8 @@ MOST_CHILDREN: Final = 100
 DEEPEST: Final = 8
 """So many levels of them."""
 
+OUTCOMES: Final = ("ok", "failed", "open", *STATUSES)
+"""What requests can be chosen by: any error, no answer yet, or the code of an error."""
 
 Export: TypeAlias = Callable[[Story, Sequence[Story]], Awaitable[bytes]]
 """Makes a file of a request and those that it made of other pipelines."""
@@ -126,8 +134,9 @@ class InquiryDesk:
 
         ``outcome`` is ``ok``, ``failed`` (any error), ``open`` (no answer yet) or a code.
         ``since_ms`` and ``until_ms`` are in milliseconds since the epoch. ``request_id`` is the
-        caller's ``x-request-id``.
+        caller's ``x-request-id``. Raises InvalidRequestError where there is no such outcome.
         """
+        _check(outcome)
         all_stories = (
             self._journal.latest() if request_id is None else self._journal.of_caller(request_id)
         )
@@ -203,6 +212,11 @@ class InquiryDesk:
                 f"there is no dead letter {number}; it may have gone for later ones"
             )
         return letter
+
+
+def _check(outcome: str | None) -> None:
+    if outcome is not None and outcome not in OUTCOMES:
+        raise InvalidRequestError(f"there is no outcome '{outcome}'; write {', '.join(OUTCOMES)}")
 
 
 def _matches(story: Story, outcome: str | None) -> bool:

@@ -51,13 +51,20 @@ def _is_meant(name: str, patterns: list[str]) -> bool:
 
 def _report(mutmut: Mutmut, results: dict[str, str], made: int) -> int:
     survivors = [name for name, result in sorted(results.items()) if result not in KILLED]
+    harmless = 0
     for name in survivors:
         change = mutmut.change(name)
-        why = EXPLAINED.get((change.before, change.after), "not explained")
-        print(f"{results[name]}: {name}\n  - {change.before}\n  + {change.after}\n  {why}")
+        why = EXPLAINED.get((change.before, change.after))
+        harmless += why is not None
+        print(f"{results[name]}: {name}\n  - {change.before}\n  + {change.after}")
+        print(f"  {why or 'not explained'}")
+    judged = len(results) - harmless
     killed = len(results) - len(survivors)
-    share = killed / len(results)
-    print(f"{killed} of {len(results)} mutants killed ({share:.1%}); {made} can be made")
+    share = killed / judged if judged else 1.0
+    print(
+        f"{killed} of {judged} mutants killed ({share:.1%}), beside {harmless} that change "
+        f"nothing; {made} can be made"
+    )
     return 0 if share >= LEAST_KILLED else 1
 
 

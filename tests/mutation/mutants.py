@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,9 @@ from typing import Final, NamedTuple
 
 KILLED: Final = frozenset({"killed", "timeout", "segfault", "caught by type check"})
 """What becomes of a mutant that is noticed: tests fail, never end, or take the process down."""
+
+
+ENVIRONMENT: Final = {**os.environ, "PENSTOCK_EXAMPLES": "150", "PYTHONHASHSEED": "0"}
 
 
 class Change(NamedTuple):
@@ -52,6 +56,7 @@ class Mutmut:
         done = subprocess.run(
             [sys.executable, "-m", "mutmut", *words],
             cwd=self._stage,
+            env=ENVIRONMENT,
             capture_output=True,
             text=True,
             check=False,

@@ -132,6 +132,12 @@ def test_wrong_use(served: Penstock, words: tuple[str, ...]) -> None:
     assert served("inspect", *words).code == 2
 
 
+def test_an_outcome_that_there_is_not_is_refused(served: Penstock) -> None:
+    done = served("inspect", "--outcome", "step-faild")
+    assert done.code == 1
+    assert done.err.startswith("error: there is no outcome 'step-faild'; write ok, failed, open, ")
+
+
 def test_dead_letters_are_listed_shown_and_sent_again(served: Penstock) -> None:
     _, accepted = ask(served, "/v2/pipelines/silent/requests")
     (letter, *_) = served("deadletters", "-o", "json", "--pipeline", "silent").document

@@ -44,7 +44,7 @@ def test_the_table_of_the_page_is_what_is_printed(alone: Penstock) -> None:
     [shown] = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     [written] = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert written in (EXAMPLES / "fallbacks.yaml").read_text()
-    done = alone("check", str(EXAMPLES))
+    done = alone("check", str(EXAMPLES), "--outcomes")
     assert done.code == 0, done.err
     _, _, rest = done.out.partition("pipeline fallback\n")
     assert shown in rest

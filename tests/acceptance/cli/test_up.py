@@ -53,10 +53,10 @@ class Served:
 
 
 @contextmanager
-def up(folder: Path, manifest: str) -> Iterator[Served]:
+def up(folder: Path, manifest: str, *, grpc_port: str = "0") -> Iterator[Served]:
     (folder / "up.yaml").write_text(manifest)
     with (folder / "log").open("w+") as log:
-        words = ["up", "-o", "json", "--rest-port", "0", "--grpc-port", "0", "up.yaml"]
+        words = ["up", "-o", "json", "--rest-port", "0", "--grpc-port", grpc_port, "up.yaml"]
         process = subprocess.Popen(
             [sys.executable, "-uc", PROGRAM, *words],
             cwd=folder,
@@ -87,6 +87,18 @@ def test_one_signal_answers_what_is_under_way(alone: Penstock, how: signal.Signa
         caller.join()
         assert answers[0][0] == 200
         assert answers[0][1]["outputs"][0]["data"] == [1]
+
+
+def test_who_waits_for_a_server_may_come_before_it(alone: Penstock) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    words = ["status", "--wait", "-o", "json", "--server", f"127.0.0.1:{port}"]
+    waiting = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stdout=subprocess.PIPE)
+    with up(alone.folder, SLOW, grpc_port=port):
+        shown, _ = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0
+    assert json.loads(shown)["ready"]
 
 
 def test_a_second_signal_does_not_wait(alone: Penstock) -> None:
@@ -151,6 +163,17 @@ def test_a_port_that_is_taken_is_named(alone: Penstock) -> None:
             assert done.code == 1
             assert port in done.err
             assert option in done.err
+
+
+def test_what_grpc_says_of_its_own_accord_is_not_shown(alone: Penstock) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = alone("up", "--rest-port", "0", "--grpc-port", port, "-o", "json")
+    assert done.code == 1
+    assert done.error["code"] == "conflict"
+    assert len(done.err.splitlines()) == 1
 
 
 def test_a_broken_configuration_is_refused(alone: Penstock) -> None:

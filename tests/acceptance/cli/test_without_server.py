@@ -105,6 +105,34 @@ def test_wrong_use_exits_with_2(alone: Penstock, words: tuple[str, ...]) -> None
     assert in_json.error["code"] == "invalid-request"
 
 
+def test_without_a_command_help_is_shown(alone: Penstock) -> None:
+    done = alone()
+    assert done.code == 2
+    assert done.err.startswith("Usage: penstock")
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("infer", "m", "--timeout", "-1"),
+        ("status", "--timeout", "0"),
+        ("up", "--ready-timeout", "0"),
+    ],
+)
+def test_times_are_over_0(alone: Penstock, words: tuple[str, ...]) -> None:
+    done = alone(*words)
+    assert done.code == 2
+    assert "is not in the range x>0" in done.err
+
+
+def test_waiting_for_a_server_that_never_comes_ends_not_ready_in_time(alone: Penstock) -> None:
+    assert alone("status").code == 1
+    done = alone("status", "--wait", "--timeout", "0.1")
+    assert done.code == 3
+    assert "no server answers at 127.0.0.1:1 " in done.err
+
+
 READERS = """\
 kind: Pipeline
 metadata: {name: source}

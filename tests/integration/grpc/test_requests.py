@@ -33,9 +33,9 @@ def requests(rig: Rig) -> Any:
     return RequestsStub(rig.channel)
 
 
-async def submitted(requests: Any, **metadata: str) -> str:
+async def submitted(requests: Any, pipeline: str = "flow", **metadata: str) -> str:
     call = requests.Submit(
-        requests_pb2.SubmitRequest(request=request_of("flow")), metadata=tuple(metadata.items())
+        requests_pb2.SubmitRequest(request=request_of(pipeline)), metadata=tuple(metadata.items())
     )
     identity: str = (await asyncio.wait_for(call, PATIENCE_S)).request
     assert dict(await call.trailing_metadata())["penstock-request"] == identity
@@ -85,8 +85,8 @@ async def test_what_happens_is_followed_to_the_end(rig: Rig, requests: Any) -> N
     assert [event.event for event in events] == [kinds.EVENT_ANSWER, kinds.EVENT_END]
     assert json.loads(events[0].document)["outcome"] == "not-ready"
     assert not events[0].HasField("response")
-    rig.gateway.add("flow", kind="pipeline")
-    again = await submitted(requests)
+    rig.gateway.add("other", kind="pipeline")
+    again = await submitted(requests, "other")
     events = [event async for event in requests.Follow(requests_pb2.FollowRequest(request=again))]
     assert events[0].response.outputs[0].name == "x"
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from typing import Final
+
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
@@ -13,11 +16,14 @@ from oracle.strategies import graphs, scenarios
 from unit.engine.bugs import BUGS, installed
 from unit.engine.differential import differences
 
+EXAMPLES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "1500"))
+"""Fewer where the tests run again and again, more for a long soak."""
+
 CASES = graphs().flatmap(lambda graph: st.tuples(st.just(graph), scenarios(graph)))
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
 
-@settings(max_examples=1500, deadline=None, suppress_health_check=UNHURRIED)
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=UNHURRIED)
 @given(case=CASES)
 def test_engine_and_oracle_agree(case: tuple[Graph, Scenario]) -> None:
     assert differences(*case) == []

@@ -95,9 +95,10 @@ def test_rows_that_fit_say_what_happens(drawn: Graph, data: st.DataObject) -> No
         *(Dial("fails", step.name) for step in graph.steps),
     ]
     turned = data.draw(st.frozensets(st.sampled_from(dials)))
-    request = choices.request.maybe or tuple(REQUEST)
-    if not choices.request.maybe:  # nothing of it is read by name: it is there
-        turned = frozenset(dial for dial in turned if dial.step is not None)
+    asked = choices.request
+    # What nothing of the pipeline names is there, and so is what it cannot do without.
+    request = (*asked.surely, *asked.maybe) or REQUEST
+    turned = frozenset(d for d in turned if d.step is not None or d.tensor in asked.maybe)
     results = {
         fast: interpret(graph, scenario(graph, turned, fast, request))
         for fast in map(frozenset, player.paces)

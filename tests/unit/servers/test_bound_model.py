@@ -266,15 +266,17 @@ class TestResults:
             "number": 1.5,
             "flags": [True, False],
             "text": "grüß",
+            "mixed": ["\N{GREEK SMALL LETTER ALPHA}", b"\xff\x00"],
             "texts": ["a", b"b"],
         }
         answer = bound(lambda: result).call(call_with())
-        assert [tensor.datatype for tensor in answer] == ["UINT8", "FP64", "BOOL", "BYTES", "BYTES"]
+        assert [tensor.datatype for tensor in answer] == ["UINT8", "FP64", "BOOL", *["BYTES"] * 3]
         assert values(answer) == {
             "array": [0, 1, 2],
             "number": 1.5,
             "flags": [True, False],
             "text": "grüß".encode(),
+            "mixed": [b"\xce\xb1", b"\xff\x00"],
             "texts": [b"a", b"b"],
         }
 
