@@ -12,6 +12,7 @@ from typing import Protocol, cast
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import INLINE_LIMIT_MS
 from penstock.core.engine import (
+    Abandon,
     Answer,
     Call,
     Closed,
@@ -31,6 +32,7 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
+from penstock.core.plan.stores import StateStores
 from penstock.core.records import Failed, Tensors
 
 logger = logging.getLogger(__name__)
@@ -128,6 +130,7 @@ class Dataflow:
         "_metrics",
         "_most_per_model",
         "_now_ms",
+        "_states",
         "_tasks",
         "_timer",
         "_timer_ms",
@@ -152,6 +155,7 @@ class Dataflow:
         self._clock = clock
         self._now_ms = clock.now_ms
         self.engine = Engine(jitter, most_open_joins)
+        self._states = StateStores()
         self.resumed: Callable[[], None] = _nobody_waits
         """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
@@ -179,8 +183,13 @@ class Dataflow:
 
     def deploy(self, plan: Plan, taps: tuple[Tap, ...] = ()) -> Deployment:
         """Bind a plan to its models' places, and to those who follow its ports."""
+        self._states.adopt(plan)
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
         return Deployment(plan, slots, self._metrics.tally(plan), taps)
+
+    def forget(self, pipeline: str) -> None:
+        """A pipeline is gone, and what its joins kept with it."""
+        self._states.forget(pipeline)
 
     def begin(self, passage: Passage, tensors: Tensors) -> None:
         """Let a request into its pipeline. ``passage.context`` is its Passenger."""
@@ -282,8 +291,9 @@ class Dataflow:
                 engine.turn(effect.lane, now_ms, out)
             elif type(effect) is Resumed:
                 self.resumed()
-            else:
+            elif type(effect) is Abandon:
                 self._abandon(effect.call, now_ms)
+            # What has changed in state stays where it is: in this process.
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._set_timer(due_ms, clock())

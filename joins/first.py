@@ -14,7 +14,7 @@ from penstock.core.contracts.join import (
     Wait,
 )
 from penstock.core.plugins import hookimpl
-from penstock.joins.arguments import check_enough_sources, count_of_sources, duration_ms
+from penstock.joins.arguments import check_enough_sources, count_of, duration_ms
 
 penstock_api = 1
 
@@ -39,7 +39,7 @@ class FirstJoin(JoinStrategy):
     """
 
     def __init__(self, n: int = 1, within_ms: float | None = None) -> None:
-        self._n = count_of_sources("n", n)
+        self._n = count_of("n", n)
         self._within_ms = duration_ms("withinMs", within_ms)
         self.reads_states_only = self._within_ms is None
 

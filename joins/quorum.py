@@ -14,7 +14,7 @@ from penstock.core.contracts.join import (
     Wait,
 )
 from penstock.core.plugins import hookimpl
-from penstock.joins.arguments import check_enough_sources, count_of_sources, duration_ms
+from penstock.joins.arguments import check_enough_sources, count_of, duration_ms
 
 penstock_api = 1
 
@@ -35,7 +35,7 @@ class QuorumJoin(JoinStrategy):
     """
 
     def __init__(self, n: int, within_ms: float | None = None) -> None:
-        self._n = count_of_sources("n", n)
+        self._n = count_of("n", n)
         self._within_ms = duration_ms("withinMs", within_ms)
         self.reads_states_only = self._within_ms is None
 

@@ -44,12 +44,14 @@ class Arrivals:
     """All that happens to one join of ``sources`` sources (a, b, ... in the manifest's order).
 
     Sources that no record ends stay open. ``window_ms`` counts from the first record; None is no
-    window.
+    window. ``before`` are earlier requests of the same key, for joins that keep state: of each the
+    sources that were values there; the others were absent.
     """
 
     sources: int
     records: tuple[Arrival, ...]
     window_ms: int | None = None
+    before: tuple[tuple[int, ...], ...] = ()
 
     @property
     def opens_ms(self) -> int | None:
@@ -74,15 +76,21 @@ class Arrivals:
     def smaller(self) -> Iterator[Arrivals]:
         """Sequences that are a little smaller, the much smaller ones first.
 
-        Smaller is, in this order: fewer sources, fewer ends, no window or a shorter one, earlier
-        records, ends at the first sources and in the manifest's order, values in place of
-        absences, and those in place of failures. So a chain of smaller ones has an end.
+        Smaller is, in this order: fewer sources, fewer ends, less before, no window or a shorter
+        one, earlier records, ends at the first sources and in the manifest's order, values in place
+        of absences, and those in place of failures. So a chain of smaller ones has an end.
         """
         for source in range(self.sources):
             yield self._renumbered([i for i in range(self.sources) if i != source])
         for source in range(self.sources):
             if any(source in dict(record.ends) for record in self.records):
                 yield self._without(source)
+        for i, values in enumerate(self.before):
+            others = self.before[:i], self.before[i + 1 :]
+            yield replace(self, before=others[0] + others[1])
+            for source in values:
+                fewer = tuple(each for each in values if each != source)
+                yield replace(self, before=(*others[0], fewer, *others[1]))
         if self.window_ms is not None:
             for window_ms in (None, *_lower(self.window_ms, 1)):
                 yield replace(self, window_ms=window_ms)
@@ -131,8 +139,11 @@ class Arrivals:
             Arrival(at_ms, tuple(sorted((places[i], end) for i, end in ends if i in places)))
             for at_ms, ends in self.records
         )
+        before = tuple(
+            tuple(sorted(places[i] for i in values if i in places)) for values in self.before
+        )
         return Arrivals(
-            len(sources), tuple(record for record in kept if record.ends), self.window_ms
+            len(sources), tuple(record for record in kept if record.ends), self.window_ms, before
         )
 
     def references(self) -> tuple[str, ...]:
@@ -155,7 +166,9 @@ class Arrivals:
             "inputsJoinType": join,
             "joinWindowMs": self.window_ms or 0,
         }
-        return {"steps": [*({"name": name} for name in steps), joined]}
+        # A join that keeps state may do so by key; the tensor of the request is one.
+        steps_of = [*({"name": name} for name in steps), joined]
+        return {"steps": steps_of, "input": {"key": "key"}}
 
     def scripts(self, *, again_after_ms: float | None = None) -> dict[str, Reaction]:
         """How the steps of :meth:`spec` end; each once more so much later, if that is given."""
@@ -197,9 +210,9 @@ class _Drawn(NamedTuple):
 
 
 def arrivals(
-    counts: Sequence[int], longest_gap_ms: int, *, windows: bool = True
+    counts: Sequence[int], longest_gap_ms: int, *, windows: bool = True, state: bool = False
 ) -> st.SearchStrategy[Arrivals]:
-    """Any arrivals at one of so many sources.
+    """Any arrivals at one of so many sources, after other requests where a join keeps ``state``.
 
     They shrink towards few sources and records, one after the other in the manifest's order, soon,
     and without a window.
@@ -216,10 +229,12 @@ def arrivals(
         lambda drawn: len(drawn) in counts
     )
     window_ms = st.none() | st.integers(1, longest_gap_ms) if windows else st.none()
-    return st.builds(_arranged, sources, window_ms)
+    values = st.frozensets(st.integers(0, max(counts) - 1))
+    before = st.lists(values, max_size=3 if state else 0)
+    return st.builds(_arranged, sources, window_ms, before)
 
 
-def _arranged(drawn: list[_Drawn], window_ms: int | None) -> Arrivals:
+def _arranged(drawn: list[_Drawn], window_ms: int | None, before: list[frozenset[int]]) -> Arrivals:
     records: list[Arrival] = []
     at_ms = 0
     for source in sorted(range(len(drawn)), key=lambda i: drawn[i].place):
@@ -234,4 +249,5 @@ def _arranged(drawn: list[_Drawn], window_ms: int | None) -> Arrivals:
                 continue
         at_ms += gap_ms
         records.append(Arrival(at_ms, ((source, state),)))
-    return Arrivals(len(drawn), tuple(records), window_ms)
+    earlier = tuple(tuple(sorted(i for i in each if i < len(drawn))) for each in before)
+    return Arrivals(len(drawn), tuple(records), window_ms, earlier)

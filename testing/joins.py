@@ -10,8 +10,10 @@ from penstock.core.nearest import did_you_mean
 from penstock.joins.any import AnyJoin
 from penstock.joins.first import FirstJoin
 from penstock.joins.inner import InnerJoin
+from penstock.joins.latest import LatestJoin
 from penstock.joins.outer import OuterJoin
 from penstock.joins.quorum import QuorumJoin
+from penstock.joins.zip import ZipJoin
 
 
 class Joins:
@@ -24,6 +26,8 @@ class Joins:
             "any": AnyJoin,
             "quorum": QuorumJoin,
             "first": FirstJoin,
+            "latest": LatestJoin,
+            "zip": ZipJoin,
             **more,
         }
 

@@ -138,7 +138,12 @@ class JoinLaws:
         said = None
         if view.window_ended:
             said = "the window has ended"
-        elif not view.having(SourceState.OPEN) and not _waits_for_a_time(last):
+        # A join that keeps state may wait for what other requests bring.
+        elif (
+            self.join.keep is None
+            and not view.having(SourceState.OPEN)
+            and not _waits_for_a_time(last)
+        ):
             said = "every source has ended and it waits for no time to come"
         if said is not None:
             raise BrokenLawError(
@@ -278,7 +283,8 @@ class JoinLaws:
             derandomize=True,
             database=None,
         )
-        drawn = arrivals(counts, self.longest_gap_ms, windows=windows)
+        state = self.join.keep is not None
+        drawn = arrivals(counts, self.longest_gap_ms, windows=windows, state=state)
         again = ""
         try:
             limits(given(drawn)(check))()

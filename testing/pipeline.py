@@ -159,9 +159,12 @@ class SimulatedPipeline:
             raise ValueError("a script has at least one reaction")
         self._scripts[step] = reactions
 
-    def send(self, *tensors: str | Tensor, deadline_ms: float = 60_000.0) -> SimulatedRequest:
+    def send(
+        self, *tensors: str | Tensor, deadline_ms: float = 60_000.0, key: str = ""
+    ) -> SimulatedRequest:
         """Have a request come now, with these tensors (a name is enough; ``x`` when none is said).
 
+        ``key`` is the request's; without it every request has one of its own.
         What takes no time has happened on return.
         """
         given = tuple(tensor(each) if isinstance(each, str) else each for each in tensors or ("x",))
@@ -174,6 +177,7 @@ class SimulatedPipeline:
             deadline_ms=deadline_ms,
             identity=f"r{self._sent}",
             tally=self._tally,
+            key=key.encode(),
         )
         self.advance(0.0)
         return SimulatedRequest(outcome, now_ms)

@@ -15,13 +15,14 @@ from penstock.core.contracts.join import (
     SourceState,
     Wait,
 )
+from penstock.core.engine import Call
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.resources import Pipeline
-from penstock.core.simulation import Outcome, Simulation
+from penstock.core.simulation import Outcome, Reaction, Simulation
 from penstock.testing.arrivals import JOINED, LETTERS, Arrivals
 from penstock.testing.joins import Joins
-from penstock.testing.scripts import named, scripted, tensor
+from penstock.testing.scripts import named, puts_out, scripted, tensor
 
 STARTS_MS: Final = 5000.0
 """When the request comes: not at 0, which a strategy might take for the visit's opening."""
@@ -89,7 +90,9 @@ def fault_of(asked: Asked) -> str | None:
     if isinstance(answer, Raised):
         return "an answer"
     if isinstance(answer, Run):
-        return _fault_of_run(view, answer.indexes)
+        return (
+            _fault_of_run(view, answer.indexes) if not answer.kept else _fault_of_kept(view, answer)
+        )
     if isinstance(answer, Skip):
         return _fault_of_skip(view, answer)
     if not isinstance(answer, Wait):
@@ -111,6 +114,17 @@ def _fault_of_run(view: JoinView, indexes: object) -> str | None:
     return f"a run with values only, which {missing} are not" if missing else None
 
 
+def _fault_of_kept(view: JoinView, run: Run) -> str | None:
+    kept = dict(run.kept)
+    for source, record in kept.items():
+        if source not in run.indexes or not 0 <= source < len(view.sources):
+            return f"kept records of sources that it runs with, which {source} is not"
+        if not 0 <= record < len(view.sources[source].kept):
+            return f"a kept record that is there, which {record} of source {source} is not"
+    own = tuple(i for i in run.indexes if i not in kept)
+    return _fault_of_run(view, own) if own else None
+
+
 def _fault_of_skip(view: JoinView, skip: Skip) -> str | None:
     if not isinstance(skip.reason, str) or not skip.reason.strip():
         return "a reason, in a sentence"
@@ -130,7 +144,12 @@ class WatchedJoin(JoinStrategy):
 
     def __init__(self, strategy: JoinStrategy) -> None:
         self._strategy = strategy
+        self.scope = strategy.scope
+        self.keep = strategy.keep
         self.asked: list[Asked] = []
+
+    def driver(self, sources: tuple[str, ...]) -> int:
+        return self._strategy.driver(sources)
 
     def decide(self, view: JoinView) -> Decision:
         answer = answer_of(self._strategy, view)
@@ -168,6 +187,11 @@ class Trial:
         events.sort(key=lambda event: event[:2])
         return [
             f"sources: {', '.join(LETTERS[: arrivals.sources])}{window}",
+            *(
+                f"earlier, a request of the same key with "
+                f"{', '.join(LETTERS[i] for i in values) or 'nothing'}"
+                for values in arrivals.before
+            ),
             *(line for at_ms, _, line in events if at_ms <= end_ms),
         ]
 
@@ -181,7 +205,9 @@ def play(strategy: JoinStrategy, arrivals: Arrivals) -> Trial:
     outcome = carried_out(arrivals, lambda: watched, deadline_ms=deadline_ms)
     ended_ms = outcome.at(f"{JOINED}.inputs") - STARTS_MS
     verdict = _verdict(outcome.port(f"{JOINED}.inputs"), ended_ms, deadline_ms)
-    return Trial(arrivals, tuple(watched.asked), verdict, deadline_ms)
+    # The visits of the requests before were opened earlier.
+    asked = tuple(each for each in watched.asked if each.view.opened_ms >= STARTS_MS)
+    return Trial(arrivals, asked, verdict, deadline_ms)
 
 
 def carried_out(
@@ -195,12 +221,33 @@ def carried_out(
     spec = {**arrivals.spec("tested"), "output": {"steps": [JOINED]}}
     pipeline = Pipeline.model_validate({"metadata": {"name": "p"}, "spec": spec})
     plan = compile_pipeline(pipeline, 1, Joins(tested=make), record="all")
-    simulation = Simulation(scripted(arrivals.scripts(again_after_ms=again_after_ms)))
+    tested = scripted(arrivals.scripts(again_after_ms=again_after_ms))
+    before = [scripted(_at_once(arrivals, values)) for values in arrivals.before]
+
+    def react(call: Call) -> Reaction:
+        return ([tested, *before])[int(call.passage.identity)](call)
+
+    simulation = Simulation(react)
+    for number, _ in enumerate(before, 1):
+        at_ms = STARTS_MS - 1.0 - len(before) + number
+        simulation.begin(plan, (tensor("x"),), at_ms=at_ms, identity=str(number), key=b"k")
     outcome = simulation.begin(
-        plan, (tensor("x"),), at_ms=STARTS_MS, deadline_ms=deadline_ms, identity="tested"
+        plan, (tensor("x"),), at_ms=STARTS_MS, deadline_ms=deadline_ms, identity="0", key=b"k"
     )
     simulation.run()
     return outcome
+
+
+def _at_once(arrivals: Arrivals, values: tuple[int, ...]) -> dict[str, Reaction]:
+    """A request whose sources are these values and else absent, as soon as it comes."""
+    made: dict[str, list[str]] = {}
+    for source, reference in enumerate(arrivals.references()):
+        tensors = made.setdefault(reference.partition(".")[0], [])
+        if source in values:
+            tensors.append(LETTERS[source])
+    scripts = {step: puts_out(*tensors, after_ms=0.0) for step, tensors in made.items()}
+    scripts[JOINED] = puts_out("y", after_ms=0.0)
+    return scripts
 
 
 def _verdict(end: Body, at_ms: float, deadline_ms: float) -> Verdict:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import IntEnum
-from typing import ClassVar, Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from penstock.core.records import Failed, Tensors
 
@@ -18,12 +18,51 @@ class SourceState(IntEnum):
     FAILED = 3
 
 
+class Kept(NamedTuple):
+    """A record that the state of a join has kept of one of its sources.
+
+    ``identity`` is that of the request that brought it, and ``position`` where that request stands
+    in the order of requests. ``number`` counts the values of the source under the key, from 0, in
+    the order of their requests, where the join has them numbered. It came at ``at_ms``.
+    """
+
+    identity: str
+    position: int
+    number: int
+    at_ms: float
+    tensors: Tensors
+
+
+class Keep(NamedTuple):
+    """What a join keeps across requests of the sources that do not drive it, and its bounds.
+
+    Under each key at most ``most`` records of a source: those of the newest requests. A record is
+    kept no longer than ``max_age_ms``. Past ``max_keys`` keys, or ``max_bytes`` of records in all,
+    those keys go that changed longest ago and have no request under way.
+
+    ``numbered`` joins see each record in its turn: the values of a source are numbered in the order
+    of their requests, once all earlier requests of the key have ended there. A kept record is then
+    for the visit whose driving record has its number, and goes when that visit is decided; such a
+    visit is asked again when it has its number, and when a record of that number has come.
+    """
+
+    most: int = 1
+    max_age_ms: float = 86_400_000.0
+    max_keys: int = 10_000
+    max_bytes: int = 64 * 1024 * 1024
+    numbered: bool = False
+
+
 class SourceView(NamedTuple):
     """One source as it stands.
 
     ``ended_ms`` is None while the source is open. Sources that one record ended share ``instant``,
     a number that grows with each record of the visit. ``tensors`` is empty unless the source is a
     value; its contents are raw and are decoded only when somebody looks.
+
+    A join that keeps state is shown what is ``kept`` of the source under the key of the request
+    (or of the stream), the newest request last. In a numbered join ``number`` is that of this
+    request's own value, once it has one, and ``counted`` how many values have theirs.
     """
 
     reference: str
@@ -32,6 +71,9 @@ class SourceView(NamedTuple):
     instant: int | None
     tensors: Tensors
     failure: Failed | None
+    kept: tuple[Kept, ...] = ()
+    number: int | None = None
+    counted: int = 0
 
 
 class JoinView(NamedTuple):
@@ -65,10 +107,12 @@ class Wait(NamedTuple):
 class Run(NamedTuple):
     """The step runs with the sources at ``indexes``, all of them values.
 
-    Tensors come in the manifest's order, in whatever order the indexes are.
+    Tensors come in the manifest's order, in whatever order the indexes are. ``kept`` says of which
+    of these sources a kept record is taken: pairs of its index and the record's in ``kept`` there.
     """
 
     indexes: tuple[int, ...]
+    kept: tuple[tuple[int, int], ...] = ()
 
 
 class Skip(NamedTuple):
@@ -90,6 +134,8 @@ Decision: TypeAlias = Wait | Run | Skip
 class JoinStrategy(ABC):
     """Decides one join of one visit. A small pure object: no I/O, no clock, no thread, no memory.
 
+    What it has to know of other requests is kept for it and shown to it (see ``scope``).
+
     The engine calls :meth:`decide` after every record that ends a source of the visit and after
     every timer, until the answer is no longer :class:`Wait`; the same view gives the same answer.
     Two answers are taken out of a strategy's hands, so that every join ends: waiting on after the
@@ -98,8 +144,15 @@ class JoinStrategy(ABC):
     position and must be refused there with a ``ValueError`` when they make no sense.
     """
 
-    scope: ClassVar[Literal["request", "key", "stream"]] = "request"
-    """Whether a visit sees one request, or state kept per key or for the whole stream."""
+    scope: Literal["request", "key", "stream"] = "request"
+    """Whether a visit sees one request, or state kept per key or for the whole stream.
+
+    With state, one source drives the join: a visit belongs to the request of the driving record.
+    What the others bring is kept as ``keep`` says, and shown to visits of later requests too.
+    """
+
+    keep: Keep | None = None
+    """What is kept across requests; None for the scope ``request``, and only for that."""
 
     order_free: bool = False
     """Whether the outcome is the same in whatever order the records arrive."""
@@ -120,6 +173,10 @@ class JoinStrategy(ABC):
 
         Raises ``ValueError`` when the strategy cannot work on them (a quorum of 3 of 2 sources).
         """
+
+    def driver(self, sources: tuple[str, ...]) -> int:
+        """The index of the source that drives the join, where it keeps state. Called at load."""
+        return 0
 
     @abstractmethod
     def decide(self, view: JoinView) -> Decision:

@@ -12,6 +12,7 @@ from penstock.core.engine.effects import (
     Resumed,
     Retried,
     SharedCall,
+    StateChanged,
     Turn,
 )
 from penstock.core.engine.engine import Engine
@@ -32,6 +33,7 @@ __all__ = [
     "Resumed",
     "Retried",
     "SharedCall",
+    "StateChanged",
     "Tally",
     "Turn",
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.core.engine.order import Lane
     from penstock.core.engine.passage import Passage
     from penstock.core.plan import StepPlan
+    from penstock.core.state import StateChange
 
 
 class Call(ModelCall):
@@ -206,5 +207,22 @@ class Closed:
         self.passage = passage
 
 
-Effect: TypeAlias = Call | Answer | Emit | Retried | Abandon | DeadLetter | Turn | Resumed | Closed
+@final
+class StateChanged:
+    """What the join of ``consumer`` keeps across requests has changed: for who writes it down.
+
+    ``passage`` is the request that brought the change about.
+    """
+
+    __slots__ = ("change", "consumer", "passage")
+
+    def __init__(self, passage: Passage, consumer: str, change: StateChange) -> None:
+        self.passage = passage
+        self.consumer = consumer
+        self.change = change
+
+
+Effect: TypeAlias = (
+    Call | Answer | Emit | Retried | Abandon | DeadLetter | Turn | Resumed | Closed | StateChanged
+)
 Effects: TypeAlias = list[Effect]

@@ -26,6 +26,7 @@ from penstock.core.engine.effects import (
 )
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
+from penstock.core.engine.keeping import KeyedGate, StateKeeper
 from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.order import Lane, Lines
 from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
@@ -55,6 +56,7 @@ class Engine:
 
     __slots__ = (
         "_batches",
+        "_keeper",
         "_loops",
         "_most_open_joins",
         "_random",
@@ -74,6 +76,7 @@ class Engine:
         count as open: nothing is done for them yet."""
         self._loops = LoopRunner(self)
         self.lines = Lines(self)
+        self._keeper = StateKeeper(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
@@ -82,8 +85,14 @@ class Engine:
 
     # What happens -------------------------------------------------------------------------------
 
-    def open(self, passage: Passage, tensors: Tensors, out: Effects) -> None:
-        """A request enters its pipeline, at ``passage.opened_ms``."""
+    def open(
+        self, passage: Passage, tensors: Tensors, out: Effects, position: int | None = None
+    ) -> None:
+        """A request enters its pipeline, at ``passage.opened_ms``.
+
+        ``position`` is its place in the order of requests, for joins that keep state; by default it
+        comes behind all others.
+        """
         now_ms = passage.opened_ms
         timers = self.timers
         if now_ms >= timers.due_ms:
@@ -93,6 +102,8 @@ class Engine:
         body: Body = tensors or NO_TENSORS
         if plan.minds_input:
             self._note_entry(passage, body, now_ms, out)
+            if plan.keeping:
+                self._keeper.enter(passage, position)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -132,7 +143,7 @@ class Engine:
         gate = cast(Gate, passage.visits[entrance.place])
         gate.window_end_ms = now_ms
         flow: Flow = []
-        self._settle(gate, now_ms, flow, out)
+        self.settle(gate, now_ms, flow, out)
         self._spread(passage, flow, now_ms, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
@@ -232,7 +243,7 @@ class Engine:
                                 )
                                 continue
                             gate = visits[index] = Gate(passage, consumer, gate, now_ms)
-                            self._settle(gate, now_ms, flow, out)
+                            self.settle(gate, now_ms, flow, out)
                             continue
                         value = gate.tensors(known.indexes)
                 if type(value) is tuple:
@@ -247,14 +258,18 @@ class Engine:
                         self.run(passage, consumer, tensors, now_ms, flow, out)
                     continue
                 if type(gate) is not Gate:
-                    continue  # the visit has its outcome: what comes now changes nothing
+                    # The visit has its outcome, and what comes now changes nothing but state.
+                    if passage.plan.keeping:
+                        feed = Feed(index, inputs, triggers, direct, whole)
+                        self._keeper.record(passage, feed, body, now_ms, flow, out)
+                    continue
                 gate.instant += 1
                 for part in inputs:
                     gate.inputs.end(part.position, take(part, body), now_ms, gate.instant)
                 if gate.triggers is not None:
                     for part in triggers:
                         gate.triggers.end(part.position, take(part, body), now_ms, gate.instant)
-                self._settle(gate, now_ms, flow, out)
+                self.settle(gate, now_ms, flow, out)
         if not passage.left and not passage.closed:
             self._close(passage, out)
 
@@ -262,12 +277,16 @@ class Engine:
         gate = Gate(passage, consumer, JoinState(consumer.inputs), now_ms)
         passage.visits[consumer.place] = gate
         if gate.window_end_ms is not None:
-            if consumer.auto_window:
-                gate.window_end_ms = end_of_auto_window(passage, consumer, now_ms)
-            self._wake(gate, gate.window_end_ms)
+            self.open_window(gate, gate.window_end_ms, now_ms)
         return gate
 
-    def _settle(self, gate: Gate, now_ms: float, flow: Flow, out: Effects) -> None:
+    def open_window(self, gate: Gate, end_ms: float, now_ms: float) -> None:
+        """The first record has come to a visit, whose joins end at ``end_ms`` at the latest."""
+        if gate.consumer.auto_window:
+            end_ms = gate.window_end_ms = end_of_auto_window(gate.passage, gate.consumer, now_ms)
+        self._wake(gate, end_ms)
+
+    def settle(self, gate: Gate, now_ms: float, flow: Flow, out: Effects) -> None:
         """Decide what can be decided of a visit's joins, and what follows when both are."""
         inputs = gate.inputs
         triggers = gate.triggers
@@ -596,6 +615,8 @@ class Engine:
             self._end_gathering(passage, failed, now_ms, out)
             self._note_failure(passage, failed, out)
         nowhere: Flow = []
+        if plan.keeping:
+            self._keeper.leave(passage, now_ms, out)
         for each, visit in passage.step_visits():
             if type(visit) is Ended:
                 continue
@@ -664,7 +685,9 @@ class Engine:
                 gate = cast(Gate, subject)
                 gate.wake_ms = NEVER
                 flow: Flow = []
-                self._settle(gate, now_ms, flow, out)
+                self.settle(gate, now_ms, flow, out)
+                if type(gate) is KeyedGate:
+                    self._keeper.tell(gate, out)
                 self._spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
                 self._begin(cast(Call, subject), now_ms, out)
@@ -711,7 +734,7 @@ def first_at_work(passage: Passage) -> str | None:
     for step, visit in passage.step_visits():
         if type(visit) is Call:
             return step.name
-        if waiting is None and type(visit) in (Gate, JoinState):
+        if waiting is None and type(visit) in (Gate, JoinState, KeyedGate):
             waiting = step.name
     return waiting
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from penstock.core.contracts.join import (
     Decision,
@@ -18,6 +18,9 @@ from penstock.core.engine.passage import NEVER, Gate, Passage
 from penstock.core.plan import JoinPlan
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.references import owner_of
+
+if TYPE_CHECKING:
+    from penstock.core.engine.keeping import KeyedJoin
 
 MOST_REMEMBERED: Final = 4096
 """Decisions remembered per join; a wider join than that needs asks again."""
@@ -68,7 +71,10 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
     window_ended = gate.window_end_ms is not None and now_ms >= gate.window_end_ms
     decisions = plan.decisions
     if decisions is None:
-        decision = ask(plan, view_of(state, gate, now_ms, window_ended=window_ended))
+        view = view_of(state, gate, now_ms, window_ended=window_ended)
+        if plan.kept is not None:
+            return _decide_over_state(cast("KeyedJoin", state), gate, view)
+        decision = ask(plan, view)
     else:
         situation = (state.states << 1) | window_ended
         known = decisions.get(situation)
@@ -77,6 +83,10 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
             if len(decisions) < MOST_REMEMBERED:
                 decisions[situation] = known
         decision = known
+    return _decided(state, gate, decision, window_ended=window_ended)
+
+
+def _decided(state: JoinState, gate: Gate, decision: Decision, *, window_ended: bool) -> float:
     if type(decision) is Run:
         state.verdict = decision
         if window_ended:
@@ -86,6 +96,18 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
     elif type(decision) is Wait and decision.until_ms is not None:
         return decision.until_ms
     return NEVER
+
+
+def _decide_over_state(state: KeyedJoin, gate: Gate, view: JoinView) -> float:
+    """Decide a join that is shown what other requests have brought, too."""
+    view = state.seen(view)
+    decision = ask(state.plan, view)
+    until_ms = _decided(state, gate, decision, window_ended=view.window_ended)
+    if type(decision) is Run:
+        state.take_kept(decision, view)
+    if state.verdict is not None:
+        state.of.store.decided(state.kept_in, state)
+    return until_ms
 
 
 def _note_missing(state: JoinState, passage: Passage) -> None:
@@ -120,26 +142,24 @@ def ask(plan: JoinPlan, view: JoinView) -> Decision:
     except Exception as error:
         return Skip(f"the join {name} raised {type(error).__name__}: {error}", (), "join-error")
     try:
-        return _lawful(decision, view, name)
-    except TypeError:  # what is in it is not of the types that it has, as in Run(0)
+        return _lawful(decision, view, name, keeps_state=plan.strategy.keep is not None)
+    except (TypeError, ValueError):  # what is in it is not of the types that it has, as in Run(0)
         return Skip(f"the join {name} answered {decision!r}", (), "join-error")
 
 
-def _lawful(decision: object, view: JoinView, name: str) -> Decision:
+def _lawful(decision: object, view: JoinView, name: str, *, keeps_state: bool) -> Decision:
     if isinstance(decision, Run):
         chosen = decision.indexes
-        wrong = [
-            i
-            for i in chosen
-            if not 0 <= i < len(view.sources) or view.sources[i].state is not SourceState.VALUE
-        ]
+        kept = dict(decision.kept)
+        wrong = [i for i in chosen if not _is_there(view, i, kept.get(i))]
+        wrong += [i for i in kept if i not in chosen]
         if wrong or not chosen or len(set(chosen)) != len(chosen):
             return Skip(
                 f"the join {name} wanted to run with {list(chosen)}, not all of them values",
                 (),
                 "join-error",
             )
-        return Run(tuple(sorted(chosen)))
+        return Run(tuple(sorted(chosen)), tuple(sorted(kept.items())))
     if isinstance(decision, Skip):
         count = len(view.sources)
         if decision.because is not None and not all(0 <= i < count for i in decision.because):
@@ -149,11 +169,21 @@ def _lawful(decision: object, view: JoinView, name: str) -> Decision:
         return Skip(f"the join {name} answered {decision!r}", (), "join-error")
     if view.window_ended:
         return Skip(f"the join {name} still waited at the end of its window", None, "join-expired")
-    still_open = any(source.state is SourceState.OPEN for source in view.sources)
+    # Where other requests bring something, waiting makes sense as long as this one's time lasts.
+    still_open = keeps_state or any(source.state is SourceState.OPEN for source in view.sources)
     in_future = decision.until_ms is not None and decision.until_ms > view.now_ms
     if not still_open and not in_future:
         return Skip(f"every source has ended and the join {name} still waits", None, "join-error")
     return Wait(decision.until_ms) if in_future else Wait()
+
+
+def _is_there(view: JoinView, source: int, kept: int | None) -> bool:
+    """Whether a run can have this source: its own value, or the kept record that is named."""
+    if not 0 <= source < len(view.sources):
+        return False
+    if kept is None:
+        return view.sources[source].state is SourceState.VALUE
+    return 0 <= kept < len(view.sources[source].kept)
 
 
 def combine(inputs: Verdict | None, triggers: Verdict | None) -> Verdict | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from penstock.core.contracts.model import NOTHING, CallOrigin
 from penstock.core.engine.effects import Call
@@ -11,6 +11,9 @@ from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.rounds import LoopState
 from penstock.core.plan import Consumer, Plan, StepPlan
 from penstock.core.records import Body, Failed, Headers, Parameters
+
+if TYPE_CHECKING:
+    from penstock.core.engine.keeping import KeyedGate
 
 
 class Ended:
@@ -104,6 +107,7 @@ class Passage(CallOrigin):
         "deadline_ms",
         "failures",
         "key",
+        "keyed",
         "left",
         "loops",
         "opened_ms",
@@ -112,6 +116,9 @@ class Passage(CallOrigin):
         "tally",
         "visits",
     )
+
+    keyed: dict[int, KeyedGate]
+    """Visits whose joins keep state, by their places; only where the plan has such."""
 
     def __init__(
         self,

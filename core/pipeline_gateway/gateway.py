@@ -99,6 +99,7 @@ class PipelineGateway(Gateway):
             self._admission.readers.leave(name)
             self._tapping.remove(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
+            self._dataflow.forget(name)
 
     async def drained(self, kind: TargetKind, name: str, version: int) -> None:
         """Return when nothing is under way on a version that was replaced or removed."""

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
-from penstock.core.loops import loops_of, steps_read
+from penstock.core.loops import Loop, loops_of, steps_read
 from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
@@ -75,14 +75,15 @@ def compile_pipeline(
     spec = pipeline.spec
     name = pipeline.metadata.name
     maker = JoinMaker(joins)
-    joined = [_join_step(step, i, name, maker) for i, step in enumerate(spec.steps)]
-    if spec.output is not None:
-        joined.append(_join_output(spec.output, name, maker))
     key = _key(pipeline)
+    joined = [_join_step(step, i, name, maker, key) for i, step in enumerate(spec.steps)]
+    if spec.output is not None:
+        joined.append(_join_output(spec.output, name, maker, key))
+    found = loops_of(pipeline) if spec.allow_cycles else []
+    _check_state(pipeline, joined, found, maker)
     entering = None if spec.input is None else _join_external(spec.input, maker)
     if maker.problems:
         raise PlanError(name, maker.problems)
-    found = loops_of(pipeline) if spec.allow_cycles else []
     loops = LoopCompiler(name, [step.name for step in spec.steps], joined, found)
     seats = loops.seats()
     feeds = feeds_of(seats, name)
@@ -141,6 +142,7 @@ def compile_pipeline(
             dict.fromkeys(step.pipeline for step in spec.steps if step.pipeline is not None)
         ),
         key=key,
+        keeping=tuple(each for each in consumers[:width] if each.inputs.kept is not None),
         rest=_rest(pipeline) if any(each.auto_window for each in joined) else (),
         order=_order_plan(spec),
     )
@@ -155,6 +157,29 @@ def _order_plan(spec: PipelineDeclaration) -> OrderPlan | None:
         return None
     partitions = None if spec.dataflow is None else spec.dataflow.partitions
     return OrderPlan(output.order == "key", partitions or 1, output.max_held or MAX_HELD)
+
+
+def _check_state(
+    pipeline: Pipeline, joined: Sequence[Joined], loops: Sequence[Loop], maker: JoinMaker
+) -> None:
+    """Refuse state where it cannot be kept: in loops, and where nobody owns a key."""
+    spec = pipeline.spec
+    if spec.layout == "direct" and any(each.kept is not None for each in joined):
+        said = (
+            "a pipeline whose joins keep state across requests cannot have the layout direct, "
+            "where whoever took a request decides its joins; write fused or spread"
+        )
+        maker.problems.append((("spec", "layout"), said))
+    around = {name for loop in loops for name in (*loop.steps, *loop.readers)}
+    for index, step in enumerate(spec.steps):
+        if step.name in around:
+            where: KeyPath = ("spec", "steps", index, "inputsJoinType")
+            at = "and cannot be in a loop or read one; put a step of its own between"
+            maker.refuse_state(joined[index].strategy, step.inputs_join_type, where, at)
+    if spec.output is not None and None in around:
+        where = ("spec", "output", "stepsJoin")
+        at = "and cannot read a loop; put a step of its own between"
+        maker.refuse_state(joined[-1].strategy, spec.output.steps_join, where, at)
 
 
 def _rest(pipeline: Pipeline) -> Rest:
@@ -258,7 +283,9 @@ def in_order(feeds: Feeds, port: Port) -> tuple[Feed, ...]:
     return tuple(feeds.get(port, {}).values())
 
 
-def _join_step(step: Step, index: int, pipeline: str, maker: JoinMaker) -> Joined:
+def _join_step(
+    step: Step, index: int, pipeline: str, maker: JoinMaker, key: RequestKey | None
+) -> Joined:
     at = ("spec", "steps", index)
     inputs = _sources(step.inputs or (pipeline,), pipeline)
     triggers = _sources(step.triggers, pipeline)
@@ -268,6 +295,10 @@ def _join_step(step: Step, index: int, pipeline: str, maker: JoinMaker) -> Joine
         if triggers
         else None
     )
+    if triggers_strategy is not None:
+        where = (*at, "triggersJoinType")
+        said = "and triggers are joined within one request; join them as inputs of a step"
+        maker.refuse_state(triggers_strategy, step.triggers_join_type, where, said)
     if step.join_window_ms == "auto":
         maker.check_auto_window(
             (*at, "joinWindowMs"), (strategy, inputs), (triggers_strategy, triggers)
@@ -279,15 +310,28 @@ def _join_step(step: Step, index: int, pipeline: str, maker: JoinMaker) -> Joine
         strategy,
         triggers_strategy,
         *_window(step.join_window_ms),
+        maker.kept(
+            strategy,
+            inputs,
+            step.tensor_map,
+            step.inputs_join_type,
+            step.name,
+            key,
+            (*at, "inputsJoinType"),
+        ),
     )
 
 
-def _join_output(output: Output, pipeline: str, maker: JoinMaker) -> Joined:
+def _join_output(output: Output, pipeline: str, maker: JoinMaker, key: RequestKey | None) -> Joined:
     sources = _sources(output.steps, pipeline)
     strategy = maker.strategy(output.steps_join, sources, ("spec", "output", "stepsJoin"))
     if output.join_window_ms == "auto":
         maker.check_auto_window(("spec", "output", "joinWindowMs"), (strategy, sources))
-    return Joined(sources, (), output.tensor_map, strategy, None, *_window(output.join_window_ms))
+    where = ("spec", "output", "stepsJoin")
+    kept = maker.kept(strategy, sources, output.tensor_map, output.steps_join, "output", key, where)
+    return Joined(
+        sources, (), output.tensor_map, strategy, None, *_window(output.join_window_ms), kept
+    )
 
 
 def _window(written: int | Literal["auto"] | None) -> tuple[float | None, bool]:
@@ -301,6 +345,8 @@ def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
     triggers = tuple(map(parse_external, section.external_triggers))
     at = ("spec", "input")
     strategy = maker.strategy(section.join_type, inputs, (*at, "joinType"))
+    said = "which is not there yet for what comes of other pipelines"
+    maker.refuse_state(strategy, section.join_type, (*at, "joinType"), said)
     triggers_strategy = (
         maker.strategy(section.triggers_join_type, triggers, (*at, "triggersJoinType"))
         if triggers

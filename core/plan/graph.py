@@ -1,8 +1,9 @@
 """A pipeline as the engine runs it: every reference resolved to an index, every join made.
 
-A plan never changes after it is compiled, two things apart: the joins' tables of remembered
+A plan never changes after it is compiled, three things apart: the joins' tables of remembered
 decisions grow towards what the strategies would answer anyway, and the places for rounds of loops
-are made when so many rounds are under way together for the first time.
+are made when so many rounds are under way together for the first time; and a new version takes
+over the state of the one before.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from penstock.core.plan.rest import Rest
 from penstock.core.records import Absent, Port
 from penstock.core.request_key import RequestKey
 from penstock.core.resources import Pipeline
+from penstock.core.state import StateStore
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
 """Which ports of a pipeline are kept: its input and output, all of them, or none."""
@@ -63,9 +65,25 @@ class Feed(NamedTuple):
     whole: bool
 
 
+class KeptJoin:
+    """The state of one join of a pipeline. ``signature`` says what it is made of: versions of the
+    pipeline in which that is the same share one ``store``, which is put here before the first
+    request."""
+
+    __slots__ = ("by_key", "consumer", "signature", "store")
+
+    def __init__(self, consumer: str, signature: str, store: StateStore, *, by_key: bool) -> None:
+        self.consumer = consumer
+        self.signature = signature
+        self.store = store
+        self.by_key = by_key
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class JoinPlan:
-    """One join of a consumer. ``decisions`` remembers what a strategy that reads states only has
+    """One join of a consumer, ``kept`` where it keeps state.
+
+    ``decisions`` remembers what a strategy that reads states only has
     answered; None where the strategy must be asked every time. ``runs_on_value`` says that its
     only source being a value is known to be enough.
     """
@@ -74,6 +92,7 @@ class JoinPlan:
     references: tuple[str, ...]
     decisions: dict[int, Decision] | None
     runs_on_value: bool
+    kept: KeptJoin | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -322,6 +341,8 @@ class Plan:
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
     key: RequestKey | None = None
+    keeping: tuple[Consumer, ...] = ()
+    """Those whose joins keep state across requests."""
     rest: Rest = ()
     """How steps follow each other, for joins whose windows depend on it; empty without such."""
     order: OrderPlan | None = None
@@ -340,7 +361,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         ordered = self.order is not None
-        object.__setattr__(self, "minds_input", self.keeps_input or ordered)
+        object.__setattr__(self, "minds_input", self.keeps_input or ordered or bool(self.keeping))
         object.__setattr__(self, "minds_output", self.keeps_output or ordered)
 
     @property

@@ -19,6 +19,7 @@ from penstock.core.plan.feeds import Feeds, Seat, feeds_of
 from penstock.core.plan.graph import (
     Consumer,
     Feed,
+    KeptJoin,
     LoopBlock,
     LoopPlan,
     Member,
@@ -42,11 +43,12 @@ class Joined(NamedTuple):
     triggers_strategy: JoinStrategy | None
     window_ms: float | None
     auto_window: bool
+    kept: KeptJoin | None = None
 
     def seat(self, place: int, inputs: Sequence[Source] | None = None) -> Seat:
         """The consumer at a place, where it joins all of its inputs or only some."""
         chosen = self.inputs if inputs is None else tuple(inputs)
-        joined = join_plan(self.strategy, _texts(chosen))
+        joined = join_plan(self.strategy, _texts(chosen), self.kept)
         triggers = None
         if self.triggers_strategy is not None:
             triggers = join_plan(self.triggers_strategy, _texts(self.triggers))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from penstock.joins.any import AnyJoin
 from penstock.joins.first import FirstJoin
 from penstock.joins.inner import InnerJoin
+from penstock.joins.latest import LatestJoin
 from penstock.joins.outer import OuterJoin
 from penstock.joins.quorum import QuorumJoin
+from penstock.joins.zip import ZipJoin
 from penstock.testing import JoinLaws
 
 
@@ -45,3 +47,15 @@ class TestFirstTwo(JoinLaws):
 
 class TestFirstWithin(JoinLaws):
     join = FirstJoin(2, within_ms=20)
+
+
+class TestLatest(JoinLaws):
+    join = LatestJoin()
+
+
+class TestLatestOrWithout(JoinLaws):
+    join = LatestJoin(missing="run", within_ms=20)
+
+
+class TestZip(JoinLaws):
+    join = ZipJoin()

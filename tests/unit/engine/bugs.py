@@ -79,12 +79,12 @@ BUGS = (
         "any runs again when another source comes",
         "engine",
         "engine",
-        "                if type(gate) is not Gate:\n                    continue",
+        "                if type(gate) is not Gate:\n                    # The visit",
         "                if type(gate) is not Gate and not is_value:\n"
         "                    continue\n"
         "                if type(gate) is not Gate:\n"
         "                    gate = self._open_gate(passage, consumers[index], now_ms)\n"
-        "                if False:\n                    continue",
+        "                if False:\n                    # The visit",
     ),
     Bug(
         "a failure after the answer is lost",

@@ -116,7 +116,7 @@ def test_strategy_that_never_decides_is_ended() -> None:
     [
         (Broken, "the join Broken raised KeyError: 'oops'"),
         (Greedy, "the join Greedy wanted to run with [0, 1], not all of them values"),
-        (Careless, "the join Careless answered Run(indexes=0)"),
+        (Careless, "the join Careless answered Run(indexes=0, kept=())"),
         (Vague, "the join Vague answered Wait(until_ms='soon')"),
         (Wordless, "the join Wordless answered None"),
         (Doubled, "the join Doubled wanted to run with [0, 0], not all of them values"),

@@ -6,17 +6,17 @@ import math
 
 import pytest
 
-from penstock.joins.arguments import check_enough_sources, count_of_sources, duration_ms
+from penstock.joins.arguments import check_enough_sources, count_of, duration_ms
 
 
 @pytest.mark.parametrize("written", [0, -1, True, 1.0, "2", None])
 def test_a_number_of_sources_is_a_whole_one(written: object) -> None:
     with pytest.raises(ValueError, match=r"^n is .+, but must be a whole number of 1 or more$"):
-        count_of_sources("n", written)
+        count_of("n", written)
 
 
 def test_one_source_is_a_number_of_sources() -> None:
-    assert count_of_sources("n", 1) == 1
+    assert count_of("n", 1) == 1
 
 
 @pytest.mark.parametrize("written", [True, "5", [5]])
