@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mutation.explained import EXPLAINED
-from mutation.mutants import KILLED, Mutmut
+from mutation.mutants import KILLED, UNJUDGED, Mutmut
 from mutation.stage import stage
 
 LEAST_KILLED: Final = 0.9
@@ -33,6 +33,10 @@ def main() -> int:
         if asked.sample is not None and asked.sample < len(names):
             chosen = random.Random(asked.seed).sample(names, asked.sample)
         results = mutmut.judge(chosen)
+        if UNJUDGED in results.values():
+            print(mutmut.said, file=sys.stderr)
+            print("the tests fail as they are, or mutmut could not run them", file=sys.stderr)
+            return 1
         return _report(mutmut, results, len(names))
 
 

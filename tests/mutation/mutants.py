@@ -16,6 +16,10 @@ KILLED: Final = frozenset({"killed", "timeout", "segfault", "caught by type chec
 ENVIRONMENT: Final = {**os.environ, "PENSTOCK_EXAMPLES": "150", "PYTHONHASHSEED": "0"}
 
 
+UNJUDGED: Final = "not checked"
+"""What stands for a mutant that no test was run over."""
+
+
 class Change(NamedTuple):
     """What a mutant does: the lines that it takes out and those that it puts in their place."""
 
@@ -27,6 +31,8 @@ class Mutmut:
     """mutmut, in one stage, by its command line."""
 
     def __init__(self, stage: Path, children: int) -> None:
+        self.said = ""
+        """What the last run of tests printed."""
         self._stage = stage
         self._children = str(children)
 
@@ -38,7 +44,9 @@ class Mutmut:
     def judge(self, names: Sequence[str]) -> dict[str, str]:
         """Run the tests over these mutants; what became of each."""
         self._run("run", "--max-children", self._children, *names)
+        said = self.said
         results = self.results()
+        self.said = said
         return {name: results[name] for name in names}
 
     def results(self) -> dict[str, str]:
