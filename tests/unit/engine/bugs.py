@@ -146,8 +146,8 @@ BUGS = (
         "a window ends only when the next record comes",
         "engine",
         "engine",
-        "            self._wake(gate, gate.window_end_ms)\n",
-        "            pass\n",
+        "        self._wake(gate, end_ms)\n",
+        "",
     ),
     Bug(
         "the window begins anew with each record",
