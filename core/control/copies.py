@@ -14,7 +14,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook, loading
+from penstock.core.control.standing import Outlook, loading, scaled_to_zero
 from penstock.core.fleet import Fleet, ServerReplica, balanced
 from penstock.core.fleet.placing import Fit, Wish, fit
 from penstock.core.model_gateway import ModelGateway
@@ -95,6 +95,12 @@ class ModelCopies:
         self._placer.fleet.follow(self._plan)
         self._plan()
 
+    def resize(self, model: Model) -> None:
+        """Have as many copies as ``model`` says, which is otherwise the same."""
+        self._model = model
+        self._plan()
+        self._tell()  # there may be enough already
+
     def close(self) -> None:
         """Load nothing more. What is loaded stays until :meth:`unload`."""
         self._closed = True
@@ -122,14 +128,12 @@ class ModelCopies:
             found = fit(self._wish, self._placer.fleet, self._tried())
             for replica in found.replicas[:missing]:
                 self._begin_load(replica)
-        self._let_go_of(
-            [
-                replica
-                for replica in self._loaded
-                if replica.standing == "gone"
-                or (replica.standing == "draining" and not self._loading)
-            ]
-        )
+        gone = [
+            replica
+            for replica in self._loaded
+            if replica.standing == "gone" or (replica.standing == "draining" and not self._loading)
+        ]
+        self._let_go_of([*gone, *staying[self.wanted :]])
         self._look_out(found)
 
     def _tried(self) -> dict[ServerReplica, str]:
@@ -195,16 +199,21 @@ class ModelCopies:
 
     def _look_out(self, found: Fit | None) -> None:
         """Say why there are fewer copies than wanted."""
-        if len(self._loaded) >= self.wanted:
+        if not self.wanted:
+            self._say(self._on_its_way())
+        elif len(self._loaded) >= self.wanted:
             self._say(None)
         elif self._pause is not None:
             pass  # that is what was said of the failure
         elif self._loading:
-            self._say(loading(self.version))
+            self._say(self._on_its_way())
         elif found is not None and (found.waits or not self._refused):
             self._say(self._no_room(found))
         elif self._refused:
             self._say(next(iter(self._refused.values())))
+
+    def _on_its_way(self) -> Outlook:
+        return loading(self.version) if self.wanted else scaled_to_zero(self.version)
 
     def _say(self, outlook: Outlook | None) -> None:
         if outlook != self.outlook:
@@ -257,8 +266,8 @@ class ModelCopies:
         before, called = self._instance, frozenset((*self._loaded, *left))
         instances = [copy.instance for copy in self._loaded.values()]
         self._instance = balanced(instances) if instances else None
-        if self.outlook is None and len(instances) < self.wanted:
-            self.outlook = loading(self.version)
+        if self.outlook is None and (not instances or len(instances) < self.wanted):
+            self.outlook = self._on_its_way()
         self._tell()
         if before is not None:
             task = self._placer.background.spawn(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
@@ -24,8 +24,7 @@ from penstock.core.signature import Signature
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """A version that is to serve."""
 
     model: Model
@@ -124,6 +123,14 @@ class ModelReconciler:
         self._begun.add(copies)
         copies.begin()
         self.reconsider((name,))
+
+    def resize(self, model: Model) -> None:
+        """Have as many copies as ``model`` says of the versions that there are."""
+        place = self._places[model.name]
+        place.wanted = place.wanted._replace(model=model)
+        for copies in (place.serving, place.coming, place.held):
+            if copies is not None:
+                copies.resize(model)
 
     def reconsider(self, changed: Iterable[str]) -> None:
         """Try versions again that were refused for what is between them and these models."""

@@ -241,11 +241,14 @@ class LocalControlPlane(ControlPlane):
         changed = [
             (each, self._record_entry(each)) for each in prepared if each.action != "unchanged"
         ]
-        new = [(each, resource) for each, resource in changed if each.is_new_version]
-        for each, resource in new:
+        for each, resource in changed:
             if isinstance(resource.manifest, Server):
                 self._servers.want(resource.manifest, each.version)
-        for each, resource in new:
+            elif isinstance(resource.manifest, Model) and not each.is_new_version:
+                self._models.resize(resource.manifest)
+        for each, resource in changed:
+            if not each.is_new_version:
+                continue
             if each.compiled is not None:
                 self._pipelines.want(each.compiled)
                 continue

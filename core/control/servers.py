@@ -84,13 +84,13 @@ class ServerReconciler:
             place = self._places[server.name] = _Place(server, version)
             self._scale(place)
             return
-        before, place.wanted, place.version = place.wanted, server, version
-        if _same_but_for_size(before, server):
+        before, place.wanted = place.wanted, server
+        version_before, place.version = place.version, version
+        if place.version != version_before:
+            place.leaving += place.replicas
+            place.replicas = []
+        if before.spec != server.spec:
             self._scale(place)
-            return
-        place.leaving += place.replicas
-        place.replicas = []
-        self._scale(place)
 
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
@@ -253,12 +253,6 @@ def _scarcity(up: int, server: Server, outlook: Outlook | None) -> Outlook | Non
         return None
     said = f"{up} of {server.spec.replicas} replicas are up; {outlook.message}"
     return outlook._replace(message=said)
-
-
-def _same_but_for_size(before: Server, after: Server) -> bool:
-    """Whether replicas of the one serve for the other."""
-    size = {"replicas": 0, "min_replicas": None, "max_replicas": None}
-    return before.spec.model_copy(update=size) == after.spec.model_copy(update=size)
 
 
 def _message(error: Exception) -> str:

@@ -311,3 +311,36 @@ async def test_a_server_of_the_process_keeps_its_name(plane: Plane) -> None:
         "choose another"
     )
     assert plane.reason("Model", "a") == "Serving"
+
+
+async def test_more_and_fewer_copies_need_no_new_version(plane: Plane, fakes: FakeKind) -> None:
+    await plane.apply(server("s", replicas=3), asking("a"), pipeline("p", "a"))
+    await plane.settle()
+    first = next(each for each in fakes.made if each.loaded)
+    instance = first.loaded["a", 1]
+
+    [change] = await plane.apply(asking("a", replicas=3))
+    assert (change.action, change.version) == ("changed", 1)
+    await plane.until(lambda: plane.condition("Model", "a", "ReplicasReady") is None)
+    assert fakes.held("a") == 3
+    await plane.apply(asking("a", replicas=1))
+    await plane.quiet()
+
+    assert fakes.held("a") == 1
+    assert first.loaded["a", 1] is instance
+    assert sum(len(each.loads) for each in fakes.made) == 3
+    assert (await plane.call("p")).model_version == "1"
+
+
+async def test_a_model_without_replicas_is_not_served(plane: Plane, fakes: FakeKind) -> None:
+    await plane.apply(server("s"), asking("a"))
+    await plane.settle()
+    await plane.apply(asking("a", replicas=0))
+    (said,) = await plane.settle()
+    assert said == "model 'a' is not ready: version 1 is scaled to zero (spec.replicas is 0)"
+    assert (await plane.call("a")).code == "not-ready"
+    await plane.quiet()
+    assert fakes.held("a") == 0
+    await plane.apply(asking("a", replicas=1))
+    assert await plane.settle() == []
+    assert (await plane.call("a")).model_version == "1"
