@@ -44,6 +44,7 @@ from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, Server, create, update
+from penstock.core.scheduling import Rules
 
 DEFAULT_POLICY: Final = LoadPolicy()
 
@@ -69,6 +70,7 @@ class LocalControlPlane(ControlPlane):
         *,
         servers: Mapping[str, ServerAdapter],
         server_kinds: ServerKinds = NO_KINDS,
+        rules: Rules,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,
@@ -101,7 +103,7 @@ class LocalControlPlane(ControlPlane):
         loader = ModelLoader(
             storages, self._background, work_folder=work_folder, module_folders=module_folders
         )
-        self._fleet = Fleet()
+        self._fleet = Fleet(rules)
         placer = Placer(
             self._fleet,
             loader,
