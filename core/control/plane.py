@@ -232,6 +232,12 @@ class LocalControlPlane(ControlPlane):
         wanted = None if kind is None else _kind_named(kind)
         return [resource.document() for resource in self._store.in_order(wanted)]
 
+    def explain(self, model: str) -> ResourceDocument:
+        key = ResourceKey("Model", model)
+        if self._store.get(key) is None:
+            raise self._not_found(key)
+        return self._models.explain(model)
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         wanted = None if kind is None else _kind_named(kind)
         async with aclosing(self._store.follow(wanted, from_revision)) as changes:
