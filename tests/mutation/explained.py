@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
+
+from mutation.mutants import Change
+
+LONE: Final = "the join of a reader with one source is asked for no time: it reads states only"
 
 EXPLAINED: Final[dict[tuple[str, str], str]] = {
     (
         "if type(value) is not tuple:",
         "if type(None) is not tuple:",
+    ): "the long way to the same decision",
+    (
+        "is_value = type(body) is tuple",
+        "is_value = type(body) is not tuple",
     ): "the long way to the same decision",
     (
         "if type(consumer) is StepPlan and consumer.plain:",
@@ -17,5 +26,69 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "if passage.loops and not passage.closed:",
         "if passage.loops and passage.closed:",
     ): "the inputs of a visit at the end of a request open no round any more",
+    (
+        "if self.failure is None or (number, index) < self.failure[:2]:",
+        "if self.failure is None or (number, index) <= self.failure[:2]:",
+    ): "a step fails once in a round",
+    (
+        "if self.failure is None or (number, index) < self.failure[:2]:",
+        "if self.failure is None or (number, index) < self.failure[:3]:",
+    ): "a step fails once in a round",
+    (
+        "elif type(body) is Absent and (reading.last is None or reading.last[0] < of.number):",
+        "elif type(body) is Absent and (reading.last is None or reading.last[0] <= of.number):",
+    ): "a reader is told of a round once",
+    (
+        "if reading.last is None or reading.last[0] < number:",
+        "if reading.last is None or reading.last[0] <= number:",
+    ): "a reader makes up its mind about a round once",
+    (
+        "self.over = False",
+        "self.over = None",
+    ): "it is only asked whether it is so",
+    (
+        "return type(known) is Skip and Failed not in map(type, self.ends)",
+        "return type(None) is Skip and Failed not in map(type, self.ends)",
+    ): "the long way to the same decision",
+    (
+        'self.ended_outside(passage, Port(None, "inputs"), body, flow)',
+        'self.ended_outside(passage, Port(None, "inputs"), body, None)',
+    ): "the first round has the input of the request as any step has it",
+    (
+        "inputs.end(0, cast(Absent, why), now_ms, 1)",
+        "inputs.end(0, cast(Absent, why), None, 1)",
+    ): LONE,
+    (
+        "inputs.end(0, cast(Absent, why), now_ms, 1)",
+        "inputs.end(0, cast(Absent, why), now_ms, None)",
+    ): LONE,
+    (
+        "inputs.end(0, cast(Absent, why), now_ms, 1)",
+        "inputs.end(0, cast(Absent, why), now_ms, 2)",
+    ): LONE,
+    (
+        "if len(decisions) < MOST_REMEMBERED:",
+        "if len(decisions) <= MOST_REMEMBERED:",
+    ): "one decision more is remembered",
 }
 """By what is taken out and what is put in its place."""
+
+UNREAD: Final = (
+    (re.compile(r"\bcast\([^,()]+,"), "cast reads nothing of the type that it is given"),
+    (
+        re.compile(r", strict=(?:True|False|None)|, (?=\))"),
+        "the two are of one length, whatever zip is asked to see to",
+    ),
+)
+"""Parts of lines that nothing is read of while the program runs, with the reason."""
+
+
+def why_harmless(change: Change) -> str | None:
+    """The reason for which nobody could notice this change, None if somebody could."""
+    explained = EXPLAINED.get((change.before, change.after))
+    if explained is not None:
+        return explained
+    for part, reason in UNREAD:
+        if part.sub("", change.before) == part.sub("", change.after):
+            return reason
+    return None

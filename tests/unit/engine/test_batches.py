@@ -456,3 +456,25 @@ def test_requests_that_are_followed_share_calls_with_others() -> None:
     told = [each.passage.identity for each in out if isinstance(each, Emit)]
     assert set(told) == {"r1"}
     assert engine.open_passages == 0
+
+
+def test_shared_call_that_came_back_in_time_is_not_given_up_at_its_timeout() -> None:
+    world = World(batching(timeoutMs=20))
+    outcomes = [world.send(rows(1), deadline_ms=500.0), world.send(rows(2), deadline_ms=500.0)]
+    assert [values(body) for body in world.run()] == [[2], [4]]
+    assert [outcome.abandoned for outcome in outcomes] == [[], []]
+
+
+def test_what_follows_a_shared_call_follows_at_the_time_of_its_outcome() -> None:
+    spec = batching()
+    spec["steps"].append({"name": "b", "inputs": ["a.outputs.none"], "onError": "absent"})
+    spec["steps"].append({"name": "c", "inputs": ["a.outputs.y"]})
+    spec["output"] = {"steps": ["b", "c"], "stepsJoin": "outer"}
+    world = World(spec)
+    outcomes = [world.send(rows(1)), world.send(rows(2))]
+    world.run()
+    for outcome in outcomes:
+        # Five ms for the window, and one for the call.
+        for port in ("a.outputs", "b.inputs", "b.outputs", "c.inputs"):
+            assert outcome.at(port) == 6.0
+        assert outcome.at("c.outputs") == 7.0

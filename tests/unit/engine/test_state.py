@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.core.contracts.join import Keep
-from penstock.core.engine import Call, StateChanged
+from penstock.core.engine import Call, Effects, Engine, Passage, StateChanged
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.simulation import Outcome, Reaction, Simulation, tensor
@@ -359,5 +359,26 @@ def test_state_is_what_its_changes_make_it() -> None:
     again = StateStore(Keep(most=1000, numbered=True), 2, 0)
     again.restore(kept)
     assert sorted(again.export(), key=lambda each: each[:3]) == written
+    assert {each.consumer for each in changes} == {at.plan.keeping[0].name}
     assert any(each.position == HEAD for each in written)
     assert any(each.kept is not None for each in written)
+
+
+def test_place_of_a_request_is_what_its_driver_says() -> None:
+    """Whoever takes requests from a stream knows better than the engine in what order they came."""
+    plan, engine = compiled(pipeline("latest")), Engine(lambda: 0.5)
+    out: Effects = []
+    for identity, position in (("newer", 41), ("older", 40)):
+        passage = Passage(plan, identity, 0.0, 1000.0, key=b"k")
+        engine.open(passage, (tensor("y"),), out, position)
+    for call in [each for each in out if isinstance(each, Call)]:
+        engine.done(call, (tensor("r"),), 1.0, out)
+    changes = [each.change for each in out if isinstance(each, StateChanged)]
+    kept = [change.kept for change in changes if change.kept is not None]
+    assert (kept[0].identity, kept[0].position) == ("newer", 41)
+    engine.open(Passage(plan, "driving", 2.0, 1000.0, key=b"k"), (tensor("x"),), out, 42)
+    engine.done(next(c for c in reversed(out) if isinstance(c, Call)), (tensor("l"),), 3.0, out)
+    joined = next(each for each in reversed(out) if isinstance(each, Call))
+    assert joined.step == "c"
+    assert [name for name, _ in named(joined.tensors)] == ["l", "r"]
+    assert {change.position for change in changes} <= {40, 41}

@@ -100,6 +100,36 @@ def test_strategy_may_wait_until_a_time() -> None:
     assert named(outcome.port("c.inputs")) == [("l", "a.y")]
 
 
+def test_triggers_may_wait_until_a_time_as_inputs_may() -> None:
+    spec = joined("inner", triggers=["t"], triggersJoinType="patient")
+    spec["steps"].append({"name": "t"})
+    outcome = ran(spec, patient=Patient)
+    assert outcome.at("c.inputs") == 31.0
+    assert named(outcome.port("c.inputs")) == [("l", "a.y"), ("r", "b.y")]
+
+
+def test_the_earlier_of_two_times_is_waited_for_and_then_the_later() -> None:
+    asked_ms: list[float] = []
+
+    class Watched(Patient):
+        def decide(self, view: JoinView) -> Decision:
+            asked_ms.append(view.now_ms)
+            return super().decide(view)
+
+    class Twice(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            for at_ms in (11.0, 21.0):
+                if view.now_ms < at_ms:
+                    return Wait(at_ms)
+            return Run((0,))
+
+    spec = joined("watched", triggers=["t"], triggersJoinType="twice")
+    spec["steps"].append({"name": "t"})
+    outcome = ran(spec, watched=Watched, twice=Twice)
+    assert outcome.at("c.inputs") == 31.0
+    assert sorted(set(asked_ms)) == [1.0, 11.0, 21.0, 31.0]
+
+
 def test_strategy_that_never_decides_is_ended() -> None:
     outcome = ran(joined("stubborn"), stubborn=Stubborn)
     assert isinstance(outcome.answer, Absent)
