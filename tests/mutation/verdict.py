@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatch
-from random import Random
 from typing import Final
 
 from mutation.explained import why_harmless
 from mutation.mutants import KILLED, UNJUDGED, Change
 
 LEAST_KILLED: Final = 0.9
-
-
-def chosen(names: list[str], patterns: Collection[str], sample: int | None, seed: int) -> list[str]:
-    """Those that match one of ``patterns`` (all, if there is none), or a ``sample`` of these."""
-    meant = [name for name in names if not patterns or any(fnmatch(name, p) for p in patterns)]
-    if sample is None or sample >= len(meant):
-        return meant
-    return Random(seed).sample(meant, sample)
 
 
 def survivors(results: Mapping[str, str]) -> list[str]:
@@ -64,16 +54,17 @@ class Verdict:
         """Whether the tests notice what they have to."""
         return self.share >= LEAST_KILLED
 
-    def lines(self, made: int) -> list[str]:
+    def lines(self) -> list[str]:
         """For people: each survivor with what is known of it, and the sum."""
         said = []
         for name, change in self.changes.items():
             said.append(f"{self.results[name]}: {name}")
-            said.append(f"  - {change.before}\n  + {change.after}")
-            said.append(f"  {why_harmless(change) or 'not explained'}")
+            said.append(f"({why_harmless(change) or 'not explained'})")
+            said.append(change.diff)
         slow = sum(result == "timeout" for result in self.results.values())
         said.append(
-            f"{self.killed} of {self.judged} mutants killed ({self.share:.1%}), {slow} of them by "
-            f"time, beside {self.harmless} that change nothing; {made} can be made"
+            f"{self.killed} of {self.judged} mutants killed ({self.share:.1%}; at least "
+            f"{LEAST_KILLED:.0%} are wanted), {slow} of them by time, beside {self.harmless} that "
+            "change nothing"
         )
         return said

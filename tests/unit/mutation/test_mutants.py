@@ -62,4 +62,6 @@ def test_only_those_that_were_asked_for_are_judged() -> None:
 )
 def test_change_is_read_from_the_difference(diff: list[str], change: Change) -> None:
     head = ["# penstock.a.x_f__mutmut_2: survived", "--- a.py", "+++ a.py", "@@ -1,3 +1,3 @@"]
-    assert Scripted("\n".join([*head, " def f():", *diff])).change("x") == change
+    shown = "\n".join([*head, " def f():", *diff])
+    _, whole = shown.split("\n", 1)
+    assert Scripted(f"{shown}\n").change("x") == change._replace(diff=whole)
