@@ -9,6 +9,8 @@ from mutation.mutants import Change
 
 LONE: Final = "the join of a reader with one source is asked for no time: it reads states only"
 
+KEEPER: Final = "what keeps state takes each source of a record by itself, and the long way"
+
 EXPLAINED: Final[dict[tuple[str, str], str]] = {
     (
         "if type(value) is not tuple:",
@@ -66,6 +68,30 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "inputs.end(0, cast(Absent, why), now_ms, 1)",
         "inputs.end(0, cast(Absent, why), now_ms, 2)",
     ): LONE,
+    (
+        "feed = Feed(index, inputs, triggers, direct, whole)",
+        "feed = Feed(index, inputs, triggers, None, whole)",
+    ): KEEPER,
+    (
+        "feed = Feed(index, inputs, triggers, direct, whole)",
+        "feed = Feed(index, inputs, triggers, direct, None)",
+    ): KEEPER,
+    (
+        "gate.instant += 1",
+        "gate.instant += 2",
+    ): "what comes later has a higher instant, by whatever steps",
+    (
+        "if until_ms < gate.wake_ms:",
+        "if until_ms <= gate.wake_ms:",
+    ): "it is asked at that time anyhow",
+    (
+        "if when_ms < self.due_ms:",
+        "if when_ms <= self.due_ms:",
+    ): "the earlier of two equal times is the same one",
+    (
+        "passage.failures = None",
+        'passage.failures = ""',
+    ): "after the answer nobody asks what has failed before",
     (
         "if len(decisions) < MOST_REMEMBERED:",
         "if len(decisions) <= MOST_REMEMBERED:",

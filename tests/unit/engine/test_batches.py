@@ -278,6 +278,15 @@ def test_timeout_counts_from_the_call_and_not_from_the_wait() -> None:
     assert world.seen[0].deadline_ms == 30.0
 
 
+@pytest.mark.parametrize(("left_ms", "until_ms"), [(500.0, 25.0), (22.0, 22.0)])
+def test_shared_call_is_told_of_the_shortest_time_left(left_ms: float, until_ms: float) -> None:
+    world = World(batching(timeoutMs=20))
+    world.send(rows(1), deadline_ms=left_ms)
+    world.send(rows(2), deadline_ms=500.0)
+    world.run()
+    assert [call.deadline_ms for call in world.seen] == [until_ms]
+
+
 def test_timeout_ends_the_attempt_of_each() -> None:
     world = World(batching(timeoutMs=10), lambda call: NEVER)
     world.send(rows(1), deadline_ms=12.0)

@@ -37,7 +37,11 @@ class Driven:
     def open(
         self, name: str, key: bytes = b"", deadline_ms: float = 100.0, plan: Plan | None = None
     ) -> None:
-        passage = Passage(plan or self.plan, name, 0.0, deadline_ms, key=key)
+        plan = plan or self.plan
+        if key:
+            passage = Passage(plan, name, 0.0, deadline_ms, key=key)
+        else:
+            passage = Passage(plan, name, 0.0, deadline_ms)
         self.passages[name] = passage
         out: Effects = []
         self.engine.open(passage, (tensor("x"),), out)

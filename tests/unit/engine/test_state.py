@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.core.contracts.join import Keep
+from penstock.core.contracts.join import (
+    Decision,
+    JoinStrategy,
+    JoinView,
+    Keep,
+    Run,
+    SourceState,
+    Wait,
+)
 from penstock.core.engine import Call, Effects, Engine, Passage, StateChanged
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed
@@ -42,8 +50,8 @@ def pipeline(join: str, key: str | None = "x-who", **more: Any) -> dict[str, Any
 class World:
     """Requests that come one after the other; each says how long its steps take."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
-        self.plan: Plan = compiled(spec)
+    def __init__(self, spec: dict[str, Any], **joins: type[JoinStrategy]) -> None:
+        self.plan: Plan = compiled(spec, **joins)
         self.took: dict[tuple[str, str], float] = {}
         self.fails: set[tuple[str, str]] = set()
         self.simulation = Simulation(self._react)
@@ -243,6 +251,18 @@ def test_zip_after_a_deadline() -> None:
     assert at.tokens("a2") == ["l of a2", "r of b2"]
 
 
+def test_zip_goes_on_as_soon_as_a_request_that_came_before_is_given_up() -> None:
+    at = World(pipeline("zip"))
+    at.send("a1", "x", 0.0, deadline_ms=50.0, a=1000.0)
+    at.send("b1", "y", 1.0, deadline_ms=69.0, b=1000.0)
+    at.send("a2", "x", 10.0)
+    at.send("b2", "y", 20.0)
+    at.run()
+    # The values wait in their order: a2 for a1, and b2 for b1, which never comes.
+    assert at.tokens("a2") == ["l of a2", "r of b2"]
+    assert at.requests["a2"].at("c.inputs") == 70.0
+
+
 def test_zip_at_its_bound() -> None:
     at = World(pipeline("zip(most=2)"))
     for i in range(3):
@@ -262,6 +282,54 @@ def test_within_one_request() -> None:
     at.send("r", "xy", 0.0, b=5.0)
     at.run()
     assert at.tokens("r") == ["l of r", "r of r"]
+
+
+def test_strategy_that_keeps_state_sees_times_and_instants_of_its_own_sources() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        scope = "key"
+        keep = Keep()
+
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Wait() if view.having(SourceState.OPEN) else Run((0, 1))
+
+    at = World(pipeline("watcher", joinWindowMs=90), watcher=Watcher)
+    at.send("r", "xy", 100.0, b=8.0)
+    at.run()
+    views = [view for view in seen if not view.window_ended]
+    assert [(view.opened_ms, view.now_ms, view.window_end_ms) for view in views] == [
+        (101.0, 101.0, 191.0),
+        (101.0, 108.0, 191.0),
+    ]
+    first, last = views
+    assert [source.ended_ms for source in first.sources] == [101.0, None]
+    assert [source.ended_ms for source in last.sources] == [101.0, 108.0]
+    at_first, at_last = (source.instant for source in last.sources)
+    assert at_first is not None
+    assert at_last is not None
+    assert at_first < at_last
+
+
+def test_what_one_record_brings_to_a_join_that_keeps_state_comes_at_one_instant() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        scope = "key"
+        keep = Keep()
+
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Run((0, 1))
+
+    spec = pipeline("watcher")
+    spec["steps"][2]["inputs"] = ["p.inputs.x", "p.inputs.y"]
+    at = World(spec, watcher=Watcher)
+    at.send("r", "xy", 0.0)
+    at.run()
+    (view,) = seen
+    assert view.sources[0].instant == view.sources[1].instant is not None
 
 
 Sent = tuple[str, int, int, int, int]

@@ -130,6 +130,20 @@ def test_the_earlier_of_two_times_is_waited_for_and_then_the_later() -> None:
     assert sorted(set(asked_ms)) == [1.0, 11.0, 21.0, 31.0]
 
 
+def test_strategy_that_waits_until_now_is_not_asked_for_ever() -> None:
+    asked_ms: list[float] = []
+
+    class Hurried(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            asked_ms.append(view.now_ms)
+            return Wait(view.now_ms) if len(asked_ms) < 10 else Skip("asked too often")
+
+    outcome = ran(joined("hurried"), {"b": puts_out("y", after_ms=8.0)}, hurried=Hurried)
+    said = "step 'c' was skipped: every source has ended and the join Hurried still waits"
+    assert outcome.port("c.inputs") == Absent(said, "join-error")
+    assert asked_ms == [1.0, 8.0]
+
+
 def test_strategy_that_never_decides_is_ended() -> None:
     outcome = ran(joined("stubborn"), stubborn=Stubborn)
     assert isinstance(outcome.answer, Absent)
