@@ -49,6 +49,10 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "self.over = None",
     ): "it is only asked whether it is so",
     (
+        "waits = False",
+        "waits = None",
+    ): "it is only asked whether it is so",
+    (
         "return type(known) is Skip and Failed not in map(type, self.ends)",
         "return type(None) is Skip and Failed not in map(type, self.ends)",
     ): "the long way to the same decision",
