@@ -29,6 +29,22 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "if passage.loops and passage.closed:",
     ): "the inputs of a visit at the end of a request open no round any more",
     (
+        "if type(consumer) is ReaderRound and gate.skips_for_absence(known):",
+        "if type(consumer) is ReaderRound and gate.skips_for_absence(None):",
+    ): "the long way to the same decision",
+    (
+        "decisions = plan.decisions",
+        "decisions = None",
+    ): "the long way to the same decision",
+    (
+        "if end_ms < call.deadline_ms:",
+        "if end_ms <= call.deadline_ms:",
+    ): "at that time the deadline of the request comes first",
+    (
+        "passage.visits[plan.entrance.place] = ENDED",
+        "passage.visits[plan.entrance.place] = None",
+    ): "what comes for an input that is decided does not get there any more",
+    (
         "if self.failure is None or (number, index) < self.failure[:2]:",
         "if self.failure is None or (number, index) <= self.failure[:2]:",
     ): "a step fails once in a round",
@@ -44,14 +60,6 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "if reading.last is None or reading.last[0] < number:",
         "if reading.last is None or reading.last[0] <= number:",
     ): "a reader makes up its mind about a round once",
-    (
-        "self.over = False",
-        "self.over = None",
-    ): "it is only asked whether it is so",
-    (
-        "waits = False",
-        "waits = None",
-    ): "it is only asked whether it is so",
     (
         "return type(known) is Skip and Failed not in map(type, self.ends)",
         "return type(None) is Skip and Failed not in map(type, self.ends)",
@@ -104,6 +112,13 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
 """By what is taken out and what is put in its place."""
 
 UNREAD: Final = (
+    (
+        re.compile(
+            r"\b(?:\w+\.(?:answered|awaited|began|cancelled|closed|giving|over)|waits)"
+            r" = (?:False|None)$"
+        ),
+        "it is only asked whether it is so",
+    ),
     (re.compile(r"\bcast\([^,()]+,"), "cast reads nothing of the type that it is given"),
     (
         re.compile(r", strict=(?:True|False|None)|, (?=\))"),

@@ -194,6 +194,14 @@ def test_request_parameters_agree_in_a_shared_call(different: object) -> None:
     assert set(found) == {("r0", "r2"), ("r1", "r3")}
 
 
+def test_true_and_one_are_not_the_same_parameter() -> None:
+    driven = Driven(batching())
+    for number, value in enumerate((1, True, 1.0, 1, True)):
+        driven.open(f"r{number}", 0.0, parameters={"p": value})
+    found = [call.origin.identities for call in driven.calls(5.0)]
+    assert sorted(found) == [("r0", "r3"), ("r1", "r4"), ("r2",)]
+
+
 def test_shared_call_carries_no_id_the_identities_and_the_shortest_time_left() -> None:
     driven = Driven(batching())
     driven.open("r0", 0.0, headers={"x-tenant": "t", "traceparent": "1"})

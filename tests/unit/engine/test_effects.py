@@ -98,6 +98,16 @@ def test_driver_is_told_of_a_retry_and_of_what_failed() -> None:
     assert (retried.failure, retried.at_ms) == (BUSY, 3.0)
 
 
+def test_driver_is_told_whether_an_outcome_counts() -> None:
+    told = Told({"steps": [{"name": "a", "retries": 1}], "output": {"steps": ["a"]}})
+    first, out = told.calls["a"], told.first
+    assert told.engine.done(first, BUSY, 3.0, out), "it is tried again"
+    assert not told.engine.done(first, GOOD, 4.0, out), "that attempt has failed"
+    told.tick(53.0)
+    assert told.engine.done(told.calls["a"], GOOD, 54.0, out)
+    assert not told.engine.done(told.calls["a"], GOOD, 55.0, out)
+
+
 def test_ports_end_in_the_order_of_what_follows_and_at_its_time() -> None:
     told = Told(CHAIN)
     assert emits(told.first) == [("inputs", 0.0), ("a.inputs", 0.0)]

@@ -168,7 +168,7 @@ def test_request_past_its_deadline_gives_its_place_up_and_says_why() -> None:
     )
     plan = compiled(ordered())
     first, second, third = (
-        simulation.begin(plan, (tensor("x"),), deadline_ms=ms, identity=f"r{i}")
+        simulation.begin(plan, (tensor("x"),), at_ms=7.0, deadline_ms=ms, identity=f"r{i}")
         for i, ms in enumerate((100.0, 20.0, 100.0))
     )
     simulation.run()
@@ -177,8 +177,8 @@ def test_request_past_its_deadline_gives_its_place_up_and_says_why() -> None:
         "the deadline of 20 ms passed while the answer was held back for those of requests that "
         "came before",
     )
-    assert [each.answered_ms for each in (first, second, third)] == [50.0, 20.0, 50.0]
-    assert [each.at("outputs") for each in (first, second, third)] == [50.0, 20.0, 50.0]
+    assert [each.answered_ms for each in (first, second, third)] == [57.0, 27.0, 57.0]
+    assert [each.at("outputs") for each in (first, second, third)] == [57.0, 27.0, 57.0]
     assert second.dead_letters == []
 
 

@@ -199,6 +199,36 @@ def test_stream_needs_no_key_and_the_driver_may_be_another() -> None:
     at.send("two", "y", 10.0, key=b"")
     at.run()
     assert at.tokens("two") == ["l of one", "r of two"]
+    assert {each.key for each in at.store.export()} == {b""}
+
+
+@pytest.mark.parametrize(
+    ("request_", "ends"),
+    [("xt", "runs"), ("x", "skipped"), ("xyt", "runs"), ("xy", "skipped")],
+)
+def test_triggers_gate_a_join_that_keeps_state(request_: str, ends: str) -> None:
+    at = World(pipeline("latest", triggers=["p.inputs.t"]))
+    at.send("before", "y", 0.0)
+    at.send("r", request_, 10.0)
+    at.send("after", "xt", 20.0)
+    at.run()
+    if ends == "runs":
+        assert at.tokens("r") == ["l of r", "r of r" if "y" in request_ else "r of before"]
+        assert at.requests["r"].at("c.inputs") == 11.0
+    else:
+        assert at.joined("r") == Absent("step 'c' was skipped: p.inputs.t is absent", "absent")
+    # What it brought is kept, whatever its triggers said.
+    assert at.tokens("after") == ["l of after", "r of r" if "y" in request_ else "r of before"]
+
+
+def test_triggers_of_a_join_that_keeps_state_may_come_last() -> None:
+    spec = pipeline("latest", triggers=["b"])
+    spec["steps"][2]["inputs"] = ["a.outputs.l", "p.inputs.y"]
+    at = World(spec)
+    at.send("r", "xy", 0.0, b=9.0)
+    at.run()
+    assert at.requests["r"].at("c.inputs") == 9.0
+    assert [name for name, _ in named(at.joined("r"))] == ["l", "y"]
 
 
 def test_keys_are_bounded() -> None:

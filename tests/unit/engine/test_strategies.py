@@ -175,6 +175,9 @@ def test_strategy_that_breaks_the_contract_skips_and_says_so(
     assert outcome.port("c.inputs") == skipped
     assert outcome.port("c.outputs") == skipped
     assert outcome.answers[0][1].details == (f"c.outputs: {skipped.reason}",)
+    # What is wrong is the strategy, also where a source has failed.
+    failed = ran(joined("wrong"), {"b": fails(after_ms=0.5)}, wrong=join)
+    assert failed.port("c.inputs") == skipped
 
 
 def test_a_skip_that_stands_on_sources_that_are_not_there_stands_on_all() -> None:
@@ -224,6 +227,24 @@ def test_strategy_sees_sources_times_and_instants() -> None:
     assert [source.ended_ms for source in last.sources] == [3.0, 8.0]
     assert [source.instant for source in last.sources] == [1, 2]
     assert named(last.sources[0].tensors) == [("l", "a.y")]
+
+
+def test_strategy_of_triggers_sees_times_and_instants() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Wait() if view.sources[1].ended_ms is None else Skip("seen")
+
+    spec = joined("inner", triggers=["t", "u"], triggersJoinType="watcher")
+    spec["steps"] += [{"name": "t"}, {"name": "u"}]
+    scripts = {"b": NEVER, "t": puts_out("y", after_ms=3.0), "u": puts_out("y", after_ms=8.0)}
+    ran(spec, scripts, watcher=Watcher)
+    first, last = seen[0], seen[-1]
+    assert [source.ended_ms for source in first.sources] == [None, None]
+    assert [source.ended_ms for source in last.sources] == [3.0, 8.0]
+    assert [source.instant for source in last.sources] == [2, 3]
 
 
 def test_strategy_sees_markers_with_their_times_and_instants() -> None:

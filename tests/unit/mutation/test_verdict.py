@@ -68,6 +68,9 @@ def test_survivors_are_shown_with_what_is_known_of_them() -> None:
         ("return zip(a, b, strict=True)", "return zip(a, b, strict=None)", True),
         ("return zip(a, b, strict=True)", "return zip(a, b, )", True),
         ("return zip(a, b, strict=True)", "return zip(b, strict=True)", False),
+        ("self.over = False", "self.over = None", True),
+        ("self.over = False", "self.over = True", False),
+        ("self.left = False", "self.left = None", False),
         ("if a < b:", "if a <= b:", False),
     ],
 )
