@@ -42,12 +42,12 @@ class Joining:
         self, identity: str = "id", now_ms: float = 0.0, deadline_ms: float = 90_000.0
     ) -> ExternalPassage:
         passage = ExternalPassage(self.plan, identity, now_ms, deadline_ms)
-        self.engine.gather(passage, self.out)
+        self.engine.gatherings.begin(passage, self.out)
         return passage
 
     def bring(self, passage: ExternalPassage, pipeline: str, body: Body, now_ms: float) -> None:
         (feed,) = [feed for port, feed in self.plan.external.items() if port.pipeline == pipeline]
-        self.engine.bring(passage, feed, body, now_ms, self.out)
+        self.engine.gatherings.bring(passage, feed, body, now_ms, self.out)
 
     def tick(self, now_ms: float) -> None:
         self.engine.tick(now_ms, self.out)
@@ -79,9 +79,9 @@ def test_request_begins_when_its_input_is_joined() -> None:
     at = Joining(CHAIN)
     passage = at.gather()
     at.bring(passage, "n", brought("r"), 1.0)
-    assert (at.engine.open_passages, len(at.engine.gathering), at.out) == (0, 1, [])
+    assert (at.engine.open_passages, len(at.engine.gatherings), at.out) == (0, 1, [])
     at.bring(passage, "m", brought("l"), 5.0)
-    assert (at.engine.open_passages, len(at.engine.gathering)) == (1, 0)
+    assert (at.engine.open_passages, len(at.engine.gatherings)) == (1, 0)
     assert at.inputs == [("id", 5.0, brought("l", "r"))]
     (call,) = at.calls
     assert named(call.tensors) == [("l", "l"), ("r", "r")]
@@ -188,7 +188,7 @@ def test_deadline_says_what_the_input_waited_for(come: list[str], before: str) -
     assert at.inputs == [("id", 100.0, failed)]
     assert at.answer == failed
     assert passage.waits_for() == ()
-    assert (at.engine.open_passages, len(at.engine.gathering)) == (0, 0)
+    assert (at.engine.open_passages, len(at.engine.gatherings)) == (0, 0)
 
 
 def test_deadline_names_who_was_at_work_once_the_input_is_there() -> None:
@@ -209,7 +209,7 @@ def test_caller_of_nothing_yet_may_be_given_up_while_the_input_is_joined() -> No
     (inputs,) = at.inputs
     assert isinstance(inputs[2], Failed)
     assert inputs[2].code == "cancelled"
-    assert (at.engine.open_passages, len(at.engine.gathering)) == (0, 0)
+    assert (at.engine.open_passages, len(at.engine.gatherings)) == (0, 0)
 
 
 @pytest.mark.parametrize("kind", ["inner", "outer"])
@@ -223,7 +223,7 @@ def test_at_the_bound_the_oldest_input_ends_as_at_the_end_of_its_window(kind: st
     reason = "no input: n.outputs did not come before the window ended"
     ended = brought("l") if kind == "outer" else Absent(reason, "join-expired")
     assert at.inputs == [("0", 2.0, ended)]
-    assert list(at.engine.gathering) == passages[1:]
+    assert [each for each in passages if each.inputs is None] == passages[1:]
     assert [call.issued_ms for call in at.calls] == ([2.0] if kind == "outer" else [])
 
 
