@@ -33,6 +33,18 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "if type(consumer) is ReaderRound and gate.skips_for_absence(None):",
     ): "the long way to the same decision",
     (
+        "self._go_on(lane, out, due=False)",
+        "self._go_on(lane, out, due=None)",
+    ): "it is only asked whether it is so",
+    (
+        "join.verdict = Skip(NO_MORE.reason)",
+        "join.verdict = Skip(None)",
+    ): "nobody is told why a visit that was given up is over",
+    (
+        "if len(heap) > 2 * self._swept + self._FEWEST_TO_SWEEP:",
+        "if len(heap) >= 2 * self._swept + self._FEWEST_TO_SWEEP:",
+    ): "it is swept one timer earlier",
+    (
         "decisions = plan.decisions",
         "decisions = None",
     ): "the long way to the same decision",
