@@ -29,9 +29,18 @@ from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.keeping import KeyedGate, StateKeeper
 from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.order import Lane, Lines
-from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
+from penstock.core.engine.passage import ENDED, Ended, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.engine.timers import (
+    ATTEMPT,
+    DEADLINE,
+    GATHERED,
+    JOIN,
+    NEVER,
+    OVERRUN,
+    RETRY,
+    Timers,
+)
 from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 

@@ -124,10 +124,9 @@ class Lines:
         body: Body = failed
         if not passage.cancelled:
             body = held.body if isinstance(held.body, Failed) else _held_too_long(passage, failed)
-        first = next(iter(lane.places)) is passage
+        # Nobody waits for it in its lane: who is the first there is given to, or about to be.
         self._leave(passage, lane, out)
         self._engine.give(passage, body, (), now_ms, out)
-        self._go_on(lane, out, due=first)
 
     def turn(self, lane: Lane, now_ms: float, out: Effects) -> None:
         """An answer has been given: give the next one, if it was held back for it."""
