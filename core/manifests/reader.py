@@ -34,9 +34,9 @@ def read_manifests(sources: Iterable[ManifestSource]) -> ManifestSet:
     """Read all documents of all sources as one set.
 
     Raises ProblemsError with every problem of every source, also when there is text and none of it
-    holds a manifest; a text without any among others is a warning. What other resources they need is not
-    looked for: see :meth:`ManifestSet.missing`. Relative paths become absolute from the folder of
-    their text.
+    holds a manifest; a text without any among others is a warning. What other resources they need
+    is not looked for: see :meth:`ManifestSet.missing`. Relative paths become absolute from the
+    folder of their text.
     """
     reader = _Reader()
     for source in sources:
