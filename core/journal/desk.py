@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -18,7 +19,7 @@ from penstock.core.journal.documents import letter_document, summary, tap_docume
 from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import Story
-from penstock.core.journal.tap import Tap, wanted
+from penstock.core.journal.tap import Tap, TapKind, Wanted, wanted
 from penstock.core.statuses import STATUSES
 
 ORIGIN_HEADER: Final = "penstock-origin"
@@ -155,17 +156,30 @@ class InquiryDesk:
         """The records of a port as they come: first ``open``, when it is followed, then ``record``
         and ``lost``, and an end after ``most`` records, if that is not 0.
 
-        ``port`` is as :func:`penstock.core.journal.tap.wanted` has it. Raises at once
-        InvalidRequestError, and NotFoundError when there is no such pipeline.
+        ``port`` is as :func:`penstock.core.journal.tap.wanted` has it; a name alone is that of a
+        pipeline, else that of a model. Raises at once InvalidRequestError, and what
+        :meth:`penstock.core.contracts.gateway.Gateway.follow` does.
         """
         chosen = wanted(port, everything=everything, state=state)
-        self._gateway.resolve(chosen.pipeline, kind="pipeline")
-        return self._tapped(Tap(chosen), most)
+        tap = Tap(chosen._replace(kind=self._kind_of(chosen)))
+        self._gateway.may_follow(tap)
+        return self._tapped(tap, most)
+
+    def _kind_of(self, chosen: Wanted) -> TapKind:
+        """What a name means. Raises NotFoundError where nothing has it."""
+        if chosen.kind is not None:
+            self._gateway.resolve(chosen.name, kind=chosen.kind)
+            return chosen.kind
+        with suppress(NotFoundError):
+            self._gateway.resolve(chosen.name, kind="pipeline")
+            return "pipeline"
+        self._gateway.resolve(chosen.name)
+        return "model"
 
     async def _tapped(self, tap: Tap, most: int) -> AsyncGenerator[Tapped]:
         self._gateway.follow(tap)
         try:
-            yield Tapped("open", {"pipeline": tap.wanted.pipeline})
+            yield Tapped("open", {tap.wanted.kind or "pipeline": tap.wanted.name})
             told = 0
             while not most or told < most:
                 news = await tap.next()

@@ -162,11 +162,11 @@ def tap_document(record: TapRecord) -> dict[str, Any]:
     """A record that went by, with the request that it is of; the port is written as others read
     it."""
     port = record.port
-    at = record.pipeline if port.step is None else f"{record.pipeline}.step.{port.step}"
+    at = record.name if port.step is None else f"{record.name}.step.{port.step}"
     return {
         "id": record.identity,
         "x_request_id": record.request_id,
-        "pipeline": record.pipeline,
+        record.kind: record.name,
         "version": record.version,
         "port": f"{at}.{port.side}",
         "round": record.round,

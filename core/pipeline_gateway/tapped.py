@@ -27,6 +27,7 @@ class Tapped(Submission):
             record.round,
             record.at_ms,
             record.body,
+            "model" if plan.single_model else "pipeline",
         )
         for tap in self.deployment.taps:
             tap.tell(told)

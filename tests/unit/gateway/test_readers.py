@@ -722,7 +722,7 @@ def test_a_reader_can_be_tapped() -> None:
         identity = await at.ask()
         told = await tap.next()
         assert isinstance(told, TapRecord)
-        assert (told.identity, told.pipeline, str(told.port)) == (identity, "r", "inputs")
+        assert (told.identity, told.name, str(told.port)) == (identity, "r", "inputs")
         assert at.answer(identity, "r") == ["c.y(a.y(x))"]
         kept = [str(each.port) for each in at.story(identity, "r").records]
         assert kept == ["inputs", "outputs"], "who looks has nothing kept"
