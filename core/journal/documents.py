@@ -12,6 +12,7 @@ from penstock.core.journal.letters import Letter
 from penstock.core.journal.story import PortRecord, Story
 from penstock.core.journal.tap import TapRecord
 from penstock.core.journal.visits import JoinStanding, Visit, visits_of
+from penstock.core.plan import ExternalPort
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.request_headers import MISSING
 from penstock.core.tensors import Tensor
@@ -161,14 +162,12 @@ def letter_document(letter: Letter) -> dict[str, Any]:
 def tap_document(record: TapRecord) -> dict[str, Any]:
     """A record that went by, with the request that it is of; the port is written as others read
     it."""
-    port = record.port
-    at = record.name if port.step is None else f"{record.name}.step.{port.step}"
     return {
         "id": record.identity,
         "x_request_id": record.request_id,
         record.kind: record.name,
         "version": record.version,
-        "port": f"{at}.{port.side}",
+        "port": str(ExternalPort(record.name, record.port)),
         "round": record.round,
         "at": _moment(record.at_ms),
         **_ended(record.body, 0),

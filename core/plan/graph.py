@@ -34,6 +34,11 @@ class ExternalPort(NamedTuple):
     pipeline: str
     port: Port
 
+    def __str__(self) -> str:
+        """As references have it: ``credit.step.forest.outputs``."""
+        step, side = self.port
+        return f"{self.pipeline}.{side}" if step is None else f"{self.pipeline}.step.{step}.{side}"
+
 
 class Part(NamedTuple):
     """How one source is made from the record of its port.
