@@ -33,6 +33,7 @@ def summary(story: Story) -> dict[str, Any]:
         "version": story.version,
         "asynchronous": story.asynchronous,
         "external": story.external,
+        "begun_by": None if story.begun_by is None else str(story.begun_by),
         "opened": _moment(story.opened_ms),
         "took_ms": _rounded(took_ms),
         "under_way": story.ended_ms is None,
@@ -59,6 +60,14 @@ def whole(story: Story) -> dict[str, Any]:
         "error": error,
         "missing": _missing(story),
         "kept": None if story.plan is None else story.plan.record,
+        "brought": [
+            {
+                "port": str(each.port),
+                "id": each.identity,
+                "after_ms": _rounded(each.at_ms - story.opened_ms),
+            }
+            for each in story.brought
+        ],
         "records": [record_document(record, story.opened_ms) for record in story.records],
         "visits": [visit_document(visit, story) for visit in visits_of(story)],
         "dead_letters": [_failure(failure) for failure in story.failures],

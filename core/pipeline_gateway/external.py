@@ -9,6 +9,7 @@ from penstock.core.engine import Effects, Emit, ExternalPassage
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Journal
+from penstock.core.journal.story import Brought
 from penstock.core.pipeline_gateway.matching import Place
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.plan import ExternalPort
@@ -90,6 +91,8 @@ class ExternalSubmission(RecordedSubmission):
         out: Effects,
     ) -> None:
         """A port of another pipeline has ended, with this record."""
+        brought = Brought(port, record.passage.identity, record.at_ms)
+        self._journal.note_brought(self.story, brought)
         feed = self.deployment.plan.external.get(port)
         if feed is not None:  # else only another version reads it
             dataflow.engine.bring(self._external, feed, body, now_ms, out)
