@@ -32,8 +32,9 @@ DEEPEST: Final = 8
 OUTCOMES: Final = ("ok", "failed", "open", *STATUSES)
 """What requests can be chosen by: any error, no answer yet, or the code of an error."""
 
-Export: TypeAlias = Callable[[Story, Sequence[Story]], Awaitable[bytes]]
-"""Makes a file of a request and those that it made of other pipelines."""
+Export: TypeAlias = Callable[[Story, Sequence[Story], Sequence[Story]], Awaitable[bytes]]
+"""Makes a file of a request, those that it made of other pipelines, and its way through those that
+read it."""
 
 
 class Tapped(NamedTuple):
@@ -82,11 +83,7 @@ class InquiryDesk:
         return {
             **document,
             "same_x_request_id": [each.identity for each in others],
-            "readers": [
-                self._with_children(each, 0)
-                for each in self._journal.find(story.identity)
-                if each is not story
-            ],
+            "readers": [self._with_children(each, 0) for each in self._readers(story)],
         }
 
     async def export(self, identity: str) -> bytes:
@@ -96,7 +93,12 @@ class InquiryDesk:
         story = self._meant(identity)[0]
         within = f"{story.identity}/"
         made = (each for each in self._journal.latest() if each.identity.startswith(within))
-        return await self._export(story, list(islice(made, MOST_LISTED))[::-1])
+        children = list(islice(made, MOST_LISTED))[::-1]
+        return await self._export(story, children, self._readers(story))
+
+    def _readers(self, story: Story) -> list[Story]:
+        """The same request in the pipelines that read the one that was called."""
+        return [each for each in self._journal.find(story.identity) if each is not story]
 
     def _meant(self, identity: str) -> list[Story]:
         """The request of that identity, or those with that ``x-request-id``, the latest first."""

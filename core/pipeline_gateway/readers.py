@@ -94,7 +94,7 @@ class Readers:
         port = ExternalPort(origin.plan.name, record.port)
         readers = self._by_port.get(port)
         if readers:
-            body = _crossed(record.body, port.pipeline)
+            body = crossed(record.body, port.pipeline)
             arrival = Arrival(origin.identity, origin.key or origin.identity.encode(), port)
             for reader in readers.values():
                 submission = self._submission(reader, arrival, record, now_ms, out)
@@ -193,7 +193,7 @@ class Readers:
             del self._by_port[port]
 
 
-def _crossed(body: Body, pipeline: str) -> Body:
+def crossed(body: Body, pipeline: str) -> Body:
     """A record as another pipeline sees it: a failure says whose step it began in."""
     if not isinstance(body, Failed):
         return body

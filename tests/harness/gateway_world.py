@@ -181,7 +181,8 @@ class GatewayWorld:
             jitter=lambda: 0.5,
         )
         self.dataflow.start()
-        journal, letters = Journal(JournalLimits()), LetterBox()
+        self.journal = journal = Journal(JournalLimits())
+        letters = LetterBox()
         self.gateway = PipelineGateway(
             self.dataflow,
             self.metrics,
