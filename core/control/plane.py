@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,16 +21,21 @@ from penstock.core.contracts.control import (
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.background import Background
+from penstock.core.control.copies import Placer
 from penstock.core.control.loading import ModelLoader
-from penstock.core.control.models import LoadPolicy, ModelReconciler
+from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
+from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.preparation import Preparation, PreparedEntry
 from penstock.core.control.readiness import Shortfall, wait_settled
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import begin, loading, preparing
+from penstock.core.control.servers import ServerKinds, ServerReconciler
+from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
+from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.fleet import Fleet
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import machinery_missing, needs_of
 from penstock.core.metrics import Metrics
@@ -37,9 +43,19 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
-from penstock.core.resources import KINDS, READY, Model, create, update
+from penstock.core.resources import KINDS, READY, Model, Server, create, update
 
 DEFAULT_POLICY: Final = LoadPolicy()
+
+NO_KINDS: Final[ServerKinds] = {}
+
+_BEGINNINGS: Final = {"Model": loading, "Server": starting}
+
+NOTHING_SAVED: Final = Saved((), {}, None, 0)
+
+REVISIONS_PER_START: Final = 1_000_000_000
+"""Revisions of one start of a control plane with a database lie below those of the next, so that
+nobody who watched before it takes up where it is not."""
 
 MAX_NAMED: Final = 5
 """How many users a sentence names; the error's details have all of them."""
@@ -52,6 +68,7 @@ class LocalControlPlane(ControlPlane):
         self,
         *,
         servers: Mapping[str, ServerAdapter],
+        server_kinds: ServerKinds = NO_KINDS,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,
@@ -64,35 +81,47 @@ class LocalControlPlane(ControlPlane):
         followed: bool = False,
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
+        database: Database | None = None,
     ) -> None:
-        self._store = ResourceStore(history=history)
+        self._database = database
+        saved = NOTHING_SAVED if database is None else database.saved()
+        self._saved = saved
+        self._store = ResourceStore(history=history, revision=saved.starts * REVISIONS_PER_START)
         self._usage = UsageIndex()
         self._background = Background()
         self._joins = joins
         self._clock = clock
         self._record = record
         self._followed = followed
-        self._namespace: str | None = None
+        self._namespace = saved.namespace
         self._changing = asyncio.Lock()
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
         )
+        loader = ModelLoader(
+            storages, self._background, work_folder=work_folder, module_folders=module_folders
+        )
+        self._fleet = Fleet()
+        placer = Placer(
+            self._fleet,
+            loader,
+            models,
+            self._background,
+            policy,
+            asyncio.Semaphore(policy.parallel),
+        )
+        self._servers = ServerReconciler(
+            self._store, placer.fleet, server_kinds, self._background, clock, policy
+        )
+        for name, adapter in servers.items():
+            self._servers.attach(name, adapter)
         self._models = ModelReconciler(
             self._store,
-            ModelLoader(
-                servers,
-                storages,
-                self._background,
-                work_folder=work_folder,
-                module_folders=module_folders,
-            ),
-            models,
+            placer,
             gateway,
             metrics,
             joins,
-            self._background,
             clock,
-            policy,
             on_change=self._pipelines.model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
@@ -100,13 +129,22 @@ class LocalControlPlane(ControlPlane):
         )
 
     def start(self) -> None:
-        """Begin to bring about what is wanted."""
+        """Begin to bring about what is wanted.
+
+        Raises ProblemsError when what the database holds needs joins that are not installed.
+        """
         self._pipelines.start(self._models)
+        for (kind, name), version in self._saved.deleted.items():
+            self._store.remember(ResourceKey(kind, name), version)
+        self._commit(self._preparation().restore(self._saved.resources))
+        self._saved = NOTHING_SAVED
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
+        self._fleet.close()
         await self._background.close()
         await self._models.close()
+        await self._servers.close()
 
     async def wait_settled(self, timeout_s: float) -> Sequence[Shortfall]:
         """Return when nothing more is to come without anybody's doing, or the time is over.
@@ -116,16 +154,34 @@ class LocalControlPlane(ControlPlane):
         return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
+        applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
+        # What is written to the database is brought about, whether somebody still waits or not.
+        return await asyncio.shield(applying)
+
+    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+        deleting = self._background.spawn(self._delete(kind, name, force), "deleting a resource")
+        return await asyncio.shield(deleting)
+
+    async def _apply(self, manifests: Sequence[ManifestText], dry_run: bool) -> list[Change]:
         async with self._changing:
-            preparation = Preparation(
-                self._store, self._joins, self._record, self._followed, self._namespace
-            )
-            prepared = await asyncio.to_thread(preparation.prepare, manifests)
+            prepared = await asyncio.to_thread(self._preparation().prepare, manifests)
             if not dry_run:
+                self._namespace = self._namespace or _namespace_of(prepared)
+                changed = [each.saved() for each in prepared if each.action != "unchanged"]
+                await self._save(changed, ())
                 self._commit(prepared)
         return [each.change() for each in prepared]
 
-    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+    def _preparation(self) -> Preparation:
+        return Preparation(self._store, self._joins, self._record, self._followed, self._namespace)
+
+    async def _save(self, put: Sequence[SavedResource], gone: Sequence[SavedResource]) -> None:
+        """Have changes outlive this process. Raises NotReadyError, and nothing has changed."""
+        if self._database is not None and (put or gone):
+            write = partial(self._database.write, put, gone, namespace=self._namespace)
+            await asyncio.to_thread(write)
+
+    async def _delete(self, kind: str, name: str, force: bool) -> Change:
         async with self._changing:
             key = ResourceKey(_kind_named(kind), name)
             resource = self._store.get(key)
@@ -137,12 +193,16 @@ class LocalControlPlane(ControlPlane):
                     f"{key} is used by {_listed(users)}; delete them first, or force the deletion",
                     details=[f"{user} uses {key}" for user in users],
                 )
+            manifest, origin = resource.manifest, resource.origin
+            await self._save((), [SavedResource(manifest, origin, resource.status.version)])
             self._store.remove(key)
             if key.kind == "Model":
                 self._models.drop(name)
             elif key.kind == "Pipeline":
                 self._pipelines.drop(name)
-            else:
+            elif key.kind == "Server":
+                self._servers.drop(name)
+            if key.kind != "Pipeline":
                 self._usage.remove(key)
         warnings = (f"not ready from now on: {_listed(users)}",) if users else ()
         return Change(key.kind, name, "deleted", resource.status.version, warnings)
@@ -182,21 +242,25 @@ class LocalControlPlane(ControlPlane):
             (each, self._record_entry(each)) for each in prepared if each.action != "unchanged"
         ]
         for each, resource in changed:
+            if isinstance(resource.manifest, Server):
+                self._servers.want(resource.manifest, each.version)
+            elif isinstance(resource.manifest, Model) and not each.is_new_version:
+                self._models.resize(resource.manifest)
+        for each, resource in changed:
             if not each.is_new_version:
                 continue
             if each.compiled is not None:
                 self._pipelines.want(each.compiled)
-            elif isinstance(resource.manifest, Model):
+                continue
+            needs = (ResourceKey(n.kind, n.name) for n in needs_of(resource.manifest))
+            self._usage.put(each.key, needs)
+            if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
-            else:
-                needs = (ResourceKey(n.kind, n.name) for n in needs_of(resource.manifest))
-                self._usage.put(each.key, needs)
 
     def _record_entry(self, each: PreparedEntry) -> AnyResource:
         entry, now_ms = each.entry, self._clock.now_ms()
         old = self._store.get(each.key)
         idle = entry.without_effect
-        self._namespace = self._namespace or entry.manifest.metadata.namespace
         if old is None:
             new = create(
                 entry.manifest, entry.origin, revision=0, now_ms=now_ms, without_effect=idle
@@ -212,13 +276,19 @@ class LocalControlPlane(ControlPlane):
                 READY, "False", Reason.NOT_SUPPORTED_YET, sentence, now_ms=now_ms
             )
         elif each.is_new_version:
-            outlook = preparing if each.compiled is not None else loading
+            outlook = _BEGINNINGS.get(each.key.kind, preparing)
             status = begin(status, outlook(each.version), now_ms)
         return self._store.put(new.with_status(status))
 
     def _not_found(self, key: ResourceKey) -> NotFoundError:
         hint = did_you_mean(key.name, self._store.by_name(key.kind))
         return NotFoundError(f"there is no {key}" + (f"; {hint}" if hint else ""))
+
+
+def _namespace_of(prepared: Sequence[PreparedEntry]) -> str | None:
+    """The one that these manifests name, if they name one."""
+    named = (each.entry.manifest.metadata.namespace for each in prepared)
+    return next((namespace for namespace in named if namespace is not None), None)
 
 
 def _kind_named(written: str) -> str:

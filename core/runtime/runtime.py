@@ -6,9 +6,9 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import penstock
 from penstock.core.cases import CaseExporter
@@ -18,9 +18,12 @@ from penstock.core.contracts.control import ControlPlane, ManifestText
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway, ServerMetadata
+from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.page import Page
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
+from penstock.core.control.servers import ServerKinds
+from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
@@ -154,7 +157,8 @@ class Runtime:
             self._closing.add(f"server '{name}'", server.stop)
         followers = _followers(parts)
         self._gateway.follow_with(followers)
-        control = self._make_control(parts, work_folder, followed=bool(followers))
+        database = await self._open_database()
+        control = self._make_control(parts, work_folder, database, followed=bool(followers))
         control.start()
         self._closing.add("the control plane", control.stop)
         self._control = control
@@ -188,11 +192,20 @@ class Runtime:
                 pages[path] = page
         return pages
 
+    async def _open_database(self) -> Database | None:
+        path = self._config.scheduler.database
+        if path is None:
+            return None
+        database = await asyncio.to_thread(Database, path)
+        self._closing.add("the database", lambda: asyncio.to_thread(database.close))
+        return database
+
     def _make_control(
-        self, parts: Parts, work_folder: Path, *, followed: bool
+        self, parts: Parts, work_folder: Path, database: Database | None, *, followed: bool
     ) -> LocalControlPlane:
         return LocalControlPlane(
             servers=parts.servers,
+            server_kinds=self._server_kinds(parts),
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
             models=self._models,
@@ -204,7 +217,22 @@ class Runtime:
             record=self._config.defaults.record,
             followed=followed,
             policy=self._policy,
+            database=database,
         )
+
+    def _server_kinds(self, parts: Parts) -> ServerKinds:
+        """What makes replicas of the servers that manifests ask for."""
+        adapters = self._plugins.server_adapters
+
+        def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
+            def make(options: Mapping[str, Any]) -> ServerAdapter:
+                adapter = self._plugins.make_with(adapters, name, options)
+                adapter.use_loaders(parts.loaders)
+                return adapter
+
+            return make
+
+        return {name: maker(name) for name in adapters.names()}
 
     async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:
         texts = await asyncio.to_thread(_texts, [*self._config.include, *manifests])
