@@ -37,6 +37,7 @@ class KnownSignatures:
         self.warnings: list[Problem] = []
         self._by_model: dict[str, Signature | None] = {}
         names = plugins.storages.names() if artifacts else []
+        self._own_servers = plugins.own_servers
         self._storages = [plugins.make(plugins.storages, name) for name in names]
         servers = _servers(plugins)
         for entry in manifests.entries:
@@ -61,6 +62,8 @@ class KnownSignatures:
         server = server_with(model.spec.requirements, servers)
         if server is None:
             return declared
+        if model.spec.server is not None and model.spec.server not in self._own_servers:
+            artifacts = None  # what that server makes of them is not known here
         spec = model_spec(model, entry.origin, 1, artifacts=artifacts, module_folders=(Path.cwd(),))
         try:
             # What modules print while they are imported is none of the command's output.

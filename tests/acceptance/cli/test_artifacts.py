@@ -70,6 +70,15 @@ def test_a_folder_without_anything_to_load(penstock: Penstock) -> None:
     assert "no loader recognises what is in " in err
 
 
+def test_what_another_server_is_to_load_is_looked_for_and_not_loaded(penstock: Penstock) -> None:
+    server = "---\nkind: Server\nmetadata: {name: s}\nspec: {serverConfig: triton}\n"
+    for uri, code in (("./models", 0), ("./modles", 1)):
+        text = MANIFEST % f"{uri}\n  server: s" + server
+        (penstock.folder / "p.yaml").write_text(text)
+        done = penstock("check", "p.yaml")
+        assert done.code == code, done.err
+
+
 def test_what_loads_tells_its_types(penstock: Penstock) -> None:
     (penstock.folder / "models" / "m.onnx").write_bytes(echo("FLOAT", ["n", 2]))
     code, out, err = check(penstock, "./models", "--no-outcomes")
