@@ -95,7 +95,7 @@ class ExternalSubmission(RecordedSubmission):
         self._journal.note_brought(self.story, brought)
         feed = self.deployment.plan.external.get(port)
         if feed is not None:  # else only another version reads it
-            dataflow.engine.bring(self._external, feed, body, now_ms, out)
+            dataflow.engine.gatherings.bring(self._external, feed, body, now_ms, out)
 
     @property
     def entered(self) -> InferenceRequest:
