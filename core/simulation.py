@@ -144,7 +144,7 @@ class Simulation:
         outcome = self._outcomes[identity] = Outcome()
         at_ms = records[0][0]
         passage = self._package.ExternalPassage(plan, identity, at_ms, at_ms + deadline_ms)
-        self._at(at_ms, lambda _, out: self.engine.gather(passage, out))
+        self._at(at_ms, lambda _, out: self.engine.gatherings.begin(passage, out))
         for when_ms, port, body in records:
             self._at(when_ms, partial(self._bring, passage, port, body))
         return outcome
@@ -158,7 +158,7 @@ class Simulation:
         out: Effects,
     ) -> None:
         if passage.inputs is None:
-            self.engine.bring(passage, passage.plan.external[port], body(), now_ms, out)
+            self.engine.gatherings.bring(passage, passage.plan.external[port], body(), now_ms, out)
 
     def run(self, until_ms: float = math.inf) -> None:
         """Let time pass up to and with ``until_ms``, or until nothing is left to happen."""

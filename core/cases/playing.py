@@ -118,13 +118,13 @@ class Playing:
     def _gather(self, out: Effects) -> Passage:
         """Other pipelines bring what begins it."""
         passage = self._passage(ExternalPassage)
-        self._engine.gather(passage, out)
+        self._engine.gatherings.begin(passage, out)
         for brought in self._brought:
             assert brought.body is not None, "what is not known is not brought"
             self.story.add_brought(brought)
             feed = self._plan.external[brought.port]
             body = crossed(brought.body, brought.port.pipeline)
-            bring = partial(self._engine.bring, passage, feed, body)
+            bring = partial(self._engine.gatherings.bring, passage, feed, body)
             self._at(brought.at_ms, -math.inf, bring)
         return passage
 
