@@ -94,9 +94,13 @@ class Config(Section):
         return self._document or PositionedDocument.empty("<no config file>")
 
     def read_from(self, document: PositionedDocument, folder: Path) -> Config:
-        """This configuration, with manifests relative to ``folder`` and the file's positions."""
+        """This configuration, with paths relative to ``folder`` and the file's positions."""
         include = tuple(folder / manifest for manifest in self.include)
-        config = self.model_copy(update={"include": include})
+        changed: dict[str, object] = {"include": include}
+        if self.scheduler.database is not None:
+            database = folder / self.scheduler.database
+            changed["scheduler"] = self.scheduler.model_copy(update={"database": database})
+        config = self.model_copy(update=changed)
         config._document = document
         return config
 

@@ -5,6 +5,7 @@ Numbers and flags may be written as text, so that they can come from the environ
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
@@ -112,7 +113,13 @@ class GrpcSection(Section):
 
 
 class SchedulerSection(Section):
-    """The scheduler takes no options yet."""
+    """What the scheduler keeps, and where."""
+
+    database: Path | None = Field(
+        default=None,
+        description="A file that keeps what was applied over restarts, relative to the config "
+        "file. Without one only this process knows it.",
+    )
 
 
 class AgentSection(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import begin, loading, preparing
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
+from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import ConflictError, NotFoundError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import machinery_missing, needs_of
@@ -40,6 +42,12 @@ from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, create, update
 
 DEFAULT_POLICY: Final = LoadPolicy()
+
+NOTHING_SAVED: Final = Saved((), {}, None, 0)
+
+REVISIONS_PER_START: Final = 1_000_000_000
+"""Revisions of one start of a control plane with a database lie below those of the next, so that
+nobody who watched before it takes up where it is not."""
 
 MAX_NAMED: Final = 5
 """How many users a sentence names; the error's details have all of them."""
@@ -64,15 +72,19 @@ class LocalControlPlane(ControlPlane):
         followed: bool = False,
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
+        database: Database | None = None,
     ) -> None:
-        self._store = ResourceStore(history=history)
+        self._database = database
+        saved = NOTHING_SAVED if database is None else database.saved()
+        self._saved = saved
+        self._store = ResourceStore(history=history, revision=saved.starts * REVISIONS_PER_START)
         self._usage = UsageIndex()
         self._background = Background()
         self._joins = joins
         self._clock = clock
         self._record = record
         self._followed = followed
-        self._namespace: str | None = None
+        self._namespace = saved.namespace
         self._changing = asyncio.Lock()
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
@@ -100,8 +112,15 @@ class LocalControlPlane(ControlPlane):
         )
 
     def start(self) -> None:
-        """Begin to bring about what is wanted."""
+        """Begin to bring about what is wanted.
+
+        Raises ProblemsError when what the database holds needs joins that are not installed.
+        """
         self._pipelines.start(self._models)
+        for (kind, name), version in self._saved.deleted.items():
+            self._store.remember(ResourceKey(kind, name), version)
+        self._commit(self._preparation().restore(self._saved.resources))
+        self._saved = NOTHING_SAVED
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
@@ -116,16 +135,34 @@ class LocalControlPlane(ControlPlane):
         return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
+        applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
+        # What is written to the database is brought about, whether somebody still waits or not.
+        return await asyncio.shield(applying)
+
+    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+        deleting = self._background.spawn(self._delete(kind, name, force), "deleting a resource")
+        return await asyncio.shield(deleting)
+
+    async def _apply(self, manifests: Sequence[ManifestText], dry_run: bool) -> list[Change]:
         async with self._changing:
-            preparation = Preparation(
-                self._store, self._joins, self._record, self._followed, self._namespace
-            )
-            prepared = await asyncio.to_thread(preparation.prepare, manifests)
+            prepared = await asyncio.to_thread(self._preparation().prepare, manifests)
             if not dry_run:
+                self._namespace = self._namespace or _namespace_of(prepared)
+                changed = [each.saved() for each in prepared if each.action != "unchanged"]
+                await self._save(changed, ())
                 self._commit(prepared)
         return [each.change() for each in prepared]
 
-    async def delete(self, kind: str, name: str, *, force: bool) -> Change:
+    def _preparation(self) -> Preparation:
+        return Preparation(self._store, self._joins, self._record, self._followed, self._namespace)
+
+    async def _save(self, put: Sequence[SavedResource], gone: Sequence[SavedResource]) -> None:
+        """Have changes outlive this process. Raises NotReadyError, and nothing has changed."""
+        if self._database is not None and (put or gone):
+            write = partial(self._database.write, put, gone, namespace=self._namespace)
+            await asyncio.to_thread(write)
+
+    async def _delete(self, kind: str, name: str, force: bool) -> Change:
         async with self._changing:
             key = ResourceKey(_kind_named(kind), name)
             resource = self._store.get(key)
@@ -137,6 +174,8 @@ class LocalControlPlane(ControlPlane):
                     f"{key} is used by {_listed(users)}; delete them first, or force the deletion",
                     details=[f"{user} uses {key}" for user in users],
                 )
+            manifest, origin = resource.manifest, resource.origin
+            await self._save((), [SavedResource(manifest, origin, resource.status.version)])
             self._store.remove(key)
             if key.kind == "Model":
                 self._models.drop(name)
@@ -196,7 +235,6 @@ class LocalControlPlane(ControlPlane):
         entry, now_ms = each.entry, self._clock.now_ms()
         old = self._store.get(each.key)
         idle = entry.without_effect
-        self._namespace = self._namespace or entry.manifest.metadata.namespace
         if old is None:
             new = create(
                 entry.manifest, entry.origin, revision=0, now_ms=now_ms, without_effect=idle
@@ -219,6 +257,12 @@ class LocalControlPlane(ControlPlane):
     def _not_found(self, key: ResourceKey) -> NotFoundError:
         hint = did_you_mean(key.name, self._store.by_name(key.kind))
         return NotFoundError(f"there is no {key}" + (f"; {hint}" if hint else ""))
+
+
+def _namespace_of(prepared: Sequence[PreparedEntry]) -> str | None:
+    """The one that these manifests name, if they name one."""
+    named = (each.entry.manifest.metadata.namespace for each in prepared)
+    return next((namespace for namespace in named if namespace is not None), None)
 
 
 def _kind_named(written: str) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.versions import PipelineVersion
+from penstock.core.database import SavedResource
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import (
     Entry,
@@ -24,9 +25,10 @@ from penstock.core.manifests.needs import needs_of
 from penstock.core.manifests.set_rules import circles_of_pipelines
 from penstock.core.plan import Recording
 from penstock.core.plan.compiler import PlanError, compile_pipeline
+from penstock.core.positions import PositionedDocument
 from penstock.core.problems import Position, Problem, ProblemsError, format_path
 from penstock.core.references import Source
-from penstock.core.resources import KINDS, Pipeline, update
+from penstock.core.resources import KINDS, Manifest, Pipeline, update
 
 Action: TypeAlias = Literal["created", "changed", "unchanged"]
 
@@ -46,6 +48,11 @@ class PreparedEntry:
     def key(self) -> ResourceKey:
         """Which resource it is."""
         return ResourceKey(self.entry.kind, self.entry.name)
+
+    def saved(self) -> SavedResource:
+        """What is to outlive the process."""
+        entry = self.entry
+        return SavedResource(entry.manifest, entry.origin, self.version, entry.without_effect)
 
     def change(self) -> Change:
         """What the caller is told."""
@@ -87,6 +94,26 @@ class Preparation:
         if problems:
             raise ProblemsError(problems)
         return prepared
+
+    def restore(self, resources: Iterable[SavedResource]) -> list[PreparedEntry]:
+        """What was prepared and recorded before, in the life of another process.
+
+        Raises ProblemsError with what cannot be had without plug-ins that were there then.
+        """
+        problems: list[Problem] = []
+        restored = []
+        for each in resources:
+            document = PositionedDocument.empty(each.origin.source)
+            entry = Entry(each.manifest, each.origin, document, each.idle)
+            try:
+                compiled = self._compiled(each.manifest, each.version, {})
+            except PlanError as error:
+                problems += _positioned(error, entry)
+                continue
+            restored.append(PreparedEntry(entry, "created", each.version, True, (), compiled))
+        if problems:
+            raise ProblemsError(problems)
+        return restored
 
     def _circles(self, manifests: ManifestSet) -> list[Problem]:
         """Circles that close through pipelines that are there; others are refused by the set."""
@@ -160,16 +187,21 @@ class Preparation:
             version = new.status.version
         is_new = old is None or version != old.status.version
         compiled = None
-        if is_new and isinstance(entry.manifest, Pipeline):
-            record = entry.manifest.spec.record or self.record
-            plan = compile_pipeline(
-                entry.manifest, version, self.joins, record=record, followed=self.followed
-            )
-            hints = findings.hints(entry)
-            compiled = PipelineVersion(
-                entry.manifest, plan, self.joins, record, self.followed, hints
-            )
+        if is_new:
+            compiled = self._compiled(entry.manifest, version, findings.hints(entry))
         return PreparedEntry(entry, action, version, is_new, findings.warnings(entry), compiled)
+
+    def _compiled(
+        self, manifest: Manifest, version: int, hints: Mapping[str, str]
+    ) -> PipelineVersion | None:
+        """A version of a pipeline; None for other kinds. Raises PlanError."""
+        if not isinstance(manifest, Pipeline):
+            return None
+        record = manifest.spec.record or self.record
+        plan = compile_pipeline(
+            manifest, version, self.joins, record=record, followed=self.followed
+        )
+        return PipelineVersion(manifest, plan, self.joins, record, self.followed, hints)
 
     def _strangers(self, entry: Entry) -> list[Problem]:
         namespace = entry.manifest.metadata.namespace

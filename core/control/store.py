@@ -7,14 +7,12 @@ from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.control import WatchEvent
+from penstock.core.database import REMEMBERED
 from penstock.core.errors import OverloadedError
 from penstock.core.resources import KINDS, Manifest, Resource, Status
 
 HISTORY: Final = 4096
 """How many changes are kept for watchers; one that falls further behind is told so."""
-
-REMEMBERED: Final = 10_000
-"""How many deleted names are remembered, for the versions that they had."""
 
 AnyResource: TypeAlias = Resource[Manifest]
 
@@ -54,9 +52,10 @@ class ResourceStore:
     holds nobody up. Not safe for threads, lookups by name apart.
     """
 
-    def __init__(self, *, history: int = HISTORY) -> None:
+    def __init__(self, *, history: int = HISTORY, revision: int = 0) -> None:
+        """Changes take the revisions after ``revision``."""
         self._by_kind: dict[str, dict[str, AnyResource]] = {kind: {} for kind in KINDS}
-        self._revision = 0
+        self._revision = revision
         self._history_length = history
         self._history: dict[int, StoredChange] = {}
         self._last_versions: dict[ResourceKey, int] = {}
@@ -64,7 +63,7 @@ class ResourceStore:
 
     @property
     def revision(self) -> int:
-        """That of the last change, 0 before the first."""
+        """That of the last change."""
         return self._revision
 
     def get(self, key: ResourceKey) -> AnyResource | None:
@@ -89,6 +88,13 @@ class ResourceStore:
         """
         return self._last_versions.get(key, 0) + 1
 
+    def remember(self, key: ResourceKey, version: int) -> None:
+        """A resource that is gone had this version."""
+        self._last_versions.pop(key, None)
+        self._last_versions[key] = version
+        if len(self._last_versions) > REMEMBERED:
+            del self._last_versions[next(iter(self._last_versions))]
+
     def put(self, resource: AnyResource) -> AnyResource:
         """Keep a new or changed resource; it comes back with the revision that it got."""
         stamped = self._stamp(resource)
@@ -105,10 +111,7 @@ class ResourceStore:
     def remove(self, key: ResourceKey) -> AnyResource:
         """Forget a resource that is there."""
         gone = self._stamp(self._by_kind[key.kind].pop(key.name))
-        self._last_versions.pop(key, None)
-        self._last_versions[key] = gone.status.version
-        if len(self._last_versions) > REMEMBERED:
-            del self._last_versions[next(iter(self._last_versions))]
+        self.remember(key, gone.status.version)
         self._record(StoredChange("deleted", gone))
         return gone
 

@@ -21,6 +21,7 @@ from penstock.core.contracts.gateway import Gateway, ServerMetadata
 from penstock.core.contracts.page import Page
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
+from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
@@ -154,7 +155,8 @@ class Runtime:
             self._closing.add(f"server '{name}'", server.stop)
         followers = _followers(parts)
         self._gateway.follow_with(followers)
-        control = self._make_control(parts, work_folder, followed=bool(followers))
+        database = await self._open_database()
+        control = self._make_control(parts, work_folder, database, followed=bool(followers))
         control.start()
         self._closing.add("the control plane", control.stop)
         self._control = control
@@ -188,8 +190,16 @@ class Runtime:
                 pages[path] = page
         return pages
 
+    async def _open_database(self) -> Database | None:
+        path = self._config.scheduler.database
+        if path is None:
+            return None
+        database = await asyncio.to_thread(Database, path)
+        self._closing.add("the database", lambda: asyncio.to_thread(database.close))
+        return database
+
     def _make_control(
-        self, parts: Parts, work_folder: Path, *, followed: bool
+        self, parts: Parts, work_folder: Path, database: Database | None, *, followed: bool
     ) -> LocalControlPlane:
         return LocalControlPlane(
             servers=parts.servers,
@@ -204,6 +214,7 @@ class Runtime:
             record=self._config.defaults.record,
             followed=followed,
             policy=self._policy,
+            database=database,
         )
 
     async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:

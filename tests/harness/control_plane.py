@@ -17,6 +17,7 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
@@ -163,6 +164,7 @@ class Plane:
         history: int = 4096,
         parallel: int = 2,
         record: Recording = "boundary",
+        database: Database | None = None,
         **servers: FakeServer,
     ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
@@ -191,6 +193,7 @@ class Plane:
             work_folder=folder,
             history=history,
             record=record,
+            database=database,
             policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
         )
 
