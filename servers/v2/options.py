@@ -114,8 +114,13 @@ class V2Options(Section):
         le=2**31 - 1,
         description="Calls that may wait for a free place at one model.",
     )
+    pass_identity: bool = Field(
+        default=False,
+        description="Whether each call says in the header penstock-request for which request it "
+        "is, so that a model which acts on the world can notice one that comes twice.",
+    )
     connections: Bound = Field(
-        default=64, description="Connections over REST; over gRPC there is one."
+        default=64, description="Connections over REST, of all models; over gRPC there is one."
     )
     max_message_bytes: ByteCount = Field(
         default=64 * MIB, description="The largest answer that is taken."

@@ -29,10 +29,11 @@ LEAST_S: Final = 0.001
 class RemoteModel(ModelInstance):
     """Calls ``name`` (and ``version``, empty for the server's choice) through ``client``.
 
-    Up to ``concurrency`` calls are under way; the others wait as ``patience`` says.
+    Up to ``concurrency`` calls are under way; the others wait as ``patience`` says. With
+    ``identified`` each call says in a header for which request it is.
     """
 
-    __slots__ = ("_checks", "_client", "_clock", "_name", "_places", "_version")
+    __slots__ = ("_checks", "_client", "_clock", "_identified", "_name", "_places", "_version")
 
     def __init__(
         self,
@@ -44,10 +45,12 @@ class RemoteModel(ModelInstance):
         concurrency: int,
         patience: Patience,
         clock: Clock,
+        identified: bool = False,
     ) -> None:
         super().__init__(signature)
         self._client = client
         self._clock = clock
+        self._identified = identified
         self._name = name
         self._version = version
         self._places = Places(concurrency, patience)
@@ -82,7 +85,7 @@ class RemoteModel(ModelInstance):
                     self._version,
                 ),
                 timeout_s=None if isinf(left_s) else max(left_s, LEAST_S),
-                headers=headers_of(origin),
+                headers=headers_of(origin) if self._identified else origin.headers,
             )
         except NoOutputError:
             return ()
@@ -105,8 +108,7 @@ class RemoteModel(ModelInstance):
 
 
 def headers_of(origin: CallOrigin) -> Headers:
-    """What goes beside a call: the headers that travel, and whose call it is, so that a model
-    which acts on the world can notice one that comes twice."""
+    """What goes beside a call that says whose it is."""
     identity = origin.identity
     if len(identity) > MOST_IDENTITY:
         return origin.headers

@@ -94,6 +94,7 @@ class V2Server(ServerAdapter):
             concurrency=self._options.concurrency,
             max_waiting=self._options.max_waiting,
             clock=self._clock,
+            identified=self._options.pass_identity,
         )
 
     async def _unload(self, client: V2Client, name: str) -> None:
