@@ -45,6 +45,9 @@ from penstock.proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 HERE = Path(__file__).resolve().parent
 SHAPES = {"float32 [1,16]": (1, 16), "float32 [1,262144]": (1, 262144)}
 IN_FLIGHT = (1, 16)
+HEAD = """\
+| over | tensor | in flight | by hand µs | step µs | ratio | by hand CPU µs | step CPU µs | ratio |
+|---|---|---|---|---|---|---|---|---|"""
 LENGTH = "Inference-Header-Content-Length"
 
 ELSEWHERE = """
@@ -159,9 +162,11 @@ async def both_ways(protocol: str, address: str) -> AsyncIterator[tuple[Call, Ca
     """By hand, and through Penstock."""
     if protocol == "grpc":
         limits = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        async with grpc.aio.insecure_channel(address, limits) as channel:
-            async with pipeline_on(f"grpc://{address}") as ours:
-                yield grpc_by_hand(GRPCInferenceServiceStub(channel)), ours
+        async with (
+            grpc.aio.insecure_channel(address, limits) as channel,
+            pipeline_on(f"grpc://{address}") as ours,
+        ):
+            yield grpc_by_hand(GRPCInferenceServiceStub(channel)), ours
     else:
         async with aiohttp.ClientSession() as session, pipeline_on(address) as ours:
             yield rest_by_hand(session, f"{address}/v2/models/one/infer"), ours
@@ -228,10 +233,7 @@ async def main() -> None:
         manifest = folder / "one.yaml"
         manifest.write_text(ELSEWHERE)
         with penstock_up(folder, manifest) as addresses:
-            print(
-                "| over | tensor | in flight | by hand µs | step µs | ratio | CPU µs | CPU of step µs | ratio |"
-            )
-            print("|---|---|---|---|---|---|---|---|---|")
+            print(HEAD)
             for protocol in ("grpc", "rest") if options.only is None else (options.only,):
                 await rows(protocol, addresses[protocol], options)
 

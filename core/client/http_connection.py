@@ -117,7 +117,6 @@ class HttpConnection(asyncio.Protocol):
         status = self._parser.get_status_code()
         answer = HttpAnswer(status, self._headers, b"".join(self._parts))
         self._keeps = self._parser.should_keep_alive()
-        self._parser = httptools.HttpResponseParser(self)
         self._parts, self._headers, self._left = [], {}, self._most
         if status < 200:
             return
