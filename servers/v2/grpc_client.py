@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from penstock.core.client.inference import INFER_METHOD
 from penstock.core.codecs.protobuf import parse_response, serialize_request
@@ -161,12 +160,14 @@ class GrpcClient(V2Client):
     ) -> ResponseT:
         if timeout_s is None:
             timeout_s = self._timeout_s
+        answer: ResponseT | None
         try:
-            return await method(request, timeout=timeout_s, metadata=self._beside(NO_HEADERS))
+            answer = await method(request, timeout=timeout_s, metadata=self._beside(NO_HEADERS))
         except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
             raise self._failure(error, timeout_s) from error
-        except DecodeError as error:
-            raise self._failures.unreadable(error) from error
+        if answer is None:  # as grpcio has it for one that cannot be parsed
+            raise self._failures.unreadable("it cannot be parsed")
+        return answer
 
     def _beside(self, headers: Headers) -> tuple[tuple[str, str], ...] | None:
         """What goes as metadata."""

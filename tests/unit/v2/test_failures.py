@@ -23,7 +23,7 @@ def over_rest(status: int, body: bytes) -> PenstockError:
 
 def over_grpc(status: grpc.StatusCode, said: str, *trailing: tuple[str, bytes]) -> PenstockError:
     metadata: Any = grpc.aio.Metadata
-    error = grpc.aio.AioRpcError(status, metadata(), metadata(*trailing), said)
+    error = grpc.aio.AioRpcError(status, metadata(), metadata(*trailing), said, said)
     return as_step(grpc_failure(error, FAILURES, 2.5))
 
 
