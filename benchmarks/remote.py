@@ -4,7 +4,7 @@
 
 The server is Penstock in a process of its own, with one model. It is called in turn by hand-written
 grpc.aio (or aiohttp, with binary tensors), and by a pipeline of one step in this process: gateway,
-engine, client, with the records that are kept by default. Both begin with a numpy array and end
+engine, client; nothing is recorded, as nothing is by hand. Both begin with a numpy array and end
 with one. Latency is the median of calls one after the other (with several in flight: the time over
 their number); CPU is this process's, all threads. What counts are the ratios, medians over rounds.
 """
@@ -57,6 +57,10 @@ spec: {python: "benchmarks.models:one"}
 """
 
 HERE_MANIFEST = """
+kind: Server
+metadata: {name: other}
+spec: {serverConfig: v2, extraCapabilities: [elsewhere], options: {address: ADDRESS}}
+---
 kind: Model
 metadata: {name: one}
 spec: {requirements: [elsewhere]}
@@ -140,15 +144,9 @@ def through_penstock(runtime: Runtime) -> Call:
 @asynccontextmanager
 async def pipeline_on(address: str) -> AsyncIterator[Call]:
     """The pipeline, with its step on the server at ``address``."""
-    config = Config.model_validate(
-        {
-            "rest": {"port": 0},
-            "grpc": {"port": 0},
-            "plugins": {"v2": {"address": address, "capabilities": ["elsewhere"]}},
-        }
-    )
+    config = Config.model_validate({"rest": {"port": 0}, "grpc": {"port": 0}})
     runtime = Runtime(config, assemble(config))
-    await runtime.start([ManifestText(HERE_MANIFEST, "remote")])
+    await runtime.start([ManifestText(HERE_MANIFEST.replace("ADDRESS", address), "remote")])
     try:
         short = await runtime.wait_ready(30.0)
         assert not short, short

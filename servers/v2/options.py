@@ -85,8 +85,7 @@ class V2Options(Section):
 
     address: Annotated[str, AfterValidator(_address)] | None = Field(
         default=None,
-        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS; without "
-        "it the plug-in is idle.",
+        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS.",
     )
     protocol: Protocol | None = Field(
         default=None, description="What is spoken at an address that is host:port alone."
@@ -165,11 +164,12 @@ class V2Options(Section):
             )
         return self
 
-    def endpoint(self) -> Endpoint | None:
-        """Where the server is; None without an address. Raises InvalidRequestError where the token
-        cannot be read."""
-        if self.address is None:
-            return None
+    def endpoint(self) -> Endpoint:
+        """Where the server is, of which there must be an address.
+
+        Raises InvalidRequestError where the token cannot be read.
+        """
+        assert self.address is not None, "who has none has no server"
         parts = _split(self.address)
         protocol, secured = self.protocol or "grpc", False
         if parts.scheme:

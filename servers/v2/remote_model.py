@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from math import isinf
 from typing import Any, Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import CallOrigin, ModelCall, ModelInstance
-from penstock.core.errors import NoOutputError, StepFailedError
+from penstock.core.errors import LostError, NoOutputError, StepFailedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Headers, Tensors
 from penstock.core.request_headers import IDENTITY_HEADER
@@ -21,6 +22,9 @@ from penstock.servers.v2.client import V2Client
 MOST_IDENTITY: Final = 4096
 """Characters of identities that go with a call: a call for many requests has as many of them, and
 servers refuse headers of more than 8 KiB."""
+
+REST_S: Final = 1.0
+"""How long calls go to other copies after the server was not reached, where there are some."""
 
 LEAST_S: Final = 0.001
 """What a call is given that got its place at the last moment; the engine ends it if need be."""
@@ -89,6 +93,9 @@ class RemoteModel(ModelInstance):
             )
         except NoOutputError:
             return ()
+        except LostError:
+            self._rest()
+            raise
         finally:
             places.give_back()
         tensors = response.tensors
@@ -99,6 +106,14 @@ class RemoteModel(ModelInstance):
                 if check is not None and not check.fits(tensor):
                     raise self._misfit(tensor, check)
         return tensors
+
+    def _rest(self) -> None:
+        """Let other copies of the model have the next calls."""
+        self.available = False
+        asyncio.get_running_loop().call_later(REST_S, self._come_back)
+
+    def _come_back(self) -> None:
+        self.available = True
 
     def _misfit(self, tensor: Tensor, check: TensorCheck) -> StepFailedError:
         return StepFailedError(

@@ -160,6 +160,12 @@ async def test_a_model_that_is_not_there_says_where_it_was_looked_for(server: V2
 # Whole pipelines
 
 
+SERVER = """
+kind: Server
+metadata: {{name: other}}
+spec: {{serverConfig: v2, extraCapabilities: [elsewhere], options: {{address: "{address}"}}}}
+"""
+
 PIPELINES = """
 kind: Model
 metadata: {name: typed}
@@ -201,15 +207,10 @@ spec:
 @asynccontextmanager
 async def runtime_on(address: str) -> AsyncIterator[str]:
     """The gRPC address of a runtime whose models are elsewhere."""
-    config = Config.model_validate(
-        {
-            "rest": {"port": 0},
-            "grpc": {"port": 0},
-            "plugins": {"v2": {"address": address, "capabilities": ["elsewhere"]}},
-        }
-    )
+    config = Config.model_validate({"rest": {"port": 0}, "grpc": {"port": 0}})
     runtime = Runtime(config, assemble(config, entry_points=builtin_entry_points()))
-    addresses = await runtime.start([ManifestText(PIPELINES, "pipelines.yaml")])
+    texts = {"server.yaml": SERVER.format(address=address), "pipelines.yaml": PIPELINES}
+    addresses = await runtime.start([ManifestText(text, name) for name, text in texts.items()])
     try:
         assert not await runtime.wait_ready(30.0)
         yield addresses["grpc"]

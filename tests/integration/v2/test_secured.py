@@ -92,7 +92,6 @@ async def test_both_sides_prove_who_they_are(protocol: Protocol, pki: Path) -> N
     }
     async with secured(protocol, pki, seen) as place:
         endpoint = options(protocol, place, tls, pki / "token").endpoint()
-        assert endpoint is not None
         client = await connect(endpoint)
         assert client.address.startswith(("grpcs://", "https://"))
         assert await client.server_live()
@@ -119,7 +118,6 @@ async def test_who_proves_nothing_is_not_spoken_to(
         del tls[key]
     async with secured(protocol, pki, seen) as place:
         endpoint = options(protocol, place, tls, pki / "token").endpoint()
-        assert endpoint is not None
         client = await connect(endpoint)
         with pytest.raises(LostError):
             await client.server_live()
@@ -133,7 +131,6 @@ async def test_files_that_are_not_there_are_named(pki: Path) -> None:
         endpoint = options(
             protocol, "localhost:1", {"caFile": pki / "nowhere.pem"}, pki / "token"
         ).endpoint()
-        assert endpoint is not None
         with pytest.raises(InvalidRequestError, match="files of tls") as caught:
             await connect(endpoint)
         assert isinstance(caught.value, PenstockError)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import InvalidRequestError
 from penstock.servers.v2.options import V2Options
+from penstock.servers.v2.server import V2Server
 from penstock.servers.v2.tokens import token_of_environment, token_of_file
 
 
@@ -27,9 +28,7 @@ from penstock.servers.v2.tokens import token_of_environment, token_of_file
     ],
 )
 def test_addresses(written: dict[str, object], address: str) -> None:
-    endpoint = V2Options.model_validate(written).endpoint()
-    assert endpoint is not None
-    assert endpoint.address == address
+    assert V2Options.model_validate(written).endpoint().address == address
 
 
 @pytest.mark.parametrize(
@@ -54,7 +53,8 @@ def test_what_cannot_be_meant_is_refused(written: dict[str, object], sentence: s
 
 
 def test_without_an_address_there_is_no_server() -> None:
-    assert V2Options().endpoint() is None
+    with pytest.raises(InvalidRequestError, match="where the server is"):
+        V2Server(V2Options())
 
 
 def test_a_token_of_the_environment() -> None:
