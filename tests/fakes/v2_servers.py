@@ -25,7 +25,9 @@ def http_answer(status: int, body: bytes, **headers: str) -> bytes:
 
 
 @asynccontextmanager
-async def rest_server(answer: RestAnswer, ssl: SSLContext | None = None) -> AsyncIterator[str]:
+async def rest_server(
+    answer: RestAnswer, ssl: SSLContext | None = None, port: int = 0
+) -> AsyncIterator[str]:
     """``host:port`` of a server that answers what ``answer`` says."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -54,7 +56,7 @@ async def rest_server(answer: RestAnswer, ssl: SSLContext | None = None) -> Asyn
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=ssl)
+    server = await asyncio.start_server(accept, "127.0.0.1", port, ssl=ssl)
     try:
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
@@ -81,15 +83,15 @@ class AnyMethod(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
 
 @asynccontextmanager
 async def grpc_server(
-    answer: GrpcAnswer, credentials: grpc.ServerCredentials | None = None
+    answer: GrpcAnswer, credentials: grpc.ServerCredentials | None = None, port: int = 0
 ) -> AsyncIterator[str]:
     """The same over gRPC."""
     server = grpc.aio.server()
     server.add_generic_rpc_handlers((AnyMethod(answer),))
     if credentials is None:
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
     else:
-        port = server.add_secure_port("127.0.0.1:0", credentials)
+        port = server.add_secure_port(f"127.0.0.1:{port}", credentials)
     await server.start()
     try:
         yield f"127.0.0.1:{port}"

@@ -211,6 +211,30 @@ async def test_a_connection_that_breaks_during_a_call_over_grpc() -> None:
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
+async def test_a_server_that_comes_back_is_used_again(protocol: Protocol) -> None:
+    message = v2.ServerMetadataResponse(name="s").SerializeToString()
+
+    async def answered(*_: Any) -> bytes:
+        return message if protocol == "grpc" else http_answer(200, b'{"name": "s"}')
+
+    serve: Any = rest_server if protocol == "rest" else grpc_server
+    async with serve(answered) as place:
+        port = int(place.rpartition(":")[2])
+        client = await connect(Endpoint(protocol, place, limits=LIMITS))
+        assert (await client.server_metadata()).name == "s"
+    with pytest.raises(LostError):
+        await client.server_metadata()
+    async with serve(answered, port=port), asyncio.timeout(10.0):
+        while True:
+            try:
+                assert (await client.server_metadata()).name == "s"
+                break
+            except LostError:
+                await asyncio.sleep(0.05)
+    await client.close()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_a_client_that_is_closed_ends_its_calls(protocol: Protocol) -> None:
     came = asyncio.Event()
 
