@@ -6,13 +6,15 @@ The server is Penstock in a process of its own, with one model. It is called in 
 grpc.aio (or aiohttp, with binary tensors), and by a pipeline of one step in this process: gateway,
 engine, client; nothing is recorded, as nothing is by hand. Both begin with a numpy array and end
 with one. Latency is the median of calls one after the other (with several in flight: the time over
-their number); CPU is this process's, all threads. What counts are the ratios, medians over rounds.
+their number). CPU is that of both processes, all threads; the last column is the ratio of this
+process alone. What counts are the ratios, medians over rounds.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import sys
 import time
@@ -46,8 +48,8 @@ HERE = Path(__file__).resolve().parent
 SHAPES = {"float32 [1,16]": (1, 16), "float32 [1,262144]": (1, 262144)}
 IN_FLIGHT = (1, 16)
 HEAD = """\
-| over | tensor | in flight | by hand µs | step µs | ratio | by hand CPU µs | step CPU µs | ratio |
-|---|---|---|---|---|---|---|---|---|"""
+| over | tensor | in flight | by hand µs | step µs | ratio | CPU by hand | of the step | ratio | own |
+|---|---|---|---|---|---|---|---|---|---|"""
 LENGTH = "Inference-Header-Content-Length"
 
 ELSEWHERE = """
@@ -78,10 +80,11 @@ Call: TypeAlias = Callable[[Any], Awaitable[Any]]
 
 
 class Measured(NamedTuple):
-    """Microseconds of one call."""
+    """Microseconds of one call; ``own`` is the processor's time of this process alone."""
 
     latency: float
     cpu: float
+    own: float
 
 
 def grpc_by_hand(stub: GRPCInferenceServiceStub) -> Call:
@@ -181,11 +184,18 @@ async def measure(call: Call, x: Any, in_flight: int, seconds: float) -> Measure
             await call(x)
             times.append(clock() - began)
 
-    began, cpu = clock(), time.process_time()
+    began, own, theirs = clock(), time.process_time(), children_s()
     await asyncio.gather(*(one_after_the_other() for _ in range(in_flight)))
-    took, used = clock() - began, time.process_time() - cpu
+    took, own, theirs = clock() - began, time.process_time() - own, children_s() - theirs
     latency = statistics.median(times) if in_flight == 1 else took / len(times)
-    return Measured(latency * 1e6, used / len(times) * 1e6)
+    return Measured(latency * 1e6, (own + theirs) / len(times) * 1e6, own / len(times) * 1e6)
+
+
+def children_s() -> float:
+    """Seconds of the processor that the processes which this one has started have had so far."""
+    started = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    threads = (each for pid in started for each in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 async def rows(protocol: str, address: str, options: argparse.Namespace) -> None:
@@ -209,12 +219,13 @@ async def rows(protocol: str, address: str, options: argparse.Namespace) -> None
 def line(pairs: list[list[Measured]]) -> str:
     """The medians and their ratios."""
     cells = []
-    for index in (0, 1):
+    for index in range(2):
         by_hand = statistics.median(pair[0][index] for pair in pairs)
         ours = statistics.median(pair[1][index] for pair in pairs)
         ratio = statistics.median(pair[1][index] / pair[0][index] for pair in pairs)
         cells.append(f"{by_hand:.0f} | {ours:.0f} | {ratio:.2f}")
-    return " | ".join(cells)
+    own = statistics.median(pair[1].own / pair[0].own for pair in pairs)
+    return " | ".join([*cells, f"{own:.2f}"])
 
 
 async def main() -> None:
