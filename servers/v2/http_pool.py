@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ class HttpPool:
         self._limits = limits
         self._loop = asyncio.get_running_loop()
         self._places = asyncio.Semaphore(limits.connections)
-        self._idle: list[tuple[HttpConnection, float]] = []
+        self._idle: deque[tuple[HttpConnection, float]] = deque()
         self._busy: set[HttpConnection] = set()
         self._closed = False
 
@@ -83,10 +84,13 @@ class HttpPool:
 
     def _kept(self) -> HttpConnection | None:
         """The connection that was used last, so that those which are not needed grow old."""
+        idle = self._idle
         oldest = self._loop.time() - self._limits.idle_s
-        while self._idle:
-            connection, since = self._idle.pop()
-            if connection.is_idle and since > oldest:
+        while idle and idle[0][1] <= oldest:
+            idle.popleft()[0].close()
+        while idle:
+            connection, _ = idle.pop()
+            if connection.is_idle:
                 return connection
             connection.close()
         return None

@@ -167,6 +167,8 @@ class RestClient(V2Client):
         try:
             return encode_request(asked, binary=binary)
         except InvalidRequestError as error:
+            if binary:
+                raise
             raise self._failures.cannot_carry(error) from error
 
     async def _has_binary(self, timeout_s: float | None) -> bool:
@@ -237,7 +239,7 @@ class RestClient(V2Client):
             raise self._failures.too_large(str(error)) from error
         except OSError as error:
             raise self._failures.broken(error) from error
-        if answer.status != 200:
+        if not 200 <= answer.status < 300:
             raise failure_of(answer.status, answer.body, self._failures)
         return answer
 

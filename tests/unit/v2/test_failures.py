@@ -94,6 +94,17 @@ def test_a_connection_that_never_was_is_told_from_one_that_broke(
     assert (error.code, error.retriable) == (code, retriable)
 
 
+def test_a_call_that_the_server_gave_up_is_lost() -> None:
+    error = over_grpc(grpc.StatusCode.CANCELLED, "")
+    assert (error.code, error.retriable) == ("lost", False)
+
+
+@pytest.mark.parametrize("code", ["404", '"ModelNotFound"', "null"])
+def test_codes_of_other_servers_mean_nothing(code: str) -> None:
+    body = f'{{"error": "why", "code": {code}}}'.encode()
+    assert over_rest(404, body).code == "not-ready"
+
+
 def test_a_message_over_the_limit_names_the_option() -> None:
     error = over_grpc(
         grpc.StatusCode.RESOURCE_EXHAUSTED, "Received message larger than max (5 vs. 4)"
