@@ -48,7 +48,7 @@ HERE = Path(__file__).resolve().parent
 SHAPES = {"float32 [1,16]": (1, 16), "float32 [1,262144]": (1, 262144)}
 IN_FLIGHT = (1, 16)
 HEAD = """\
-| over | tensor | in flight | by hand µs | step µs | ratio | CPU by hand | of the step | ratio | own |
+| over | tensor | calls | by hand µs | step µs | ratio | CPU by hand | step's CPU | ratio | own |
 |---|---|---|---|---|---|---|---|---|---|"""
 LENGTH = "Inference-Header-Content-Length"
 
