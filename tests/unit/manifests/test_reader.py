@@ -158,7 +158,7 @@ def test_every_problem_of_every_text_at_once(problems: Problems) -> None:
         "maxHeld, order, steps, stepsJoin, tensorMap",
         "a.yaml:12:18: metadata.name: must be text, not 5; put it into quotes",
         "a.yaml:13:7: spec: nothing says what the model is; write storageUri (a folder or an "
-        "address) or python (module:name)",
+        "address), python (module:name), or requirements (of a server elsewhere that has it)",
         "b.yaml:2:1: this is no YAML: did not find expected node content while parsing a flow node",
         "c.yaml:1:7: kind: there is no kind 'Modl'; did you mean 'Model'?",
     ]
