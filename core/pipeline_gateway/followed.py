@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from penstock.core.contracts.follower import VisitSeen
 from penstock.core.contracts.gateway import Reply
 from penstock.core.contracts.model import CallOrigin
@@ -14,14 +16,21 @@ from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.watch import Watch
 from penstock.core.plan import StepPlan
-from penstock.core.records import Failed
+from penstock.core.records import Failed, Headers
 
 
 class FollowedOrigin(CallOrigin):
     """What the calls of one visit of a followed request share: they may have headers of their
-    own."""
+    own. What they do without, the request does."""
 
-    __slots__ = ()
+    __slots__ = ("_request",)
+
+    def __init__(self, request: CallOrigin, headers: Headers) -> None:
+        super().__init__(request.identity, request.request_id, request.parameters, headers)
+        self._request = request
+
+    def go_without(self, steps: Iterable[str]) -> None:
+        self._request.go_without(steps)
 
 
 class FollowedSubmission(Submission):
@@ -131,12 +140,7 @@ class Course:
     def _give(self, headers: dict[str, str], call: Call | None) -> None:
         if call is not None:
             request = call.passage
-            call.origin = FollowedOrigin(
-                request.identity,
-                request.request_id,
-                request.parameters,
-                {**request.headers, **headers},
-            )
+            call.origin = FollowedOrigin(request, {**request.headers, **headers})
 
     def _replied(self, result: InferenceResponse | PenstockError) -> None:
         now_ms = self._admission.now_ms()
