@@ -31,7 +31,16 @@ from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.order import Lane, Lines
 from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.engine.timers import (
+    ATTEMPT,
+    DEADLINE,
+    GATHERED,
+    JOIN,
+    OVERRUN,
+    RETRY,
+    ROOM,
+    Timers,
+)
 from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
@@ -545,9 +554,8 @@ class Engine:
         failed = Failed(code, reason, step or first_at_work(passage))
         # Nothing follows from how the visits end now, in loops neither.
         passage.closed = True
-        if type(passage) is ExternalPassage and passage.inputs is None:
-            self.gatherings.end(passage, failed, now_ms, out)
-            self.note_failure(passage, failed, out)
+        if type(passage) is ExternalPassage:
+            self.gatherings.give_up(passage, failed, now_ms, out)
         nowhere: Flow = []
         if plan.keeping:
             self._keeper.leave(passage, now_ms, out)
@@ -629,6 +637,8 @@ class Engine:
                 self._begin(cast(Call, subject), now_ms, out)
             elif action == GATHERED:
                 self._batches.close(cast(Gathering, subject), now_ms, out)
+            elif action == ROOM:
+                self.gatherings.go_on(cast(ExternalPassage, subject), now_ms, out)
             elif action == OVERRUN:
                 overrun = cast(Overrun, subject)
                 self._end_all(
