@@ -105,9 +105,7 @@ class Engine:
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
         if plan.minds_input:
-            self.note_entry(passage, body, now_ms, out)
-            if plan.keeping:
-                self._keeper.enter(passage, position)
+            self.note_entry(passage, body, now_ms, out, position)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -337,13 +335,23 @@ class Engine:
             self._bound(call, call.plan.timeout_ms, now_ms)
         out.append(call)
 
-    def note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
-        """A request has its input: write it where it is kept, and give it its place in an order."""
+    def note_entry(
+        self,
+        passage: Passage,
+        body: Body,
+        now_ms: float,
+        out: Effects,
+        position: int | None = None,
+    ) -> None:
+        """A request has its input: write it where it is kept, and give it its place in an order and
+        among those of its key."""
         plan = passage.plan
         if plan.keeps_input:
             out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
         if plan.order is not None:
             self.lines.line_up(passage, plan.order)
+        if plan.keeping:
+            self._keeper.enter(passage, position, now_ms)
 
     def _fail_by_clash(
         self,
