@@ -11,6 +11,7 @@ from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.join import Keep, Kept
 from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import Plan
 from penstock.core.plan.stores import StateStores
 from penstock.core.records import Absent, Body
@@ -39,7 +40,8 @@ def bring(store: StateStore, key: bytes, position: int, now_ms: float = 0.0) -> 
     """A request comes, brings one record, and goes."""
     request = Request(position)
     state = store.enter(key, request, now_ms)
-    for source, body in enumerate((Absent("left out"), RECORD)):
+    ends: tuple[Body, ...] = (Absent("left out"), RECORD)
+    for source, body in enumerate(ends):
         request.own[source] = body
         store.ended(state, request, source, now_ms)
 
@@ -190,7 +192,9 @@ def test_deployed_versions_share_and_deleted_ones_do_not() -> None:
             if remove:
                 at.remove("p")
             at.pipeline("p", pipeline("latest"))
-            deployment = at.gateway.resolve("p").deployment
+            target = at.gateway.resolve("p")
+            assert isinstance(target, ServedTarget)
+            deployment = target.deployment
             assert deployment is not None
             stores.append(store_of(deployment.plan))
         first, second, third = stores

@@ -8,6 +8,7 @@ from penstock.core.clock import VirtualClock
 from penstock.core.errors import DeadlineError, NoOutputError
 from penstock.core.inference import InferenceResponse
 from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.core.pipeline_gateway.target import ServedTarget
 from unit.gateway.test_readers import Model, token
 
 KEYED = {"key": "x-who"}
@@ -64,7 +65,9 @@ def test_a_passage_that_never_has_its_input_leaves_no_state() -> None:
         await at.gateway.drain()
         assert caller.ticket is not None
         assert isinstance(at.desk.story(caller.ticket.identity, "p").result, DeadlineError)
-        deployment = at.gateway.resolve("p").deployment
+        target = at.gateway.resolve("p")
+        assert isinstance(target, ServedTarget)
+        deployment = target.deployment
         assert deployment is not None
         (consumer,) = deployment.plan.keeping
         assert consumer.inputs.kept is not None
