@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -67,6 +67,10 @@ class CallOrigin:
     def identities(self) -> tuple[str, ...]:
         """The identities of all requests that the call is for: one, unless it is shared."""
         return (self.identity,)
+
+    def go_without(self, steps: Iterable[str]) -> None:
+        """The request goes on, and its answer will be made without these steps."""
+        self.missing = tuple(dict.fromkeys((*self.missing, *steps)))
 
 
 class SharedOrigin(CallOrigin):

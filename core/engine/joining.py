@@ -113,8 +113,9 @@ def _decide_over_state(state: KeyedJoin, gate: Gate, view: JoinView) -> float:
 
 def _note_missing(state: JoinState, passage: Passage) -> None:
     """Name what a join goes on without since its window has ended."""
-    late = (owner_of(reference) for reference, end in state.by_reference() if end is None)
-    passage.missing = tuple(dict.fromkeys((*passage.missing, *late)))
+    passage.go_without(
+        owner_of(reference) for reference, end in state.by_reference() if end is None
+    )
 
 
 def failure_behind(skip: Skip, ends: list[Body | None]) -> Failed | None:

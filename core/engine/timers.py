@@ -12,6 +12,7 @@ RETRY: Final = 2
 JOIN: Final = 3
 OVERRUN: Final = 4
 GATHERED: Final = 5
+ROOM: Final = 6
 
 NEVER: Final = float("inf")
 """A moment that does not come, in milliseconds."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias, TypeVar, cast
 
 from penstock.core.contracts.follower import VisitSeen
@@ -24,9 +25,16 @@ PassageT = TypeVar("PassageT", bound=Passage)
 
 class FollowedOrigin(CallOrigin):
     """What the calls of one visit of a followed request share: they may have headers of their
-    own."""
+    own. What they do without, the request does."""
 
-    __slots__ = ()
+    __slots__ = ("_request",)
+
+    def __init__(self, request: CallOrigin, headers: Headers) -> None:
+        super().__init__(request.identity, request.request_id, request.parameters, headers)
+        self._request = request
+
+    def go_without(self, steps: Iterable[str]) -> None:
+        self._request.go_without(steps)
 
 
 class FollowedSubmission(Submission):
@@ -171,12 +179,7 @@ class Course:
     def _give(self, headers: dict[str, str], call: Call | None) -> None:
         if call is not None:
             request = call.passage
-            call.origin = FollowedOrigin(
-                request.identity,
-                request.request_id,
-                request.parameters,
-                {**request.headers, **headers},
-            )
+            call.origin = FollowedOrigin(request, {**request.headers, **headers})
 
     def _replied(self, result: InferenceResponse | PenstockError) -> None:
         now_ms = self._admission.now_ms()

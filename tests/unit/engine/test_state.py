@@ -453,7 +453,7 @@ def test_state_is_what_its_changes_make_it() -> None:
     written = sorted(at.store.export(), key=lambda each: each[:3])
     kept = [each for each in newest.values() if each.kept is not None or each.counted]
     again = StateStore(Keep(most=1000, numbered=True), 2, 0)
-    again.restore(kept)
+    again.restore(kept, 300.0)
     assert sorted(again.export(), key=lambda each: each[:3]) == written
     assert {each.consumer for each in changes} == {at.plan.keeping[0].name}
     assert any(each.position == HEAD for each in written)
