@@ -10,6 +10,8 @@ from collections.abc import Callable
 from itertools import count
 
 from oracle.model import (
+    Attempt,
+    Batch,
     Call,
     DeadLetter,
     Ended,
@@ -126,6 +128,9 @@ class _Passage:
         self.ports: dict[str, Ended] = {}
         self.calls: list[Call] = []
         self.dead_letters: list[DeadLetter] = []
+        self.late = False
+        self.ambiguous = False
+        self.shared_ends: set[float] = set()
 
     def run(self) -> Result:
         if self.scenario.deadline_ms <= 0:
@@ -142,13 +147,23 @@ class _Passage:
             happen()
             self.deliver()
         answer = self.ports.get("outputs")
-        return Result(self.ports, answer, self.calls, self.dead_letters, self.now)
+        return Result(
+            self.ports,
+            answer,
+            self.calls,
+            self.dead_letters,
+            self.now,
+            self.late,
+            self.ambiguous,
+        )
 
     def intake(self) -> Ended:
         tensors = tuple(Tensor(name, name) for name in self.scenario.request)
         return Ended(0, "value" if tensors else "absent", tensors)
 
     def at(self, time_ms: float, order: int, happen: Callable[[], None]) -> None:
+        if time_ms in self.shared_ends:
+            self.ambiguous = True
         heapq.heappush(self.events, (time_ms, order, next(self.sequence), happen))
 
     def closed(self) -> bool:
@@ -211,7 +226,37 @@ class _Passage:
         self.under_way.add(step.name)
         tensors = self.ports[f"{step.name}.inputs"].tensors
         self.calls.append(Call(self.now, step.name, number, tensors))
-        attempt = self.scenario.attempt(step.name, number)
+        if step.batch is None:
+            self.make(step, number, self.scenario.attempt(step.name, number))
+        else:
+            self.gather(step, step.batch, number)
+
+    def gather(self, step: Step, batch: Batch, number: int) -> None:
+        """Wait for others to be called with, which is seen and not foretold."""
+        made = self.scenario.made.get((step.name, number))
+        if not made:
+            return
+        longest = min(batch.window_ms, (self.scenario.deadline_ms - self.now) / 2)
+        if not self.now <= made[0].at_ms <= self.now + longest:
+            self.late = True
+        # Those before the last failed for all in them, which means nothing.
+        at_ms, attempt = made[-1]
+        end_ms = at_ms + attempt.duration_ms
+        if end_ms in self.shared_ends or any(event[0] == end_ms for event in self.events):
+            self.ambiguous = True  # which comes first is decided by what others do
+
+        def make() -> None:
+            self.shared_ends.discard(end_ms)
+            self.make(step, number, attempt)
+            self.shared_ends.add(end_ms)
+
+        if at_ms == self.now:
+            make()
+        else:
+            self.shared_ends.add(end_ms)
+            self.at(at_ms, _CLOCK, make)
+
+    def make(self, step: Step, number: int, attempt: Attempt) -> None:
         over = False
 
         def first(happen: Callable[[], None]) -> Callable[[], None]:

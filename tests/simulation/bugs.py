@@ -1,4 +1,7 @@
-"""Bugs that a worker on streams may well have: the simulation must find each of them."""
+"""Bugs that a worker on streams may well have: the simulation must find each of them.
+
+Those of the engine are in what requests of a worker have in common.
+"""
 
 from __future__ import annotations
 
@@ -267,5 +270,26 @@ BUGS = (
         "tenure",
         "            request.unwritten = []\n            if request.ended:",
         "            if request.ended:",
+    ),
+    Bug(
+        "visits that share a call get each other's rows",
+        "engine",
+        "batches",
+        "in zip(shared.calls, blocks, strict=True)",
+        "in zip(shared.calls, blocks[::-1], strict=True)",
+    ),
+    Bug(
+        "a visit that has left a shared call is called all the same",
+        "engine",
+        "batches",
+        "            group.rows -= group.calls.pop(call)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "a batch waits for as long as its window, whatever time is left",
+        "engine",
+        "batches",
+        "        until_ms = now_ms + (call.passage.deadline_ms - now_ms) / 2\n",
+        "        until_ms = now_ms + (call.passage.deadline_ms - now_ms)\n",
     ),
 )

@@ -46,6 +46,8 @@ class Fault:
 class Case:
     """One run. ``graphs`` are the versions of the pipeline, the second from ``change_ms`` on.
 
+    ``rows`` has how many rows the tensors of each kind of request have.
+
     ``skews_ms`` say by how much the clock of each worker is wrong; a worker that is restarted gets
     the next one. ``slow`` is how often of a hundred times an acknowledgement is lost, so that it
     has to be asked for again.
@@ -54,6 +56,7 @@ class Case:
     seed: int
     graphs: tuple[Graph, ...]
     kinds: tuple[Scenario, ...]
+    rows: tuple[int, ...]
     arrivals: tuple[Arrival, ...]
     faults: tuple[Fault, ...]
     change_ms: int
@@ -91,6 +94,7 @@ def drawn(seed: int, requests: int) -> Case:
         seed=seed,
         graphs=tuple(graph(random) for _ in range(versions)),
         kinds=kinds,
+        rows=tuple(random.choice((1, 1, 1, 2, 3)) for _ in kinds),
         arrivals=tuple(arrivals),
         faults=() if calm else _faults(random, workers, span_ms),
         change_ms=random.randint(0, span_ms + 100),

@@ -9,6 +9,7 @@ from typing import cast
 
 from oracle.model import (
     Attempt,
+    Batch,
     Graph,
     Join,
     Never,
@@ -46,6 +47,7 @@ class _Source:
 
 def graph(random: Random) -> Graph:
     """One to six steps, each of which reads only those before it, and most often an output."""
+    batches = random.random() < 0.3
     ports = [_port(f"{PIPELINE}.inputs", PIPELINE, REQUESTED)]
     steps = []
     for name in STEPS[: random.choice((1, 2, 3, 3, 4, 4, 5, 6))]:
@@ -65,6 +67,7 @@ def graph(random: Random) -> Graph:
                 backoff_ms=random.choice((50, 8)),
                 timeout_ms=random.choice((None, None, 15, 150)),
                 on_error=random.choice(("fail", "fail", "absent")),
+                batch=_batch(random) if batches and random.random() < 0.5 else None,
             )
         )
         ports.append(_port(f"{name}.outputs", name, PRODUCED))
@@ -92,6 +95,10 @@ def _attempt(random: Random, endless: bool) -> Attempt:
     # Primes, so that two chains of calls rarely end at one time.
     duration_ms = random.choice((1, 2, 3, 5, 7, 13, 29, 61, 127))
     return Attempt(duration_ms, outcome, random.choice((None, None, None, 0, 11)))
+
+
+def _batch(random: Random) -> Batch:
+    return Batch(random.choice((2, 4, 4, 16)), random.choice((0, 1, 5, 40)))
 
 
 def _port(full: str, short: str, names: tuple[str, ...]) -> _Source:

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oracle.interpreter import interpret
-from oracle.model import Ended
+from oracle.model import Attempt, Batch, Ended, Made
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output
-from penstock.core.engine import Passage
+from penstock.core.engine import Call, Passage
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Port, Record
 from penstock.core.streams.headers import ATTEMPT_HEADER, CODE_HEADER, STEP_HEADER
 from simulation.case import DEADLINE_MS, Arrival
 from simulation.graphs import PIPELINE
-from unit.engine.differential import pairs
 
 if TYPE_CHECKING:
     from simulation.broker import Partition
@@ -31,19 +30,25 @@ CLOCKS_AGREE_WITHIN_MS = 25.0
 End = tuple[object, ...]
 
 
-class Run(NamedTuple):
-    """One beginning of a request, at a worker."""
+@dataclass(slots=True)
+class Run:
+    """One beginning of a request, at a worker. ``made`` has the calls that others could share."""
 
     node: Node
     version: int
+    opened_ms: float
     allowed_ms: float
+    made: dict[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
+    expected: Expected | None = None
 
 
 class Expected(NamedTuple):
-    """What the oracle says of one kind of request."""
+    """What the oracle says of one kind of request; ``sure`` unless two things came at one time."""
 
     ports: dict[str, End]
     dead_letters: list[tuple[str, str | None]]
+    sure: bool
+    late: bool
 
 
 @dataclass(slots=True)
@@ -76,6 +81,11 @@ class Laws:
         self.requests: dict[str, Request] = {}
         self._by_place: dict[tuple[int, int], str] = {}
         self._expected: dict[tuple[int, int, float], Expected] = {}
+        self._runs: dict[Passage, Run] = {}
+        self._batches: list[dict[str, Batch]] = [
+            {step.name: step.batch for step in graph.steps if step.batch is not None}
+            for graph in world.case.graphs
+        ]
         self._has_output = [graph.output is not None for graph in world.case.graphs]
 
     def _break(self, sentence: str) -> None:
@@ -151,7 +161,9 @@ class Laws:
         self._check_company(node, passage)
         if opened_ms != node.clock.local_ms() + node.clock.offset_ms:
             request.unsure = True  # the clock was put back, and stands still until it is right
-        request.runs.append(Run(node, passage.plan.version, passage.deadline_ms - opened_ms))
+        run = Run(node, passage.plan.version, opened_ms, passage.deadline_ms - opened_ms)
+        self._runs[passage] = run
+        request.runs.append(run)
 
     def _check_company(self, node: Node, passage: Passage) -> None:
         identity = passage.identity
@@ -177,6 +189,42 @@ class Laws:
             and each.number in node.tenures
             and not node.tenures[each.number].tenure.over
         )
+
+    def called(
+        self,
+        node: Node,
+        call: Call,
+        visits: Sequence[tuple[Call, int]],
+        attempt: Attempt,
+        now_ms: float,
+    ) -> None:
+        """A call is made of visits that may have waited for each other."""
+        if len(visits) > 1:
+            self._check_together(node, call, visits)
+        for visit, _ in visits:
+            run = self._runs[visit.passage]
+            made = Made(now_ms - run.opened_ms, attempt)
+            which = (visit.step, visit.attempt)
+            run.made[which] = (*run.made.get(which, ()), made)
+
+    def _check_together(self, node: Node, call: Call, visits: Sequence[tuple[Call, int]]) -> None:
+        names = ", ".join(visit.passage.identity for visit, _ in visits)
+        self._world.tell(node.name, "calls %s of %s together", call.step, names)
+        plans = {(visit.step, visit.passage.plan.version) for visit, _ in visits}
+        [(step, version)] = plans if len(plans) == 1 else [("", 0)]
+        if not step:
+            self._break(f"{names} share a call of several steps or versions")
+            return
+        if sum(rows for _, rows in visits) > self._batches[version - 1][step].size:
+            self._break(f"{names} share a call that is too big")
+        if call.deadline_ms > min(visit.passage.deadline_ms for visit, _ in visits):
+            self._break(f"{names} share a call that is told too long a deadline")
+        if all(visit.passage.closed for visit, _ in visits):
+            self._break(f"{names} have ended, and are called")
+        for at, tensor in enumerate(call.tensors):
+            wanted = b"".join(bytes(visit.tensors[at].raw) for visit, _ in visits)
+            if bytes(tensor.raw) != wanted:
+                self._break(f"{names} share a call that has not their rows")
 
     def poisoned(self, identity: str) -> None:
         """A request takes its worker down."""
@@ -298,19 +346,33 @@ class Laws:
 
     def _check_record(self, identity: str, request: Request, node: Node, record: Record) -> None:
         body = record.body
-        for tensor in body if isinstance(body, tuple) and not is_marker(body) else ():
-            if tensor.parameters["of"] != identity:  # type: ignore[union-attr]  # markers are out
-                self._break(f"{record.port} of {identity} has what belongs to another request")
-        end = end_of(body)
+        end = self._end_of(identity, record.port, body)
         if self._never_runs(request, body):
             return
-        wanted = [
-            self._expectation(request, run).ports.get(str(record.port))
+        expected = [
+            self._expectation(request, run)
             for run in request.runs
             if run.node is node and run.version == record.version
         ]
-        if end not in wanted:
+        wanted = [each.ports.get(str(record.port)) for each in expected]
+        if any(each.late for each in expected):
+            self._break(f"a call of {identity} waited for others, and not as long as it has to")
+        if end not in wanted and all(each.sure for each in expected):
             self._break(f"{record.port} of {identity} is {end}, the oracle says {wanted}")
+
+    def _end_of(self, identity: str, port: Port, body: Body) -> End:
+        """What a record holds, as it is compared."""
+        if isinstance(body, Failed):
+            return "failed", body.code, body.step
+        if isinstance(body, Absent):
+            return ("absent",)
+        contents = []
+        for tensor in body:
+            token, of = self._world.models.tokens.read(tensor)
+            if of != identity:
+                self._break(f"{port} of {identity} has what belongs to another request")
+            contents.append((tensor.name, token))
+        return "value", tuple(contents)
 
     def _never_runs(self, request: Request, body: Body) -> bool:
         """Whether an end is one that a request has without having begun."""
@@ -333,6 +395,8 @@ class Laws:
         if not self._case.exactly_once and request.most_attempts > 1:
             return
         expected = [self._expectation(request, run) for run in request.runs]
+        if not all(each.sure for each in expected):
+            return
         if self._case.keeps_all:
             ports = {str(port) for port in request.outputs} | {"inputs"}
             if all(ports != each.ports.keys() for each in expected):
@@ -342,15 +406,19 @@ class Laws:
             self._break(f"{identity} has the dead letters {letters}, and the oracle has others")
 
     def _expectation(self, request: Request, run: Run) -> Expected:
+        if self._batches[run.version - 1]:
+            if run.expected is None:
+                run.expected = self._interpreted(request.arrival.kind, run)
+            return run.expected
         key = (run.version, request.arrival.kind, run.allowed_ms)
         known = self._expected.get(key)
         if known is None:
-            known = self._expected[key] = self._interpreted(*key)
+            known = self._expected[key] = self._interpreted(request.arrival.kind, run)
         return known
 
-    def _interpreted(self, version: int, kind: int, allowed_ms: float) -> Expected:
-        scenario = replace(self._case.kinds[kind], deadline_ms=allowed_ms)  # type: ignore[arg-type]  # a time like any other
-        result = interpret(self._case.graphs[version - 1], scenario)
+    def _interpreted(self, kind: int, run: Run) -> Expected:
+        scenario = replace(self._case.kinds[kind], deadline_ms=run.allowed_ms, made=run.made)  # type: ignore[arg-type]  # a time like any other
+        result = interpret(self._case.graphs[run.version - 1], scenario)
         ports = {port: end_by_oracle(end) for port, end in result.ports.items()}
         letters: list[tuple[str, str | None]] = [
             (each.code, each.step) for each in result.dead_letters
@@ -358,7 +426,7 @@ class Laws:
         if result.answer is not None and result.answer.kind == "failed":
             assert result.answer.code is not None
             letters.append((result.answer.code, result.answer.step))
-        return Expected(ports, letters)
+        return Expected(ports, letters, not result.ambiguous, result.late)
 
 
 def attempt_of(passage: Passage) -> int:
@@ -366,20 +434,6 @@ def attempt_of(passage: Passage) -> int:
     request: Any = passage.context
     attempt: int = request.delivery.attempt
     return attempt
-
-
-def is_marker(body: Body) -> bool:
-    """Whether a record holds no tensors."""
-    return isinstance(body, Absent | Failed)
-
-
-def end_of(body: Body) -> End:
-    """What a record holds, as it is compared."""
-    if isinstance(body, Failed):
-        return "failed", body.code, body.step
-    if isinstance(body, Absent):
-        return ("absent",)
-    return "value", pairs(body)
 
 
 def end_by_oracle(end: Ended) -> End:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from random import Random
-from types import ModuleType
 from typing import Any, Final
 
-import penstock.core.streams
 from oracle.model import Scenario
 from penstock.core.dataflow import Deployment
 from penstock.core.metrics import Metrics
@@ -17,12 +15,13 @@ from penstock.core.records import Body, Failed, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.streams import StreamLimits, StreamNames
 from penstock.core.streams.headers import DEADLINE_HEADER
-from penstock.core.tensors import Tensor
 from penstock.testing.joins import Joins
 from simulation.broker import EPOCH_MS, Broker
 from simulation.case import DEADLINE_MS, Arrival, Case, Fault
+from simulation.code import REAL, Code
 from simulation.graphs import PIPELINE
 from simulation.laws import Laws
+from simulation.models import Models
 from simulation.node import Node
 from unit.engine.differential import manifest
 
@@ -39,18 +38,15 @@ _AGAIN_MS: Final = 700
 class World:
     """Producers, a broker and workers, from the first record to when nothing is left to happen.
 
-    ``streams`` is the package under test: the real one, or one with a bug in it. With ``tells`` it
-    writes down what happens.
+    With ``tells`` it writes down what happens.
     """
 
-    def __init__(
-        self, case: Case, streams: ModuleType = penstock.core.streams, *, tells: bool = False
-    ) -> None:
+    def __init__(self, case: Case, code: Code = REAL, *, tells: bool = False) -> None:
         self.case = case
+        self.code = code
         self.now = 0.0
         self.story: list[str] = []
         self._tells = tells
-        self._streams = streams
         self._random = Random(case.seed)
         self._events: list[tuple[float, int, Node | None, Callable[..., None], Any]] = []
         self._count = 0
@@ -64,6 +60,7 @@ class World:
         self._deployments = [self._deployed(number) for number in range(1, len(case.graphs) + 1)]
         self.kinds: dict[str, Scenario] = {}
         self.poison: set[str] = set()
+        self.models = Models(self)
         self.laws = Laws(self)
         self.broker = Broker(self, self.names.of(PIPELINE, INPUTS))
         self.nodes: dict[int, Node] = {}
@@ -173,7 +170,7 @@ class World:
         skews_ms = self.case.skews_ms
         skew_ms = skews_ms[self._incarnations % len(skews_ms)]
         self._incarnations += 1
-        node = Node(self, number, self._streams, skew_ms, self._newest())
+        node = Node(self, number, skew_ms, self._newest())
         self.nodes[number] = node
         self.tell(node.name, "starts, its clock wrong by %d ms", skew_ms)
         node.start()
@@ -218,7 +215,8 @@ class World:
             names = names or ("r",)
         offset = len(self.broker.partitions[arrival.partition].log)
         of = arrival.identity or f"{self.broker_stream}/{arrival.partition}/{offset}"
-        return tuple(Tensor(name, "INT32", (0,), b"", {"token": name, "of": of}) for name in names)
+        rows = self.case.rows[arrival.kind]
+        return tuple(self.models.tokens.tensor(name, name, of, rows) for name in names)
 
     def _befall(self, fault: Fault) -> None:
         if fault.trouble == "away":
