@@ -70,17 +70,26 @@ class Lines:
 
         When it says yes, an effect tells when to ask again.
         """
+        return not self.room_in(plan, name)
+
+    def room_in(self, plan: Plan, name: LineName) -> int:
+        """How many requests may enter whose answers could all have to be held back.
+
+        When it says none, an effect tells when to ask again.
+        """
         assert plan.order is not None, "only who keeps an order has lines"
         line = self._lines.get(name)
-        if line is None or line.behind < plan.order.max_held:
-            return False
-        line.awaited = True
-        return True
+        if line is None:
+            return plan.order.max_held
+        room = plan.order.max_held - line.behind
+        if room <= 0:
+            line.awaited = True
+        return max(0, room)
 
     def line_up(self, passage: Passage, order: OrderPlan) -> None:
         """A request enters its pipeline."""
         key = passage.record_key
-        name = passage.plan.line_of(key)
+        name = passage.line_name
         line = self._lines.get(name)
         if line is None:
             line = self._lines[name] = Line(name)

@@ -51,12 +51,8 @@ class Player:
     def play(self, setting: Setting, pace: Collection[str], late: str | None = None) -> Played:
         """One request. Dials that it comes to and ``setting`` does not hold are put there, as
         usual. The steps of ``pace`` are faster than the others; ``late`` never comes back."""
-        for consumer in self._plan.keeping:
-            if consumer.inputs.kept is not None:
-                # Each case is that of the first request of its key.
-                consumer.inputs.kept.store.clear()
         script = _Script(self._plan, self._choices, setting, pace, late)
-        simulation = Simulation(script.react)
+        simulation = Simulation(script.react)  # where each request is the first of its key
         outcome = simulation.begin(self._plan, script.request(), deadline_ms=DEADLINE_MS)
         with suppress(_AnotherRound):
             simulation.run()

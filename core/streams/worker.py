@@ -10,6 +10,7 @@ from penstock.core.contracts.transport import (
     Transport,
 )
 from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.errors import ConflictError
 from penstock.core.streams.clock import GLANCES, Glance, TransportClock
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.limits import StreamLimits
@@ -41,6 +42,7 @@ class StreamWorker:
         self._names = names
         self._limits = limits
         self._turnstile = Turnstile()
+        dataflow.waiting_for_room.append(self._turnstile.pump)
         self._shares: dict[str, _Share] = {}
 
     async def start(self) -> None:
@@ -52,7 +54,12 @@ class StreamWorker:
     async def serve(
         self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
     ) -> None:
-        """Work on a pipeline; or, if that is done already, begin requests with this version."""
+        """Work on a pipeline; or, if that is done already, begin requests with this version.
+
+        Raises ConflictError where a join keeps state for the whole stream, and there are several
+        partitions.
+        """
+        _check_partitions(deployment, partitions)
         share = self._shares.get(deployment.plan.name)
         if share is not None:
             share.pipeline.deployment = deployment
@@ -99,6 +106,17 @@ class StreamWorker:
             )
         )
         return holding
+
+
+def _check_partitions(deployment: Deployment, partitions: int) -> None:
+    plan = deployment.plan
+    whole = [join.consumer for join in plan.kept_joins if not join.by_key]
+    if whole and partitions > 1:
+        raise ConflictError(
+            f"pipeline '{plan.name}' has {partitions} partitions, and the join of '{whole[0]}' "
+            "keeps state for all of its requests; give it one (dataflow.partitions), or keep state "
+            "by key"
+        )
 
 
 class _Share(Owner):

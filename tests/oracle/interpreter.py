@@ -6,7 +6,7 @@ need not. README.md lists what was decided where the contract leaves room.
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 from oracle.model import (
@@ -36,9 +36,17 @@ _CLOCK, _CANCEL, _ARRIVAL = range(3)  # the order of what happens at one time
 class _Joined:
     """One list of references, and what became of it; a verdict, once reached, stays."""
 
-    def __init__(self, graph: Graph, written: tuple[str, ...], join: Join) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        written: tuple[str, ...],
+        join: Join,
+        kept: Mapping[Reference, Tensors] | None = None,
+    ) -> None:
         self.references = [resolve(graph, reference) for reference in written]
         self.join = join
+        self.kept = kept or {}
+        self.lacks = False
         self.ends: list[Ended | None] = [None] * len(written)
         self.verdict: Verdict | None = None
         self.chosen: list[tuple[str, Tensors]] = []
@@ -56,6 +64,8 @@ class _Joined:
             return
         kinds = [None if end is None else end.kind for end in self.ends]
         self.verdict = verdict(self.join, kinds, window_ended)
+        if self.verdict == "run" and self.join == "latest":
+            self.look_up()
         if self.verdict is None:
             return
         for reference, end in zip(self.references, self.ends, strict=True):
@@ -64,21 +74,44 @@ class _Joined:
             if end is not None and end.kind == "failed" and self.failure is None:
                 self.failure = end
 
+    def look_up(self) -> None:
+        """Put what was kept in the place of what this request did not bring."""
+        for at, (reference, end) in enumerate(zip(self.references, self.ends, strict=True)):
+            assert end is not None, "latest waits for them"
+            if end.kind != "value" and reference in self.kept:
+                self.ends[at] = Ended(end.time_ms, "value", self.kept[reference])
+            elif end.kind != "value":
+                self.lacks = True
+                failed = any(each and each.kind == "failed" for each in self.ends)
+                self.verdict = "fail" if failed else "skip"
+
 
 class _Consumer:
     """A step or the output, on its way from the first source to its verdict."""
 
-    def __init__(self, graph: Graph, of: Step | Output) -> None:
+    def __init__(self, graph: Graph, of: Step | Output, kept: Mapping[str, str]) -> None:
         self.of = of
+        self.names = {resolve(graph, key): name for key, name in of.tensor_map.items()}
         if isinstance(of, Step):
-            self.inputs = _Joined(graph, of.inputs or (graph.name,), of.join)
+            self.inputs = _Joined(
+                graph, of.inputs or (graph.name,), of.join, self.named(graph, of, kept)
+            )
             self.triggers = _Joined(graph, of.triggers, of.triggers_join)
         else:
             self.inputs = _Joined(graph, of.steps, of.join)
             self.triggers = _Joined(graph, (), "inner")
-        self.names = {resolve(graph, key): name for key, name in of.tensor_map.items()}
         self.begun = False
         self.decided = False
+
+    def named(self, graph: Graph, of: Step, kept: Mapping[str, str]) -> dict[Reference, Tensors]:
+        """What was kept, by the references of single tensors that it stands for."""
+        found: dict[Reference, Tensors] = {}
+        for reference in (resolve(graph, written) for written in of.inputs):
+            if reference.tensor is not None:
+                name = self.names.get(reference, reference.tensor)
+                if name in kept:
+                    found[reference] = (Tensor(reference.tensor, kept[name]),)
+        return found
 
     def reads(self, port: str) -> bool:
         """Whether a record of this port ends a source here."""
@@ -120,8 +153,11 @@ class _Passage:
         self.events: list[tuple[float, int, int, Callable[[], None]]] = []
         self.sequence = count()
         self.records: deque[tuple[str, Ended]] = deque()
-        self.steps = {step.name: _Consumer(graph, step) for step in graph.steps}
-        self.output = None if graph.output is None else _Consumer(graph, graph.output)
+        self.steps = {
+            step.name: _Consumer(graph, step, scenario.kept.get(step.name, {}))
+            for step in graph.steps
+        }
+        self.output = None if graph.output is None else _Consumer(graph, graph.output, {})
         self.under_way: set[str] = set()  # steps with a call, or in the backoff before one
         self.retries = 0
         self.remembered: list[DeadLetter] = []
@@ -155,6 +191,7 @@ class _Passage:
             self.now,
             self.late,
             self.ambiguous,
+            frozenset(name for name, step in self.steps.items() if step.inputs.lacks),
         )
 
     def intake(self) -> Ended:

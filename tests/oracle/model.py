@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Join = Literal["inner", "outer", "any"]
+Join = Literal["inner", "outer", "any", "latest"]
 Kind = Literal["value", "absent", "failed"]
 
 
@@ -107,6 +107,8 @@ class Scenario:
 
     Whom a visit of a step with a batch meets is not a matter of one request: ``made`` says by step
     and attempt which calls it was in. All but the last are those after which it was tried singly.
+    Nor is what `latest` has kept of earlier requests: ``kept`` says by step and name which tokens
+    it went on with.
     """
 
     request: tuple[str, ...]
@@ -115,6 +117,7 @@ class Scenario:
     cancel_at_ms: int | None = None
     jitter: tuple[float, ...] = ()
     made: Mapping[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
+    kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def attempt(self, step: str, number: int) -> Attempt:
         """The call of `step` with this number, counted from 1; the last one of the list repeats."""
@@ -153,7 +156,8 @@ class Result:
     """All that can be seen of one request.
 
     `late` says that a call which others share was made before it could be, or later than it may
-    be; `ambiguous` that one was made at the very time of something else.
+    be; `ambiguous` that one was made at the very time of something else. `lacking` are steps that
+    had to be skipped since nothing was kept.
     `ports` has "inputs", "outputs" (only where the pipeline has an output), and "<step>.inputs" and
     "<step>.outputs" of every step. `answer` equals `ports["outputs"]`.
     """
@@ -165,3 +169,4 @@ class Result:
     closed_ms: float
     late: bool = False
     ambiguous: bool = False
+    lacking: frozenset[str] = frozenset()

@@ -76,8 +76,8 @@ BUGS = (
         "the identity takes the place of the key",
         "streams",
         "request",
-        "            given.key,\n",
-        "            self.identity.encode(),\n",
+        "            key,\n            plan.name,\n",
+        "            self.identity.encode(),\n            plan.name,\n",
     ),
     Bug(
         "every header travels",
@@ -97,17 +97,16 @@ BUGS = (
         "a worker that was fenced goes on",
         "streams",
         "tenure",
-        "        for request in list(self._requests.values()):\n            self._discard(request)\n"
-        "        self._dirty.clear()\n",
+        "        self._discard(list(self._requests.values()))\n        self._dirty.clear()\n",
         "",
     ),
     Bug(
         "what a fenced worker ran stays open in its engine",
         "streams",
         "tenure",
-        "        if request.passage is not None:\n            self.carrier.cancel(request.passage)\n"
-        "        self._leave(request)\n",
-        "        self._leave(request)\n",
+        "            if request.passage is not None:\n"
+        "                self.carrier.cancel(request.passage)\n",
+        "            pass\n",
     ),
     Bug(
         "the bound of what is in flight is not kept",
@@ -162,8 +161,8 @@ BUGS = (
         "nobody tells the others that a suspect is gone",
         "streams",
         "turnstile",
-        "            for tenure in self._in_order():\n                tenure.pump()\n",
-        "            pass\n",
+        "            self.pump()\n        else:\n",
+        "            pass\n        else:\n",
     ),
     Bug(
         "time is that of the process",
@@ -205,9 +204,8 @@ BUGS = (
         "failed requests leave no dead letter",
         "streams",
         "request",
-        "        if isinstance(body, Failed):\n            self._bury(body)\n"
-        "        if answer.passage.left",
-        "        if answer.passage.left",
+        "            self._bury(body)\n        self.tenure.answered(self)\n",
+        "            pass\n        self.tenure.answered(self)\n",
     ),
     Bug(
         "failures that the output does not tell of are forgotten",
@@ -229,7 +227,7 @@ BUGS = (
         "exactly once writes answers before their requests are finished",
         "streams",
         "tenure",
-        "        if request.ended or not self.pipeline.exactly_once:\n",
+        "        if not self.pipeline.exactly_once or (request.ended and request.lane is None):\n",
         "        if True:\n",
     ),
     Bug(
@@ -251,7 +249,7 @@ BUGS = (
         "streams",
         "tenure",
         "            self._give_back([request.delivery for request in returned])\n"
-        "        for request in returned:\n            self._discard(request)\n",
+        "        self._discard(returned)\n",
         "            pass\n        for request in returned:\n            request.pass_over()\n",
     ),
     Bug(
@@ -259,9 +257,9 @@ BUGS = (
         "streams",
         "tenure",
         "            self._give_back([request.delivery for request in returned])\n"
-        "        for request in returned:\n            self._discard(request)\n",
+        "        self._discard(returned)\n",
         "            given = [request.delivery for request in returned]\n"
-        "        for request in returned:\n            self._discard(request)\n"
+        "        self._discard(returned)\n"
         "        if returned:\n            self._give_back(given)\n",
     ),
     Bug(
@@ -291,5 +289,73 @@ BUGS = (
         "batches",
         "        until_ms = now_ms + (call.passage.deadline_ms - now_ms) / 2\n",
         "        until_ms = now_ms + (call.passage.deadline_ms - now_ms)\n",
+    ),
+    Bug(
+        "a partition that is handed over goes on taking",
+        "streams",
+        "tenure",
+        "                self._tell_drained()\n            return\n",
+        "                self._tell_drained()\n",
+    ),
+    Bug(
+        "a lost partition leaves a suspect waiting",
+        "streams",
+        "turnstile",
+        "        self._tenures.discard(tenure)\n        self.settle()\n",
+        "        self._tenures.discard(tenure)\n",
+    ),
+    Bug(
+        "the key of a request is not looked at",
+        "streams",
+        "request",
+        "            if failure is None and plan.key is not None:\n",
+        "            if False:\n",
+    ),
+    Bug(
+        "records may have another key than their requests",
+        "streams",
+        "request",
+        '    if record.key not in (b"", key):\n',
+        "    if False:\n",
+    ),
+    Bug(
+        "exactly once writes answers as their requests end, in whatever order",
+        "streams",
+        "tenure",
+        "        if not self.pipeline.exactly_once or (request.ended and request.lane is None):\n",
+        "        if not self.pipeline.exactly_once or request.ended:\n",
+    ),
+    Bug(
+        "who is given back lets those behind it be answered",
+        "streams",
+        "tenure",
+        "        self._discard(returned)\n",
+        "        for request in returned:\n            self._discard([request])\n",
+    ),
+    Bug(
+        "more is taken than may be held back",
+        "streams",
+        "tenure",
+        "        return min(room, self.carrier.room_in(plan, self.ownership.partition))\n",
+        "        return room\n",
+    ),
+    Bug(
+        "the order is that of the partitions that keys would have elsewhere",
+        "engine",
+        "order",
+        "        name = passage.line_name\n",
+        "        name = passage.plan.line_of(key)\n",
+    ),
+    Bug(
+        "requests that cannot run are answered before their turn",
+        "engine",
+        "engine",
+        "            if plan.order is not None:\n"
+        "                self.lines.line_up(passage, plan.order)\n"
+        "                self.timers.add(passage.deadline_ms, DEADLINE, passage)\n"
+        "            self._answer(passage, failed, (), now_ms, out)\n",
+        "            passage.visits[-1] = ENDED\n            passage.left = 0\n"
+        "            passage.answered = True\n"
+        "            out.append(Answer(passage, failed))\n",
     ),
 )

@@ -3,7 +3,7 @@ whose draws take longer than what they are for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import cast
 
@@ -24,6 +24,8 @@ PIPELINE = "p"
 STEPS = "abcdef"
 REQUESTED = ("r", "s")
 PRODUCED = ("u", "v")
+KEPT = f"{PIPELINE}.inputs.s"
+"""What steps that keep state read beside what drives them."""
 
 _JOINS = ("inner", "inner", "outer", "any")
 _OUTCOMES: tuple[Produces | Raises | Never, ...] = (
@@ -45,8 +47,9 @@ class _Source:
     tensors: tuple[tuple[str, str], ...]
 
 
-def graph(random: Random) -> Graph:
-    """One to six steps, each of which reads only those before it, and most often an output."""
+def graph(random: Random, *, answers: bool = False, remembers: bool = False) -> Graph:
+    """One to six steps, each of which reads only those before it, and an output if it ``answers``,
+    most often otherwise. One that ``remembers`` has a step that keeps state."""
     batches = random.random() < 0.3
     ports = [_port(f"{PIPELINE}.inputs", PIPELINE, REQUESTED)]
     steps = []
@@ -71,7 +74,10 @@ def graph(random: Random) -> Graph:
             )
         )
         ports.append(_port(f"{name}.outputs", name, PRODUCED))
-    if random.random() < 0.1:
+    if remembers:
+        at = random.randrange(len(steps))
+        steps[at] = _remembering(random, steps[at], ports[1 : at + 1])
+    if not answers and random.random() < 0.1:
         return Graph(PIPELINE, tuple(steps))
     sources = _sources(random, ports[1:][::-1], 3)
     output = Output(tuple(each.written for each in sources), _join(random), None, {})
@@ -95,6 +101,22 @@ def _attempt(random: Random, endless: bool) -> Attempt:
     # Primes, so that two chains of calls rarely end at one time.
     duration_ms = random.choice((1, 2, 3, 5, 7, 13, 29, 61, 127))
     return Attempt(duration_ms, outcome, random.choice((None, None, None, 0, 11)))
+
+
+def _remembering(random: Random, step: Step, ports: list[_Source]) -> Step:
+    """A step that goes on with the newest value of the request's ``s`` that there is."""
+    own = f"{PIPELINE}.inputs.r"
+    driver = random.choice([_Source(own, ((own, "r"),)), *ports])
+    kept = _Source(KEPT, ((KEPT, "s"),))
+    return replace(
+        step,
+        inputs=(driver.written, kept.written),
+        join="latest",
+        triggers=(),
+        triggers_join="inner",
+        window_ms=None,
+        tensor_map=_renames((driver, kept)),
+    )
 
 
 def _batch(random: Random) -> Batch:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oracle.interpreter import interpret
 from oracle.model import Attempt, Batch, Ended, Made
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
 from penstock.core.engine import Call, Passage
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Port, Record
@@ -32,13 +32,20 @@ End = tuple[object, ...]
 
 @dataclass(slots=True)
 class Run:
-    """One beginning of a request, at a worker. ``made`` has the calls that others could share."""
+    """One beginning of a request, at a worker.
+
+    ``brought`` is the newest offset of those of its key that had ended before and brought what is
+    kept. ``made`` has the calls that others could share, ``kept`` by step and name what it went on
+    with of others.
+    """
 
     node: Node
     version: int
     opened_ms: float
     allowed_ms: float
+    brought: int | None = None
     made: dict[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
+    kept: dict[str, dict[str, str]] = field(default_factory=dict)
     expected: Expected | None = None
 
 
@@ -49,6 +56,7 @@ class Expected(NamedTuple):
     dead_letters: list[tuple[str, str | None]]
     sure: bool
     late: bool
+    lacking: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -82,6 +90,13 @@ class Laws:
         self._by_place: dict[tuple[int, int], str] = {}
         self._expected: dict[tuple[int, int, float], Expected] = {}
         self._runs: dict[Passage, Run] = {}
+        self._untold: dict[tuple[Node, int], dict[Passage, bytes]] = {}
+        self._answered: dict[tuple[int, bytes], tuple[int, str]] = {}
+        self._remembers = [
+            {step.name for step in graph.steps if step.join == "latest"}
+            for graph in world.case.graphs
+        ]
+        self._brought: dict[tuple[int, int, bytes], int] = {}
         self._batches: list[dict[str, Batch]] = [
             {step.name: step.batch for step in graph.steps if step.batch is not None}
             for graph in world.case.graphs
@@ -129,6 +144,12 @@ class Laws:
                 delivery.attempt,
             )
 
+    def takes_too_long(self, node: Node, ownership: Ownership) -> None:
+        """An owner asks for records of a partition that it is to give up."""
+        self._break(
+            f"{node.name} gives partition {ownership.partition} up, and asks for more of it"
+        )
+
     def given_back(self, node: Node, partition: Partition, delivery: Delivery) -> None:
         """An owner has given a record back."""
         identity = self._by_place[partition.number, delivery.offset]
@@ -161,9 +182,50 @@ class Laws:
         self._check_company(node, passage)
         if opened_ms != node.clock.local_ms() + node.clock.offset_ms:
             request.unsure = True  # the clock was put back, and stands still until it is right
+        self._line_up(node, passage)
         run = Run(node, passage.plan.version, opened_ms, passage.deadline_ms - opened_ms)
+        of_key = (run.version, request.arrival.partition, self._world.key_of(request.arrival))
+        if self._world.broker.owns(passage.ownership):
+            run.brought = self._brought.get(of_key)
         self._runs[passage] = run
         request.runs.append(run)
+
+    def refused(self, node: Node, passage: Passage) -> None:
+        """A worker lets a request in that fails."""
+        self._world.tell(node.name, "refuses %s", passage.identity)
+        self._line_up(node, passage)
+
+    def told(self, node: Node, passage: Passage) -> None:
+        """The answer of a request is told at a worker, and may be written."""
+        partition = self.requests[passage.identity].arrival.partition
+        self._untold.get((node, partition), {}).pop(passage, None)
+
+    def _line_up(self, node: Node, passage: Passage) -> None:
+        if self._case.order is None:
+            return
+        arrival = self.requests[passage.identity].arrival
+        untold = self._untold.setdefault((node, arrival.partition), {})
+        untold[passage] = self._lane_of(arrival)
+        held = len(untold) - len(set(untold.values()))
+        if held > self._case.max_held:
+            self._break(f"{held} answers of one partition may have to be held back")
+
+    def _lane_of(self, arrival: Arrival) -> bytes:
+        return self._world.key_of(arrival) if self._case.order == "key" else b""
+
+    def _check_order(self, identity: str, request: Request, record: Record) -> None:
+        """Whether a request is answered for the first time before one that came earlier."""
+        body = record.body
+        ended_ms = self._world.broker.time_ms + CLOCKS_AGREE_WITHIN_MS
+        if self._case.order is None or (isinstance(body, Failed) and record.deadline_ms < ended_ms):
+            return  # a failure is held back until the deadline, and no longer
+        arrival = request.arrival
+        lane = (arrival.partition, self._lane_of(arrival))
+        offset = request.offsets[0]
+        last, before = self._answered.get(lane, (-1, ""))
+        if offset < last:
+            self._break(f"{identity} is answered after {before}, which came later")
+        self._answered[lane] = (offset, identity)
 
     def _check_company(self, node: Node, passage: Passage) -> None:
         identity = passage.identity
@@ -189,6 +251,39 @@ class Laws:
             and each.number in node.tenures
             and not node.tenures[each.number].tenure.over
         )
+
+    def went_on(self, call: Call, visits: Sequence[tuple[Call, int]]) -> None:
+        """A step runs, it may be with what other requests brought."""
+        if call.step not in self._remembers[call.passage.plan.version - 1]:
+            return
+        for visit, _ in visits:
+            identity = visit.passage.identity
+            for tensor in visit.tensors:
+                token, of = self._world.models.tokens.read(tensor)
+                if of != identity:
+                    run = self._runs[visit.passage]
+                    run.kept.setdefault(call.step, {})[tensor.name] = f"{token}@{of}"
+                    self._check_kept(identity, run, of)
+
+    def _check_kept(self, identity: str, run: Run, of: str) -> None:
+        mine, theirs = self.requests[identity], self.requests[of]
+        key_of = self._world.key_of
+        if key_of(mine.arrival) != key_of(theirs.arrival) or not theirs.runs:
+            self._break(f"{identity} goes on with what {of} brought, which is not of its key")
+        if run.brought is not None and max(theirs.offsets) < run.brought:
+            self._break(f"{identity} goes on with what {of} brought, and there was something newer")
+
+    def _bring(self, node: Node, request: Request) -> None:
+        """A request that has ended has brought what is kept from now on, whoever is the owner."""
+        arrival = request.arrival
+        names = self._case.kinds[arrival.kind].request
+        if arrival.poison or arrival.within_ms is not None or "s" not in names:
+            return
+        if any(each is node for each, _ in request.outputs.get(OUTPUTS, ())):
+            for run in request.runs:
+                if run.node is node:
+                    of_key = (run.version, arrival.partition, self._world.key_of(arrival))
+                    self._brought[of_key] = max(request.offsets[0], self._brought.get(of_key, -1))
 
     def called(
         self,
@@ -276,6 +371,8 @@ class Laws:
             self._break(f"{record.port} of {identity} has another key, or is in another stream")
         if dict(record.headers) != {"x-request-id": given.headers["x-request-id"]}:
             self._break(f"{record.port} of {identity} has the headers {dict(record.headers)}")
+        if record.port == OUTPUTS and OUTPUTS not in request.outputs:
+            self._check_order(identity, request, record)
         request.outputs.setdefault(record.port, []).append((node, record))
         if record.port == OUTPUTS:
             epoch = self._world.broker.partitions[partition].epoch
@@ -287,6 +384,7 @@ class Laws:
         request = self.requests[identity]
         self._world.tell(node.name, "finishes %s at offset %d", identity, delivery.offset)
         if OUTPUTS in request.outputs:
+            self._bring(node, request)
             return
         if not all(self._has_output):
             request.writers.add((node, partition.epoch))
@@ -349,16 +447,30 @@ class Laws:
         end = self._end_of(identity, record.port, body)
         if self._never_runs(request, body):
             return
-        expected = [
-            self._expectation(request, run)
-            for run in request.runs
-            if run.node is node and run.version == record.version
-        ]
+        runs = [run for run in request.runs if run.node is node and run.version == record.version]
+        expected = [self._expectation(request, run) for run in runs]
+        if expected and all(
+            each.lacking and run.brought is not None
+            for run, each in zip(runs, expected, strict=True)
+        ):
+            self._break(f"{identity} does not know what others of its key have brought")
         wanted = [each.ports.get(str(record.port)) for each in expected]
         if any(each.late for each in expected):
             self._break(f"a call of {identity} waited for others, and not as long as it has to")
+        if self._held_too_long(record):
+            return
         if end not in wanted and all(each.sure for each in expected):
             self._break(f"{record.port} of {identity} is {end}, the oracle says {wanted}")
+
+    def _held_too_long(self, record: Record) -> bool:
+        """Whether a request has its deadline for an answer because of those before it."""
+        body = record.body
+        return (
+            self._case.order is not None
+            and record.port == OUTPUTS
+            and isinstance(body, Failed)
+            and (body.code, body.step) == ("deadline", None)
+        )
 
     def _end_of(self, identity: str, port: Port, body: Body) -> End:
         """What a record holds, as it is compared."""
@@ -370,7 +482,9 @@ class Laws:
         for tensor in body:
             token, of = self._world.models.tokens.read(tensor)
             if of != identity:
-                self._break(f"{port} of {identity} has what belongs to another request")
+                token = f"{token}@{of}"
+                if not any(self._remembers):
+                    self._break(f"{port} of {identity} has what belongs to another request")
             contents.append((tensor.name, token))
         return "value", tuple(contents)
 
@@ -402,11 +516,13 @@ class Laws:
             if all(ports != each.ports.keys() for each in expected):
                 self._break(f"{identity} has the ports {ports}, and the oracle has others")
         letters = Counter(request.letters)
+        if any(self._held_too_long(record) for _, record in request.outputs.get(OUTPUTS, ())):
+            return
         if all(letters != Counter(each.dead_letters) for each in expected):
             self._break(f"{identity} has the dead letters {letters}, and the oracle has others")
 
     def _expectation(self, request: Request, run: Run) -> Expected:
-        if self._batches[run.version - 1]:
+        if self._batches[run.version - 1] or self._remembers[run.version - 1]:
             if run.expected is None:
                 run.expected = self._interpreted(request.arrival.kind, run)
             return run.expected
@@ -417,7 +533,12 @@ class Laws:
         return known
 
     def _interpreted(self, kind: int, run: Run) -> Expected:
-        scenario = replace(self._case.kinds[kind], deadline_ms=run.allowed_ms, made=run.made)  # type: ignore[arg-type]  # a time like any other
+        scenario = replace(
+            self._case.kinds[kind],
+            deadline_ms=run.allowed_ms,  # type: ignore[arg-type]  # a time like any other
+            made=run.made,
+            kept=run.kept,
+        )
         result = interpret(self._case.graphs[run.version - 1], scenario)
         ports = {port: end_by_oracle(end) for port, end in result.ports.items()}
         letters: list[tuple[str, str | None]] = [
@@ -426,7 +547,7 @@ class Laws:
         if result.answer is not None and result.answer.kind == "failed":
             assert result.answer.code is not None
             letters.append((result.answer.code, result.answer.step))
-        return Expected(ports, letters, not result.ambiguous, result.late)
+        return Expected(ports, letters, not result.ambiguous, result.late, result.lacking)
 
 
 def attempt_of(passage: Passage) -> int:

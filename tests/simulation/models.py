@@ -89,8 +89,7 @@ class Models:
         given = []
         for tensor in call.tensors:
             token, of = tokens.read(tensor)
-            assert of == mine, "a tensor of another request"
-            given.append(f"{tensor.name}={token}")
+            given.append(f"{tensor.name}={token}" if of == mine else f"{tensor.name}={token}@{of}")
         made_of = ",".join(given)
         return tuple(
             [tokens.tensor(name, f"{call.step}.{name}({made_of})", mine, rows) for name in names]

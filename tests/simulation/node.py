@@ -5,7 +5,7 @@ A node is one incarnation. When it crashes, what it still meant to do does not h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oracle.model import Never, Produces, Raises
@@ -21,9 +21,14 @@ from penstock.core.engine import (
     Emit,
     Engine,
     Passage,
+    Resumed,
     SharedCall,
+    StateChanged,
+    Turn,
 )
-from penstock.core.records import Failed, Tensors
+from penstock.core.plan import Plan
+from penstock.core.records import Failed, Record, Tensors
+from penstock.core.state import StateChange
 from penstock.core.streams import GLANCES, Batch, Glance, StreamedPipeline, Tenure
 from simulation.broker import EPOCH_MS
 
@@ -67,12 +72,16 @@ class Node:
             engine.Emit: self._emitted,
             engine.DeadLetter: self._buried,
             engine.Closed: self._closed,
+            engine.Turn: self._take_turn,
+            engine.Resumed: self._resumed,
+            engine.StateChanged: self._changed,
         }
         self.clock = streams.TransportClock(NodeClock(world, skew_ms))
         self._now_ms = self.clock.now_ms
         self.pipeline: StreamedPipeline = streams.StreamedPipeline(
             deployment, world.names, world.limits, exactly_once=world.case.exactly_once
         )
+        self.engine.states.adopt(deployment.plan)
         self.turnstile = streams.Turnstile()
         self._tenure_type = streams.Tenure
         self.tenures: dict[int, Hands] = {}
@@ -84,6 +93,11 @@ class Node:
     def answers(self) -> bool:
         """Whether the broker hears of it."""
         return not self.dead and self.hung_until <= self._world.now
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Requests begin with another version from now on."""
+        self.engine.states.adopt(deployment.plan)
+        self.pipeline.deployment = deployment
 
     def start(self) -> None:
         """Ask for the time first; then compete."""
@@ -159,13 +173,36 @@ class Node:
 
     # The carrier of its passages ----------------------------------------------------------------
 
-    def begin(self, passage: Passage, tensors: Tensors) -> None:
+    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
         """A request enters its pipeline."""
         self._world.laws.begun(self, passage)
         self.running[passage.identity] = passage
         out: Effects = []
-        self.engine.open(passage, tensors, out)
+        self.engine.open(passage, tensors, out, position)
         self._carry_out(out)
+
+    def refuse(self, passage: Passage, failed: Failed) -> None:
+        """A request enters that cannot run."""
+        self._world.laws.refused(self, passage)
+        out: Effects = []
+        self.engine.refuse(passage, failed, out)
+        self._carry_out(out)
+
+    def room_in(self, plan: Plan, partition: int) -> int:
+        """How many requests more may have to be held back."""
+        return self.engine.lines.room_in(plan, (plan.name, partition))
+
+    def restore(
+        self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
+    ) -> None:
+        """What joins have kept is known again."""
+        for join in plan.kept_joins:
+            store = self.engine.states.store_of(plan.name, join, ownership)
+            store.restore(changes.get(join.consumer, ()))
+
+    def release(self, ownership: Ownership) -> None:
+        """What joins have kept is somebody else's."""
+        self.engine.states.release(ownership)
 
     def cancel(self, passage: Passage) -> None:
         """A request is given up."""
@@ -201,6 +238,7 @@ class Node:
 
     def _answered(self, effect: Answer, now_ms: float, out: Effects) -> None:
         passenger: Any = effect.passage.context
+        self._world.laws.told(self, effect.passage)
         passenger.answered(effect, now_ms)
 
     def _emitted(self, effect: Emit, now_ms: float, out: Effects) -> None:
@@ -210,6 +248,16 @@ class Node:
     def _buried(self, effect: DeadLetter, now_ms: float, out: Effects) -> None:
         passenger: Any = effect.passage.context
         passenger.buried(effect.failure, now_ms)
+
+    def _take_turn(self, effect: Turn, now_ms: float, out: Effects) -> None:
+        self.engine.turn(effect.lane, now_ms, out)
+
+    def _resumed(self, effect: Resumed, now_ms: float, out: Effects) -> None:
+        self.turnstile.pump()
+
+    def _changed(self, effect: StateChanged, now_ms: float, out: Effects) -> None:
+        passenger: Any = effect.passage.context
+        passenger.changed(effect)
 
     def _closed(self, effect: Closed, now_ms: float, out: Effects) -> None:
         passenger: Any = effect.passage.context
@@ -237,6 +285,7 @@ class Node:
             world.crash(self, 20)
             return
         attempt = world.models.reaction([each for each, _ in visits])
+        world.laws.went_on(call, visits)
         if call.plan.batch is not None:
             world.laws.called(self, call, visits, attempt, now_ms)
         if isinstance(attempt.outcome, Never):
@@ -272,6 +321,8 @@ class Hands:
 
     def take(self, limit: int) -> None:
         """See :class:`penstock.core.streams.PartitionAccess`."""
+        if self._giving_up:
+            self._world.laws.takes_too_long(self._node, self.ownership)
         self._world.to_broker(
             self._node,
             self._world.broker.take,
@@ -279,6 +330,17 @@ class Hands:
             self.ownership,
             limit,
             self._taken,
+        )
+
+    def restore(self, streams: Sequence[str]) -> None:
+        """See :class:`penstock.core.streams.PartitionAccess`."""
+        self._world.to_broker(
+            self._node,
+            self._world.broker.read_all,
+            self._node,
+            self.ownership,
+            streams,
+            self._restored,
         )
 
     def stop_taking(self) -> None:
@@ -353,6 +415,9 @@ class Hands:
         if deliveries:
             self._node.pass_by(deliveries[-1].time_ms)
         self.tenure.taken(deliveries)
+
+    def _restored(self, kept: Mapping[str, Sequence[Record]]) -> None:
+        self.tenure.restored(kept)
 
     def _given_back(self, _: None) -> None:
         self.tenure.returned()

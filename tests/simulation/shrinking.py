@@ -55,7 +55,7 @@ def story(case: Case, code: Code = REAL) -> str:
             f"seed {case.seed}: {len(case.arrivals)} requests, {case.workers} workers, "
             f"{case.partitions} partitions, "
             f"{'exactly' if case.exactly_once else 'at least'} once, "
-            f"{case.in_flight} in flight",
+            f"{case.in_flight} in flight{told_order(case)}",
             *(
                 f"version {number}: {told_graph(each)}"
                 for number, each in enumerate(case.graphs, 1)
@@ -64,6 +64,12 @@ def story(case: Case, code: Code = REAL) -> str:
             *(f"BROKEN: {sentence}" for sentence in broken),
         ]
     )
+
+
+def told_order(case: Case) -> str:
+    """What a pipeline says about keys and order, if anything."""
+    key = ", key from a header" if case.keyed else ""
+    return key if case.order is None else f"{key}, in the order of each {case.order}"
 
 
 def told_graph(graph: Graph) -> str:
@@ -111,6 +117,8 @@ def _fewer(values: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
 def _smaller_numbers(case: Case) -> Iterator[Case]:
     if any(case.skews_ms):
         yield replace(case, skews_ms=(0,) * len(case.skews_ms))
+    if case.order is not None:
+        yield replace(case, order=None)
     if case.slow:
         yield replace(case, slow=0)
     if case.keeps_all:

@@ -13,6 +13,8 @@ from penstock.core.metrics import Metrics
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Body, Failed, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.resources import Pipeline
+from penstock.core.resources.pipeline import PipelineInput
 from penstock.core.streams import StreamLimits, StreamNames
 from penstock.core.streams.headers import DEADLINE_HEADER
 from penstock.testing.joins import Joins
@@ -25,6 +27,7 @@ from simulation.models import Models
 from simulation.node import Node
 from unit.engine.differential import manifest
 
+KEY_HEADER: Final = "x-key"
 INPUTS: Final = Port(None, "inputs")
 JOINS: Final = Joins()
 MOST_EVENTS: Final = 2_000
@@ -188,6 +191,12 @@ class World:
         self.laws.accepted(identity, arrival, record, offset)
         self.broker.append(arrival.partition, record)
 
+    def key_of(self, arrival: Arrival) -> bytes:
+        """The key with which a record is written; all records of a key are in one partition."""
+        if arrival.key is None:
+            return f"key of {arrival.identity}/{arrival.kind}".encode()
+        return f"key {arrival.key} of {arrival.partition}".encode()
+
     @property
     def broker_stream(self) -> str:
         """The stream that producers write to."""
@@ -206,7 +215,11 @@ class World:
             body = Failed("invalid-request", "the record cannot be decoded")
         else:
             body = self._tensors(arrival)
-        key = f"key of {arrival.identity}/{arrival.kind}".encode()
+        key = self.key_of(arrival)
+        if self.case.keyed and arrival.damage != "no key":
+            headers[KEY_HEADER] = key.decode()
+            if arrival.damage == "another key":
+                headers[KEY_HEADER] += "?"
         return Record("", key, "", 0, INPUTS, 0, body, {}, headers, float("inf"))
 
     def _tensors(self, arrival: Arrival) -> Body:
@@ -245,11 +258,21 @@ class World:
     def _change(self, _: None) -> None:
         self.tell("version 2", "of the pipeline is ready")
         for node in self.nodes.values():
-            node.pipeline.deployment = self._newest()
+            node.deploy(self._newest())
+
+    def _manifest(self, version: int) -> Pipeline:
+        pipeline = manifest(self.case.graphs[version - 1])
+        spec = pipeline.spec
+        if self.case.keyed:
+            spec = spec.model_copy(update={"input": PipelineInput(key=KEY_HEADER)})
+        if self.case.order is not None and spec.output is not None:
+            kept = {"order": self.case.order, "max_held": self.case.max_held}
+            spec = spec.model_copy(update={"output": spec.output.model_copy(update=kept)})
+        return pipeline.model_copy(update={"spec": spec})
 
     def _deployed(self, version: int) -> Deployment:
         plan = compile_pipeline(
-            manifest(self.case.graphs[version - 1]),
+            self._manifest(version),
             version,
             JOINS,
             record="all" if self.case.keeps_all else "boundary",

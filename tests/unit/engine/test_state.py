@@ -92,7 +92,7 @@ class World:
     def store(self) -> StateStore:
         (consumer,) = self.plan.keeping
         assert consumer.inputs.kept is not None
-        return consumer.inputs.kept.store
+        return self.simulation.engine.states.store_of("p", consumer.inputs.kept)
 
 
 def test_latest_joins_what_an_earlier_request_of_the_key_brought() -> None:
