@@ -278,7 +278,7 @@ class Broker:
                 partition.in_hand.discard(offset)
                 self._world.laws.given_back(node, partition, delivery)
         self._serve(partition)
-        self._world.to_node(node, answer, None)
+        self._world.to_node(node, answer, None, acknowledges=True)
 
     def write(
         self,

@@ -358,4 +358,39 @@ BUGS = (
         "            passage.answered = True\n"
         "            out.append(Answer(passage, failed))\n",
     ),
+    Bug(
+        "what joins have kept is not read by the next owner",
+        "streams",
+        "tenure",
+        "self.state.restored(plan, streams))",
+        "{})",
+    ),
+    Bug(
+        "what joins keep is not written",
+        "streams",
+        "request",
+        "        self.unwritten += self.tenure.state.outputs(change)\n",
+        "        pass\n",
+    ),
+    Bug(
+        "requests are taken before it is read what joins have kept",
+        "streams",
+        "tenure",
+        "        self._restored = not pipeline.deployment.plan.keeping\n",
+        "        self._restored = True\n",
+    ),
+    Bug(
+        "what joins keep is in the order in which requests came to a worker",
+        "streams",
+        "request",
+        "            self.tenure.carrier.begin(passage, tensors, self.delivery.offset)\n",
+        "            self.tenure.carrier.begin(passage, tensors)\n",
+    ),
+    Bug(
+        "what joins keep is that of all keys",
+        "engine",
+        "keeping",
+        '        key = passage.record_key if of.by_key else b""\n',
+        '        key = b""\n',
+    ),
 )

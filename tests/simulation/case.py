@@ -15,6 +15,8 @@ Damage: TypeAlias = Literal["", "value", "deadline", "no key", "another key"]
 Order: TypeAlias = Literal["key", "partition"]
 
 DEADLINE_MS = 40_000
+AGAIN_MS = 700
+"""After which an acknowledgement that was lost is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def drawn(seed: int, requests: int) -> Case:
         key=lambda each: each.at_ms,
     )
     if poisoned:
+        kinds = (replace(kinds[0], request=kinds[0].request or ("r",)), *kinds[1:])
         for at in random.sample(range(requests), random.choice((1, 1, 2, 3))):
             arrival = arrivals[at]
             arrivals[at] = Arrival(

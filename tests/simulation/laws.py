@@ -15,7 +15,7 @@ from penstock.core.engine import Call, Passage
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Port, Record
 from penstock.core.streams.headers import ATTEMPT_HEADER, CODE_HEADER, STEP_HEADER
-from simulation.case import DEADLINE_MS, Arrival
+from simulation.case import AGAIN_MS, DEADLINE_MS, Arrival
 from simulation.graphs import PIPELINE
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 OUTPUTS = Port(None, "outputs")
 CLOCKS_AGREE_WITHIN_MS = 25.0
 """The longest way to the broker and back."""
+
+POLLED_MS = 30
+"""How often it is looked whether a suspect begins."""
 
 End = tuple[object, ...]
 
@@ -47,6 +50,17 @@ class Run:
     made: dict[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
     expected: Expected | None = None
+
+
+class Wait(NamedTuple):
+    """A suspect that is to be alone. ``quiet`` is for how many looks it has been."""
+
+    node: Node
+    partition: Partition
+    epoch: int
+    offset: int
+    starts: int
+    quiet: int = 0
 
 
 class Expected(NamedTuple):
@@ -71,6 +85,7 @@ class Request:
     letters: list[tuple[str, str | None]] = field(default_factory=list)
     most_attempts: int = 0
     deliveries: int = 0
+    starts: int = 0
     writers: set[tuple[Node, int]] = field(default_factory=set)
     excused: int = 0
     unsure: bool = False
@@ -143,6 +158,28 @@ class Laws:
                 self._by_place[partition.number, delivery.offset],
                 delivery.attempt,
             )
+            if delivery.attempt >= ALONE_FROM_ATTEMPT:
+                wait = Wait(node, partition, partition.epoch, delivery.offset, request.starts)
+                self._world.later(POLLED_MS, self._still_waits, wait)
+
+    def _still_waits(self, wait: Wait) -> None:
+        """Look whether a suspect that nothing keeps waiting begins."""
+        node, partition = wait.node, wait.partition
+        identity = self._by_place[partition.number, wait.offset]
+        begun = self.requests[identity].starts > wait.starts
+        if begun or node.dead or partition.epoch != wait.epoch:
+            return
+        if partition.owner is not node or wait.offset not in partition.in_hand:
+            return
+        owned = [each for each in self._world.broker.partitions if each.owner is node]
+        in_hand = sum(len(each.in_hand) for each in owned)
+        hears = node.answers and self._world.hears
+        alone = hears and in_hand == 1 and not any(each.pending for each in owned)
+        quiet = wait.quiet + 1 if alone else 0
+        longest_ms = 3 * CLOCKS_AGREE_WITHIN_MS + (AGAIN_MS if self._case.slow else 0)
+        if quiet * POLLED_MS > longest_ms:
+            self._break(f"{identity} is alone, and does not begin")
+        self._world.later(POLLED_MS, self._still_waits, wait._replace(quiet=quiet))
 
     def takes_too_long(self, node: Node, ownership: Ownership) -> None:
         """An owner asks for records of a partition that it is to give up."""
@@ -182,6 +219,7 @@ class Laws:
         self._check_company(node, passage)
         if opened_ms != node.clock.local_ms() + node.clock.offset_ms:
             request.unsure = True  # the clock was put back, and stands still until it is right
+        request.starts += 1
         self._line_up(node, passage)
         run = Run(node, passage.plan.version, opened_ms, passage.deadline_ms - opened_ms)
         of_key = (run.version, request.arrival.partition, self._world.key_of(request.arrival))
@@ -193,6 +231,7 @@ class Laws:
     def refused(self, node: Node, passage: Passage) -> None:
         """A worker lets a request in that fails."""
         self._world.tell(node.name, "refuses %s", passage.identity)
+        self.requests[passage.identity].starts += 1
         self._line_up(node, passage)
 
     def told(self, node: Node, passage: Passage) -> None:

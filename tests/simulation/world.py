@@ -19,7 +19,7 @@ from penstock.core.streams import StreamLimits, StreamNames
 from penstock.core.streams.headers import DEADLINE_HEADER
 from penstock.testing.joins import Joins
 from simulation.broker import EPOCH_MS, Broker
-from simulation.case import DEADLINE_MS, Arrival, Case, Fault
+from simulation.case import AGAIN_MS, DEADLINE_MS, Arrival, Case, Fault
 from simulation.code import REAL, Code
 from simulation.graphs import PIPELINE
 from simulation.laws import Laws
@@ -34,8 +34,6 @@ MOST_EVENTS: Final = 2_000
 """For each request, and once more: a run that takes more does not come to an end."""
 
 _LATENCIES_MS: Final = (0, 0, 1, 1, 1, 2, 2, 3, 5, 8, 21)
-_AGAIN_MS: Final = 700
-"""After which an acknowledgement that was lost is asked for again."""
 
 
 class World:
@@ -119,7 +117,7 @@ class World:
         """An answer of the broker, or a call; acknowledgements get lost and are repeated."""
         takes_ms = self._latency_ms()
         if acknowledges and self.case.slow and self._random.random() * 100 < self.case.slow:
-            takes_ms += _AGAIN_MS
+            takes_ms += AGAIN_MS
         self._push(self.now + takes_ms, node, happen, what)
 
     def to_broker(self, node: Node, happen: Callable[..., None], *what: object) -> None:
@@ -127,6 +125,11 @@ class World:
         if not node.dead:
             node.sent_until = max(node.sent_until, self.now + self._latency_ms())
             self._push(node.sent_until, None, self._reach, (happen, what))
+
+    @property
+    def hears(self) -> bool:
+        """Whether the broker can be heard of."""
+        return self._away_until <= self.now
 
     def kind_of(self, identity: str) -> Scenario:
         """How the calls of a request go."""
@@ -224,8 +227,6 @@ class World:
 
     def _tensors(self, arrival: Arrival) -> Body:
         names = self.case.kinds[arrival.kind].request
-        if arrival.poison:
-            names = names or ("r",)
         offset = len(self.broker.partitions[arrival.partition].log)
         of = arrival.identity or f"{self.broker_stream}/{arrival.partition}/{offset}"
         rows = self.case.rows[arrival.kind]
