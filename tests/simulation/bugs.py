@@ -298,13 +298,6 @@ BUGS = (
         "                self._tell_drained()\n",
     ),
     Bug(
-        "a lost partition leaves a suspect waiting",
-        "streams",
-        "turnstile",
-        "        self._tenures.discard(tenure)\n        self.settle()\n",
-        "        self._tenures.discard(tenure)\n",
-    ),
-    Bug(
         "the key of a request is not looked at",
         "streams",
         "request",
