@@ -11,7 +11,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import ConflictError
-from penstock.core.streams.clock import GLANCES, Glance, TransportClock
+from penstock.core.streams.clock import Glance, TransportClock, are_enough
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
@@ -48,7 +48,10 @@ class StreamWorker:
     async def start(self) -> None:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
         # The first answer takes longest, for it has to connect.
-        self._clock.set_by([await self._glance() for _ in range(GLANCES)])
+        glances: list[Glance] = []
+        while not are_enough(glances):
+            glances.append(await self._glance())
+        self._clock.set_by(glances)
         await self._transport.make_streams([StreamSpec(self._names.dead_letters)])
 
     async def serve(

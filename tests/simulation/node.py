@@ -29,7 +29,7 @@ from penstock.core.engine import (
 from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
 from penstock.core.state import StateChange
-from penstock.core.streams import GLANCES, Batch, Glance, StreamedPipeline, Tenure
+from penstock.core.streams import Batch, Glance, StreamedPipeline, Tenure
 from simulation.broker import EPOCH_MS
 
 if TYPE_CHECKING:
@@ -84,6 +84,7 @@ class Node:
         self.engine.states.adopt(deployment.plan)
         self.turnstile = streams.Turnstile()
         self._tenure_type = streams.Tenure
+        self._are_enough = streams.are_enough
         self.tenures: dict[int, Hands] = {}
         self.running: dict[str, Passage] = {}
         self._timer_ms = float("inf")
@@ -109,11 +110,11 @@ class Node:
 
             def hear(time_ms: float) -> None:
                 glances.append(Glance(asked_ms, self.clock.local_ms(), time_ms))
-                if len(glances) < GLANCES:
-                    ask()
-                else:
+                if self._are_enough(glances):
                     self.clock.set_by(glances)
                     world.to_broker(self, world.broker.join, self)
+                else:
+                    ask()
 
             world.to_broker(self, lambda: world.to_node(self, hear, world.broker.time_ms))
 
