@@ -278,19 +278,21 @@ class _Passage:
             self.late = True
         # Those before the last failed for all in them, which means nothing.
         at_ms, attempt = made[-1]
-        end_ms = at_ms + attempt.duration_ms
-        if end_ms in self.shared_ends or any(event[0] == end_ms for event in self.events):
+        ends = {at_ms + attempt.duration_ms}
+        if step.timeout_ms is not None:
+            ends.add(at_ms + step.timeout_ms)
+        if ends & self.shared_ends or any(event[0] in ends for event in self.events):
             self.ambiguous = True  # which comes first is decided by what others do
 
         def make() -> None:
-            self.shared_ends.discard(end_ms)
+            self.shared_ends -= ends
             self.make(step, number, attempt)
-            self.shared_ends.add(end_ms)
+            self.shared_ends |= ends
 
         if at_ms == self.now:
             make()
         else:
-            self.shared_ends.add(end_ms)
+            self.shared_ends |= ends
             self.at(at_ms, _CLOCK, make)
 
     def make(self, step: Step, number: int, attempt: Attempt) -> None:
