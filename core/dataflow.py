@@ -223,9 +223,7 @@ class Dataflow:
         self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
     ) -> None:
         """Take up what the joins of a pipeline have kept of a partition, by their names."""
-        for join in plan.kept_joins:
-            store = self.engine.states.store_of(plan.name, join, ownership)
-            store.restore(changes.get(join.consumer, ()))
+        self.engine.states.restore(plan, ownership, changes)
 
     def release(self, ownership: Ownership) -> None:
         """Let go of what joins have kept of a partition."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -14,7 +15,7 @@ from penstock.core.engine.sources import Flow, take
 from penstock.core.engine.timers import JOIN
 from penstock.core.plan import Consumer, Feed, JoinPlan, KeptJoin, Plan
 from penstock.core.records import Absent, Body
-from penstock.core.state import KeyState, StateStore
+from penstock.core.state import KeyState, StateChange, StateStore
 
 if TYPE_CHECKING:
     from penstock.core.engine.engine import Engine
@@ -134,6 +135,13 @@ class StateKeeper:
         if store is None:
             store = self._stores[name] = StateStore(of.keep, of.sources, of.driver)
         return store
+
+    def restore(
+        self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
+    ) -> None:
+        """Take up what the joins of a pipeline have kept of a partition, by their names."""
+        for join in plan.kept_joins:
+            self.store_of(plan.name, join, ownership).restore(changes.get(join.consumer, ()))
 
     def adopt(self, plan: Plan) -> None:
         """A version begins to serve: it goes on with the state of those of its joins that are made

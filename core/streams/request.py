@@ -62,13 +62,15 @@ class StreamRequest:
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
     ``lane`` are the requests whose answers keep one order with its own, None where there is none.
-    ``unwritten`` waits for the next batch. ``answered`` says that the request's outcome is decided,
-    ``ended`` that nothing of it is under way. ``refused`` says that the transport refused what it
-    wrote.
+    ``counted`` says that joins number what requests bring, so that it counts only when all that
+    came before have ended. ``unwritten`` waits for the next batch. ``answered_once`` says that the
+    request's outcome is decided, ``ended`` that nothing of it is under way. ``refused`` says that
+    the transport refused what it wrote.
     """
 
     __slots__ = (
         "answered_once",
+        "counted",
         "delivery",
         "deployment",
         "duplicate",
@@ -95,6 +97,7 @@ class StreamRequest:
         }
         self.key = delivery.record.key
         self.lane: bytes | None = None
+        self.counted = False
         self.passage: Passage | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
@@ -134,6 +137,8 @@ class StreamRequest:
         )
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
+        if plan.keeping:
+            self.counted = any(join.keep.numbered for join in plan.kept_joins)
         body = record.body
         if failure is not None:
             self.tenure.carrier.refuse(passage, failure)

@@ -95,6 +95,7 @@ class Tenure:
         "_dirty",
         "_drained",
         "_finishing",
+        "_held",
         "_now_ms",
         "_requests",
         "_restored",
@@ -132,6 +133,8 @@ class Tenure:
         self._dirty: dict[StreamRequest, None] = {}
         self._answered: dict[bytes, deque[StreamRequest]] = {}
         """Answers that keep an order and are written when their requests are finished, by lane."""
+        self._held: dict[StreamRequest, None] = {}
+        """Requests that have ended, and what they brought is not counted yet."""
         self._singly = 0
         self._taking = False
         self._returning = 0
@@ -244,6 +247,8 @@ class Tenure:
         """Wait no longer for what is under way: finish what is answered, give the rest back."""
         waiting = [request for request in self._requests.values() if not request.ended]
         returned = [request for request in waiting if not request.answered_once]
+        # What is not counted can only be counted in its turn, which is the next owner's to know.
+        returned += self._held
         if returned:
             # First, so that no suspect begins before these are known not to be taken.
             self._give_back([request.delivery for request in returned])
@@ -262,11 +267,13 @@ class Tenure:
         """A request has something to be written, or has ended."""
         if self._requests.get(request.delivery.offset) is not request:
             return
-        if not self.pipeline.exactly_once or (request.ended and request.lane is None):
-            self._dirty[request] = None
-            self.pump()
-        elif request.ended and request.lane is not None:
-            self._write_in_order(request.lane)
+        if request.ended and request.counted:
+            self._held[request] = None
+            self._let_finish()
+            if request in self._held and not self.pipeline.exactly_once:
+                self._write(request)
+        else:
+            self._write(request)
 
     def answered(self, request: StreamRequest) -> None:
         """The outcome of a request has been told, in the order that its pipeline keeps."""
@@ -334,11 +341,29 @@ class Tenure:
     def _write_in_order(self, lane: bytes) -> None:
         """Write what is finished of a lane, up to the first answer whose request is not."""
         answered = self._answered[lane]
-        while answered and answered[0].ended:
+        while answered and answered[0].ended and answered[0] not in self._held:
             self._dirty[answered.popleft()] = None
         if not answered:
             del self._answered[lane]
         self.pump()
+
+    def _let_finish(self) -> None:
+        """Finish what has ended and is counted: all that came before has ended as well."""
+        under_way = min(
+            (offset for offset, each in self._requests.items() if each.passage is not None),
+            default=float("inf"),
+        )
+        for request in [each for each in self._held if each.delivery.offset < under_way]:
+            del self._held[request]
+            self._write(request)
+
+    def _write(self, request: StreamRequest) -> None:
+        """Have it written what can be written of a request."""
+        if not self.pipeline.exactly_once or (request.ended and request.lane is None):
+            self._dirty[request] = None
+            self.pump()
+        elif request.ended and request.lane is not None:
+            self._write_in_order(request.lane)
 
     def _next_batch(self) -> Batch:
         batch = Batch([], [], [], [])
@@ -347,7 +372,7 @@ class Tenure:
             batch.outputs.extend(request.unwritten)
             batch.parts.append((request, len(request.unwritten)))
             request.unwritten = []
-            if request.ended:
+            if request.ended and request not in self._held:
                 batch.deliveries.append(request.delivery)
                 batch.over.append(request)
             if self._singly:
@@ -373,6 +398,7 @@ class Tenure:
 
     def _leave(self, request: StreamRequest) -> None:
         self._dirty.pop(request, None)
+        self._held.pop(request, None)
         open_requests = self.pipeline.open
         if open_requests.get(request.identity) is request:
             del open_requests[request.identity]

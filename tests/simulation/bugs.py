@@ -12,7 +12,7 @@ BUGS = (
         "a record is finished before its request has ended",
         "streams",
         "tenure",
-        "            if request.ended:\n                batch.deliveries.append(request.delivery)\n",
+        "            if request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
         "            if True:\n                batch.deliveries.append(request.delivery)\n",
     ),
     Bug(
@@ -266,8 +266,8 @@ BUGS = (
         "records written twice by one batch",
         "streams",
         "tenure",
-        "            request.unwritten = []\n            if request.ended:",
-        "            if request.ended:",
+        "            request.unwritten = []\n            if request.ended and",
+        "            if request.ended and",
     ),
     Bug(
         "visits that share a call get each other's rows",

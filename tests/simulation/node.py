@@ -197,9 +197,7 @@ class Node:
         self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
     ) -> None:
         """What joins have kept is known again."""
-        for join in plan.kept_joins:
-            store = self.engine.states.store_of(plan.name, join, ownership)
-            store.restore(changes.get(join.consumer, ()))
+        self.engine.states.restore(plan, ownership, changes)
 
     def release(self, ownership: Ownership) -> None:
         """What joins have kept is somebody else's."""
