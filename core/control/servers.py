@@ -73,7 +73,7 @@ class ServerReconciler:
     def attach(self, name: str, adapter: ServerAdapter) -> None:
         """A server of this process that no manifest asks for; others start and stop it."""
         replica = ServerReplica(ReplicaKey(name, 0), adapter, adapter.capabilities())
-        replica.standing = "up"
+        replica.stand("up")
         self._own.add(name)
         self._fleet.add(replica)
 
@@ -164,7 +164,7 @@ class ServerReconciler:
 
     def _end_start(self, place: _Place, replica: ServerReplica, standing: Standing) -> None:
         del place.starts[replica]
-        replica.standing = standing
+        replica.stand(standing, replica.why)
         self._look_at(place)
         self._fleet.changed()
 
@@ -183,7 +183,7 @@ class ServerReconciler:
         start = place.starts.pop(replica, None)
         if start is not None:
             start.cancel()
-        replica.standing, replica.why = "draining", "it is being drained"
+        replica.stand("draining", "it is being drained")
         self._background.spawn(self._drain(replica), f"draining server '{replica.key}'")
 
     async def _drain(self, replica: ServerReplica) -> None:
@@ -193,7 +193,7 @@ class ServerReconciler:
             if not replica.models:
                 empty.set()
 
-        self._fleet.follow(look)
+        self._fleet.wait(look)
         try:
             self._fleet.changed()
             await empty.wait()

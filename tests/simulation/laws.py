@@ -46,6 +46,7 @@ class Run:
     version: int
     opened_ms: float
     allowed_ms: float
+    offset: int
     brought: int | None = None
     made: dict[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
     kept: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -87,6 +88,7 @@ class Request:
     deliveries: int = 0
     starts: int = 0
     writers: set[tuple[Node, int]] = field(default_factory=set)
+    finished: set[tuple[Node, int]] = field(default_factory=set)
     excused: int = 0
     unsure: bool = False
 
@@ -221,7 +223,13 @@ class Laws:
             request.unsure = True  # the clock was put back, and stands still until it is right
         request.starts += 1
         self._line_up(node, passage)
-        run = Run(node, passage.plan.version, opened_ms, passage.deadline_ms - opened_ms)
+        run = Run(
+            node,
+            passage.plan.version,
+            opened_ms,
+            passage.deadline_ms - opened_ms,
+            delivery_of(passage).offset,
+        )
         of_key = (run.version, request.arrival.partition, self._world.key_of(request.arrival))
         if self._world.broker.owns(passage.ownership):
             run.brought = self._brought.get(of_key)
@@ -422,6 +430,7 @@ class Laws:
         identity = self._by_place[partition.number, delivery.offset]
         request = self.requests[identity]
         self._world.tell(node.name, "finishes %s at offset %d", identity, delivery.offset)
+        request.finished.add((node, delivery.offset))
         if OUTPUTS in request.outputs:
             self._bring(node, request)
             return
@@ -489,7 +498,9 @@ class Laws:
         runs = [run for run in request.runs if run.node is node and run.version == record.version]
         expected = [self._expectation(request, run) for run in runs]
         if expected and all(
-            each.lacking and run.brought is not None
+            each.lacking
+            and run.brought is not None
+            and (node, run.offset) in request.finished  # else it may have been cut short before
             for run, each in zip(runs, expected, strict=True)
         ):
             self._break(f"{identity} does not know what others of its key have brought")
@@ -591,9 +602,14 @@ class Laws:
 
 def attempt_of(passage: Passage) -> int:
     """How often the record was taken that a request began with."""
+    return delivery_of(passage).attempt
+
+
+def delivery_of(passage: Passage) -> Delivery:
+    """The record that a request began with."""
     request: Any = passage.context
-    attempt: int = request.delivery.attempt
-    return attempt
+    delivery: Delivery = request.delivery
+    return delivery
 
 
 def end_by_oracle(end: Ended) -> End:

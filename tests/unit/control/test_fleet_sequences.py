@@ -97,7 +97,7 @@ def check(plane: Plane, fakes: FakeKind) -> None:
     for replica in replicas:
         loaded = replica.adapter.loaded  # type: ignore[attr-defined]
         assert set(loaded) == set(replica._held), "what is held is loaded, and nothing else"
-        assert replica.used_bytes == sum(replica._held.values())
+        assert replica.used_bytes == sum(each.memory_bytes for each in replica._held.values())
         assert replica.memory_bytes is None or replica.used_bytes <= replica.memory_bytes
     for place in plane.control._models._places.values():
         versions = [each for each in (place.serving, place.coming, place.held) if each is not None]
@@ -119,7 +119,7 @@ def check(plane: Plane, fakes: FakeKind) -> None:
 def fits(replica: Any, spec: Any, wanted: Any) -> bool:
     if not frozenset(spec.requirements) <= replica.capabilities:
         return False
-    if replica.holds(wanted.model.name, wanted.version):
+    if (wanted.model.name, wanted.version) in replica.versions:
         return False
     if spec.memory is None or replica.memory_bytes is None:
         return True
