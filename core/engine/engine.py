@@ -29,7 +29,14 @@ from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.keeping import KeyedGate, StateKeeper
 from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.order import Lane, Lines
-from penstock.core.engine.passage import ENDED, Ended, ExternalPassage, Gate, Passage
+from penstock.core.engine.passage import (
+    ENDED,
+    Ended,
+    ExternalPassage,
+    Gate,
+    Passage,
+    Visit,
+)
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
 from penstock.core.engine.timers import (
     ATTEMPT,
@@ -65,13 +72,13 @@ class Engine:
 
     __slots__ = (
         "_batches",
-        "_keeper",
         "_random",
         "gatherings",
         "lines",
         "loops",
         "next_timer_ms",
         "open_passages",
+        "states",
         "timers",
     )
 
@@ -81,7 +88,7 @@ class Engine:
         self.gatherings = Gatherings(self, most_open_joins)
         self.loops = LoopRunner(self)
         self.lines = Lines(self)
-        self._keeper = StateKeeper(self)
+        self.states = StateKeeper(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
@@ -115,6 +122,27 @@ class Engine:
         if plan.loops:
             self.loops.begin(passage, body, now_ms, flow, out)
         self.spread(passage, flow, now_ms, out)
+
+    def refuse(self, passage: Passage, failed: Failed, out: Effects) -> None:
+        """A request enters that cannot run: it has failed, and has its place among the answers."""
+        now_ms = passage.opened_ms
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        self.open_passages += 1
+        plan = passage.plan
+        passage.visits = [ENDED] * len(passage.visits)
+        if plan.keeping:
+            passage.keyed = {}
+        if plan.output is None:
+            passage.left = 0
+            out.append(DeadLetter(passage, failed))
+        else:
+            passage.left = 1
+            if plan.order is not None:
+                self.lines.line_up(passage, plan.order)
+                self.timers.add(passage.deadline_ms, DEADLINE, passage)
+            self._answer(passage, failed, (), now_ms, out)
+        self.close_if_over(passage, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
         """A call came back: with tensors (none: it put out nothing), or with a failure.
@@ -231,7 +259,7 @@ class Engine:
                     # The visit has its outcome, and what comes now changes nothing but state.
                     if passage.plan.keeping:
                         feed = Feed(index, inputs, triggers, direct, whole)
-                        self._keeper.record(passage, feed, body, now_ms, flow, out)
+                        self.states.record(passage, feed, body, now_ms, flow, out)
                     continue
                 gate.instant += 1
                 for part in inputs:
@@ -352,7 +380,7 @@ class Engine:
         if plan.order is not None:
             self.lines.line_up(passage, plan.order)
         if plan.keeping:
-            self._keeper.enter(passage, position, now_ms)
+            self.states.enter(passage, position, now_ms)
 
     def _fail_by_clash(
         self,
@@ -567,7 +595,7 @@ class Engine:
             self.gatherings.give_up(passage, failed, now_ms, out)
         nowhere: Flow = []
         if plan.keeping:
-            self._keeper.leave(passage, now_ms, out)
+            self.states.leave(passage, now_ms, out)
         for each, visit in passage.step_visits():
             if type(visit) is Ended:
                 continue
@@ -640,7 +668,7 @@ class Engine:
                 flow: Flow = []
                 self.settle(gate, now_ms, flow, out)
                 if type(gate) is KeyedGate:
-                    self._keeper.tell(gate, out)
+                    self.states.tell(gate, out)
                 self.spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
                 self._begin(cast(Call, subject), now_ms, out)
@@ -689,9 +717,16 @@ def first_at_work(passage: Passage) -> str | None:
     for step, visit in passage.step_visits():
         if type(visit) is Call:
             return step.name
-        if waiting is None and type(visit) in (Gate, JoinState, KeyedGate):
+        if waiting is None and _joins(visit):
             waiting = step.name
     return waiting
+
+
+def _joins(visit: Visit) -> bool:
+    """Whether the joins of a visit have begun and are not decided."""
+    if type(visit) is KeyedGate:
+        return visit.began
+    return type(visit) in (Gate, JoinState)
 
 
 def deadline_reason(passage: Passage) -> str:

@@ -107,7 +107,7 @@ def _decide_over_state(state: KeyedJoin, gate: Gate, view: JoinView) -> float:
     if type(decision) is Run:
         state.take_kept(decision, view)
     if state.verdict is not None:
-        state.of.store.decided(state.kept_in, state)
+        state.store.decided(state.kept_in, state)
     return until_ms
 
 

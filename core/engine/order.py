@@ -76,12 +76,21 @@ class Lines:
 
         When it says yes, an effect tells when to ask again.
         """
+        return not self.room_in(plan, name)
+
+    def room_in(self, plan: Plan, name: LineName) -> int:
+        """How many requests may enter whose answers could all have to be held back.
+
+        When it says none, an effect tells when to ask again.
+        """
         assert plan.order is not None, "only who keeps an order has lines"
         line = self._lines.get(name)
-        if line is None or not (line.waiting or line.is_full(plan.order)):
-            return False
-        line.awaited = True
-        return True
+        if line is None:
+            return plan.order.max_held
+        room = 0 if line.waiting else plan.order.max_held - line.behind
+        if room <= 0:
+            line.awaited = True
+        return max(0, room)
 
     def wait_for_room(self, passage: ExternalPassage, order: OrderPlan) -> bool:
         """Have a passage that others began wait behind those that do, if there is no room."""
@@ -102,7 +111,7 @@ class Lines:
     def line_up(self, passage: Passage, order: OrderPlan) -> None:
         """A request enters its pipeline."""
         key = passage.record_key
-        name = passage.plan.line_of(key)
+        name = passage.line_name
         line = self._lines.get(name)
         if line is None:
             line = self._lines[name] = Line(name)

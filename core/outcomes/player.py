@@ -59,9 +59,8 @@ class Player:
     def play(self, setting: Setting, pace: Collection[str], late: str | None = None) -> Played:
         """One request. Dials that it comes to and ``setting`` does not hold are put there, as
         usual. The steps of ``pace`` are faster than the others; ``late`` never comes back."""
-        self._forget()
         script = _Script(self._plan, self._choices, setting, pace, late)
-        simulation = Simulation(script.react)
+        simulation = Simulation(script.react)  # where each request is the first of its key
         outcome = simulation.begin(self._plan, script.request(), deadline_ms=DEADLINE_MS)
         with suppress(_AnotherRound):
             simulation.run()
@@ -70,7 +69,6 @@ class Player:
     def play_begun(self, records: Sequence[tuple[ExternalPort, Callable[[], Body]]]) -> Played:
         """One request that these records of other pipelines begin, which come in this order; the
         steps do as usual."""
-        self._forget()
         script = _Script(self._plan, self._choices, {}, self.paces[0], None)
         simulation = Simulation(script.react)
         outcome = simulation.begin_by(
@@ -81,12 +79,6 @@ class Player:
         with suppress(_AnotherRound):
             simulation.run()
         return Played(ending_of_begun(self._plan, outcome), outcome)
-
-    def _forget(self) -> None:
-        """Each case is that of the first request of its key."""
-        for consumer in self._plan.keeping:
-            if consumer.inputs.kept is not None:
-                consumer.inputs.kept.store.clear()
 
 
 class _Script:

@@ -101,7 +101,7 @@ class Admission:
         """Those that wait to enter pipelines that keep the order of their answers."""
         self._children: set[Submission] = set()
         """Those of them that are steps of requests which have their places in flight already."""
-        dataflow.resumed = self.admit_next
+        dataflow.waiting_for_room.append(self.admit_next)
         self._admitting = False
         self._open = False
         self._opened_before = False

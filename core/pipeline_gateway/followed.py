@@ -9,7 +9,16 @@ from penstock.core.contracts.follower import VisitSeen
 from penstock.core.contracts.gateway import Reply
 from penstock.core.contracts.model import CallOrigin
 from penstock.core.dataflow import Dataflow, Deployment, Passenger
-from penstock.core.engine import Answer, Call, Effects, Emit, ExternalPassage, Passage, Retried
+from penstock.core.engine import (
+    Answer,
+    Call,
+    Effects,
+    Emit,
+    ExternalPassage,
+    Passage,
+    Retried,
+    StateChanged,
+)
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceResponse
 from penstock.core.metrics import PlanTally
@@ -156,6 +165,9 @@ class Course:
             visit = VisitSeen(step.name, step.model, record.round)
         headers = self._watch.tell(lambda each: each.record_read(visit))
         return {**self._submission.headers, **headers}
+
+    def changed(self, change: StateChanged) -> None:
+        self._submission.changed(change)
 
     def record_came(self, record: Emit) -> None:
         """A record of another pipeline has come to the request."""

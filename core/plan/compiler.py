@@ -328,7 +328,7 @@ def _join_output(output: Output, pipeline: str, maker: JoinMaker, key: RequestKe
     if output.join_window_ms == "auto":
         maker.check_auto_window(("spec", "output", "joinWindowMs"), (strategy, sources))
     where = ("spec", "output", "stepsJoin")
-    kept = maker.kept(strategy, sources, output.tensor_map, output.steps_join, "output", key, where)
+    kept = maker.kept(strategy, sources, output.tensor_map, output.steps_join, pipeline, key, where)
     return Joined(
         sources, (), output.tensor_map, strategy, None, *_window(output.join_window_ms), kept
     )

@@ -8,6 +8,7 @@ from zlib import crc32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import Answer, Call, Effects, Emit, Engine, Passage, Resumed, Turn
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Tensors
@@ -35,16 +36,27 @@ class Driven:
         self.resumed: list[str] = []
 
     def open(
-        self, name: str, key: bytes = b"", deadline_ms: float = 100.0, plan: Plan | None = None
+        self,
+        name: str,
+        key: bytes = b"",
+        deadline_ms: float = 100.0,
+        plan: Plan | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
         plan = plan or self.plan
         if key:
-            passage = Passage(plan, name, 0.0, deadline_ms, key=key)
+            passage = Passage(plan, name, 0.0, deadline_ms, key=key, ownership=ownership)
         else:
-            passage = Passage(plan, name, 0.0, deadline_ms)
+            passage = Passage(plan, name, 0.0, deadline_ms, ownership=ownership)
         self.passages[name] = passage
         out: Effects = []
         self.engine.open(passage, (tensor("x"),), out)
+        self.carry_out(out, 0.0)
+
+    def refuse(self, name: str, deadline_ms: float = 100.0) -> None:
+        passage = Passage(self.plan, name, 0.0, deadline_ms)
+        out: Effects = []
+        self.engine.refuse(passage, Failed("invalid-request", "it is not to be run"), out)
         self.carry_out(out, 0.0)
 
     def done(self, name: str, outcome: Tensors | Failed = GOOD, now_ms: float = 1.0) -> None:
@@ -370,3 +382,54 @@ def test_what_is_due_when_an_answer_has_been_given_is_done_before_the_next() -> 
     engine.turn(turn.lane, 10.0, out)
     told = [(each.passage.identity, how(each.body)) for each in out if isinstance(each, Answer)]
     assert told == [("a", "value"), ("c", "deadline"), ("b", "value")]
+
+
+def test_a_request_that_cannot_run_has_its_place() -> None:
+    driven = Driven(ordered("partition"))
+    driven.open("one")
+    driven.refuse("two")
+    driven.open("three")
+    driven.done("three")
+    assert driven.told == []
+    driven.done("one")
+    assert driven.told == [("one", "value"), ("two", "invalid-request"), ("three", "value")]
+    assert driven.engine.open_passages == 0
+
+
+def test_a_request_that_cannot_run_fails_at_its_deadline_as_it_would_have() -> None:
+    driven = Driven(ordered("partition"))
+    driven.open("one", deadline_ms=1000.0)
+    driven.refuse("two", deadline_ms=50.0)
+    driven.tick(60.0)
+    assert driven.told == [("two", "invalid-request")]
+    driven.done("one", now_ms=70.0)
+    assert driven.answered == ["two", "one"]
+    assert driven.engine.open_passages == 0
+
+
+def test_a_partition_that_is_owned_is_the_line() -> None:
+    driven = Driven(ordered("partition"))
+    first = Ownership("g", "s", 0, 1)
+    other = Ownership("g", "s", 1, 1)
+    driven.open("one", key=b"k", ownership=first)
+    driven.open("two", key=b"k", ownership=other)
+    driven.open("three", key=b"q", ownership=first)
+    driven.done("three")
+    driven.done("two")
+    assert driven.answered == ["two"]
+    driven.done("one")
+    assert driven.answered == ["two", "one", "three"]
+
+
+def test_room_is_what_may_be_held_less_who_could_be() -> None:
+    driven = Driven(ordered("partition", maxHeld=3))
+    line = driven.plan.line_of(b"")
+    assert driven.engine.lines.room_in(driven.plan, line) == 3
+    for name in ("one", "two", "three"):
+        driven.open(name)
+    assert driven.engine.lines.room_in(driven.plan, line) == 1
+    driven.open("four")
+    assert driven.engine.lines.room_in(driven.plan, line) == 0
+    driven.done("one")
+    assert len(driven.resumed) == 1
+    assert driven.engine.lines.room_in(driven.plan, line) == 1

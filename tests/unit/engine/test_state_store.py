@@ -10,10 +10,11 @@ from harness.gateway_world import Act, GatewayWorld
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.join import Keep, Kept
+from penstock.core.engine import Engine
+from penstock.core.engine.keeping import StateKeeper
 from penstock.core.pipeline_gateway import GatewayLimits
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import Plan
-from penstock.core.plan.stores import StateStores
 from penstock.core.records import Absent, Body
 from penstock.core.simulation import tensor
 from penstock.core.state import ENTRY_BYTES, HEAD, StateChange, StateStore
@@ -96,7 +97,8 @@ def test_a_numbered_line_is_bounded_by_bytes_and_goes_on_counting() -> None:
     for position in range(5):
         bring(store, b"a", position)
     assert [each.position for each in store.export() if each.kept] == [3, 4]
-    assert StateChange(b"a", 1, HEAD, None, 5) in store.export()
+    [head] = [each for each in store.export() if each.position == HEAD]
+    assert (head.key, head.source, head.counted) == (b"a", 1, 5)
 
 
 # Read back --------------------------------------------------------------------------------------
@@ -107,15 +109,15 @@ def test_what_is_read_back_ages_by_when_it_changed() -> None:
         return StateChange(key, 1, 0, Kept("r", 0, 0, at_ms, RECORD))
 
     store = StateStore(Keep(max_age_ms=100.0), 2, 0)
-    store.restore([change(b"young", 90.0), change(b"old", 10.0)], 95.0)
+    store.restore([change(b"young", 90.0), change(b"old", 10.0)])
     bring(store, b"new", 7, 120.0)
     assert kept(store) == [(b"young", 0), (b"new", 7)]
 
 
 def test_a_count_that_is_read_back_is_not_forgotten_at_once() -> None:
     store = StateStore(Keep(max_age_ms=100.0, numbered=True), 2, 0)
-    count = StateChange(b"a", 1, HEAD, None, 5)
-    store.restore([count], 1000.0)
+    count = StateChange(b"a", 1, HEAD, None, 5, at_ms=1000.0)
+    store.restore([count])
     bring(store, b"b", 7, 1050.0)
     assert count in store.export()
     bring(store, b"b", 8, 1101.0)
@@ -125,22 +127,21 @@ def test_a_count_that_is_read_back_is_not_forgotten_at_once() -> None:
 # Versions ---------------------------------------------------------------------------------------
 
 
-def store_of(plan: Plan) -> StateStore:
-    (consumer,) = plan.keeping
-    assert consumer.inputs.kept is not None
-    return consumer.inputs.kept.store
+def store_of(states: StateKeeper, plan: Plan) -> StateStore:
+    (join,) = plan.kept_joins
+    return states.store_of(plan.name, join)
 
 
-def adopted(stores: StateStores, spec: dict[str, Any]) -> StateStore:
+def adopted(states: StateKeeper, spec: dict[str, Any]) -> StateStore:
     plan = compiled(spec)
-    stores.adopt(plan)
-    return store_of(plan)
+    states.adopt(plan)
+    return store_of(states, plan)
 
 
 def test_a_version_with_the_same_join_goes_on_with_its_state() -> None:
-    stores = StateStores()
-    first = adopted(stores, pipeline("latest"))
-    assert adopted(stores, pipeline("latest", joinWindowMs=50)) is first
+    states = Engine(lambda: 0.5).states
+    first = adopted(states, pipeline("latest"))
+    assert adopted(states, pipeline("latest", joinWindowMs=50)) is first
 
 
 @pytest.mark.parametrize(
@@ -156,27 +157,27 @@ def test_a_version_with_the_same_join_goes_on_with_its_state() -> None:
 def test_one_whose_join_is_made_of_something_else_begins_with_nothing(
     other: dict[str, Any],
 ) -> None:
-    stores = StateStores()
-    first = adopted(stores, pipeline("latest"))
-    assert adopted(stores, other) is not first
-    assert adopted(stores, pipeline("latest")) is not first, "only the version before counts"
+    states = Engine(lambda: 0.5).states
+    first = adopted(states, pipeline("latest"))
+    assert adopted(states, other) is not first
+    assert adopted(states, pipeline("latest")) is not first, "only the version before counts"
 
 
 def test_what_a_deleted_pipeline_kept_is_gone() -> None:
-    stores = StateStores()
-    first = adopted(stores, pipeline("latest"))
-    stores.forget("p")
-    stores.forget("p")
-    assert adopted(stores, pipeline("latest")) is not first
+    states = Engine(lambda: 0.5).states
+    first = adopted(states, pipeline("latest"))
+    states.forget("p")
+    states.forget("p")
+    assert adopted(states, pipeline("latest")) is not first
 
 
 def test_requests_under_way_on_an_old_version_bring_to_what_the_new_one_sees() -> None:
     at = World(pipeline("latest"))
-    stores = StateStores()
-    stores.adopt(at.plan)
+    states = at.simulation.engine.states
+    states.adopt(at.plan)
     at.send("one", "y", 0.0, b=20.0)
     at.plan = compiled(pipeline("latest"))
-    stores.adopt(at.plan)
+    states.adopt(at.plan)
     at.send("two", "x", 5.0, a=30.0)
     at.run()
     assert at.tokens("two") == ["l of two", "r of one"]
@@ -196,7 +197,7 @@ def test_deployed_versions_share_and_deleted_ones_do_not() -> None:
             assert isinstance(target, ServedTarget)
             deployment = target.deployment
             assert deployment is not None
-            stores.append(store_of(deployment.plan))
+            stores.append(store_of(at.dataflow.engine.states, deployment.plan))
         first, second, third = stores
         assert first is second
         assert third is not first

@@ -69,8 +69,7 @@ def test_a_passage_that_never_has_its_input_leaves_no_state() -> None:
         assert isinstance(target, ServedTarget)
         deployment = target.deployment
         assert deployment is not None
-        (consumer,) = deployment.plan.keeping
-        assert consumer.inputs.kept is not None
-        assert len(consumer.inputs.kept.store) == 0
+        (kept,) = deployment.plan.kept_joins
+        assert len(at.dataflow.engine.states.store_of("p", kept)) == 0
 
     in_virtual_time(main)
