@@ -125,10 +125,13 @@ class ModelInstance(ABC):
     Made by a :class:`ServerAdapter`. Called on the event loop by the model gateway.
     """
 
-    __slots__ = ("inline", "signature")
+    __slots__ = ("available", "inline", "signature")
 
     def __init__(self, signature: Signature | None = None) -> None:
         self.signature = signature
+        self.available = True
+        """Whether calls have a chance; while it is not set, calls go to other copies of the model
+        where there are some."""
         self.inline: Callable[[ModelCall], Tensors] | None = None
         """A short cut: while it is set, whoever is about to call :meth:`infer` calls this, which
         always answers at once, and then :meth:`overran` if that took over INLINE_LIMIT_MS."""
@@ -180,7 +183,14 @@ class Loader(ABC):
 
 
 class ServerAdapter(ABC):
-    """Gives access to one inference server: the one in this process, MLServer, Triton, any V2."""
+    """Gives access to one inference server: the one in this process, MLServer, Triton, any V2.
+
+    One adapter is one replica of a server.
+    """
+
+    needs_manifest: ClassVar[bool] = False
+    """Whether there is a server of the kind only where a manifest (``kind: Server``) asks for it;
+    of other kinds there is one in each process that serves models."""
 
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with every loader of this process by name: for

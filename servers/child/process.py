@@ -1,0 +1,168 @@
+"""One run of a server: a program under a guard."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from penstock.core.errors import NotReadyError
+from penstock.servers.child.memory import memory_of_group
+from penstock.servers.child.output import Output
+
+GUARD: Final = Path(__file__).with_name("guard.py")
+
+LAST_OUTPUT_S: Final = 2.0
+"""How long the output of a server that has ended is waited for: others may hold it open."""
+
+_FOREIGN: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
+"""Variables of this process that would mislead the Python of another environment."""
+
+
+class ChildProcess:
+    """A program that was started. It ends when this process does, and its own children with it."""
+
+    def __init__(
+        self,
+        pid: int,
+        guarding: asyncio.subprocess.Process,
+        guard: Guard,
+        reader: asyncio.Task[None],
+    ) -> None:
+        self.pid = pid
+        self._guard = guard
+        self._ending = asyncio.create_task(self._end(guarding, reader), name=f"process {pid}")
+
+    @classmethod
+    async def start(
+        cls,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        folder: Path,
+        output: Output,
+        grace_s: float,
+    ) -> ChildProcess:
+        """Start the program in ``folder``, with ``environment`` over this process's own.
+
+        Told to end, it has ``grace_s`` for that. Raises NotReadyError when it cannot be started.
+        """
+        ours, theirs = socket.socketpair()
+        guard = Guard(ours)
+        inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        program = [sys.executable, "-I", "-S", str(GUARD), str(theirs.fileno()), str(grace_s)]
+        try:
+            with theirs:
+                guarding = await asyncio.create_subprocess_exec(
+                    *program,
+                    *command,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.PIPE,
+                    stderr=asyncio.subprocess.STDOUT,
+                    pass_fds=(theirs.fileno(),),
+                    # A Ctrl-C is this process's to answer.
+                    start_new_session=True,
+                    env={**inherited, **environment},
+                    cwd=folder,
+                )
+        except OSError as error:
+            guard.close()
+            raise NotReadyError(f"'{command[0]}' cannot be started: {error}") from error
+        assert guarding.stdout is not None, "it is piped"
+        reader = asyncio.create_task(output.follow(guarding.stdout), name="output of a server")
+        try:
+            said = await guard.hear()
+        except asyncio.CancelledError:
+            guard.close()
+            raise
+        if not said.isdigit():
+            guard.close()
+            await guarding.wait()
+            await reader
+            why = said.removeprefix("error ") or f"its guard ended ({output.last()})"
+            raise NotReadyError(f"'{command[0]}' cannot be started: {why}")
+        return cls(int(said), guarding, guard, reader)
+
+    async def ended(self, timeout_s: float | None = None) -> str | None:
+        """Wait until it has ended, for up to ``timeout_s``: how, in words after "the server", or
+        None when it has not."""
+        await asyncio.wait([self._ending], timeout=timeout_s)
+        return self._ending.result() if self._ending.done() else None
+
+    def memory_bytes(self) -> int | None:
+        """What it and the processes that it started hold; None when that cannot be told."""
+        return None if self._ending.done() else memory_of_group(self.pid)
+
+    async def terminate(self) -> str:
+        """Have it end, by force when its time for that is over; how it ended."""
+        self._guard.tell("terminate")
+        return await asyncio.shield(self._ending)
+
+    async def kill(self) -> str:
+        """Have it end at once; how it ended."""
+        self._guard.tell("kill")
+        return await asyncio.shield(self._ending)
+
+    async def _end(self, guarding: asyncio.subprocess.Process, reader: asyncio.Task[None]) -> str:
+        status = await self._guard.hear()
+        self._guard.close()
+        await guarding.wait()
+        if not status:
+            # The server has ended with its guard; what it started may not have.
+            end_group(self.pid)
+        await asyncio.wait([reader], timeout=LAST_OUTPUT_S)
+        reader.cancel()
+        return _in_words(status)
+
+
+class Guard:
+    """The guard of one program, as it is talked to."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._connection = connection
+        self._heard = b""
+
+    def tell(self, word: str) -> None:
+        """Say one word; a guard that is gone needs none."""
+        with suppress(OSError):
+            self._connection.send(f"{word}\n".encode())
+
+    async def hear(self) -> str:
+        """The next line, empty when the guard is gone."""
+        loop = asyncio.get_running_loop()
+        while b"\n" not in self._heard:
+            try:
+                chunk = await loop.sock_recv(self._connection, 4096)
+            except OSError:
+                chunk = b""
+            if not chunk:
+                return ""
+            self._heard += chunk
+        line, _, self._heard = self._heard.partition(b"\n")
+        return line.decode(errors="replace")
+
+    def close(self) -> None:
+        """Talk no more; the guard ends its program when that has not ended."""
+        self._connection.close()
+
+
+def end_group(group: int) -> None:
+    """End whatever is left of a group of processes."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def _in_words(status: str) -> str:
+    if not status:
+        return "was ended with its guard"
+    number = int(status)
+    if number < 0:
+        return f"was ended by {signal.Signals(-number).name}"
+    return f"ended with status {number}"

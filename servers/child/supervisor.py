@@ -1,0 +1,174 @@
+"""Keeps a server running: starts it, watches it, and starts it again when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Final
+
+from penstock.core.clock import Clock
+from penstock.core.errors import NotReadyError, PenstockError
+from penstock.servers.child.life import Life
+from penstock.servers.child.output import Output
+from penstock.servers.child.process import ChildProcess
+
+FIRST_LOOK_S: Final = 0.02
+LONGEST_LOOK_S: Final = 0.5
+"""Between two questions to a server whether it is up yet; no server says so by itself."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Watching:
+    """How a server is watched: it has ``start_s`` to come up, is asked every ``look_s`` whether it
+    lives, and hangs when no answer comes for ``hang_s``."""
+
+    start_s: float
+    look_s: float
+    hang_s: float
+
+
+class Charge(ABC):
+    """What a supervisor looks after: how one kind of server is started and asked."""
+
+    @abstractmethod
+    async def launch(self) -> ChildProcess:
+        """Start a process. Raises PenstockError when it cannot be."""
+
+    @abstractmethod
+    async def lives(self, timeout_s: float) -> bool:
+        """Whether the process that was launched last answers, asked once. Raises nothing."""
+
+    @abstractmethod
+    async def came_up(self) -> None:
+        """The server can be called; raises nothing. Cancelled when the server ends meanwhile."""
+
+    @abstractmethod
+    async def went_down(self) -> None:
+        """The server cannot be called any more, and its process has ended; raises nothing."""
+
+
+class Supervisor:
+    """Looks after one server, from :meth:`start` to :meth:`stop`."""
+
+    def __init__(
+        self, name: str, charge: Charge, output: Output, watching: Watching, clock: Clock
+    ) -> None:
+        self.life = Life(name)
+        self._name = name
+        self._charge = charge
+        self._output = output
+        self._watching = watching
+        self._clock = clock
+        self._process: ChildProcess | None = None
+        self._first: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def process(self) -> ChildProcess | None:
+        """The process that runs now."""
+        return self._process
+
+    async def start(self) -> None:
+        """Start the server and wait until it is up; then look after it.
+
+        Raises NotReadyError when it does not come up the first time, with what it said.
+        """
+        self._first = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._look_after(self._first), name=self._name)
+        try:
+            await asyncio.shield(self._first)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """End the server, by force when it takes too long."""
+        self.life.stops()
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def _look_after(self, first: asyncio.Future[None]) -> None:
+        try:
+            await self._keep_running(first)
+        except Exception as error:
+            _log.exception("server '%s' is not looked after any more", self._name)
+            self.life.stops()
+            if not first.done():
+                first.set_exception(error)
+
+    async def _keep_running(self, first: asyncio.Future[None]) -> None:
+        while True:
+            how = await self._one_life(first)
+            if not first.done():
+                first.set_exception(NotReadyError(f"server '{self._name}' {how}"))
+                return
+            pause_ms = self.life.ended(how, self._clock.now_ms())
+            _log.warning("server '%s' %s", self._name, self.life.why_not(self._clock.now_ms()))
+            await asyncio.sleep(pause_ms / 1000.0)
+
+    async def _one_life(self, first: asyncio.Future[None]) -> str:
+        """One process from its start to its end: how it ended."""
+        self.life.starts()
+        try:
+            self._process = process = await self._charge.launch()
+        except PenstockError as error:
+            return f"could not be started: {error.message}"
+        try:
+            said = await self._until_up(process)
+            if said is not None:
+                return said
+            self.life.is_up(self._clock.now_ms())
+            coming_up = asyncio.create_task(self._charge.came_up(), name=f"{self._name} came up")
+            try:
+                if not first.done():
+                    first.set_result(None)
+                return await self._until_down(process)
+            finally:
+                coming_up.cancel()
+                await asyncio.wait([coming_up])
+        finally:
+            await process.terminate()
+            self._process = None
+            await self._charge.went_down()
+
+    async def _until_up(self, process: ChildProcess) -> str | None:
+        """Wait until the server is up: None, or how it ended before it was."""
+        patience_s = self._watching.start_s
+        try:
+            async with asyncio.timeout(patience_s):
+                pause_s = FIRST_LOOK_S
+                while not await self._charge.lives(self._watching.look_s):
+                    how = await process.ended(pause_s)
+                    if how is not None:
+                        return f"{how} before it was up{self._said()}"
+                    pause_s = min(2.0 * pause_s, LONGEST_LOOK_S)
+        except TimeoutError:
+            await process.kill()
+            return f"was not up within {patience_s:g} s{self._said()}"
+        how = await process.ended(0.0)
+        return None if how is None else f"{how} when it was up{self._said()}"
+
+    async def _until_down(self, process: ChildProcess) -> str:
+        """Wait until the server has ended, or hangs and is ended: how that was."""
+        silent_since_ms = None
+        while (how := await process.ended(self._watching.look_s)) is None:
+            asked_ms = self._clock.now_ms()
+            if await self._charge.lives(self._watching.look_s):
+                silent_since_ms = None
+                continue
+            silent_since_ms = asked_ms if silent_since_ms is None else silent_since_ms
+            silent_s = (self._clock.now_ms() - silent_since_ms) / 1000.0
+            if silent_s >= self._watching.hang_s:
+                await process.kill()
+                return f"gave no sign of life for {silent_s:.0f} s and was ended"
+        return f"{how}{self._said()}"
+
+    def _said(self) -> str:
+        last = self._output.last()
+        return f" (its last words: {last})" if last else ""

@@ -1,0 +1,80 @@
+"""The server adapter ``triton``: a Triton of its own for each replica."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import ClassVar
+
+from penstock.core.clock import Clock
+from penstock.core.contracts.model import ModelSpec
+from penstock.core.errors import NotReadyError
+from penstock.servers.child.ports import LOOPBACK
+from penstock.servers.child.server import ChildServer, Place, Program
+from penstock.servers.installing.installation import Installation
+from penstock.servers.triton.model_folder import write_folder
+from penstock.servers.triton.options import TritonOptions
+from penstock.servers.triton.recipe import FOLDER, RECIPE, backends_in
+
+
+class TritonServer(ChildServer):
+    """Starts Triton as ``penstock servers install triton`` has installed it, or the program that
+    the options name."""
+
+    kind: ClassVar[str] = "triton"
+
+    def __init__(self, options: TritonOptions | None = None, *, clock: Clock | None = None) -> None:
+        self._own = options or TritonOptions()
+        super().__init__(self._own, clock=clock)
+        self._installation = Installation(RECIPE, self._own.installation)
+
+    def program(self, place: Place) -> Program:
+        arguments = (
+            f"--model-repository={place.models}",
+            "--model-control-mode=explicit",
+            f"--grpc-address={LOOPBACK}",
+            f"--grpc-port={place.grpc_port}",
+            f"--http-address={LOOPBACK}",
+            f"--http-port={place.rest_port}",
+            "--allow-metrics=false",
+            # Two of them on one machine must not meet in its shared memory.
+            f"--backend-config=python,shm-region-prefix-name=penstock_{place.grpc_port}_",
+            f"--exit-timeout-secs={max(1, round(self._own.stop_timeout_s))}",
+        )
+        if self._own.command:
+            return Program((*self._own.command, *arguments), {})
+        python = self._installation.python()
+        server = self._installation.site_packages()[0] / FOLDER
+        command = (
+            str(server / "bin" / "tritonserver"),
+            f"--backend-directory={server / 'backends'}",
+            f"--cache-directory={server / 'caches'}",
+        )
+        return Program((*command, *arguments), _variables(python))
+
+    def lay_out(self, spec: ModelSpec, name: str, folder: Path) -> None:
+        write_folder(spec, name, folder)
+
+    def found_capabilities(self) -> frozenset[str]:
+        own = frozenset((self.kind, "python"))
+        return own | backends_in(self._installation.site_packages())
+
+
+def _variables(python: Path) -> dict[str, str]:
+    """What makes the Python of models the installed one: they find it as any program would."""
+    asked = "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')"
+    try:
+        said = subprocess.run(
+            [str(python), "-c", asked], check=True, capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise NotReadyError(
+            f"the Python of Triton's installation does not run ({error}); remove "
+            f"{python.parents[1]} and run penstock servers install triton"
+        ) from error
+    libraries = filter(None, (said.stdout.strip(), os.environ.get("LD_LIBRARY_PATH")))
+    return {
+        "PATH": os.pathsep.join((str(python.parent), os.environ.get("PATH", os.defpath))),
+        "LD_LIBRARY_PATH": os.pathsep.join(libraries),
+    }
