@@ -16,9 +16,9 @@ from penstock.core.cases.case import Case, CaseManifest
 from penstock.core.cases.comparison import TOLERANCE, Difference, differences
 from penstock.core.cases.playing import Playing
 from penstock.core.contracts.control import ManifestText
-from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.contracts.model import ModelCall, ModelInstance, ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.control.loading import LoadError, ModelLoader
+from penstock.core.control.loading import LoadError, ModelLoader, server_with
 from penstock.core.errors import InvalidRequestError, NotReadyError
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal.story import Story
@@ -72,6 +72,14 @@ class PlayOptions:
     folder: Path | None = None
     tolerance: float = TOLERANCE
     on_error: Callable[[BaseException], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What models are loaded by, and the servers of this process that they are loaded on."""
+
+    loader: ModelLoader
+    servers: tuple[ServerAdapter, ...]
 
 
 async def play(case: Case, plugins: Plugins, options: PlayOptions) -> Played:
@@ -204,7 +212,7 @@ async def _models_of(
         if not wanted:
             yield calls
             return
-        loader = await _loader(plugins, options, stack)
+        here = await _servers_here(plugins, options, stack)
         manifests = {each.name: each for each in case.manifests if each.kind == "Model"}
         for name in wanted:
             if name not in manifests:
@@ -212,7 +220,7 @@ async def _models_of(
                     f"the case has no manifest of model '{name}', so it cannot be called; play "
                     "the case with --models recorded"
                 )
-            calls.instances[name] = await _load(loader, manifests[name], options, stack)
+            calls.instances[name] = await _load(here, manifests[name], options, stack)
         yield calls
 
 
@@ -231,7 +239,7 @@ def _wanted(plans: Mapping[str, Plan], plan: Plan, real: frozenset[str]) -> Iter
         yield from _wanted(plans, child, frozenset(each.name for each in child.steps))
 
 
-async def _loader(plugins: Plugins, options: PlayOptions, stack: AsyncExitStack) -> ModelLoader:
+async def _servers_here(plugins: Plugins, options: PlayOptions, stack: AsyncExitStack) -> _Here:
     parts = make_parts(plugins)
     work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
     stack.callback(shutil.rmtree, work_folder, ignore_errors=True)
@@ -241,17 +249,17 @@ async def _loader(plugins: Plugins, options: PlayOptions, stack: AsyncExitStack)
         stack.push_async_callback(server.stop)
     background = Background()
     stack.push_async_callback(background.close)
-    return ModelLoader(
-        parts.servers,
+    loader = ModelLoader(
         list(parts.storages.values()),
         background,
         work_folder=work_folder,
         module_folders=(Path.cwd(),) if options.folder is None else (options.folder, Path.cwd()),
     )
+    return _Here(loader, tuple(parts.servers.values()))
 
 
 async def _load(
-    loader: ModelLoader, manifest: CaseManifest, options: PlayOptions, stack: AsyncExitStack
+    here: _Here, manifest: CaseManifest, options: PlayOptions, stack: AsyncExitStack
 ) -> ModelInstance:
     folder = options.folder or (None if manifest.folder is None else Path(manifest.folder))
     text = ManifestText(
@@ -263,14 +271,21 @@ async def _load(
     assert isinstance(entry.manifest, Model), "others were left out"
     spec = entry.manifest.spec.model_copy(update={"execution": "inline"})
     model = entry.manifest.model_copy(update={"spec": spec})
+    server = server_with(spec.requirements, here.servers)
+    if server is None:
+        raise NotReadyError(
+            f"model '{manifest.name}' requires {', '.join(spec.requirements)}, which no server of "
+            "this process has; play the case with --models recorded"
+        )
     try:
-        loaded = await loader.load(model, Origin(text.source, folder), manifest.version)
+        origin = Origin(text.source, folder)
+        loaded = await here.loader.load(model, origin, manifest.version, server)
     except LoadError as error:
         raise NotReadyError(
             f"model '{manifest.name}' cannot be loaded here: {error}; name the folder of its "
             "modules and files with --folder, or play the case with --models recorded"
         ) from error
-    stack.push_async_callback(loader.unload, loaded)
+    stack.push_async_callback(here.loader.unload, loaded)
     return loaded.instance
 
 

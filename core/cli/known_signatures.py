@@ -66,8 +66,7 @@ class KnownSignatures:
 
 def _servers(plugins: Plugins) -> list[ServerAdapter]:
     loaders = {name: plugins.make(plugins.loaders, name) for name in plugins.loaders.names()}
-    names = plugins.server_adapters.names()
-    servers = [plugins.make(plugins.server_adapters, name) for name in names]
+    servers = [plugins.make(plugins.server_adapters, name) for name in plugins.own_servers]
     for server in servers:
         server.use_loaders(loaders)
     return servers

@@ -1,11 +1,11 @@
-"""Getting one version of a model loaded: its artifacts fetched, and a server that fits it found."""
+"""Getting one copy of a model loaded: its artifacts fetched, and its server told."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -15,7 +15,6 @@ from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.background import Background
 from penstock.core.control.reasons import Reason
 from penstock.core.errors import PenstockError
-from penstock.core.nearest import did_you_mean
 from penstock.core.resources import Model, Origin
 
 _log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """One loaded version. ``folder`` holds what was fetched for it, and goes with it."""
+    """One loaded copy. ``folder`` holds what was fetched for it, and goes with it."""
 
     version: int
     instance: ModelInstance
@@ -44,23 +43,20 @@ class LoadedModel:
 
 
 class ModelLoader:
-    """Loads versions of models, wherever they fit.
+    """Loads copies of models on servers.
 
-    ``servers`` and ``storages`` are asked in their order. ``work_folder`` is its own, and gets a
-    folder for each load; ``module_folders`` are looked in for Python modules after the manifest's
-    own.
+    ``storages`` are asked in their order. ``work_folder`` is its own, and gets a folder for each
+    load; ``module_folders`` are looked in for Python modules after the manifest's own.
     """
 
     def __init__(
         self,
-        servers: Mapping[str, ServerAdapter],
         storages: Sequence[ArtifactStorage],
         background: Background,
         *,
         work_folder: Path,
         module_folders: tuple[Path, ...] = (),
     ) -> None:
-        self._servers = servers
         self._storages = storages
         self._background = background
         self._work_folder = work_folder
@@ -68,12 +64,13 @@ class ModelLoader:
         self._numbers = count()
         self._unclaimed: dict[asyncio.Task[ModelInstance], ServerAdapter] = {}
 
-    async def load(self, model: Model, origin: Origin, version: int) -> LoadedModel:
+    async def load(
+        self, model: Model, origin: Origin, version: int, server: ServerAdapter
+    ) -> LoadedModel:
         """Load one version beside whatever is loaded. Raises LoadError.
 
         May be cancelled: what was begun is then undone in the background.
         """
-        server = self._server_for(model.spec.requirements)
         folder = self._new_folder(model.name, version)
         loading: asyncio.Task[ModelInstance] | None = None
         what = f"model '{model.name}', version {version}"
@@ -100,7 +97,7 @@ class ModelLoader:
         return LoadedModel(version, instance, server, folder)
 
     async def unload(self, loaded: LoadedModel) -> None:
-        """Unload a version that nothing calls any more."""
+        """Unload a copy that nothing calls any more."""
         try:
             await loaded.server.unload(loaded.instance)
         finally:
@@ -123,30 +120,6 @@ class ModelLoader:
         server = self._unclaimed.pop(loading)
         if not loading.cancelled() and loading.exception() is None:
             await server.unload(loading.result())
-
-    def _server_for(self, requirements: tuple[str, ...]) -> ServerAdapter:
-        server = server_with(requirements, self._servers.values())
-        if server is None:
-            raise LoadError(Reason.NO_SERVER, self._no_server(frozenset(requirements)))
-        return server
-
-    def _no_server(self, wanted: frozenset[str]) -> str:
-        if not self._servers:
-            return "there is no server to load it on; install or enable a server adapter"
-        said = []
-        for name, server in self._servers.items():
-            there = sorted(server.capabilities())
-            lacking = sorted(wanted.difference(there))
-            hints = [hint for word in lacking if (hint := did_you_mean(word, there))]
-            said.append(
-                f"server '{name}' lacks {', '.join(map(repr, lacking))} "
-                f"(it has {', '.join(there) or 'no capabilities'})"
-                + (f"; {hints[0]}" if hints else "")
-            )
-        return (
-            f"no server has all that it requires: {'; '.join(said)}; "
-            "penstock plugins lists what is unavailable, and what to install"
-        )
 
     def _new_folder(self, name: str, version: int) -> Path:
         """One system call, which a cancellation cannot leave half done as it could a thread."""

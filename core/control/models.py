@@ -4,45 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
-from penstock.core.control.background import Background
-from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
+from penstock.core.control.copies import ModelCopies, Placer
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook, loading, stand
+from penstock.core.control.standing import Outlook, loading, stand, stand_copies
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
-from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan.single_model import compile_model
 from penstock.core.resources import Model, Origin
 from penstock.core.signature import Signature
 
-FIRST_RETRY_S: Final = 1.0
-LAST_RETRY_S: Final = 60.0
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPolicy:
-    """How loads go on: ``parallel`` at a time; ``sleep`` waits for a retry (seconds), ``jitter``
-    gives numbers from 0 to 1."""
-
-    parallel: int = 4
-    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    jitter: Callable[[], float] = random.random
-
-    def retry_s(self, attempt: int) -> float:
-        """How long to wait after the failed attempt of that number (from 0), in seconds."""
-        longest = min(FIRST_RETRY_S * 2.0 ** min(attempt, 30), LAST_RETRY_S)
-        return longest * (0.5 + self.jitter() / 2.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +36,19 @@ class _Wanted:
 class _Place:
     """What is under way for one name: the version that serves, and what is to come after it.
 
-    That is loaded by the task ``loading``, and then ``held`` until it may serve.
+    That is ``coming`` while it is loaded, and then ``held`` until it may serve. ``outlook`` says
+    why the version that is wanted does not serve.
     """
 
-    __slots__ = ("held", "loading", "serving", "wanted")
+    __slots__ = ("coming", "held", "outlook", "published", "serving", "wanted")
 
     def __init__(self, wanted: _Wanted) -> None:
         self.wanted = wanted
-        self.serving: LoadedModel | None = None
-        self.loading: asyncio.Task[None] | None = None
-        self.held: LoadedModel | None = None
+        self.serving: ModelCopies | None = None
+        self.coming: ModelCopies | None = None
+        self.held: ModelCopies | None = None
+        self.published: ModelInstance | None = None
+        self.outlook: Outlook | None = None
 
 
 class ModelReconciler:
@@ -83,14 +65,11 @@ class ModelReconciler:
     def __init__(
         self,
         store: ResourceStore,
-        loader: ModelLoader,
-        models: ModelGateway,
+        placer: Placer,
         gateway: PipelineGateway,
         metrics: Metrics,
         joins: JoinFactories,
-        background: Background,
         clock: Clock,
-        policy: LoadPolicy,
         *,
         on_change: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
@@ -98,37 +77,35 @@ class ModelReconciler:
         followed: bool,
     ) -> None:
         self._store = store
-        self._loader = loader
-        self._models = models
+        self._placer = placer
+        self._models = placer.models
         self._gateway = gateway
         self._metrics = metrics
         self._joins = joins
-        self._background = background
+        self._background = placer.background
         self._clock = clock
-        self._policy = policy
         self._on_change = on_change
         self._released = released
         self._breaks = breaks
         self._followed = followed
         self._judging = asyncio.Lock()
-        self._turns = asyncio.Semaphore(policy.parallel)
         self._places: dict[str, _Place] = {}
         self._held: dict[str, _Place] = {}
         self._refused: dict[str, frozenset[str]] = {}
         """Models with a version that was refused, and those whose change may let it in."""
-        self._loaded: set[LoadedModel] = set()
+        self._begun: set[ModelCopies] = set()
 
     def serves(self, name: str) -> bool:
         """Whether some version of the model can be called."""
         place = self._places.get(name)
-        return place is not None and place.serving is not None
+        return place is not None and place.published is not None
 
     def signature(self, name: str) -> Signature | None:
         """That of the version that serves, as far as it is known."""
         place = self._places.get(name)
-        if place is None or place.serving is None:
+        if place is None or place.published is None:
             return None
-        return place.serving.instance.signature
+        return place.published.signature
 
     def want(self, model: Model, origin: Origin, version: int) -> None:
         """Bring this version into service, in the place of what is on its way."""
@@ -138,10 +115,14 @@ class ModelReconciler:
         place.wanted = wanted
         self._give_up(name, place)
         self._stand(name, loading(version))
-        place.loading = self._background.spawn(
-            self._bring_up(place, model, origin, version),
-            f"bringing up model '{name}', version {version}",
-        )
+
+        def changed() -> None:
+            self._copies_changed(name, place, copies)
+
+        copies = ModelCopies(model, origin, version, self._placer, changed)
+        place.coming = copies
+        self._begun.add(copies)
+        copies.begin()
         self.reconsider((name,))
 
     def reconsider(self, changed: Iterable[str]) -> None:
@@ -155,52 +136,66 @@ class ModelReconciler:
         """Take the model out of service: requests under way finish, then it is unloaded."""
         place = self._places.pop(name)
         self._give_up(name, place)
+        if place.serving is not None:
+            place.serving.close()
         self._gateway.remove("model", name)
         self._on_change(name)
-        self._background.spawn(self._take_away(name, place.serving), f"removing model '{name}'")
+        self._background.spawn(self._take_away(name, place), f"removing model '{name}'")
         self._judge_soon()
 
     async def close(self) -> None:
         """Unload everything that is loaded, whatever is under way on it. The tasks in the
         background have ended."""
-        await self._loader.close()
-        await asyncio.gather(*(self._unload(each) for each in list(self._loaded)))
+        await self._placer.loader.close()
+        await asyncio.gather(*(self._discard(each) for each in list(self._begun)))
 
-    async def _bring_up(self, place: _Place, model: Model, origin: Origin, version: int) -> None:
-        name = model.name
-        attempt = 0
-        while True:
-            try:
-                async with self._turns:
-                    loaded = await self._loader.load(model, origin, version)
-                break
-            except LoadError as error:
-                said = f"version {version} could not be loaded: {error}"
-                _log.warning("model '%s', %s", name, said, extra=_about(name, version))
-                if not error.retriable:
-                    place.loading = None
-                    self._stand(name, Outlook(error.reason, said, at_work=False))
-                    self._judge_soon()
-                    return
-                self._stand(
-                    name, Outlook(Reason.RETRYING, f"{said}; it is tried again", at_work=True)
-                )
-            await self._policy.sleep(self._policy.retry_s(attempt))
-            attempt += 1
-        place.loading, place.held = None, loaded
-        self._held[name] = place
-        self._loaded.add(loaded)
-        self._judge_soon()
+    def _copies_changed(self, name: str, place: _Place, copies: ModelCopies) -> None:
+        """There are more copies of some version, or fewer, or it looks otherwise for it."""
+        if self._places.get(name) is not place:
+            return
+        if copies is place.serving:
+            self._publish(name, place)
+            self._stand(name, place.outlook)
+        elif copies is place.coming and copies.ready:
+            place.coming, place.held = None, copies
+            self._held[name] = place
+            self._judge_soon()
+        elif copies is place.held and not copies.ready:
+            place.coming, place.held = copies, None
+            del self._held[name]
+            self._stand(name, copies.outlook)
+        elif copies is place.coming and copies.outlook is not None:
+            self._stand(name, copies.outlook)
+            if not copies.outlook.at_work:
+                self._judge_soon()
+
+    def _publish(self, name: str, place: _Place) -> None:
+        """Have calls go to the copies that there are of the version that serves."""
+        copies = place.serving
+        instance = None if copies is None else copies.instance
+        if copies is None or instance is place.published:
+            return
+        was_there, place.published = place.published is not None, instance
+        if instance is None:
+            self._models.withdraw(name, "no copy of it is loaded any more")
+            return
+        self._models.publish(name, copies.version, instance)
+        if not was_there:
+            plan = compile_model(name, copies.version, self._joins, followed=self._followed)
+            self._gateway.set_model(plan, instance.signature)
 
     def _give_up(self, name: str, place: _Place) -> None:
         """Stop what is to come after the version that serves."""
-        if place.loading is not None:
-            place.loading.cancel()
-        held, place.loading, place.held = place.held, None, None
+        coming, place.coming, held, place.held = place.coming, None, place.held, None
         self._refused.pop(name, None)
         if held is not None:
             del self._held[name]
-            self._background.spawn(self._unload(held), f"retiring model '{name}', not served")
+        for copies in (coming, held):
+            if copies is not None:
+                copies.close()
+                self._background.spawn(
+                    self._discard(copies), f"retiring model '{name}', not served"
+                )
 
     def _judge_soon(self) -> None:
         """Look again which of the versions that are held may serve."""
@@ -228,7 +223,7 @@ class ModelReconciler:
                 else:
                     self._refuse(name, loaded.version, blocked)
 
-    def _held_versions(self) -> dict[str, LoadedModel]:
+    def _held_versions(self) -> dict[str, ModelCopies]:
         return {n: place.held for n, place in self._held.items() if place.held is not None}
 
     def _candidates(self) -> dict[str, Signature | None]:
@@ -236,9 +231,9 @@ class ModelReconciler:
         new: dict[str, Signature | None] = {}
         changed = False
         for name, held in self._held_versions().items():
-            new[name] = held.instance.signature
-            before = self._places[name].serving
-            changed |= before is not None and before.instance.signature != new[name]
+            new[name] = None if held.instance is None else held.instance.signature
+            before = self._places[name].published
+            changed |= before is not None and before.signature != new[name]
         return new if changed else {}
 
     def _wait(
@@ -260,19 +255,20 @@ class ModelReconciler:
     def _comes(self, name: str) -> bool:
         """Whether a version of the model is being loaded."""
         place = self._places.get(name)
-        return place is not None and place.loading is not None
+        coming = None if place is None else place.coming
+        return coming is not None and coming.outlook is not None and coming.outlook.at_work
 
-    def _switch(self, name: str, place: _Place, loaded: LoadedModel) -> None:
-        """From now on ``loaded`` serves. Nothing can come between the steps."""
-        before, place.serving = place.serving, loaded
-        self._models.publish(name, loaded.version, loaded.instance)
-        plan = compile_model(name, loaded.version, self._joins, followed=self._followed)
-        self._gateway.set_model(plan, loaded.instance.signature)
-        about = _about(name, loaded.version)
-        _log.info("model '%s', version %d serves", name, loaded.version, extra=about)
+    def _switch(self, name: str, place: _Place, copies: ModelCopies) -> None:
+        """From now on ``copies`` serve. Nothing can come between the steps."""
+        before, place.serving = place.serving, copies
+        retired, place.published = place.published, None
+        self._publish(name, place)
+        about = _about(name, copies.version)
+        _log.info("model '%s', version %d serves", name, copies.version, extra=about)
         if before is not None:
             self._background.spawn(
-                self._retire(name, before), f"retiring model '{name}', version {before.version}"
+                self._retire(name, before, retired),
+                f"retiring model '{name}', version {before.version}",
             )
         self._stand(name, None)
 
@@ -281,41 +277,59 @@ class ModelReconciler:
         key = ResourceKey("Model", name)
         resource = self._store.get(key)
         assert resource is not None, "what is gone has no loads under way"
-        serving = self._places[name].serving
+        place = self._places[name]
+        place.outlook = outlook
+        serving = None if place.published is None else place.serving
+        if serving is None and outlook is None and place.serving is not None:
+            outlook = place.serving.outlook
         version = None if serving is None else serving.version
-        status = stand(resource.status, version, outlook, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        status = stand(resource.status, version, outlook, now_ms)
+        status = stand_copies(status, _scarcity(serving), now_ms)
         if serving is None and outlook is not None:
             wanted = resource.status.version
             self._gateway.set_not_ready("model", name, wanted, outlook.message)
         self._store.set_status(key, status)
         self._on_change(name)
 
-    async def _take_away(self, name: str, serving: LoadedModel | None) -> None:
+    async def _take_away(self, name: str, place: _Place) -> None:
+        serving, published = place.serving, place.published
         # Requests that were under way in pipelines may be about to call it.
         await self._released(name)
         if serving is not None:
             await self._gateway.drained("model", name, serving.version)
             served = self._models.slot(name).served
-            if served is not None and served.instance is serving.instance:
+            if served is not None and served.instance is place.published:
                 self._models.withdraw(name, "it was deleted")
-            await self._retire(name, serving)
+            await self._retire(name, serving, published)
         if name not in self._places:
             self._models.forget(name)
             self._metrics.forget(name, single_model=True)
 
-    async def _retire(self, name: str, loaded: LoadedModel) -> None:
-        await self._gateway.drained("model", name, loaded.version)
-        await self._models.drained(loaded.instance)
-        await self._unload(loaded)
-        about = _about(name, loaded.version)
-        _log.info("model '%s', version %d is unloaded", name, loaded.version, extra=about)
+    async def _retire(
+        self, name: str, copies: ModelCopies, published: ModelInstance | None
+    ) -> None:
+        """Unload copies when no call is under way on what was ``published`` of them."""
+        copies.close()
+        await self._gateway.drained("model", name, copies.version)
+        if published is not None:
+            await self._models.drained(published)
+        await self._discard(copies)
+        about = _about(name, copies.version)
+        _log.info("model '%s', version %d is unloaded", name, copies.version, extra=about)
 
-    async def _unload(self, loaded: LoadedModel) -> None:
-        self._loaded.discard(loaded)
-        try:
-            await self._loader.unload(loaded)
-        except Exception:
-            _log.exception("version %d of a model could not be unloaded", loaded.version)
+    async def _discard(self, copies: ModelCopies) -> None:
+        self._begun.discard(copies)
+        copies.close()
+        await copies.unload()
+
+
+def _scarcity(copies: ModelCopies | None) -> Outlook | None:
+    """Why fewer copies are loaded than are wanted of a version that serves, None when all are."""
+    if copies is None or copies.outlook is None:
+        return None
+    said = f"{copies.loaded} of {copies.wanted} replicas are loaded; {copies.outlook.message}"
+    return copies.outlook._replace(message=said)
 
 
 def _sentence(blocked: Sequence[Breakage]) -> str:

@@ -21,17 +21,21 @@ from penstock.core.contracts.control import (
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.background import Background
+from penstock.core.control.copies import Placer
 from penstock.core.control.loading import ModelLoader
-from penstock.core.control.models import LoadPolicy, ModelReconciler
+from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
+from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.preparation import Preparation, PreparedEntry
 from penstock.core.control.readiness import Shortfall, wait_settled
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import begin, loading, preparing
+from penstock.core.control.servers import ServerKinds, ServerReconciler
+from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.fleet import Fleet
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import machinery_missing, needs_of
 from penstock.core.metrics import Metrics
@@ -39,9 +43,13 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
-from penstock.core.resources import KINDS, READY, Model, create, update
+from penstock.core.resources import KINDS, READY, Model, Server, create, update
 
 DEFAULT_POLICY: Final = LoadPolicy()
+
+NO_KINDS: Final[ServerKinds] = {}
+
+_BEGINNINGS: Final = {"Model": loading, "Server": starting}
 
 NOTHING_SAVED: Final = Saved((), {}, None, 0)
 
@@ -60,6 +68,7 @@ class LocalControlPlane(ControlPlane):
         self,
         *,
         servers: Mapping[str, ServerAdapter],
+        server_kinds: ServerKinds = NO_KINDS,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,
@@ -89,22 +98,30 @@ class LocalControlPlane(ControlPlane):
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
         )
+        loader = ModelLoader(
+            storages, self._background, work_folder=work_folder, module_folders=module_folders
+        )
+        self._fleet = Fleet()
+        placer = Placer(
+            self._fleet,
+            loader,
+            models,
+            self._background,
+            policy,
+            asyncio.Semaphore(policy.parallel),
+        )
+        self._servers = ServerReconciler(
+            self._store, placer.fleet, server_kinds, self._background, clock, policy
+        )
+        for name, adapter in servers.items():
+            self._servers.attach(name, adapter)
         self._models = ModelReconciler(
             self._store,
-            ModelLoader(
-                servers,
-                storages,
-                self._background,
-                work_folder=work_folder,
-                module_folders=module_folders,
-            ),
-            models,
+            placer,
             gateway,
             metrics,
             joins,
-            self._background,
             clock,
-            policy,
             on_change=self._pipelines.model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
@@ -124,8 +141,10 @@ class LocalControlPlane(ControlPlane):
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
+        self._fleet.close()
         await self._background.close()
         await self._models.close()
+        await self._servers.close()
 
     async def wait_settled(self, timeout_s: float) -> Sequence[Shortfall]:
         """Return when nothing more is to come without anybody's doing, or the time is over.
@@ -181,7 +200,9 @@ class LocalControlPlane(ControlPlane):
                 self._models.drop(name)
             elif key.kind == "Pipeline":
                 self._pipelines.drop(name)
-            else:
+            elif key.kind == "Server":
+                self._servers.drop(name)
+            if key.kind != "Pipeline":
                 self._usage.remove(key)
         warnings = (f"not ready from now on: {_listed(users)}",) if users else ()
         return Change(key.kind, name, "deleted", resource.status.version, warnings)
@@ -220,16 +241,18 @@ class LocalControlPlane(ControlPlane):
         changed = [
             (each, self._record_entry(each)) for each in prepared if each.action != "unchanged"
         ]
-        for each, resource in changed:
-            if not each.is_new_version:
-                continue
+        new = [(each, resource) for each, resource in changed if each.is_new_version]
+        for each, resource in new:
+            if isinstance(resource.manifest, Server):
+                self._servers.want(resource.manifest, each.version)
+        for each, resource in new:
             if each.compiled is not None:
                 self._pipelines.want(each.compiled)
-            elif isinstance(resource.manifest, Model):
+                continue
+            needs = (ResourceKey(n.kind, n.name) for n in needs_of(resource.manifest))
+            self._usage.put(each.key, needs)
+            if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
-            else:
-                needs = (ResourceKey(n.kind, n.name) for n in needs_of(resource.manifest))
-                self._usage.put(each.key, needs)
 
     def _record_entry(self, each: PreparedEntry) -> AnyResource:
         entry, now_ms = each.entry, self._clock.now_ms()
@@ -250,7 +273,7 @@ class LocalControlPlane(ControlPlane):
                 READY, "False", Reason.NOT_SUPPORTED_YET, sentence, now_ms=now_ms
             )
         elif each.is_new_version:
-            outlook = preparing if each.compiled is not None else loading
+            outlook = _BEGINNINGS.get(each.key.kind, preparing)
             status = begin(status, outlook(each.version), now_ms)
         return self._store.put(new.with_status(status))
 

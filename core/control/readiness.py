@@ -11,7 +11,7 @@ from penstock.core.control.standing import settled, shortfall
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import OverloadedError
 
-SERVED_KINDS: Final = ("Model", "Pipeline")
+SERVED_KINDS: Final = ("Model", "Pipeline", "Server")
 """The kinds whose resources come to serve."""
 
 

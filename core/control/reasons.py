@@ -20,10 +20,11 @@ class Reason(StrEnum):
     LOADING = "Loading", "A version of the model is being fetched and loaded."
     RETRYING = (
         "Retrying",
-        "Loading failed in a way that may pass, and is tried again.",
+        "Loading or starting failed in a way that may pass, and is tried again.",
     )
     LOAD_FAILED = "LoadFailed", "Loading failed for good; the message says what to change."
-    NO_SERVER = "NoServer", "No server has the capabilities that the model requires."
+    NO_SERVER = "NoServer", "The model fits on no server; the message says why on none."
+    WAITING_FOR_SERVER = "WaitingForServer", "A server that may suit the model is being started."
     NO_STORAGE = "NoStorage", "No storage knows addresses like the model's `storageUri`."
     WAITING_FOR_OTHERS = (
         "WaitingForOthers",
@@ -34,6 +35,8 @@ class Reason(StrEnum):
         "The version's signature does not fit a pipeline that is served; the message names the "
         "edge.",
     )
+    STARTING = "Starting", "Replicas of the server are being started."
+    START_FAILED = "StartFailed", "The server cannot be started; the message says what to change."
     PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
     WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
     MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."

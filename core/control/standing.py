@@ -2,7 +2,8 @@
 
 Two conditions say it. ``Ready`` is true while some version answers calls, whichever it is.
 ``Progressing`` is there while the version that is wanted is not the one that answers: true while
-work on it is under way, false when nothing will change until somebody acts.
+work on it is under way, false when nothing will change until somebody acts. A third,
+``ReplicasReady``, is there and false while a version answers with fewer replicas than are wanted.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from penstock.core.resources import READY, Status
 from penstock.core.resources.status import ConditionStatus
 
 PROGRESSING: Final = "Progressing"
+REPLICAS_READY: Final = "ReplicasReady"
 
 
 class Outlook(NamedTuple):
@@ -50,6 +52,15 @@ def stand(status: Status, serving: int | None, outlook: Outlook | None, now_ms: 
     )
 
 
+def stand_copies(status: Status, outlook: Outlook | None, now_ms: float) -> Status:
+    """``status`` for what serves; ``outlook`` says why with fewer replicas than are wanted."""
+    if outlook is None:
+        return status.without_condition(REPLICAS_READY)
+    return status.with_condition(
+        REPLICAS_READY, "False", outlook.reason, outlook.message, now_ms=now_ms
+    )
+
+
 def begin(status: Status, outlook: Outlook, now_ms: float) -> Status:
     """``status`` once work on another version has begun; the one that answers goes on."""
     if not status.ready:
@@ -62,6 +73,11 @@ def begin(status: Status, outlook: Outlook, now_ms: float) -> Status:
 def loading(version: int) -> Outlook:
     """A version of a model is on its way."""
     return Outlook(Reason.LOADING, f"version {version} is being loaded", at_work=True)
+
+
+def starting(version: int) -> Outlook:
+    """A version of a server is on its way."""
+    return Outlook(Reason.STARTING, f"version {version} is being started", at_work=True)
 
 
 def preparing(version: int) -> Outlook:

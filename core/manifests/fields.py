@@ -23,7 +23,6 @@ SKIPPED_KINDS: Final[Mapping[str, str]] = MappingProxyType(
 
 KINDS_WITHOUT_MACHINERY: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "Server": "servers are checked and kept, but models are not placed on them yet",
         "Experiment": "experiments are checked and kept, but traffic is not split yet",
     }
 )
@@ -67,7 +66,6 @@ def _pattern(path: str) -> tuple[str, ...]:
 
 
 _BY_KUBERNETES: Final = "it is Kubernetes' own and says nothing to Penstock"
-_ONE_PROCESS: Final = "one process serves one copy of each model, and scales nothing"
 
 COMMON: Final = (
     _field("apiVersion", "The version of the format."),
@@ -122,10 +120,10 @@ MODEL: Final = (
         "spec.parameters",
         "Settings that are handed to the model: a mapping, or a list of `name` and `value`.",
     ),
-    _field("spec.memory", "How much memory it takes, as `100Mi`; in one process all share it."),
-    _idle("spec.replicas", "How many copies are served.", _ONE_PROCESS, 1),
-    _idle("spec.minReplicas", "The fewest copies.", _ONE_PROCESS, 0, 1),
-    _idle("spec.maxReplicas", "The most copies.", _ONE_PROCESS, 0, 1),
+    _field("spec.memory", "How much memory a copy takes, as `100Mi`, of what its server has."),
+    _field("spec.replicas", "How many copies are loaded, each on another replica of a server."),
+    _field("spec.minReplicas", "The fewest copies that count as ready; 1 without it."),
+    _idle("spec.maxReplicas", "The most copies.", "models are not scaled yet", 0, 1),
     _own(
         "spec.execution",
         "Where its calls run: `auto`, `inline` (on the event loop), `thread` or `process`.",
@@ -149,7 +147,7 @@ MODEL: Final = (
             ("optional", "Whether it may be missing."),
         )
     ),
-    _not_yet("spec.server", "The server that it must be placed on.", "placing on named servers is"),
+    _field("spec.server", "The server that it must be placed on."),
     _not_yet("spec.explainer", "What it explains, and how.", "explainers are"),
     _within("spec.explainer.type", "The method, as `anchor_tabular`.", Outcome.NOT_YET),
     _within("spec.explainer.modelRef", "The model that is explained.", Outcome.NOT_YET),
@@ -321,9 +319,11 @@ SERVER: Final = (
     _field("spec.serverConfig", "The kind of server, as `mlserver` or `triton`."),
     _field("spec.capabilities", "What it offers to models, in place of what its kind does."),
     _field("spec.extraCapabilities", "What it offers beside that."),
-    _idle("spec.replicas", "How many servers.", "servers are not started here", 1),
-    _idle("spec.minReplicas", "The fewest servers.", "servers are not started here", 0, 1),
-    _idle("spec.maxReplicas", "The most servers.", "servers are not started here", 0, 1),
+    _own("spec.options", "Options of its kind, over those in the config file."),
+    _own("spec.memory", "The room for models on each replica, as `4Gi`; not counted without it."),
+    _field("spec.replicas", "How many servers."),
+    _field("spec.minReplicas", "The fewest servers that count as ready; 1 without it."),
+    _idle("spec.maxReplicas", "The most servers.", "servers are not scaled yet", 0, 1),
     *(
         _idle(f"spec.{field}", meaning, "outside Kubernetes there are no pods", {})
         for field, meaning in (

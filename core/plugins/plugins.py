@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from penstock.core.config import Config
 from penstock.core.contracts.command import Command
@@ -25,11 +25,14 @@ from penstock.core.contracts.router import Router
 from penstock.core.contracts.scaler import Scaler
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.contracts.transport import Transport
+from penstock.core.errors import InvalidRequestError
 from penstock.core.plugins import kinds
 from penstock.core.plugins.calls import HookCalls
 from penstock.core.plugins.description import PluginDescription
 from penstock.core.plugins.errors import Origin, PluginProblem, PluginsError, cause_of
 from penstock.core.plugins.registry import Registration, Registry
+from penstock.core.positions import PositionedDocument
+from penstock.core.validation import problems_of_validation
 
 T = TypeVar("T")
 
@@ -112,6 +115,38 @@ class Plugins:
         options = self.options(registry.origin(name).plugin)
         return registry.make(name) if options is None else registry.make(name, options)
 
+    def make_with(self, registry: Registry[T], name: str, options: Mapping[str, object]) -> T:
+        """A new one of that name, made with ``options`` over those in the config file.
+
+        Raises InvalidRequestError, whose details are what is wrong with them.
+        """
+        plugin = self._active[registry.origin(name).plugin]
+        if plugin.schema is None:
+            if options:
+                raise InvalidRequestError(f"'{name}' takes no options")
+            return registry.make(name)
+        common = {} if plugin.options is None else _written(plugin.options)
+        try:
+            made_with = plugin.schema.model_validate({**common, **options})
+        except ValidationError as error:
+            nowhere = PositionedDocument.empty("options")
+            problems = problems_of_validation(error, nowhere, plugin.schema, at=("options",))
+            raise InvalidRequestError(
+                f"the options of '{name}' are wrong",
+                details=[f"{each.path}: {each.message}" for each in problems],
+            ) from error
+        return registry.make(name, made_with)
+
+    @property
+    def own_servers(self) -> tuple[str, ...]:
+        """The server adapters of which this process has a server without a manifest's asking."""
+        registry = self.server_adapters
+        return tuple(
+            name
+            for name in registry.names()
+            if not getattr(registry.get(name), "needs_manifest", False)
+        )
+
     def started(self, config: Config, addresses: Mapping[str, str]) -> None:
         """Tell the plug-ins that the process serves. Raises PluginsError with all that failed."""
         problems = []
@@ -139,6 +174,11 @@ class Plugins:
 
     def _having(self, hook: str) -> list[ActivePlugin]:
         return [plugin for plugin in self._active.values() if hook in plugin.hooks]
+
+
+def _written(options: BaseModel) -> dict[str, object]:
+    """The options that somebody wrote, by the names that are written."""
+    return options.model_dump(by_alias=True, exclude_unset=True)
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from penstock.core.resources.manifest import Manifest
+from penstock.core.resources.quantity import Bytes
 from penstock.core.resources.value import Count, Flag, Text, Value
 
 Kubernetes: TypeAlias = Mapping[str, JsonValue]
@@ -18,12 +19,16 @@ class ServerDeclaration(Value):
     """The ``spec`` of a server.
 
     ``server_config`` names the kind of server (``mlserver``, ``triton``); ``capabilities``
-    replace what that kind offers to models, ``extra_capabilities`` are added to it.
+    replace what that kind offers to models, ``extra_capabilities`` are added to it. ``memory`` is
+    the room for models on each replica, in bytes, None when nobody counts; ``options`` are the
+    kind's own, over those that its plug-in has in the config file.
     """
 
     server_config: Text
     capabilities: tuple[Text, ...] = ()
     extra_capabilities: tuple[Text, ...] = ()
+    options: Mapping[str, JsonValue] = Field(default_factory=dict)
+    memory: Bytes | None = None
     replicas: Count = 1
     min_replicas: Count | None = None
     max_replicas: Count | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -42,9 +43,9 @@ def make_parts(plugins: Plugins) -> Parts:
     """
     problems: list[PluginProblem | Problem] = []
 
-    def make_all(registry: Registry[T]) -> dict[str, T]:
+    def make_all(registry: Registry[T], names: Sequence[str] | None = None) -> dict[str, T]:
         made = {}
-        for name in registry.names():
+        for name in registry.names() if names is None else names:
             try:
                 made[name] = plugins.make(registry, name)
             except PluginsError as error:
@@ -54,7 +55,7 @@ def make_parts(plugins: Plugins) -> Parts:
         return made
 
     parts = Parts(
-        make_all(plugins.server_adapters),
+        make_all(plugins.server_adapters, plugins.own_servers),
         make_all(plugins.loaders),
         make_all(plugins.storages),
         make_all(plugins.observers),

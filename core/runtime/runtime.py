@@ -6,9 +6,9 @@ import asyncio
 import logging
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import penstock
 from penstock.core.cases import CaseExporter
@@ -18,9 +18,11 @@ from penstock.core.contracts.control import ControlPlane, ManifestText
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway, ServerMetadata
+from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.page import Page
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
 from penstock.core.control.background import Background
+from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
@@ -203,6 +205,7 @@ class Runtime:
     ) -> LocalControlPlane:
         return LocalControlPlane(
             servers=parts.servers,
+            server_kinds=self._server_kinds(parts),
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
             models=self._models,
@@ -216,6 +219,20 @@ class Runtime:
             policy=self._policy,
             database=database,
         )
+
+    def _server_kinds(self, parts: Parts) -> ServerKinds:
+        """What makes replicas of the servers that manifests ask for."""
+        adapters = self._plugins.server_adapters
+
+        def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
+            def make(options: Mapping[str, Any]) -> ServerAdapter:
+                adapter = self._plugins.make_with(adapters, name, options)
+                adapter.use_loaders(parts.loaders)
+                return adapter
+
+            return make
+
+        return {name: maker(name) for name in adapters.names()}
 
     async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:
         texts = await asyncio.to_thread(_texts, [*self._config.include, *manifests])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
@@ -71,9 +72,17 @@ class FakeServer(ServerAdapter):
         self.unloaded: list[tuple[str, int]] = []
         self.unloads = asyncio.Event()
         self.begun = asyncio.Event()
+        self.running = False
+        self.start_errors: list[Exception] = []
+        self.start_gate: asyncio.Event | None = None
 
     async def start(self) -> None:
-        """There is nothing to start."""
+        """At once, or when ``start_gate`` is set; the errors of ``start_errors`` come first."""
+        self.running = True
+        if self.start_gate is not None:
+            await self.start_gate.wait()
+        if self.start_errors:
+            raise self.start_errors.pop(0)
 
     def capabilities(self) -> frozenset[str]:
         return self._capabilities
@@ -107,7 +116,36 @@ class FakeServer(ServerAdapter):
         self.unloads.set()
 
     async def stop(self) -> None:
-        """There is nothing to stop."""
+        """What is loaded is gone with it."""
+        assert not self.loaded, "models are unloaded before their server stops"
+        self.running = False
+
+
+class FakeKind:
+    """A kind of server that manifests ask for: makes ``prepared`` replicas first, then new ones."""
+
+    def __init__(self, *capabilities: str) -> None:
+        self.capabilities = capabilities
+        self.prepared: list[FakeServer] = []
+        self.made: list[FakeServer] = []
+        self.options: list[Mapping[str, Any]] = []
+
+    def __call__(self, options: Mapping[str, Any]) -> FakeServer:
+        if "wrong" in options:
+            raise InvalidRequestError("the options are wrong", details=["options.wrong: unknown"])
+        server = self.prepared.pop(0) if self.prepared else FakeServer(*self.capabilities)
+        self.options.append(options)
+        self.made.append(server)
+        return server
+
+    @property
+    def running(self) -> list[FakeServer]:
+        """Those that were started and not stopped."""
+        return [server for server in self.made if server.running]
+
+    def held(self, model: str) -> int:
+        """How many copies of a model are loaded on them."""
+        return sum(name == model for server in self.made for name, _ in server.loaded)
 
 
 class FakeStorage(ArtifactStorage):
@@ -165,6 +203,8 @@ class Plane:
         parallel: int = 2,
         record: Recording = "boundary",
         database: Database | None = None,
+        own_server: bool = True,
+        kinds: ServerKinds | None = None,
         **servers: FakeServer,
     ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
@@ -183,7 +223,8 @@ class Plane:
         self.gateway.open_intake()
         self.folder = folder
         self.control = LocalControlPlane(
-            servers={"inprocess": self.server, **servers},
+            servers={"inprocess": self.server, **servers} if own_server else {},
+            server_kinds=kinds or {},
             storages=[self.storage],
             joins=Joins(),
             models=self.models,
@@ -284,6 +325,16 @@ def model(name: str, **spec: Any) -> dict[str, Any]:
         "kind": "Model",
         "metadata": {"name": name},
         "spec": spec or {"python": "models:Any"},
+    }
+
+
+def server(name: str, **spec: Any) -> dict[str, Any]:
+    """The manifest of a server of the kind ``fake``."""
+    return {
+        "apiVersion": "penstock.io/v1",
+        "kind": "Server",
+        "metadata": {"name": name},
+        "spec": {"serverConfig": "fake", **spec},
     }
 
 

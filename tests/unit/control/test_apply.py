@@ -94,13 +94,13 @@ async def test_a_missing_model_is_a_warning_and_a_reason_with_the_nearest_name(
 
 
 async def test_fields_without_effect_are_warned_of_and_kept_in_the_status(plane: Plane) -> None:
-    change, _ = await plane.apply(model("a", python="m:A", replicas=3), model("b"))
+    change, _ = await plane.apply(model("a", python="m:A", maxReplicas=3), model("b"))
 
     assert len(change.warnings) == 1
-    assert "spec.replicas" in change.warnings[0]
+    assert "spec.maxReplicas" in change.warnings[0]
     condition = plane.condition("Model", "a", "FieldsWithoutEffect")
     assert condition is not None
-    assert "spec.replicas" in condition[2]
+    assert "spec.maxReplicas" in condition[2]
 
 
 async def test_kinds_whose_machinery_is_not_there_are_kept_and_say_so(plane: Plane) -> None:
@@ -110,20 +110,12 @@ async def test_kinds_whose_machinery_is_not_there_are_kept_and_say_so(plane: Pla
         "metadata": {"name": "e"},
         "spec": {"candidates": [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}]},
     }
-    server = {
-        "apiVersion": "penstock.io/v1",
-        "kind": "Server",
-        "metadata": {"name": "s"},
-        "spec": {"serverConfig": "mlserver"},
-    }
+    changes = await plane.apply(model("a"), model("b"), experiment)
 
-    changes = await plane.apply(model("a"), model("b"), experiment, server)
-
-    assert [len(change.warnings) for change in changes] == [0, 0, 1, 1]
-    for kind, name in (("Experiment", "e"), ("Server", "s")):
-        condition = plane.condition(kind, name)
-        assert condition is not None
-        assert condition[:2] == ("False", "NotSupportedYet")
+    assert [len(change.warnings) for change in changes] == [0, 0, 1]
+    condition = plane.condition("Experiment", "e")
+    assert condition is not None
+    assert condition[:2] == ("False", "NotSupportedYet")
     assert await plane.settle() == []
 
 

@@ -112,6 +112,8 @@ FULL: dict[str, dict[str, Any]] = {
         "serverConfig": "mlserver",
         "capabilities": ["a"],
         "extraCapabilities": ["b"],
+        "options": {"port": 1},
+        "memory": "1Gi",
         **SCALING,
         "podSpec": {"containers": [{"name": "mlserver"}]},
         "imageOverrides": {"a": "b"},
@@ -258,9 +260,7 @@ def test_kinds_about_the_installation_are_skipped_with_a_warning(kind: str, read
 
 
 def test_which_kinds_do_nothing_yet() -> None:
-    assert machinery_missing("Server") == (
-        "servers are checked and kept, but models are not placed on them yet"
-    )
+    assert machinery_missing("Server") is None
     assert machinery_missing("Experiment") == (
         "experiments are checked and kept, but traffic is not split yet"
     )

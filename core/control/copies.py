@@ -1,0 +1,273 @@
+"""The copies of one version of a model: as many as are wanted, wherever they fit."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from penstock.core.contracts.model import ModelInstance
+from penstock.core.control.background import Background
+from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
+from penstock.core.control.policy import LoadPolicy
+from penstock.core.control.reasons import Reason
+from penstock.core.control.standing import Outlook, loading
+from penstock.core.fleet import Fleet, ServerReplica, balanced
+from penstock.core.fleet.placing import Fit, Wish, fit
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.resources import Model, Origin
+
+MOST_REFUSALS: Final = 3
+"""On how many replicas a version is tried whose files or code are refused: one that brings servers
+down must not go through all of them."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Placer:
+    """What the copies of all models share: where they go, and who loads them, ``turns`` at a time.
+
+    ``models`` knows when nobody calls what was published any more.
+    """
+
+    fleet: Fleet
+    loader: ModelLoader
+    models: ModelGateway
+    background: Background
+    policy: LoadPolicy
+    turns: asyncio.Semaphore
+
+
+class ModelCopies:
+    """One version of a model, and its copies on replicas of servers.
+
+    Begun once, closed once. ``tell`` is called whenever more or fewer copies are loaded, or
+    ``outlook`` is another: why there are fewer than wanted, None when there are not.
+    """
+
+    def __init__(
+        self, model: Model, origin: Origin, version: int, placer: Placer, tell: Callable[[], None]
+    ) -> None:
+        self.version = version
+        self._model = model
+        self._origin = origin
+        self._placer = placer
+        self._tell = tell
+        self._wish = _wish(model, version)
+        self._loading: dict[ServerReplica, asyncio.Task[LoadedModel]] = {}
+        self._loaded: dict[ServerReplica, LoadedModel] = {}
+        self._refused: dict[ServerReplica, Outlook] = {}
+        self._pause: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._closed = False
+        self._instance: ModelInstance | None = None
+        self._former: dict[asyncio.Task[None], frozenset[ServerReplica]] = {}
+        """What was called before other copies came or went, until no call on it is under way."""
+        self.outlook: Outlook | None = loading(version)
+
+    @property
+    def loaded(self) -> int:
+        """How many copies are loaded."""
+        return len(self._loaded)
+
+    @property
+    def wanted(self) -> int:
+        """How many copies there shall be."""
+        return self._model.spec.replicas
+
+    @property
+    def ready(self) -> bool:
+        """Whether there are enough copies to serve."""
+        least = self._model.spec.min_replicas or 1
+        return len(self._loaded) >= min(least, self.wanted) > 0
+
+    @property
+    def instance(self) -> ModelInstance | None:
+        """What calls all the copies that are loaded, None while there is none."""
+        return self._instance
+
+    def begin(self) -> None:
+        """Have copies loaded, and look for room again whenever servers change."""
+        self._placer.fleet.follow(self._plan)
+        self._plan()
+
+    def close(self) -> None:
+        """Load nothing more. What is loaded stays until :meth:`unload`."""
+        self._closed = True
+        self._placer.fleet.leave(self._plan)
+        for task in (*self._loading.values(), self._pause):
+            if task is not None:
+                task.cancel()
+
+    async def unload(self) -> None:
+        """Unload all copies, when no call is under way that began before others came or went."""
+        await self._idle(self._loaded)
+        loaded = list(self._loaded.items())
+        self._loaded.clear()
+        for replica, copy in loaded:
+            await self._unload(replica, copy)
+
+    def _plan(self) -> None:
+        """Begin what is missing, and let go of what has to leave."""
+        if self._closed:
+            return
+        staying = [each for each in self._loaded if each.standing == "up"]
+        missing = self.wanted - len(staying) - len(self._loading)
+        found: Fit | None = None
+        if missing > 0 and self._pause is None and len(self._refused) < MOST_REFUSALS:
+            found = fit(self._wish, self._placer.fleet, self._tried())
+            for replica in found.replicas[:missing]:
+                self._begin_load(replica)
+        self._let_go_of(
+            [
+                replica
+                for replica in self._loaded
+                if replica.standing == "gone"
+                or (replica.standing == "draining" and not self._loading)
+            ]
+        )
+        self._look_out(found)
+
+    def _tried(self) -> dict[ServerReplica, str]:
+        """Replicas that no further copy goes to, and why."""
+        has = dict.fromkeys((*self._loaded, *self._loading), "has a copy")
+        return {**{replica: said.message for replica, said in self._refused.items()}, **has}
+
+    def _begin_load(self, replica: ServerReplica) -> None:
+        model, version = self._model, self.version
+        replica.hold(model.name, version, model.spec.memory)
+        task = self._placer.background.spawn(
+            self._load(replica), f"bringing up model '{model.name}', version {version}"
+        )
+        self._loading[replica] = task
+        # A task that is cancelled before its first step never comes to a clause of its own.
+        task.add_done_callback(partial(self._load_ended, replica))
+
+    async def _load(self, replica: ServerReplica) -> LoadedModel:
+        placer = self._placer
+        async with placer.turns:
+            return await placer.loader.load(
+                self._model, self._origin, self.version, replica.adapter
+            )
+
+    def _load_ended(self, replica: ServerReplica, task: asyncio.Task[LoadedModel]) -> None:
+        del self._loading[replica]
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is None and not self._closed:
+            self._failures = 0
+            self._loaded[replica] = task.result()
+            self._recast()
+            self._plan()
+            return
+        if error is None:
+            self._placer.background.spawn(
+                self._unload(replica, task.result()), f"retiring model '{self._model.name}'"
+            )
+            return
+        if isinstance(error, LoadError) and not self._closed:
+            self._note_failure(replica, error)
+        replica.let_go(self._model.name, self.version)
+        self._placer.fleet.changed()  # which has this one plan as well
+
+    def _note_failure(self, replica: ServerReplica, error: LoadError) -> None:
+        said = f"version {self.version} could not be loaded: {error}"
+        about = {"model": self._model.name, "version": self.version}
+        _log.warning("model '%s', %s", self._model.name, said, extra=about)
+        if not error.retriable:
+            self._refused[replica] = Outlook(error.reason, said, at_work=False)
+            return
+        self._say(Outlook(Reason.RETRYING, f"{said}; it is tried again", at_work=True))
+        if self._pause is None:
+            pause_s = self._placer.policy.retry_s(self._failures)
+            self._failures += 1
+            self._pause = self._placer.background.spawn(
+                self._wait(pause_s), f"waiting to load model '{self._model.name}' again"
+            )
+
+    async def _wait(self, pause_s: float) -> None:
+        await self._placer.policy.sleep(pause_s)
+        self._pause = None
+        self._plan()
+
+    def _look_out(self, found: Fit | None) -> None:
+        """Say why there are fewer copies than wanted."""
+        if len(self._loaded) >= self.wanted:
+            self._say(None)
+        elif self._pause is not None:
+            pass  # that is what was said of the failure
+        elif self._loading:
+            self._say(loading(self.version))
+        elif found is not None and (found.waits or not self._refused):
+            self._say(self._no_room(found))
+        elif self._refused:
+            self._say(next(iter(self._refused.values())))
+
+    def _say(self, outlook: Outlook | None) -> None:
+        if outlook != self.outlook:
+            self.outlook = outlook
+            self._tell()
+
+    def _no_room(self, found: Fit) -> Outlook:
+        if found.waits:
+            said = f"version {self.version} waits for a server: {found.why_not}"
+            return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
+        said = f"version {self.version} fits on no server: {found.why_not}"
+        return Outlook(Reason.NO_SERVER, said, at_work=False)
+
+    def _let_go_of(self, replicas: list[ServerReplica]) -> None:
+        """Copies that are called no more from now on, and are unloaded when nobody does."""
+        if not replicas:
+            return
+        copies = {replica: self._loaded.pop(replica) for replica in replicas}
+        self._recast(copies)
+        self._placer.background.spawn(
+            self._take_away(copies), f"retiring copies of model '{self._model.name}'"
+        )
+
+    async def _take_away(self, copies: Mapping[ServerReplica, LoadedModel]) -> None:
+        await self._idle(copies)
+        for replica, copy in copies.items():
+            await self._unload(replica, copy)
+
+    async def _idle(self, replicas: Iterable[ServerReplica]) -> None:
+        """Return when none of what was called before can have a call under way on these."""
+        leaving = frozenset(replicas)
+        calls = [task for task, called in self._former.items() if called & leaving]
+        if calls:
+            await asyncio.wait(calls)
+
+    async def _unload(self, replica: ServerReplica, copy: LoadedModel) -> None:
+        try:
+            await self._placer.loader.unload(copy)
+        except Exception:
+            _log.exception("version %d of a model could not be unloaded", copy.version)
+        finally:
+            replica.let_go(self._model.name, self.version)
+            self._placer.fleet.changed()
+
+    def _recast(self, left: Iterable[ServerReplica] = ()) -> None:
+        """Tell of an instance that calls the copies that there are now, and no others.
+
+        ``left`` had copies that the one before called.
+        """
+        before, called = self._instance, frozenset((*self._loaded, *left))
+        instances = [copy.instance for copy in self._loaded.values()]
+        self._instance = balanced(instances) if instances else None
+        if self.outlook is None and len(instances) < self.wanted:
+            self.outlook = loading(self.version)
+        self._tell()
+        if before is not None:
+            task = self._placer.background.spawn(
+                self._placer.models.drained(before), f"draining model '{self._model.name}'"
+            )
+            self._former[task] = called
+            task.add_done_callback(self._former.__delitem__)
+
+
+def _wish(model: Model, version: int) -> Wish:
+    spec = model.spec
+    return Wish(model.name, version, frozenset(spec.requirements), spec.memory, spec.server)

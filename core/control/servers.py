@@ -1,0 +1,265 @@
+"""Brings servers from what is wanted to what is there: replicas are started, drained, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, TypeAlias
+
+from penstock.core.clock import Clock
+from penstock.core.contracts.model import ServerAdapter
+from penstock.core.control.background import Background
+from penstock.core.control.policy import LoadPolicy
+from penstock.core.control.reasons import Reason
+from penstock.core.control.standing import Outlook, stand, stand_copies, starting
+from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.errors import PenstockError
+from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica, Standing
+from penstock.core.nearest import did_you_mean
+from penstock.core.resources import Server
+
+ServerKinds: TypeAlias = Mapping[str, Callable[[Mapping[str, Any]], ServerAdapter]]
+"""What makes a replica of a server, by ``serverConfig``, from the manifest's ``options``.
+
+Raises PenstockError for options that cannot be.
+"""
+
+_log = logging.getLogger(__name__)
+
+
+class _Place:
+    """What is under way for one server: its replicas, and those of older versions that leave."""
+
+    __slots__ = ("leaving", "outlook", "replicas", "starts", "version", "wanted")
+
+    def __init__(self, wanted: Server, version: int) -> None:
+        self.wanted = wanted
+        self.version = version
+        self.replicas: list[ServerReplica] = []
+        self.leaving: list[ServerReplica] = []
+        self.starts: dict[ServerReplica, asyncio.Task[None]] = {}
+        self.outlook: Outlook | None = starting(version)
+
+
+class ServerReconciler:
+    """The servers of a process. All methods are called on the event loop.
+
+    A replica that leaves is drained first: models that fit elsewhere are loaded there before they
+    leave it. A new version of a server is started beside the old one, whose replicas leave when it
+    is up.
+    """
+
+    def __init__(
+        self,
+        store: ResourceStore,
+        fleet: Fleet,
+        kinds: ServerKinds,
+        background: Background,
+        clock: Clock,
+        policy: LoadPolicy,
+    ) -> None:
+        self._store = store
+        self._fleet = fleet
+        self._kinds = kinds
+        self._background = background
+        self._clock = clock
+        self._policy = policy
+        self._places: dict[str, _Place] = {}
+        self._running: dict[ServerReplica, ServerAdapter] = {}
+        self._own: set[str] = set()
+
+    def attach(self, name: str, adapter: ServerAdapter) -> None:
+        """A server of this process that no manifest asks for; others start and stop it."""
+        replica = ServerReplica(ReplicaKey(name, 0), adapter, adapter.capabilities())
+        replica.standing = "up"
+        self._own.add(name)
+        self._fleet.add(replica)
+
+    def want(self, server: Server, version: int) -> None:
+        """Have this version run."""
+        place = self._places.get(server.name)
+        if place is None:
+            place = self._places[server.name] = _Place(server, version)
+            self._scale(place)
+            return
+        before, place.wanted, place.version = place.wanted, server, version
+        if _same_but_for_size(before, server):
+            self._scale(place)
+            return
+        place.leaving += place.replicas
+        place.replicas = []
+        self._scale(place)
+
+    def drop(self, name: str) -> None:
+        """Have the server go: models that fit elsewhere move there first."""
+        place = self._places.pop(name)
+        for replica in (*place.replicas, *place.leaving):
+            self._retire(place, replica)
+
+    async def close(self) -> None:
+        """Stop what runs. The tasks in the background have ended."""
+        running, self._running = self._running, {}
+        await asyncio.gather(*(self._stop(replica) for replica in running))
+
+    def _scale(self, place: _Place) -> None:
+        """Start replicas that are missing, and let those go that are too many."""
+        server = place.wanted
+        while len(place.replicas) > server.spec.replicas:
+            self._retire(place, place.replicas.pop())
+        make = self._kinds.get(server.spec.server_config)
+        if make is None or server.name in self._own:
+            self._say(place, Outlook(Reason.START_FAILED, self._why_never(server), at_work=False))
+            return
+        self._say(place, starting(place.version))
+        try:
+            while len(place.replicas) < server.spec.replicas:
+                self._begin(place, make(server.spec.options))
+        except PenstockError as error:
+            sentences = error.details or (error.message,)
+            self._say(place, Outlook(Reason.START_FAILED, "; ".join(sentences), at_work=False))
+            return
+        self._look_at(place)
+
+    def _begin(self, place: _Place, adapter: ServerAdapter) -> None:
+        server = place.wanted
+        taken = {each.key.number for each in self._fleet if each.key.server == server.name}
+        number = next(each for each in count() if each not in taken)
+        declared = server.spec.capabilities or adapter.capabilities()
+        replica = ServerReplica(
+            ReplicaKey(server.name, number),
+            adapter,
+            frozenset((*declared, *server.spec.extra_capabilities)),
+            server.spec.memory,
+        )
+        place.replicas.append(replica)
+        self._fleet.add(replica)
+        place.starts[replica] = self._background.spawn(
+            self._start(place, replica), f"starting server '{replica.key}'"
+        )
+
+    async def _start(self, place: _Place, replica: ServerReplica) -> None:
+        attempt = 0
+        while True:
+            self._running[replica] = replica.adapter
+            try:
+                await replica.adapter.start()
+                break
+            except Exception as error:
+                said = f"server '{replica.key}' could not be started: {_message(error)}"
+                _log.warning("%s", said, exc_info=not isinstance(error, PenstockError))
+                await self._stop(replica)
+                replica.why = said
+                if not (isinstance(error, PenstockError) and error.retriable):
+                    place.outlook = Outlook(Reason.START_FAILED, said, at_work=False)
+                    self._end_start(place, replica, "failed")
+                    return
+            again = Outlook(Reason.RETRYING, f"{said}; it is tried again", at_work=True)
+            self._say(place, again)
+            await self._policy.sleep(self._policy.retry_s(attempt))
+            attempt += 1
+        _log.info("server '%s' is up", replica.key)
+        self._end_start(place, replica, "up")
+
+    def _end_start(self, place: _Place, replica: ServerReplica, standing: Standing) -> None:
+        del place.starts[replica]
+        replica.standing = standing
+        self._look_at(place)
+        self._fleet.changed()
+
+    def _look_at(self, place: _Place) -> None:
+        """See what has become of the starts."""
+        if not place.starts:
+            up = [each for each in place.replicas if each.standing == "up"]
+            if len(up) == len(place.replicas) == place.wanted.spec.replicas:
+                place.outlook = None
+                leaving, place.leaving = place.leaving, []
+                for replica in leaving:
+                    self._retire(place, replica)
+        self._write(place)
+
+    def _retire(self, place: _Place, replica: ServerReplica) -> None:
+        start = place.starts.pop(replica, None)
+        if start is not None:
+            start.cancel()
+        replica.standing, replica.why = "draining", "it is being drained"
+        self._background.spawn(self._drain(replica), f"draining server '{replica.key}'")
+
+    async def _drain(self, replica: ServerReplica) -> None:
+        empty = asyncio.Event()
+
+        def look() -> None:
+            if not replica.models:
+                empty.set()
+
+        self._fleet.follow(look)
+        try:
+            self._fleet.changed()
+            await empty.wait()
+        finally:
+            self._fleet.leave(look)
+        await self._stop(replica)
+        self._fleet.remove(replica)
+        _log.info("server '%s' is stopped", replica.key)
+
+    async def _stop(self, replica: ServerReplica) -> None:
+        self._running.pop(replica, None)
+        try:
+            await replica.adapter.stop()
+        except Exception:
+            _log.exception("server '%s' could not be stopped", replica.key)
+
+    def _say(self, place: _Place, outlook: Outlook) -> None:
+        place.outlook = outlook
+        self._write(place)
+
+    def _write(self, place: _Place) -> None:
+        """Write down how a server stands."""
+        server = place.wanted
+        if self._places.get(server.name) is not place:
+            return
+        key = ResourceKey("Server", server.name)
+        resource = self._store.get(key)
+        assert resource is not None, "what is gone has no place"
+        up = [each for each in place.replicas if each.standing == "up"]
+        old = [each for each in place.leaving if each.standing == "up"]
+        least = min(server.spec.min_replicas or 1, server.spec.replicas)
+        now_ms = self._clock.now_ms()
+        outlook = place.outlook
+        if len(up) >= least:
+            status = stand(resource.status, place.version, None, now_ms)
+            status = stand_copies(status, _scarcity(len(up), server, outlook), now_ms)
+        else:
+            before = resource.status.version - 1 if old else None
+            status = stand(resource.status, before, outlook or starting(place.version), now_ms)
+            status = stand_copies(status, None, now_ms)
+        self._store.set_status(key, status)
+
+    def _why_never(self, server: Server) -> str:
+        if server.name in self._own:
+            return "this process has a server of that name already; choose another"
+        wanted = server.spec.server_config
+        known = ", ".join(self._kinds) or "none"
+        hint = did_you_mean(wanted, self._kinds)
+        return f"there is no server adapter '{wanted}' (installed: {known})" + (
+            f"; {hint}" if hint else ""
+        )
+
+
+def _scarcity(up: int, server: Server, outlook: Outlook | None) -> Outlook | None:
+    """Why fewer replicas are up than are wanted, None when all are."""
+    if outlook is None:
+        return None
+    said = f"{up} of {server.spec.replicas} replicas are up; {outlook.message}"
+    return outlook._replace(message=said)
+
+
+def _same_but_for_size(before: Server, after: Server) -> bool:
+    """Whether replicas of the one serve for the other."""
+    size = {"replicas": 0, "min_replicas": None, "max_replicas": None}
+    return before.spec.model_copy(update=size) == after.spec.model_copy(update=size)
+
+
+def _message(error: Exception) -> str:
+    return error.message if isinstance(error, PenstockError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,95 @@
+"""One replica of a server, as models are placed on it."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, TypeAlias
+
+from penstock.core.contracts.model import ServerAdapter
+from penstock.core.contracts.placement import ServerSnapshot
+
+Standing: TypeAlias = Literal["starting", "up", "failed", "draining", "gone"]
+
+
+class ReplicaKey(NamedTuple):
+    """The name of the server, and which of its replicas, from 0."""
+
+    server: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.server}/{self.number}"
+
+
+class ServerReplica:
+    """One replica: the adapter to it, how it stands, and what is loaded or being loaded.
+
+    ``memory_bytes`` is the room for models, None when nobody has said. ``why`` says why it is not
+    up.
+    """
+
+    __slots__ = (
+        "_held",
+        "_names",
+        "adapter",
+        "capabilities",
+        "key",
+        "memory_bytes",
+        "standing",
+        "used_bytes",
+        "why",
+    )
+
+    def __init__(
+        self,
+        key: ReplicaKey,
+        adapter: ServerAdapter,
+        capabilities: frozenset[str],
+        memory_bytes: int | None = None,
+    ) -> None:
+        self.key = key
+        self.adapter = adapter
+        self.capabilities = capabilities
+        self.memory_bytes = memory_bytes
+        self.standing: Standing = "starting"
+        self.why = "it is being started"
+        self.used_bytes = 0
+        self._held: dict[tuple[str, int], int] = {}
+        self._names: dict[str, int] = {}
+
+    @property
+    def models(self) -> frozenset[str]:
+        """The names of the models that are loaded, or are being loaded."""
+        return frozenset(self._names)
+
+    def holds(self, model: str, version: int) -> bool:
+        """Whether that version is loaded, or is being loaded."""
+        return (model, version) in self._held
+
+    def hold(self, model: str, version: int, memory_bytes: int | None) -> None:
+        """From now on the room of that version is taken."""
+        assert not self.holds(model, version), "a replica holds a version once"
+        taken = memory_bytes or 0
+        self._held[model, version] = taken
+        self._names[model] = self._names.get(model, 0) + 1
+        self.used_bytes += taken
+
+    def let_go(self, model: str, version: int) -> None:
+        """The room of that version is free again."""
+        self.used_bytes -= self._held.pop((model, version))
+        self._names[model] -= 1
+        if not self._names[model]:
+            del self._names[model]
+
+    def snapshot(self) -> ServerSnapshot:
+        """How it stands now."""
+        free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
+        return ServerSnapshot(
+            self.key.server,
+            self.key.number,
+            self.capabilities,
+            self.memory_bytes,
+            free,
+            self.models,
+            0,
+            self.standing == "draining",
+        )
