@@ -10,6 +10,7 @@ from penstock.core.errors import LostError, NotReadyError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
+from penstock.servers.child.supervisor import Process
 from penstock.servers.v2.client import (
     NO_HEADERS,
     NO_LOAD_PARAMETERS,
@@ -24,10 +25,10 @@ END_PATIENCE_S: Final = 1.0
 
 
 class Run(NamedTuple):
-    """One process of the server: its client, and what waits for its end and says how it was."""
+    """One process of the server, and the client that calls it."""
 
     client: V2Client
-    ended: Callable[[float], Awaitable[str | None]]
+    process: Process
 
 
 class ChildClient(V2Client):
@@ -122,15 +123,20 @@ class ChildClient(V2Client):
         why_not = self._why_not()
         if why_not is not None:
             raise NotReadyError(why_not)
-        assert self._run is not None, "a server that is up runs"
-        return self._run
+        run = self._run
+        assert run is not None, "a server that is up runs"
+        how = run.process.how
+        if how is not None:
+            # Just now: who looks after it has not heard yet.
+            raise NotReadyError(f"server '{self._name}' {how} and is being started again")
+        return run
 
     async def _told(self, run: Run, answer: Awaitable[T]) -> T:
         """The answer; where it is lost because the server ended, an error that says that."""
         try:
             return await answer
         except LostError as error:
-            how = await run.ended(END_PATIENCE_S)
+            how = await run.process.ended(END_PATIENCE_S)
             if how is None:
                 raise
             said = f"server '{self._name}' {how} during the call; {error.message}"

@@ -31,7 +31,8 @@ class Life:
         self._ends = 0
         self._up_since_ms: float | None = None
         self._next_start_ms = 0.0
-        self._how = ""
+        self.how = ""
+        """How it ended last, in words after its name; empty when it never has."""
         self.standing: Standing = "starting"
 
     def starts(self) -> None:
@@ -57,7 +58,7 @@ class Life:
         if self._ends > 1:
             pause_ms = min(FIRST_PAUSE_MS * 2.0 ** min(self._ends - 2, 30), LONGEST_PAUSE_MS)
         self.standing = "waiting"
-        self._how = how
+        self.how = how
         self._next_start_ms = now_ms + pause_ms
         return pause_ms
 
@@ -71,9 +72,9 @@ class Life:
             return None
         if self.standing == "stopped":
             return f"server '{self._name}' is stopped"
-        if not self._how:
+        if not self.how:
             return f"server '{self._name}' is starting"
-        if self.standing == "starting":
-            return f"server '{self._name}' {self._how} and is being started again"
-        left_s = max(0.0, self._next_start_ms - now_ms) / 1000.0
-        return f"server '{self._name}' {self._how}; it is started again in {left_s:.1f} s"
+        left_s = (self._next_start_ms - now_ms) / 1000.0
+        if self.standing == "starting" or left_s <= 0.0:
+            return f"server '{self._name}' {self.how} and is being started again"
+        return f"server '{self._name}' {self.how}; it is started again in {left_s:.1f} s"

@@ -17,9 +17,6 @@ Word = Annotated[str, Field(min_length=1)]
 class ChildOptions(Section):
     """How a server is started, watched and called."""
 
-    name: Word | None = Field(
-        default=None, description="What logs and errors call the server; else its kind."
-    )
     installation: Path | None = Field(
         default=None,
         description="The folder that penstock servers install has filled; else where it puts the "

@@ -45,9 +45,10 @@ class Output:
         begun, self._begun = self._begun, b""
         self._pass_on(begun)
 
-    def last(self, lines: int = 3) -> str:
-        """The last lines with something in them, as one."""
-        return " / ".join(list(self._last)[-lines:])
+    @property
+    def last(self) -> tuple[str, ...]:
+        """The last lines with something in them."""
+        return tuple(self._last)
 
     def _pass_on(self, line: bytes) -> None:
         text = line.decode(errors="replace").rstrip()

@@ -15,6 +15,7 @@ from typing import Final
 from penstock.core.errors import NotReadyError
 from penstock.servers.child.memory import memory_of_group
 from penstock.servers.child.output import Output
+from penstock.servers.child.supervisor import Process
 
 GUARD: Final = Path(__file__).with_name("guard.py")
 
@@ -25,7 +26,7 @@ _FOREIGN: Final = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PYTHONSTARTUP")
 """Variables of this process that would mislead the Python of another environment."""
 
 
-class ChildProcess:
+class ChildProcess(Process):
     """A program that was started. It ends when this process does, and its own children with it."""
 
     def __init__(
@@ -71,43 +72,45 @@ class ChildProcess:
                     env={**inherited, **environment},
                     cwd=folder,
                 )
-        except OSError as error:
+        except BaseException as error:
             guard.close()
-            raise NotReadyError(f"'{command[0]}' cannot be started: {error}") from error
+            if isinstance(error, OSError):
+                raise NotReadyError(f"'{command[0]}' cannot be started: {error}") from error
+            raise
         assert guarding.stdout is not None, "it is piped"
         reader = asyncio.create_task(output.follow(guarding.stdout), name="output of a server")
         try:
             said = await guard.hear()
         except asyncio.CancelledError:
             guard.close()
+            await guarding.wait()
             raise
         if not said.isdigit():
             guard.close()
             await guarding.wait()
             await reader
-            why = said.removeprefix("error ") or f"its guard ended ({output.last()})"
+            why = said.removeprefix("error ") or f"its guard ended ({' / '.join(output.last)})"
             raise NotReadyError(f"'{command[0]}' cannot be started: {why}")
         return cls(int(said), guarding, guard, reader)
 
-    async def ended(self, timeout_s: float | None = None) -> str | None:
-        """Wait until it has ended, for up to ``timeout_s``: how, in words after "the server", or
-        None when it has not."""
-        await asyncio.wait([self._ending], timeout=timeout_s)
+    @property
+    def how(self) -> str | None:
         return self._ending.result() if self._ending.done() else None
+
+    async def ended(self, timeout_s: float | None = None) -> str | None:
+        await asyncio.wait([self._ending], timeout=timeout_s)
+        return self.how
 
     def memory_bytes(self) -> int | None:
         """What it and the processes that it started hold; None when that cannot be told."""
         return None if self._ending.done() else memory_of_group(self.pid)
 
     async def terminate(self) -> str:
-        """Have it end, by force when its time for that is over; how it ended."""
         self._guard.tell("terminate")
         return await asyncio.shield(self._ending)
 
-    async def kill(self) -> str:
-        """Have it end at once; how it ended."""
+    def kill(self) -> None:
         self._guard.tell("kill")
-        return await asyncio.shield(self._ending)
 
     async def _end(self, guarding: asyncio.subprocess.Process, reader: asyncio.Task[None]) -> str:
         status = await self._guard.hear()

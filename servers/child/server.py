@@ -10,11 +10,11 @@ from abc import abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Generic, TypeVar
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
-from penstock.core.errors import DeadlineError, NotReadyError, PenstockError
+from penstock.core.errors import DeadlineError, LostError, NotReadyError, PenstockError
 from penstock.servers.child.client import ChildClient, Run
 from penstock.servers.child.options import ChildOptions
 from penstock.servers.child.output import Output
@@ -23,9 +23,12 @@ from penstock.servers.child.process import ChildProcess
 from penstock.servers.child.repository import ModelRepository, name_on_server
 from penstock.servers.child.supervisor import Charge, Supervisor, Watching
 from penstock.servers.v2.attaching import attach
+from penstock.servers.v2.client import V2Client
 from penstock.servers.v2.connecting import connect
 from penstock.servers.v2.endpoint import ClientLimits, Endpoint
 from penstock.servers.v2.remote_model import RemoteModel
+
+OptionsT = TypeVar("OptionsT", bound=ChildOptions)
 
 FIRST_LOOK_S: Final = 0.02
 LONGEST_LOOK_S: Final = 1.0
@@ -53,7 +56,7 @@ class Place:
     work: Path
 
 
-class ChildServer(ServerAdapter, Charge):
+class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
     """One server as a child of this process.
 
     Its models lie in a folder that is this adapter's own, and are loaded one by one over gRPC.
@@ -65,18 +68,26 @@ class ChildServer(ServerAdapter, Charge):
     kind: ClassVar[str]
     """The name of the adapter."""
 
-    def __init__(self, options: ChildOptions, *, clock: Clock | None = None) -> None:
+    def __init__(self, options: OptionsT, *, clock: Clock | None = None) -> None:
         self._options = options
         self._clock = clock or SystemClock()
-        self._name = options.name or self.kind
-        self._output = Output(self._name)
-        self._supervisor = self._new_supervisor()
-        self._client = ChildClient(self._name, self._why_not)
+        self._begin(self.kind)
+        self._process: ChildProcess | None = None
         self._folder: Path | None = None
         self._repository: ModelRepository | None = None
         self._loaded: dict[RemoteModel, str] = {}
         self._names: set[str] = set()
         """The names on the server that are taken, also by what is being loaded or unloaded."""
+
+    def use_name(self, name: str) -> None:
+        self._begin(name)
+
+    def _begin(self, name: str) -> None:
+        """Be what is called ``name`` and has not been started."""
+        self._name = name
+        self._output = Output(name)
+        self._supervisor = self._new_supervisor()
+        self._client = ChildClient(name, self._why_not)
 
     @abstractmethod
     def program(self, place: Place) -> Program:
@@ -91,12 +102,25 @@ class ChildServer(ServerAdapter, Charge):
     def found_capabilities(self) -> frozenset[str]:
         """What models may require of the server as it is installed. Blocks for a moment."""
 
+    async def explained(self, sentence: str, name: str) -> str:
+        """What the server said of a load that failed, with what else is known of it."""
+        return sentence
+
     def capabilities(self) -> frozenset[str]:
         return frozenset(self._options.capabilities) or self.found_capabilities()
 
+    @property
+    def client(self) -> V2Client:
+        """What talks to the server, also after it was started again."""
+        return self._client
+
+    @property
+    def pid(self) -> int | None:
+        """The number of its process, None while there is none."""
+        return None if self._process is None else self._process.pid
+
     def memory_bytes(self) -> int | None:
-        process = self._supervisor.process
-        return None if process is None else process.memory_bytes()
+        return None if self._process is None else self._process.memory_bytes()
 
     async def start(self) -> None:
         self._folder = await asyncio.to_thread(_new_folder, self.kind)
@@ -132,8 +156,12 @@ class ChildServer(ServerAdapter, Charge):
             )
         except BaseException as error:
             await self._give_up(name)
+            if isinstance(error, LostError):
+                # Whatever it had begun went with it.
+                raise NotReadyError(error.message) from error
             if isinstance(error, PenstockError):
-                raise type(error)(without_traceback(error.message)) from error
+                said = await self.explained(without_traceback(error.message), name)
+                raise type(error)(said) from error
             raise
         self._loaded[model] = name
         return model
@@ -155,7 +183,7 @@ class ChildServer(ServerAdapter, Charge):
         grpc_port, rest_port = free_ports(2)
         place = Place(grpc_port, rest_port, self._folder / "models", self._folder / "work")
         program = await asyncio.to_thread(self.program, place)
-        process = await ChildProcess.start(
+        process = self._process = await ChildProcess.start(
             [*program.command, *self._options.arguments],
             environment={**program.environment, **self._options.environment},
             folder=place.work,
@@ -164,7 +192,7 @@ class ChildServer(ServerAdapter, Charge):
         )
         limits = ClientLimits(max_bytes=self._options.max_message_bytes)
         endpoint = Endpoint("grpc", f"{LOOPBACK}:{grpc_port}", limits=limits)
-        await self._client.use(Run(await connect(endpoint), process.ended))
+        await self._client.use(Run(await connect(endpoint), process))
         return process
 
     async def lives(self, timeout_s: float) -> bool:
@@ -190,6 +218,7 @@ class ChildServer(ServerAdapter, Charge):
     async def went_down(self) -> None:
         for model in self._loaded:
             model.available = False
+        self._process = None
         await self._client.use(None)
 
     async def _load(self, name: str) -> None:
@@ -261,7 +290,7 @@ def without_traceback(sentence: str) -> str:
     end = next((index for index, line in enumerate(lines) if line in _PLACES), len(lines))
     # After the places comes what the client added to the server's words.
     _, separator, advice = "\n".join(lines[end:]).rpartition(";")
-    return " ".join(filter(None, lines[:end])) + separator + advice
+    return " ".join(filter(None, lines[:end])).rstrip(" ;") + (separator + advice).rstrip(" ;")
 
 
 _PLACES: Final = frozenset(("At:", "Traceback (most recent call last):"))

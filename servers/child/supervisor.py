@@ -12,11 +12,13 @@ from penstock.core.clock import Clock
 from penstock.core.errors import NotReadyError, PenstockError
 from penstock.servers.child.life import Life
 from penstock.servers.child.output import Output
-from penstock.servers.child.process import ChildProcess
 
 FIRST_LOOK_S: Final = 0.02
 LONGEST_LOOK_S: Final = 0.5
 """Between two questions to a server whether it is up yet; no server says so by itself."""
+
+LAST_WORDS: Final = 3
+"""Lines of a server that did not come up which its error shows."""
 
 _log = logging.getLogger(__name__)
 
@@ -31,11 +33,32 @@ class Watching:
     hang_s: float
 
 
+class Process(ABC):
+    """One run of a server."""
+
+    @property
+    @abstractmethod
+    def how(self) -> str | None:
+        """How it has ended, in words after "the server", None while it has not."""
+
+    @abstractmethod
+    async def ended(self, timeout_s: float | None = None) -> str | None:
+        """Wait until it has ended, for up to ``timeout_s``: how, None when it has not."""
+
+    @abstractmethod
+    async def terminate(self) -> str:
+        """Have it end, by force when its time for that is over; how it ended."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Have it end at once. Does not wait for that."""
+
+
 class Charge(ABC):
     """What a supervisor looks after: how one kind of server is started and asked."""
 
     @abstractmethod
-    async def launch(self) -> ChildProcess:
+    async def launch(self) -> Process:
         """Start a process. Raises PenstockError when it cannot be."""
 
     @abstractmethod
@@ -48,7 +71,8 @@ class Charge(ABC):
 
     @abstractmethod
     async def went_down(self) -> None:
-        """The server cannot be called any more, and its process has ended; raises nothing."""
+        """The server cannot be called any more; its process has ended, or is ended now. Raises
+        nothing."""
 
 
 class Supervisor:
@@ -63,14 +87,8 @@ class Supervisor:
         self._output = output
         self._watching = watching
         self._clock = clock
-        self._process: ChildProcess | None = None
         self._first: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-
-    @property
-    def process(self) -> ChildProcess | None:
-        """The process that runs now."""
-        return self._process
 
     async def start(self) -> None:
         """Start the server and wait until it is up; then look after it.
@@ -104,40 +122,46 @@ class Supervisor:
 
     async def _keep_running(self, first: asyncio.Future[None]) -> None:
         while True:
-            how = await self._one_life(first)
+            self.life.starts()
+            pause_ms = await self._one_life(first)
             if not first.done():
-                first.set_exception(NotReadyError(f"server '{self._name}' {how}"))
+                first.set_exception(NotReadyError(f"server '{self._name}' {self.life.how}"))
                 return
-            pause_ms = self.life.ended(how, self._clock.now_ms())
-            _log.warning("server '%s' %s", self._name, self.life.why_not(self._clock.now_ms()))
+            _log.warning("%s", self.life.why_not(self._clock.now_ms()))
             await asyncio.sleep(pause_ms / 1000.0)
 
-    async def _one_life(self, first: asyncio.Future[None]) -> str:
-        """One process from its start to its end: how it ended."""
-        self.life.starts()
+    async def _one_life(self, first: asyncio.Future[None]) -> float:
+        """One process from its start to its end: the pause before the next, in milliseconds."""
         try:
-            self._process = process = await self._charge.launch()
+            process = await self._charge.launch()
         except PenstockError as error:
-            return f"could not be started: {error.message}"
+            return self._ended(f"could not be started: {error.message}")
         try:
-            said = await self._until_up(process)
-            if said is not None:
-                return said
-            self.life.is_up(self._clock.now_ms())
-            coming_up = asyncio.create_task(self._charge.came_up(), name=f"{self._name} came up")
-            try:
-                if not first.done():
-                    first.set_result(None)
-                return await self._until_down(process)
-            finally:
-                coming_up.cancel()
-                await asyncio.wait([coming_up])
+            how = await self._until_up(process)
+            if how is None:
+                how = await self._while_up(process, first)
+            # Before anything is taken away, so that nobody calls what is not there.
+            return self._ended(how)
         finally:
-            await process.terminate()
-            self._process = None
             await self._charge.went_down()
+            await process.terminate()
 
-    async def _until_up(self, process: ChildProcess) -> str | None:
+    def _ended(self, how: str) -> float:
+        return self.life.ended(how, self._clock.now_ms())
+
+    async def _while_up(self, process: Process, first: asyncio.Future[None]) -> str:
+        """The time in which the server can be called: how it ended."""
+        self.life.is_up(self._clock.now_ms())
+        coming_up = asyncio.create_task(self._charge.came_up(), name=f"{self._name} came up")
+        try:
+            if not first.done():
+                first.set_result(None)
+            return await self._until_down(process)
+        finally:
+            coming_up.cancel()
+            await asyncio.wait([coming_up])
+
+    async def _until_up(self, process: Process) -> str | None:
         """Wait until the server is up: None, or how it ended before it was."""
         patience_s = self._watching.start_s
         try:
@@ -149,26 +173,38 @@ class Supervisor:
                         return f"{how} before it was up{self._said()}"
                     pause_s = min(2.0 * pause_s, LONGEST_LOOK_S)
         except TimeoutError:
-            await process.kill()
+            process.kill()
             return f"was not up within {patience_s:g} s{self._said()}"
         how = await process.ended(0.0)
         return None if how is None else f"{how} when it was up{self._said()}"
 
-    async def _until_down(self, process: ChildProcess) -> str:
+    async def _until_down(self, process: Process) -> str:
         """Wait until the server has ended, or hangs and is ended: how that was."""
-        silent_since_ms = None
-        while (how := await process.ended(self._watching.look_s)) is None:
-            asked_ms = self._clock.now_ms()
+        ending = asyncio.create_task(process.ended(), name=f"the end of {self._name}")
+        hanging = asyncio.create_task(self._until_it_hangs(), name=f"looking at {self._name}")
+        try:
+            await asyncio.wait([ending, hanging], return_when=asyncio.FIRST_COMPLETED)
+            if ending.done():
+                return ending.result() or "has ended"
+            process.kill()
+            return f"gave no sign of life for {hanging.result():.0f} s and was ended"
+        finally:
+            ending.cancel()
+            hanging.cancel()
+            await asyncio.wait([ending, hanging])
+
+    async def _until_it_hangs(self) -> float:
+        """Look at the server until it has not answered for too long: for how many seconds."""
+        answered_ms = self._clock.now_ms()
+        while True:
+            await asyncio.sleep(self._watching.look_s)
             if await self._charge.lives(self._watching.look_s):
-                silent_since_ms = None
+                answered_ms = self._clock.now_ms()
                 continue
-            silent_since_ms = asked_ms if silent_since_ms is None else silent_since_ms
-            silent_s = (self._clock.now_ms() - silent_since_ms) / 1000.0
+            silent_s = (self._clock.now_ms() - answered_ms) / 1000.0
             if silent_s >= self._watching.hang_s:
-                await process.kill()
-                return f"gave no sign of life for {silent_s:.0f} s and was ended"
-        return f"{how}{self._said()}"
+                return silent_s
 
     def _said(self) -> str:
-        last = self._output.last()
+        last = " / ".join(self._output.last[-LAST_WORDS:])
         return f" (its last words: {last})" if last else ""

@@ -20,7 +20,7 @@ _MAIN: Final = "from mlserver.cli import main; main()"
 """Not its script, which names the Python of where it was made."""
 
 
-class MLServer(ChildServer):
+class MLServer(ChildServer[MLServerOptions]):
     """Starts MLServer as ``penstock servers install mlserver`` has installed it, or the program
     that the options name."""
 
@@ -29,23 +29,22 @@ class MLServer(ChildServer):
     def __init__(
         self, options: MLServerOptions | None = None, *, clock: Clock | None = None
     ) -> None:
-        self._own = options or MLServerOptions()
-        super().__init__(self._own, clock=clock)
-        self._installation = Installation(RECIPE, self._own.installation)
+        super().__init__(options or MLServerOptions(), clock=clock)
+        self._installation = Installation(RECIPE, self._options.installation)
 
     def program(self, place: Place) -> Program:
-        command = self._own.command
+        command = self._options.command
         if not command:
             command = (str(self._installation.python()), "-c", _MAIN)
         variables = {
             "HOST": LOOPBACK,
             "HTTP_PORT": str(place.rest_port),
             "GRPC_PORT": str(place.grpc_port),
-            "GRPC_MAX_MESSAGE_LENGTH": str(self._own.max_message_bytes),
+            "GRPC_MAX_MESSAGE_LENGTH": str(self._options.max_message_bytes),
             "METRICS_ENDPOINT": "",
             "MODEL_REPOSITORY_ROOT": str(place.models),
             "LOAD_MODELS_AT_STARTUP": "false",
-            "PARALLEL_WORKERS": str(self._own.workers),
+            "PARALLEL_WORKERS": str(self._options.workers),
             "DEBUG": "false",
         }
         return Program(
@@ -54,10 +53,17 @@ class MLServer(ChildServer):
         )
 
     def lay_out(self, spec: ModelSpec, name: str, folder: Path) -> None:
-        apart = self._own.own_processes and not self._own.command
+        apart = self._options.own_processes and not self._options.command
         environment = self._installation.folder if apart else None
         write_folder(spec, name, folder, environment=environment)
 
     def found_capabilities(self) -> frozenset[str]:
-        own = frozenset((self.kind, "python"))
-        return own | runtimes_in(self._installation.site_packages())
+        return frozenset((self.kind, "python")) | self._runtimes()
+
+    def _runtimes(self) -> frozenset[str]:
+        if self._options.command:
+            return frozenset()
+        if self._installation.note() is None:
+            # What will be there when it is installed, as its status asks for.
+            return frozenset(RECIPE.default_extras)
+        return runtimes_in(self._installation.site_packages())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelSpec
@@ -18,16 +19,21 @@ from penstock.servers.triton.options import TritonOptions
 from penstock.servers.triton.recipe import FOLDER, RECIPE, backends_in
 
 
-class TritonServer(ChildServer):
+LOG_LAG_S: Final = 0.1
+"""How long after an answer what was logged before it may come."""
+
+_UNREAD: Final = "failed to poll from model repository"
+
+
+class TritonServer(ChildServer[TritonOptions]):
     """Starts Triton as ``penstock servers install triton`` has installed it, or the program that
     the options name."""
 
     kind: ClassVar[str] = "triton"
 
     def __init__(self, options: TritonOptions | None = None, *, clock: Clock | None = None) -> None:
-        self._own = options or TritonOptions()
-        super().__init__(self._own, clock=clock)
-        self._installation = Installation(RECIPE, self._own.installation)
+        super().__init__(options or TritonOptions(), clock=clock)
+        self._installation = Installation(RECIPE, self._options.installation)
 
     def program(self, place: Place) -> Program:
         arguments = (
@@ -40,10 +46,10 @@ class TritonServer(ChildServer):
             "--allow-metrics=false",
             # Two of them on one machine must not meet in its shared memory.
             f"--backend-config=python,shm-region-prefix-name=penstock_{place.grpc_port}_",
-            f"--exit-timeout-secs={max(1, round(self._own.stop_timeout_s))}",
+            f"--exit-timeout-secs={max(1, round(self._options.stop_timeout_s))}",
         )
-        if self._own.command:
-            return Program((*self._own.command, *arguments), {})
+        if self._options.command:
+            return Program((*self._options.command, *arguments), {})
         python = self._installation.python()
         server = self._installation.site_packages()[0] / FOLDER
         command = (
@@ -56,9 +62,23 @@ class TritonServer(ChildServer):
     def lay_out(self, spec: ModelSpec, name: str, folder: Path) -> None:
         write_folder(spec, name, folder)
 
+    async def explained(self, sentence: str, name: str) -> str:
+        """Of a configuration that it cannot read Triton tells the reason in its log alone."""
+        if _UNREAD not in sentence:
+            return sentence
+        await asyncio.sleep(LOG_LAG_S)
+        reasons = [line.partition("] ")[2] for line in self._output.last if _is_reason(line, name)]
+        return f"{sentence}: {' '.join(reasons)}" if reasons else sentence
+
     def found_capabilities(self) -> frozenset[str]:
         own = frozenset((self.kind, "python"))
+        if self._options.command:
+            return own
         return own | backends_in(self._installation.site_packages())
+
+
+def _is_reason(line: str, name: str) -> bool:
+    return line.startswith("[libprotobuf ERROR") or (line.startswith("E") and f"'{name}'" in line)
 
 
 def _variables(python: Path) -> dict[str, str]:
