@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from typing import Final
+from typing import BinaryIO, Final
 
 LONGEST_LINE: Final = 4096
 """Bytes of a line that are passed on at once."""
@@ -25,11 +25,18 @@ class Output:
         self._begun = b""
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
 
-    async def follow(self, reader: asyncio.StreamReader) -> None:
-        """Pass on everything that comes until all who could write have ended."""
-        while chunk := await reader.read(_READ_BYTES):
-            self.feed(chunk)
-        self.finish()
+    async def follow(self, pipe: BinaryIO) -> None:
+        """Pass on everything that comes until all who could write have ended; then close it."""
+        stream = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(stream), pipe
+        )
+        try:
+            while chunk := await stream.read(_READ_BYTES):
+                self.feed(chunk)
+        finally:
+            transport.close()
+            self.finish()
 
     def feed(self, chunk: bytes) -> None:
         """Pass on the lines that are whole."""

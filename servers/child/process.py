@@ -56,39 +56,45 @@ class ChildProcess(Process):
         """
         ours, theirs = socket.socketpair()
         guard = Guard(ours)
+        # A pipe of our own: asyncio takes no process for ended while anybody holds one of its.
+        reading, writing = os.pipe()
+        reader = asyncio.create_task(output.follow(os.fdopen(reading, "rb", 0)), name="output")
         inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         program = [sys.executable, "-I", "-S", str(GUARD), str(theirs.fileno()), str(grace_s)]
         try:
-            with theirs:
+            try:
                 guarding = await asyncio.create_subprocess_exec(
                     *program,
                     *command,
                     stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.PIPE,
-                    stderr=asyncio.subprocess.STDOUT,
+                    stdout=writing,
+                    stderr=writing,
                     pass_fds=(theirs.fileno(),),
                     # A Ctrl-C is this process's to answer.
                     start_new_session=True,
                     env={**inherited, **environment},
                     cwd=folder,
                 )
+            finally:
+                theirs.close()
+                os.close(writing)
         except BaseException as error:
             guard.close()
+            await _until_read(reader)
             if isinstance(error, OSError):
                 raise NotReadyError(f"'{command[0]}' cannot be started: {error}") from error
             raise
-        assert guarding.stdout is not None, "it is piped"
-        reader = asyncio.create_task(output.follow(guarding.stdout), name="output of a server")
         try:
             said = await guard.hear()
         except asyncio.CancelledError:
             guard.close()
             await guarding.wait()
+            await _until_read(reader)
             raise
         if not said.isdigit():
             guard.close()
             await guarding.wait()
-            await reader
+            await _until_read(reader)
             why = said.removeprefix("error ") or f"its guard ended ({' / '.join(output.last)})"
             raise NotReadyError(f"'{command[0]}' cannot be started: {why}")
         return cls(int(said), guarding, guard, reader)
@@ -119,8 +125,7 @@ class ChildProcess(Process):
         if not status:
             # The server has ended with its guard; what it started may not have.
             end_group(self.pid)
-        await asyncio.wait([reader], timeout=LAST_OUTPUT_S)
-        reader.cancel()
+        await _until_read(reader)
         return _in_words(status)
 
 
@@ -154,6 +159,12 @@ class Guard:
     def close(self) -> None:
         """Talk no more; the guard ends its program when that has not ended."""
         self._connection.close()
+
+
+async def _until_read(reader: asyncio.Task[None]) -> None:
+    await asyncio.wait([reader], timeout=LAST_OUTPUT_S)
+    reader.cancel()
+    await asyncio.wait([reader])
 
 
 def end_group(group: int) -> None:

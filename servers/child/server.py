@@ -290,6 +290,8 @@ def without_traceback(sentence: str) -> str:
     end = next((index for index, line in enumerate(lines) if line in _PLACES), len(lines))
     # After the places comes what the client added to the server's words.
     _, separator, advice = "\n".join(lines[end:]).rpartition(";")
+    if not separator:
+        advice = ""
     return " ".join(filter(None, lines[:end])).rstrip(" ;") + (separator + advice).rstrip(" ;")
 
 

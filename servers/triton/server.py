@@ -18,7 +18,6 @@ from penstock.servers.triton.model_folder import write_folder
 from penstock.servers.triton.options import TritonOptions
 from penstock.servers.triton.recipe import FOLDER, RECIPE, backends_in
 
-
 LOG_LAG_S: Final = 0.1
 """How long after an answer what was logged before it may come."""
 

@@ -30,7 +30,11 @@ def install_server(name: str) -> Path:
     program = "import sys; from penstock.core.cli import main; sys.exit(main())"
     command = [sys.executable, "-c", program, "-o", "json", "servers", "install", name]
     done = subprocess.run(
-        command, capture_output=True, text=True, env={**os.environ, "PENSTOCK_HOME": str(home)}
+        command,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PENSTOCK_HOME": str(home)},
     )
     if done.returncode == 0:
         [folder] = (home / "servers").glob(f"{name}-*")

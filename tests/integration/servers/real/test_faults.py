@@ -91,7 +91,7 @@ async def test_a_server_that_hangs_is_ended_and_started_again(
     deadline_ms = SystemClock().now_ms() + 500.0
     with pytest.raises(DeadlineError, match="gave no answer within"):
         await ask(model, call_with(deadline_ms, x=[1]))
-    with pytest.raises(LostError, match="gave no sign of life|was ended by SIGKILL"):
+    with pytest.raises(LostError, match=r"gave no sign of life|was ended by SIGKILL"):
         await ask(model, call_with(x=[1]))
     await until_back(server, pid, model)
     assert values(await ask(model, call_with(x=[1]))) == {"y": [2.0]}
@@ -140,7 +140,7 @@ def lives(pid: int) -> bool:
 async def until_back(server: ChildServer, before: int, model: ModelInstance) -> None:
     """Wait until another process than ``before`` has the model."""
     async with asyncio.timeout(PATIENCE_S):
-        while server.pid in (None, before) or not model.available:
+        while server.pid in (None, before) or not model.available:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
 
 

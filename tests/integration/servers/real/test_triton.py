@@ -83,7 +83,7 @@ async def test_garbage_is_told_as_the_server_tells_it(server: TritonServer, tmp_
     assert "\n" not in caught.value.message
     assert not caught.value.retriable
     (artifacts / "config.pbtxt").write_text('name: "bad" dims: 7')
-    with pytest.raises(PenstockError, match="no field named .dims"):
+    with pytest.raises(PenstockError, match=r"no field named .dims"):
         await server.load(ModelSpec("bad", 1, artifacts))
 
 
