@@ -26,7 +26,7 @@ from penstock.core.engine import (
     Retried,
     Turn,
 )
-from penstock.core.engine.engine import MOST_OPEN_JOINS
+from penstock.core.engine.gatherings import MOST_OPEN_JOINS
 from penstock.core.errors import PenstockError
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
@@ -206,14 +206,14 @@ class Dataflow:
         deployment = cast(Passenger, passage.context).deployment
         deployment.open += 1
         deployment.tally.counters.in_flight += 1
-        self.engine.gather(passage, out)
+        self.engine.gatherings.begin(passage, out)
 
     def end_joins(self) -> None:
         """No record of another pipeline will come any more: decide what waits for one."""
         now_ms = self._now_ms()
         out: Effects = []
-        while self.engine.gathering:
-            self.engine.end_oldest_join(now_ms, out)
+        while self.engine.gatherings:
+            self.engine.gatherings.end_oldest(now_ms, out)
         self._carry_out(out, now_ms)
 
     def cancel(self, passage: Passage) -> None:

@@ -61,6 +61,11 @@ class ControlStub(object):
                 request_serializer=penstock_dot_proto_dot_control__pb2.WatchRequest.SerializeToString,
                 response_deserializer=penstock_dot_proto_dot_control__pb2.WatchResponse.FromString,
                 _registered_method=True)
+        self.Explain = channel.unary_unary(
+                '/penstock.control.v1.Control/Explain',
+                request_serializer=penstock_dot_proto_dot_control__pb2.ExplainRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.ExplainResponse.FromString,
+                _registered_method=True)
         self.Inspect = channel.unary_unary(
                 '/penstock.control.v1.Control/Inspect',
                 request_serializer=penstock_dot_proto_dot_control__pb2.InspectRequest.SerializeToString,
@@ -131,6 +136,13 @@ class ControlServicer(object):
 
     def Watch(self, request, context):
         """What there is, when from_revision is 0 or too old to follow from; then changes as they happen.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Explain(self, request, context):
+        """Where the copies of a model are, and what each server has for and against one more.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -213,6 +225,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=penstock_dot_proto_dot_control__pb2.WatchRequest.FromString,
                     response_serializer=penstock_dot_proto_dot_control__pb2.WatchResponse.SerializeToString,
+            ),
+            'Explain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Explain,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.ExplainRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.ExplainResponse.SerializeToString,
             ),
             'Inspect': grpc.unary_unary_rpc_method_handler(
                     servicer.Inspect,
@@ -385,6 +402,33 @@ class Control(object):
             '/penstock.control.v1.Control/Watch',
             penstock_dot_proto_dot_control__pb2.WatchRequest.SerializeToString,
             penstock_dot_proto_dot_control__pb2.WatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Explain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/Explain',
+            penstock_dot_proto_dot_control__pb2.ExplainRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.ExplainResponse.FromString,
             options,
             channel_credentials,
             insecure,

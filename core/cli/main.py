@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "delete": "Delete a resource of a running server.",
     "get": "Show resources of a running server.",
     "status": "Say whether everything on a running server is ready.",
+    "explain": "Say where a model is loaded, and why not elsewhere.",
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
     "run": "Play a request that was exported as a file.",

@@ -49,6 +49,11 @@ def pipeline_names(context: click.Context, _: click.Parameter, begun: str) -> li
     return _named(context, "pipeline", begun)
 
 
+def model_names(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of models."""
+    return _named(context, "model", begun)
+
+
 def _named(context: click.Context, kind: str | None, begun: str) -> list[CompletionItem]:
     server = context.params.get("server") or os.environ.get("PENSTOCK_SERVER") or GRPC_SERVER
     return [

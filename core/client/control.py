@@ -97,6 +97,11 @@ class ControlClient:
         response = await self._ask(self._stub.List, pb.ListRequest(kind=kind or ""))
         return [read_resource(resource) for resource in response.resources]
 
+    async def explain(self, model: str) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.explain`."""
+        response = await self._ask(self._stub.Explain, pb.ExplainRequest(model=model))
+        return _document(response.placement)
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """As :meth:`penstock.core.contracts.control.ControlPlane.watch`, without a time limit.
 

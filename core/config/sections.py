@@ -120,6 +120,16 @@ class SchedulerSection(Section):
         description="A file that keeps what was applied over restarts, relative to the config "
         "file. Without one only this process knows it.",
     )
+    filters: tuple[str, ...] | None = Field(
+        default=None,
+        description="What says which servers a model cannot go to, in the order in which reasons "
+        "are given; server, capabilities, explainer, memory and draining without it.",
+    )
+    sorters: tuple[str, ...] | None = Field(
+        default=None,
+        description="What says which of the other servers is best, the first that differs; "
+        "loaded, free-memory, spreading and index without it.",
+    )
 
 
 class AgentSection(Section):

@@ -68,6 +68,11 @@ class ControlPlane(ABC):
         """All resources, or those of one kind, in the order of kind and name."""
 
     @abstractmethod
+    def explain(self, model: str) -> ResourceDocument:
+        """Where the copies of a model are, and what stands for and against one more on each
+        replica of each server. NotFoundError with the nearest name."""
+
+    @abstractmethod
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """What there is (``put`` for each) when ``from_revision`` is 0 or too old to follow from,
         then every change as it happens."""

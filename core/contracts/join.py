@@ -80,7 +80,8 @@ class JoinView(NamedTuple):
     """What a strategy is shown: the sources in the manifest's order, and the clock.
 
     All times are in milliseconds of one clock. ``window_end_ms`` is None where no window is
-    written; ``window_ended`` is true when ``now_ms`` has reached it.
+    written; ``window_ended`` is true once the clock has ended it, which no record does: one that
+    another event of the clock brings in the same millisecond, before it, is in time.
     """
 
     sources: tuple[SourceView, ...]

@@ -10,15 +10,16 @@ from functools import partial
 from typing import Final
 
 from penstock.core.contracts.model import ModelInstance
+from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook, loading
+from penstock.core.control.standing import Outlook, loading, scaled_to_zero
 from penstock.core.fleet import Fleet, ServerReplica, balanced
-from penstock.core.fleet.placing import Fit, Wish, fit
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.resources import Model, Origin
+from penstock.core.scheduling import Placement
 
 MOST_REFUSALS: Final = 3
 """On how many replicas a version is tried whose files or code are refused: one that brings servers
@@ -57,7 +58,6 @@ class ModelCopies:
         self._origin = origin
         self._placer = placer
         self._tell = tell
-        self._wish = _wish(model, version)
         self._loading: dict[ServerReplica, asyncio.Task[LoadedModel]] = {}
         self._loaded: dict[ServerReplica, LoadedModel] = {}
         self._refused: dict[ServerReplica, Outlook] = {}
@@ -92,8 +92,13 @@ class ModelCopies:
 
     def begin(self) -> None:
         """Have copies loaded, and look for room again whenever servers change."""
-        self._placer.fleet.follow(self._plan)
         self._plan()
+
+    def resize(self, model: Model) -> None:
+        """Have as many copies as ``model`` says, which is otherwise the same."""
+        self._model = model
+        self._plan()
+        self._tell()  # there may be enough already
 
     def close(self) -> None:
         """Load nothing more. What is loaded stays until :meth:`unload`."""
@@ -117,29 +122,65 @@ class ModelCopies:
             return
         staying = [each for each in self._loaded if each.standing == "up"]
         missing = self.wanted - len(staying) - len(self._loading)
-        found: Fit | None = None
+        found: Placement | None = None
         if missing > 0 and self._pause is None and len(self._refused) < MOST_REFUSALS:
-            found = fit(self._wish, self._placer.fleet, self._tried())
-            for replica in found.replicas[:missing]:
-                self._begin_load(replica)
-        self._let_go_of(
-            [
-                replica
-                for replica in self._loaded
-                if replica.standing == "gone"
-                or (replica.standing == "draining" and not self._loading)
-            ]
-        )
+            found = self._placer.fleet.place(self.demand, self._taken())
+            later = self._later()
+            for name in [name for name in found.fitting if name not in later][:missing]:
+                self._begin_load(self._placer.fleet[name])
+        gone = [
+            replica
+            for replica in self._loaded
+            if replica.standing == "gone" or (replica.standing == "draining" and not self._loading)
+        ]
+        self._let_go_of([*gone, *staying[self.wanted :]])
+        if len(self._loaded) < self.wanted:
+            self._placer.fleet.wait(self._plan)
+        else:
+            self._placer.fleet.leave(self._plan)
         self._look_out(found)
 
-    def _tried(self) -> dict[ServerReplica, str]:
+    @property
+    def demand(self) -> ModelDemand:
+        """What a copy asks of its server."""
+        spec = self._model.spec
+        return ModelDemand(
+            self._model.name,
+            self.version,
+            frozenset(spec.requirements),
+            spec.memory,
+            spec.server,
+            spec.replicas,
+            spec.explainer is not None,
+        )
+
+    def _taken(self) -> dict[tuple[str, int], str]:
         """Replicas that no further copy goes to, and why."""
-        has = dict.fromkeys((*self._loaded, *self._loading), "has a copy")
-        return {**{replica: said.message for replica, said in self._refused.items()}, **has}
+        taken = {
+            **{replica: said.message for replica, said in self._refused.items()},
+            **dict.fromkeys(self._loaded, "has a copy"),
+            **dict.fromkeys(self._loading, "loads a copy"),
+        }
+        # The key of one that is gone may be another's by now.
+        return {each.key: why for each, why in taken.items() if each.standing != "gone"}
+
+    def _later(self) -> dict[tuple[str, int], str]:
+        """Replicas that may get a copy, and not yet, and why."""
+        later: dict[tuple[str, int], str] = {}
+        for replica in self._placer.fleet:
+            if replica.standing == "starting":
+                later[replica.key] = f"is not up yet: {replica.why}"
+            elif (self._model.name, self.version) in replica.versions:
+                later[replica.key] = "still unloads an earlier copy of it"
+        return later
+
+    def explain(self) -> Placement:
+        """Every replica of every server, and what stands for or against another copy there."""
+        return self._placer.fleet.place(self.demand, self._taken())
 
     def _begin_load(self, replica: ServerReplica) -> None:
         model, version = self._model, self.version
-        replica.hold(model.name, version, model.spec.memory)
+        replica.hold(model.name, version, model.spec.memory, self._plan)
         task = self._placer.background.spawn(
             self._load(replica), f"bringing up model '{model.name}', version {version}"
         )
@@ -171,7 +212,9 @@ class ModelCopies:
         if isinstance(error, LoadError) and not self._closed:
             self._note_failure(replica, error)
         replica.let_go(self._model.name, self.version)
-        self._placer.fleet.changed()  # which has this one plan as well
+        self._placer.fleet.changed()
+        if not task.cancelled():
+            self._plan()
 
     def _note_failure(self, replica: ServerReplica, error: LoadError) -> None:
         said = f"version {self.version} could not be loaded: {error}"
@@ -193,27 +236,34 @@ class ModelCopies:
         self._pause = None
         self._plan()
 
-    def _look_out(self, found: Fit | None) -> None:
+    def _look_out(self, found: Placement | None) -> None:
         """Say why there are fewer copies than wanted."""
-        if len(self._loaded) >= self.wanted:
+        if not self.wanted:
+            self._say(self._on_its_way())
+        elif len(self._loaded) >= self.wanted:
             self._say(None)
         elif self._pause is not None:
             pass  # that is what was said of the failure
         elif self._loading:
-            self._say(loading(self.version))
-        elif found is not None and (found.waits or not self._refused):
+            self._say(self._on_its_way())
+        elif found is not None and (found.fitting or not self._refused):
             self._say(self._no_room(found))
         elif self._refused:
             self._say(next(iter(self._refused.values())))
+
+    def _on_its_way(self) -> Outlook:
+        return loading(self.version) if self.wanted else scaled_to_zero(self.version)
 
     def _say(self, outlook: Outlook | None) -> None:
         if outlook != self.outlook:
             self.outlook = outlook
             self._tell()
 
-    def _no_room(self, found: Fit) -> Outlook:
-        if found.waits:
-            said = f"version {self.version} waits for a server: {found.why_not}"
+    def _no_room(self, found: Placement) -> Outlook:
+        later = self._later()
+        soon = [f"server '{name[0]}' {later[name]}" for name in found.fitting if name in later]
+        if soon:
+            said = f"version {self.version} waits for a server: {'; '.join(dict.fromkeys(soon))}"
             return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
         said = f"version {self.version} fits on no server: {found.why_not}"
         return Outlook(Reason.NO_SERVER, said, at_work=False)
@@ -257,8 +307,8 @@ class ModelCopies:
         before, called = self._instance, frozenset((*self._loaded, *left))
         instances = [copy.instance for copy in self._loaded.values()]
         self._instance = balanced(instances) if instances else None
-        if self.outlook is None and len(instances) < self.wanted:
-            self.outlook = loading(self.version)
+        if self.outlook is None and (not instances or len(instances) < self.wanted):
+            self.outlook = self._on_its_way()
         self._tell()
         if before is not None:
             task = self._placer.background.spawn(
@@ -266,8 +316,3 @@ class ModelCopies:
             )
             self._former[task] = called
             task.add_done_callback(self._former.__delitem__)
-
-
-def _wish(model: Model, version: int) -> Wish:
-    spec = model.spec
-    return Wish(model.name, version, frozenset(spec.requirements), spec.memory, spec.server)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
@@ -19,13 +19,13 @@ from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan.single_model import compile_model
 from penstock.core.resources import Model, Origin
+from penstock.core.scheduling.explanation import document_of
 from penstock.core.signature import Signature
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(NamedTuple):
     """A version that is to serve."""
 
     model: Model
@@ -124,6 +124,31 @@ class ModelReconciler:
         self._begun.add(copies)
         copies.begin()
         self.reconsider((name,))
+
+    def explain(self, name: str) -> dict[str, Any]:
+        """Where the copies of the version that is wanted are, and why not elsewhere."""
+        place = self._places[name]
+        copies = place.coming or place.held or place.serving
+        if copies is None:  # it was refused for what it would break
+            said = "" if place.outlook is None else place.outlook.message
+            return {"model": name, "version": place.wanted.version, "why": said, "servers": []}
+        why = None if copies.outlook is None else copies.outlook.message
+        return {
+            "model": name,
+            "version": copies.version,
+            "wanted": copies.wanted,
+            "loaded": copies.loaded,
+            "why": why,
+            "servers": document_of(copies.explain()),
+        }
+
+    def resize(self, model: Model) -> None:
+        """Have as many copies as ``model`` says of the versions that there are."""
+        place = self._places[model.name]
+        place.wanted = place.wanted._replace(model=model)
+        for copies in (place.serving, place.coming, place.held):
+            if copies is not None:
+                copies.resize(model)
 
     def reconsider(self, changed: Iterable[str]) -> None:
         """Try versions again that were refused for what is between them and these models."""

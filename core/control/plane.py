@@ -44,6 +44,7 @@ from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, Server, create, update
+from penstock.core.scheduling import Rules
 
 DEFAULT_POLICY: Final = LoadPolicy()
 
@@ -69,6 +70,7 @@ class LocalControlPlane(ControlPlane):
         *,
         servers: Mapping[str, ServerAdapter],
         server_kinds: ServerKinds = NO_KINDS,
+        rules: Rules,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,
@@ -101,7 +103,7 @@ class LocalControlPlane(ControlPlane):
         loader = ModelLoader(
             storages, self._background, work_folder=work_folder, module_folders=module_folders
         )
-        self._fleet = Fleet()
+        self._fleet = Fleet(rules)
         placer = Placer(
             self._fleet,
             loader,
@@ -230,6 +232,12 @@ class LocalControlPlane(ControlPlane):
         wanted = None if kind is None else _kind_named(kind)
         return [resource.document() for resource in self._store.in_order(wanted)]
 
+    def explain(self, model: str) -> ResourceDocument:
+        key = ResourceKey("Model", model)
+        if self._store.get(key) is None:
+            raise self._not_found(key)
+        return self._models.explain(model)
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         wanted = None if kind is None else _kind_named(kind)
         async with aclosing(self._store.follow(wanted, from_revision)) as changes:
@@ -241,11 +249,14 @@ class LocalControlPlane(ControlPlane):
         changed = [
             (each, self._record_entry(each)) for each in prepared if each.action != "unchanged"
         ]
-        new = [(each, resource) for each, resource in changed if each.is_new_version]
-        for each, resource in new:
+        for each, resource in changed:
             if isinstance(resource.manifest, Server):
                 self._servers.want(resource.manifest, each.version)
-        for each, resource in new:
+            elif isinstance(resource.manifest, Model) and not each.is_new_version:
+                self._models.resize(resource.manifest)
+        for each, resource in changed:
+            if not each.is_new_version:
+                continue
             if each.compiled is not None:
                 self._pipelines.want(each.compiled)
                 continue

@@ -18,6 +18,7 @@ class Reason(StrEnum):
 
     SERVING = "Serving", "Some version answers calls; the message says which."
     LOADING = "Loading", "A version of the model is being fetched and loaded."
+    SCALED_TO_ZERO = "ScaledToZero", "No replicas of the model are wanted."
     RETRYING = (
         "Retrying",
         "Loading or starting failed in a way that may pass, and is tried again.",

@@ -73,7 +73,7 @@ class ServerReconciler:
     def attach(self, name: str, adapter: ServerAdapter) -> None:
         """A server of this process that no manifest asks for; others start and stop it."""
         replica = ServerReplica(ReplicaKey(name, 0), adapter, adapter.capabilities())
-        replica.standing = "up"
+        replica.stand("up")
         self._own.add(name)
         self._fleet.add(replica)
 
@@ -84,13 +84,13 @@ class ServerReconciler:
             place = self._places[server.name] = _Place(server, version)
             self._scale(place)
             return
-        before, place.wanted, place.version = place.wanted, server, version
-        if _same_but_for_size(before, server):
+        before, place.wanted = place.wanted, server
+        version_before, place.version = place.version, version
+        if place.version != version_before:
+            place.leaving += place.replicas
+            place.replicas = []
+        if before.spec != server.spec:
             self._scale(place)
-            return
-        place.leaving += place.replicas
-        place.replicas = []
-        self._scale(place)
 
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
@@ -165,7 +165,7 @@ class ServerReconciler:
 
     def _end_start(self, place: _Place, replica: ServerReplica, standing: Standing) -> None:
         del place.starts[replica]
-        replica.standing = standing
+        replica.stand(standing, replica.why)
         self._look_at(place)
         self._fleet.changed()
 
@@ -184,7 +184,7 @@ class ServerReconciler:
         start = place.starts.pop(replica, None)
         if start is not None:
             start.cancel()
-        replica.standing, replica.why = "draining", "it is being drained"
+        replica.stand("draining", "it is being drained")
         self._background.spawn(self._drain(replica), f"draining server '{replica.key}'")
 
     async def _drain(self, replica: ServerReplica) -> None:
@@ -194,7 +194,7 @@ class ServerReconciler:
             if not replica.models:
                 empty.set()
 
-        self._fleet.follow(look)
+        self._fleet.wait(look)
         try:
             self._fleet.changed()
             await empty.wait()
@@ -254,12 +254,6 @@ def _scarcity(up: int, server: Server, outlook: Outlook | None) -> Outlook | Non
         return None
     said = f"{up} of {server.spec.replicas} replicas are up; {outlook.message}"
     return outlook._replace(message=said)
-
-
-def _same_but_for_size(before: Server, after: Server) -> bool:
-    """Whether replicas of the one serve for the other."""
-    size = {"replicas": 0, "min_replicas": None, "max_replicas": None}
-    return before.spec.model_copy(update=size) == after.spec.model_copy(update=size)
 
 
 def _message(error: Exception) -> str:

@@ -80,6 +80,12 @@ def starting(version: int) -> Outlook:
     return Outlook(Reason.STARTING, f"version {version} is being started", at_work=True)
 
 
+def scaled_to_zero(version: int) -> Outlook:
+    """A version of a model is wanted on no server."""
+    said = f"version {version} is scaled to zero (spec.replicas is 0)"
+    return Outlook(Reason.SCALED_TO_ZERO, said, at_work=False)
+
+
 def preparing(version: int) -> Outlook:
     """A version of a pipeline is on its way."""
     return Outlook(Reason.PREPARING, f"version {version} is being prepared", at_work=True)

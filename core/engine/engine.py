@@ -7,7 +7,6 @@ in a process, a simulation in the tests). The rules are those of the contract of
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, cast
 
@@ -24,6 +23,7 @@ from penstock.core.engine.effects import (
     Retried,
     SharedCall,
 )
+from penstock.core.engine.gatherings import MOST_OPEN_JOINS, Gatherings
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.keeping import KeyedGate, StateKeeper
@@ -39,7 +39,6 @@ MARGIN_MS: Final = 5.0
 """How long before the deadline an answer is to be there, where joins see to that; a tenth of what
 is left where that is less."""
 
-MOST_OPEN_JOINS: Final = 100_000
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
 PIPELINE_OUTPUTS = Port(None, "outputs")
@@ -57,11 +56,10 @@ class Engine:
     __slots__ = (
         "_batches",
         "_keeper",
-        "_loops",
-        "_most_open_joins",
         "_random",
-        "gathering",
+        "gatherings",
         "lines",
+        "loops",
         "next_timer_ms",
         "open_passages",
         "timers",
@@ -70,11 +68,8 @@ class Engine:
     def __init__(self, random: Callable[[], float], most_open_joins: int = MOST_OPEN_JOINS) -> None:
         self._random = random
         self._batches = Batches(self)
-        self._most_open_joins = most_open_joins
-        self.gathering: OrderedDict[ExternalPassage, None] = OrderedDict()
-        """Passages whose input is being joined, the oldest first. They are under way and do not
-        count as open: nothing is done for them yet."""
-        self._loops = LoopRunner(self)
+        self.gatherings = Gatherings(self, most_open_joins)
+        self.loops = LoopRunner(self)
         self.lines = Lines(self)
         self._keeper = StateKeeper(self)
         self.timers = Timers()
@@ -101,7 +96,7 @@ class Engine:
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
         if plan.minds_input:
-            self._note_entry(passage, body, now_ms, out)
+            self.note_entry(passage, body, now_ms, out)
             if plan.keeping:
                 self._keeper.enter(passage, position)
         if passage.deadline_ms <= now_ms:
@@ -110,41 +105,8 @@ class Engine:
         timers.add(passage.deadline_ms, DEADLINE, passage)
         flow: Flow = [(plan.input_feeds, body)]
         if plan.loops:
-            self._loops.begin(passage, body, now_ms, flow, out)
-        self._spread(passage, flow, now_ms, out)
-
-    def gather(self, passage: ExternalPassage, out: Effects) -> None:
-        """A record of another pipeline begins a passage, at ``passage.opened_ms``: its input will
-        be joined of what :meth:`bring` brings."""
-        if passage.opened_ms >= self.timers.due_ms:
-            self._fire(passage.opened_ms, out)
-        if len(self.gathering) >= self._most_open_joins:
-            self.end_oldest_join(passage.opened_ms, out)
-        passage.gather()
-        self.gathering[passage] = None
-        self.timers.add(passage.deadline_ms, DEADLINE, passage)
-
-    def bring(
-        self, passage: ExternalPassage, feed: Feed, body: Body, now_ms: float, out: Effects
-    ) -> None:
-        """A port of another pipeline has ended for the request. Once the input is decided that
-        changes nothing."""
-        if now_ms >= self.timers.due_ms:
-            self._fire(now_ms, out)
-        if passage.inputs is None:
-            self._spread(passage, [((feed,), body)], now_ms, out)
-
-    def end_oldest_join(self, now_ms: float, out: Effects) -> None:
-        """The passage that has waited longest for its input waits no more: that is decided as at
-        the end of its window. There must be one."""
-        passage = next(iter(self.gathering))
-        entrance = passage.plan.entrance
-        assert entrance is not None, "it reads other pipelines"
-        gate = cast(Gate, passage.visits[entrance.place])
-        gate.window_end_ms = now_ms
-        flow: Flow = []
-        self.settle(gate, now_ms, flow, out)
-        self._spread(passage, flow, now_ms, out)
+            self.loops.begin(passage, body, now_ms, flow, out)
+        self.spread(passage, flow, now_ms, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
         """A call came back: with tensors (none: it put out nothing), or with a failure.
@@ -174,7 +136,7 @@ class Engine:
         flow: Flow = [(step.output_feeds, body)]
         if step.watched_outputs:
             self._outputs_ended(passage, step, body, now_ms, flow, out)
-        self._spread(passage, flow, now_ms, out)
+        self.spread(passage, flow, now_ms, out)
         return True
 
     def done_together(
@@ -186,7 +148,7 @@ class Engine:
         flow: Flow = []
         body = tensors or step.put_out_nothing
         self._end_step(passage, step, body, now_ms, flow, out, shared_by)
-        self._spread(passage, flow, now_ms, out)
+        self.spread(passage, flow, now_ms, out)
 
     def tick(self, now_ms: float, out: Effects) -> None:
         """The clock has reached ``now_ms``."""
@@ -210,7 +172,7 @@ class Engine:
 
     # Records ------------------------------------------------------------------------------------
 
-    def _spread(self, passage: Passage, flow: Flow, now_ms: float, out: Effects) -> None:
+    def spread(self, passage: Passage, flow: Flow, now_ms: float, out: Effects) -> None:
         """Bring each record to its consumers, and those that follow from it to theirs."""
         consumers = passage.plan.consumers
         visits = passage.visits
@@ -238,7 +200,7 @@ class Engine:
                         if type(known) is not Run:
                             consumer = consumers[index]
                             if type(consumer) is ReaderRound and gate.skips_for_absence(known):
-                                self._loops.would_skip(
+                                self.loops.would_skip(
                                     passage, consumer, gate, known, now_ms, flow, out
                                 )
                                 continue
@@ -306,7 +268,7 @@ class Engine:
         if type(verdict) is Run:
             self.run(passage, consumer, inputs.tensors(verdict.indexes), now_ms, flow, out)
         elif type(consumer) is ReaderRound:
-            self._loops.would_not(gate, consumer, verdict, now_ms, flow, out)
+            self.loops.would_not(gate, consumer, verdict, now_ms, flow, out)
         elif isinstance(verdict, Skip):
             details = () if type(consumer) is StepPlan else why_no_output(inputs, verdict)
             self.skip(passage, consumer, verdict, details, now_ms, flow, out)
@@ -329,13 +291,13 @@ class Engine:
             if type(consumer) is Consumer:
                 self._answer(passage, tensors, (), now_ms, out)
             elif type(consumer) is ReaderRound:
-                self._loops.would_run(passage, consumer, tensors, now_ms, flow, out)
+                self.loops.would_run(passage, consumer, tensors, now_ms, flow, out)
             else:
-                self._enter(passage, tensors, now_ms, flow, out)
+                self.gatherings.enter(passage, tensors, now_ms, flow, out)
             return
         call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
-            if consumer.loop is not None and not self._loops.enter(passage, call, now_ms):
+            if consumer.loop is not None and not self.loops.enter(passage, call, now_ms):
                 passage.visits[consumer.place] = call
                 return
             if consumer.input_feeds:
@@ -366,41 +328,13 @@ class Engine:
             self._bound(call, call.plan.timeout_ms, now_ms)
         out.append(call)
 
-    def _enter(self, passage: Passage, body: Body, now_ms: float, flow: Flow, out: Effects) -> None:
-        """The input of a passage that other pipelines began is decided."""
-        passage = cast(ExternalPassage, passage)
-        plan = passage.plan
-        assert plan.entrance is not None, "it reads other pipelines"
-        if type(body) is Failed:
-            passage.foreign = body
-        elif not isinstance(body, Absent | Failed) and plan.entrance.may_clash:
-            clash = first_clash(body)
-            if clash is not None:
-                body = clash_of(plan.name, clash)
-                self._note_failure(passage, body, out)
-        self._end_gathering(passage, body, now_ms, out)
-        passage.visits[plan.entrance.place] = ENDED
-        passage.left -= 1
-        flow.append((plan.input_feeds, body))
-        if plan.loops:
-            self._loops.begin(passage, body, now_ms, flow, out)
-
-    def _note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
+    def note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
         """A request has its input: write it where it is kept, and give it its place in an order."""
         plan = passage.plan
         if plan.keeps_input:
             out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
         if plan.order is not None:
             self.lines.line_up(passage, plan.order)
-
-    def _end_gathering(
-        self, passage: ExternalPassage, body: Body, now_ms: float, out: Effects
-    ) -> None:
-        del self.gathering[passage]
-        self.open_passages += 1
-        passage.inputs = body
-        if passage.plan.minds_input:
-            self._note_entry(passage, body, now_ms, out)
 
     def _fail_by_clash(
         self,
@@ -437,7 +371,7 @@ class Engine:
             self.end_unrun(passage, consumer, absent, now_ms, flow, out)
         elif isinstance(consumer, Entrance):
             absent = Absent(f"no input: {skip.reason}", skip.cause)
-            self._enter(passage, absent, now_ms, flow, out)
+            self.gatherings.enter(passage, absent, now_ms, flow, out)
         else:
             absent = Absent(f"no output: {skip.reason}", skip.cause)
             self._answer(passage, absent, details, now_ms, out)
@@ -455,7 +389,7 @@ class Engine:
         if isinstance(consumer, StepPlan):
             self.end_unrun(passage, consumer, failed, now_ms, flow, out)
         elif isinstance(consumer, Entrance):
-            self._enter(passage, failed, now_ms, flow, out)
+            self.gatherings.enter(passage, failed, now_ms, flow, out)
         else:
             self._answer(passage, failed, (), now_ms, out)
 
@@ -505,7 +439,7 @@ class Engine:
         if step.keeps_inputs:
             out.append(Emit(passage, port, body, now_ms, passage.round_of(step)))
         if passage.loops and not passage.closed:
-            self._loops.inputs_ended(passage, step, port, body, flow)
+            self.loops.inputs_ended(passage, step, port, body, flow)
 
     def _outputs_ended(
         self,
@@ -523,9 +457,9 @@ class Engine:
         if passage.closed:
             return  # nothing follows from it
         if step.loop is not None:
-            self._loops.visit_ended(passage, step, body, now_ms, flow, out)
+            self.loops.visit_ended(passage, step, body, now_ms, flow, out)
         elif passage.loops:
-            self._loops.ended_outside(passage, Port(step.name, "outputs"), body, flow)
+            self.loops.ended_outside(passage, Port(step.name, "outputs"), body, flow)
 
     def _own_failure(
         self, passage: Passage, step: StepPlan, failed: Failed, out: Effects
@@ -535,10 +469,10 @@ class Engine:
             passage.tally.count_failure(step.index, failed.code)
         if step.failure_is_absence:
             return Absent(f"step '{step.name}' failed ({failed.code}): {failed.reason}", "error")
-        self._note_failure(passage, failed, out)
+        self.note_failure(passage, failed, out)
         return failed
 
-    def _note_failure(self, passage: Passage, failed: Failed, out: Effects) -> None:
+    def note_failure(self, passage: Passage, failed: Failed, out: Effects) -> None:
         """Remember what a caller may yet be told, and bury what none can be."""
         if passage.answered or passage.plan.output is None:
             out.append(DeadLetter(passage, failed))
@@ -612,8 +546,8 @@ class Engine:
         # Nothing follows from how the visits end now, in loops neither.
         passage.closed = True
         if type(passage) is ExternalPassage and passage.inputs is None:
-            self._end_gathering(passage, failed, now_ms, out)
-            self._note_failure(passage, failed, out)
+            self.gatherings.end(passage, failed, now_ms, out)
+            self.note_failure(passage, failed, out)
         nowhere: Flow = []
         if plan.keeping:
             self._keeper.leave(passage, now_ms, out)
@@ -684,11 +618,13 @@ class Engine:
             elif action == JOIN:
                 gate = cast(Gate, subject)
                 gate.wake_ms = NEVER
+                if gate.window_end_ms is not None and now_ms >= gate.window_end_ms:
+                    gate.window_over = True
                 flow: Flow = []
                 self.settle(gate, now_ms, flow, out)
                 if type(gate) is KeyedGate:
                     self._keeper.tell(gate, out)
-                self._spread(gate.passage, flow, now_ms, out)
+                self.spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
                 self._begin(cast(Call, subject), now_ms, out)
             elif action == GATHERED:
@@ -747,12 +683,3 @@ def deadline_reason(passage: Passage) -> str:
         at_work = f" before {', '.join(awaited)} came"
     allowed_ms = passage.deadline_ms - passage.opened_ms
     return f"the deadline of {allowed_ms:.0f} ms passed{at_work}"
-
-
-def clash_of(pipeline: str, tensor: str) -> Failed:
-    """The failure of a passage into whose input two sources bring a tensor of one name."""
-    reason = (
-        f"two sources bring a tensor '{tensor}' into pipeline '{pipeline}'; give one of them "
-        "another name with tensorMap"
-    )
-    return Failed("invalid-request", reason)

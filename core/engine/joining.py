@@ -68,7 +68,7 @@ def decide(state: JoinState, gate: Gate, now_ms: float) -> float:
     that stands on a source that failed becomes that failure here.
     """
     plan = state.plan
-    window_ended = gate.window_end_ms is not None and now_ms >= gate.window_end_ms
+    window_ended = gate.window_over
     decisions = plan.decisions
     if decisions is None:
         view = view_of(state, gate, now_ms, window_ended=window_ended)

@@ -66,6 +66,7 @@ class Gate:
         "triggers",
         "wake_ms",
         "window_end_ms",
+        "window_over",
     )
 
     def __init__(
@@ -77,6 +78,8 @@ class Gate:
         self.triggers = None if consumer.triggers is None else JoinState(consumer.triggers)
         self.opened_ms = now_ms
         self.window_end_ms = None if consumer.window_ms is None else now_ms + consumer.window_ms
+        self.window_over = False
+        """Set by the clock, never by a record: what the clock ends before it is still in time."""
         self.instant = 0
         self.wake_ms = NEVER
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from penstock.core.contracts.placement import ModelDemand, PlacementSnapshot
 from penstock.core.fleet.replica import ReplicaKey, ServerReplica
+from penstock.core.scheduling import Placement, Rules, place
 
 
 class Fleet:
-    """The replicas by name and number. Not safe for threads.
+    """The replicas by name and number, and the ``rules`` of placement. Not safe for threads.
 
-    Whoever waits for room asks to be told of changes: replicas that come, go or stand differently,
-    and room that gets free.
+    Who waits for room asks to be told when there may be some: replicas that come up, and room that
+    gets free. Who has a copy on a replica is told by that.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
         self._replicas: dict[ReplicaKey, ServerReplica] = {}
-        self._followers: dict[Callable[[], None], None] = {}
+        self._waiting: dict[Callable[[], None], None] = {}
 
     def __iter__(self) -> Iterator[ServerReplica]:
         return iter(self._replicas.values())
 
-    def __len__(self) -> int:
-        return len(self._replicas)
+    def __getitem__(self, key: tuple[str, int]) -> ServerReplica:
+        return self._replicas[ReplicaKey(*key)]
 
     def add(self, replica: ServerReplica) -> None:
         """A replica that is there from now on."""
@@ -33,22 +36,27 @@ class Fleet:
     def remove(self, replica: ServerReplica) -> None:
         """A replica that is gone."""
         del self._replicas[replica.key]
-        replica.standing = "gone"
+        replica.stand("gone", "it is gone")
         self.changed()
 
-    def follow(self, tell: Callable[[], None]) -> None:
-        """Call ``tell`` at every change until :meth:`leave`."""
-        self._followers[tell] = None
+    def place(self, model: ModelDemand, taken: Mapping[tuple[str, int], str]) -> Placement:
+        """Judge every replica for one more copy; ``taken`` are those that get none, and why."""
+        snapshot = PlacementSnapshot(tuple([each.snapshot() for each in self]))
+        return place(model, snapshot, self._rules, taken)
+
+    def wait(self, tell: Callable[[], None]) -> None:
+        """Call ``tell`` whenever there may be room, until :meth:`leave`."""
+        self._waiting[tell] = None
 
     def leave(self, tell: Callable[[], None]) -> None:
         """Tell it no more."""
-        self._followers.pop(tell, None)
+        self._waiting.pop(tell, None)
 
     def close(self) -> None:
         """Tell nobody any more."""
-        self._followers.clear()
+        self._waiting.clear()
 
     def changed(self) -> None:
-        """Something is different that may let a model in, or make one leave."""
-        for tell in list(self._followers):
+        """There may be room now where there was none, or another reason why there is none."""
+        for tell in list(self._waiting):
             tell()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, KeysView
 from typing import Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.model import ServerAdapter
@@ -18,6 +19,13 @@ class ReplicaKey(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.server}/{self.number}"
+
+
+class _Copy(NamedTuple):
+    """What is loaded or being loaded: the room that it takes, and who is told of the replica."""
+
+    memory_bytes: int
+    tell: Callable[[], None]
 
 
 class ServerReplica:
@@ -53,32 +61,41 @@ class ServerReplica:
         self.standing: Standing = "starting"
         self.why = "it is being started"
         self.used_bytes = 0
-        self._held: dict[tuple[str, int], int] = {}
+        self._held: dict[tuple[str, int], _Copy] = {}
         self._names: dict[str, int] = {}
 
     @property
-    def models(self) -> frozenset[str]:
-        """The names of the models that are loaded, or are being loaded."""
-        return frozenset(self._names)
+    def models(self) -> KeysView[str]:
+        """The names of the models that are loaded, or are being loaded. A live view."""
+        return self._names.keys()
 
-    def holds(self, model: str, version: int) -> bool:
-        """Whether that version is loaded, or is being loaded."""
-        return (model, version) in self._held
+    @property
+    def versions(self) -> KeysView[tuple[str, int]]:
+        """The models and versions that are loaded, or are being loaded. A live view."""
+        return self._held.keys()
 
-    def hold(self, model: str, version: int, memory_bytes: int | None) -> None:
-        """From now on the room of that version is taken."""
-        assert not self.holds(model, version), "a replica holds a version once"
-        taken = memory_bytes or 0
-        self._held[model, version] = taken
+    def hold(
+        self, model: str, version: int, memory_bytes: int | None, tell: Callable[[], None]
+    ) -> None:
+        """From now on the room of that version is taken; ``tell`` is called when the replica
+        stands differently."""
+        assert (model, version) not in self._held, "a replica holds a version once"
+        copy = self._held[model, version] = _Copy(memory_bytes or 0, tell)
         self._names[model] = self._names.get(model, 0) + 1
-        self.used_bytes += taken
+        self.used_bytes += copy.memory_bytes
 
     def let_go(self, model: str, version: int) -> None:
         """The room of that version is free again."""
-        self.used_bytes -= self._held.pop((model, version))
+        self.used_bytes -= self._held.pop((model, version)).memory_bytes
         self._names[model] -= 1
         if not self._names[model]:
             del self._names[model]
+
+    def stand(self, standing: Standing, why: str = "") -> None:
+        """It stands differently from now on."""
+        self.standing, self.why = standing, why
+        for copy in list(self._held.values()):
+            copy.tell()
 
     def snapshot(self) -> ServerSnapshot:
         """How it stands now."""
@@ -90,6 +107,5 @@ class ServerReplica:
             self.memory_bytes,
             free,
             self.models,
-            0,
-            self.standing == "draining",
+            None if self.standing in ("up", "starting") else self.why,
         )

@@ -133,7 +133,7 @@ class Admission:
         With the intake closed, requests that wait for other pipelines in vain are not waited for.
         """
         engine = self._engine
-        while engine.gathering or not self._is_empty():
+        while engine.gatherings or not self._is_empty():
             if self._is_empty() and not self._open:
                 self._dataflow.end_joins()
                 continue

@@ -82,7 +82,7 @@ class ExternalSubmission(RecordedSubmission):
         """A port of another pipeline has ended."""
         feed = self.deployment.plan.external.get(port)
         if feed is not None:  # else only another version reads it
-            dataflow.engine.bring(self._external, feed, body, now_ms, out)
+            dataflow.engine.gatherings.bring(self._external, feed, body, now_ms, out)
 
     @property
     def entered(self) -> InferenceRequest:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from penstock.core.config import Config
+from penstock.core.contracts.placement import Filter, Sorter
 from penstock.core.names import problem_of_name
 from penstock.core.plugins.candidate import Candidate
 from penstock.core.plugins.description import PluginState
@@ -15,7 +16,7 @@ from penstock.core.plugins.kinds import KINDS
 from penstock.core.plugins.names import CONFIG_HOOK
 from penstock.core.plugins.options import problems_of_names, problems_of_transport
 from penstock.core.plugins.plugins import Plugins
-from penstock.core.plugins.registry import Registration
+from penstock.core.plugins.registry import Registration, Registry
 from penstock.core.problems import Problem
 
 
@@ -120,7 +121,22 @@ class Assembly:
                 self.plugins.transports.get(kind)
             except UnknownNameError as error:
                 problems.append(config.problem(("transport", "kind"), error.message))
+        rules = (
+            ("filters", config.scheduler.filters, self.plugins.filters),
+            ("sorters", config.scheduler.sorters, self.plugins.sorters),
+        )
+        for key, names, registry in rules:
+            problems += self._problems_of_rules(key, names or (), registry)
         return problems
+
+    def _problems_of_rules(
+        self, key: str, names: Sequence[str], registry: Registry[Filter] | Registry[Sorter]
+    ) -> Iterator[Problem]:
+        for index, name in enumerate(names):
+            try:
+                registry.get(name)
+            except UnknownNameError as error:
+                yield self._config.problem(("scheduler", key, index), error.message)
 
 
 def _distribution(origin: Origin) -> str:

@@ -8,7 +8,9 @@ from typing import Any, Generic, TypeVar
 
 from penstock.core.resources.manifest import Manifest
 from penstock.core.resources.model import Model
+from penstock.core.resources.server import Server
 from penstock.core.resources.status import WITHOUT_EFFECT, Status
+from penstock.core.resources.value import Value
 
 ManifestT = TypeVar("ManifestT", bound=Manifest)
 
@@ -74,8 +76,9 @@ def update(
 ) -> Resource[ManifestT]:
     """What ``old`` becomes when ``manifest`` is applied; ``old`` itself when nothing changes.
 
-    A change of the spec makes the next version; a change of labels or annotations does not, nor
-    does another place of the same manifest, except where modules are looked up in its folder.
+    A change of the spec makes the next version; a change of how many replicas there are does not,
+    nor of labels or annotations, nor does another place of the same manifest, except where modules
+    are looked up in its folder.
     """
     version = old.status.version
     if _means_another(old, manifest, origin):
@@ -87,13 +90,21 @@ def update(
 
 
 def _means_another(old: Resource[ManifestT], manifest: Manifest, origin: Origin) -> bool:
-    if manifest.spec != old.manifest.spec:
+    if _but_for_size(manifest) != _but_for_size(old.manifest):
         return True
     return (
         isinstance(manifest, Model)
         and manifest.spec.python is not None
         and origin.folder != old.origin.folder
     )
+
+
+def _but_for_size(manifest: Manifest) -> Value:
+    """The spec, as it would be for one replica."""
+    if not isinstance(manifest, Model | Server):
+        return manifest.spec
+    size = {"replicas": 1, "min_replicas": None, "max_replicas": None}
+    return manifest.spec.model_copy(update=size)
 
 
 def _with_idle(status: Status, without_effect: tuple[str, ...], now_ms: float) -> Status:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from penstock.core.config.sections import SchedulerSection
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
@@ -18,6 +19,7 @@ from penstock.core.plugins.kinds import KINDS
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.plugins.registry import Registry
 from penstock.core.problems import Problem
+from penstock.core.scheduling import DEFAULT_FILTERS, DEFAULT_SORTERS, Rules
 
 T = TypeVar("T")
 
@@ -34,14 +36,16 @@ class Parts:
     observers: dict[str, Observer]
     front_ends: dict[str, FrontEnd]
     redactors: dict[str, Redactor]
+    rules: Rules
 
 
-def make_parts(plugins: Plugins) -> Parts:
-    """Make one of everything that is registered.
+def make_parts(plugins: Plugins, scheduler: SchedulerSection | None = None) -> Parts:
+    """Make one of everything that is registered, of filters and sorters those that are asked.
 
     Raises PluginsError with all that cannot be made.
     """
     problems: list[PluginProblem | Problem] = []
+    scheduler = scheduler or SchedulerSection()
 
     def make_all(registry: Registry[T], names: Sequence[str] | None = None) -> dict[str, T]:
         made = {}
@@ -61,11 +65,25 @@ def make_parts(plugins: Plugins) -> Parts:
         make_all(plugins.observers),
         make_all(plugins.frontends),
         make_all(plugins.redactors),
+        Rules(
+            make_all(plugins.filters, _names(scheduler.filters, DEFAULT_FILTERS, plugins.filters)),
+            make_all(plugins.sorters, _names(scheduler.sorters, DEFAULT_SORTERS, plugins.sorters)),
+        ),
     )
     if problems:
         raise PluginsError(problems, plugins.describe())
     _warn_of_idle(plugins)
     return parts
+
+
+def _names(
+    asked: Sequence[str] | None, default: Sequence[str], registry: Registry[T]
+) -> Sequence[str]:
+    """The rules that are asked for; by default those of the built-in ones that are in use."""
+    if asked is not None:
+        return asked
+    there = registry.names()
+    return [name for name in default if name in there]
 
 
 def _warn_of_idle(plugins: Plugins) -> None:

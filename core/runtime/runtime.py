@@ -142,7 +142,7 @@ class Runtime:
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
         self._refuse_transport()
-        parts = make_parts(self._plugins)
+        parts = make_parts(self._plugins, self._config.scheduler)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -206,6 +206,7 @@ class Runtime:
         return LocalControlPlane(
             servers=parts.servers,
             server_kinds=self._server_kinds(parts),
+            rules=parts.rules,
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
             models=self._models,

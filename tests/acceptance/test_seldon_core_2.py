@@ -169,11 +169,25 @@ def test_fields_without_effect_are_warned_of(penstock: Penstock) -> None:
     text = (
         "apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: one}\n"
         "spec:\n  python: models:one\n  logger: {percent: 5}\n  preloaded: true\n"
-        "  dedicated: true\n  replicas: 3\n"
+        "  dedicated: true\n  maxReplicas: 3\n"
     )
     warned = checked(penstock, text)
     assert len(warned) == 4
     assert all("has no effect: " in line for line in warned)
+
+
+def test_with_too_few_servers_a_model_serves_with_fewer_replicas(penstock: Penstock) -> None:
+    text = (
+        "apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: many}\n"
+        "spec: {python: 'models:one', replicas: 3}\n"
+    )
+    (penstock.folder / "many.yaml").write_text(text)
+    assert penstock("apply", "many.yaml").code == 0
+    assert penstock("status", "--wait").code == 0
+    status = penstock("get", "model", "many", "-o", "json").document
+    scarce = [each for each in status["status"]["conditions"] if each["type"] == "ReplicasReady"]
+    assert "1 of 3 replicas are loaded" in scarce[0]["message"]
+    assert penstock("delete", "model", "many").code == 0
 
 
 def test_their_scheduler_is_not_imitated(penstock: Penstock) -> None:

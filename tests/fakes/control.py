@@ -67,6 +67,23 @@ class FakeControlPlane(ControlPlane):
     def list(self, kind: str | None) -> list[ResourceDocument]:
         return [found for key, found in sorted(self.resources.items()) if kind in (None, key[0])]
 
+    def explain(self, model: str) -> ResourceDocument:
+        self.get("Model", model)
+        replica = {
+            "server": "inprocess",
+            "replica": 0,
+            "capabilities": ["python"],
+            "memory_bytes": None,
+            "free_memory_bytes": None,
+            "models": 1,
+            "rank": None,
+            "taken": "has a copy",
+            "refusals": {},
+            "costs": {},
+        }
+        placement = {"model": model, "version": 1, "wanted": 1, "loaded": 1, "why": None}
+        return {**placement, "servers": [replica]}
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         for document in self.list(kind):
             yield WatchEvent(1, "put", document)

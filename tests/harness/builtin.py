@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 import tomllib
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
+from penstock.core.config import Config
+from penstock.core.plugins.manager import assemble
 from penstock.core.plugins.names import ENTRY_POINT_GROUP
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.scheduling import DEFAULT_FILTERS, DEFAULT_SORTERS, Rules
 
 _PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+
+
+@cache
+def builtin_plugins() -> Plugins:
+    """The plug-ins that come with Penstock, with the options that they have by default."""
+    return assemble(Config(), entry_points=builtin_entry_points())
+
+
+@cache
+def builtin_rules() -> Rules:
+    """The filters and sorters that are asked when the config file says nothing."""
+    plugins = builtin_plugins()
+    return Rules(
+        {name: plugins.make(plugins.filters, name) for name in DEFAULT_FILTERS},
+        {name: plugins.make(plugins.sorters, name) for name in DEFAULT_SORTERS},
+    )
 
 
 def builtin_entry_points() -> list[EntryPoint]:

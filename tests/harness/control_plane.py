@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from harness.builtin import builtin_rules
 from harness.events import PATIENCE_S
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
@@ -225,6 +226,7 @@ class Plane:
         self.control = LocalControlPlane(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
+            rules=builtin_rules(),
             storages=[self.storage],
             joins=Joins(),
             models=self.models,

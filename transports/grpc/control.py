@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import orjson
+
 from penstock.core.client.resource_messages import (
     read_manifest,
     write_change,
@@ -43,6 +45,11 @@ class ControlCalls:
         """List."""
         documents = self._control.list(request.kind or None)
         return pb.ListResponse(resources=[write_resource(document) for document in documents])
+
+    async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
+        """Explain."""
+        placement = self._control.explain(request.model)
+        return pb.ExplainResponse(placement=orjson.dumps(placement).decode())
 
     async def watch(
         self, request: pb.WatchRequest, context: Context

@@ -98,6 +98,7 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
     methods = {
         "Apply": guard.unary(calls.apply, control.ApplyRequest),
         "Delete": guard.unary(calls.delete, control.DeleteRequest),
+        "Explain": guard.unary(calls.explain, control.ExplainRequest),
         "Get": guard.unary(calls.get, control.GetRequest),
         "List": guard.unary(calls.list, control.ListRequest),
         "Watch": guard.streaming(calls.watch, control.WatchRequest),

@@ -31,6 +31,7 @@ _BOOLEAN: Final = {"type": "boolean", "default": False}
 _ALL: Final = "/v1/resources"
 _KIND: Final = f"{_ALL}/{{kind}}"
 _ONE: Final = f"{_KIND}/{{name}}"
+_PLACEMENT: Final = "/v1/models/{name}/placement"
 
 
 class Resources:
@@ -90,6 +91,16 @@ class Resources:
                 ("not-found",),
             ),
             Operation(
+                "GET",
+                _PLACEMENT,
+                "explainModel",
+                "Where the copies of a model are, and what each server has against one more",
+                "Control plane",
+                served_by(self.explain),
+                Content.json("The placement", ref("ModelPlacement")),
+                ("not-found",),
+            ),
+            Operation(
                 "DELETE",
                 _ONE,
                 "deleteResource",
@@ -125,6 +136,10 @@ class Resources:
         """One resource."""
         path = request.path_params
         return JsonAnswer(self._control.get(path["kind"], path["name"]))
+
+    async def explain(self, request: Request) -> Response:
+        """Where the copies of a model are, and why."""
+        return JsonAnswer(self._control.explain(request.path_params["name"]))
 
     async def delete(self, request: Request) -> Response:
         """Delete one resource."""

@@ -51,6 +51,14 @@ async def test_get_and_list_give_documents_as_they_are(rig: Rig, control: Contro
         await control.get("Model", "c")
 
 
+async def test_a_placement_is_explained(rig: Rig, control: ControlClient) -> None:
+    rig.control.put(resource("Model", "a"))
+    placement = await control.explain("a")
+    assert placement == rig.control.explain("a")
+    with pytest.raises(NotFoundError, match="there is no Model 'b'"):
+        await control.explain("b")
+
+
 async def test_delete_is_refused_unless_forced(rig: Rig, control: ControlClient) -> None:
     rig.control.put(resource("Model", "a"))
     with pytest.raises(ConflictError, match="used by pipeline 'credit'"):

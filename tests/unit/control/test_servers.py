@@ -115,7 +115,7 @@ async def test_a_model_waits_for_a_server_that_is_being_started(
     condition = plane.condition("Model", "a", "Progressing")
     assert condition is not None
     assert condition[0] == "True"
-    assert "server 's' is not up: it is being started" in condition[2]
+    assert "server 's' is not up yet: it is being started" in condition[2]
     slow.start_gate.set()
     assert await plane.settle() == []
 
@@ -143,7 +143,7 @@ async def test_a_start_that_fails_for_good_is_the_reason(plane: Plane, fakes: Fa
 
     of_model, of_server = await plane.settle()
     assert "could not be started: it is not installed; run penstock servers install x" in of_server
-    assert "server 's' is not up: server 's/0' could not be started: it is not" in of_model
+    assert "server 's' takes no models: server 's/0' could not be started: it is not" in of_model
     assert plane.reason("Server", "s") == "StartFailed"
     assert not broken.running
 
@@ -217,7 +217,7 @@ async def test_a_model_stays_on_the_server_that_it_names(plane: Plane, fakes: Fa
         await plane.control.delete("Server", "t", force=False)
     await plane.control.delete("Server", "t", force=True)
     (said,) = await plane.settle()
-    assert "server 's' is not the one that spec.server names" in said
+    assert "server 's' is not 't', which spec.server names" in said
     await plane.quiet()
     assert [len(each.loaded) for each in fakes.made] == [0, 0]
 
@@ -230,9 +230,7 @@ async def test_what_has_no_room_waits_for_it_and_disturbs_nobody(
     await plane.apply(asking("b", memory="50Mi"), asking("c", memory="40Mi"))
 
     (said,) = await plane.settle()
-    room = 100 * 1024**2
-    free = 40 * 1024**2
-    assert f"server 's' has {free} bytes free of {room}, and a copy takes {50 * 1024**2}" in said
+    assert "server 's' has 40Mi left of 100Mi, and a copy takes 50Mi" in said
     assert plane.reason("Model", "a") == plane.reason("Model", "c") == "Serving"
     assert plane.reason("Model", "b") == "NoServer"
     await plane.control.delete("Model", "a", force=False)
@@ -311,3 +309,36 @@ async def test_a_server_of_the_process_keeps_its_name(plane: Plane) -> None:
         "choose another"
     )
     assert plane.reason("Model", "a") == "Serving"
+
+
+async def test_more_and_fewer_copies_need_no_new_version(plane: Plane, fakes: FakeKind) -> None:
+    await plane.apply(server("s", replicas=3), asking("a"), pipeline("p", "a"))
+    await plane.settle()
+    first = next(each for each in fakes.made if each.loaded)
+    instance = first.loaded["a", 1]
+
+    [change] = await plane.apply(asking("a", replicas=3))
+    assert (change.action, change.version) == ("changed", 1)
+    await plane.until(lambda: plane.condition("Model", "a", "ReplicasReady") is None)
+    assert fakes.held("a") == 3
+    await plane.apply(asking("a", replicas=1))
+    await plane.quiet()
+
+    assert fakes.held("a") == 1
+    assert first.loaded["a", 1] is instance
+    assert sum(len(each.loads) for each in fakes.made) == 3
+    assert (await plane.call("p")).model_version == "1"
+
+
+async def test_a_model_without_replicas_is_not_served(plane: Plane, fakes: FakeKind) -> None:
+    await plane.apply(server("s"), asking("a"))
+    await plane.settle()
+    await plane.apply(asking("a", replicas=0))
+    (said,) = await plane.settle()
+    assert said == "model 'a' is not ready: version 1 is scaled to zero (spec.replicas is 0)"
+    assert (await plane.call("a")).code == "not-ready"
+    await plane.quiet()
+    assert fakes.held("a") == 0
+    await plane.apply(asking("a", replicas=1))
+    assert await plane.settle() == []
+    assert (await plane.call("a")).model_version == "1"

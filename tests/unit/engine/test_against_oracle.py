@@ -6,12 +6,12 @@ import os
 from typing import Final
 
 import pytest
-from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import HealthCheck, Phase, example, find, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import NoSuchExample
 
 from harness.planted import Bug
-from oracle.model import Graph, Scenario
+from oracle.model import Attempt, Graph, Output, Produces, Scenario, Step
 from oracle.strategies import graphs, scenarios
 from unit.engine.bugs import BUGS, installed
 from unit.engine.differential import differences
@@ -22,6 +22,17 @@ EXAMPLES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "1500"))
 CASES = graphs().flatmap(lambda graph: st.tuples(st.just(graph), scenarios(graph)))
 UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
+TIED: Final = Graph(
+    "p",
+    (
+        Step("a", timeout_ms=1),
+        Step("b", inputs=("a",)),
+        Step("c", inputs=("b",), triggers=("p", "a"), window_ms=1),
+    ),
+    Output(("c",)),
+)
+"""The attempt of a ends in the moment in which the window of c does. Rarely drawn."""
+
 
 @settings(
     max_examples=EXAMPLES,
@@ -29,6 +40,7 @@ UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filte
     derandomize="CI" in os.environ,  # whether a change lands is up to the change alone
     suppress_health_check=UNHURRIED,
 )
+@example(case=(TIED, Scenario(("x",), 100, dict.fromkeys("abc", (Attempt(2, Produces(("y",))),)))))
 @given(case=CASES)
 def test_engine_and_oracle_agree(case: tuple[Graph, Scenario]) -> None:
     assert differences(*case) == []

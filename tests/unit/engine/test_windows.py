@@ -92,6 +92,23 @@ def test_window_ends_before_a_record_of_that_very_time() -> None:
     assert named(ran(joined("outer", window_ms=10), scripts).port("c.inputs")) == [("l", "a.y")]
 
 
+def test_what_the_clock_ends_in_the_moment_of_the_window_and_before_it_is_in_time() -> None:
+    """The attempt of a is over in the millisecond in which the window of c is, and was begun
+    before it: b, which follows from it at once, has ended when c is decided."""
+    spec = {
+        "steps": [
+            {"name": "a", "timeoutMs": 10},
+            {"name": "b", "inputs": ["a"]},
+            {"name": "c", "inputs": ["b"], "triggers": ["p", "a"], "joinWindowMs": 10},
+        ],
+        "output": {"steps": ["c"]},
+    }
+    outcome = ran(spec, {"a": NEVER}, deadline_ms=100.0)
+    assert outcome.answered_ms == 10.0
+    assert isinstance(outcome.answer, Failed)
+    assert (outcome.answer.code, outcome.answer.step) == ("deadline", "a")
+
+
 def test_join_that_expired_says_so_and_who_was_late() -> None:
     spec = {
         "steps": [{"name": "a"}, {"name": "b"}],

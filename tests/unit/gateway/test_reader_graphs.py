@@ -215,7 +215,7 @@ def played(case: Case) -> dict[str, object]:
             for record in story.records:
                 told[flat_port(name, str(record.port))] = end_of(record.at_ms, record.body)
         engine = at.dataflow.engine
-        assert (engine.open_passages, len(engine.gathering)) == (0, 0)
+        assert (engine.open_passages, len(engine.gatherings)) == (0, 0)
         return told
 
     return in_virtual_time(main)

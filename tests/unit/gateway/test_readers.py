@@ -125,7 +125,7 @@ def world(
         await at.gateway.drain()
         at.gateway.close_intake()
         engine = at.dataflow.engine
-        assert (engine.open_passages, len(engine.gathering)) == (0, 0)
+        assert (engine.open_passages, len(engine.gatherings)) == (0, 0)
         assert all(not reader.open for reader in readers_of(at).values())
         assert all(each.in_flight == 0 for each in at.metrics.pipelines.values())
 
@@ -442,7 +442,7 @@ def test_at_the_bound_the_oldest_join_ends_as_at_the_end_of_its_window() -> None
             assert caller.ticket is not None
             sent.append(caller.ticket.identity)
             await asyncio.sleep(0.001)
-        assert len(at.dataflow.engine.gathering) == 2
+        assert len(at.dataflow.engine.gatherings) == 2
         ended = [at.story(identity, "r").answered_ms for identity in sent]
         assert ended == [2.0, 3.0, 4.0, None, None]
         assert at.answer(sent[0], "r") == ["c.y(x)"]
@@ -457,7 +457,7 @@ def test_joins_that_wait_hold_no_place_of_the_intake() -> None:
             caller = Caller(at)
             caller.send("src")
             assert isinstance(caller.replies[0], InferenceResponse)
-        assert len(at.dataflow.engine.gathering) == 10
+        assert len(at.dataflow.engine.gatherings) == 10
 
     world(test, GatewayLimits(in_flight=1, waiting=0))
 

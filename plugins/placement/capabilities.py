@@ -1,0 +1,37 @@
+"""The filter ``capabilities``: a server has all that a model requires."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from penstock.core.contracts.placement import (
+    Filter,
+    ModelDemand,
+    PlacementSnapshot,
+    ServerSnapshot,
+)
+from penstock.core.nearest import did_you_mean
+from penstock.core.plugins import hookimpl
+
+penstock_api = 1
+
+
+class CapabilitiesFilter(Filter):
+    """Refuses servers that lack a word of ``requirements``."""
+
+    def refuse(
+        self, model: ModelDemand, server: ServerSnapshot, snapshot: PlacementSnapshot
+    ) -> str | None:
+        if model.requirements <= server.capabilities:
+            return None
+        lacking = sorted(model.requirements - server.capabilities)
+        there = sorted(server.capabilities)
+        hints = [hint for word in lacking if (hint := did_you_mean(word, there))]
+        said = f"lacks {', '.join(map(repr, lacking))} (it has {', '.join(there) or 'none'})"
+        return "; ".join((said, *hints[:1]))
+
+
+@hookimpl
+def penstock_register_filters() -> Mapping[str, type[Filter]]:
+    """The filter ``capabilities``."""
+    return {"capabilities": CapabilitiesFilter}
