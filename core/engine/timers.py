@@ -29,13 +29,14 @@ class Timers:
 
     A request that is answered within one burst needs no timer at all. So what is added is only
     noted, and enters the heap when somebody asks for the next time and its subject is alive still.
-    Entries whose subject has died stay in the heap until they are due or outnumber the living,
-    which bounds the heap by twice what is alive.
+    Entries whose subject has died leave the heap when they come to its front or outnumber the
+    living, which bounds the heap by twice what is alive: the timer of a deadline must not hold a
+    request that is over, with its tensors.
     """
 
     __slots__ = ("_fresh", "_heap", "_numbers", "_swept", "due_ms")
 
-    _FEWEST_TO_SWEEP = 256
+    _FEWEST_TO_SWEEP = 32
 
     def __init__(self) -> None:
         self._fresh: list[Entry] = []
@@ -65,6 +66,8 @@ class Timers:
             heap = self._heap = [entry for entry in heap if entry[3].alive()]
             heapify(heap)
             self._swept = len(heap)
+        while heap and not heap[0][3].alive():
+            heappop(heap)
         self.due_ms = heap[0][0] if heap else float("inf")
         return self.due_ms
 

@@ -44,8 +44,9 @@ class ModelDeclaration(Value):
 
     ``storage_uri`` is where its artifacts are (None for a model that is named by ``python``
     alone), ``python`` the object that serves it (``module:name``); a model that a server elsewhere
-    has needs neither. ``requirements`` are capabilities that its server must have. ``memory`` is in bytes. ``inputs`` and ``outputs`` are
-    its declared signature, each None where it is not declared.
+    has needs neither. ``requirements`` are capabilities that its server must have. ``memory`` is
+    in bytes. ``inputs`` and ``outputs`` are its declared signature, each None where it is not
+    declared.
     """
 
     storage_uri: Text | None = None

@@ -27,6 +27,7 @@ async def attach(
     concurrency: int,
     max_waiting: int,
     clock: Clock,
+    identified: bool = False,
 ) -> RemoteModel:
     """The model that the server calls ``name``, ready to be called for what ``spec`` says.
 
@@ -44,6 +45,7 @@ async def attach(
         concurrency=spec.concurrency or concurrency,
         patience=Patience(spec.name, max_waiting, clock),
         clock=clock,
+        identified=identified,
     )
 
 

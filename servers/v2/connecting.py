@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from penstock.core.errors import InvalidRequestError, UnsupportedError
+from penstock.core.errors import InvalidRequestError
 from penstock.servers.v2.client import V2Client
 from penstock.servers.v2.endpoint import Endpoint, Tls
 
@@ -16,20 +16,14 @@ T = TypeVar("T")
 async def connect(endpoint: Endpoint) -> V2Client:
     """A client on the running loop; connections are opened when they are needed.
 
-    Raises UnsupportedError where a library is missing, InvalidRequestError for files of TLS that
-    cannot be read.
+    Raises InvalidRequestError for files of TLS that cannot be read.
     """
     if endpoint.protocol == "grpc":
         from penstock.servers.v2.grpc_client import GrpcClient, credentials_of
 
         return GrpcClient(endpoint, await _secured(endpoint.tls, credentials_of))
-    try:
-        from penstock.servers.v2.rest_client import RestClient, context_of
-    except ImportError as error:
-        raise UnsupportedError(
-            f"{endpoint.address} is spoken to over REST, which needs aiohttp ({error}); install "
-            "penstock[v2], or give the server's gRPC address"
-        ) from error
+    from penstock.servers.v2.rest_client import RestClient, context_of
+
     return RestClient(endpoint, await _secured(endpoint.tls, context_of))
 
 

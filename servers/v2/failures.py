@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from penstock.core.errors import (
@@ -17,11 +17,9 @@ from penstock.core.errors import (
 ADVICE: Final = {
     "unauthenticated": "give that server's token or tls the credentials that it wants",
     "forbidden": "give that server's token or tls the credentials that it wants",
-    "not-found": "load the model there, or correct its name in spec.parameters",
     "overloaded": "send the request again later, or give the server room for more",
     "not-ready": "try again when it is ready",
     "deadline": "give the request or the step more time",
-    "unsupported": "leave out what asks for it",
 }
 """What to do about an error that the server answered with."""
 
@@ -93,6 +91,14 @@ class Failures:
             f"hold this request ({why}); give its gRPC address"
         )
 
+    def cannot_say(self, headers: Mapping[str, str]) -> StepFailedError:
+        """A header that is to travel has a line break in it."""
+        broken = [name for name, value in headers.items() if not f"{name}{value}".isprintable()]
+        return StepFailedError(
+            f"the request cannot be sent to the server at {self._address}: there are line breaks "
+            f"in {', '.join(map(repr, broken)) or 'its token'}"
+        )
+
     def answered(
         self, code: str, said: str, *, step: str | None = None, details: Sequence[str] = ()
     ) -> PenstockError:
@@ -109,7 +115,12 @@ class Failures:
 def as_step(error: PenstockError) -> PenstockError:
     """The error of a call as the error of a step."""
     code = AS_STEP.get(error.code)
-    return error if code is None else error_of(code, error.message, details=error.details)
+    if code is None:
+        return error
+    message = error.message
+    if error.code == "not-found":
+        message = f"{message}; load the model there, or correct its name in spec.parameters"
+    return error_of(code, message, details=error.details)
 
 
 NO: Final = frozenset(

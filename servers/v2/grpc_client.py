@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
 import grpc
-from google.protobuf.message import DecodeError
 
 from penstock.core.client.inference import INFER_METHOD
 from penstock.core.codecs.protobuf import parse_response, serialize_request
@@ -108,9 +107,13 @@ class GrpcClient(V2Client):
         timeout_s: float | None = None,
         headers: Headers = NO_HEADERS,
     ) -> InferenceResponse:
-        answer = await self._call(
-            self._infer, serialize_request(request), timeout_s, headers, as_step
-        )
+        if timeout_s is None:
+            timeout_s = self._timeout_s
+        message = serialize_request(request)
+        try:
+            answer = await self._infer(message, timeout=timeout_s, metadata=self._beside(headers))
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
+            raise as_step(self._failure(error, timeout_s)) from error
         try:
             return parse_response(answer)
         except InvalidRequestError as error:
@@ -155,39 +158,34 @@ class GrpcClient(V2Client):
     async def _ask(
         self, method: Method[RequestT, ResponseT], request: RequestT, timeout_s: float | None
     ) -> ResponseT:
-        return await self._call(method, request, timeout_s, NO_HEADERS, _as_it_is)
-
-    async def _call(
-        self,
-        method: Method[RequestT, ResponseT],
-        request: RequestT,
-        timeout_s: float | None,
-        headers: Headers,
-        meaning: Callable[[PenstockError], PenstockError],
-    ) -> ResponseT:
-        """Call and wait. Hot."""
         if timeout_s is None:
             timeout_s = self._timeout_s
-        metadata = tuple(headers.items())
-        if self._token is not None:
-            metadata = (*metadata, ("authorization", f"Bearer {self._token()}"))
+        answer: ResponseT | None
         try:
-            return await method(request, timeout=timeout_s, metadata=metadata)
-        except grpc.aio.AioRpcError as error:
-            raise meaning(failure_of(error, self._failures, timeout_s)) from error
-        except asyncio.CancelledError:
+            answer = await method(request, timeout=timeout_s, metadata=self._beside(NO_HEADERS))
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.CancelledError) as error:
+            raise self._failure(error, timeout_s) from error
+        if answer is None:  # as grpcio has it for one that cannot be parsed
+            raise self._failures.unreadable("it cannot be parsed")
+        return answer
+
+    def _beside(self, headers: Headers) -> tuple[tuple[str, str], ...] | None:
+        """What goes as metadata."""
+        metadata = tuple(headers.items()) if headers else None
+        if self._token is None:
+            return metadata
+        return (*(metadata or ()), ("authorization", f"Bearer {self._token()}"))
+
+    def _failure(self, error: BaseException, timeout_s: float) -> PenstockError:
+        """The error of a call that raised; raises it on where the caller was cancelled."""
+        if isinstance(error, grpc.aio.AioRpcError):
+            return failure_of(error, self._failures, timeout_s)
+        if isinstance(error, asyncio.CancelledError):
             task = asyncio.current_task()
             if task is None or task.cancelling():
-                raise
-            raise self._failures.broken("this client was closed") from None
-        except grpc.aio.UsageError as error:
-            raise self._failures.unreachable(error) from error
-        except DecodeError as error:
-            raise self._failures.unreadable(error) from error
-
-
-def _as_it_is(error: PenstockError) -> PenstockError:
-    return error
+                raise error
+            return self._failures.broken("this client was closed")
+        return self._failures.unreachable("this client was closed")
 
 
 def credentials_of(tls: Tls) -> grpc.ChannelCredentials:

@@ -23,6 +23,8 @@ BROKEN: Final = re.compile(
 )
 """What it says when one broke. It has no better sign that a status is not the server's."""
 
+MAY_BE_BROKEN: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL)
+
 CODES: Final = {
     grpc.StatusCode.INVALID_ARGUMENT: "invalid-request",
     grpc.StatusCode.OUT_OF_RANGE: "invalid-request",
@@ -49,13 +51,8 @@ def failure_of(error: grpc.aio.AioRpcError, failures: Failures, timeout_s: float
         return failures.late(timeout_s)
     if status is grpc.StatusCode.UNAVAILABLE and UNSENT.search(said):
         return failures.unreachable(said)
-    if status in _MAY_BE_BROKEN and BROKEN.search(said):
+    if status is grpc.StatusCode.CANCELLED or (status in MAY_BE_BROKEN and BROKEN.search(said)):
         return failures.broken(said)
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in said:
         return failures.too_large(said)
     return failures.answered(CODES.get(status, "step-failed"), f"{status.name} {said}")
-
-
-_MAY_BE_BROKEN: Final = frozenset(
-    (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.INTERNAL, grpc.StatusCode.CANCELLED)
-)

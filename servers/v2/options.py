@@ -85,8 +85,7 @@ class V2Options(Section):
 
     address: Annotated[str, AfterValidator(_address)] | None = Field(
         default=None,
-        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS; without "
-        "it the plug-in is idle.",
+        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS.",
     )
     protocol: Protocol | None = Field(
         default=None, description="What is spoken at an address that is host:port alone."
@@ -114,8 +113,13 @@ class V2Options(Section):
         le=2**31 - 1,
         description="Calls that may wait for a free place at one model.",
     )
+    pass_identity: bool = Field(
+        default=False,
+        description="Whether each call says in the header penstock-request for which request it "
+        "is, so that a model which acts on the world can notice one that comes twice.",
+    )
     connections: Bound = Field(
-        default=64, description="Connections over REST; over gRPC there is one."
+        default=64, description="Connections over REST, of all models; over gRPC there is one."
     )
     max_message_bytes: ByteCount = Field(
         default=64 * MIB, description="The largest answer that is taken."
@@ -160,11 +164,12 @@ class V2Options(Section):
             )
         return self
 
-    def endpoint(self) -> Endpoint | None:
-        """Where the server is; None without an address. Raises InvalidRequestError where the token
-        cannot be read."""
-        if self.address is None:
-            return None
+    def endpoint(self) -> Endpoint:
+        """Where the server is, of which there must be an address.
+
+        Raises InvalidRequestError where the token cannot be read.
+        """
+        assert self.address is not None, "who has none has no server"
         parts = _split(self.address)
         protocol, secured = self.protocol or "grpc", False
         if parts.scheme:

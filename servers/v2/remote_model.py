@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from math import isinf
 from typing import Any, Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import CallOrigin, ModelCall, ModelInstance
-from penstock.core.errors import NoOutputError, StepFailedError
+from penstock.core.errors import LostError, NoOutputError, StepFailedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Headers, Tensors
 from penstock.core.request_headers import IDENTITY_HEADER
@@ -22,6 +23,9 @@ MOST_IDENTITY: Final = 4096
 """Characters of identities that go with a call: a call for many requests has as many of them, and
 servers refuse headers of more than 8 KiB."""
 
+REST_S: Final = 1.0
+"""How long calls go to other copies after the server was not reached, where there are some."""
+
 LEAST_S: Final = 0.001
 """What a call is given that got its place at the last moment; the engine ends it if need be."""
 
@@ -29,10 +33,11 @@ LEAST_S: Final = 0.001
 class RemoteModel(ModelInstance):
     """Calls ``name`` (and ``version``, empty for the server's choice) through ``client``.
 
-    Up to ``concurrency`` calls are under way; the others wait as ``patience`` says.
+    Up to ``concurrency`` calls are under way; the others wait as ``patience`` says. With
+    ``identified`` each call says in a header for which request it is.
     """
 
-    __slots__ = ("_checks", "_client", "_clock", "_name", "_places", "_version")
+    __slots__ = ("_checks", "_client", "_clock", "_identified", "_name", "_places", "_version")
 
     def __init__(
         self,
@@ -44,10 +49,12 @@ class RemoteModel(ModelInstance):
         concurrency: int,
         patience: Patience,
         clock: Clock,
+        identified: bool = False,
     ) -> None:
         super().__init__(signature)
         self._client = client
         self._clock = clock
+        self._identified = identified
         self._name = name
         self._version = version
         self._places = Places(concurrency, patience)
@@ -82,10 +89,13 @@ class RemoteModel(ModelInstance):
                     self._version,
                 ),
                 timeout_s=None if isinf(left_s) else max(left_s, LEAST_S),
-                headers=headers_of(origin),
+                headers=headers_of(origin) if self._identified else origin.headers,
             )
         except NoOutputError:
             return ()
+        except LostError:
+            self._rest()
+            raise
         finally:
             places.give_back()
         tensors = response.tensors
@@ -97,6 +107,14 @@ class RemoteModel(ModelInstance):
                     raise self._misfit(tensor, check)
         return tensors
 
+    def _rest(self) -> None:
+        """Let other copies of the model have the next calls."""
+        self.available = False
+        asyncio.get_running_loop().call_later(REST_S, self._come_back)
+
+    def _come_back(self) -> None:
+        self.available = True
+
     def _misfit(self, tensor: Tensor, check: TensorCheck) -> StepFailedError:
         return StepFailedError(
             f"model '{self._name}' at {self._client.address} put out '{tensor.name}' as "
@@ -105,8 +123,7 @@ class RemoteModel(ModelInstance):
 
 
 def headers_of(origin: CallOrigin) -> Headers:
-    """What goes beside a call: the headers that travel, and whose call it is, so that a model
-    which acts on the world can notice one that comes twice."""
+    """What goes beside a call that says whose it is."""
     identity = origin.identity
     if len(identity) > MOST_IDENTITY:
         return origin.headers

@@ -7,14 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
-from urllib.parse import quote
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
 
-import aiohttp
+import httptools
 import orjson
-from yarl import URL
 
 from penstock.core.byte_elements import Buffer
+from penstock.core.client.http_connection import AnswerTooLargeError, HttpAnswer, NothingSentError
 from penstock.core.codecs.json import decode_response, encode_request
 from penstock.core.codecs.json.tail import HEADER as JSON_LENGTH
 from penstock.core.contracts.gateway import IndexEntry, ServerMetadata
@@ -31,24 +31,15 @@ from penstock.servers.v2.client import (
 )
 from penstock.servers.v2.endpoint import Endpoint, Tls
 from penstock.servers.v2.failures import Failures, as_step, no
-from penstock.servers.v2.message_body import Parts, read_answer
+from penstock.servers.v2.http_pool import HttpPool, Secured
 from penstock.servers.v2.rest_failures import failure_of
 from penstock.servers.v2.signatures import TensorMetadata, signature_of
 
 BINARY_EXTENSIONS: Final = frozenset(("binary_tensor_data",))
 """How servers name the extension in their metadata."""
 
-READ_BYTES: Final = 1024 * 1024
-"""How much of an answer is read ahead; aiohttp stops the connection at twice that."""
-
+LENGTH_KEY: Final = JSON_LENGTH.lower().encode()
 JSON_TYPE: Final = "application/json"
-
-
-class Answer(NamedTuple):
-    """A successful answer, whole."""
-
-    json_length: str | None
-    body: bytes
 
 
 class RestClient(V2Client):
@@ -70,16 +61,12 @@ class RestClient(V2Client):
         self._limits = endpoint.limits
         self._token = endpoint.token
         self._binary = binary
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=endpoint.limits.connections,
-                keepalive_timeout=endpoint.limits.idle_s,
-                ssl=context or True,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            read_bufsize=READ_BYTES,
-        )
-        self._server_hostname = None if endpoint.tls is None else endpoint.tls.server_name
+        parts = urlsplit(self._address)
+        host = parts.hostname or ""
+        name = None if endpoint.tls is None else endpoint.tls.server_name
+        secured = None if context is None else Secured(context, name or host)
+        self._pool = HttpPool(host, parts.port or 80, endpoint.limits, secured)
+        self._host_line = f"Host: {endpoint.place}\r\n"
 
     @property
     def address(self) -> str:
@@ -122,12 +109,12 @@ class RestClient(V2Client):
         sent = {**headers, "Content-Type": "application/octet-stream" if buffers else JSON_TYPE}
         if buffers:
             sent[JSON_LENGTH] = str(len(text))
-        url = infer_url(self._address, request.model_name, request.model_version)
+        path = infer_path(request.model_name, request.model_version)
         try:
-            answer = await self._ask("POST", url, [text, *buffers], timeout_s, sent)
+            answer = await self._ask("POST", path, [text, *buffers], timeout_s, sent)
         except PenstockError as error:
             raise as_step(error) from error.__cause__
-        length = answer.json_length
+        length = answer.headers.get(LENGTH_KEY)
         try:
             return decode_response(
                 answer.body,
@@ -165,7 +152,7 @@ class RestClient(V2Client):
         await self._change(name, "unload", parameters, timeout_s)
 
     async def close(self) -> None:
-        await self._session.close()
+        self._pool.close()
 
     async def _encode(
         self, request: InferenceRequest, timeout_s: float | None
@@ -180,6 +167,8 @@ class RestClient(V2Client):
         try:
             return encode_request(asked, binary=binary)
         except InvalidRequestError as error:
+            if binary:
+                raise
             raise self._failures.cannot_carry(error) from error
 
     async def _has_binary(self, timeout_s: float | None) -> bool:
@@ -192,7 +181,7 @@ class RestClient(V2Client):
 
     async def _says_yes(self, path: str, timeout_s: float | None) -> bool:
         try:
-            await self._ask("GET", self._url(path), (), timeout_s, NO_HEADERS)
+            await self._ask("GET", path, (), timeout_s, NO_HEADERS)
         except PenstockError as error:
             return no(error)
         return True
@@ -206,7 +195,7 @@ class RestClient(V2Client):
         }
         path = f"/v2/repository/models/{quote(name, safe='')}/{verb}"
         body = orjson.dumps({"parameters": written} if written else {})
-        await self._ask("POST", self._url(path), [body], timeout_s, {"Content-Type": JSON_TYPE})
+        await self._ask("POST", path, [body], timeout_s, {"Content-Type": JSON_TYPE})
 
     async def _document(
         self, method: str, path: str, content: Mapping[str, Any] | None, timeout_s: float | None
@@ -214,12 +203,9 @@ class RestClient(V2Client):
         """The JSON that the server answers with."""
         parts = () if content is None else [orjson.dumps(content)]
         headers = NO_HEADERS if content is None else {"Content-Type": JSON_TYPE}
-        answer = await self._ask(method, self._url(path), parts, timeout_s, headers)
+        answer = await self._ask(method, path, parts, timeout_s, headers)
         with self._reading():
             return orjson.loads(answer.body)
-
-    def _url(self, path: str) -> URL:
-        return URL(self._address + path, encoded=True)
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
@@ -232,47 +218,46 @@ class RestClient(V2Client):
     async def _ask(
         self,
         method: str,
-        url: URL,
-        parts: Sequence[Buffer],
+        path: str,
+        content: Sequence[Buffer],
         timeout_s: float | None,
         headers: Headers,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send a message and read the answer, which is a success. Hot."""
         if timeout_s is None:
             timeout_s = self._limits.timeout_s
-        sent = {**headers, TIMEOUT_HEADER: f"{max(timeout_s * 1000.0, 1.0):.0f}"}
-        if self._token is not None:
-            sent["Authorization"] = f"Bearer {self._token()}"
+        head = self._head(method, path, sum(map(len, content)), timeout_s, headers)
         try:
-            async with self._session.request(
-                method,
-                url,
-                data=Parts(parts) if parts else None,
-                headers=sent,
-                allow_redirects=False,
-                server_hostname=self._server_hostname,
-                timeout=aiohttp.ClientTimeout(timeout_s, sock_connect=self._limits.connect_s),
-            ) as response:
-                body = await read_answer(response, self._limits.max_bytes)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise self._failures.unreachable(error) from error
+            answer = await self._pool.ask((head, *content), timeout_s)
         except TimeoutError as error:
             raise self._failures.late(timeout_s) from error
-        except aiohttp.ClientResponseError as error:  # no HTTP
+        except NothingSentError as error:
+            raise self._failures.unreachable(error) from error
+        except httptools.HttpParserError as error:
             raise self._failures.unreadable(error) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._failures.broken(f"{type(error).__name__}: {error}") from error
-        except RuntimeError as error:
-            if not self._session.closed:
-                raise
-            raise self._failures.unreachable("this client was closed") from error
-        if body is None:
-            raise self._failures.too_large(
-                f"the answer has more than {self._limits.max_bytes} bytes"
-            )
-        if response.status != 200:
-            raise failure_of(response.status, body, self._failures)
-        return Answer(response.headers.get(JSON_LENGTH), body)
+        except AnswerTooLargeError as error:
+            raise self._failures.too_large(str(error)) from error
+        except OSError as error:
+            raise self._failures.broken(error) from error
+        if not 200 <= answer.status < 300:
+            raise failure_of(answer.status, answer.body, self._failures)
+        return answer
+
+    def _head(
+        self, method: str, path: str, length: int, timeout_s: float, headers: Headers
+    ) -> bytes:
+        """What goes before the content. Raises StepFailedError for a header that would be two."""
+        lines = [f"{method} {path} HTTP/1.1\r\n", self._host_line]
+        for name, value in headers.items():
+            lines.append(f"{name}: {value}\r\n")
+        lines.append(f"{TIMEOUT_HEADER}: {max(timeout_s * 1000.0, 1.0):.0f}\r\n")
+        if self._token is not None:
+            lines.append(f"Authorization: Bearer {self._token()}\r\n")
+        lines.append(f"Content-Length: {length}\r\n")
+        head = "".join(lines)
+        if head.count("\n") != len(lines) or head.count("\r") != len(lines):
+            raise self._failures.cannot_say(headers)
+        return f"{head}\r\n".encode("latin-1", "replace")
 
 
 def model_path(name: str, version: str) -> str:
@@ -282,9 +267,9 @@ def model_path(name: str, version: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def infer_url(address: str, name: str, version: str) -> URL:
+def infer_path(name: str, version: str) -> str:
     """Where a model is called."""
-    return URL(f"{address}{model_path(name, version)}/infer", encoded=True)
+    return f"{model_path(name, version)}/infer"
 
 
 def context_of(tls: Tls) -> ssl.SSLContext:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.core.client.inference import read_refusal
-from penstock.core.errors import PenstockError
+from penstock.core.errors import ERROR_TYPES, PenstockError
 from penstock.servers.v2.failures import Failures
 
 CODES: Final = {
@@ -36,8 +36,11 @@ def failure_of(status: int, body: bytes, failures: Failures) -> PenstockError:
         text = body[: 4 * MOST_SHOWN].decode(errors="replace").strip()[:MOST_SHOWN]
         said = f"HTTP status {status}" + (f", {text}" if text else " without a reason")
         return failures.answered(CODES.get(status, "step-failed"), said)
+    code = refusal.code
+    if code not in ERROR_TYPES:  # a server's that is none of ours
+        code = CODES.get(status, "step-failed")
     return failures.answered(
-        refusal.code or CODES.get(status, "step-failed"),
+        code,
         refusal.said,
         step=refusal.step,
         details=refusal.details,

@@ -7,7 +7,13 @@ from collections import Counter
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
-from penstock.core.errors import DeadlineError, LostError, NotReadyError, PenstockError
+from penstock.core.errors import (
+    DeadlineError,
+    InvalidRequestError,
+    LostError,
+    NotReadyError,
+    PenstockError,
+)
 from penstock.servers.v2.attaching import attach
 from penstock.servers.v2.client import V2Client
 from penstock.servers.v2.connecting import connect
@@ -19,23 +25,27 @@ _log = logging.getLogger(__name__)
 
 
 class V2Server(ServerAdapter):
-    """One server elsewhere. Idle, and without capabilities, where its options have no address.
+    """One server elsewhere. ``clock`` is the one that deadlines of calls are in.
 
-    ``clock`` is the one that deadlines of calls are in.
+    Raises InvalidRequestError for options without an address.
     """
 
-    def __init__(self, options: V2Options | None = None, *, clock: Clock | None = None) -> None:
-        self._options = options or V2Options()
+    needs_manifest = True
+
+    def __init__(self, options: V2Options, *, clock: Clock | None = None) -> None:
+        if options.address is None:
+            raise InvalidRequestError(
+                "nothing says where the server is; write its address (grpc://host:port or "
+                "http://host:port) under options"
+            )
+        self._options = options
         self._clock = clock or SystemClock()
         self._client: V2Client | None = None
         self._loads: Counter[str] = Counter()
         """How many instances there are of each model that was loaded through the repository."""
 
     async def start(self) -> None:
-        endpoint = self._options.endpoint()
-        if endpoint is None:
-            return
-        client = await connect(endpoint)
+        client = await connect(self._options.endpoint())
         try:
             if not await client.server_live():
                 raise NotReadyError(f"the server at {client.address} says that it is not live")
@@ -50,7 +60,7 @@ class V2Server(ServerAdapter):
         _log.info("attached to %s %s at %s", known.name, known.version, client.address)
 
     def capabilities(self) -> frozenset[str]:
-        return frozenset(() if self._options.address is None else self._options.capabilities)
+        return frozenset(self._options.capabilities)
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
         client = self._attached()
@@ -78,11 +88,7 @@ class V2Server(ServerAdapter):
 
     def _attached(self) -> V2Client:
         if self._client is None:
-            raise NotReadyError(
-                "there is no server to load it on: the options of v2 have no address"
-                if self._options.address is None
-                else f"the server at {self._options.address} is not attached"
-            )
+            raise NotReadyError(f"the server at {self._options.address} is not attached")
         return self._client
 
     async def _attach(self, client: V2Client, spec: ModelSpec, remote: RemoteName) -> RemoteModel:
@@ -94,6 +100,7 @@ class V2Server(ServerAdapter):
             concurrency=self._options.concurrency,
             max_waiting=self._options.max_waiting,
             clock=self._clock,
+            identified=self._options.pass_identity,
         )
 
     async def _unload(self, client: V2Client, name: str) -> None:

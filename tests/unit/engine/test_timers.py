@@ -57,4 +57,15 @@ def test_heap_is_bounded_by_twice_the_living() -> None:
         timers.add(60_000.0 + number, 0, thing)
         timers.next_due_ms()
         thing.living = False
-    assert len(timers) <= 2 * (len(kept) + 1) + 256 + 1
+    assert len(timers) <= 2 * (len(kept) + 1) + 32 + 1
+
+
+def test_who_dies_at_the_front_is_let_go_at_once() -> None:
+    timers = Timers()
+    for number in range(10):
+        thing = Thing()
+        timers.add(60_000.0 + number, 0, thing)
+        assert timers.next_due_ms() == 60_000.0 + number
+        thing.living = False
+        timers.next_due_ms()
+        assert len(timers) == 0
