@@ -7,6 +7,7 @@ import logging
 import shutil
 import tempfile
 from abc import abstractmethod
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,7 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
         self._clock = clock or SystemClock()
         self._begin(self.kind)
         self._process: ChildProcess | None = None
+        self._place: Place | None = None
         self._folder: Path | None = None
         self._repository: ModelRepository | None = None
         self._loaded: dict[RemoteModel, str] = {}
@@ -97,6 +99,10 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
     @abstractmethod
     def lay_out(self, spec: ModelSpec, name: str, folder: Path) -> None:
         """Write the folder of a model, as :data:`penstock.servers.child.repository.LayOut`."""
+
+    def left_behind(self, place: Place) -> Iterable[Path]:
+        """Files that a server at ``place`` leaves on the machine when it is killed."""
+        return ()
 
     @abstractmethod
     def found_capabilities(self) -> frozenset[str]:
@@ -134,6 +140,7 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
 
     async def stop(self) -> None:
         self._loaded.clear()
+        self._names.clear()
         await self._supervisor.stop()
         await self._remove_folder()
 
@@ -180,8 +187,11 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
 
     async def launch(self) -> ChildProcess:
         assert self._folder is not None, "it has been started"
+        await asyncio.to_thread(self._sweep)
         grpc_port, rest_port = free_ports(2)
-        place = Place(grpc_port, rest_port, self._folder / "models", self._folder / "work")
+        self._place = place = Place(
+            grpc_port, rest_port, self._folder / "models", self._folder / "work"
+        )
         program = await asyncio.to_thread(self.program, place)
         process = self._process = await ChildProcess.start(
             [*program.command, *self._options.arguments],
@@ -211,13 +221,13 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
                 _log.error("server '%s' cannot load '%s' again: %s", self._name, name, said)
                 continue
             if model in self._loaded:
-                model.available = True
+                model.set_away(False)
             else:
                 await self._unload(name)
 
     async def went_down(self) -> None:
         for model in self._loaded:
-            model.available = False
+            model.set_away(True)
         self._process = None
         await self._client.use(None)
 
@@ -267,7 +277,14 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
         watching = Watching(options.start_timeout_s, options.look_s, options.hang_s)
         return Supervisor(self._name, self, self._output, watching, self._clock)
 
+    def _sweep(self) -> None:
+        """Remove what the server before has left."""
+        if self._place is not None:
+            for path in self.left_behind(self._place):
+                path.unlink(missing_ok=True)
+
     async def _remove_folder(self) -> None:
+        await asyncio.to_thread(self._sweep)
         folder, self._folder, self._repository = self._folder, None, None
         if folder is not None:
             await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -17,6 +18,9 @@ from penstock.servers.installing.installation import Installation
 from penstock.servers.triton.model_folder import write_folder
 from penstock.servers.triton.options import TritonOptions
 from penstock.servers.triton.recipe import FOLDER, RECIPE, backends_in
+
+SHARED_MEMORY: Final = Path("/dev/shm")
+"""Where Linux shows it."""
 
 LOG_LAG_S: Final = 0.1
 """How long after an answer what was logged before it may come."""
@@ -44,7 +48,7 @@ class TritonServer(ChildServer[TritonOptions]):
             f"--http-port={place.rest_port}",
             "--allow-metrics=false",
             # Two of them on one machine must not meet in its shared memory.
-            f"--backend-config=python,shm-region-prefix-name=penstock_{place.grpc_port}_",
+            f"--backend-config=python,shm-region-prefix-name={_memory_prefix(place)}",
             f"--exit-timeout-secs={max(1, round(self._options.stop_timeout_s))}",
         )
         if self._options.command:
@@ -61,6 +65,9 @@ class TritonServer(ChildServer[TritonOptions]):
     def lay_out(self, spec: ModelSpec, name: str, folder: Path) -> None:
         write_folder(spec, name, folder)
 
+    def left_behind(self, place: Place) -> Iterable[Path]:
+        return SHARED_MEMORY.glob(f"{_memory_prefix(place)}*")
+
     async def explained(self, sentence: str, name: str) -> str:
         """Of a configuration that it cannot read Triton tells the reason in its log alone."""
         if _UNREAD not in sentence:
@@ -74,6 +81,11 @@ class TritonServer(ChildServer[TritonOptions]):
         if self._options.command:
             return own
         return own | backends_in(self._installation.site_packages())
+
+
+def _memory_prefix(place: Place) -> str:
+    """What the names of a server's shared memory begin with."""
+    return f"penstock_{place.grpc_port}_"
 
 
 def _is_reason(line: str, name: str) -> bool:

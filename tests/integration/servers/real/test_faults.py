@@ -26,6 +26,9 @@ from penstock.servers.triton.options import TritonOptions
 from penstock.servers.triton.server import TritonServer
 
 PATIENCE_S: Final = 60.0
+BEFORE: Final = frozenset(Path("/dev/shm").glob("penstock_*"))
+"""What others have there."""
+
 QUICK: Final = {"look_s": 0.2, "hang_s": 1.0, "stop_timeout_s": 2.0}
 HANGS: Final = -2000.0
 """The models never answer it."""
@@ -78,6 +81,8 @@ async def test_a_server_that_is_killed_in_a_call_is_there_again_with_its_models(
         await ask(model, call_with(x=[1]))
     await until_back(server, pid, model)
     assert values(await ask(model, call_with(x=[1]))) == {"y": [2.0]}
+    # Nothing of the one before is left in shared memory.
+    assert len(shared_memory()) <= 1
     assert any(record.message.startswith(f"{server.kind}/0: ") for record in caplog.records)
     await server.unload(model)
 
@@ -135,6 +140,10 @@ def lives(pid: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def shared_memory() -> list[Path]:
+    return [each for each in Path("/dev/shm").glob("penstock_*") if each not in BEFORE]
 
 
 async def until_back(server: ChildServer, before: int, model: ModelInstance) -> None:
