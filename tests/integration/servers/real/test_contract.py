@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from penstock.servers.triton.options import TritonOptions
 from penstock.servers.triton.server import TritonServer
 
 
-class Emptied(ChildServer):
+class Emptied(ChildServer[Any]):
     """A server that all tests of a class share, and that is emptied between two of them."""
 
     there: list[ModelInstance]
@@ -70,7 +71,9 @@ async def triton(triton_installation: Path) -> AsyncIterator[Emptied]:
 @pytest.mark.asyncio(loop_scope="module")
 class TestMLServer(ServerAdapterContract):
     @pytest_asyncio.fixture(loop_scope="module")
-    async def adapter(self, mlserver: Emptied, tmp_path: Path) -> AsyncIterator[ServerAdapter]:
+    async def adapter(  # type: ignore[override]  # a fixture, as the one that it stands for
+        self, mlserver: Emptied, tmp_path: Path
+    ) -> AsyncIterator[ServerAdapter]:
         self.folder = tmp_path
         yield mlserver
         await mlserver.empty()
@@ -85,7 +88,9 @@ class TestMLServer(ServerAdapterContract):
 @pytest.mark.asyncio(loop_scope="module")
 class TestTriton(ServerAdapterContract):
     @pytest_asyncio.fixture(loop_scope="module")
-    async def adapter(self, triton: Emptied, tmp_path: Path) -> AsyncIterator[ServerAdapter]:
+    async def adapter(  # type: ignore[override]  # a fixture, as the one that it stands for
+        self, triton: Emptied, tmp_path: Path
+    ) -> AsyncIterator[ServerAdapter]:
         self.folder = tmp_path
         yield triton
         await triton.empty()

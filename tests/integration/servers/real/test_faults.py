@@ -9,7 +9,7 @@ import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import pytest
 
@@ -25,6 +25,8 @@ from penstock.servers.mlserver.server import MLServer
 from penstock.servers.triton.options import TritonOptions
 from penstock.servers.triton.server import TritonServer
 
+AnyServer: TypeAlias = ChildServer[Any]
+
 PATIENCE_S: Final = 60.0
 BEFORE: Final = frozenset(Path("/dev/shm").glob("penstock_*"))
 """What others have there."""
@@ -37,14 +39,15 @@ HANGS: Final = -2000.0
 @pytest.fixture(params=["mlserver", "triton"])
 async def server(
     request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture
-) -> AsyncIterator[ChildServer]:
+) -> AsyncIterator[AnyServer]:
     kind = request.param
     folder = request.getfixturevalue(f"{kind}_installation")
-    server: ChildServer
+    options = {**QUICK, "installation": folder}
+    server: AnyServer
     if kind == "mlserver":
-        server = MLServer(MLServerOptions(installation=folder, **QUICK))
+        server = MLServer(MLServerOptions.model_validate(options))
     else:
-        server = TritonServer(TritonOptions(installation=folder, **QUICK))
+        server = TritonServer(TritonOptions.model_validate(options))
     server.use_name(f"{kind}/0")
     caplog.set_level(logging.INFO)
     await server.start()
@@ -53,7 +56,7 @@ async def server(
 
 
 @pytest.fixture
-def spec(server: ChildServer, tmp_path: Path) -> ModelSpec:
+def spec(server: AnyServer, tmp_path: Path) -> ModelSpec:
     if server.kind == "mlserver":
         return ModelSpec("double", 1, write_mlserver_model(tmp_path / "double", "Double"))
     tensor = TensorSpec("x", "FP32", (None,))
@@ -67,7 +70,7 @@ def spec(server: ChildServer, tmp_path: Path) -> ModelSpec:
 
 
 async def test_a_server_that_is_killed_in_a_call_is_there_again_with_its_models(
-    server: ChildServer, spec: ModelSpec, caplog: pytest.LogCaptureFixture
+    server: AnyServer, spec: ModelSpec, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = await server.load(spec)
     pid = pid_of(server)
@@ -88,7 +91,7 @@ async def test_a_server_that_is_killed_in_a_call_is_there_again_with_its_models(
 
 
 async def test_a_server_that_hangs_is_ended_and_started_again(
-    server: ChildServer, spec: ModelSpec
+    server: AnyServer, spec: ModelSpec
 ) -> None:
     model = await server.load(spec)
     pid = pid_of(server)
@@ -102,7 +105,7 @@ async def test_a_server_that_hangs_is_ended_and_started_again(
     assert values(await ask(model, call_with(x=[1]))) == {"y": [2.0]}
 
 
-async def test_a_load_ends_when_the_server_is_stopped(server: ChildServer, spec: ModelSpec) -> None:
+async def test_a_load_ends_when_the_server_is_stopped(server: AnyServer, spec: ModelSpec) -> None:
     loading = asyncio.create_task(server.load(replace(spec, parameters={"load_s": 600.0})))
     await asyncio.sleep(1.0)
     pid = pid_of(server)
@@ -116,7 +119,7 @@ async def test_a_load_ends_when_the_server_is_stopped(server: ChildServer, spec:
 
 
 async def test_a_load_in_a_server_that_dies_may_be_tried_again(
-    server: ChildServer, spec: ModelSpec
+    server: AnyServer, spec: ModelSpec
 ) -> None:
     loading = asyncio.create_task(server.load(replace(spec, parameters={"load_s": 600.0})))
     await asyncio.sleep(1.0)
@@ -128,7 +131,7 @@ async def test_a_load_in_a_server_that_dies_may_be_tried_again(
     assert values(await ask(model, call_with(x=[1]))) == {"y": [2.0]}
 
 
-def pid_of(server: ChildServer) -> int:
+def pid_of(server: AnyServer) -> int:
     pid = server.pid
     assert pid is not None
     return pid
@@ -146,14 +149,14 @@ def shared_memory() -> list[Path]:
     return [each for each in Path("/dev/shm").glob("penstock_*") if each not in BEFORE]
 
 
-async def until_back(server: ChildServer, before: int, model: ModelInstance) -> None:
+async def until_back(server: AnyServer, before: int, model: ModelInstance) -> None:
     """Wait until another process than ``before`` has the model."""
     async with asyncio.timeout(PATIENCE_S):
         while server.pid in (None, before) or not model.available:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
 
 
-async def loaded_at_last(server: ChildServer, spec: ModelSpec) -> ModelInstance:
+async def loaded_at_last(server: AnyServer, spec: ModelSpec) -> ModelInstance:
     async with asyncio.timeout(PATIENCE_S):
         while True:
             try:

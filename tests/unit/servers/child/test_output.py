@@ -15,11 +15,11 @@ def test_lines_are_passed_on_when_they_are_whole(caplog: pytest.LogCaptureFixtur
     output.feed(b"o")
     output.feed(b"ne\ntwo\r\n\n  \nthr")
     output.feed("ee: grüß".encode()[:-1])
-    assert output.last == ("one", "two")
+    assert list(output.last) == ["one", "two"]
     output.feed(b"\x9f\n\xff")
     output.finish()
-    said = ("one", "two", "three: grüß", "\N{REPLACEMENT CHARACTER}")
-    assert output.last == said
+    said = ["one", "two", "three: grüß", "\N{REPLACEMENT CHARACTER}"]
+    assert list(output.last) == said
     assert [record.message for record in caplog.records] == [f"s/0: {line}" for line in said]
 
 

@@ -88,6 +88,10 @@ def supervised(test: Callable[[Supervisor, FakeCharge], Awaitable[None]]) -> Non
     in_virtual_time(main)
 
 
+def standing(supervisor: Supervisor) -> str:
+    return supervisor.life.standing
+
+
 async def no_tasks_left() -> None:
     [_] = asyncio.all_tasks()
 
@@ -95,10 +99,10 @@ async def no_tasks_left() -> None:
 def test_it_is_up_when_it_answers_and_down_when_it_is_stopped() -> None:
     async def test(supervisor: Supervisor, charge: FakeCharge) -> None:
         await supervisor.start()
-        assert supervisor.life.standing == "up"
+        assert standing(supervisor) == "up"
         await asyncio.sleep(100.0)
         await supervisor.stop()
-        assert supervisor.life.standing == "stopped"
+        assert standing(supervisor) == "stopped"
         assert [event for _, event in charge.events] == ["launched", "up", "down"]
         assert charge.processes[0].how == "was ended by SIGTERM"
 
@@ -116,7 +120,7 @@ def test_it_is_started_again_at_once_and_then_after_pauses() -> None:
             [(down_s, _), (launched_s, _), _] = charge.events
             pauses.append(round(launched_s - down_s, 1))
         assert pauses == [0.0, 0.5, 1.0, 2.0]
-        assert supervisor.life.standing == "up"
+        assert standing(supervisor) == "up"
         await supervisor.stop()
 
     supervised(test)
@@ -156,11 +160,11 @@ def test_one_that_cannot_be_started_again_is_tried_again() -> None:
         charge.refused = "no room"
         charge.processes[-1].end()
         await asyncio.sleep(2.5)
-        assert supervisor.life.standing == "waiting"
+        assert standing(supervisor) == "waiting"
         assert "could not be started: no room" in (supervisor.life.why_not(0.0) or "")
         charge.refused = None
         await asyncio.sleep(10.0)
-        assert supervisor.life.standing == "up"
+        assert standing(supervisor) == "up"
         await supervisor.stop()
 
     supervised(test)
@@ -180,7 +184,7 @@ def test_one_that_hangs_is_killed_and_one_that_is_slow_for_a_moment_is_not() -> 
         assert charge.processes[0].was_killed
         assert supervisor.life.how.startswith("gave no sign of life for ")
         await asyncio.sleep(5.0)
-        assert supervisor.life.standing == "up"
+        assert standing(supervisor) == "up"
         await supervisor.stop()
 
     supervised(test)
@@ -218,6 +222,6 @@ def test_a_defect_ends_the_looking_after_and_is_told() -> None:
         charge.launch = launch  # type: ignore[method-assign]  # a defect of the charge
         with pytest.raises(ZeroDivisionError):
             await supervisor.start()
-        assert supervisor.life.standing == "stopped"
+        assert standing(supervisor) == "stopped"
 
     supervised(test)
