@@ -180,7 +180,8 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
         if name is None:
             return  # it went with its server
         try:
-            if self._why_not() is None:
+            # A server that has ended has it no more.
+            with suppress(LostError, NotReadyError):
                 await self._unload(name)
         finally:
             await self._forget(name)
@@ -202,7 +203,11 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
         )
         limits = ClientLimits(max_bytes=self._options.max_message_bytes)
         endpoint = Endpoint("grpc", f"{LOOPBACK}:{grpc_port}", limits=limits)
-        await self._client.use(Run(await connect(endpoint), process))
+        try:
+            await self._client.use(Run(await connect(endpoint), process))
+        except BaseException:
+            await process.terminate()
+            raise
         return process
 
     async def lives(self, timeout_s: float) -> bool:
@@ -216,14 +221,14 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
         for model, name in list(self._loaded.items()):
             try:
                 await self._load(name)
+                if model in self._loaded:
+                    model.set_away(False)
+                else:
+                    # It was unloaded meanwhile.
+                    await self._unload(name)
             except PenstockError as error:
                 said = without_traceback(error.message)
                 _log.error("server '%s' cannot load '%s' again: %s", self._name, name, said)
-                continue
-            if model in self._loaded:
-                model.set_away(False)
-            else:
-                await self._unload(name)
 
     async def went_down(self) -> None:
         for model in self._loaded:

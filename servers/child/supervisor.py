@@ -126,6 +126,7 @@ class Supervisor:
             pause_ms = await self._one_life(first)
             if not first.done():
                 first.set_exception(NotReadyError(f"server '{self._name}' {self.life.how}"))
+            if first.exception() is not None:
                 return
             _log.warning("%s", self.life.why_not(self._clock.now_ms()))
             await asyncio.sleep(pause_ms / 1000.0)
@@ -135,6 +136,8 @@ class Supervisor:
         try:
             process = await self._charge.launch()
         except PenstockError as error:
+            if not first.done():
+                first.set_exception(error)
             return self._ended(f"could not be started: {error.message}")
         try:
             how = await self._until_up(process)
