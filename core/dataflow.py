@@ -33,7 +33,7 @@ from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
 from penstock.core.plan.stores import StateStores
-from penstock.core.records import Failed, Tensors
+from penstock.core.records import Failed, Headers, Tensors
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,9 @@ class Passenger(Protocol):
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that the plan keeps has ended. What follows elsewhere is added to ``out``."""
+
+    def headers_of(self, record: Emit) -> Headers:
+        """The headers that a record of the passage has for pipelines that read it."""
 
     def retried(self, attempt: Retried) -> None:
         """An attempt failed at a step whose outputs the plan keeps; another will be made."""

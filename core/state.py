@@ -302,12 +302,15 @@ class StateStore:
             )
         ]
 
-    def restore(self, changes: Iterable[StateChange]) -> None:
-        """Take up what a store exported or was changed by, into an empty one."""
+    def restore(self, changes: Iterable[StateChange], now_ms: float) -> None:
+        """Take up what a store exported or was changed by, into an empty one.
+
+        A key of which nothing is kept but a count ages from now on: when it changed is not known.
+        """
         for key, source, position, kept, counted in changes:
             state = self._keys.get(key)
             if state is None:
-                state = self._keys[key] = KeyState(key, self._sources, 0.0)
+                state = self._keys[key] = KeyState(key, self._sources, now_ms)
             line = state.lines[source]
             if position == HEAD:
                 line.count = counted
@@ -322,7 +325,13 @@ class StateStore:
         for state in list(self._keys.values()):
             if not state.matters:
                 del self._keys[state.key]
+        # What was read need not come in the order in which it changed, by which keys go.
+        self._keys = OrderedDict(sorted(self._keys.items(), key=_changed_ms))
         self.changes.clear()
+
+
+def _changed_ms(item: tuple[bytes, KeyState]) -> float:
+    return item[1].changed_ms
 
 
 def _position(kept: Kept) -> int:

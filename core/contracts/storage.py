@@ -16,6 +16,14 @@ class ArtifactStorage(ABC):
         Of several storages that handle an address, the one that is configured first is asked.
         """
 
+    def local(self, uri: str) -> Path | None:
+        """Where the file or folder at ``uri`` is, if this machine has it without a transfer.
+
+        None for what has to be fetched, the default. Called by ``penstock check``, which uses no
+        network. Raises NotFoundError when there is nothing at ``uri``.
+        """
+        return None
+
     @abstractmethod
     async def fetch(self, uri: str, into: Path) -> Path:
         """Bring the file or folder at ``uri`` to this machine, and return where it is.

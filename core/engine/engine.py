@@ -29,9 +29,19 @@ from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.keeping import KeyedGate, StateKeeper
 from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.order import Lane, Lines
-from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
+from penstock.core.engine.passage import ENDED, Ended, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.engine.timers import (
+    ATTEMPT,
+    DEADLINE,
+    GATHERED,
+    JOIN,
+    NEVER,
+    OVERRUN,
+    RETRY,
+    ROOM,
+    Timers,
+)
 from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
@@ -96,9 +106,7 @@ class Engine:
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
         if plan.minds_input:
-            self.note_entry(passage, body, now_ms, out)
-            if plan.keeping:
-                self._keeper.enter(passage, position)
+            self.note_entry(passage, body, now_ms, out, position)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -328,13 +336,23 @@ class Engine:
             self._bound(call, call.plan.timeout_ms, now_ms)
         out.append(call)
 
-    def note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
-        """A request has its input: write it where it is kept, and give it its place in an order."""
+    def note_entry(
+        self,
+        passage: Passage,
+        body: Body,
+        now_ms: float,
+        out: Effects,
+        position: int | None = None,
+    ) -> None:
+        """A request has its input: write it where it is kept, and give it its place in an order and
+        among those of its key."""
         plan = passage.plan
         if plan.keeps_input:
             out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
         if plan.order is not None:
             self.lines.line_up(passage, plan.order)
+        if plan.keeping:
+            self._keeper.enter(passage, position, now_ms)
 
     def _fail_by_clash(
         self,
@@ -545,9 +563,8 @@ class Engine:
         failed = Failed(code, reason, step or first_at_work(passage))
         # Nothing follows from how the visits end now, in loops neither.
         passage.closed = True
-        if type(passage) is ExternalPassage and passage.inputs is None:
-            self.gatherings.end(passage, failed, now_ms, out)
-            self.note_failure(passage, failed, out)
+        if type(passage) is ExternalPassage:
+            self.gatherings.give_up(passage, failed, now_ms, out)
         nowhere: Flow = []
         if plan.keeping:
             self._keeper.leave(passage, now_ms, out)
@@ -629,6 +646,8 @@ class Engine:
                 self._begin(cast(Call, subject), now_ms, out)
             elif action == GATHERED:
                 self._batches.close(cast(Gathering, subject), now_ms, out)
+            elif action == ROOM:
+                self.gatherings.go_on(cast(ExternalPassage, subject), now_ms, out)
             elif action == OVERRUN:
                 overrun = cast(Overrun, subject)
                 self._end_all(

@@ -32,7 +32,9 @@ class KeyedJoin(JoinState):
 
     gate: KeyedGate
 
-    def __init__(self, plan: JoinPlan, of: KeptJoin, passage: Passage, position: int) -> None:
+    def __init__(
+        self, plan: JoinPlan, of: KeptJoin, passage: Passage, position: int, now_ms: float
+    ) -> None:
         super().__init__(plan)
         self._passage = passage
         self.of = of
@@ -40,7 +42,7 @@ class KeyedJoin(JoinState):
         self.own: list[Body | None] = [None] * len(self.ends)
         self.numbers: list[int | None] = [None] * len(self.ends)
         key = passage.record_key if of.by_key else b""
-        self.kept_in: KeyState = of.store.enter(key, self, passage.opened_ms)
+        self.kept_in: KeyState = of.store.enter(key, self, now_ms)
 
     @property
     def identity(self) -> str:
@@ -107,14 +109,14 @@ class StateKeeper:
         self._engine = engine
         self._positions = count()
 
-    def enter(self, passage: Passage, position: int | None) -> None:
+    def enter(self, passage: Passage, position: int | None, now_ms: float) -> None:
         """A request begins, at that place in the order of requests: by default behind all."""
         if position is None:
             position = next(self._positions)
         passage.keyed = {}
         for consumer in passage.plan.keeping:
             of = cast(KeptJoin, consumer.inputs.kept)
-            join = KeyedJoin(consumer.inputs, of, passage, position)
+            join = KeyedJoin(consumer.inputs, of, passage, position, now_ms)
             gate = KeyedGate(passage, consumer, join)
             passage.visits[consumer.place] = passage.keyed[consumer.place] = gate
 

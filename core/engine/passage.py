@@ -9,6 +9,7 @@ from penstock.core.contracts.model import NOTHING, CallOrigin
 from penstock.core.engine.effects import Call
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.rounds import LoopState
+from penstock.core.engine.timers import NEVER
 from penstock.core.plan import Consumer, Plan, StepPlan
 from penstock.core.records import Body, Failed, Headers, Parameters
 
@@ -23,9 +24,6 @@ class Ended:
 
 
 ENDED: Final = Ended()
-
-NEVER: Final = float("inf")
-"""A moment that does not come, in milliseconds."""
 
 
 class Tally(Protocol):
@@ -216,8 +214,5 @@ class ExternalPassage(Passage):
             return ()
         joins = (gate.inputs,) if gate.triggers is None else (gate.inputs, gate.triggers)
         return tuple(
-            reference
-            for join in joins
-            for reference, end in zip(join.plan.references, join.ends, strict=True)
-            if end is None
+            reference for join in joins for reference, end in join.by_reference() if end is None
         )

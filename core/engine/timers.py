@@ -12,6 +12,10 @@ RETRY: Final = 2
 JOIN: Final = 3
 OVERRUN: Final = 4
 GATHERED: Final = 5
+ROOM: Final = 6
+
+NEVER: Final = float("inf")
+"""A moment that does not come, in milliseconds."""
 
 
 class Subject(Protocol):
@@ -43,7 +47,7 @@ class Timers:
         self._heap: list[Entry] = []
         self._numbers = count()
         self._swept = 0
-        self.due_ms = float("inf")
+        self.due_ms = NEVER
         """No timer is due before this; it may be earlier than the first that is alive."""
 
     def __len__(self) -> int:
@@ -68,7 +72,7 @@ class Timers:
             self._swept = len(heap)
         while heap and not heap[0][3].alive():
             heappop(heap)
-        self.due_ms = heap[0][0] if heap else float("inf")
+        self.due_ms = heap[0][0] if heap else NEVER
         return self.due_ms
 
     def pop_due(self, now_ms: float) -> tuple[int, Subject] | None:
@@ -79,7 +83,7 @@ class Timers:
             _, _, action, subject = heappop(heap)
             if subject.alive():
                 # What is done about this one must not begin to do what is due after it.
-                self.due_ms = float("inf")
+                self.due_ms = NEVER
                 return action, subject
-        self.due_ms = heap[0][0] if heap else float("inf")
+        self.due_ms = heap[0][0] if heap else NEVER
         return None

@@ -133,6 +133,10 @@ class Submission(Ticket):
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """Nobody keeps the records of such a request."""
 
+    def headers_of(self, record: Emit) -> Headers:
+        """Those of the request."""
+        return self._headers
+
     def retried(self, attempt: Retried) -> None:
         """Nor their attempts."""
 

@@ -345,7 +345,10 @@ def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
     triggers = tuple(map(parse_external, section.external_triggers))
     at = ("spec", "input")
     strategy = maker.strategy(section.join_type, inputs, (*at, "joinType"))
-    said = "which is not there yet for what comes of other pipelines"
+    said = (
+        "and what comes of other pipelines is joined within one request; write joinType: any, and "
+        "join by it in a step that reads the input"
+    )
     maker.refuse_state(strategy, section.join_type, (*at, "joinType"), said)
     triggers_strategy = (
         maker.strategy(section.triggers_join_type, triggers, (*at, "triggersJoinType"))

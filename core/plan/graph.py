@@ -34,6 +34,11 @@ class ExternalPort(NamedTuple):
     pipeline: str
     port: Port
 
+    def __str__(self) -> str:
+        """As references have it: ``credit.step.forest.outputs``."""
+        step, side = self.port
+        return f"{self.pipeline}.{side}" if step is None else f"{self.pipeline}.step.{step}.{side}"
+
 
 class Part(NamedTuple):
     """How one source is made from the record of its port.
@@ -329,7 +334,7 @@ class Plan:
     pipeline: Pipeline | None = None
     """The manifest that this was made of; None for a model that is called on its own."""
     variant: Callable[[frozenset[Port]], Plan] | None = None
-    """Compiles the same pipeline once more, so that these ports emit as well what they hold."""
+    """Compiles the same once more, so that these ports emit as well what they hold."""
     loops: tuple[LoopPlan, ...] = ()
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None

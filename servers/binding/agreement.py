@@ -41,6 +41,14 @@ def agree(predictor: Predictor, declared: Signature | None) -> Agreement:
     return Agreement(signature, tuple(inputs.values()), outputs, tuple(warnings))
 
 
+def served_signature(model: object, agreement: Agreement) -> Signature | None:
+    """The signature for metadata: what holds, else what the model says of itself, unchecked."""
+    if agreement.signature is not None:
+        return agreement.signature
+    known = getattr(model, "signature", None)
+    return known if isinstance(known, Signature) else None
+
+
 def agree_with_server(own: Signature, declared: Signature | None) -> Signature | None:
     """The same for a model that runs elsewhere, of which ``own`` is what its server says.
 

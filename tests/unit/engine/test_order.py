@@ -32,12 +32,16 @@ class Driven:
         self.calls: dict[str, Call] = {}
         self.passages: dict[str, Passage] = {}
         self.told: list[tuple[str, str]] = []
-        self.resumed = 0
+        self.resumed: list[str] = []
 
     def open(
         self, name: str, key: bytes = b"", deadline_ms: float = 100.0, plan: Plan | None = None
     ) -> None:
-        passage = Passage(plan or self.plan, name, 0.0, deadline_ms, key=key)
+        plan = plan or self.plan
+        if key:
+            passage = Passage(plan, name, 0.0, deadline_ms, key=key)
+        else:
+            passage = Passage(plan, name, 0.0, deadline_ms)
         self.passages[name] = passage
         out: Effects = []
         self.engine.open(passage, (tensor("x"),), out)
@@ -65,7 +69,7 @@ class Driven:
             elif isinstance(effect, Turn):
                 self.engine.turn(effect.lane, now_ms, out)
             elif isinstance(effect, Resumed):
-                self.resumed += 1
+                self.resumed.append(effect.passage.identity)
             elif isinstance(effect, Answer):
                 self.told.append((effect.passage.identity, how(effect.body)))
 
@@ -164,7 +168,7 @@ def test_request_past_its_deadline_gives_its_place_up_and_says_why() -> None:
     )
     plan = compiled(ordered())
     first, second, third = (
-        simulation.begin(plan, (tensor("x"),), deadline_ms=ms, identity=f"r{i}")
+        simulation.begin(plan, (tensor("x"),), at_ms=7.0, deadline_ms=ms, identity=f"r{i}")
         for i, ms in enumerate((100.0, 20.0, 100.0))
     )
     simulation.run()
@@ -173,7 +177,8 @@ def test_request_past_its_deadline_gives_its_place_up_and_says_why() -> None:
         "the deadline of 20 ms passed while the answer was held back for those of requests that "
         "came before",
     )
-    assert [each.answered_ms for each in (first, second, third)] == [50.0, 20.0, 50.0]
+    assert [each.answered_ms for each in (first, second, third)] == [57.0, 27.0, 57.0]
+    assert [each.at("outputs") for each in (first, second, third)] == [57.0, 27.0, 57.0]
     assert second.dead_letters == []
 
 
@@ -245,9 +250,9 @@ def test_no_more_may_enter_than_could_be_held_back() -> None:
         driven.open(name)
     assert driven.engine.lines.is_full(driven.plan, line)
     driven.done("b")
-    assert driven.resumed == 0
+    assert driven.resumed == []
     driven.done("a")
-    assert driven.resumed == 1
+    assert driven.resumed == ["a"]
     assert not driven.engine.lines.is_full(driven.plan, line)
 
 
@@ -257,7 +262,7 @@ def test_room_is_told_of_when_somebody_in_the_middle_leaves() -> None:
     driven.open("b")
     assert driven.engine.lines.is_full(driven.plan, driven.plan.line_of(b""))
     driven.cancel("b")
-    assert driven.resumed == 1
+    assert driven.resumed == ["b"]
 
 
 def test_thousand_answers_are_held_back_when_nothing_is_written() -> None:
@@ -351,3 +356,17 @@ def test_engine_keeps_the_order_that_is_written(coming: list[Coming], by_key: bo
         number: (round(each.answered_ms, 3), how(each.answer)) for number, each in outcomes.items()
     }
     assert got == expected(coming, by_key=by_key)
+
+
+def test_what_is_due_when_an_answer_has_been_given_is_done_before_the_next() -> None:
+    out: Effects = []
+    engine, plan = Engine(lambda: 0.5), compiled(ordered())
+    for name, deadline_ms in (("a", 100.0), ("b", 100.0), ("c", 10.0)):
+        engine.open(Passage(plan, name, 0.0, deadline_ms), (tensor("x"),), out)
+    calls = [effect for effect in out if isinstance(effect, Call)]
+    engine.done(calls[1], GOOD, 1.0, out)
+    engine.done(calls[0], GOOD, 2.0, out)
+    (turn,) = [effect for effect in out if isinstance(effect, Turn)]
+    engine.turn(turn.lane, 10.0, out)
+    told = [(each.passage.identity, how(each.body)) for each in out if isinstance(each, Answer)]
+    assert told == [("a", "value"), ("c", "deadline"), ("b", "value")]
