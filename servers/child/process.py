@@ -54,6 +54,26 @@ class ChildProcess(Process):
 
         Told to end, it has ``grace_s`` for that. Raises NotReadyError when it cannot be started.
         """
+        starting = asyncio.create_task(
+            cls._start(command, environment, folder, output, grace_s), name=f"start {command[0]}"
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            # Nobody can take back half a start.
+            with suppress(NotReadyError):
+                await (await starting).terminate()
+            raise
+
+    @classmethod
+    async def _start(
+        cls,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        output: Output,
+        grace_s: float,
+    ) -> ChildProcess:
         ours, theirs = socket.socketpair()
         guard = Guard(ours)
         # A pipe of our own: asyncio takes no process for ended while anybody holds one of its.
@@ -78,19 +98,11 @@ class ChildProcess(Process):
             finally:
                 theirs.close()
                 os.close(writing)
-        except BaseException as error:
+        except OSError as error:
             guard.close()
             await _until_read(reader)
-            if isinstance(error, OSError):
-                raise NotReadyError(f"'{command[0]}' cannot be started: {error}") from error
-            raise
-        try:
-            said = await guard.hear()
-        except asyncio.CancelledError:
-            guard.close()
-            await guarding.wait()
-            await _until_read(reader)
-            raise
+            raise NotReadyError(f"'{command[0]}' cannot be started: {error}") from error
+        said = await guard.hear()
         if not said.isdigit():
             guard.close()
             await guarding.wait()
