@@ -198,6 +198,10 @@ class ServerAdapter(ABC):
     """Whether there is a server of the kind only where a manifest (``kind: Server``) asks for it;
     of other kinds there is one in each process that serves models."""
 
+    def use_name(self, name: str) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, with what people call this replica: for logs and
+        errors."""
+
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with every loader of this process by name: for
         servers that load models in this process themselves."""
@@ -219,6 +223,10 @@ class ServerAdapter(ABC):
         refused for as well.
         """
         return spec.signature
+
+    def memory_bytes(self) -> int | None:
+        """The memory that the server holds now, as it is measured; None where nobody measures."""
+        return None
 
     @abstractmethod
     async def load(self, spec: ModelSpec) -> ModelInstance:

@@ -37,7 +37,16 @@ class RemoteModel(ModelInstance):
     ``identified`` each call says in a header for which request it is.
     """
 
-    __slots__ = ("_checks", "_client", "_clock", "_identified", "_name", "_places", "_version")
+    __slots__ = (
+        "_away",
+        "_checks",
+        "_client",
+        "_clock",
+        "_identified",
+        "_name",
+        "_places",
+        "_version",
+    )
 
     def __init__(
         self,
@@ -59,6 +68,12 @@ class RemoteModel(ModelInstance):
         self._version = version
         self._places = Places(concurrency, patience)
         self._checks = _checks(signature)
+        self._away = False
+
+    def set_away(self, away: bool) -> None:
+        """Whether its server is known not to have it, as while that is started again."""
+        self._away = away
+        self.available = not away
 
     @property
     def remote_name(self) -> str:
@@ -113,7 +128,7 @@ class RemoteModel(ModelInstance):
         asyncio.get_running_loop().call_later(REST_S, self._come_back)
 
     def _come_back(self) -> None:
-        self.available = True
+        self.available = not self._away
 
     def _misfit(self, tensor: Tensor, check: TensorCheck) -> StepFailedError:
         return StepFailedError(
