@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol, TypeAlias
 
 from penstock.core.contracts.join import JoinStrategy
@@ -88,7 +89,7 @@ def make_join(spec: JoinSpec, factories: JoinFactories) -> JoinStrategy:
         raise JoinSpecError(error.message) from error
     keywords = dict(spec.kwargs)
     try:
-        signature = inspect.signature(factory)
+        signature = _signature(factory)
     except ValueError as error:
         raise JoinSpecError(f"the join '{spec.name}' cannot be made: {error}") from error
     try:
@@ -108,6 +109,12 @@ def make_join(spec: JoinSpec, factories: JoinFactories) -> JoinStrategy:
             f"the join '{spec.name}' gave a {type(strategy).__name__}, which is no JoinStrategy"
         )
     return strategy
+
+
+@lru_cache(maxsize=256)
+def _signature(factory: Callable[..., object]) -> inspect.Signature:
+    """Found out once for each strategy: thousands of models have the same joins."""
+    return inspect.signature(factory)
 
 
 def _parse_text(text: str) -> JoinSpec:

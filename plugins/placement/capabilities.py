@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from penstock.core.contracts.placement import (
     Filter,
@@ -24,11 +25,16 @@ class CapabilitiesFilter(Filter):
     ) -> str | None:
         if model.requirements <= server.capabilities:
             return None
-        lacking = sorted(model.requirements - server.capabilities)
-        there = sorted(server.capabilities)
-        hints = [hint for word in lacking if (hint := did_you_mean(word, there))]
-        said = f"lacks {', '.join(map(repr, lacking))} (it has {', '.join(there) or 'none'})"
-        return "; ".join((said, *hints[:1]))
+        return _lack(model.requirements, server.capabilities)
+
+
+@lru_cache(maxsize=1024)
+def _lack(wanted: frozenset[str], there: frozenset[str]) -> str:
+    """The sentence; remembered, since looking for what is near takes longer than all else."""
+    lacking, known = sorted(wanted - there), sorted(there)
+    hints = [hint for word in lacking if (hint := did_you_mean(word, known))]
+    said = f"lacks {', '.join(map(repr, lacking))} (it has {', '.join(known) or 'none'})"
+    return "; ".join((said, *hints[:1]))
 
 
 @hookimpl
