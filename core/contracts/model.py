@@ -27,6 +27,7 @@ class ModelSpec:
 
     ``artifacts`` is the local folder (or file) that the storage has fetched, None for a model that
     is named by ``python`` alone. ``folders`` are looked in, in order, for Python modules.
+    ``memory_bytes`` is how much a copy takes, None when nobody has said.
     """
 
     name: str
@@ -39,6 +40,7 @@ class ModelSpec:
     execution: Execution = "auto"
     concurrency: int | None = None
     signature: Signature | None = None
+    memory_bytes: int | None = None
 
 
 class CallOrigin:

@@ -190,6 +190,7 @@ def model_spec(
         execution=declared.execution,
         concurrency=declared.concurrency,
         signature=declared.signature,
+        memory_bytes=declared.memory,
     )
 
 

@@ -17,6 +17,7 @@ from penstock.core.control.standing import Outlook, stand, stand_copies, startin
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import PenstockError
 from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica, Standing
+from penstock.core.fleet.overcommit import OvercommittedServer
 from penstock.core.nearest import did_you_mean
 from penstock.core.resources import Server
 
@@ -126,12 +127,17 @@ class ServerReconciler:
         server = place.wanted
         taken = {each.key.number for each in self._fleet if each.key.server == server.name}
         number = next(each for each in count() if each not in taken)
-        declared = server.spec.capabilities or adapter.capabilities()
+        spec = server.spec
+        declared = spec.capabilities or adapter.capabilities()
+        room = spec.memory
+        if room is not None and spec.overcommit_percent:
+            adapter = OvercommittedServer(adapter, room, self._clock)
+            room = room * (100 + spec.overcommit_percent) // 100
         replica = ServerReplica(
             ReplicaKey(server.name, number),
             adapter,
-            frozenset((*declared, *server.spec.extra_capabilities)),
-            server.spec.memory,
+            frozenset((*declared, *spec.extra_capabilities)),
+            room,
         )
         adapter.use_name(str(replica.key))
         place.replicas.append(replica)

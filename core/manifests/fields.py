@@ -321,6 +321,11 @@ SERVER: Final = (
     _field("spec.extraCapabilities", "What it offers beside that."),
     _own("spec.options", "Options of its kind, over those in the config file."),
     _own("spec.memory", "The room for models on each replica, as `4Gi`; not counted without it."),
+    _own(
+        "spec.overcommitPercent",
+        "How much more than `memory` may be registered: models that were called longest ago are "
+        "put out, and come back when they are called.",
+    ),
     _field("spec.replicas", "How many servers."),
     _field("spec.minReplicas", "The fewest servers that count as ready; 1 without it."),
     _idle("spec.maxReplicas", "The most servers.", "servers are not scaled yet", 0, 1),

@@ -20,8 +20,9 @@ class ServerDeclaration(Value):
 
     ``server_config`` names the kind of server (``mlserver``, ``triton``); ``capabilities``
     replace what that kind offers to models, ``extra_capabilities`` are added to it. ``memory`` is
-    the room for models on each replica, in bytes, None when nobody counts; ``options`` are the
-    kind's own, over those that its plug-in has in the config file.
+    the room for models on each replica, in bytes, None when nobody counts, and
+    ``overcommit_percent`` how much more may be registered there. ``options`` are the kind's own,
+    over those that its plug-in has in the config file.
     """
 
     server_config: Text
@@ -29,6 +30,7 @@ class ServerDeclaration(Value):
     extra_capabilities: tuple[Text, ...] = ()
     options: Mapping[str, JsonValue] = Field(default_factory=dict)
     memory: Bytes | None = None
+    overcommit_percent: Count = 0
     replicas: Count = 1
     min_replicas: Count | None = None
     max_replicas: Count | None = None

@@ -114,6 +114,7 @@ FULL: dict[str, dict[str, Any]] = {
         "extraCapabilities": ["b"],
         "options": {"port": 1},
         "memory": "1Gi",
+        "overcommitPercent": 50,
         **SCALING,
         "podSpec": {"containers": [{"name": "mlserver"}]},
         "imageOverrides": {"a": "b"},
