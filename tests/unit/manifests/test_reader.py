@@ -261,6 +261,14 @@ def test_a_wrong_field_does_not_hide_what_is_wrong_elsewhere(problems: Problems)
             ["3:36: spec.minReplicas: minReplicas 3 is more than maxReplicas 2"],
         ),
         (
+            "kind: Server\nmetadata: {name: s}\n"
+            "spec: {serverConfig: inprocess, overcommitPercent: 50}",
+            [
+                "3:33: spec.overcommitPercent: how much more than there is room for nobody knows "
+                "without spec.memory; write spec.memory, the room for models on each replica"
+            ],
+        ),
+        (
             "kind: Experiment\nmetadata: {name: e}\n"
             "spec: {default: irs, candidates: [{name: iris, weight: 0}, {name: iris, weight: 0}], "
             "mirror: {name: x, percent: 101}}",
