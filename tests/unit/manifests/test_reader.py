@@ -264,7 +264,7 @@ def test_a_wrong_field_does_not_hide_what_is_wrong_elsewhere(problems: Problems)
             "kind: Server\nmetadata: {name: s}\n"
             "spec: {serverConfig: inprocess, overcommitPercent: 50}",
             [
-                "3:33: spec.overcommitPercent: how much more than there is room for nobody knows "
+                "3:52: spec.overcommitPercent: how much more than there is room for nobody knows "
                 "without spec.memory; write spec.memory, the room for models on each replica"
             ],
         ),
