@@ -218,7 +218,11 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
 
     async def came_up(self) -> None:
         """Load again what was loaded."""
-        for model, name in list(self._loaded.items()):
+        coming = list(self._loaded.items())
+        for model, name in coming:
+            said = f"server '{self._name}' was started again, and '{name}' is not loaded there yet"
+            model.set_away(True, said)
+        for model, name in coming:
             try:
                 await self._load(name)
                 if model in self._loaded:

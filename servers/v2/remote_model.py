@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import CallOrigin, ModelCall, ModelInstance
-from penstock.core.errors import LostError, NoOutputError, StepFailedError
+from penstock.core.errors import LostError, NoOutputError, NotReadyError, StepFailedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Headers, Tensors
 from penstock.core.request_headers import IDENTITY_HEADER
@@ -46,6 +46,7 @@ class RemoteModel(ModelInstance):
         "_name",
         "_places",
         "_version",
+        "_why_away",
     )
 
     def __init__(
@@ -69,10 +70,15 @@ class RemoteModel(ModelInstance):
         self._places = Places(concurrency, patience)
         self._checks = _checks(signature)
         self._away = False
+        self._why_away = ""
 
-    def set_away(self, away: bool) -> None:
-        """Whether its server is known not to have it, as while that is started again."""
+    def set_away(self, away: bool, why: str = "") -> None:
+        """Whether its server is known not to have it, as while that is started again.
+
+        With ``why``, a sentence, the server is not even asked.
+        """
         self._away = away
+        self._why_away = why
         self.available = not away
 
     @property
@@ -91,6 +97,8 @@ class RemoteModel(ModelInstance):
         places = self._places
         await places.take(call.deadline_ms)
         try:
+            if self._why_away:
+                raise NotReadyError(self._why_away)
             origin = call.origin
             left_s = (call.deadline_ms - self._clock.now_ms()) / 1000.0
             response = await self._client.infer(
