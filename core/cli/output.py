@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypeVar
 
 import click
@@ -15,6 +15,7 @@ from penstock.core.errors import PenstockError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 Form: TypeAlias = Literal["text", "json"]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,11 +101,15 @@ class Output:
     def table(
         self,
         headings: Sequence[str],
-        rows: Iterable[Sequence[RenderableType]],
+        rows: Iterable[Sequence[str | Text]],
         unfolded: Sequence[str] = (),
     ) -> None:
         """Print rows under headings; on a terminal cells are folded to its width, but for those of
         columns that people copy from."""
+        if not self.console.is_terminal:
+            for line in _lines_of(headings, rows):
+                click.echo(line)
+            return
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -112,13 +117,7 @@ class Output:
             table.add_column(heading, overflow="fold", no_wrap=heading in unfolded)
         for row in rows:
             table.add_row(*row)
-        if self.console.is_terminal:
-            self.console.print(table)
-            return
-        with self.console.capture() as captured:
-            self.console.print(table, width=UNLIMITED)
-        for line in captured.get().splitlines():
-            click.echo(line.rstrip())
+        self.console.print(table)
 
     def error(self, error: PenstockError) -> None:
         """Print an error: the sentence, what else there is to say of it, and the code."""
@@ -148,3 +147,25 @@ class Output:
             click.echo(orjson.dumps(document), err=True)
         else:
             error.show(sys.stderr)
+
+
+def _lines_of(headings: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Iterator[str]:
+    """A table as lines of plain text, nothing folded; rich takes seconds for thousands of rows."""
+    from rich.cells import cell_len
+    from rich.text import Text
+
+    def lines(cell: str | Text) -> list[str]:
+        if isinstance(cell, str):
+            cell = Text.from_markup(cell) if "[" in cell else cell
+        return str(cell).splitlines() or [""]
+
+    table = [[lines(cell) for cell in row] for row in (headings, *rows)]
+    columns = zip(*table, strict=True)
+    widths = [max(cell_len(line) for cell in column for line in cell) for column in columns]
+    for row in table:
+        for line in zip_longest(*row, fillvalue=""):
+            padded = (
+                text + " " * (width - cell_len(text))
+                for text, width in zip(line, widths, strict=True)
+            )
+            yield "  ".join(padded).rstrip()
