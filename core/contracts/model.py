@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -181,6 +181,14 @@ class Loader(ABC):
         """
         return None
 
+    def source_files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The files of this machine that the model's code is in, beside its artifacts.
+
+        When a manifest is applied once more, its model is loaded anew if one of them has changed.
+        Artifacts have not been fetched. Blocks; runs none of the code and raises nothing.
+        """
+        return ()
+
 
 class ServerAdapter(ABC):
     """Gives access to one inference server: the one in this process, MLServer, Triton, any V2.
@@ -212,6 +220,13 @@ class ServerAdapter(ABC):
         environment, any other PenstockError for what loading would be refused for as well.
         """
         return spec.signature
+
+    def source_files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The files of this machine that the model's code is in (see :class:`Loader`).
+
+        Called from any thread. Raises PenstockError for what cannot be loaded anyway.
+        """
+        return ()
 
     @abstractmethod
     async def load(self, spec: ModelSpec) -> ModelInstance:

@@ -16,6 +16,14 @@ class ArtifactStorage(ABC):
         Of several storages that handle an address, the one that is configured first is asked.
         """
 
+    def local_path(self, uri: str) -> Path | None:
+        """Where the file or folder is that an address means, if it is on this machine already.
+
+        What is there counts when a manifest is applied once more: the model is loaded anew when it
+        has changed. Looks at the text alone.
+        """
+        return None
+
     @abstractmethod
     async def fetch(self, uri: str, into: Path) -> Path:
         """Bring the file or folder at ``uri`` to this machine, and return where it is.
