@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelCall
@@ -68,6 +68,10 @@ class Context:
         return self.folder
 
 
+_SHOWN: Final = ("step", "identity", "request_id", "round", "attempt", "parameters")
+"""What is shown of a call. Headers are not: they may be many, and it may land in a log."""
+
+
 class CallContext:
     """What a model is told of one call, in a parameter annotated with this class.
 
@@ -106,6 +110,13 @@ class CallContext:
         self.attempt: int = call.attempt
         self._deadline_ms = call.deadline_ms
         self._clock = clock
+
+    def __repr__(self) -> str:
+        known = (
+            *(f"{name}={getattr(self, name)!r}" for name in _SHOWN),
+            f"time_left_ms={self.time_left_ms():.0f}",
+        )
+        return f"CallContext({', '.join(known)})"
 
     def time_left_ms(self) -> float:
         """How much of this attempt's time is left, in milliseconds; at least 0."""

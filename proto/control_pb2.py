@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpenstock/proto/control.proto\x12\x13penstock.control.v1\"8\n\x08Manifest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\"Q\n\x0c\x41pplyRequest\x12\x30\n\tmanifests\x18\x01 \x03(\x0b\x32\x1d.penstock.control.v1.Manifest\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"=\n\rApplyResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.penstock.control.v1.Change\":\n\rDeleteRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"=\n\x0e\x44\x65leteResponse\x12+\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1b.penstock.control.v1.Change\"(\n\nGetRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\">\n\x0bGetResponse\x12/\n\x08resource\x18\x01 \x01(\x0b\x32\x1d.penstock.control.v1.Resource\"\x1b\n\x0bListRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"@\n\x0cListResponse\x12\x30\n\tresources\x18\x01 \x03(\x0b\x32\x1d.penstock.control.v1.Resource\"\x1f\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\"$\n\x0f\x45xplainResponse\x12\x11\n\tplacement\x18\x01 \x01(\t\"3\n\x0cWatchRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x15\n\rfrom_revision\x18\x02 \x01(\x03\"\xd3\x01\n\rWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x39\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32).penstock.control.v1.WatchResponse.Action\x12/\n\x08resource\x18\x03 \x01(\x0b\x32\x1d.penstock.control.v1.Resource\"D\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0e\n\nACTION_PUT\x10\x01\x12\x12\n\x0e\x41\x43TION_DELETED\x10\x02\"\xef\x01\n\x06\x43hange\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\".penstock.control.v1.Change.Action\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x10\n\x08warnings\x18\x05 \x03(\t\"r\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_CREATED\x10\x01\x12\x12\n\x0e\x41\x43TION_CHANGED\x10\x02\x12\x14\n\x10\x41\x43TION_UNCHANGED\x10\x03\x12\x12\n\x0e\x41\x43TION_DELETED\x10\x04\"e\n\x08Resource\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08manifest\x18\x03 \x01(\t\x12+\n\x06status\x18\x04 \x01(\x0b\x32\x1b.penstock.control.v1.Status\"_\n\x06Status\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x32\n\nconditions\x18\x03 \x03(\x0b\x32\x1e.penstock.control.v1.Condition\"Y\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\r\n\x05since\x18\x05 \x01(\t\"!\n\x0eInspectRequest\x12\x0f\n\x07request\x18\x01 \x01(\t\" \n\rExportRequest\x12\x0f\n\x07request\x18\x01 \x01(\t\"\x1f\n\x0e\x45xportResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\"L\n\nTapRequest\x12\x0c\n\x04port\x18\x01 \x01(\t\x12\x12\n\neverything\x18\x02 \x01(\x08\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x03\"+\n\x0bTapResponse\x12\x0e\n\x06record\x18\x01 \x01(\t\x12\x0c\n\x04lost\x18\x02 \x01(\x03\" \n\x0fInspectResponse\x12\r\n\x05story\x18\x01 \x01(\t\"\x81\x01\n\x13ListRequestsRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x10\n\x08since_ms\x18\x03 \x01(\x01\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x10\n\x08until_ms\x18\x05 \x01(\x01\x12\x14\n\x0cx_request_id\x18\x06 \x01(\t\"(\n\x14ListRequestsResponse\x12\x10\n\x08requests\x18\x01 \x03(\t\"&\n\x14GetDeadLetterRequest\x12\x0e\n\x06number\x18\x01 \x01(\x03\"\'\n\x15GetDeadLetterResponse\x12\x0e\n\x06letter\x18\x01 \x01(\t\"9\n\x16ListDeadLettersRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"*\n\x17ListDeadLettersResponse\x12\x0f\n\x07letters\x18\x01 \x03(\t\"\'\n\x15SendDeadLetterRequest\x12\x0e\n\x06number\x18\x01 \x01(\x03\")\n\x16SendDeadLetterResponse\x12\x0f\n\x07request\x18\x01 \x01(\t2\x88\t\n\x07\x43ontrol\x12N\n\x05\x41pply\x12!.penstock.control.v1.ApplyRequest\x1a\".penstock.control.v1.ApplyResponse\x12Q\n\x06\x44\x65lete\x12\".penstock.control.v1.DeleteRequest\x1a#.penstock.control.v1.DeleteResponse\x12H\n\x03Get\x12\x1f.penstock.control.v1.GetRequest\x1a .penstock.control.v1.GetResponse\x12K\n\x04List\x12 .penstock.control.v1.ListRequest\x1a!.penstock.control.v1.ListResponse\x12P\n\x05Watch\x12!.penstock.control.v1.WatchRequest\x1a\".penstock.control.v1.WatchResponse0\x01\x12T\n\x07\x45xplain\x12#.penstock.control.v1.ExplainRequest\x1a$.penstock.control.v1.ExplainResponse\x12T\n\x07Inspect\x12#.penstock.control.v1.InspectRequest\x1a$.penstock.control.v1.InspectResponse\x12\x63\n\x0cListRequests\x12(.penstock.control.v1.ListRequestsRequest\x1a).penstock.control.v1.ListRequestsResponse\x12S\n\x06\x45xport\x12\".penstock.control.v1.ExportRequest\x1a#.penstock.control.v1.ExportResponse0\x01\x12J\n\x03Tap\x12\x1f.penstock.control.v1.TapRequest\x1a .penstock.control.v1.TapResponse0\x01\x12\x66\n\rGetDeadLetter\x12).penstock.control.v1.GetDeadLetterRequest\x1a*.penstock.control.v1.GetDeadLetterResponse\x12l\n\x0fListDeadLetters\x12+.penstock.control.v1.ListDeadLettersRequest\x1a,.penstock.control.v1.ListDeadLettersResponse\x12i\n\x0eSendDeadLetter\x12*.penstock.control.v1.SendDeadLetterRequest\x1a+.penstock.control.v1.SendDeadLetterResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cpenstock/proto/control.proto\x12\x13penstock.control.v1\"8\n\x08Manifest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\x0e\n\x06source\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\"Q\n\x0c\x41pplyRequest\x12\x30\n\tmanifests\x18\x01 \x03(\x0b\x32\x1d.penstock.control.v1.Manifest\x12\x0f\n\x07\x64ry_run\x18\x02 \x01(\x08\"=\n\rApplyResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.penstock.control.v1.Change\":\n\rDeleteRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x66orce\x18\x03 \x01(\x08\"=\n\x0e\x44\x65leteResponse\x12+\n\x06\x63hange\x18\x01 \x01(\x0b\x32\x1b.penstock.control.v1.Change\"(\n\nGetRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\">\n\x0bGetResponse\x12/\n\x08resource\x18\x01 \x01(\x0b\x32\x1d.penstock.control.v1.Resource\"\x1b\n\x0bListRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\"@\n\x0cListResponse\x12\x30\n\tresources\x18\x01 \x03(\x0b\x32\x1d.penstock.control.v1.Resource\"\x1f\n\x0e\x45xplainRequest\x12\r\n\x05model\x18\x01 \x01(\t\"$\n\x0f\x45xplainResponse\x12\x11\n\tplacement\x18\x01 \x01(\t\"3\n\x0cWatchRequest\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x15\n\rfrom_revision\x18\x02 \x01(\x03\"\xd3\x01\n\rWatchResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x39\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32).penstock.control.v1.WatchResponse.Action\x12/\n\x08resource\x18\x03 \x01(\x0b\x32\x1d.penstock.control.v1.Resource\"D\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x0e\n\nACTION_PUT\x10\x01\x12\x12\n\x0e\x41\x43TION_DELETED\x10\x02\"\x80\x02\n\x06\x43hange\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x32\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32\".penstock.control.v1.Change.Action\x12\x0f\n\x07version\x18\x04 \x01(\x03\x12\x10\n\x08warnings\x18\x05 \x03(\t\x12\x0f\n\x07\x62\x65\x63\x61use\x18\x06 \x01(\t\"r\n\x06\x41\x63tion\x12\x16\n\x12\x41\x43TION_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x41\x43TION_CREATED\x10\x01\x12\x12\n\x0e\x41\x43TION_CHANGED\x10\x02\x12\x14\n\x10\x41\x43TION_UNCHANGED\x10\x03\x12\x12\n\x0e\x41\x43TION_DELETED\x10\x04\"e\n\x08Resource\x12\x0c\n\x04kind\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08manifest\x18\x03 \x01(\t\x12+\n\x06status\x18\x04 \x01(\x0b\x32\x1b.penstock.control.v1.Status\"_\n\x06Status\x12\x10\n\x08revision\x18\x01 \x01(\x03\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x32\n\nconditions\x18\x03 \x03(\x0b\x32\x1e.penstock.control.v1.Condition\"Y\n\tCondition\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\x12\r\n\x05since\x18\x05 \x01(\t\"!\n\x0eInspectRequest\x12\x0f\n\x07request\x18\x01 \x01(\t\" \n\rExportRequest\x12\x0f\n\x07request\x18\x01 \x01(\t\"\x1f\n\x0e\x45xportResponse\x12\r\n\x05piece\x18\x01 \x01(\x0c\"L\n\nTapRequest\x12\x0c\n\x04port\x18\x01 \x01(\t\x12\x12\n\neverything\x18\x02 \x01(\x08\x12\r\n\x05state\x18\x03 \x01(\t\x12\r\n\x05limit\x18\x04 \x01(\x03\"+\n\x0bTapResponse\x12\x0e\n\x06record\x18\x01 \x01(\t\x12\x0c\n\x04lost\x18\x02 \x01(\x03\" \n\x0fInspectResponse\x12\r\n\x05story\x18\x01 \x01(\t\"\x81\x01\n\x13ListRequestsRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12\x0f\n\x07outcome\x18\x02 \x01(\t\x12\x10\n\x08since_ms\x18\x03 \x01(\x01\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x10\n\x08until_ms\x18\x05 \x01(\x01\x12\x14\n\x0cx_request_id\x18\x06 \x01(\t\"(\n\x14ListRequestsResponse\x12\x10\n\x08requests\x18\x01 \x03(\t\"&\n\x14GetDeadLetterRequest\x12\x0e\n\x06number\x18\x01 \x01(\x03\"\'\n\x15GetDeadLetterResponse\x12\x0e\n\x06letter\x18\x01 \x01(\t\"9\n\x16ListDeadLettersRequest\x12\x10\n\x08pipeline\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\x05\"*\n\x17ListDeadLettersResponse\x12\x0f\n\x07letters\x18\x01 \x03(\t\"\'\n\x15SendDeadLetterRequest\x12\x0e\n\x06number\x18\x01 \x01(\x03\")\n\x16SendDeadLetterResponse\x12\x0f\n\x07request\x18\x01 \x01(\t2\x88\t\n\x07\x43ontrol\x12N\n\x05\x41pply\x12!.penstock.control.v1.ApplyRequest\x1a\".penstock.control.v1.ApplyResponse\x12Q\n\x06\x44\x65lete\x12\".penstock.control.v1.DeleteRequest\x1a#.penstock.control.v1.DeleteResponse\x12H\n\x03Get\x12\x1f.penstock.control.v1.GetRequest\x1a .penstock.control.v1.GetResponse\x12K\n\x04List\x12 .penstock.control.v1.ListRequest\x1a!.penstock.control.v1.ListResponse\x12P\n\x05Watch\x12!.penstock.control.v1.WatchRequest\x1a\".penstock.control.v1.WatchResponse0\x01\x12T\n\x07\x45xplain\x12#.penstock.control.v1.ExplainRequest\x1a$.penstock.control.v1.ExplainResponse\x12T\n\x07Inspect\x12#.penstock.control.v1.InspectRequest\x1a$.penstock.control.v1.InspectResponse\x12\x63\n\x0cListRequests\x12(.penstock.control.v1.ListRequestsRequest\x1a).penstock.control.v1.ListRequestsResponse\x12S\n\x06\x45xport\x12\".penstock.control.v1.ExportRequest\x1a#.penstock.control.v1.ExportResponse0\x01\x12J\n\x03Tap\x12\x1f.penstock.control.v1.TapRequest\x1a .penstock.control.v1.TapResponse0\x01\x12\x66\n\rGetDeadLetter\x12).penstock.control.v1.GetDeadLetterRequest\x1a*.penstock.control.v1.GetDeadLetterResponse\x12l\n\x0fListDeadLetters\x12+.penstock.control.v1.ListDeadLettersRequest\x1a,.penstock.control.v1.ListDeadLettersResponse\x12i\n\x0eSendDeadLetter\x12*.penstock.control.v1.SendDeadLetterRequest\x1a+.penstock.control.v1.SendDeadLetterResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,43 +62,43 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHRESPONSE_ACTION']._serialized_start=849
   _globals['_WATCHRESPONSE_ACTION']._serialized_end=917
   _globals['_CHANGE']._serialized_start=920
-  _globals['_CHANGE']._serialized_end=1159
-  _globals['_CHANGE_ACTION']._serialized_start=1045
-  _globals['_CHANGE_ACTION']._serialized_end=1159
-  _globals['_RESOURCE']._serialized_start=1161
-  _globals['_RESOURCE']._serialized_end=1262
-  _globals['_STATUS']._serialized_start=1264
-  _globals['_STATUS']._serialized_end=1359
-  _globals['_CONDITION']._serialized_start=1361
-  _globals['_CONDITION']._serialized_end=1450
-  _globals['_INSPECTREQUEST']._serialized_start=1452
-  _globals['_INSPECTREQUEST']._serialized_end=1485
-  _globals['_EXPORTREQUEST']._serialized_start=1487
-  _globals['_EXPORTREQUEST']._serialized_end=1519
-  _globals['_EXPORTRESPONSE']._serialized_start=1521
-  _globals['_EXPORTRESPONSE']._serialized_end=1552
-  _globals['_TAPREQUEST']._serialized_start=1554
-  _globals['_TAPREQUEST']._serialized_end=1630
-  _globals['_TAPRESPONSE']._serialized_start=1632
-  _globals['_TAPRESPONSE']._serialized_end=1675
-  _globals['_INSPECTRESPONSE']._serialized_start=1677
-  _globals['_INSPECTRESPONSE']._serialized_end=1709
-  _globals['_LISTREQUESTSREQUEST']._serialized_start=1712
-  _globals['_LISTREQUESTSREQUEST']._serialized_end=1841
-  _globals['_LISTREQUESTSRESPONSE']._serialized_start=1843
-  _globals['_LISTREQUESTSRESPONSE']._serialized_end=1883
-  _globals['_GETDEADLETTERREQUEST']._serialized_start=1885
-  _globals['_GETDEADLETTERREQUEST']._serialized_end=1923
-  _globals['_GETDEADLETTERRESPONSE']._serialized_start=1925
-  _globals['_GETDEADLETTERRESPONSE']._serialized_end=1964
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1966
-  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=2023
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=2025
-  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=2067
-  _globals['_SENDDEADLETTERREQUEST']._serialized_start=2069
-  _globals['_SENDDEADLETTERREQUEST']._serialized_end=2108
-  _globals['_SENDDEADLETTERRESPONSE']._serialized_start=2110
-  _globals['_SENDDEADLETTERRESPONSE']._serialized_end=2151
-  _globals['_CONTROL']._serialized_start=2154
-  _globals['_CONTROL']._serialized_end=3314
+  _globals['_CHANGE']._serialized_end=1176
+  _globals['_CHANGE_ACTION']._serialized_start=1062
+  _globals['_CHANGE_ACTION']._serialized_end=1176
+  _globals['_RESOURCE']._serialized_start=1178
+  _globals['_RESOURCE']._serialized_end=1279
+  _globals['_STATUS']._serialized_start=1281
+  _globals['_STATUS']._serialized_end=1376
+  _globals['_CONDITION']._serialized_start=1378
+  _globals['_CONDITION']._serialized_end=1467
+  _globals['_INSPECTREQUEST']._serialized_start=1469
+  _globals['_INSPECTREQUEST']._serialized_end=1502
+  _globals['_EXPORTREQUEST']._serialized_start=1504
+  _globals['_EXPORTREQUEST']._serialized_end=1536
+  _globals['_EXPORTRESPONSE']._serialized_start=1538
+  _globals['_EXPORTRESPONSE']._serialized_end=1569
+  _globals['_TAPREQUEST']._serialized_start=1571
+  _globals['_TAPREQUEST']._serialized_end=1647
+  _globals['_TAPRESPONSE']._serialized_start=1649
+  _globals['_TAPRESPONSE']._serialized_end=1692
+  _globals['_INSPECTRESPONSE']._serialized_start=1694
+  _globals['_INSPECTRESPONSE']._serialized_end=1726
+  _globals['_LISTREQUESTSREQUEST']._serialized_start=1729
+  _globals['_LISTREQUESTSREQUEST']._serialized_end=1858
+  _globals['_LISTREQUESTSRESPONSE']._serialized_start=1860
+  _globals['_LISTREQUESTSRESPONSE']._serialized_end=1900
+  _globals['_GETDEADLETTERREQUEST']._serialized_start=1902
+  _globals['_GETDEADLETTERREQUEST']._serialized_end=1940
+  _globals['_GETDEADLETTERRESPONSE']._serialized_start=1942
+  _globals['_GETDEADLETTERRESPONSE']._serialized_end=1981
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_start=1983
+  _globals['_LISTDEADLETTERSREQUEST']._serialized_end=2040
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_start=2042
+  _globals['_LISTDEADLETTERSRESPONSE']._serialized_end=2084
+  _globals['_SENDDEADLETTERREQUEST']._serialized_start=2086
+  _globals['_SENDDEADLETTERREQUEST']._serialized_end=2125
+  _globals['_SENDDEADLETTERRESPONSE']._serialized_start=2127
+  _globals['_SENDDEADLETTERRESPONSE']._serialized_end=2168
+  _globals['_CONTROL']._serialized_start=2171
+  _globals['_CONTROL']._serialized_end=3331
 # @@protoc_insertion_point(module_scope)

@@ -114,7 +114,7 @@ class WatchResponse(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., action: _Optional[_Union[WatchResponse.Action, str]] = ..., resource: _Optional[_Union[Resource, _Mapping[str, object]]] = ...) -> None: ...
 
 class Change(_message.Message):
-    __slots__ = ("kind", "name", "action", "version", "warnings")
+    __slots__ = ("kind", "name", "action", "version", "warnings", "because")
     class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ACTION_UNSPECIFIED: _ClassVar[Change.Action]
@@ -132,12 +132,14 @@ class Change(_message.Message):
     ACTION_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
+    BECAUSE_FIELD_NUMBER: _ClassVar[int]
     kind: str
     name: str
     action: Change.Action
     version: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[Change.Action, str]] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
+    because: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[Change.Action, str]] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., because: _Optional[str] = ...) -> None: ...
 
 class Resource(_message.Message):
     __slots__ = ("kind", "name", "manifest", "status")

@@ -13,6 +13,7 @@ from penstock.core.model import Context
 from penstock.core.plugins import hookimpl
 from penstock.servers.python_modules import PrivatePackages
 from penstock.servers.python_objects import find_object, raised_at
+from penstock.servers.python_sources import source_files
 
 penstock_api = 1
 
@@ -69,6 +70,11 @@ class PythonLoader(Loader):
             return object.__new__(found)
         except TypeError:  # of a class that is made of built-in ones, or abstract
             return None
+
+    def source_files(self, spec: ModelSpec) -> Sequence[Path]:
+        if spec.python is None:
+            return ()
+        return source_files(spec.python.partition(":")[0], spec.folders)
 
     def __reduce__(self) -> tuple[type[PythonLoader], tuple[()]]:
         # A worker process has modules of its own.

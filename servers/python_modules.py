@@ -36,6 +36,9 @@ from typing import Final
 KEPT: Final = 2
 """Packages that are kept for one folder: the newest, and the one whose models still drain."""
 
+_NUMBERS: Final = count(1)
+"""Those of the packages of this process."""
+
 _OWN: Final = "penstock"
 """Never loaded privately, also when it is worked on in the folder: there must be one of it."""
 
@@ -47,7 +50,8 @@ class PrivatePackage(MetaPathFinder):
         self.folder = folder
         self.name = name
         self._stats: dict[str, tuple[int, int] | None] = {}
-        self._found: dict[str, bool] = {_OWN: False}
+        self._found: dict[str, bool] = {}
+        self._dropped: dict[str, ModuleType] = {}
         self._builtins = {**vars(builtins), "__import__": self._import}
         self._loader = type("PrivateLoader", (_PrivateLoader,), {"owner": self})
         package = ModuleType(name)
@@ -57,14 +61,10 @@ class PrivatePackage(MetaPathFinder):
         sys.meta_path.insert(0, self)
 
     def has(self, top: str) -> bool:
-        """Whether the folder has the module or package of that name.
-
-        A folder without ``__init__.py`` counts when nothing of that name is installed.
-        """
+        """Whether the folder has the module or package of that name (see :func:`find_own`)."""
         found = self._found.get(top)
         if found is None:
-            spec = self._finder(str(self.folder)).find_spec(f"{self.name}.{top}")
-            found = spec is not None and (spec.loader is not None or not _installed(top))
+            found = find_own(self.folder, top) is not None
             # What is not there may be written before the next try.
             if found:
                 self._found[top] = True
@@ -79,15 +79,25 @@ class PrivatePackage(MetaPathFinder):
         return text.replace(f"{self.name}.", "")
 
     def changed(self) -> bool:
-        """Whether a file that was loaded is another one by now."""
-        return any(_stat(path) != stat for path, stat in self._stats.items())
+        """Whether a file that was loaded, or would be, is another one by now."""
+        if any(_stat(path) != stat for path, stat in self._stats.items()):
+            return True
+        # What was imported from elsewhere may be in the folder by now.
+        elsewhere = [top for top, found in self._found.items() if not found]
+        return any(find_own(self.folder, top) is not None for top in elsewhere)
 
     def drop(self) -> None:
-        """Forget the modules; who has objects of them keeps those."""
+        """Forget the modules; who has objects of them keeps those, and what they import later."""
         sys.meta_path.remove(self)
         for name in [*sys.modules]:
             if name == self.name or name.startswith(f"{self.name}."):
-                del sys.modules[name]
+                self._dropped[name] = sys.modules.pop(name)
+
+    def _take_back(self) -> None:
+        """Code of a package that was dropped imports something: it is a model that still serves."""
+        sys.modules.update(self._dropped)
+        self._dropped.clear()
+        sys.meta_path.insert(0, self)
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -124,6 +134,8 @@ class PrivatePackage(MetaPathFinder):
         level: int = 0,
     ) -> ModuleType:
         """``__import__`` for the code of this package."""
+        if self._dropped:
+            self._take_back()
         top = name.partition(".")[0]
         if level or not self.has(top):
             module = builtins.__import__(name, globals, locals, fromlist or (), level)
@@ -162,16 +174,33 @@ class PrivatePackages:
         with self._lock:
             kept = self._packages.setdefault(folder, [])
             if not kept or kept[-1].changed():
-                kept.append(PrivatePackage(folder, _free_name(folder)))
+                kept.append(PrivatePackage(folder, _new_name(folder)))
                 if len(kept) > KEPT:
                     kept.pop(0).drop()
             return kept[-1]
 
 
-def _free_name(folder: Path) -> str:
+def find_module(folder: Path, name: str) -> ModuleSpec | None:
+    """The module or package ``name`` in ``folder`` itself. Nothing is imported."""
+    finder = FileFinder(
+        str(folder), (ExtensionFileLoader, EXTENSION_SUFFIXES), (SourceFileLoader, SOURCE_SUFFIXES)
+    )
+    return finder.find_spec(name)
+
+
+def find_own(folder: Path, top: str) -> ModuleSpec | None:
+    """The module that ``import top`` means in code of ``folder``, None when it is not there.
+
+    A folder without ``__init__.py`` counts when nothing of that name is installed.
+    """
+    spec = None if top == _OWN else find_module(folder, top)
+    return spec if spec is not None and (spec.loader or not _installed(top)) else None
+
+
+def _new_name(folder: Path) -> str:
+    """A name that no package ever had: one that was dropped may come back."""
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
-    names = (f"_penstock_{digest}_{number}" for number in count(1))
-    return next(name for name in names if name not in sys.modules)
+    return f"_penstock_{digest}_{next(_NUMBERS)}"
 
 
 def _installed(top: str) -> bool:

@@ -82,7 +82,9 @@ def _missing(name: str, package: PrivatePackage | None) -> NotFoundError:
 def _import_error(
     name: str, error: BaseException, package: PrivatePackage | None
 ) -> InvalidRequestError:
-    said = f"module '{name}' fails on import: {type(error).__name__}: {error}"
+    # What a SyntaxError says of itself has the place in it, which comes behind this.
+    text = error.msg if isinstance(error, SyntaxError) else error
+    said = f"module '{name}' fails on import: {type(error).__name__}: {text}"
     if package is None:
         return InvalidRequestError(f"{said} ({raised_at(error)})")
     return InvalidRequestError(

@@ -58,7 +58,7 @@ class RestCaller(Caller):
         self._place = place.netloc
         self._host, self._port = place.hostname or "127.0.0.1", place.port or 80
         lines, body = rest_message(request, headers=headers, timeout_s=timeout_s)
-        head = [f"POST /v2/models/{quote(target)}/infer HTTP/1.1", f"Host: {self._place}"]
+        head = [f"POST /v2/models/{quote(target, safe='')}/infer HTTP/1.1", f"Host: {self._place}"]
         head += [f"{name}: {value}" for name, value in lines.items()]
         head += [f"Content-Length: {len(body)}", "", ""]
         self._message = ("\r\n".join(head).encode() + body,)

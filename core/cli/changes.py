@@ -23,6 +23,7 @@ def print_changes(output: Output, changes: Sequence[Change], *, dry_run: bool = 
         what = f"[{_STYLES[change.action]}]{would}{change.action}[/]"
         output.console.print(
             f"{change.kind.lower()} [bold]{change.name}[/] {what}, version {change.version}"
+            + (f": {change.because}" if change.because else "")
         )
         for warning in change.warnings:
             output.console.print(f"  [yellow]warning:[/] {escape(warning)}")

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from penstock.core.cli.config_option import config_option
 from penstock.core.cli.known_signatures import KnownSignatures
 from penstock.core.cli.outcome_tables import cells_of, headings_of, notes_of
 from penstock.core.cli.outcome_tables import document_of as document_of_outcomes
@@ -31,7 +32,7 @@ MOST_PIPELINES: Final = 20
 
 @click.command("check")
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
+@config_option
 @click.option(
     "--svg",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from penstock.core.cli.config_option import CONFIG_FILE
 from penstock.core.cli.output import Output, output_option
 
 
@@ -16,7 +17,7 @@ def config_command() -> None:
 
 
 @config_command.command("check")
-@click.argument("file", type=click.Path(path_type=Path), default=Path("penstock.yaml"))
+@click.argument("file", type=click.Path(path_type=Path), default=CONFIG_FILE)
 @output_option
 def check(file: Path) -> None:
     """Say everything that is wrong with a configuration FILE (penstock.yaml)."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import Output, output_option
 from penstock.core.plugins.description import PluginDescription
 from penstock.core.plugins.errors import PluginsError
@@ -15,7 +16,7 @@ _STYLES = {"active": "green", "disabled": "dim", "unavailable": "yellow", "faile
 
 
 @click.command("plugins")
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
+@config_option
 @output_option
 def plugins_command(config: Path | None) -> None:
     """List every plug-in that is installed: whose it is, what it registers, and its state.

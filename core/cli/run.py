@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import Output, output_option
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def _case_file(context: click.Context, parameter: click.Parameter, value: Path) 
     help="Numbers that differ by no more than this part of them are the same.",
 )
 @click.option("--pdb", is_flag=True, help="Open the debugger where a model raises.")
-@click.option("-c", "--config", type=click.Path(path_type=Path), help="The configuration file.")
+@config_option
 @output_option
 def run_command(
     case: Path,

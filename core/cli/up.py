@@ -7,28 +7,28 @@ import os
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import Output, output_option
 
 if TYPE_CHECKING:
     from penstock.core.config import Config
     from penstock.core.control import Shortfall
+    from penstock.core.signals import StopSignals
+
+T = TypeVar("T")
 
 NOT_READY = 3
+INTERRUPTED = 130
 PORT = click.IntRange(0, 65535)
 
 
 @click.command("up")
 @click.argument("manifests", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "-c",
-    "--config",
-    type=click.Path(path_type=Path),
-    help="The configuration file; without it everything is as by default.",
-)
+@config_option
 @click.option("--rest-port", type=PORT, metavar="PORT", help="Port of REST; 0 takes a free one.")
 @click.option("--grpc-port", type=PORT, metavar="PORT", help="Port of gRPC; 0 takes a free one.")
 @click.option(
@@ -50,9 +50,11 @@ def up_command(
 ) -> int:
     """Serve MANIFESTS (files or folders) in this process, over REST and gRPC, until stopped.
 
-    The first SIGINT or SIGTERM drains what is under way, a second one forces. Exits with 3 when
-    something that was asked for does not become ready.
+    The first SIGINT or SIGTERM drains what is under way; a second one forces, and the exit code is
+    then 130. Exits with 3 when something that was asked for does not become ready.
     """
+    from rich.markup import escape
+
     from penstock.core.logs import configure_logging
     from penstock.core.plugins.manager import start_up
     from penstock.core.runtime import Runtime, serve
@@ -64,10 +66,12 @@ def up_command(
     )
     configure_logging(settings.logging)
     output = Output.current()
+    if config is not None and not output.is_json:
+        output.console.print(f"[bold]config[/] {escape(str(config))}")
     fell_short: list[Shortfall] = []
 
     def on_started(addresses: Mapping[str, str]) -> None:
-        _print_started(output, addresses)
+        _print_started(output, addresses, config)
 
     def on_ready(shortfalls: Sequence[Shortfall]) -> bool:
         _print_ready(output, shortfalls)
@@ -76,9 +80,9 @@ def up_command(
         fell_short.extend(shortfalls)
         return False
 
-    async def main() -> None:
+    async def main() -> StopSignals:
         runtime = Runtime(settings, plugins)
-        await serve(
+        return await serve(
             runtime,
             manifests,
             ready_timeout_s=ready_timeout,
@@ -86,7 +90,8 @@ def up_command(
             on_ready=on_ready,
         )
 
-    _run(main())
+    if _run(main()).forced.is_set():
+        return INTERRUPTED
     return NOT_READY if fell_short else 0
 
 
@@ -99,19 +104,19 @@ def _with_ports(config: Config, rest_port: int | None, grpc_port: int | None) ->
     return config.model_copy(update=changed) if changed else config
 
 
-def _run(work: Coroutine[None, None, None]) -> None:
+def _run(work: Coroutine[None, None, T]) -> T:
     """Run the event loop: uvloop's, where there is one."""
     if sys.platform == "win32":
-        asyncio.run(work)
-    else:
-        import uvloop
+        return asyncio.run(work)
+    import uvloop
 
-        uvloop.run(work)
+    return uvloop.run(work)
 
 
-def _print_started(output: Output, addresses: Mapping[str, str]) -> None:
+def _print_started(output: Output, addresses: Mapping[str, str], config: Path | None) -> None:
     if output.is_json:
-        output.json({"event": "started", "addresses": dict(addresses)})
+        read = None if config is None else str(config)
+        output.json({"event": "started", "addresses": dict(addresses), "config": read})
         return
     for name, address in sorted(addresses.items(), reverse=True):
         output.console.print(f"[bold]{name:5}[/] {address}")

@@ -42,7 +42,7 @@ def infer_over_rest(
     place = urlsplit(address if "//" in address else f"//{address}").netloc
     connection = http.client.HTTPConnection(place, timeout=timeout_s + 1.0)
     try:
-        path = f"/v2/models/{quote(target)}/infer"
+        path = f"/v2/models/{quote(target, safe='')}/infer"
         connection.request("POST", path, content, sent)
         answer = connection.getresponse()
         body = answer.read()

@@ -24,7 +24,7 @@ def inputs_over_rest(server: str, target: str, *, timeout_s: float) -> Sequence[
     place = urlsplit(server if "//" in server else f"//{server}").netloc
     connection = http.client.HTTPConnection(place, timeout=timeout_s)
     try:
-        connection.request("GET", f"/v2/models/{quote(target)}")
+        connection.request("GET", f"/v2/models/{quote(target, safe='')}")
         answer = connection.getresponse()
         body = answer.read()
     except TimeoutError as error:

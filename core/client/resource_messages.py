@@ -45,6 +45,7 @@ def write_change(change: Change) -> pb.Change:
         action=_CHANGE_ACTIONS[change.action],
         version=change.version,
         warnings=change.warnings,
+        because=change.because,
     )
 
 
@@ -56,6 +57,7 @@ def read_change(message: pb.Change) -> Change:
         _CHANGE_WORDS[message.action],
         message.version,
         tuple(message.warnings),
+        message.because,
     )
 
 

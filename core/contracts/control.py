@@ -22,13 +22,17 @@ class ManifestText:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What applying did to one resource, or would do."""
+    """What applying did to one resource, or would do.
+
+    ``because`` says what has changed where the manifest has not: ``code changed``.
+    """
 
     kind: str
     name: str
     action: Literal["created", "changed", "unchanged", "deleted"]
     version: int
     warnings: tuple[str, ...] = ()
+    because: str = ""
 
 
 @dataclass(frozen=True, slots=True)

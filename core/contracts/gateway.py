@@ -117,8 +117,8 @@ class Gateway(ABC):
         """The target of ``name``, which may carry ``.model``, ``.pipeline`` or ``.experiment``.
 
         Without suffix and kind: the model of that name, else the pipeline. Raises NotFoundError
-        (with the nearest name) when there is none. A target that is not ready is returned; its
-        ``submit`` replies ``not-ready``.
+        (with the nearest name) when there is none, InvalidRequestError for an empty name. A target
+        that is not ready is returned; its ``submit`` replies ``not-ready``.
         """
 
     @abstractmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -189,6 +189,14 @@ class Loader(ABC):
         """
         return None
 
+    def source_files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The files of this machine that the model's code is in, beside its artifacts.
+
+        When a manifest is applied once more, its model is loaded anew if one of them has changed.
+        Artifacts have not been fetched. Blocks; runs none of the code and raises nothing.
+        """
+        return ()
+
 
 class ServerAdapter(ABC):
     """Gives access to one inference server: the one in this process, MLServer, Triton, any V2.
@@ -229,6 +237,13 @@ class ServerAdapter(ABC):
     def memory_bytes(self) -> int | None:
         """The memory that the server holds now, as it is measured; None where nobody measures."""
         return None
+
+    def source_files(self, spec: ModelSpec) -> Sequence[Path]:
+        """The files of this machine that the model's code is in (see :class:`Loader`).
+
+        Called from any thread. Raises PenstockError for what cannot be loaded anyway.
+        """
+        return ()
 
     @abstractmethod
     async def load(self, spec: ModelSpec) -> ModelInstance:

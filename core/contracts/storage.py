@@ -20,7 +20,8 @@ class ArtifactStorage(ABC):
         """Where the file or folder at ``uri`` is, if this machine has it without a transfer.
 
         None for what has to be fetched, the default. Called by ``penstock check``, which uses no
-        network. Raises NotFoundError when there is nothing at ``uri``.
+        network, and at every apply: a model is loaded anew when what is there has changed. Raises
+        NotFoundError when there is nothing at ``uri``.
         """
         return None
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
-from penstock.core.control.policy import LoadPolicy
+from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
 from penstock.core.fleet import Fleet, ServerReplica, balanced
@@ -40,6 +41,7 @@ class Placer:
     models: ModelGateway
     background: Background
     policy: LoadPolicy
+    clock: Clock
     turns: asyncio.Semaphore
 
 
@@ -63,6 +65,7 @@ class ModelCopies:
         self._refused: dict[ServerReplica, Outlook] = {}
         self._pause: asyncio.Task[None] | None = None
         self._failures = 0
+        self._last_failure = ""
         self._closed = False
         self._instance: ModelInstance | None = None
         self._former: dict[asyncio.Task[None], frozenset[ServerReplica]] = {}
@@ -200,6 +203,7 @@ class ModelCopies:
         error = asyncio.CancelledError() if task.cancelled() else task.exception()
         if error is None and not self._closed:
             self._failures = 0
+            self._last_failure = ""
             self._loaded[replica] = task.result()
             self._recast()
             self._plan()
@@ -218,18 +222,26 @@ class ModelCopies:
 
     def _note_failure(self, replica: ServerReplica, error: LoadError) -> None:
         said = f"version {self.version} could not be loaded: {error}"
-        about = {"model": self._model.name, "version": self.version}
-        _log.warning("model '%s', %s", self._model.name, said, extra=about)
         if not error.retriable:
+            self._warn(said)
             self._refused[replica] = Outlook(error.reason, said, at_work=False)
             return
-        self._say(Outlook(Reason.RETRYING, f"{said}; it is tried again", at_work=True))
-        if self._pause is None:
-            pause_s = self._placer.policy.retry_s(self._failures)
-            self._failures += 1
-            self._pause = self._placer.background.spawn(
-                self._wait(pause_s), f"waiting to load model '{self._model.name}' again"
-            )
+        self._last_failure = str(error)
+        if self._pause is not None:
+            self._warn(said)  # another copy's failure has said when
+            return
+        pause_s = self._placer.policy.retry_s(self._failures)
+        self._failures += 1
+        said = f"{said}; {tried_again(self._placer.clock.now_ms(), pause_s)}"
+        self._warn(said)
+        self._say(Outlook(Reason.RETRYING, said, at_work=True))
+        self._pause = self._placer.background.spawn(
+            self._wait(pause_s), f"waiting to load model '{self._model.name}' again"
+        )
+
+    def _warn(self, said: str) -> None:
+        about = {"model": self._model.name, "version": self.version}
+        _log.warning("model '%s', %s", self._model.name, said, extra=about)
 
     async def _wait(self, pause_s: float) -> None:
         await self._placer.policy.sleep(pause_s)
@@ -252,7 +264,15 @@ class ModelCopies:
             self._say(next(iter(self._refused.values())))
 
     def _on_its_way(self) -> Outlook:
-        return loading(self.version) if self.wanted else scaled_to_zero(self.version)
+        if not self.wanted:
+            return scaled_to_zero(self.version)
+        if not self._last_failure:
+            return loading(self.version)
+        said = (
+            f"version {self.version} is being loaded, try {self._failures + 1}; "
+            f"the last one failed: {self._last_failure}"
+        )
+        return Outlook(Reason.RETRYING, said, at_work=True)
 
     def _say(self, outlook: Outlook | None) -> None:
         if outlook != self.outlook:

@@ -23,6 +23,7 @@ from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
 from penstock.core.control.loading import ModelLoader
+from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
@@ -100,6 +101,7 @@ class LocalControlPlane(ControlPlane):
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
         )
+        self._files = ModelFiles(servers, storages, module_folders)
         loader = ModelLoader(
             storages, self._background, work_folder=work_folder, module_folders=module_folders
         )
@@ -110,6 +112,7 @@ class LocalControlPlane(ControlPlane):
             models,
             self._background,
             policy,
+            clock,
             asyncio.Semaphore(policy.parallel),
         )
         self._servers = ServerReconciler(
@@ -175,7 +178,9 @@ class LocalControlPlane(ControlPlane):
         return [each.change() for each in prepared]
 
     def _preparation(self) -> Preparation:
-        return Preparation(self._store, self._joins, self._record, self._followed, self._namespace)
+        return Preparation(
+            self._store, self._joins, self._record, self._followed, self._namespace, self._files
+        )
 
     async def _save(self, put: Sequence[SavedResource], gone: Sequence[SavedResource]) -> None:
         """Have changes outlive this process. Raises NotReadyError, and nothing has changed."""
@@ -271,11 +276,22 @@ class LocalControlPlane(ControlPlane):
         idle = entry.without_effect
         if old is None:
             new = create(
-                entry.manifest, entry.origin, revision=0, now_ms=now_ms, without_effect=idle
+                entry.manifest,
+                entry.origin,
+                revision=0,
+                now_ms=now_ms,
+                without_effect=idle,
+                digest=each.digest,
             )
         else:
             new = update(
-                old, entry.manifest, entry.origin, revision=0, now_ms=now_ms, without_effect=idle
+                old,
+                entry.manifest,
+                entry.origin,
+                revision=0,
+                now_ms=now_ms,
+                without_effect=idle,
+                digest=each.digest,
             )
         status = new.status.model_copy(update={"version": each.version})
         sentence = machinery_missing(each.key.kind)

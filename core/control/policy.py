@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 FIRST_RETRY_S: Final = 1.0
@@ -25,3 +26,9 @@ class LoadPolicy:
         """How long to wait after the failed attempt of that number (from 0), in seconds."""
         longest = min(FIRST_RETRY_S * 2.0 ** min(attempt, 30), LAST_RETRY_S)
         return longest * (0.5 + self.jitter() / 2.0)
+
+
+def tried_again(now_ms: float, pause_s: float) -> str:
+    """When what failed is tried again, for the end of a sentence that says why it failed."""
+    at = datetime.fromtimestamp(now_ms / 1000.0 + pause_s, UTC)
+    return f"it is tried again at {at:%H:%M:%S} UTC"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from penstock.core.contracts.control import Change, ManifestText
+from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.versions import PipelineVersion
 from penstock.core.database import SavedResource
@@ -28,14 +29,23 @@ from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.positions import PositionedDocument
 from penstock.core.problems import Position, Problem, ProblemsError, format_path
 from penstock.core.references import Source
-from penstock.core.resources import KINDS, Manifest, Pipeline, update
+from penstock.core.resources import (
+    KINDS,
+    NO_FILES,
+    Digest,
+    Manifest,
+    Pipeline,
+    means_another,
+    update,
+)
 
 Action: TypeAlias = Literal["created", "changed", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedEntry:
-    """One document that may be recorded. ``plan`` is there for a new version of a pipeline."""
+    """One document that may be recorded. ``compiled`` is there for a new version of a
+    pipeline, ``because`` where the manifest alone does not say what has changed."""
 
     entry: Entry
     action: Action
@@ -43,6 +53,8 @@ class PreparedEntry:
     is_new_version: bool
     warnings: tuple[str, ...]
     compiled: PipelineVersion | None = None
+    digest: Digest = NO_FILES
+    because: str = ""
 
     @property
     def key(self) -> ResourceKey:
@@ -57,7 +69,7 @@ class PreparedEntry:
     def change(self) -> Change:
         """What the caller is told."""
         key = self.key
-        return Change(key.kind, key.name, self.action, self.version, self.warnings)
+        return Change(key.kind, key.name, self.action, self.version, self.warnings, self.because)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +86,7 @@ class Preparation:
     record: Recording
     followed: bool
     namespace: str | None
+    files: ModelFiles
 
     def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
         """Read and check; blocks for as long as that takes. Raises ProblemsError with all that is
@@ -110,7 +123,10 @@ class Preparation:
             except PlanError as error:
                 problems += _positioned(error, entry)
                 continue
-            restored.append(PreparedEntry(entry, "created", each.version, True, (), compiled))
+            digest = self.files.digest(each.manifest, each.origin)
+            restored.append(
+                PreparedEntry(entry, "created", each.version, True, (), compiled, digest)
+            )
         if problems:
             raise ProblemsError(problems)
         return restored
@@ -178,18 +194,23 @@ class Preparation:
     def _entry(self, entry: Entry, findings: _Findings) -> PreparedEntry:
         key = ResourceKey(entry.kind, entry.name)
         old = self.store.get(key)
+        digest = self.files.digest(entry.manifest, entry.origin)
+        because = ""
         if old is None:
             action: Action = "created"
             version = self.store.next_version(key)
         else:
-            new = update(old, entry.manifest, entry.origin, revision=0, now_ms=0.0)
+            new = update(old, entry.manifest, entry.origin, revision=0, now_ms=0.0, digest=digest)
             action = "unchanged" if new is old else "changed"
             version = new.status.version
+            if not means_another(old, entry.manifest, entry.origin):
+                because = digest.changed_since(old.digest)
         is_new = old is None or version != old.status.version
         compiled = None
         if is_new:
             compiled = self._compiled(entry.manifest, version, findings.hints(entry))
-        return PreparedEntry(entry, action, version, is_new, findings.warnings(entry), compiled)
+        warnings = findings.warnings(entry)
+        return PreparedEntry(entry, action, version, is_new, warnings, compiled, digest, because)
 
     def _compiled(
         self, manifest: Manifest, version: int, hints: Mapping[str, str]

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.control.policy import LoadPolicy
+from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, stand, stand_copies, starting
 from penstock.core.control.store import ResourceKey, ResourceStore
@@ -155,16 +155,19 @@ class ServerReconciler:
                 break
             except Exception as error:
                 said = f"server '{replica.key}' could not be started: {_message(error)}"
+                retriable = isinstance(error, PenstockError) and error.retriable
+                pause_s = self._policy.retry_s(attempt)
+                if retriable:
+                    said = f"{said}; {tried_again(self._clock.now_ms(), pause_s)}"
                 _log.warning("%s", said, exc_info=not isinstance(error, PenstockError))
                 await self._stop(replica)
                 replica.why = said
-                if not (isinstance(error, PenstockError) and error.retriable):
+                if not retriable:
                     place.outlook = Outlook(Reason.START_FAILED, said, at_work=False)
                     self._end_start(place, replica, "failed")
                     return
-            again = Outlook(Reason.RETRYING, f"{said}; it is tried again", at_work=True)
-            self._say(place, again)
-            await self._policy.sleep(self._policy.retry_s(attempt))
+            self._say(place, Outlook(Reason.RETRYING, said, at_work=True))
+            await self._policy.sleep(pause_s)
             attempt += 1
         _log.info("server '%s' is up", replica.key)
         self._end_start(place, replica, "up")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.dataflow import Deployment
 from penstock.core.errors import NotFoundError
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway.target import ServedTarget
-
-KINDS: Final[tuple[TargetKind, ...]] = ("model", "pipeline", "experiment")
+from penstock.core.target_names import TARGET_KINDS, impossible, without_suffix
 
 
 class Routes:
@@ -23,7 +21,9 @@ class Routes:
     __slots__ = ("_leaving", "_targets")
 
     def __init__(self) -> None:
-        self._targets: dict[TargetKind, dict[str, ServedTarget]] = {kind: {} for kind in KINDS}
+        self._targets: dict[TargetKind, dict[str, ServedTarget]] = {
+            kind: {} for kind in TARGET_KINDS
+        }
         self._leaving: dict[tuple[TargetKind, str, str], set[Deployment]] = {}
 
     def __iter__(self) -> Iterator[ServedTarget]:
@@ -62,7 +62,11 @@ class Routes:
                 self._leaving.pop(key, None)
 
     def find(self, name: str, kind: TargetKind | None, version: str | None) -> ServedTarget:
-        """The target of ``name``; NotFoundError with the nearest name when there is none."""
+        """The target of ``name``.
+
+        Raises NotFoundError with the nearest name, or why it can be none, when there is no such
+        target; InvalidRequestError for no name at all.
+        """
         bare, suffix = without_suffix(name)
         if suffix is not None and kind is not None and suffix != kind:
             raise NotFoundError(f"'{name}' names a {suffix}, and a {kind} was asked for")
@@ -73,8 +77,11 @@ class Routes:
             if target is not None:
                 return _of_version(target, version)
         known = [known_name for each in kinds for known_name in self._targets[each]]
-        hint = did_you_mean(bare, known)
         what = " or ".join(kinds)
+        refused = impossible(bare, what)
+        if refused is not None:
+            raise refused
+        hint = did_you_mean(bare, known)
         raise NotFoundError(f"there is no {what} '{bare}'" + (f"; {hint}" if hint else ""))
 
     def _retire(self, target: ServedTarget) -> None:
@@ -83,16 +90,6 @@ class Routes:
         if deployment is not None and deployment.open:
             key = (target.kind, target.name, target.version)
             self._leaving.setdefault(key, set()).add(deployment)
-
-
-def without_suffix(name: str) -> tuple[str, TargetKind | None]:
-    """A name and the kind that its suffix says, if it has one."""
-    bare, dot, suffix = name.rpartition(".")
-    if dot:
-        for kind in KINDS:
-            if suffix == kind:
-                return bare, kind
-    return name, None
 
 
 def _of_version(target: ServedTarget, version: str | None) -> ServedTarget:

@@ -1,5 +1,6 @@
 """Resources: models, pipelines, servers, experiments and explainers as frozen typed values."""
 
+from penstock.core.resources.digest import NO_FILES, Digest
 from penstock.core.resources.experiment import (
     Candidate,
     Experiment,
@@ -17,7 +18,7 @@ from penstock.core.resources.pipeline import (
     PipelineDeclaration,
     PipelineInput,
 )
-from penstock.core.resources.resource import Origin, Resource, create, update
+from penstock.core.resources.resource import Origin, Resource, create, means_another, update
 from penstock.core.resources.server import Server, ServerDeclaration
 from penstock.core.resources.status import READY, WITHOUT_EFFECT, Condition, Status
 from penstock.core.resources.step import Batch, Step
@@ -25,11 +26,13 @@ from penstock.core.resources.step import Batch, Step
 __all__ = [
     "API_VERSIONS",
     "KINDS",
+    "NO_FILES",
     "READY",
     "WITHOUT_EFFECT",
     "Batch",
     "Candidate",
     "Condition",
+    "Digest",
     "Experiment",
     "ExperimentDeclaration",
     "Explainer",
@@ -49,5 +52,6 @@ __all__ = [
     "Status",
     "Step",
     "create",
+    "means_another",
     "update",
 ]

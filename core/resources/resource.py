@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from penstock.core.resources.digest import NO_FILES, Digest
 from penstock.core.resources.manifest import Manifest
 from penstock.core.resources.model import Model
 from penstock.core.resources.server import Server
@@ -25,11 +26,15 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Resource(Generic[ManifestT]):
-    """What the control plane keeps of one resource. It never changes; changes make a new one."""
+    """What the control plane keeps of one resource. It never changes; changes make a new one.
+
+    ``digest`` is that of the files of this machine that the version of a model was made from.
+    """
 
     manifest: ManifestT
     origin: Origin
     status: Status
+    digest: Digest = NO_FILES
 
     @property
     def name(self) -> str:
@@ -59,10 +64,11 @@ def create(
     revision: int,
     now_ms: float,
     without_effect: tuple[str, ...] = (),
+    digest: Digest = NO_FILES,
 ) -> Resource[ManifestT]:
     """The first version of a resource. ``without_effect``: a sentence for each idle field."""
     status = Status(revision=revision, version=1)
-    return Resource(manifest, origin, _with_idle(status, without_effect, now_ms))
+    return Resource(manifest, origin, _with_idle(status, without_effect, now_ms), digest)
 
 
 def update(
@@ -73,23 +79,25 @@ def update(
     revision: int,
     now_ms: float,
     without_effect: tuple[str, ...] = (),
+    digest: Digest = NO_FILES,
 ) -> Resource[ManifestT]:
     """What ``old`` becomes when ``manifest`` is applied; ``old`` itself when nothing changes.
 
-    A change of the spec makes the next version; a change of how many replicas there are does not,
-    nor of labels or annotations, nor does another place of the same manifest, except where modules
-    are looked up in its folder.
+    A change of the spec makes the next version, and so does one of the files behind it; a change of
+    how many replicas there are does not, nor of labels or annotations, nor does another place of
+    the same manifest, except where modules are looked up in its folder.
     """
     version = old.status.version
-    if _means_another(old, manifest, origin):
+    if means_another(old, manifest, origin) or digest != old.digest:
         version += 1
     elif manifest == old.manifest:
         return old
     status = old.status.model_copy(update={"revision": revision, "version": version})
-    return Resource(manifest, origin, _with_idle(status, without_effect, now_ms))
+    return Resource(manifest, origin, _with_idle(status, without_effect, now_ms), digest)
 
 
-def _means_another(old: Resource[ManifestT], manifest: Manifest, origin: Origin) -> bool:
+def means_another(old: Resource[ManifestT], manifest: Manifest, origin: Origin) -> bool:
+    """Whether a manifest asks for something else than ``old`` is, but for how much of it."""
     if _but_for_size(manifest) != _but_for_size(old.manifest):
         return True
     return (

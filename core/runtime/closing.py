@@ -60,6 +60,8 @@ class Closing:
             closing.cancel()
             await asyncio.wait({closing})
         if closing.cancelled():
-            _log.error("%s did not stop within %g s and is left behind", what, limit_s)
+            # Who forces wants to have it so.
+            level = logging.INFO if forced.done() else logging.ERROR
+            _log.log(level, "%s did not stop within %g s and is left behind", what, limit_s)
         elif (error := closing.exception()) is not None:
             _log.error("%s could not be stopped", what, exc_info=error)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import Loader, ModelInstance, ModelSpec, ServerAdapter
@@ -69,6 +70,11 @@ class InProcessServer(ServerAdapter):
         if definition is None:
             return spec.signature
         return served_signature(definition, agree(predictor_of(definition), spec.signature))
+
+    def source_files(self, spec: ModelSpec) -> Sequence[Path]:
+        if spec.python is None:
+            return ()  # the artifacts say which loader it is, and are not here
+        return choose_loader(spec, self._loaders).source_files(spec)
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
         if spec.execution == "process":

@@ -20,6 +20,7 @@ from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
     CONTROL_SERVICE,
@@ -37,6 +38,9 @@ from penstock.transports.grpc.methods import (
 )
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.service import InformationCalls
+
+LARGEST_OPTION: Final = 2**31 - 1
+"""grpcio takes no larger number as an option."""
 
 DRAIN_LIMIT_S: Final = 24 * 3600.0
 """grpcio wants a limit for a graceful stop; whoever drains sets a shorter one of his own."""
@@ -82,7 +86,8 @@ class GrpcFrontEnd(FrontEnd):
 
     def _methods(self, context: FrontEndContext) -> MethodTable:
         gateway, control, closing = context.gateway, context.control, self._closing
-        guard = MethodGuard(closing)
+        limit = MessageLimit(context.max_request_bytes)
+        guard = MethodGuard(closing, limit)
         services = [INFERENCE_SERVICE, HEALTH_SERVICE, REFLECTION_SERVICE]
         files = [
             open_inference_pb2.DESCRIPTOR,
@@ -90,7 +95,7 @@ class GrpcFrontEnd(FrontEnd):
             reflection_pb2.DESCRIPTOR,
         ]
         metadata = MetadataReader(context.passed_headers)
-        inference = InferenceCalls(gateway, metadata, context.count_refused, closing)
+        inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
         if control is not None:
@@ -125,8 +130,9 @@ class GrpcFrontEnd(FrontEnd):
 
 
 def _server_options(context: FrontEndContext) -> list[tuple[str, int]]:
+    hard_limit = min(HARD_LIMIT * context.max_request_bytes, LARGEST_OPTION)
     return [
-        ("grpc.max_receive_message_length", context.max_request_bytes),
+        ("grpc.max_receive_message_length", hard_limit),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", context.max_header_bytes),
         ("grpc.absolute_max_metadata_size", context.max_header_bytes),

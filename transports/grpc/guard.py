@@ -12,6 +12,7 @@ from penstock.core.codecs.protobuf import read_message
 from penstock.core.errors import PenstockError
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context, defect, fail
+from penstock.transports.grpc.message_limit import MessageLimit
 
 RequestT = TypeVar("RequestT", bound=Message)
 ResponseT = TypeVar("ResponseT", bound=Message)
@@ -29,8 +30,9 @@ class MethodGuard:
     Requests are read here, since grpcio would answer bytes that are no message with UNKNOWN.
     """
 
-    def __init__(self, closing: Closing) -> None:
+    def __init__(self, closing: Closing, limit: MessageLimit) -> None:
         self._closing = closing
+        self._limit = limit
 
     def unary(self, method: UnaryMethod[RequestT, ResponseT], kind: type[RequestT]) -> Handler:
         """The handler of a method with one request, a ``kind``, and one response."""
@@ -39,7 +41,7 @@ class MethodGuard:
             failure: PenstockError
             with self._closing.call():
                 try:
-                    response = await method(read_message(kind, data), context)
+                    response = await method(self._read(kind, data), context)
                     return response.SerializeToString()
                 except PenstockError as error:
                     failure = error
@@ -54,7 +56,7 @@ class MethodGuard:
 
         async def guarded(data: bytes, context: Context) -> AsyncIterator[bytes]:
             def responses() -> AsyncIterator[ResponseT]:
-                return method(read_message(kind, data), context)
+                return method(self._read(kind, data), context)
 
             async for message in self._messages(responses, method.__name__, context):
                 yield message
@@ -73,9 +75,13 @@ class MethodGuard:
 
         return grpc.stream_stream_rpc_method_handler(guarded)
 
+    def _read(self, kind: type[RequestT], data: bytes) -> RequestT:
+        self._limit.check(data)
+        return read_message(kind, data)
+
     async def _requests(self, kind: type[RequestT], context: Context) -> AsyncIterator[RequestT]:
         async for data in self._closing.messages(context):
-            yield read_message(kind, data)
+            yield self._read(kind, data)
 
     async def _messages(
         self, responses: Callable[[], AsyncIterator[Message]], method: str, context: Context

@@ -15,6 +15,7 @@ from penstock.proto.open_inference_pb2 import ModelInferResponse, ModelStreamInf
 from penstock.transports.grpc.answer import PendingAnswer
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context, defect, fail
+from penstock.transports.grpc.message_limit import MessageLimit
 from penstock.transports.grpc.metadata import CallerMetadata, MetadataReader
 from penstock.transports.grpc.targets import TargetCache
 
@@ -39,11 +40,13 @@ class InferenceCalls:
         metadata: MetadataReader,
         count_refused: Callable[[str], None],
         closing: Closing,
+        limit: MessageLimit,
     ) -> None:
         self._targets = TargetCache(gateway)
         self._metadata = metadata
         self._count_refused = count_refused
         self._closing = closing
+        self._limit = limit
 
     async def infer(self, message: bytes, context: Context) -> bytes:
         """ModelInfer. Hot."""
@@ -51,6 +54,7 @@ class InferenceCalls:
         failure: PenstockError
         self._closing.enter()
         try:
+            self._limit.check(message)
             caller = self._metadata.read(context.invocation_metadata() or ())
             ticket, answer = self._submit(parse_request(message), caller, context)
             identity = ticket.identity
@@ -120,6 +124,7 @@ class InferenceCalls:
         request_id = ticket = None
         failure: PenstockError
         try:
+            self._limit.check(message)
             request = parse_request(message)
             request_id = request.id
             ticket, answer = self._submit(request, caller, context)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.core.errors import InternalError, NotFoundError, PenstockError
+from penstock.core.target_names import ANY_KIND, impossible, without_suffix
 from penstock.transports.rest.body import CallerGoneError
 from penstock.transports.rest.errors import (
     DEFECT,
@@ -21,6 +24,9 @@ from penstock.transports.rest.errors import (
     status_of,
 )
 from penstock.transports.rest.operation import JSON_TYPE, Operation
+
+ANY_NAME: Final = re.compile(r"/v2/(models|pipelines)/(.*?)(?:/versions/[^/]+)?/infer", re.DOTALL)
+"""The path of an inference, whatever stands where the name should; percent-encoding is gone."""
 
 
 def build_app(operations: Iterable[Operation]) -> Starlette:
@@ -73,7 +79,18 @@ async def _http_failure(request: Request, error: Exception) -> Response:
         allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
         sentence = f"{path} does not take {request.method[:20]}; it takes {allowed}"
         return _answer(MethodError(sentence), {"Allow": allowed})
+    inference = ANY_NAME.fullmatch(request.url.path)
+    if inference is not None:
+        refused = impossible(*_named(inference))
+        if refused is not None:
+            return _answer(refused)
     return _answer(NotFoundError(f"there is nothing at {path}; /openapi.json lists what there is"))
+
+
+def _named(inference: re.Match[str]) -> tuple[str, str]:
+    """The name in a path of inference, without its suffix, and what has such names."""
+    bare, suffix = without_suffix(inference[2])
+    return bare, "pipeline" if inference[1] == "pipelines" else suffix or ANY_KIND
 
 
 async def _gone(request: Request, error: Exception) -> Response:

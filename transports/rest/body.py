@@ -8,7 +8,8 @@ from typing import Final
 
 from starlette.types import Receive
 
-from penstock.core.errors import InvalidRequestError, TooLargeError
+from penstock.core.errors import InvalidRequestError
+from penstock.core.request_limit import too_large
 from penstock.transports.rest.caller import HeaderMap
 from penstock.transports.rest.errors import MediaTypeError
 
@@ -74,14 +75,6 @@ def _framing(body: bytes, encoding: bytes) -> int:
         return GZIP
     # The low half of zlib's first byte is the method, 8 for deflate.
     return ZLIB if body[:1] and body[0] & 0x0F == 8 else RAW
-
-
-def too_large(max_bytes: int) -> TooLargeError:
-    """The error for a body over the limit."""
-    return TooLargeError(
-        f"the request has more than {max_bytes} bytes; send less at once, or raise "
-        "limits.requestBytes"
-    )
 
 
 async def _receive_all(receive: Receive, max_bytes: int) -> bytes:

@@ -18,7 +18,7 @@ from uvicorn.config import Config
 from uvicorn.server import ServerState
 
 from penstock.core.errors import PenstockError
-from penstock.transports.rest.body import too_large
+from penstock.core.request_limit import too_large
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import SILENT, check_media_type, json_length_of
 from penstock.transports.rest.connections import Connections

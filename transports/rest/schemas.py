@@ -138,12 +138,13 @@ SCHEMAS: Final[dict[str, Schema]] = {
         reason=_STRING,
     ),
     "Change": _object(
-        ("kind", "name", "action", "version", "warnings"),
+        ("kind", "name", "action", "version", "warnings", "because"),
         kind=_STRING,
         name=_STRING,
         action={"type": "string", "enum": ["created", "changed", "unchanged", "deleted"]},
         version=_COUNT,
         warnings=_STRINGS,
+        because=_STRING,
     ),
     "Changes": _object(("changes",), changes=array_of("Change")),
     "ModelPlacement": _object(

@@ -22,6 +22,9 @@ from penstock.core.errors import InvalidRequestError
 Contents: TypeAlias = bytes | Array
 """Raw contents; of BYTES a flat array of objects, which is packed when somebody asks for it."""
 
+MOST_SHOWN = 1e25
+"""Up to here a number is written out."""
+
 PACK_ERRORS = (struct.error, OverflowError, UnicodeEncodeError)
 
 
@@ -122,10 +125,20 @@ def pack_elements(name: str, datatype: str, values: list[Any]) -> Contents:
     if contents is None:
         index = first_misfit(kind, values)
         raise InvalidRequestError(
-            f"tensor '{name}': value {index} is {described(values[index])}, and {datatype} "
+            f"tensor '{name}': value {index} is {_shown(values[index])}, and {datatype} "
             f"{remedy(kind, values[index])}"
         )
     return contents
+
+
+def _shown(value: object) -> str:
+    """A value as a sentence calls it.
+
+    An integer beyond 64 bits has come as the float that is nearest to it, which is shown as one.
+    """
+    if isinstance(value, float) and 2**63 <= abs(value) < MOST_SHOWN:
+        return f"about {value:.0f}"
+    return described(value)
 
 
 def packed(kind: ElementKind, values: list[Any]) -> Contents | None:

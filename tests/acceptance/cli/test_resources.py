@@ -19,6 +19,27 @@ def model(name: str, python: str) -> str:
     return f'kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: "models:{python}"}}\n'
 
 
+def test_code_that_was_edited_is_loaded_by_apply(penstock: Penstock) -> None:
+    code = penstock.folder / "edited.py"
+    text = 'kind: Model\nmetadata: {name: edited}\nspec: {python: "edited:f"}\n'
+    ask = ("infer", "edited", "--server", penstock.rest, "--tensor", "x=[1]", "-o", "json")
+    code.write_text("def f(x):\n    return {'y': x + 1}\n")
+    applied(penstock, text)
+    assert penstock("status", "--wait").code == 0
+
+    code.write_text("def f(x):\n    return {'y': x + 2}\n")
+    [change] = applied(penstock, text, "--dry-run")
+    assert (change["action"], change["because"]) == ("changed", "code changed")
+    done = penstock("apply", "more.yaml")
+    assert done.out == "model edited changed, version 2: code changed\n"
+    assert penstock("status", "--wait").code == 0
+    assert penstock(*ask).document["outputs"][0]["data"] == [3]
+
+    [change] = applied(penstock, text)
+    assert (change["action"], change["version"], change["because"]) == ("unchanged", 2, "")
+    assert penstock("delete", "model", "edited").code == 0
+
+
 def test_a_model_comes_changes_and_goes_while_others_serve(penstock: Penstock) -> None:
     [change] = applied(penstock, model("guest", "one"))
     assert (change["action"], change["version"]) == ("created", 1)

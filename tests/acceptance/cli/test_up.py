@@ -110,8 +110,25 @@ def test_a_second_signal_does_not_wait(alone: Penstock) -> None:
         with pytest.raises(subprocess.TimeoutExpired):
             served.process.wait(0.3)
         served.process.send_signal(signal.SIGTERM)
-        served.process.wait(10)
+        assert served.process.wait(10) == 130
         caller.join()
+    assert "error" not in (alone.folder / "log").read_text()
+
+
+def test_the_configuration_that_lies_there_is_used_and_named(alone: Penstock) -> None:
+    (alone.folder / "penstock.yaml").write_text("defaults: {deadlineMs: 100}\n")
+    with up(alone.folder, SLOW) as served:
+        status, answer = served.ask("slow")
+    assert (status, answer["code"]) == (504, "deadline")
+    (alone.folder / "penstock.yaml").write_text("rest: {prot: 1}\n")
+    done = refused(alone, "up.yaml")
+    assert done.code == 1
+    assert "penstock.yaml:1:" in done.err
+    assert refused(alone, "-c", "nowhere.yaml", "up.yaml").code == 1
+    (alone.folder / "penstock.yaml").write_text("{}\n")
+    wrong = SLOW.replace("models:slow", "models:slwo")
+    (alone.folder / "up.yaml").write_text(wrong)
+    assert refused(alone, "up.yaml").out.startswith("config penstock.yaml\n")
 
 
 def ended(served: Served, name: str) -> None:

@@ -107,11 +107,30 @@ def size_of_request(size: int) -> int:
 
 async def test_a_message_over_the_limit_is_refused(rig: Rig) -> None:
     target = rig.gateway.add("echo")
+    error = await failure_of(rig.v2.ModelInfer(request_of(size=LIMIT // 3)))
+    assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert error_info(error).reason == "too-large"
+    said = f"the request has more than {LIMIT} bytes; send less at once, or raise"
+    assert said in (error.details() or "")
+    assert not target.tickets
+    assert rig.refused == ["too-large"]
+    await rig.v2.ModelInfer(request_of())  # over the same connection
+
+
+async def test_a_message_far_over_the_limit_is_refused_by_grpc_itself(rig: Rig) -> None:
+    target = rig.gateway.add("echo")
     error = await failure_of(rig.v2.ModelInfer(request_of(size=LIMIT)))
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert f"larger than max ({size_of_request(LIMIT)} vs. {LIMIT})" in (error.details() or "")
+    said = f"larger than max ({size_of_request(LIMIT)} vs. {2 * LIMIT})"
+    assert said in (error.details() or "")
     assert not target.tickets
     await rig.v2.ModelInfer(request_of())  # over the same connection
+
+
+async def test_the_control_plane_keeps_to_the_same_limit(rig: Rig) -> None:
+    call = rig.channel.unary_unary("/penstock.control.v1.Control/Apply")
+    error = await failure_of(call(b"x" * (LIMIT + 1)))
+    assert error_info(error).reason == "too-large"
 
 
 async def test_metadata_over_the_limit_are_refused(rig: Rig) -> None:

@@ -55,7 +55,16 @@ async def test_bytes_that_are_no_message_are_answered_and_end_nothing(rig: Rig) 
     assert (await call.read()).infer_response.id == "good"
 
 
-async def test_a_message_over_the_limit_ends_the_stream_and_its_requests(rig: Rig) -> None:
+async def test_a_message_over_the_limit_is_answered_and_ends_nothing(rig: Rig) -> None:
+    rig.gateway.add("echo")
+    call = rig.v2.ModelStreamInfer()
+    await call.write(request_of(size=LIMIT // 3))
+    assert f"more than {LIMIT} bytes" in (await call.read()).error_message
+    await call.write(request_of(id="good"))
+    assert (await call.read()).infer_response.id == "good"
+
+
+async def test_a_message_far_over_the_limit_ends_the_stream_and_its_requests(rig: Rig) -> None:
     _, submitted, cancelled = rig.slow_target()
     call = rig.v2.ModelStreamInfer()
     await call.write(request_of("slow"))
@@ -63,7 +72,7 @@ async def test_a_message_over_the_limit_ends_the_stream_and_its_requests(rig: Ri
     await call.write(request_of(size=LIMIT))
     error = await failure_of(call.read())
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert f"vs. {LIMIT})" in (error.details() or "")
+    assert f"vs. {2 * LIMIT})" in (error.details() or "")
     await asyncio.wait_for(cancelled.wait(), PATIENCE_S)
 
 

@@ -131,6 +131,28 @@ class TestModules:
             counts.append(len([each for each in sys.modules if each.endswith(".models")]))
         assert counts[-1] == counts[1]
 
+    def test_old_code_that_still_serves_goes_on_importing(self, tmp_path: Path) -> None:
+        loader = PythonLoader()
+        write(
+            tmp_path,
+            models="def f():\n  import late\n  from . import later\n  return late.N + later.N",
+            late="N = 1",
+            later="N = 1",
+            other="0",
+        )
+        old = load("models:f", tmp_path, loader=loader)
+        for n in range(1, 5):
+            write(tmp_path, other=f"def g(): return {n:10}")
+            assert load("other:g", tmp_path, loader=loader)() == n
+        assert old() == 2
+
+    def test_a_module_that_came_into_the_folder_is_new_code(self, tmp_path: Path) -> None:
+        loader = PythonLoader()
+        write(tmp_path, models="import colorsys\ndef f(): return colorsys.__doc__")
+        assert load("models:f", tmp_path, loader=loader)() != "mine"
+        write(tmp_path, colorsys="'mine'")
+        assert load("models:f", tmp_path, loader=loader)() == "mine"
+
     def test_what_failed_is_tried_again(self, tmp_path: Path) -> None:
         loader = PythonLoader()
         write(tmp_path, models="import helpers\ndef f(): return helpers.N")

@@ -115,7 +115,7 @@ def test_shape_and_data(shape: object, data: object, expected: str) -> None:
         (
             "UINT64",
             1.8446744073709552e19,
-            "is 1.8446744073709552e+19, and UINT64 holds 0 to 18446744073709551615",
+            "is about 18446744073709551616, and UINT64 holds 0 to 18446744073709551615",
         ),
         ("FP16", 70000, "is 70000, and FP16 holds numbers up to 65504"),
         ("FP32", 1e39, "is 1e+39, and FP32 holds numbers up to 3.4028235e+38"),

@@ -88,14 +88,32 @@ async def test_a_retriable_error_is_tried_again_after_growing_pauses(plane: Plan
     assert len(plane.server.loads) == 4
 
 
-async def test_while_it_waits_for_the_next_try_a_model_says_so(plane: Plane) -> None:
+async def test_while_it_waits_for_the_next_try_a_model_says_so(
+    plane: Plane, caplog: pytest.LogCaptureFixture
+) -> None:
     plane.server.failing["a"] = [NotReadyError("the store is away")]
 
     await plane.apply(model("a"))
     await plane.until(lambda: plane.reason("Model", "a") == "Retrying")
 
-    said = "version 1 could not be loaded: the store is away; it is tried again"
+    said = "version 1 could not be loaded: the store is away; it is tried again at 22:13:21 UTC"
     assert plane.condition("Model", "a", "Progressing") == ("True", "Retrying", said)
+    assert said in caplog.text
+
+
+async def test_while_it_is_tried_again_a_model_says_why_it_had_to_be(plane: Plane) -> None:
+    plane.server.failing["a"] = [NotReadyError("the store is away"), None]
+    await plane.apply(model("a"))
+    await plane.until(lambda: plane.reason("Model", "a") == "Retrying")
+    plane.server.held["a"] = asyncio.Event()
+
+    await plane.naps.wake()
+    await plane.loading(1)
+
+    said = "version 1 is being loaded, try 2; the last one failed: the store is away"
+    assert plane.condition("Model", "a", "Progressing") == ("True", "Retrying", said)
+    plane.server.held["a"].set()
+    assert await plane.settle() == []
 
 
 async def test_the_old_version_serves_until_the_new_one_is_ready(plane: Plane) -> None:

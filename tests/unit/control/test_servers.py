@@ -127,7 +127,7 @@ async def test_a_start_that_fails_in_passing_is_tried_again(plane: Plane, fakes:
     await plane.apply(server("s"), asking("a"))
 
     await plane.until(lambda: plane.reason("Server", "s") == "Retrying")
-    said = "server 's/0' could not be started: the port is taken; it is tried again"
+    said = "server 's/0' could not be started: the port is taken; it is tried again at 22:13:21 UTC"
     assert plane.condition("Server", "s") == ("False", "Retrying", said)
     await plane.naps.wake()
     await plane.naps.wake()

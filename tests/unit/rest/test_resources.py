@@ -33,6 +33,7 @@ async def test_applying_manifests(rig: RestRig, content_type: str) -> None:
                 "action": "created",
                 "version": 1,
                 "warnings": ["a warning"],
+                "because": "",
             }
         ]
     }

@@ -35,6 +35,7 @@ async def test_the_last_opened_is_closed_first_whatever_fails(
 
 
 async def test_who_forces_does_not_wait(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     closing = Closing(limit_s=1000.0, forced_limit_s=0.01)
     forced = asyncio.Event()
     closed = []
@@ -55,3 +56,4 @@ async def test_who_forces_does_not_wait(caplog: pytest.LogCaptureFixture) -> Non
 
     assert closed == ["first", "second", "quick"]
     assert "first did not stop within 0.01 s" in caplog.text
+    assert {record.levelname for record in caplog.records} == {"INFO"}

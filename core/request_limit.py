@@ -1,0 +1,13 @@
+"""What a caller is told whose request is larger than is taken, whichever way it came."""
+
+from __future__ import annotations
+
+from penstock.core.errors import TooLargeError
+
+
+def too_large(max_bytes: int) -> TooLargeError:
+    """The error for a request over the limit."""
+    return TooLargeError(
+        f"the request has more than {max_bytes} bytes; send less at once, or raise "
+        "limits.requestBytes"
+    )
