@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Protocol, cast
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import INLINE_LIMIT_MS
+from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import (
     Abandon,
     Answer,
@@ -24,6 +25,7 @@ from penstock.core.engine import (
     Passage,
     Resumed,
     Retried,
+    StateChanged,
     Turn,
 )
 from penstock.core.engine.gatherings import MOST_OPEN_JOINS
@@ -32,8 +34,8 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.plan.stores import StateStores
-from penstock.core.records import Failed, Tensors
+from penstock.core.records import Failed, Headers, Tensors
+from penstock.core.state import StateChange
 
 logger = logging.getLogger(__name__)
 
@@ -110,11 +112,17 @@ class Passenger(Protocol):
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that the plan keeps has ended. What follows elsewhere is added to ``out``."""
 
+    def headers_of(self, record: Emit) -> Headers:
+        """The headers that a record of the passage has for pipelines that read it."""
+
     def retried(self, attempt: Retried) -> None:
         """An attempt failed at a step whose outputs the plan keeps; another will be made."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that no caller can be told of."""
+
+    def changed(self, change: StateChanged) -> None:
+        """The request has changed what a join keeps across requests."""
 
 
 class Dataflow:
@@ -130,13 +138,12 @@ class Dataflow:
         "_metrics",
         "_most_per_model",
         "_now_ms",
-        "_states",
         "_tasks",
         "_timer",
         "_timer_ms",
         "engine",
         "models",
-        "resumed",
+        "waiting_for_room",
     )
 
     def __init__(
@@ -155,8 +162,7 @@ class Dataflow:
         self._clock = clock
         self._now_ms = clock.now_ms
         self.engine = Engine(jitter, most_open_joins)
-        self._states = StateStores()
-        self.resumed: Callable[[], None] = _nobody_waits
+        self.waiting_for_room: list[Callable[[], None]] = []
         """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -183,22 +189,48 @@ class Dataflow:
 
     def deploy(self, plan: Plan, taps: tuple[Tap, ...] = ()) -> Deployment:
         """Bind a plan to its models' places, and to those who follow its ports."""
-        self._states.adopt(plan)
+        if not plan.single_model:
+            self.engine.states.adopt(plan)
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
         return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
     def forget(self, pipeline: str) -> None:
         """A pipeline is gone, and what its joins kept with it."""
-        self._states.forget(pipeline)
+        self.engine.states.forget(pipeline)
 
-    def begin(self, passage: Passage, tensors: Tensors) -> None:
-        """Let a request into its pipeline. ``passage.context`` is its Passenger."""
+    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
+        """Let a request into its pipeline. ``passage.context`` is its Passenger, ``position`` its
+        place in the order of requests where that is not the one in which they come here."""
         deployment = cast(Passenger, passage.context).deployment
         deployment.open += 1
         deployment.tally.counters.in_flight += 1
         out: Effects = []
-        self.engine.open(passage, tensors, out)
+        self.engine.open(passage, tensors, out, position)
         self._carry_out(out, passage.opened_ms)
+
+    def refuse(self, passage: Passage, failed: Failed) -> None:
+        """Let a request in that cannot run, for the sake of its answer and its place among others.
+        ``passage.context`` is its Passenger."""
+        deployment = cast(Passenger, passage.context).deployment
+        deployment.open += 1
+        deployment.tally.counters.in_flight += 1
+        out: Effects = []
+        self.engine.refuse(passage, failed, out)
+        self._carry_out(out, passage.opened_ms)
+
+    def room_in(self, plan: Plan, partition: int) -> int:
+        """How many requests may enter a partition of a pipeline that keeps an order."""
+        return self.engine.lines.room_in(plan, (plan.name, partition))
+
+    def restore(
+        self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
+    ) -> None:
+        """Take up what the joins of a pipeline have kept of a partition, by their names."""
+        self.engine.states.restore(plan, ownership, changes)
+
+    def release(self, ownership: Ownership) -> None:
+        """Let go of what joins have kept of a partition."""
+        self.engine.states.release(ownership)
 
     def gather(self, passage: ExternalPassage, out: Effects) -> None:
         """Let a request in that a record of another pipeline begins, as part of what that brings
@@ -290,10 +322,13 @@ class Dataflow:
             elif type(effect) is Turn:
                 engine.turn(effect.lane, now_ms, out)
             elif type(effect) is Resumed:
-                self.resumed()
+                for resume in self.waiting_for_room:
+                    resume()
             elif type(effect) is Abandon:
                 self._abandon(effect.call, now_ms)
-            # What has changed in state stays where it is: in this process.
+            elif type(effect) is StateChanged:
+                passenger = effect.passage.context  # type: ignore[assignment]  # as above
+                passenger.changed(effect)
         due_ms = engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._set_timer(due_ms, clock())
@@ -390,10 +425,6 @@ class Dataflow:
         out: Effects = []
         self.engine.tick(now_ms, out)
         self._carry_out(out, now_ms)
-
-
-def _nobody_waits() -> None:
-    """Until somebody lets requests wait for room."""
 
 
 def failed_of(error: BaseException) -> Failed:

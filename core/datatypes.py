@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
 from penstock.core.errors import InvalidRequestError
+from penstock.core.nearest import nearest
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +74,22 @@ def datatype_of(dtype: np.dtype[Any]) -> Datatype:
 
 
 def datatype_named(name: str) -> Datatype:
-    """The datatype of that name; raises InvalidRequestError with the nearest one."""
+    """The datatype of that name; raises InvalidRequestError that says what is likely meant."""
     datatype = DATATYPES.get(name)
     if datatype is None:
-        nearest = get_close_matches(name[:40].upper(), DATATYPES, 1, 0.5)
-        advice = f"did you mean {nearest[0]}?" if nearest else f"V2 has {', '.join(DATATYPES)}"
-        raise InvalidRequestError(f"'{name[:40]}' is not a datatype; {advice}")
+        raise InvalidRequestError(f"'{name[:40]}' is not a datatype; {datatype_hint(name)}")
     return datatype
+
+
+def datatype_hint(name: str) -> str:
+    """What to write for ``name``, which is no datatype: that of numpy's name (``float32``), or
+    else the nearest; where there is none, they are all listed."""
+    meant = _NAMED_ELSEWHERE.get(name.lower()) or nearest(name, DATATYPES)
+    return f"did you mean {meant}?" if meant else f"V2 has {', '.join(DATATYPES)}"
+
+
+_NAMED_ELSEWHERE = {
+    **{dtype.name: datatype.name for dtype, datatype in DATATYPES_OF_DTYPES.items()},
+    **dict.fromkeys(("str", "string"), "BYTES"),
+    "double": "FP64",
+}

@@ -98,13 +98,17 @@ def error_of_call(error: grpc.aio.AioRpcError | grpc.Call, server: str) -> Penst
 
     ``server`` is its address, for the sentence when nobody answers there.
     """
-    text = error.details() or ""
+    return own_error(error) or _foreign(error.code(), error.details() or "", server)
+
+
+def own_error(error: grpc.aio.AioRpcError | grpc.Call) -> PenstockError | None:
+    """The error that Penstock raised there; None when it was somebody else's."""
     info = _error_info(error)
     if info is None:
-        return _foreign(error.code(), text, server)
+        return None
     return error_of(
         info.reason,
-        text,
+        error.details() or "",
         step=info.metadata.get("step"),
         details=json.loads(info.metadata.get("details", "[]")),
     )

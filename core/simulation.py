@@ -6,14 +6,15 @@ import heapq
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from types import ModuleType
 
 import penstock.core.engine
 from penstock.core.clock import VirtualClock
-from penstock.core.engine import Abandon, Answer, Call, Effects, Turn
+from penstock.core.engine import Abandon, Answer, Call, Effects, ExternalPassage, Turn
 from penstock.core.metrics import PlanTally
-from penstock.core.plan import Plan
+from penstock.core.plan import ExternalPort, Plan
 from penstock.core.records import Body, Failed, Tensors
 from penstock.core.tensors import Tensor
 
@@ -127,6 +128,37 @@ class Simulation:
         if cancel_ms is not None:
             self._at(cancel_ms, lambda now, out: self.engine.cancel(passage, now, out))
         return outcome
+
+    def begin_by(
+        self,
+        plan: Plan,
+        records: Sequence[tuple[float, ExternalPort, Callable[[], Body]]],
+        *,
+        deadline_ms: float,
+        identity: str = "r",
+    ) -> Outcome:
+        """Have records of other pipelines begin a request, each at its moment, the first one first.
+
+        What they hold is asked for when they come, and not of those that come too late.
+        """
+        outcome = self._outcomes[identity] = Outcome()
+        at_ms = records[0][0]
+        passage = self._package.ExternalPassage(plan, identity, at_ms, at_ms + deadline_ms)
+        self._at(at_ms, lambda _, out: self.engine.gatherings.begin(passage, out))
+        for when_ms, port, body in records:
+            self._at(when_ms, partial(self._bring, passage, port, body))
+        return outcome
+
+    def _bring(
+        self,
+        passage: ExternalPassage,
+        port: ExternalPort,
+        body: Callable[[], Body],
+        now_ms: float,
+        out: Effects,
+    ) -> None:
+        if passage.inputs is None:
+            self.engine.gatherings.bring(passage, passage.plan.external[port], body(), now_ms, out)
 
     def run(self, until_ms: float = math.inf) -> None:
         """Let time pass up to and with ``until_ms``, or until nothing is left to happen."""

@@ -24,7 +24,8 @@ ENTRY_BYTES: Final = 200
 
 class StateChange(NamedTuple):
     """One change of one line: a record that is kept now, one that is not any more (``kept`` is
-    None), or, at the position ``HEAD``, how many values were counted (0: none that matter).
+    None), or, at the position ``HEAD``, how many values were ``counted`` at ``at_ms`` (0: none that
+    matter) and which position was the last of them (``passed``).
 
     The newest change of each (``key``, ``source``, ``position``) makes up the whole state: what is
     written to a compacted topic and read back from it.
@@ -35,6 +36,8 @@ class StateChange(NamedTuple):
     position: int
     kept: Kept | None
     counted: int = 0
+    passed: int = HEAD
+    at_ms: float = 0.0
 
 
 class Line:
@@ -205,7 +208,7 @@ class StateStore:
             number = line.count
             line.passed = visitor.position
             line.count += 1
-            self._change(state, StateChange(state.key, source, HEAD, None, line.count), now_ms)
+            self._change(state, _head(state, source, now_ms), now_ms)
             drives = source == self._driver
             body = visitor.own[source]
             lost = number < state.lines[self._driver].count and number not in state.waiting
@@ -282,12 +285,6 @@ class StateStore:
             if line.count:
                 self.changes.append(StateChange(state.key, source, HEAD, None))
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self._keys.clear()
-        self._bytes = 0
-        self.changes.clear()
-
     # Elsewhere ----------------------------------------------------------------------------------
 
     def export(self) -> list[StateChange]:
@@ -297,20 +294,22 @@ class StateStore:
             for state in self._keys.values()
             for source, line in enumerate(state.lines)
             for change in (
-                *((StateChange(state.key, source, HEAD, None, line.count),) if line.count else ()),
+                *((_head(state, source, state.changed_ms),) if line.count else ()),
                 *(StateChange(state.key, source, kept.position, kept) for kept in line.kept),
             )
         ]
 
     def restore(self, changes: Iterable[StateChange]) -> None:
         """Take up what a store exported or was changed by, into an empty one."""
-        for key, source, position, kept, counted in changes:
+        for key, source, position, kept, counted, passed, at_ms in changes:
             state = self._keys.get(key)
             if state is None:
                 state = self._keys[key] = KeyState(key, self._sources, 0.0)
             line = state.lines[source]
             if position == HEAD:
                 line.count = counted
+                line.passed = max(line.passed, passed)
+                state.changed_ms = max(state.changed_ms, at_ms)
             elif kept is None:
                 line.passed = max(line.passed, position)
                 if (old := line.at(position)) is not None:
@@ -319,10 +318,18 @@ class StateStore:
                 self._put(state, source, kept)
                 if self._keep.numbered:
                     line.passed = max(line.passed, position)
-        for state in list(self._keys.values()):
-            if not state.matters:
-                del self._keys[state.key]
+        states = sorted(self._keys.values(), key=_changed_ms)
+        self._keys = OrderedDict((state.key, state) for state in states if state.matters)
         self.changes.clear()
+
+
+def _head(state: KeyState, source: int, now_ms: float) -> StateChange:
+    line = state.lines[source]
+    return StateChange(state.key, source, HEAD, None, line.count, line.passed, now_ms)
+
+
+def _changed_ms(state: KeyState) -> float:
+    return state.changed_ms
 
 
 def _position(kept: Kept) -> int:

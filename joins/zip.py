@@ -67,10 +67,10 @@ class ZipJoin(JoinStrategy):
         if driving.state in (SourceState.ABSENT, SourceState.FAILED):
             said = "failed" if driving.state is SourceState.FAILED else "is absent"
             return Skip(f"{driving.reference}, which drives the join, {said}", (drives,))
-        waits = driving.number is None
+        waits = False
         partners: dict[int, int] = {}
         for i, source in enumerate(view.sources):
-            if waits or i == drives:
+            if i == drives:
                 continue
             numbers = [kept.number for kept in source.kept]
             if driving.number in numbers:

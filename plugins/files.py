@@ -21,14 +21,11 @@ class FileStorage(ArtifactStorage):
     def handles(self, uri: str) -> bool:
         return "://" not in uri or uri.lower().startswith("file://")
 
-    def local_path(self, uri: str) -> Path | None:
-        try:
-            return _path(uri)
-        except InvalidRequestError:
-            return None  # who fetches it is told
+    def local(self, uri: str) -> Path:
+        return _existing(_path(uri))
 
     async def fetch(self, uri: str, into: Path) -> Path:
-        return await asyncio.to_thread(_existing, _path(uri))
+        return await asyncio.to_thread(self.local, uri)
 
 
 def _path(uri: str) -> Path:

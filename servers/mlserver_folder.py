@@ -64,6 +64,9 @@ class MLServerFolderLoader(Loader):
         methods = sklearn_model.methods_of(estimator, spec.parameters)
         return sklearn_model.SklearnModel(estimator, methods, settings.signature)
 
+    def definition(self, spec: ModelSpec) -> Model | None:
+        return None if spec.artifacts is None else self.load(spec)
+
 
 def _check_runtime(settings: MLServerSettings, spec: ModelSpec) -> None:
     written = settings.implementation

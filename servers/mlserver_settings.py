@@ -30,12 +30,7 @@ class MLServerSettings:
 def read_settings(folder: Path) -> MLServerSettings:
     """Read the file in ``folder``. Raises InvalidRequestError when it is no such file."""
     path = folder / SETTINGS_FILE
-    try:
-        document = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
-        raise InvalidRequestError(f"{path} cannot be read: {error}") from error
-    if not isinstance(document, dict):
-        raise InvalidRequestError(f"{path} must hold a JSON object")
+    document = read_document(folder)
     parameters = document.get("parameters") or {}
     uri = parameters.get("uri") if isinstance(parameters, dict) else None
     inputs = _tensors(path, document, "inputs")
@@ -45,6 +40,18 @@ def read_settings(folder: Path) -> MLServerSettings:
         _text(path, uri, "parameters.uri"),
         None if inputs is None and outputs is None else Signature(inputs, outputs),
     )
+
+
+def read_document(folder: Path) -> dict[str, Any]:
+    """The file in ``folder`` as it is written. Raises InvalidRequestError."""
+    path = folder / SETTINGS_FILE
+    try:
+        document = json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InvalidRequestError(f"{path} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidRequestError(f"{path} must hold a JSON object")
+    return document
 
 
 def _text(path: Path, value: object, key: str) -> str | None:

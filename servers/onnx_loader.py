@@ -63,6 +63,9 @@ class OnnxLoader(Loader):
             )
         return OnnxModel(str(path), options_of(spec), str(path))
 
+    def definition(self, spec: ModelSpec) -> OnnxModel | None:
+        return None if spec.artifacts is None else self.load(spec)
+
 
 def find_file(artifacts: Path) -> Path | None:
     """The graph's file: ``artifacts`` itself, or the one in it; None when there is none, or which

@@ -48,6 +48,9 @@ class SklearnLoader(Loader):
         estimator = load_estimator(path)
         return SklearnModel(estimator, methods_of(estimator, spec.parameters))
 
+    def definition(self, spec: ModelSpec) -> SklearnModel | None:
+        return None if spec.artifacts is None else self.load(spec)
+
 
 @hookimpl
 def penstock_register_loaders() -> Mapping[str, type[Loader]]:

@@ -1,7 +1,8 @@
 """A kit for authors of plug-ins to test what they write, in virtual time and without a server.
 
-:class:`JoinLaws` holds a join to the laws of joins. :class:`SimulatedPipeline` runs a manifest
-over scripted models. :mod:`penstock.testing.cases` has pytest play case files.
+:class:`JoinLaws` holds a join to the laws of joins, :class:`FilterLaws` and :class:`SorterLaws`
+filters and sorters of placement to theirs. :class:`SimulatedPipeline` runs a manifest over scripted
+models. :mod:`penstock.testing.cases` has pytest play case files.
 
 The names below are loaded when they are first used, since pytest loads the last of these wherever
 it is installed, and not everybody has what the others need.
@@ -16,14 +17,17 @@ if TYPE_CHECKING:
     from penstock.core.clock import VirtualClock
     from penstock.testing.laws import JoinLaws
     from penstock.testing.pipeline import SimulatedPipeline, SimulatedRequest
+    from penstock.testing.placement import FilterLaws, SorterLaws
     from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out, tensor
 
 __all__ = [
     "NEVER",
+    "FilterLaws",
     "JoinLaws",
     "Reaction",
     "SimulatedPipeline",
     "SimulatedRequest",
+    "SorterLaws",
     "VirtualClock",
     "fails",
     "named",
@@ -32,14 +36,17 @@ __all__ = [
 ]
 
 _PIPELINE = "penstock.testing.pipeline"
+_PLACEMENT = "penstock.testing.placement"
 _SCRIPTS = "penstock.testing.scripts"
 
 _HOMES = {
+    "FilterLaws": _PLACEMENT,
     "JoinLaws": "penstock.testing.laws",
     "NEVER": _SCRIPTS,
     "Reaction": _SCRIPTS,
     "SimulatedPipeline": _PIPELINE,
     "SimulatedRequest": _PIPELINE,
+    "SorterLaws": _PLACEMENT,
     "VirtualClock": "penstock.core.clock",
     "fails": _SCRIPTS,
     "named": _SCRIPTS,

@@ -28,6 +28,9 @@ This page is made from the code: `python -m penstock.testing.reference_page FILE
 _SHOWN: Final = ("JoinLaws", "SimulatedPipeline", "SimulatedRequest")
 """Classes of which every member is told, in this order; the others follow."""
 
+_LAWS: Final = ("FilterLaws", "SorterLaws")
+"""Laws of which every test is told with its docstring."""
+
 
 def reference_page() -> str:
     """The page, as Markdown."""
@@ -36,7 +39,7 @@ def reference_page() -> str:
     for name in (*_SHOWN, *rest):
         named = getattr(penstock.testing, name)
         parts.append(f"## {name}")
-        if callable(named) and name not in ("JoinLaws", "SimulatedRequest"):
+        if callable(named) and name not in (*_LAWS, "JoinLaws", "SimulatedRequest"):
             parts.append(f"```python\n{name}{_signature(named)}\n```")
         if callable(named):
             parts.append(_prose(named))
@@ -44,9 +47,19 @@ def reference_page() -> str:
             parts.append("A script for a call that never comes back.")
         if name == "JoinLaws":
             parts.append(_laws())
+        elif name in _LAWS:
+            parts.append(_tests(named))
         elif name in _SHOWN:
             parts.append(_members(named))
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _tests(laws: type) -> str:
+    rows = ["| test | law |", "|---|---|"]
+    for name, member in vars(laws).items():
+        if name.startswith("test_"):
+            rows.append(f"| `{name}` | {inspect.getdoc(member)} |")
+    return "\n".join(rows)
 
 
 def _laws() -> str:

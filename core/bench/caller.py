@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 import grpc
 import httptools
 
-from penstock.core.bench.http_connection import HttpConnection
+from penstock.core.client.http_connection import HttpConnection
 from penstock.core.client.inference import INFER_METHOD, error_of_answer, rest_message
 from penstock.core.errors import DeadlineError, NotReadyError, PenstockError
 from penstock.core.grpc_errors import error_of_call
@@ -61,17 +61,17 @@ class RestCaller(Caller):
         head = [f"POST /v2/models/{quote(target, safe='')}/infer HTTP/1.1", f"Host: {self._place}"]
         head += [f"{name}: {value}" for name, value in lines.items()]
         head += [f"Content-Length: {len(body)}", "", ""]
-        self._message = "\r\n".join(head).encode() + body
+        self._message = ("\r\n".join(head).encode() + body,)
         self._timeout_s = timeout_s
         self._free: list[HttpConnection] = []
 
     async def call(self) -> Outcome:
-        sent = len(self._message)
+        sent = len(self._message[0])
         connection: HttpConnection | None = None
         try:
             async with asyncio.timeout(self._timeout_s + 1.0):
                 connection = self._free.pop() if self._free else await self._connect()
-                status, body = await connection.ask(self._message)
+                status, _, body = await connection.ask(self._message)
         except TimeoutError:
             late = DeadlineError(f"{self._place} did not answer within {self._timeout_s:g} s")
             return Outcome(late, sent, 0)

@@ -43,11 +43,13 @@ class Withholding:
     round: int
     tensor: str
     note: str
+    pipeline: str
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One request, the requests that it made of other pipelines, and their manifests.
+    """One request, the requests that it made of other pipelines, its way through those that read
+    it, and their manifests.
 
     ``missing`` has a sentence for everything that is not in it and may be wanted. ``config`` has
     those settings of the server that had a say. Stories that were read from a file know their plan
@@ -62,6 +64,16 @@ class Case:
     config: Mapping[str, Any] = field(default_factory=dict)
     kept: Recording = "none"
     """Which ports are in it: those of ``record`` in the pipeline's manifest."""
+    readers: Sequence[Story] = ()
+    """In the order in which they began."""
+    readers_kept: Mapping[str, Recording] = field(default_factory=dict)
+    """The same of these, by the names of their pipelines."""
+
+    def kept_of(self, story: Story) -> Recording:
+        """Which ports of one of its requests are in it."""
+        if story.plan is not None:
+            return story.plan.record
+        return self.readers_kept.get(story.pipeline, "none") if story.external else self.kept
 
     def child(self, identity: str) -> Story | None:
         """The request of that identity, if it is one that this one made."""

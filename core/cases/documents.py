@@ -83,6 +83,19 @@ class ErrorDocument(Document):
     details: list[str] = Field(default_factory=list)
 
 
+class BroughtDocument(Document):
+    """A record of another pipeline that came to a request."""
+
+    pipeline: str = Field(description="Whose record it was.")
+    id: str = Field(description="The request that put it out.")
+    step: str | None = Field(description="Whose port it was; null for the pipeline's own.")
+    side: PortSide
+    at_ms: _Milliseconds
+    record: RecordDocument | None = Field(
+        None, description="What it held; missing where that request is in the file."
+    )
+
+
 class RequestDocument(Document):
     """One request in one pipeline."""
 
@@ -105,6 +118,11 @@ class RequestDocument(Document):
     versions: list[int | None] = Field(
         default_factory=list,
         description="Of the models that the steps call, in the order of the steps, when it came.",
+    )
+    brought: list[BroughtDocument] = Field(
+        default_factory=list,
+        description="What began it, where that was a record of another pipeline, and what came of "
+        "others then.",
     )
     records: list[RecordDocument]
     attempts: list[AttemptDocument] = Field(default_factory=list)
@@ -131,7 +149,8 @@ class CaseDocument(Document):
     python: str
     requests: list[RequestDocument] = Field(
         min_length=1,
-        description="The request itself, then those that it made of pipelines that are steps.",
+        description="The request itself, then those that it made of pipelines that are steps, and "
+        "its way through each pipeline that read it.",
     )
     manifests: list[ManifestDocument]
     config: dict[str, Any] = Field(
@@ -149,6 +168,7 @@ PARTS: Final[tuple[type[Document], ...]] = (
     TensorDocument,
     FailureDocument,
     AttemptDocument,
+    BroughtDocument,
     ErrorDocument,
     ManifestDocument,
 )

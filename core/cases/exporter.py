@@ -12,9 +12,9 @@ from penstock.core.cases.writer import write_case
 from penstock.core.contracts.redactor import Redactor, TensorPlace, Withheld
 from penstock.core.errors import InternalError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal.story import PortRecord, Story
+from penstock.core.journal.story import Brought, PortRecord, Story
 from penstock.core.parameters import Parameters
-from penstock.core.records import Absent, Failed, Port, Tensors
+from penstock.core.records import Absent, Body, Failed, Port, Tensors
 from penstock.core.tensors import Tensor
 
 ManifestOf: TypeAlias = Callable[[str, str], CaseManifest | None]
@@ -23,38 +23,59 @@ ManifestOf: TypeAlias = Callable[[str, str], CaseManifest | None]
 
 class CaseExporter:
     """Makes cases. ``redactors`` by name have the last word on everything; ``config`` has the
-    settings that go into every case."""
+    settings that go into every case, ``stories`` what is known of other requests."""
 
     def __init__(
-        self, manifests: ManifestOf, redactors: Mapping[str, Redactor], config: Mapping[str, Any]
+        self,
+        manifests: ManifestOf,
+        redactors: Mapping[str, Redactor],
+        config: Mapping[str, Any],
+        stories: Callable[[str], Sequence[Story]] = lambda identity: (),
     ) -> None:
+        self._stories = stories
         self._manifests = manifests
         self._redactors = redactors
         self._config = config
 
-    async def file(self, story: Story, children: Sequence[Story]) -> bytes:
+    async def file(
+        self, story: Story, children: Sequence[Story], readers: Sequence[Story]
+    ) -> bytes:
         """The case of a request as a file; raises as :meth:`case`. It is packed in a thread, since
         that takes its time."""
-        return await asyncio.to_thread(write_case, self.case(story, children))
+        return await asyncio.to_thread(write_case, self.case(story, children, readers))
 
-    def case(self, story: Story, children: Sequence[Story]) -> Case:
-        """The case of a request. Raises InternalError, naming the redactor, when one fails."""
+    def case(self, story: Story, children: Sequence[Story], readers: Sequence[Story] = ()) -> Case:
+        """The case of a request, with those that it made of other pipelines and its way through
+        ``readers``. Raises InternalError, naming the redactor, when one fails."""
         redaction = _Redaction(self._redactors)
-        stories = [story, *children]
+        stories = [story, *children, *readers]
+        brought = {each: self._brought(each, stories) for each in stories}
         # Twice, since what shares contents with what may be seen from the other end only.
         for each in (*stories, *stories):
-            redaction.look_at(each)
-        written = [redaction.story(each) for each in stories]
+            redaction.look_at(each, brought[each])
+        written = [redaction.story(each, brought[each]) for each in stories]
         manifests, missing = self._collected(stories)
+        end = 1 + len(children)
         return Case(
             written[0],
-            written[1:],
+            written[1:end],
             manifests,
             redaction.withheld,
-            [*_missing(stories), *missing],
+            [*_missing(stories), *_missing_brought(brought, stories), *missing],
             self._config,
             "none" if story.plan is None else story.plan.record,
+            written[end:],
         )
+
+    def _brought(self, story: Story, stories: Sequence[Story]) -> list[Brought]:
+        """What other pipelines brought to a request, with what it held where nothing in the case
+        says so."""
+        return [
+            each
+            if _is_among(each, stories)
+            else each._replace(body=_body_of(each, self._stories(each.identity)))
+            for each in story.brought
+        ]
 
     def _collected(self, stories: Sequence[Story]) -> tuple[list[CaseManifest], list[str]]:
         """The manifests of pipelines and models that had a part in it, and what is not there."""
@@ -86,12 +107,44 @@ class CaseExporter:
         return list(manifests.values()), missing
 
 
+def _is_among(brought: Brought, stories: Sequence[Story]) -> bool:
+    """Whether a record is that of a request in the case."""
+    wanted = (brought.identity, brought.port.pipeline)
+    return any((story.identity, story.pipeline) == wanted for story in stories)
+
+
+def _body_of(brought: Brought, stories: Sequence[Story]) -> Body | None:
+    """What a record of another request held, as far as that is remembered."""
+    return next(
+        (
+            record.body
+            for story in stories
+            if story.pipeline == brought.port.pipeline
+            for record in story.records
+            if record.port == brought.port.port
+        ),
+        None,
+    )
+
+
+def _missing_brought(
+    brought: Mapping[Story, Sequence[Brought]], stories: Sequence[Story]
+) -> Iterator[str]:
+    for story, records in brought.items():
+        for each in records:
+            if each.body is None and not _is_among(each, stories):
+                yield (
+                    f"what {each.port} of request {each.identity} brought to pipeline "
+                    f"'{story.pipeline}': that request is not remembered any more"
+                )
+
+
 def _missing(stories: Sequence[Story]) -> Iterator[str]:
-    story = stories[0]
-    kept = None if story.plan is None else story.plan.record
-    if kept != "all":
-        what = "its ports" if kept == "none" else "the ports of its steps"
-        yield f"{what}: pipeline '{story.pipeline}' has record: {kept}; all keeps them"
+    for story in stories:
+        kept = None if story.plan is None else story.plan.record
+        if kept != "all" and (story is stories[0] or story.external):
+            what = "its ports" if kept == "none" else "the ports of its steps"
+            yield f"{what}: pipeline '{story.pipeline}' has record: {kept}; all keeps them"
     for each in stories:
         omitted = [str(record.port) for record in each.records if record.omitted]
         if omitted:
@@ -116,11 +169,11 @@ class _Redaction:
         self._verdicts: dict[Hashable, Tensor | Withheld] = {}
         self.withheld: list[Withholding] = []
 
-    def look_at(self, story: Story) -> None:
-        """Show every tensor of a request to the redactors."""
+    def look_at(self, story: Story, brought: Sequence[Brought]) -> None:
+        """Show every tensor of a request to the redactors, and of what was brought to it."""
         if not self._redactors:
             return
-        for place, tensor in _tensors_of(story):
+        for place, tensor in (*_tensors_of(story), *_tensors_brought(brought)):
             if not (tensor.size and tensor.has_contents):
                 continue
             verdict = self._verdict(tensor)
@@ -129,7 +182,7 @@ class _Redaction:
             if verdict is not tensor:
                 self._verdicts.update(dict.fromkeys(_memory(tensor), verdict))
 
-    def story(self, story: Story) -> Story:
+    def story(self, story: Story, brought: Sequence[Brought]) -> Story:
         """The request as it is written."""
         request, result = story.request, story.result
         inputs, outputs = Port(None, "inputs"), Port(None, "outputs")
@@ -147,9 +200,15 @@ class _Redaction:
             story.opened_ms,
             story.deadline_ms,
             asynchronous=story.asynchronous,
+            external=story.external,
             plan=story.plan,
             versions=story.versions,
         )
+        for each in brought:
+            body = each.body
+            if not (body is None or isinstance(body, Absent | Failed)):
+                body = tuple(self._shown(tensor) for tensor in body)
+            written.add_brought(each._replace(body=body))
         for record in story.records:
             body = record.body
             if not isinstance(body, Absent | Failed):
@@ -186,11 +245,19 @@ class _Redaction:
 
     def _tensor(self, tensor: Tensor, story: Story, port: Port, round_number: int) -> Tensor:
         verdict = self._verdict(tensor)
-        parameters = self._parameters(tensor.parameters)
         if isinstance(verdict, Withheld):
-            note = Withholding(story.identity, port, round_number, tensor.name, verdict.note)
+            note = Withholding(
+                story.identity, port, round_number, tensor.name, verdict.note, story.pipeline
+            )
             if note not in self.withheld:
                 self.withheld.append(note)
+        return self._shown(tensor)
+
+    def _shown(self, tensor: Tensor) -> Tensor:
+        """A tensor as it is written."""
+        verdict = self._verdict(tensor)
+        parameters = self._parameters(tensor.parameters)
+        if isinstance(verdict, Withheld):
             return Tensor(tensor.name, tensor.datatype, tensor.shape, b"", parameters)
         if verdict is tensor and parameters == tensor.parameters:
             return tensor
@@ -249,3 +316,10 @@ def _tensors_of(story: Story) -> Iterator[tuple[TensorPlace, Tensor]]:
     if isinstance(story.result, InferenceResponse):
         end = TensorPlace(story.pipeline, Port(None, "outputs"), 0)
         yield from ((end, tensor) for tensor in story.result.tensors)
+
+
+def _tensors_brought(brought: Sequence[Brought]) -> Iterator[tuple[TensorPlace, Tensor]]:
+    for each in brought:
+        if not (each.body is None or isinstance(each.body, Absent | Failed)):
+            place = TensorPlace(each.port.pipeline, each.port.port, 0)
+            yield from ((place, tensor) for tensor in each.body)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Final, Literal, TypeAlias
 from penstock.core.cases.case import Case, CaseManifest
 from penstock.core.cases.comparison import TOLERANCE, Difference, differences
 from penstock.core.cases.playing import Playing
+from penstock.core.cases.reading import Readers, all_steps, brought_again
 from penstock.core.contracts.control import ManifestText
 from penstock.core.contracts.model import ModelCall, ModelInstance, ServerAdapter
 from penstock.core.control.background import Background
@@ -42,7 +43,8 @@ class Played:
     """What came of a case this time, and where that is not what was recorded.
 
     ``children`` are the requests that it made of other pipelines this time, none where these were
-    played back.
+    played back, ``readers`` its way through pipelines that read it. ``left_out`` has a sentence for
+    each of these that could not be played.
     """
 
     case: Case
@@ -50,10 +52,12 @@ class Played:
     children: Sequence[Story]
     differences: Sequence[Difference]
     real_steps: frozenset[str]
+    readers: Sequence[Story] = ()
+    left_out: Sequence[str] = ()
 
     @property
     def answer_is_the_same(self) -> bool:
-        """Whether the answer is the one that was recorded."""
+        """Whether the answer is the one that was recorded, and those of its readers are."""
         return all(each.port != ANSWER for each in self.differences)
 
 
@@ -94,11 +98,19 @@ async def play(case: Case, plugins: Plugins, options: PlayOptions) -> Played:
             f"the case has not what its steps put out (record: {case.kept}), so they cannot be "
             "played back; play it with --models real and from the beginning"
         )
-    async with _models_of(case, plugins, options, plans, real) as calls:
-        playing = Playing(case.story, plan, calls, real.__contains__)
-        story = await playing.play()
+    readers = Readers(case, plans, real)
+    wanted = [*_wanted(plans, plan, real)]
+    for name in readers.called:
+        wanted += _wanted(plans, plans[name], all_steps(plans[name]))
+    async with _models_of(case, plugins, options, plans, wanted) as calls:
+        brought = brought_again(case.story, [])
+        story = await Playing(case.story, plan, calls, real.__contains__, brought).play()
+        played = await readers.play(story, calls)
     found = differences(case.story, story, options.tolerance)
-    return Played(case, story, calls.children, found, real)
+    for recorded, reader in zip(readers.recorded, played, strict=True):
+        of_reader = differences(recorded, reader, options.tolerance)
+        found += [each._replace(reader=reader.pipeline) for each in of_reader]
+    return Played(case, story, calls.children, found, real, played, readers.left_out)
 
 
 def real_steps(plan: Plan, options: PlayOptions) -> frozenset[str]:
@@ -203,11 +215,11 @@ async def _models_of(
     plugins: Plugins,
     options: PlayOptions,
     plans: Mapping[str, Plan],
-    real: frozenset[str],
+    models: Iterable[str],
 ) -> AsyncIterator[_RealCalls]:
     """The models that are called, loaded so that they run where a debugger sees them."""
     calls = _RealCalls(case, plans, options.on_error)
-    wanted = list(dict.fromkeys(_wanted(plans, plans[case.story.pipeline], real)))
+    wanted = list(dict.fromkeys(models))
     async with AsyncExitStack() as stack:
         if not wanted:
             yield calls
@@ -235,8 +247,7 @@ def _wanted(plans: Mapping[str, Plan], plan: Plan, real: frozenset[str]) -> Iter
         name = step.model.removesuffix(PIPELINE_SUFFIX)
         if name not in plans:
             raise InvalidRequestError(f"the case has no manifest of pipeline '{name}'")
-        child = plans[name]
-        yield from _wanted(plans, child, frozenset(each.name for each in child.steps))
+        yield from _wanted(plans, plans[name], all_steps(plans[name]))
 
 
 async def _servers_here(plugins: Plugins, options: PlayOptions, stack: AsyncExitStack) -> _Here:

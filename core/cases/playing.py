@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import count
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.model import ModelCall
@@ -23,16 +24,20 @@ from penstock.core.engine import (
     Effects,
     Emit,
     Engine,
+    ExternalPassage,
     Passage,
     Retried,
 )
 from penstock.core.errors import InvalidRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceResponse
-from penstock.core.journal.story import AttemptRecord, PortRecord, Story
+from penstock.core.journal.story import AttemptRecord, Brought, PortRecord, Story
+from penstock.core.pipeline_gateway.readers import crossed
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Failed, Port, Tensors
 
 Outcome: TypeAlias = Tensors | Failed
+Happening: TypeAlias = Callable[[float, Effects], object]
+PassageT = TypeVar("PassageT", bound=Passage)
 
 
 class Calls(Protocol):
@@ -47,11 +52,17 @@ class Playing:
     """One request on its way through its plan once more.
 
     ``recorded`` is what happened then, as far as it was kept. ``is_real`` says of a step whether
-    its model is called; of others what was recorded comes back.
+    its model is called; of others what was recorded comes back. ``brought`` are the records of
+    other pipelines that begin it, with what they hold; without them what came in then comes in.
     """
 
     def __init__(
-        self, recorded: Story, plan: Plan, calls: Calls, is_real: Callable[[str], bool]
+        self,
+        recorded: Story,
+        plan: Plan,
+        calls: Calls,
+        is_real: Callable[[str], bool],
+        brought: Sequence[Brought] = (),
     ) -> None:
         self._recorded = recorded
         self._plan = plan
@@ -59,7 +70,8 @@ class Playing:
         self._is_real = is_real
         self._clock = VirtualClock(recorded.opened_ms)
         self._engine = Engine(lambda: 0.5)
-        self._events: list[tuple[float, float, int, Call, Outcome]] = []
+        self._brought = brought
+        self._events: list[tuple[float, float, int, Happening]] = []
         self._numbers = count()
         self._records = {
             (record.port, record.round): (place, record)
@@ -75,6 +87,7 @@ class Playing:
             recorded.opened_ms,
             recorded.deadline_ms,
             asynchronous=recorded.asynchronous,
+            external=recorded.external,
             plan=plan,
             versions=recorded.versions,
         )
@@ -85,19 +98,8 @@ class Playing:
         Tensors without contents go their way as well, since nothing but a model looks at these.
         Raises InvalidRequestError when one is called for which they are not there.
         """
-        recorded = self._recorded
-        request = recorded.request
-        passage = Passage(
-            self._plan,
-            recorded.identity,
-            recorded.opened_ms,
-            recorded.deadline_ms,
-            request.id,
-            request.parameters,
-            recorded.headers,
-        )
         out: Effects = []
-        self._engine.open(passage, request.tensors, out)
+        passage = self._gather(out) if self._brought else self._open(out)
         await self._carry_out(out)
         while not passage.closed:
             out = []
@@ -106,6 +108,41 @@ class Playing:
                 self._engine.cancel(passage, self._clock.now_ms(), out)
             await self._carry_out(out)
         return self.story
+
+    def _open(self, out: Effects) -> Passage:
+        """What came in then comes in."""
+        passage = self._passage(Passage)
+        self._engine.open(passage, _came_in(self._recorded), out)
+        return passage
+
+    def _gather(self, out: Effects) -> Passage:
+        """Other pipelines bring what begins it."""
+        passage = self._passage(ExternalPassage)
+        self._engine.gatherings.begin(passage, out)
+        for brought in self._brought:
+            assert brought.body is not None, "what is not known is not brought"
+            self.story.add_brought(brought)
+            feed = self._plan.external[brought.port]
+            body = crossed(brought.body, brought.port.pipeline)
+            bring = partial(self._engine.gatherings.bring, passage, feed, body)
+            self._at(brought.at_ms, -math.inf, bring)
+        return passage
+
+    def _at(self, when_ms: float, place: float, happen: Happening) -> None:
+        heapq.heappush(self._events, (when_ms, place, next(self._numbers), happen))
+
+    def _passage(self, kind: type[PassageT]) -> PassageT:
+        recorded = self._recorded
+        request = recorded.request
+        return kind(
+            self._plan,
+            recorded.identity,
+            recorded.opened_ms,
+            recorded.deadline_ms,
+            request.id,
+            request.parameters,
+            recorded.headers,
+        )
 
     def _step(self, passage: Passage, out: Effects) -> bool:
         """Let the next thing happen; False when nothing is left to."""
@@ -118,8 +155,8 @@ class Playing:
         self._clock.move_to(max(next_ms, self._clock.now_ms()))
         now_ms = self._clock.now_ms()
         if event_ms <= next_ms and event_ms < timer_ms:
-            *_, call, outcome = heapq.heappop(self._events)
-            self._engine.done(call, outcome, now_ms, out)
+            *_, happen = heapq.heappop(self._events)
+            happen(now_ms, out)
         elif left_ms <= next_ms and left_ms < timer_ms:
             self._engine.cancel(passage, now_ms, out)
         else:
@@ -152,7 +189,8 @@ class Playing:
                 story.failures.append(effect.failure)
             elif isinstance(effect, Closed):
                 if story.result is None:
-                    story.settle(self._result_without_output(), self._clock.now_ms())
+                    result = self._result_without_output(effect.passage)
+                    story.settle(result, self._clock.now_ms())
                 story.end(self._clock.now_ms())
 
     async def _call(self, call: Call) -> None:
@@ -163,8 +201,7 @@ class Playing:
         if outcome is None:
             return
         back_ms = max(at_ms, self._clock.now_ms())
-        entry = (back_ms, place, next(self._numbers), call, outcome)
-        heapq.heappush(self._events, entry)
+        self._at(back_ms, place, partial(self._engine.done, call, outcome))
 
     async def _outcome_now(self, call: Call) -> Outcome:
         # With a deadline of its own, since the engine's is in a time that stands still.
@@ -215,8 +252,13 @@ class Playing:
             return NoOutputError(body.reason, details=answer.details)
         return self._response(body)
 
-    def _result_without_output(self) -> InferenceResponse | PenstockError:
+    def _result_without_output(self, passage: Passage) -> InferenceResponse | PenstockError:
         """What is said of a request to a pipeline that puts nothing out."""
+        inputs = passage.inputs if isinstance(passage, ExternalPassage) else None
+        if isinstance(inputs, Failed):
+            return error_of(inputs.code, inputs.reason, step=inputs.step)
+        if isinstance(inputs, Absent):
+            return NoOutputError(inputs.reason)
         if not self.story.failures:
             return self._response(())
         first = self.story.failures[0]
@@ -225,3 +267,18 @@ class Playing:
     def _response(self, tensors: Tensors) -> InferenceResponse:
         plan = self._plan
         return InferenceResponse(plan.name, str(plan.version), self._recorded.request.id, tensors)
+
+
+def _came_in(recorded: Story) -> Tensors:
+    """What a request was called with, or what had been made of what others brought to it. Raises
+    InvalidRequestError where that was no value."""
+    if not recorded.external:
+        return recorded.request.tensors
+    found = (each.body for each in recorded.records if str(each.port) == "inputs")
+    body = next(found, None)
+    if body is None or isinstance(body, Absent | Failed):
+        raise InvalidRequestError(
+            f"pipeline '{recorded.pipeline}' cannot be played: what other pipelines brought to it "
+            "is not in the case"
+        )
+    return body

@@ -24,7 +24,8 @@ from penstock.core.cases.documents import (
 from penstock.core.cases.writer import CASE_FILE
 from penstock.core.errors import InvalidRequestError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse, RequestedOutput
-from penstock.core.journal.story import AttemptRecord, PortRecord, Story
+from penstock.core.journal.story import AttemptRecord, Brought, PortRecord, Story
+from penstock.core.plan import ExternalPort
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 MOST_FILES: Final = 100_000
@@ -55,19 +56,23 @@ def read_case(data: bytes, name: str) -> Case:
         document = CaseDocument.model_validate_json(files[CASE_FILE])
         _check_format(document.format)
         stories = [_StoryReader(each, files) for each in document.requests]
+        first, *others = document.requests
+        readers = [each for each in others if each.brought]
         return Case(
             stories[0].story(),
-            [each.story() for each in stories[1:]],
+            [each.story() for each in stories[1:] if not each.is_reader],
             [_manifest(each.version, each.folder, each.manifest) for each in document.manifests],
             [note for each in stories for note in each.withheld()],
             document.missing,
             document.config,
-            document.requests[0].kept,
+            first.kept,
+            [each.story() for each in stories[1:] if each.is_reader],
+            {each.pipeline: each.kept for each in readers},
         )
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
-        raise _broken(name, f"{CASE_FILE}: {where}: {first['msg']}") from error
+        wrong = error.errors()[0]
+        where = ".".join(map(str, wrong["loc"])) or "the document"
+        raise _broken(name, f"{CASE_FILE}: {where}: {wrong['msg']}") from error
     except InvalidRequestError as error:
         raise _broken(name, error.message) from error
     except _DAMAGE as error:
@@ -119,6 +124,8 @@ class _StoryReader:
     def __init__(self, document: RequestDocument, files: Mapping[str, bytes]) -> None:
         self._document = document
         self._files = files
+        self.is_reader = bool(document.brought)
+        """Whether a record of another pipeline began it."""
 
     def story(self) -> Story:
         document = self._document
@@ -137,8 +144,13 @@ class _StoryReader:
             document.opened_ms,
             document.deadline_ms,
             asynchronous=document.asynchronous,
+            external=self.is_reader,
             versions=document.versions,
         )
+        for brought in document.brought:
+            came_by = ExternalPort(brought.pipeline, Port(brought.step, brought.side))
+            held = None if brought.record is None else self._body(brought.record)
+            story.add_brought(Brought(came_by, brought.id, brought.at_ms, held))
         for record in document.records:
             port = Port(record.step, record.side)
             body = self._body(record)
@@ -169,7 +181,9 @@ class _StoryReader:
         ]
         shown.append((Port(None, "outputs"), 0, document.answer or []))
         return [
-            Withholding(document.id, port, round_number, tensor.name, tensor.withheld)
+            Withholding(
+                document.id, port, round_number, tensor.name, tensor.withheld, document.pipeline
+            )
             for port, round_number, tensors in shown
             for tensor in tensors
             if tensor.withheld is not None

@@ -14,6 +14,7 @@ from penstock.core.cases.contents import ContentsWriter
 from penstock.core.cases.documents import (
     FORMAT,
     AttemptDocument,
+    BroughtDocument,
     CaseDocument,
     ErrorDocument,
     FailureDocument,
@@ -24,7 +25,7 @@ from penstock.core.cases.documents import (
 )
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceResponse
-from penstock.core.journal.story import AttemptRecord, PortRecord, Story
+from penstock.core.journal.story import AttemptRecord, Brought, PortRecord, Story
 from penstock.core.records import Absent, Failed, Port, Tensors
 
 CASE_FILE: Final = "case.json"
@@ -38,7 +39,8 @@ def write_case(case: Case) -> bytes:
         penstock=penstock.__version__,
         python=platform.python_version(),
         requests=[
-            _StoryWriter(case, story, contents).document() for story in (case.story, *case.children)
+            _StoryWriter(case, story, contents).document()
+            for story in (case.story, *case.children, *case.readers)
         ],
         manifests=[
             ManifestDocument(version=each.version, folder=each.folder, manifest=dict(each.document))
@@ -59,11 +61,11 @@ class _StoryWriter:
     def __init__(self, case: Case, story: Story, contents: ContentsWriter) -> None:
         self._story = story
         self._contents = contents
-        self._kept = case.kept if story.plan is None else story.plan.record
+        self._kept = case.kept_of(story)
         self._notes: Mapping[tuple[Port, int, str], str] = {
             (each.port, each.round, each.tensor): each.note
             for each in case.withheld
-            if each.identity == story.identity
+            if each.identity == story.identity and each.pipeline == story.pipeline
         }
 
     def document(self) -> RequestDocument:
@@ -87,6 +89,7 @@ class _StoryWriter:
             outputs=outputs,
             tensors=self._tensors(request.tensors, Port(None, "inputs"), 0),
             versions=list(story.versions),
+            brought=[self._brought(each) for each in story.brought],
             records=[self._record(record) for record in story.records],
             attempts=[_attempt(attempt) for attempt in story.attempts],
             answer=self._tensors(result.tensors, Port(None, "outputs"), 0)
@@ -94,6 +97,20 @@ class _StoryWriter:
             else None,
             error=None if answered else _error(result),  # type: ignore[arg-type]  # no response
             dead_letters=[_failure(failure) for failure in story.failures],
+        )
+
+    def _brought(self, brought: Brought) -> BroughtDocument:
+        (step, side), at_ms, body = brought.port.port, brought.at_ms, brought.body
+        held = None
+        if body is not None:
+            held = self._record(PortRecord(brought.port.port, 0, at_ms, body))
+        return BroughtDocument(
+            pipeline=brought.port.pipeline,
+            id=brought.identity,
+            step=step,
+            side=side,
+            at_ms=at_ms,
+            record=held,
         )
 
     def _record(self, record: PortRecord) -> RecordDocument:

@@ -44,20 +44,31 @@ MOST_PIPELINES: Final = 20
     default=None,
     help=f"List every outcome of each pipeline; by default of up to {MOST_PIPELINES} pipelines.",
 )
+@click.option(
+    "--artifacts/--no-artifacts",
+    "wants_artifacts",
+    default=True,
+    help="Look whether local artifacts of models are there and can be loaded; by default yes.",
+)
 @output_option
 def check_command(
-    manifests: tuple[Path, ...], config: Path | None, svg: Path | None, wants_outcomes: bool | None
+    manifests: tuple[Path, ...],
+    config: Path | None,
+    svg: Path | None,
+    wants_outcomes: bool | None,
+    wants_artifacts: bool,
 ) -> None:
     """Validate MANIFESTS (files or folders) without a server, and draw their pipelines.
 
-    Types of tensors are inferred from what manifests declare and from the annotations of Python
-    models, whose modules are imported for that; no model is loaded. Outcomes are found by playing
+    Types of tensors are inferred from what manifests declare, from the annotations of Python
+    models, whose modules are imported for that, and from artifacts that are files of this machine;
+    nothing is fetched over a network, and no model is called. Outcomes are found by playing
     each pipeline, with models that put out what they may, or fail. Exits with 1 when a server would
     refuse something, or when a model that is called is missing.
     """
     _, plugins = start_up(config)
     read = read_manifests(manifests)
-    signatures = KnownSignatures(read, plugins)
+    signatures = KnownSignatures(read, plugins, artifacts=wants_artifacts)
     types = {name: infer_types(each, signatures.get) for name, each in read.pipelines.items()}
     problems = [missing.problem for missing in read.missing()]
     problems += signatures.problems

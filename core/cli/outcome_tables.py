@@ -8,7 +8,7 @@ from typing import Any, Final
 from rich.text import Text
 
 from penstock.core.outcomes import Dial, Ending, PipelineOutcomes, Row
-from penstock.core.outcomes.dials import listed, words_of
+from penstock.core.outcomes.dials import is_port, listed, words_of
 from penstock.core.outcomes.result import Result, words_of_endings
 
 WHEN: Final = "when"
@@ -38,6 +38,8 @@ def cells_of(outcomes: PipelineOutcomes) -> Iterator[list[Text]]:
         ("if no step fails", outcomes.usual),
         ("if steps fail", outcomes.failing),
         ("if a step never comes back", outcomes.late),
+        ("if other pipelines begin it", outcomes.begun.brought),
+        ("if not all of them hear of the request", outcomes.begun.unheard),
     )
     for title, rows in sections:
         if not rows:
@@ -62,8 +64,15 @@ def notes_of(outcomes: PipelineOutcomes) -> list[str]:
             f"{played}, and there are more: at most {outcomes.most_turned} things at a time are "
             "left out or fail here, so nothing follows for other combinations"
         ]
+    begun = outcomes.begun
+    if begun.cases:
+        few = "" if begun.certain else ", the first of many"
+        cases = f"{begun.cases} case{'s' if begun.cases > 1 else ''}"
+        notes.append(f"{cases} of what other pipelines bring, while no step fails{few}")
     if outcomes.windows:
         notes.append(f"needs its window, where a call never comes back: {listed(outcomes.windows)}")
+    if begun.waits:
+        notes.append("needs its window, where not all of them hear of the request: the input")
     notes += [f"never runs: {name} ({reason})" for name, reason in outcomes.never_runs.items()]
     return notes
 
@@ -78,6 +87,8 @@ def document_of(outcomes: PipelineOutcomes) -> dict[str, Any]:
         "usual": [_row(row) for row in outcomes.usual],
         "failing": [_row(row) for row in outcomes.failing],
         "late": [_row(row) for row in outcomes.late],
+        "begun_by_others": [_row(row) for row in outcomes.begun.brought],
+        "unheard_of": [_row(row) for row in outcomes.begun.unheard],
         "ended_by_windows": list(outcomes.windows),
         "never_runs": dict(outcomes.never_runs),
     }
@@ -85,6 +96,7 @@ def document_of(outcomes: PipelineOutcomes) -> dict[str, Any]:
 
 def _rows(outcomes: PipelineOutcomes) -> Iterator[Row[Result]]:
     yield from (*outcomes.usual, *outcomes.failing, *outcomes.late)
+    yield from (*outcomes.begun.brought, *outcomes.begun.unheard)
 
 
 def _alike(rows: Iterable[Row[Result]]) -> list[tuple[Result, list[Row[Result]]]]:
@@ -101,14 +113,15 @@ def _conditions(rows: Sequence[Row[Result]]) -> list[Text]:
     lines = []
     for row in rows:
         [(dial, turned), *others] = row.when.items() or [(None, False)]
+        words = words_of(row.when)
         if dial is None:
             lines.append("always")
-        elif not others and turned and dial.kind in ("fails", "late"):
-            together.setdefault(dial.kind, []).append(str(dial.step))
+        elif not others and turned and dial.step is not None and dial.kind != "left-out":
+            who, _, verb = words.partition(" ")
+            together.setdefault(verb, []).append(who)
         else:
-            lines.append(words_of(row.when))
-    verbs = {"fails": "fails", "late": "does not come back"}
-    lines[:0] = [f"{listed(names, 'or')} {verbs[kind]}" for kind, names in together.items()]
+            lines.append(words)
+    lines[:0] = [f"{listed(names, 'or')} {verb}" for verb, names in together.items()]
     return [
         Text.assemble(("or ", "dim"), line) if number else Text(line)
         for number, line in enumerate(lines)
@@ -133,7 +146,7 @@ def _row(row: Row[Result]) -> dict[str, Any]:
 def _dials(when: Mapping[Dial, bool]) -> list[dict[str, Any]]:
     return [
         {
-            "step": dial.step,
+            **_whose(dial),
             "round": dial.round,
             "tensor": dial.tensor or None,
             "what": dial.kind,
@@ -141,6 +154,13 @@ def _dials(when: Mapping[Dial, bool]) -> list[dict[str, Any]]:
         }
         for dial, so in when.items()
     ]
+
+
+def _whose(dial: Dial) -> dict[str, Any]:
+    """What a dial is of: a step, the request (null), or a port of another pipeline."""
+    if dial.step is None or not is_port(dial.step):
+        return {"step": dial.step}
+    return {"step": None, "port": dial.step}
 
 
 def _ending(ending: Ending) -> dict[str, Any]:

@@ -74,7 +74,11 @@ class Output:
         """Where text goes; plain where it is no terminal, or NO_COLOR is set."""
         from rich.console import Console
 
-        return Console(highlight=False, soft_wrap=True)
+        console = Console(highlight=False, soft_wrap=True)
+        if not console.is_terminal:
+            # Else it takes 80 columns for the most that may be asked for.
+            console.width = UNLIMITED
+        return console
 
     def json(self, document: object) -> None:
         """Print a document, indented."""

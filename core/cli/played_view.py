@@ -14,9 +14,11 @@ from penstock.core.journal.documents import whole
 
 def played_view(file: Path, played: Played) -> Group:
     """The way of the request this time, and where it is another one."""
+    children = [{**whole(child), "children": []} for child in played.children]
     document = {
         **whole(played.story),
-        "children": [{**whole(child), "children": []} for child in played.children],
+        "children": children,
+        "readers": [{**whole(reader), "children": children} for reader in played.readers],
     }
     return Group(_headline(file, played), story_view(document), *_verdict(played))
 
@@ -40,6 +42,7 @@ def _verdict(played: Played) -> list[Text]:
         lines.append(Text("the answer is the same", "green"))
     else:
         lines.append(Text("the answer is another one", "red"))
+    lines += [Text(f"not played: {each}", "yellow") for each in played.left_out]
     lines += [Text(f"not in the case: {each}", "yellow") for each in played.case.missing]
     lines += [
         Text(f"not compared: {each.port}, {each.tensor} ({each.note})", "yellow")

@@ -112,6 +112,7 @@ def _document(case: Path, played: Played) -> dict[str, object]:
         "answer_is_the_same": played.answer_is_the_same,
         "differences": [
             {
+                "reader": each.reader,
                 "port": str(each.port),
                 "round": each.round,
                 "what": each.what,
@@ -122,4 +123,6 @@ def _document(case: Path, played: Played) -> dict[str, object]:
         "missing": list(played.case.missing),
         "played": whole(played.story),
         "children": [whole(child) for child in played.children],
+        "readers": [whole(reader) for reader in played.readers],
+        "left_out": list(played.left_out),
     }

@@ -37,6 +37,7 @@ def _tree(story: Document) -> Tree:
     if story.get("same_x_request_id"):
         others = ", ".join(story["same_x_request_id"])
         tree.add(Text(f"the same x-request-id came with {others} as well", "cyan"))
+    _add_brought(tree, story)
     if story["visits"]:
         _add_all(tree, story)
     else:
@@ -50,6 +51,19 @@ def _tree(story: Document) -> Tree:
     for letter in story["dead_letters"]:
         tree.add(Text(f"nobody was told: {_failure(letter)}", "red"))
     return tree
+
+
+def _add_brought(tree: Tree, story: Document) -> None:
+    """What other pipelines brought, where more came than what began it, or of other requests."""
+    if len(story["brought"]) < 2:
+        return
+    branch = tree.add(Text("came of other pipelines", "bold"))
+    for each in story["brought"]:
+        line = Text(f"{each['port']}  ")
+        line.append(f"after {each['after_ms']:g} ms", "dim")
+        if each["id"] != story["id"]:
+            line.append(f", of another request: penstock inspect {each['id']}", "cyan")
+        branch.add(line)
 
 
 def _add_all(tree: Tree, story: Document) -> None:
@@ -177,8 +191,8 @@ def _headline(story: Document) -> Text:
     if story["took_ms"] is not None:
         text.append(f" after {story['took_ms']:g} ms")
     text.append(f" of {story['deadline_ms']:g}", "dim")
-    if story["external"]:
-        text.append(", begun by another pipeline")
+    if story["begun_by"]:
+        text.append(f", begun by {story['begun_by']}")
     elif story["asynchronous"]:
         text.append(", asynchronous")
     if story["ended_ms"] is None:

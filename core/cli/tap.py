@@ -14,7 +14,7 @@ from penstock.core.client.control import ControlClient
 
 @click.command("tap")
 @click.argument("port")
-@click.option("--all", "everything", is_flag=True, help="Every port of the pipeline PORT.")
+@click.option("--all", "everything", is_flag=True, help="Every port of the pipeline or model PORT.")
 @click.option(
     "--state",
     type=click.Choice(["value", "absent", "failed"]),
@@ -29,9 +29,10 @@ def tap_command(
     """Follow the records of a PORT as they come, of requests that come in from now on.
 
     PORT is written as other pipelines read it: credit (its output), credit.inputs,
-    credit.step.forest.outputs, credit.step.forest.outputs.proba. A port need not be recorded to be
-    followed. Who reads too slowly loses records, and is told how many; requests wait for nobody.
-    With -o json, one line of JSON for each.
+    credit.step.forest.outputs, credit.step.forest.outputs.proba; forest.inputs, of a model that is
+    called on its own. A port need not be recorded to be followed. Who reads too slowly loses
+    records, and is told how many; requests wait for nobody. With -o json, one line of JSON for
+    each.
     """
     output = Output.current()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 from collections.abc import Mapping
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -117,13 +117,32 @@ def rest_message(
     return sent, b"".join([text, *map(bytes, buffers)])
 
 
-def error_of_answer(status: int, body: bytes) -> PenstockError:
-    """The error in a REST answer; of a server that is none of ours, what its status says."""
+class Refusal(NamedTuple):
+    """What stands in the body of an answer that is an error; ``code`` is None of a server that is
+    none of ours."""
+
+    code: str | None
+    said: str
+    step: str | None
+    details: tuple[str, ...]
+
+
+def read_refusal(body: bytes) -> Refusal | None:
+    """The error in a body, None when it gives no reason as V2 has it."""
     try:
         document = orjson.loads(body)
         said = str(document["error"])
     except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+    code = document.get("code")
+    details = tuple(map(str, document.get("details") or ()))
+    return Refusal(str(code) if code else None, said, document.get("step"), details)
+
+
+def error_of_answer(status: int, body: bytes) -> PenstockError:
+    """The error in a REST answer; of a server that is none of ours, what its status says."""
+    refusal = read_refusal(body)
+    if refusal is None:
         return InternalError(f"the server answered {status} without a reason")
-    code = str(document.get("code") or _CODES.get(status, "internal"))
-    details = [str(detail) for detail in document.get("details", [])]
-    return error_of(code, said, step=document.get("step"), details=details)
+    code = refusal.code or _CODES.get(status, "internal")
+    return error_of(code, refusal.said, step=refusal.step, details=refusal.details)

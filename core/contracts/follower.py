@@ -17,7 +17,8 @@ class RequestSeen(NamedTuple):
 
     ``name`` is that of the pipeline, or of the model where ``single_model`` says so; ``headers``
     are those that travel with the request; ``child`` says that a step of another pipeline sends it.
-    ``at_ms`` is in milliseconds since the epoch.
+    ``at_ms`` is in milliseconds since the epoch. ``begun_by`` is the port of another pipeline whose
+    record began it, written in full, and empty for what callers and steps send.
     """
 
     identity: str
@@ -27,6 +28,7 @@ class RequestSeen(NamedTuple):
     child: bool
     headers: Headers
     at_ms: float
+    begun_by: str = ""
 
 
 class VisitSeen(NamedTuple):
@@ -66,6 +68,19 @@ class Following(ABC):
         """A visit is over. Called also for visits that were skipped or failed by a source, and
         whose model was therefore never called."""
 
+    def record_read(self, visit: VisitSeen | None) -> Headers | None:
+        """Another pipeline reads a record of the request: the outputs of a visit, or something else
+        (None).
+
+        Returns headers that the record carries there in the place of the request's of the same
+        names (``traceparent``), None for none.
+        """
+        return None
+
+    def record_came(self, headers: Headers) -> None:  # noqa: B027 - an optional hook
+        """A record of another pipeline has come to the request, with these headers. Called for the
+        one that began it as well."""
+
     @abstractmethod
     def answered(self, result: InferenceResponse | PenstockError, at_ms: float) -> None:
         """The caller has its answer. Steps may still be at work. Not called where the pipeline
@@ -92,6 +107,6 @@ class Follower(ABC):
     def follow(self, request: RequestSeen) -> Following | None:
         """Called on the event loop for each request as it comes in; None: do not follow it.
 
-        Not called for children of requests that are not followed. An error is logged, and counts
-        as None.
+        Not called for what requests that are not followed bring about: their children, and the
+        passages of pipelines that read them. An error is logged, and counts as None.
         """

@@ -129,12 +129,15 @@ class Gateway(ABC):
     def metadata(self, target: Target) -> TargetMetadata:
         """Name, versions and signature of ``target``; raises NotReadyError when not loaded."""
 
+    def may_follow(self, tap: Tap) -> None:  # noqa: B027 - :meth:`follow` refuses as well
+        """Raise what :meth:`follow` would raise at the moment, and do nothing else."""
+
     def follow(self, tap: Tap) -> None:
         """Bring the records of the ports that ``tap`` is about to it, those of requests that come
         in from now on, up to :meth:`unfollow`.
 
-        Raises NotFoundError when there is no such pipeline or port, OverloadedError when too many
-        taps are open.
+        Raises NotFoundError when there is no such pipeline, model, port or tensor, as far as that
+        is known, OverloadedError when too many taps are open.
         """
         raise UnsupportedError("this gateway has no ports to follow")
 

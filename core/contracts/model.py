@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -67,6 +67,10 @@ class CallOrigin:
     def identities(self) -> tuple[str, ...]:
         """The identities of all requests that the call is for: one, unless it is shared."""
         return (self.identity,)
+
+    def go_without(self, steps: Iterable[str]) -> None:
+        """The request goes on, and its answer will be made without these steps."""
+        self.missing = tuple(dict.fromkeys((*self.missing, *steps)))
 
 
 class SharedOrigin(CallOrigin):
@@ -174,10 +178,12 @@ class Loader(ABC):
         """Load, in a thread of its own. Returns a ``penstock.Model``; an error says what to do."""
 
     def definition(self, spec: ModelSpec) -> Any:
-        """What the annotations of a model can be read from without loading it, None if nothing.
+        """What a model's signature can be read from without serving it, None if nothing.
 
-        Called by ``penstock check``: artifacts have not been fetched, and what comes back is never
-        called. Raises NotReadyError where the model's code cannot be read in this environment.
+        Called by ``penstock check``: ``spec.artifacts`` is there if they are files of this machine,
+        and what comes back is never called. A loader whose files are quickly loaded loads them here
+        so that a broken one is found. Raises NotReadyError where the model cannot be looked at in
+        this environment, any other PenstockError for what :meth:`load` refuses.
         """
         return None
 
@@ -200,6 +206,10 @@ class ServerAdapter(ABC):
     """Whether there is a server of the kind only where a manifest (``kind: Server``) asks for it;
     of other kinds there is one in each process that serves models."""
 
+    def use_name(self, name: str) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, with what people call this replica: for logs and
+        errors."""
+
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with every loader of this process by name: for
         servers that load models in this process themselves."""
@@ -215,9 +225,10 @@ class ServerAdapter(ABC):
     def signature(self, spec: ModelSpec) -> Signature | None:
         """What is known of a model's tensors before it is loaded: what its manifest declares.
 
-        Called by ``penstock check`` on a server that was not started. Artifacts have not been
-        fetched. Blocks. Raises NotReadyError where more could be known but not in this
-        environment, any other PenstockError for what loading would be refused for as well.
+        Called by ``penstock check`` on a server that was not started. ``spec.artifacts`` is there
+        only if they are files of this machine. Blocks. Raises NotReadyError where more could be
+        known but not in this environment, any other PenstockError for what loading would be
+        refused for as well.
         """
         return spec.signature
 
@@ -227,6 +238,10 @@ class ServerAdapter(ABC):
         Called from any thread. Raises PenstockError for what cannot be loaded anyway.
         """
         return ()
+
+    def memory_bytes(self) -> int | None:
+        """The memory that the server holds now, as it is measured; None where nobody measures."""
+        return None
 
     @abstractmethod
     async def load(self, spec: ModelSpec) -> ModelInstance:

@@ -16,11 +16,12 @@ class ArtifactStorage(ABC):
         Of several storages that handle an address, the one that is configured first is asked.
         """
 
-    def local_path(self, uri: str) -> Path | None:
-        """Where the file or folder is that an address means, if it is on this machine already.
+    def local(self, uri: str) -> Path | None:
+        """Where the file or folder at ``uri`` is, if this machine has it without a transfer.
 
-        What is there counts when a manifest is applied once more: the model is loaded anew when it
-        has changed. Looks at the text alone.
+        None for what has to be fetched, the default. Called by ``penstock check``, which uses no
+        network, and when a manifest is applied, whose model is loaded anew when what is there has
+        changed. Raises NotFoundError when there is nothing at ``uri``.
         """
         return None
 

@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
 from penstock.core.errors import ConflictError
-from penstock.core.records import Record
+from penstock.core.records import Absent, Record
 
 ALONE_FROM_ATTEMPT: Final = 3
 """A record that is delivered so often was at work at two crashes: it comes alone, see
 :meth:`Reader.take`."""
+
+
+REMOVED: Final = Absent("it is not kept any more", "removed")
+"""The body of a record that takes the last one of its key out of a compacted stream."""
 
 
 class FencedError(ConflictError):
@@ -31,7 +35,8 @@ class FencedError(ConflictError):
 
 @dataclass(frozen=True, slots=True)
 class StreamSpec:
-    """A stream as it is wanted. A ``compacted`` one may keep only the last record of each key."""
+    """A stream as it is wanted. A ``compacted`` one may keep only the last record of each key, and
+    none of a key whose last one is REMOVED."""
 
     name: str
     partitions: int = 1
@@ -181,6 +186,15 @@ class Transport(ABC):
 
         ``streams`` may hold the competed-for stream and others that have that partition number.
         Raises FencedError when the ownership is over, NotFoundError for an unknown stream.
+        """
+
+    @abstractmethod
+    async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
+        """What the owned partition number of a compacted stream holds at some moment of the call:
+        the last record of each key, none of which is REMOVED.
+
+        Reads what every earlier owner has finished, whatever the group's progress. Raises
+        FencedError when the ownership is over, NotFoundError for an unknown stream.
         """
 
     @abstractmethod

@@ -14,7 +14,7 @@ from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapte
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.background import Background
 from penstock.core.control.reasons import Reason
-from penstock.core.errors import PenstockError
+from penstock.core.errors import NotFoundError, PenstockError
 from penstock.core.resources import Model, Origin
 
 _log = logging.getLogger(__name__)
@@ -131,25 +131,15 @@ class ModelLoader:
         uri = model.spec.storage_uri
         if uri is None:
             return None
-        for storage in self._storages:
-            if storage.handles(uri):
-                artifacts = await storage.fetch(uri, folder)
-                break
-        else:
+        storage = storage_of(uri, self._storages)
+        if storage is None:
             raise LoadError(
                 Reason.NO_STORAGE,
                 f"no storage knows addresses like '{uri}'; correct spec.storageUri, "
                 "or install the storage that does",
             )
-        if model.spec.artifact_version is None:
-            return artifacts
-        numbered = artifacts / str(model.spec.artifact_version)
-        if not await asyncio.to_thread(numbered.exists):
-            raise LoadError(
-                Reason.LOAD_FAILED,
-                f"'{uri}' holds no '{numbered.name}', which spec.artifactVersion asks for",
-            )
-        return numbered
+        artifacts = await storage.fetch(uri, folder)
+        return await asyncio.to_thread(of_artifact_version, model, artifacts)
 
 
 def server_with(
@@ -158,6 +148,24 @@ def server_with(
     """The first server that has all capabilities which a model requires."""
     wanted = frozenset(requirements)
     return next((each for each in servers if wanted <= each.capabilities()), None)
+
+
+def storage_of(uri: str, storages: Iterable[ArtifactStorage]) -> ArtifactStorage | None:
+    """The first storage that handles an address."""
+    return next((storage for storage in storages if storage.handles(uri)), None)
+
+
+def of_artifact_version(model: Model, artifacts: Path) -> Path:
+    """The part of a model's artifacts that its manifest asks for. Raises NotFoundError."""
+    version = model.spec.artifact_version
+    if version is None:
+        return artifacts
+    numbered = artifacts / str(version)
+    if not numbered.exists():
+        raise NotFoundError(
+            f"'{model.spec.storage_uri}' holds no '{version}', which spec.artifactVersion asks for"
+        )
+    return numbered
 
 
 def model_spec(

@@ -51,7 +51,10 @@ class ModelFiles:
         if uri is None:
             return None
         storage = next((each for each in self.storages if each.handles(uri)), None)
-        folder = None if storage is None else storage.local_path(uri)
+        try:
+            folder = None if storage is None else storage.local(uri)
+        except PenstockError:
+            return None  # fetching it says the same, and is heard
         number = model.spec.artifact_version
         return folder if folder is None or number is None else folder / str(number)
 

@@ -133,6 +133,7 @@ class ServerReconciler:
             frozenset((*declared, *server.spec.extra_capabilities)),
             server.spec.memory,
         )
+        adapter.use_name(str(replica.key))
         place.replicas.append(replica)
         self._fleet.add(replica)
         place.starts[replica] = self._background.spawn(

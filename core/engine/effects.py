@@ -11,7 +11,7 @@ from penstock.core.records import Body, Failed, Headers, Port, Tensors
 if TYPE_CHECKING:
     from penstock.core.engine.order import Lane
     from penstock.core.engine.passage import Passage
-    from penstock.core.plan import StepPlan
+    from penstock.core.plan import KeptJoin, StepPlan
     from penstock.core.state import StateChange
 
 
@@ -209,16 +209,16 @@ class Closed:
 
 @final
 class StateChanged:
-    """What the join of ``consumer`` keeps across requests has changed: for who writes it down.
+    """What a join keeps across requests has changed: for who writes it down.
 
     ``passage`` is the request that brought the change about.
     """
 
-    __slots__ = ("change", "consumer", "passage")
+    __slots__ = ("change", "join", "passage")
 
-    def __init__(self, passage: Passage, consumer: str, change: StateChange) -> None:
+    def __init__(self, passage: Passage, join: KeptJoin, change: StateChange) -> None:
         self.passage = passage
-        self.consumer = consumer
+        self.join = join
         self.change = change
 
 

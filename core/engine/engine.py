@@ -29,9 +29,26 @@ from penstock.core.engine.joining import combine, decide
 from penstock.core.engine.keeping import KeyedGate, StateKeeper
 from penstock.core.engine.loops import LoopRunner, Overrun
 from penstock.core.engine.order import Lane, Lines
-from penstock.core.engine.passage import ENDED, NEVER, Ended, ExternalPassage, Gate, Passage
+from penstock.core.engine.passage import (
+    ENDED,
+    Ended,
+    ExternalPassage,
+    Gate,
+    Passage,
+    Visit,
+)
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
-from penstock.core.engine.timers import ATTEMPT, DEADLINE, GATHERED, JOIN, OVERRUN, RETRY, Timers
+from penstock.core.engine.timers import (
+    ATTEMPT,
+    DEADLINE,
+    GATHERED,
+    JOIN,
+    NEVER,
+    OVERRUN,
+    RETRY,
+    ROOM,
+    Timers,
+)
 from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
@@ -55,13 +72,13 @@ class Engine:
 
     __slots__ = (
         "_batches",
-        "_keeper",
         "_random",
         "gatherings",
         "lines",
         "loops",
         "next_timer_ms",
         "open_passages",
+        "states",
         "timers",
     )
 
@@ -71,7 +88,7 @@ class Engine:
         self.gatherings = Gatherings(self, most_open_joins)
         self.loops = LoopRunner(self)
         self.lines = Lines(self)
-        self._keeper = StateKeeper(self)
+        self.states = StateKeeper(self)
         self.timers = Timers()
         self.next_timer_ms = self.timers.next_due_ms
         """When :meth:`tick` is to be called next, infinity when there is nothing to wait for."""
@@ -96,9 +113,7 @@ class Engine:
         plan = passage.plan
         body: Body = tensors or NO_TENSORS
         if plan.minds_input:
-            self.note_entry(passage, body, now_ms, out)
-            if plan.keeping:
-                self._keeper.enter(passage, position)
+            self.note_entry(passage, body, now_ms, out, position)
         if passage.deadline_ms <= now_ms:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
@@ -107,6 +122,27 @@ class Engine:
         if plan.loops:
             self.loops.begin(passage, body, now_ms, flow, out)
         self.spread(passage, flow, now_ms, out)
+
+    def refuse(self, passage: Passage, failed: Failed, out: Effects) -> None:
+        """A request enters that cannot run: it has failed, and has its place among the answers."""
+        now_ms = passage.opened_ms
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        self.open_passages += 1
+        plan = passage.plan
+        passage.visits = [ENDED] * len(passage.visits)
+        if plan.keeping:
+            passage.keyed = {}
+        if plan.output is None:
+            passage.left = 0
+            out.append(DeadLetter(passage, failed))
+        else:
+            passage.left = 1
+            if plan.order is not None:
+                self.lines.line_up(passage, plan.order)
+                self.timers.add(passage.deadline_ms, DEADLINE, passage)
+            self._answer(passage, failed, (), now_ms, out)
+        self.close_if_over(passage, out)
 
     def done(self, call: Call, outcome: Tensors | Failed, now_ms: float, out: Effects) -> bool:
         """A call came back: with tensors (none: it put out nothing), or with a failure.
@@ -223,7 +259,7 @@ class Engine:
                     # The visit has its outcome, and what comes now changes nothing but state.
                     if passage.plan.keeping:
                         feed = Feed(index, inputs, triggers, direct, whole)
-                        self._keeper.record(passage, feed, body, now_ms, flow, out)
+                        self.states.record(passage, feed, body, now_ms, flow, out)
                     continue
                 gate.instant += 1
                 for part in inputs:
@@ -328,13 +364,23 @@ class Engine:
             self._bound(call, call.plan.timeout_ms, now_ms)
         out.append(call)
 
-    def note_entry(self, passage: Passage, body: Body, now_ms: float, out: Effects) -> None:
-        """A request has its input: write it where it is kept, and give it its place in an order."""
+    def note_entry(
+        self,
+        passage: Passage,
+        body: Body,
+        now_ms: float,
+        out: Effects,
+        position: int | None = None,
+    ) -> None:
+        """A request has its input: write it where it is kept, and give it its place in an order and
+        among those of its key."""
         plan = passage.plan
         if plan.keeps_input:
             out.append(Emit(passage, PIPELINE_INPUTS, body, now_ms))
         if plan.order is not None:
             self.lines.line_up(passage, plan.order)
+        if plan.keeping:
+            self.states.enter(passage, position, now_ms)
 
     def _fail_by_clash(
         self,
@@ -545,12 +591,11 @@ class Engine:
         failed = Failed(code, reason, step or first_at_work(passage))
         # Nothing follows from how the visits end now, in loops neither.
         passage.closed = True
-        if type(passage) is ExternalPassage and passage.inputs is None:
-            self.gatherings.end(passage, failed, now_ms, out)
-            self.note_failure(passage, failed, out)
+        if type(passage) is ExternalPassage:
+            self.gatherings.give_up(passage, failed, now_ms, out)
         nowhere: Flow = []
         if plan.keeping:
-            self._keeper.leave(passage, now_ms, out)
+            self.states.leave(passage, now_ms, out)
         for each, visit in passage.step_visits():
             if type(visit) is Ended:
                 continue
@@ -623,12 +668,14 @@ class Engine:
                 flow: Flow = []
                 self.settle(gate, now_ms, flow, out)
                 if type(gate) is KeyedGate:
-                    self._keeper.tell(gate, out)
+                    self.states.tell(gate, out)
                 self.spread(gate.passage, flow, now_ms, out)
             elif action == RETRY:
                 self._begin(cast(Call, subject), now_ms, out)
             elif action == GATHERED:
                 self._batches.close(cast(Gathering, subject), now_ms, out)
+            elif action == ROOM:
+                self.gatherings.go_on(cast(ExternalPassage, subject), now_ms, out)
             elif action == OVERRUN:
                 overrun = cast(Overrun, subject)
                 self._end_all(
@@ -670,9 +717,16 @@ def first_at_work(passage: Passage) -> str | None:
     for step, visit in passage.step_visits():
         if type(visit) is Call:
             return step.name
-        if waiting is None and type(visit) in (Gate, JoinState, KeyedGate):
+        if waiting is None and _joins(visit):
             waiting = step.name
     return waiting
+
+
+def _joins(visit: Visit) -> bool:
+    """Whether the joins of a visit have begun and are not decided."""
+    if type(visit) is KeyedGate:
+        return visit.began
+    return type(visit) in (Gate, JoinState)
 
 
 def deadline_reason(passage: Passage) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, cast
 from penstock.core.engine.effects import Effects
 from penstock.core.engine.passage import ENDED, ExternalPassage, Gate, Passage
 from penstock.core.engine.sources import Flow, first_clash
-from penstock.core.engine.timers import DEADLINE
+from penstock.core.engine.timers import DEADLINE, ROOM
 from penstock.core.plan import Feed
 from penstock.core.records import Absent, Body, Failed
 
@@ -79,20 +79,54 @@ class Gatherings:
             if clash is not None:
                 body = clash_of(plan.name, clash)
                 self._engine.note_failure(passage, body, out)
-        self.end(passage, body, now_ms, out)
+        self._decide(passage, body)
         passage.visits[plan.entrance.place] = ENDED
         passage.left -= 1
-        flow.append((plan.input_feeds, body))
-        if plan.loops:
-            self._engine.loops.begin(passage, body, now_ms, flow, out)
+        if plan.order is None or not self._engine.lines.wait_for_room(passage, plan.order):
+            self._note_entry(passage, body, now_ms, out)
+            self._go_in(passage, body, now_ms, flow, out)
 
-    def end(self, passage: ExternalPassage, body: Body, now_ms: float, out: Effects) -> None:
+    def has_room(self, passage: ExternalPassage, now_ms: float, out: Effects) -> None:
+        """A passage that waited for room in the order of its pipeline has its place now, and goes
+        in at once, but not within the end of the one that made room."""
+        self._note_entry(passage, cast(Body, passage.inputs), now_ms, out)
+        self._engine.timers.add(now_ms, ROOM, passage)
+
+    def go_on(self, passage: ExternalPassage, now_ms: float, out: Effects) -> None:
+        """Let a passage in that had to wait."""
+        flow: Flow = []
+        self._go_in(passage, cast(Body, passage.inputs), now_ms, flow, out)
+        self._engine.spread(passage, flow, now_ms, out)
+
+    def give_up(
+        self, passage: ExternalPassage, failed: Failed, now_ms: float, out: Effects
+    ) -> None:
+        """A passage is ended: if it has not gone in yet, it never does."""
+        if passage.inputs is None:
+            self._decide(passage, failed)
+            self._note_entry(passage, failed, now_ms, out)
+            self._engine.note_failure(passage, failed, out)
+        elif passage.plan.order is not None and self._engine.lines.wait_no_more(passage):
+            self._note_entry(passage, passage.inputs, now_ms, out)
+
+    def _decide(self, passage: ExternalPassage, body: Body) -> None:
         """A passage waits for its input no more: that is ``body``."""
         del self._open[passage]
         self._engine.open_passages += 1
         passage.inputs = body
+
+    def _note_entry(
+        self, passage: ExternalPassage, body: Body, now_ms: float, out: Effects
+    ) -> None:
         if passage.plan.minds_input:
             self._engine.note_entry(passage, body, now_ms, out)
+
+    def _go_in(
+        self, passage: ExternalPassage, body: Body, now_ms: float, flow: Flow, out: Effects
+    ) -> None:
+        flow.append((passage.plan.input_feeds, body))
+        if passage.plan.loops:
+            self._engine.loops.begin(passage, body, now_ms, flow, out)
 
 
 def clash_of(pipeline: str, tensor: str) -> Failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias, TypeGuard
 
 from penstock.core.contracts.join import Decision, Run, Skip
@@ -40,6 +41,10 @@ class JoinState:
         if self.plan.decisions is None:
             self.ended_ms[position] = now_ms
             self.instants[position] = instant
+
+    def by_reference(self) -> Iterator[tuple[str, Body | None]]:
+        """The sources as they are written, each with how it has ended, None while it is open."""
+        return zip(self.plan.references, self.ends, strict=True)
 
     def tensors(self, indexes: tuple[int, ...]) -> Tensors:
         """The tensors of the sources at ``indexes``, in that order."""

@@ -14,7 +14,8 @@ from penstock.core.contracts.join import (
     Wait,
 )
 from penstock.core.engine.join_state import JoinState, Verdict
-from penstock.core.engine.passage import NEVER, Gate, Passage
+from penstock.core.engine.passage import Gate, Passage
+from penstock.core.engine.timers import NEVER
 from penstock.core.plan import JoinPlan
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.references import owner_of
@@ -106,18 +107,15 @@ def _decide_over_state(state: KeyedJoin, gate: Gate, view: JoinView) -> float:
     if type(decision) is Run:
         state.take_kept(decision, view)
     if state.verdict is not None:
-        state.of.store.decided(state.kept_in, state)
+        state.store.decided(state.kept_in, state)
     return until_ms
 
 
 def _note_missing(state: JoinState, passage: Passage) -> None:
     """Name what a join goes on without since its window has ended."""
-    late = (
-        owner_of(reference)
-        for reference, end in zip(state.plan.references, state.ends, strict=True)
-        if end is None
+    passage.go_without(
+        owner_of(reference) for reference, end in state.by_reference() if end is None
     )
-    passage.missing = tuple(dict.fromkeys((*passage.missing, *late)))
 
 
 def failure_behind(skip: Skip, ends: list[Body | None]) -> Failed | None:

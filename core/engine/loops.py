@@ -5,16 +5,17 @@ What happens in every round is written for speed: a round shall cost little more
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from penstock.core.contracts.join import Skip
 from penstock.core.engine.effects import Call, Effects
 from penstock.core.engine.join_state import JoinState, Verdict
+from penstock.core.engine.joining import decide
 from penstock.core.engine.passage import ENDED, Ended, Gate, Passage
 from penstock.core.engine.rounds import LoopState, Reading, Round
 from penstock.core.engine.sources import Flow, take, why_no_output
 from penstock.core.engine.timers import OVERRUN
-from penstock.core.plan import ReaderRound, StepPlan, Turning
+from penstock.core.plan import Consumer, ReaderRound, StepPlan, Turning
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 if TYPE_CHECKING:
@@ -165,7 +166,6 @@ class LoopRunner:
                 step = following.block.steps[turn]
                 if following.reached >> turn & 1 or type(passage.visits[step.place]) is Ended:
                     continue
-                following.reached |= 1 << turn
                 reason = f"no value reached it in round {following.number} of its loop"
                 self._skip_turn(passage, step, reason, now_ms, flow, out)
         if not of.unread:
@@ -330,13 +330,9 @@ class LoopRunner:
         if state.failure is not None:
             engine.fail(passage, target, state.failure[2], now_ms, flow, out)
             return
-        assert reading.last is not None, "a round that no reader ran in or failed in was skipped"
-        number, inputs, why = reading.last
+        number, inputs, why = _last_round(passage, target, reading, now_ms)
         skip = Skip(f"in round {number} of the loop, the last one, {why.reason}", None, why.cause)
-        if isinstance(why, Skip) and inputs is not None:
-            details = why_no_output(inputs, why)
-        else:
-            details = (f"{target.inputs.references[0]}: {why.reason}",)
+        details = why_no_output(inputs, why)
         engine.skip(passage, target, skip, details, now_ms, flow, out)
 
     def _stop_reading(
@@ -351,6 +347,21 @@ class LoopRunner:
                 of.unread -= 1
                 if not of.unread and not of.left:
                     self._release(state, of)
+
+
+def _last_round(
+    passage: Passage, target: Consumer, reading: Reading, now_ms: float
+) -> tuple[int, JoinState, Skip]:
+    """Of the last round that brought nothing: its number, the reader's sources, and its skip."""
+    assert reading.last is not None, "a round that no reader ran in or failed in was skipped"
+    number, inputs, why = reading.last
+    if inputs is not None:
+        return number, inputs, cast(Skip, why)
+    # Nobody has asked the join of a lone reader, since an absence leaves it no choice.
+    inputs = JoinState(target.inputs)
+    inputs.end(0, cast(Absent, why), now_ms, 1)
+    decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)
+    return number, inputs, cast(Skip, inputs.verdict)
 
 
 def _of_loop(reader: ReaderRound, gate: Gate, failed: Failed) -> bool:

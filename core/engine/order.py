@@ -11,7 +11,7 @@ from penstock.core.records import Body, Failed
 
 if TYPE_CHECKING:
     from penstock.core.engine.engine import Engine
-    from penstock.core.engine.passage import Passage
+    from penstock.core.engine.passage import ExternalPassage, Passage
 
 
 class Held(NamedTuple):
@@ -24,16 +24,22 @@ class Held(NamedTuple):
 class Line:
     """One partition: its lanes by name, and how many requests are not the first in theirs.
 
-    ``awaited`` says that somebody wants to know when there are fewer.
+    ``waiting`` are those that records of other pipelines began and that wait for room, as they
+    came. ``awaited`` says that somebody else wants to know when there is some.
     """
 
-    __slots__ = ("awaited", "behind", "lanes", "name")
+    __slots__ = ("awaited", "behind", "lanes", "name", "waiting")
 
     def __init__(self, name: LineName) -> None:
         self.name = name
         self.lanes: dict[bytes, Lane] = {}
         self.behind = 0
+        self.waiting: OrderedDict[ExternalPassage, None] = OrderedDict()
         self.awaited = False
+
+    def is_full(self, order: OrderPlan) -> bool:
+        """Whether one request more could be one answer too many to hold back."""
+        return self.behind >= order.max_held
 
 
 class Lane:
@@ -70,17 +76,42 @@ class Lines:
 
         When it says yes, an effect tells when to ask again.
         """
+        return not self.room_in(plan, name)
+
+    def room_in(self, plan: Plan, name: LineName) -> int:
+        """How many requests may enter whose answers could all have to be held back.
+
+        When it says none, an effect tells when to ask again.
+        """
         assert plan.order is not None, "only who keeps an order has lines"
         line = self._lines.get(name)
-        if line is None or line.behind < plan.order.max_held:
+        if line is None:
+            return plan.order.max_held
+        room = 0 if line.waiting else plan.order.max_held - line.behind
+        if room <= 0:
+            line.awaited = True
+        return max(0, room)
+
+    def wait_for_room(self, passage: ExternalPassage, order: OrderPlan) -> bool:
+        """Have a passage that others began wait behind those that do, if there is no room."""
+        line = self._lines.get(passage.plan.line_of(passage.record_key))
+        if line is None or not (line.waiting or line.is_full(order)):
             return False
-        line.awaited = True
+        line.waiting[passage] = None
+        return True
+
+    def wait_no_more(self, passage: ExternalPassage) -> bool:
+        """Forget a passage if it waits for room; whether it did."""
+        line = self._lines.get(passage.plan.line_of(passage.record_key))
+        if line is None or passage not in line.waiting:
+            return False
+        del line.waiting[passage]
         return True
 
     def line_up(self, passage: Passage, order: OrderPlan) -> None:
         """A request enters its pipeline."""
         key = passage.record_key
-        name = passage.plan.line_of(key)
+        name = passage.line_name
         line = self._lines.get(name)
         if line is None:
             line = self._lines[name] = Line(name)
@@ -109,7 +140,7 @@ class Lines:
             lane.places[passage] = Held(body, details)
             passage.left += 1  # it is under way until it is given
             return
-        self._leave(passage, lane, out)
+        self._leave(passage, lane, now_ms, out)
         self._engine.give(passage, body, details, now_ms, out)
         self._go_on(lane, out, due=first)
 
@@ -124,10 +155,9 @@ class Lines:
         body: Body = failed
         if not passage.cancelled:
             body = held.body if isinstance(held.body, Failed) else _held_too_long(passage, failed)
-        first = next(iter(lane.places)) is passage
-        self._leave(passage, lane, out)
+        # Nobody waits for it in its lane: who is the first there is given to, or about to be.
+        self._leave(passage, lane, now_ms, out)
         self._engine.give(passage, body, (), now_ms, out)
-        self._go_on(lane, out, due=first)
 
     def turn(self, lane: Lane, now_ms: float, out: Effects) -> None:
         """An answer has been given: give the next one, if it was held back for it."""
@@ -136,7 +166,7 @@ class Lines:
         if passage is None or held is None:
             self._go_on(lane, out, due=False)
             return
-        self._leave(passage, lane, out)
+        self._leave(passage, lane, now_ms, out)
         passage.left -= 1
         self._engine.give(passage, held.body, held.details, now_ms, out)
         self._engine.close_if_over(passage, out)
@@ -155,15 +185,28 @@ class Lines:
             if not lane.line.lanes:
                 del self._lines[lane.line.name]
 
-    def _leave(self, passage: Passage, lane: Lane, out: Effects) -> None:
+    def _leave(self, passage: Passage, lane: Lane, now_ms: float, out: Effects) -> None:
         line = lane.line
         del self._lanes[passage]
         del lane.places[passage]
         if lane.places:
             line.behind -= 1
+            if line.waiting:
+                self._let_in(line, now_ms, out)
             if line.awaited:
                 line.awaited = False
                 out.append(Resumed(passage))
+
+    def _let_in(self, line: Line, now_ms: float, out: Effects) -> None:
+        """Let in those that have waited longest, as far as there is room."""
+        while line.waiting:
+            first = next(iter(line.waiting))
+            order = first.plan.order
+            assert order is not None, "only who keeps an order waits here"
+            if line.is_full(order):
+                return
+            del line.waiting[first]
+            self._engine.gatherings.has_room(first, now_ms, out)
 
 
 def _held_too_long(passage: Passage, failed: Failed) -> Failed:

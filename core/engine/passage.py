@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from penstock.core.contracts.model import NOTHING, CallOrigin
+from penstock.core.contracts.transport import Ownership
 from penstock.core.engine.effects import Call
 from penstock.core.engine.join_state import JoinState
 from penstock.core.engine.rounds import LoopState
-from penstock.core.plan import Consumer, Plan, StepPlan
+from penstock.core.engine.timers import NEVER
+from penstock.core.plan import Consumer, LineName, Plan, StepPlan
 from penstock.core.records import Body, Failed, Headers, Parameters
 
 if TYPE_CHECKING:
@@ -23,9 +25,6 @@ class Ended:
 
 
 ENDED: Final = Ended()
-
-NEVER: Final = float("inf")
-"""A moment that does not come, in milliseconds."""
 
 
 class Tally(Protocol):
@@ -98,7 +97,7 @@ class Passage(CallOrigin):
     ``visits`` has a place for each consumer of the plan, and for those of the rounds of loops that
     are under way; ``left`` counts visits that have not ended. ``loops`` has how each loop stands.
     ``key`` is empty where the request's key is its identity; see :attr:`record_key`.
-    ``owner_epoch`` is the epoch of the ownership under which the request was taken in.
+    ``ownership`` is that under which the request was taken of a stream, None if it was not.
     ``context`` belongs to the driver.
     """
 
@@ -114,7 +113,7 @@ class Passage(CallOrigin):
         "left",
         "loops",
         "opened_ms",
-        "owner_epoch",
+        "ownership",
         "plan",
         "tally",
         "visits",
@@ -136,7 +135,7 @@ class Passage(CallOrigin):
         context: object = None,
         key: bytes = b"",
         *,
-        owner_epoch: int = 0,
+        ownership: Ownership | None = None,
     ) -> None:
         # Not through CallOrigin.__init__: this runs for every request.
         self.plan = plan
@@ -149,7 +148,7 @@ class Passage(CallOrigin):
         self.deadline_ms = deadline_ms
         self.tally = tally
         self.context = context
-        self.owner_epoch = owner_epoch
+        self.ownership = ownership
         self.left = plan.width
         self.visits: list[Visit] = [None] * plan.places
         self.loops: tuple[LoopState, ...] = ()
@@ -165,6 +164,13 @@ class Passage(CallOrigin):
     def record_key(self) -> bytes:
         """The key of the request's records: what ``input.key`` found, or else its identity."""
         return self.key or self.identity.encode()
+
+    @property
+    def line_name(self) -> LineName:
+        """The partition in which its answer keeps its place, where the plan keeps an order."""
+        if self.ownership is None:
+            return self.plan.line_of(self.record_key)
+        return self.plan.name, self.ownership.partition
 
     def alive(self) -> bool:
         """Whether anything of the request is still under way."""
@@ -216,8 +222,5 @@ class ExternalPassage(Passage):
             return ()
         joins = (gate.inputs,) if gate.triggers is None else (gate.inputs, gate.triggers)
         return tuple(
-            reference
-            for join in joins
-            for reference, end in zip(join.plan.references, join.ends, strict=True)
-            if end is None
+            reference for join in joins for reference, end in join.by_reference() if end is None
         )

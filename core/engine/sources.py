@@ -43,7 +43,7 @@ def first_clash(tensors: Tensors) -> str | None:
 def why_no_output(inputs: JoinState, skip: Skip) -> tuple[str, ...]:
     """For each source of the output, why it brought nothing."""
     sentences = []
-    for reference, end in zip(inputs.plan.references, inputs.ends, strict=True):
+    for reference, end in inputs.by_reference():
         if end is None:
             sentences.append(f"{reference}: had not ended when the join did ({skip.cause})")
         elif isinstance(end, Absent | Failed):

@@ -12,6 +12,10 @@ RETRY: Final = 2
 JOIN: Final = 3
 OVERRUN: Final = 4
 GATHERED: Final = 5
+ROOM: Final = 6
+
+NEVER: Final = float("inf")
+"""A moment that does not come, in milliseconds."""
 
 
 class Subject(Protocol):
@@ -29,20 +33,21 @@ class Timers:
 
     A request that is answered within one burst needs no timer at all. So what is added is only
     noted, and enters the heap when somebody asks for the next time and its subject is alive still.
-    Entries whose subject has died stay in the heap until they are due or outnumber the living,
-    which bounds the heap by twice what is alive.
+    Entries whose subject has died leave the heap when they come to its front or outnumber the
+    living, which bounds the heap by twice what is alive: the timer of a deadline must not hold a
+    request that is over, with its tensors.
     """
 
     __slots__ = ("_fresh", "_heap", "_numbers", "_swept", "due_ms")
 
-    _FEWEST_TO_SWEEP = 256
+    _FEWEST_TO_SWEEP = 32
 
     def __init__(self) -> None:
         self._fresh: list[Entry] = []
         self._heap: list[Entry] = []
         self._numbers = count()
         self._swept = 0
-        self.due_ms = float("inf")
+        self.due_ms = NEVER
         """No timer is due before this; it may be earlier than the first that is alive."""
 
     def __len__(self) -> int:
@@ -65,7 +70,9 @@ class Timers:
             heap = self._heap = [entry for entry in heap if entry[3].alive()]
             heapify(heap)
             self._swept = len(heap)
-        self.due_ms = heap[0][0] if heap else float("inf")
+        while heap and not heap[0][3].alive():
+            heappop(heap)
+        self.due_ms = heap[0][0] if heap else NEVER
         return self.due_ms
 
     def pop_due(self, now_ms: float) -> tuple[int, Subject] | None:
@@ -76,7 +83,7 @@ class Timers:
             _, _, action, subject = heappop(heap)
             if subject.alive():
                 # What is done about this one must not begin to do what is due after it.
-                self.due_ms = float("inf")
+                self.due_ms = NEVER
                 return action, subject
-        self.due_ms = heap[0][0] if heap else float("inf")
+        self.due_ms = heap[0][0] if heap else NEVER
         return None

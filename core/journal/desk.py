@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -18,7 +19,7 @@ from penstock.core.journal.documents import letter_document, summary, tap_docume
 from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import Story
-from penstock.core.journal.tap import Tap, wanted
+from penstock.core.journal.tap import Tap, TapKind, Wanted, wanted
 from penstock.core.statuses import STATUSES
 
 ORIGIN_HEADER: Final = "penstock-origin"
@@ -31,8 +32,9 @@ DEEPEST: Final = 8
 OUTCOMES: Final = ("ok", "failed", "open", *STATUSES)
 """What requests can be chosen by: any error, no answer yet, or the code of an error."""
 
-Export: TypeAlias = Callable[[Story, Sequence[Story]], Awaitable[bytes]]
-"""Makes a file of a request and those that it made of other pipelines."""
+Export: TypeAlias = Callable[[Story, Sequence[Story], Sequence[Story]], Awaitable[bytes]]
+"""Makes a file of a request, those that it made of other pipelines, and its way through those that
+read it."""
 
 
 class Tapped(NamedTuple):
@@ -81,11 +83,7 @@ class InquiryDesk:
         return {
             **document,
             "same_x_request_id": [each.identity for each in others],
-            "readers": [
-                self._with_children(each, 0)
-                for each in self._journal.find(story.identity)
-                if each is not story
-            ],
+            "readers": [self._with_children(each, 0) for each in self._readers(story)],
         }
 
     async def export(self, identity: str) -> bytes:
@@ -95,7 +93,12 @@ class InquiryDesk:
         story = self._meant(identity)[0]
         within = f"{story.identity}/"
         made = (each for each in self._journal.latest() if each.identity.startswith(within))
-        return await self._export(story, list(islice(made, MOST_LISTED))[::-1])
+        children = list(islice(made, MOST_LISTED))[::-1]
+        return await self._export(story, children, self._readers(story))
+
+    def _readers(self, story: Story) -> list[Story]:
+        """The same request in the pipelines that read the one that was called."""
+        return [each for each in self._journal.find(story.identity) if each is not story]
 
     def _meant(self, identity: str) -> list[Story]:
         """The request of that identity, or those with that ``x-request-id``, the latest first."""
@@ -155,17 +158,30 @@ class InquiryDesk:
         """The records of a port as they come: first ``open``, when it is followed, then ``record``
         and ``lost``, and an end after ``most`` records, if that is not 0.
 
-        ``port`` is as :func:`penstock.core.journal.tap.wanted` has it. Raises at once
-        InvalidRequestError, and NotFoundError when there is no such pipeline.
+        ``port`` is as :func:`penstock.core.journal.tap.wanted` has it; a name alone is that of a
+        pipeline, else that of a model. Raises at once InvalidRequestError, and what
+        :meth:`penstock.core.contracts.gateway.Gateway.follow` does.
         """
         chosen = wanted(port, everything=everything, state=state)
-        self._gateway.resolve(chosen.pipeline, kind="pipeline")
-        return self._tapped(Tap(chosen), most)
+        tap = Tap(chosen._replace(kind=self._kind_of(chosen)))
+        self._gateway.may_follow(tap)
+        return self._tapped(tap, most)
+
+    def _kind_of(self, chosen: Wanted) -> TapKind:
+        """What a name means. Raises NotFoundError where nothing has it."""
+        if chosen.kind is not None:
+            self._gateway.resolve(chosen.name, kind=chosen.kind)
+            return chosen.kind
+        with suppress(NotFoundError):
+            self._gateway.resolve(chosen.name, kind="pipeline")
+            return "pipeline"
+        self._gateway.resolve(chosen.name)
+        return "model"
 
     async def _tapped(self, tap: Tap, most: int) -> AsyncGenerator[Tapped]:
         self._gateway.follow(tap)
         try:
-            yield Tapped("open", {"pipeline": tap.wanted.pipeline})
+            yield Tapped("open", {tap.wanted.kind or "pipeline": tap.wanted.name})
             told = 0
             while not most or told < most:
                 news = await tap.next()

@@ -12,6 +12,7 @@ from penstock.core.journal.letters import Letter
 from penstock.core.journal.story import PortRecord, Story
 from penstock.core.journal.tap import TapRecord
 from penstock.core.journal.visits import JoinStanding, Visit, visits_of
+from penstock.core.plan import ExternalPort
 from penstock.core.records import Absent, Body, Failed
 from penstock.core.request_headers import MISSING
 from penstock.core.tensors import Tensor
@@ -32,6 +33,7 @@ def summary(story: Story) -> dict[str, Any]:
         "version": story.version,
         "asynchronous": story.asynchronous,
         "external": story.external,
+        "begun_by": None if story.begun_by is None else str(story.begun_by),
         "opened": _moment(story.opened_ms),
         "took_ms": _rounded(took_ms),
         "under_way": story.ended_ms is None,
@@ -58,6 +60,14 @@ def whole(story: Story) -> dict[str, Any]:
         "error": error,
         "missing": _missing(story),
         "kept": None if story.plan is None else story.plan.record,
+        "brought": [
+            {
+                "port": str(each.port),
+                "id": each.identity,
+                "after_ms": _rounded(each.at_ms - story.opened_ms),
+            }
+            for each in story.brought
+        ],
         "records": [record_document(record, story.opened_ms) for record in story.records],
         "visits": [visit_document(visit, story) for visit in visits_of(story)],
         "dead_letters": [_failure(failure) for failure in story.failures],
@@ -161,14 +171,12 @@ def letter_document(letter: Letter) -> dict[str, Any]:
 def tap_document(record: TapRecord) -> dict[str, Any]:
     """A record that went by, with the request that it is of; the port is written as others read
     it."""
-    port = record.port
-    at = record.pipeline if port.step is None else f"{record.pipeline}.step.{port.step}"
     return {
         "id": record.identity,
         "x_request_id": record.request_id,
-        "pipeline": record.pipeline,
+        record.kind: record.name,
         "version": record.version,
-        "port": f"{at}.{port.side}",
+        "port": str(ExternalPort(record.name, record.port)),
         "round": record.round,
         "at": _moment(record.at_ms),
         **_ended(record.body, 0),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.journal.story import RECORD_BYTES, AttemptRecord, PortRecord, Story
+from penstock.core.journal.story import RECORD_BYTES, AttemptRecord, Brought, PortRecord, Story
 from penstock.core.records import Absent, Body, Failed, Port
 from penstock.core.tensors import Tensor
 
@@ -78,6 +78,11 @@ class Journal:
     def note_attempt(self, story: Story, attempt: AttemptRecord) -> None:
         """An attempt failed, and another one will be made."""
         story.add_attempt(attempt)
+        self._held += RECORD_BYTES
+
+    def note_brought(self, story: Story, brought: Brought) -> None:
+        """A record of another pipeline has come to a request."""
+        story.add_brought(brought)
         self._held += RECORD_BYTES
 
     def settle(

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.plan import Plan
+from penstock.core.plan import ExternalPort, Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Tensors
 from penstock.core.tensors import Tensor
 
@@ -46,6 +46,16 @@ class AttemptRecord(NamedTuple):
     failure: Failed
 
 
+class Brought(NamedTuple):
+    """A record of another pipeline that came to a request: of which port, of which request, and
+    when. ``body`` is in files alone, where the other request is not in the same file."""
+
+    port: ExternalPort
+    identity: str
+    at_ms: float
+    body: Body | None = None
+
+
 class Story:
     """One request in one pipeline, as far as it has come. Only its writers change it.
 
@@ -54,6 +64,7 @@ class Story:
     ``failures`` are those that no caller was told of. ``external`` says that a record of another
     pipeline began it, whose request it is as well.
     ``held`` counts the bytes that it keeps.
+    ``brought`` are the records of other pipelines that came to it, in their order.
     ``attempts`` are those that were not the last of their visits. ``plan`` is what was run, where
     that is known, and ``versions`` those of the models that its steps call, in the plan's order, as
     they served when the request came; None for one that did not.
@@ -65,6 +76,7 @@ class Story:
         "answered_ms",
         "asynchronous",
         "attempts",
+        "brought",
         "deadline_ms",
         "ended_ms",
         "external",
@@ -110,6 +122,7 @@ class Story:
         self.versions = versions
         self.records: list[PortRecord] = []
         self.attempts: list[AttemptRecord] = []
+        self.brought: list[Brought] = []
         self.failures: list[Failed] = []
         self.result: InferenceResponse | PenstockError | None = None
         self.answered_ms: float | None = None
@@ -117,6 +130,11 @@ class Story:
         self.held = RECORD_BYTES
         self._seen: set[int] = set()
         self._changed: list[asyncio.Future[None]] = []
+
+    @property
+    def begun_by(self) -> ExternalPort | None:
+        """The port of another pipeline whose record began it."""
+        return self.brought[0].port if self.brought else None
 
     @property
     def outcome(self) -> str | None:
@@ -161,6 +179,11 @@ class Story:
         """Remember an attempt that failed and was not the last."""
         self.held += RECORD_BYTES
         self.attempts.append(attempt)
+
+    def add_brought(self, brought: Brought) -> None:
+        """Remember a record of another pipeline that came."""
+        self.held += RECORD_BYTES
+        self.brought.append(brought)
 
     def settle(self, result: InferenceResponse | PenstockError, now_ms: float) -> None:
         """The answer is there."""

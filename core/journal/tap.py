@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import deque
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -20,27 +21,36 @@ TapState: TypeAlias = Literal["value", "absent", "failed"]
 STATES: Final[tuple[TapState, ...]] = ("value", "absent", "failed")
 
 
+TapKind: TypeAlias = Literal["pipeline", "model"]
+
+_KIND: Final = re.compile(r"(?P<name>[^.]+)\.(?P<kind>pipeline|model)(?=\.|$)")
+
+
 class TapRecord(NamedTuple):
-    """One record of one port of one request, as it went by."""
+    """One record of one port of one request, as it went by; ``name`` is the pipeline's, or that of
+    a model that is called on its own (``kind``)."""
 
     identity: str
     request_id: str | None
-    pipeline: str
+    name: str
     version: int
     port: Port
     round: int
     at_ms: float
     body: Body
+    kind: TapKind = "pipeline"
 
 
 class Wanted(NamedTuple):
-    """What is followed: ports of a pipeline (``port`` is None for all of them), one ``tensor`` or
-    whole records, and of these those in one state, or all."""
+    """What is followed: ports of a pipeline, or of a model that is called on its own (``port`` is
+    None for all of them), one ``tensor`` or whole records, and of these those in one state, or
+    all. ``kind`` is None where nobody said whether the name is a pipeline's or a model's."""
 
-    pipeline: str
+    name: str
     port: Port | None
     tensor: str | None = None
     state: TapState | None = None
+    kind: TapKind | None = None
 
     def of(self, record: TapRecord) -> TapRecord | None:
         """The record as far as it is wanted."""
@@ -55,7 +65,13 @@ class Wanted(NamedTuple):
 
 def wanted(reference: str, *, everything: bool = False, state: str | None = None) -> Wanted:
     """What a reference as ``credit.step.forest.outputs.proba`` asks for; ``credit`` alone is the
-    pipeline's output, or every port with ``everything``. Raises InvalidRequestError."""
+    pipeline's output, or every port with ``everything``. After the name ``.model`` or ``.pipeline``
+    may say what it names. Raises InvalidRequestError."""
+    said = _KIND.match(reference)
+    kind: TapKind | None = None
+    if said is not None:
+        kind = "model" if said["kind"] == "model" else "pipeline"
+        reference = said["name"] + reference[said.end() :]
     try:
         source = parse_external(reference)
     except ValueError as error:
@@ -64,12 +80,12 @@ def wanted(reference: str, *, everything: bool = False, state: str | None = None
         raise InvalidRequestError(f"there is no state '{state[:40]}'; write {', '.join(STATES)}")
     chosen = next((each for each in STATES if each == state), None)
     if not everything:
-        return Wanted(source.pipeline, source.port, source.tensor, chosen)
+        return Wanted(source.pipeline, source.port, source.tensor, chosen, kind)
     if "." in reference:
         raise InvalidRequestError(
-            f"every port is asked for, and '{reference}' is one; name the pipeline alone"
+            f"every port is asked for, and '{reference}' is one; name its pipeline or model alone"
         )
-    return Wanted(source.pipeline, None, None, chosen)
+    return Wanted(source.pipeline, None, None, chosen, kind)
 
 
 def state_of(body: Body) -> TapState:

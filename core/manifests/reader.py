@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pydantic import ValidationError
 
@@ -20,24 +20,28 @@ from penstock.core.manifests.set_rules import problems_among
 from penstock.core.manifests.texts import texts_of
 from penstock.core.nearest import did_you_mean
 from penstock.core.positions import PositionedDocument, YamlValue, read_documents
-from penstock.core.problems import KeyPath, Problem, ProblemsError
+from penstock.core.problems import KeyPath, Position, Problem, ProblemsError
 from penstock.core.resources import API_VERSIONS, KINDS, Manifest, Model, Origin, Pipeline
 from penstock.core.validation import problems_of_validation
 
 ManifestSource: TypeAlias = ManifestText | Path
 """A text with its folder, or a file, or a folder of files."""
 
+EMPTY: Final = "there is no manifest in it: it is empty, or has nothing but comments"
+
 
 def read_manifests(sources: Iterable[ManifestSource]) -> ManifestSet:
     """Read all documents of all sources as one set.
 
-    Raises ProblemsError with every problem of every source. What other resources they need is not
-    looked for: see :meth:`ManifestSet.missing`. Relative paths become absolute from the folder of
-    their text.
+    Raises ProblemsError with every problem of every source, also when there is text and none of it
+    holds a manifest; a text without any among others is a warning. What other resources they need
+    is not looked for: see :meth:`ManifestSet.missing`. Relative paths become absolute from the
+    folder of their text.
     """
     reader = _Reader()
     for source in sources:
         reader.take(source)
+    reader.mind_empty()
     reader.problems.extend(problems_among(reader.entries))
     if reader.problems:
         raise ProblemsError(reader.problems)
@@ -51,6 +55,8 @@ class _Reader:
         self.entries: list[Entry] = []
         self.warnings: list[Problem] = []
         self.problems: list[Problem] = []
+        self._empty: list[Problem] = []
+        self._documents = 0
 
     def take(self, source: ManifestSource) -> None:
         try:
@@ -64,9 +70,17 @@ class _Reader:
             except ProblemsError as error:
                 self.problems.extend(error.problems)
                 continue
+            self._documents += len(documents)
+            if not documents:
+                self._empty.append(Problem(Position(text.source, 1, 1), "", EMPTY))
             origin = Origin(text.source, None if text.folder is None else Path(text.folder))
             for document in documents:
                 self._document(document, origin)
+
+    def mind_empty(self) -> None:
+        """Tell of texts without a manifest. A file of a folder may well be commented out; nobody
+        means to serve nothing at all."""
+        (self.warnings if self._documents else self.problems).extend(self._empty)
 
     def _document(self, document: PositionedDocument, origin: Origin) -> None:
         data = document.data

@@ -92,3 +92,14 @@ def ending_of(plan: Plan, outcome: Outcome) -> Ending:
     known = tuple(name for name in names if not name.endswith(OTHERS))
     others = len(known) < len(names)
     return Ending("answer", who, known, untold=untold, windows=windows, others=others)
+
+
+def ending_of_begun(plan: Plan, outcome: Outcome) -> Ending:
+    """How a simulated request ended that other pipelines began; what its input comes to be is all
+    that there is to say where it is no value."""
+    body = outcome.port("inputs")
+    if isinstance(body, Absent):
+        return Ending("no-output", why=(body.reason,))
+    if isinstance(body, Failed):
+        return Ending("failed", code=body.code, step=body.step)
+    return ending_of(plan, outcome)

@@ -7,7 +7,10 @@ from typing import Literal
 
 from penstock.core.joinspec import JoinSpec
 from penstock.core.manifests.findings import Finding
+from penstock.core.outcomes.dials import listed
 from penstock.core.outcomes.endings import Ending
+from penstock.core.outcomes.hearing import sources_of
+from penstock.core.plan.compiler import DEFAULT_EXTERNAL_WINDOW_MS
 from penstock.core.problems import KeyPath
 from penstock.core.references import parse_source
 from penstock.core.resources import Pipeline
@@ -31,6 +34,20 @@ def findings_of_cases(
     yield from _of_output(pipeline, usual)
     yield from _of_joins(pipeline, takes_all)
     yield from _of_windows(pipeline)
+
+
+def findings_of_alone(pipeline: Pipeline) -> Iterator[Finding]:
+    """Pipelines that are read together and that no one request comes to, where no window says how
+    long that is to be waited for."""
+    section = pipeline.spec.input
+    if section is None or section.join_window_ms:
+        return
+    yield Finding(
+        ("spec", "input", "externalInputs"),
+        f"no request comes to all of {listed(sources_of(pipeline))}: the join of the input waits "
+        f"{DEFAULT_EXTERNAL_WINDOW_MS:g} ms for what never comes, since no window is written",
+        "have them read one pipeline, match by key, or write joinWindowMs",
+    )
 
 
 def _of_output(pipeline: Pipeline, usual: Sequence[Ending]) -> Iterator[Finding]:

@@ -6,21 +6,27 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from penstock.core.joinspec import JoinFactories
+from penstock.core.manifests.externals import external_sources
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.seldon import differences_of
+from penstock.core.outcomes.begun import BegunOutcomes, BegunPlays
 from penstock.core.outcomes.cases import MAX_CASES, MAX_VISITS, enumerate_cases
 from penstock.core.outcomes.choices import ChildOutput, Choices
 from penstock.core.outcomes.dials import Dial, Setting
 from penstock.core.outcomes.endings import Ending
-from penstock.core.outcomes.findings import findings_of_cases
+from penstock.core.outcomes.findings import findings_of_alone, findings_of_cases
+from penstock.core.outcomes.hearing import heard_together, sources_of
 from penstock.core.outcomes.player import Player
+from penstock.core.outcomes.ports import PortEnds, PortWatch
 from penstock.core.outcomes.result import Result, each_once
 from penstock.core.outcomes.rows import Row, rows_of
 from penstock.core.outcomes.seldon import SeldonJoins
 from penstock.core.outcomes.watch import Watch
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.port_types import PipelineTypes, SignatureOf
+from penstock.core.records import Port
 from penstock.core.resources import Pipeline
+from penstock.core.simulation import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +37,8 @@ class PipelineOutcomes:
     those in which nothing fails and a call never comes back. ``cases`` says how many cases were
     played, ``most_turned`` how many things went another way than usual at most (None: any number).
     ``never_runs`` are the steps that ran in no case, with the reason, ``findings`` what is certain
-    to be wrong.
+    to be wrong. ``begun`` is what comes of passages that other pipelines begin, ``ports`` are the
+    ways in which those ports ended that others read.
     """
 
     usual: tuple[Row[Result], ...]
@@ -42,6 +49,8 @@ class PipelineOutcomes:
     never_runs: Mapping[str, str]
     findings: tuple[Finding, ...]
     child: ChildOutput
+    begun: BegunOutcomes
+    ports: tuple[PortEnds, ...]
 
     @property
     def windows(self) -> tuple[str, ...]:
@@ -81,25 +90,60 @@ class Outcomes:
                 if name is not None and name in self._pipelines
             }
             choices = Choices(pipeline, self._types[name], self._signature_of, children)
-            self._known[name] = _Plays(pipeline, choices, self._joins).outcomes(self._most)
+            plays = _Plays(pipeline, choices, self._joins, self._read_ports(name))
+            ends = {each: self._port_ends(each) for each in sources_of(pipeline)}
+            heard = heard_together(pipeline, self._pipelines)
+            begun = plays.begun(ends, heard, self._most)
+            self._known[name] = plays.outcomes(begun, self._most)
         return self._known[name]
+
+    def _port_ends(self, name: str) -> Sequence[PortEnds]:
+        """How the ports of a pipeline end that others read; nothing where it is not there."""
+        return self.of(name).ports if name in self._pipelines else ()
+
+    def _read_ports(self, name: str) -> list[Port]:
+        """The ports of a pipeline that others read."""
+        ports = (
+            each.source.port
+            for reader in self._pipelines.values()
+            for each in external_sources(reader)
+            if each.source.pipeline == name
+        )
+        return list(dict.fromkeys(ports))
 
 
 class _Plays:
     """All that is played of one pipeline."""
 
-    def __init__(self, pipeline: Pipeline, choices: Choices, joins: JoinFactories) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        choices: Choices,
+        joins: JoinFactories,
+        read: Sequence[Port],
+    ) -> None:
         self._pipeline = pipeline
         self._choices = choices
-        plan = compile_pipeline(pipeline, 1, joins, record="all")
+        plan = self._plan = compile_pipeline(pipeline, 1, joins, record="all")
         self._player = Player(plan, choices)
         self._watch = Watch(plan)
+        self._ports = PortWatch(read)
         self._in_seldon: Player | None = None
         if differences_of(pipeline):
             theirs = compile_pipeline(pipeline, 1, SeldonJoins(joins), record="all")
             self._in_seldon = Player(theirs, choices)
 
-    def outcomes(self, most: int) -> PipelineOutcomes:
+    def begun(
+        self, ends: Mapping[str, Sequence[PortEnds]], heard: Sequence[frozenset[str]], most: int
+    ) -> BegunOutcomes:
+        """What comes of passages that others begin; comes before :meth:`outcomes`."""
+        if self._plan.entrance is None:
+            return BegunOutcomes()
+        plays = BegunPlays(self._pipeline, self._plan, self._player, ends, heard, self._see)
+        visits = len(self._pipeline.spec.steps) * plays.plays
+        return plays.outcomes(min(most, MAX_VISITS // visits))
+
+    def outcomes(self, begun: BegunOutcomes, most: int) -> PipelineOutcomes:
         visits = len(self._pipeline.spec.steps) * len(self._player.paces)
         found = enumerate_cases(self._result, min(most, MAX_VISITS // visits))
         usual = [
@@ -120,16 +164,27 @@ class _Plays:
             len(found.cases),
             found.most_turned,
             never,
-            tuple(self._findings(usual, never)) if certain else (),
+            tuple(self._findings(usual, never, begun)) if certain else (),
             child_output(endings),
+            begun,
+            self._ports.seen,
         )
 
     def _findings(
-        self, usual: Iterable[tuple[Setting, Result]], never: Mapping[str, str]
+        self,
+        usual: Iterable[tuple[Setting, Result]],
+        never: Mapping[str, str],
+        begun: BegunOutcomes,
     ) -> Iterator[Finding]:
         endings = [each for _, result in usual for each in result.endings]
         takes_all = self._watch.takes_all(self._choices)
-        return findings_of_cases(self._pipeline, endings, never, takes_all)
+        yield from findings_of_cases(self._pipeline, endings, never, takes_all)
+        if begun.alone and begun.waits:
+            yield from findings_of_alone(self._pipeline)
+
+    def _see(self, outcome: Outcome) -> None:
+        self._watch.see(outcome)
+        self._ports.see(outcome)
 
     def _result(self, setting: Setting, late: str | None = None) -> Result:
         endings = []
@@ -137,7 +192,7 @@ class _Plays:
             ending, outcome = self._player.play(setting, pace, late)
             endings.append(ending)
             if late is None:
-                self._watch.see(outcome)
+                self._see(outcome)
         theirs = None
         if self._in_seldon is not None:
             # What only their way comes to is as usual, and of no other case.

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
 from penstock.core.engine import Call
 from penstock.core.outcomes.choices import OTHERS, Choice, Choices
 from penstock.core.outcomes.dials import Dial, Setting
-from penstock.core.outcomes.endings import Ending, ending_of
-from penstock.core.plan import Consumer, Plan
-from penstock.core.records import Failed, Tensors
+from penstock.core.outcomes.endings import Ending, ending_of, ending_of_begun
+from penstock.core.outcomes.windows import LONG_MS
+from penstock.core.plan import Consumer, ExternalPort, Plan
+from penstock.core.records import Body, Failed, Tensors
 from penstock.core.simulation import Outcome, Reaction, Simulation, tensor
 
 TICK_MS: Final = 1e-6
 """What calls take: next to nothing, so that no window or timeout ends meanwhile."""
 
 DEADLINE_MS: Final = 60_000.0
+
+ASYNC_DEADLINE_MS: Final = 600_000.0
 
 MOST_PACES: Final = 8
 """How many orders of arrival are tried where the order matters."""
@@ -30,6 +33,11 @@ class Played(NamedTuple):
 
     ending: Ending
     outcome: Outcome
+
+
+def waited(outcome: Outcome, records: int) -> bool:
+    """Whether the clock ended the join of the input, in a request that so many records began."""
+    return outcome.at("inputs") - records * TICK_MS > LONG_MS
 
 
 class _AnotherRound(Exception):  # noqa: N818 - no error: it ends a play
@@ -51,16 +59,26 @@ class Player:
     def play(self, setting: Setting, pace: Collection[str], late: str | None = None) -> Played:
         """One request. Dials that it comes to and ``setting`` does not hold are put there, as
         usual. The steps of ``pace`` are faster than the others; ``late`` never comes back."""
-        for consumer in self._plan.keeping:
-            if consumer.inputs.kept is not None:
-                # Each case is that of the first request of its key.
-                consumer.inputs.kept.store.clear()
         script = _Script(self._plan, self._choices, setting, pace, late)
-        simulation = Simulation(script.react)
+        simulation = Simulation(script.react)  # where each request is the first of its key
         outcome = simulation.begin(self._plan, script.request(), deadline_ms=DEADLINE_MS)
         with suppress(_AnotherRound):
             simulation.run()
         return Played(ending_of(self._plan, outcome), outcome)
+
+    def play_begun(self, records: Sequence[tuple[ExternalPort, Callable[[], Body]]]) -> Played:
+        """One request that these records of other pipelines begin, which come in this order; the
+        steps do as usual."""
+        script = _Script(self._plan, self._choices, {}, self.paces[0], None)
+        simulation = Simulation(script.react)
+        outcome = simulation.begin_by(
+            self._plan,
+            [(number * TICK_MS, *record) for number, record in enumerate(records)],
+            deadline_ms=self._plan.async_deadline_ms or ASYNC_DEADLINE_MS,
+        )
+        with suppress(_AnotherRound):
+            simulation.run()
+        return Played(ending_of_begun(self._plan, outcome), outcome)
 
 
 class _Script:
@@ -84,7 +102,7 @@ class _Script:
 
     def request(self) -> Tensors:
         """The tensors of the request."""
-        return _made_by("the request", self._choices.request.brought(self._turned))
+        return made_by("the request", self._choices.request.brought(self._turned))
 
     def react(self, call: Call) -> Reaction:
         """What a model does about a call."""
@@ -101,14 +119,15 @@ class _Script:
         # A later round of a loop is played for where it leads; it fails as the first one does.
         if not call.round and self._turned(Dial("fails", call.step)):
             return Reaction(after_ms, Failed("step-failed", REASON))
-        tensors = _made_by(call.step, choice.brought(self._turned, call.round))
+        tensors = made_by(call.step, choice.brought(self._turned, call.round))
         return Reaction(after_ms, lambda _: tensors)
 
     def _turned(self, dial: Dial) -> bool:
         return self._setting.setdefault(dial, False)
 
 
-def _made_by(who: str, names: Sequence[str]) -> Tensors:
+def made_by(who: str, names: Sequence[str]) -> Tensors:
+    """Tensors of these names that carry who made them."""
     return tuple(tensor(name, who) for name in names)
 
 

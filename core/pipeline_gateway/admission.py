@@ -101,7 +101,7 @@ class Admission:
         """Those that wait to enter pipelines that keep the order of their answers."""
         self._children: set[Submission] = set()
         """Those of them that are steps of requests which have their places in flight already."""
-        dataflow.resumed = self.admit_next
+        dataflow.waiting_for_room.append(self.admit_next)
         self._admitting = False
         self._open = False
         self._opened_before = False
@@ -177,7 +177,7 @@ class Admission:
                 self, target, deployment, request, headers, limit_ms, reply, identity, key
             )
         else:
-            watch = self._watch(deployment, identity, headers, now_ms)
+            watch = self.watch(deployment, identity, headers, now_ms)
             submission = self._special(
                 target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
             )
@@ -204,7 +204,7 @@ class Admission:
         if waits and len(room) >= self._limits.waiting:
             raise self._counted(self._overloaded(deployment.plan))
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
-        watch = self._watch(deployment, identity, headers, now_ms)
+        watch = self.watch(deployment, identity, headers, now_ms)
         submission = self._recorded(
             target, deployment, request, headers, limit_ms, None, identity, key, now_ms, watch
         )
@@ -239,7 +239,7 @@ class Admission:
             return self._refuse(refusal, identity, reply)
         watch = None
         if followed:
-            watch = self._watch(deployment, identity, headers, now_ms, child=True)
+            watch = self.watch(deployment, identity, headers, now_ms, child=True)
         submission = self._special(
             target,
             deployment,
@@ -273,7 +273,7 @@ class Admission:
             submission.line == line for submission in self._ordered
         )
 
-    def _watch(
+    def watch(
         self,
         deployment: Deployment,
         identity: str,
@@ -281,13 +281,14 @@ class Admission:
         now_ms: float,
         *,
         child: bool = False,
+        begun_by: str = "",
     ) -> Watch | None:
-        """Who follows a request, if anybody does."""
+        """Who follows a request, if anybody does; ``begun_by`` is as RequestSeen has it."""
         plan = deployment.plan
         if plan.followed is None:
             return None
         seen = RequestSeen(
-            identity, plan.name, plan.version, plan.single_model, child, headers, now_ms
+            identity, plan.name, plan.version, plan.single_model, child, headers, now_ms, begun_by
         )
         return watch_of(self._followers, seen)
 

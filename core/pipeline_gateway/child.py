@@ -95,9 +95,7 @@ class _Answer:
 
     def _name_missing(self, steps: list[str]) -> None:
         """What the child went on without is missing from its parent's answer too."""
-        origin = self._call.origin
-        inner = (f"{self._call.step}/{step}" for step in steps)
-        origin.missing = tuple(dict.fromkeys((*origin.missing, *inner)))
+        self._call.origin.go_without(f"{self._call.step}/{step}" for step in steps)
 
 
 def tensors_of_child(result: Result, step: str) -> Tensors:

@@ -9,10 +9,11 @@ from penstock.core.engine import Effects, Emit, ExternalPassage
 from penstock.core.errors import NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Journal
+from penstock.core.journal.story import Brought
 from penstock.core.pipeline_gateway.matching import Place
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.plan import ExternalPort
-from penstock.core.records import Absent, Body, Failed
+from penstock.core.records import Absent, Body, Failed, Headers
 
 if TYPE_CHECKING:
     from penstock.core.pipeline_gateway.admission import Admission
@@ -39,6 +40,7 @@ class ExternalSubmission(RecordedSubmission):
         target: ServedTarget,
         deployment: Deployment,
         record: Emit,
+        headers: Headers,
         timeout_ms: float,
         now_ms: float,
     ) -> None:
@@ -49,7 +51,7 @@ class ExternalSubmission(RecordedSubmission):
             target,
             deployment,
             InferenceRequest(origin.request_id, (), origin.parameters),
-            origin.headers,
+            headers,
             timeout_ms,
             None,
             origin.identity,
@@ -58,28 +60,39 @@ class ExternalSubmission(RecordedSubmission):
             external=True,
         )
         self.reader = reader
-        self._external = ExternalPassage(
-            deployment.plan,
-            origin.identity,
-            now_ms,
-            now_ms + timeout_ms,
-            origin.request_id,
-            origin.parameters,
-            origin.headers,
-            deployment.tally,
-            self,
-            key=origin.key,
-        )
-        self._passage = self._external
 
     def gather(self, dataflow: Dataflow, out: Effects) -> None:
         """Begin to wait for what other pipelines bring."""
+        self._external = self._passage = self.passage()
         dataflow.gather(self._external, out)
 
+    def passage(self) -> ExternalPassage:
+        """The request on its way."""
+        return ExternalPassage(
+            self.deployment.plan,
+            self._identity,
+            self.story.opened_ms,
+            self.story.deadline_ms,
+            self.request.id,
+            self.request.parameters,
+            self._headers,
+            self.deployment.tally,
+            self,
+            key=self.key,
+        )
+
     def bring(
-        self, dataflow: Dataflow, port: ExternalPort, body: Body, now_ms: float, out: Effects
+        self,
+        dataflow: Dataflow,
+        record: Emit,
+        port: ExternalPort,
+        body: Body,
+        now_ms: float,
+        out: Effects,
     ) -> None:
-        """A port of another pipeline has ended."""
+        """A port of another pipeline has ended, with this record."""
+        brought = Brought(port, record.passage.identity, record.at_ms)
+        self._journal.note_brought(self.story, brought)
         feed = self.deployment.plan.external.get(port)
         if feed is not None:  # else only another version reads it
             dataflow.engine.gatherings.bring(self._external, feed, body, now_ms, out)

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import TypeAlias, TypeVar, cast
+
 from penstock.core.contracts.follower import VisitSeen
 from penstock.core.contracts.gateway import Reply
 from penstock.core.contracts.model import CallOrigin
-from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Call, Effects, Emit, Passage, Retried
+from penstock.core.dataflow import Dataflow, Deployment, Passenger
+from penstock.core.engine import (
+    Answer,
+    Call,
+    Effects,
+    Emit,
+    ExternalPassage,
+    Passage,
+    Retried,
+    StateChanged,
+)
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceResponse
 from penstock.core.metrics import PlanTally
+from penstock.core.pipeline_gateway.external import ExternalSubmission
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.pipeline_gateway.watch import Watch
-from penstock.core.plan import StepPlan
-from penstock.core.records import Failed
+from penstock.core.plan import ExternalPort, StepPlan
+from penstock.core.records import Body, Failed, Headers
+
+PassageT = TypeVar("PassageT", bound=Passage)
 
 
 class FollowedOrigin(CallOrigin):
     """What the calls of one visit of a followed request share: they may have headers of their
-    own."""
+    own. What they do without, the request does."""
 
-    __slots__ = ()
+    __slots__ = ("_request",)
+
+    def __init__(self, request: CallOrigin, headers: Headers) -> None:
+        super().__init__(request.identity, request.request_id, request.parameters, headers)
+        self._request = request
+
+    def go_without(self, steps: Iterable[str]) -> None:
+        self._request.go_without(steps)
 
 
 class FollowedSubmission(Submission):
@@ -32,7 +54,7 @@ class FollowedSubmission(Submission):
     course: Course
 
     def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
-        self._passage = self.course.passage(now_ms, deadline_ms)
+        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
         dataflow.begin(self._passage, self.request.tensors)
 
 
@@ -44,8 +66,31 @@ class FollowedRecordedSubmission(RecordedSubmission):
     course: Course
 
     def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
-        self._passage = self.course.passage(now_ms, deadline_ms)
+        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
         dataflow.begin(self._passage, self.request.tensors)
+
+
+class FollowedExternalSubmission(ExternalSubmission):
+    """A request that another pipeline began, and that is followed."""
+
+    __slots__ = ("course",)
+
+    course: Course
+
+    def passage(self) -> ExternalPassage:
+        return self.course.passage(ExternalPassage, self.story.opened_ms, self.story.deadline_ms)
+
+    def bring(
+        self,
+        dataflow: Dataflow,
+        record: Emit,
+        port: ExternalPort,
+        body: Body,
+        now_ms: float,
+        out: Effects,
+    ) -> None:
+        self.course.record_came(record)
+        super().bring(dataflow, record, port, body, now_ms, out)
 
 
 class Course:
@@ -57,11 +102,9 @@ class Course:
 
     __slots__ = ("_admission", "_entered", "_reply", "_submission", "_watch", "deployment")
 
-    def __init__(
-        self, submission: FollowedSubmission | FollowedRecordedSubmission, watch: Watch
-    ) -> None:
+    def __init__(self, submission: AnyFollowedSubmission, watch: Watch) -> None:
         self.deployment: Deployment = submission.deployment
-        self._submission: FollowedSubmission | FollowedRecordedSubmission = submission
+        self._submission: AnyFollowedSubmission = submission
         self._watch = watch
         self._entered = False
         self._admission = submission.admission
@@ -69,14 +112,14 @@ class Course:
         submission.course = self
         submission.reply = self._replied
 
-    def passage(self, now_ms: float, deadline_ms: float) -> Passage:
+    def passage(self, kind: type[PassageT], now_ms: float, deadline_ms: float) -> PassageT:
         """The request on its way, through the plan that tells of every port."""
         deployment, submission = self.deployment, self._submission
         plan = deployment.plan.followed
         assert plan is not None, "nobody follows where plans do not tell"
         request = submission.request
         self._entered = True
-        return Passage(
+        return kind(
             plan,
             submission.identity,
             now_ms,
@@ -114,6 +157,23 @@ class Course:
             headers = self._watch.tell(lambda each: each.visit_called(visit, record.at_ms))
             self._give(headers, _call_of(record, step))
 
+    def headers_of(self, record: Emit) -> Headers:
+        port = record.port
+        visit = None
+        if port.step is not None and port.side == "outputs":
+            step = self.deployment.followed_steps[port.step]
+            visit = VisitSeen(step.name, step.model, record.round)
+        headers = self._watch.tell(lambda each: each.record_read(visit))
+        return {**self._submission.headers, **headers}
+
+    def changed(self, change: StateChanged) -> None:
+        self._submission.changed(change)
+
+    def record_came(self, record: Emit) -> None:
+        """A record of another pipeline has come to the request."""
+        headers = cast(Passenger, record.passage.context).headers_of(record)
+        self._watch.tell(lambda following: following.record_came(headers))
+
     def buried(self, failure: Failed, now_ms: float) -> None:
         self._submission.buried(failure, now_ms)
         self._watch.tell(lambda following: following.buried(failure, now_ms))
@@ -131,12 +191,7 @@ class Course:
     def _give(self, headers: dict[str, str], call: Call | None) -> None:
         if call is not None:
             request = call.passage
-            call.origin = FollowedOrigin(
-                request.identity,
-                request.request_id,
-                request.parameters,
-                {**request.headers, **headers},
-            )
+            call.origin = FollowedOrigin(request, {**request.headers, **headers})
 
     def _replied(self, result: InferenceResponse | PenstockError) -> None:
         now_ms = self._admission.now_ms()
@@ -150,6 +205,11 @@ class Course:
         self._watch.tell(lambda following: following.closed(now_ms))
         # It is a method of ours, and a circle would leave both to the garbage collector.
         self._submission.reply = self._reply
+
+
+AnyFollowedSubmission: TypeAlias = (
+    FollowedSubmission | FollowedRecordedSubmission | FollowedExternalSubmission
+)
 
 
 class FollowedTally:

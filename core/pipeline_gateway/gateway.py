@@ -56,7 +56,7 @@ class PipelineGateway(Gateway):
         )
         self._routes = Routes()
         self._server = server
-        self._tapping = Tapping(self._put_pipeline, self._routes)
+        self._tapping = Tapping(self._put, self._routes, self._models)
 
     # What the control plane says
 
@@ -78,26 +78,26 @@ class PipelineGateway(Gateway):
 
     def set_model(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a model under its name, by the plan that ``compile_model`` made."""
-        self._put("model", plan, signature)
+        self._tapping.serve("model", plan, signature)
 
     def set_pipeline(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a pipeline; requests under way finish on the version that they began with."""
-        self._tapping.serve(plan, signature)
+        self._tapping.serve("pipeline", plan, signature)
 
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
+        self._tapping.withdraw(kind, name)
         if kind == "pipeline":
             self._admission.readers.leave(name)
-            self._tapping.withdraw(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, reason)
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
         self._routes.remove(kind, name)
+        self._tapping.remove(kind, name)
         if kind == "pipeline":
             self._admission.readers.leave(name)
-            self._tapping.remove(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
             self._dataflow.forget(name)
 
@@ -105,21 +105,21 @@ class PipelineGateway(Gateway):
         """Return when nothing is under way on a version that was replaced or removed."""
         await self._routes.drained(kind, name, version)
 
+    def may_follow(self, tap: Tap) -> None:
+        self._tapping.may_follow(tap)
+
     def follow(self, tap: Tap) -> None:
         self._tapping.follow(tap)
 
     def unfollow(self, tap: Tap) -> None:
         self._tapping.unfollow(tap)
 
-    def _put_pipeline(self, plan: Plan, signature: Signature | None, taps: tuple[Tap, ...]) -> None:
-        self._put("pipeline", plan, signature, taps)
-
     def _put(
         self,
         kind: TargetKind,
         plan: Plan,
         signature: Signature | None,
-        taps: tuple[Tap, ...] = (),
+        taps: tuple[Tap, ...],
     ) -> None:
         deployment = self._dataflow.deploy(plan, taps)
         target = ServedTarget(

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
-from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.dataflow import Dataflow, Deployment, Passenger
 from penstock.core.engine import Effects, Emit
 from penstock.core.journal import Journal
 from penstock.core.pipeline_gateway.external import ExternalSubmission
+from penstock.core.pipeline_gateway.followed import Course, FollowedExternalSubmission
 from penstock.core.pipeline_gateway.matching import Arrival, ByIdentity, ByKey, Matching
-from penstock.core.pipeline_gateway.tapped import TappedExternalSubmission
+from penstock.core.pipeline_gateway.tapped import (
+    TappedExternalSubmission,
+    TappedFollowedExternalSubmission,
+)
 from penstock.core.plan import ExternalPort
 from penstock.core.records import Body, Failed
 
@@ -90,12 +94,12 @@ class Readers:
         port = ExternalPort(origin.plan.name, record.port)
         readers = self._by_port.get(port)
         if readers:
-            body = _crossed(record.body, port.pipeline)
+            body = crossed(record.body, port.pipeline)
             arrival = Arrival(origin.identity, origin.key or origin.identity.encode(), port)
             for reader in readers.values():
                 submission = self._submission(reader, arrival, record, now_ms, out)
                 if submission is not None:
-                    submission.bring(self._dataflow, port, body, now_ms, out)
+                    submission.bring(self._dataflow, record, port, body, now_ms, out)
 
     def ended(self, submission: ExternalSubmission) -> None:
         """Nothing of a passage is under way any more."""
@@ -118,7 +122,36 @@ class Readers:
         deployment = None if target is None else target.deployment
         if target is None or deployment is None or arrival.port not in deployment.plan.external:
             return None
-        kind = TappedExternalSubmission if deployment.taps else ExternalSubmission
+        submission = self._begun(reader, target, deployment, record, now_ms)
+        submission.place = reader.matching.begin(arrival, submission, deployment.plan.external)
+        reader.open[deployment] = reader.open.get(deployment, 0) + 1
+        submission.gather(self._dataflow, out)
+        return submission
+
+    def _begun(
+        self,
+        reader: Reader,
+        target: ServedTarget,
+        deployment: Deployment,
+        record: Emit,
+        now_ms: float,
+    ) -> ExternalSubmission:
+        """A request that a record of another pipeline begins; followed if that one's is."""
+        origin = cast(Passenger, record.passage.context)
+        headers = origin.headers_of(record)
+        watch = None
+        if type(origin) is Course:
+            begun_by = ExternalPort(record.passage.plan.name, record.port)
+            watch = self._admission.watch(
+                deployment, record.passage.identity, headers, now_ms, begun_by=str(begun_by)
+            )
+        kind: type[ExternalSubmission]
+        if watch is None:
+            kind = TappedExternalSubmission if deployment.taps else ExternalSubmission
+        elif deployment.taps:
+            kind = TappedFollowedExternalSubmission
+        else:
+            kind = FollowedExternalSubmission
         submission = kind(
             reader,
             self._admission,
@@ -126,12 +159,12 @@ class Readers:
             target,
             deployment,
             record,
+            headers,
             self._admission.async_limit_ms(deployment.plan),
             now_ms,
         )
-        submission.place = reader.matching.begin(arrival, submission, deployment.plan.external)
-        reader.open[deployment] = reader.open.get(deployment, 0) + 1
-        submission.gather(self._dataflow, out)
+        if watch is not None and isinstance(submission, FollowedExternalSubmission):
+            Course(submission, watch)
         return submission
 
     def _replace(self, name: str, *, by_key: bool) -> Reader:
@@ -160,7 +193,7 @@ class Readers:
             del self._by_port[port]
 
 
-def _crossed(body: Body, pipeline: str) -> Body:
+def crossed(body: Body, pipeline: str) -> Body:
     """A record as another pipeline sees it: a failure says whose step it began in."""
     if not isinstance(body, Failed):
         return body

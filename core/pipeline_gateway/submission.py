@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Effects, Emit, Passage, Retried
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.plan import LineName
@@ -133,12 +133,19 @@ class Submission(Ticket):
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """Nobody keeps the records of such a request."""
 
+    def headers_of(self, record: Emit) -> Headers:
+        """Those of the request."""
+        return self._headers
+
     def retried(self, attempt: Retried) -> None:
         """Nor their attempts."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """Keep what no caller is told of."""
         self._admission.bury(self, failure, now_ms)
+
+    def changed(self, change: StateChanged) -> None:
+        """What joins keep stays where it is: in this process."""
 
     @property
     def entered(self) -> InferenceRequest:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from penstock.core.engine import Effects, Emit, Retried
 from penstock.core.journal.tap import TapRecord
 from penstock.core.pipeline_gateway.external import ExternalSubmission
-from penstock.core.pipeline_gateway.followed import FollowedRecordedSubmission, FollowedSubmission
+from penstock.core.pipeline_gateway.followed import (
+    FollowedExternalSubmission,
+    FollowedRecordedSubmission,
+    FollowedSubmission,
+)
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.records import Port
@@ -27,6 +31,7 @@ class Tapped(Submission):
             record.round,
             record.at_ms,
             record.body,
+            "model" if plan.single_model else "pipeline",
         )
         for tap in self.deployment.taps:
             tap.tell(told)
@@ -64,5 +69,11 @@ class TappedFollowedRecordedSubmission(Tapped, FollowedRecordedSubmission):
 
 class TappedExternalSubmission(Tapped, ExternalSubmission):
     """A request that another pipeline began."""
+
+    __slots__ = ()
+
+
+class TappedFollowedExternalSubmission(Tapped, FollowedExternalSubmission):
+    """A request that another pipeline began, and that is followed."""
 
     __slots__ = ()

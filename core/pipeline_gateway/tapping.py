@@ -1,20 +1,26 @@
-"""Who follows which ports: a pipeline that somebody follows runs over another plan."""
+"""Who follows which ports: what somebody follows runs over another plan."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final, NamedTuple, TypeAlias
 
+from penstock.core.contracts.gateway import TargetKind
 from penstock.core.errors import NotFoundError, OverloadedError
 from penstock.core.journal.tap import Tap
+from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.plan import Plan
+from penstock.core.port_types import PortType, infer_types, port_type
 from penstock.core.records import Port, PortSide
+from penstock.core.references import Source
 from penstock.core.signature import Signature
 
-Put: TypeAlias = Callable[[Plan, Signature | None, tuple[Tap, ...]], None]
-"""Serves a pipeline by a plan, with those who follow its ports."""
+Put: TypeAlias = Callable[[TargetKind, Plan, Signature | None, tuple[Tap, ...]], None]
+"""Serves a pipeline or a model by a plan, with those who follow its ports."""
+
+Key: TypeAlias = tuple[TargetKind, str]
 
 MOST_TAPS: Final = 100
 """In one process."""
@@ -28,89 +34,130 @@ class _Served(NamedTuple):
 
 
 class Tapping:
-    """The taps on the pipelines of a process.
+    """The taps on the pipelines of a process, and on the models that are called on their own.
 
     A plan says at compile time which ports emit, so that nobody else pays for those who look. While
-    a pipeline has taps, a variant of its plan is served in which the ports that they follow emit as
+    there are taps, a variant of the plan is served in which the ports that they follow emit as
     well; requests that are under way stay on the plan that they began with.
     """
 
-    def __init__(self, put: Put, routes: Routes) -> None:
+    def __init__(self, put: Put, routes: Routes, models: ModelGateway) -> None:
         self._put = put
         self._routes = routes
-        self._served: dict[str, _Served] = {}
-        self._taps: dict[str, list[Tap]] = {}
+        self._models = models
+        self._served: dict[Key, _Served] = {}
+        self._taps: dict[Key, list[Tap]] = {}
 
-    def serve(self, plan: Plan, signature: Signature | None) -> None:
+    def serve(self, kind: TargetKind, plan: Plan, signature: Signature | None) -> None:
         """A version is to be served; who follows a step that it has not is told, and lost."""
-        self._served[plan.name] = _Served(plan, signature)
-        for tap in list(self._taps.get(plan.name, ())):
+        key = (kind, plan.name)
+        self._served[key] = _Served(plan, signature)
+        for tap in list(self._taps.get(key, ())):
             try:
                 _ports(tap, plan)
             except NotFoundError as error:
                 self._drop(tap)
                 tap.end(error)
-        self._serve(plan.name)
+        self._serve(key)
 
-    def withdraw(self, name: str) -> None:
-        """A pipeline is not ready any more; who follows it waits for it to come back."""
-        self._served.pop(name, None)
+    def withdraw(self, kind: TargetKind, name: str) -> None:
+        """Something is not ready any more; who follows it waits for it to come back."""
+        self._served.pop((kind, name), None)
 
-    def remove(self, name: str) -> None:
-        """A pipeline is gone."""
-        self.withdraw(name)
-        for tap in self._taps.pop(name, ()):
-            tap.end(NotFoundError(f"pipeline '{name}' was deleted"))
+    def remove(self, kind: TargetKind, name: str) -> None:
+        """Something is gone."""
+        self.withdraw(kind, name)
+        for tap in self._taps.pop((kind, name), ()):
+            tap.end(NotFoundError(f"{kind} '{name}' was deleted"))
+
+    def may_follow(self, tap: Tap) -> None:
+        """As :meth:`penstock.core.contracts.gateway.Gateway.may_follow`."""
+        kind, name = _key(tap)
+        self._routes.find(name, kind, None)
+        if sum(map(len, self._taps.values())) >= MOST_TAPS:
+            raise OverloadedError(f"{MOST_TAPS} taps are open, and no more are; close one of them")
+        served = self._served.get((kind, name))
+        if served is not None:
+            _ports(tap, served.plan)
+            self._check_tensor(tap, served)
 
     def follow(self, tap: Tap) -> None:
         """As :meth:`penstock.core.contracts.gateway.Gateway.follow`."""
-        name = tap.wanted.pipeline
-        self._routes.find(name, "pipeline", None)
-        if sum(map(len, self._taps.values())) >= MOST_TAPS:
-            raise OverloadedError(f"{MOST_TAPS} taps are open, and no more are; close one of them")
-        served = self._served.get(name)
-        if served is not None:
-            _ports(tap, served.plan)
-        self._taps.setdefault(name, []).append(tap)
-        self._serve(name)
+        self.may_follow(tap)
+        self._taps.setdefault(_key(tap), []).append(tap)
+        self._serve(_key(tap))
 
     def unfollow(self, tap: Tap) -> None:
         """Nobody reads a tap any more."""
         if self._drop(tap):
-            self._serve(tap.wanted.pipeline)
+            self._serve(_key(tap))
 
     def _drop(self, tap: Tap) -> bool:
-        name = tap.wanted.pipeline
-        taps = self._taps.get(name, [])
+        key = _key(tap)
+        taps = self._taps.get(key, [])
         if tap not in taps:
             return False
         taps.remove(tap)
         if not taps:
-            del self._taps[name]
+            del self._taps[key]
         return True
 
-    def _serve(self, name: str) -> None:
-        served = self._served.get(name)
+    def _serve(self, key: Key) -> None:
+        served = self._served.get(key)
         if served is None:
             return
         plan = served.plan
-        taps = tuple(self._taps.get(name, ()))
+        taps = tuple(self._taps.get(key, ()))
         ports = frozenset(port for tap in taps for port in _ports(tap, plan))
         if ports:
-            assert plan.variant is not None, "plans of pipelines can be compiled once more"
+            assert plan.variant is not None, "plans of what is served can be compiled once more"
             plan = plan.variant(ports)
-        self._put(plan, served.signature, taps)
+        self._put(key[0], plan, served.signature, taps)
+
+    def _check_tensor(self, tap: Tap, served: _Served) -> None:
+        """Refuse a tensor that its port is known not to hold."""
+        name, port, tensor = tap.wanted.name, tap.wanted.port, tap.wanted.tensor
+        if port is None or tensor is None:
+            return
+        source = Source("external", name, port.step, port.side, tensor)
+        held = self._type_of(source, served)
+        names = [spec.name for spec in held.tensors]
+        if held.complete and tensor not in names:
+            hint = did_you_mean(tensor, names) or f"it holds {', '.join(names) or 'nothing'}"
+            raise NotFoundError(f"'{source.port_text}' holds no tensor '{tensor}'; {hint}")
+
+    def _type_of(self, source: Source, served: _Served) -> PortType:
+        pipeline = served.plan.pipeline
+        if pipeline is not None:
+            return port_type(source, infer_types(pipeline, self._signature_of))
+        # What is called may be sent more than it wants.
+        outputs = None if served.signature is None else served.signature.outputs
+        known = outputs is not None and source.side == "outputs"
+        return PortType(outputs or (), complete=known)
+
+    def _signature_of(self, model: str) -> Signature | None:
+        served = self._models.slot(model).served
+        return None if served is None else served.instance.signature
+
+
+def _key(tap: Tap) -> Key:
+    return tap.wanted.kind or "pipeline", tap.wanted.name
 
 
 def _ports(tap: Tap, plan: Plan) -> frozenset[Port]:
     """The ports that a tap follows. Raises NotFoundError when there is no such step."""
-    names = [step.name for step in plan.steps]
+    # A model on its own has no steps for those who look at it.
+    names = [] if plan.single_model else [step.name for step in plan.steps]
     wanted = tap.wanted.port
     if wanted is None:
         return frozenset(Port(name, side) for name in (None, *names) for side in _SIDES)
-    if wanted.step is not None and wanted.step not in names:
-        hint = did_you_mean(wanted.step, names) or f"its steps are {', '.join(names)}"
+    if wanted.step is None or wanted.step in names:
+        return frozenset({wanted})
+    if plan.single_model:
         raise NotFoundError(
-            f"pipeline '{plan.name}', version {plan.version}, has no step '{wanted.step}'; {hint}"
+            f"model '{plan.name}' has no steps; follow {plan.name}.inputs or {plan.name}.outputs"
         )
-    return frozenset({wanted})
+    hint = did_you_mean(wanted.step, names) or f"its steps are {', '.join(names)}"
+    raise NotFoundError(
+        f"pipeline '{plan.name}', version {plan.version}, has no step '{wanted.step}'; {hint}"
+    )

@@ -328,7 +328,7 @@ def _join_output(output: Output, pipeline: str, maker: JoinMaker, key: RequestKe
     if output.join_window_ms == "auto":
         maker.check_auto_window(("spec", "output", "joinWindowMs"), (strategy, sources))
     where = ("spec", "output", "stepsJoin")
-    kept = maker.kept(strategy, sources, output.tensor_map, output.steps_join, "output", key, where)
+    kept = maker.kept(strategy, sources, output.tensor_map, output.steps_join, pipeline, key, where)
     return Joined(
         sources, (), output.tensor_map, strategy, None, *_window(output.join_window_ms), kept
     )
@@ -345,7 +345,10 @@ def _join_external(section: PipelineInput, maker: JoinMaker) -> Joined | None:
     triggers = tuple(map(parse_external, section.external_triggers))
     at = ("spec", "input")
     strategy = maker.strategy(section.join_type, inputs, (*at, "joinType"))
-    said = "which is not there yet for what comes of other pipelines"
+    said = (
+        "and what comes of other pipelines is joined within one request; write joinType: any, and "
+        "join by it in a step that reads the input"
+    )
     maker.refuse_state(strategy, section.join_type, (*at, "joinType"), said)
     triggers_strategy = (
         maker.strategy(section.triggers_join_type, triggers, (*at, "triggersJoinType"))

@@ -1,9 +1,8 @@
 """A pipeline as the engine runs it: every reference resolved to an index, every join made.
 
-A plan never changes after it is compiled, three things apart: the joins' tables of remembered
+A plan never changes after it is compiled, two things apart: the joins' tables of remembered
 decisions grow towards what the strategies would answer anyway, and the places for rounds of loops
-are made when so many rounds are under way together for the first time; and a new version takes
-over the state of the one before.
+are made when so many rounds are under way together for the first time.
 """
 
 from __future__ import annotations
@@ -14,12 +13,11 @@ from types import MappingProxyType
 from typing import Final, Literal, NamedTuple, TypeAlias, final
 from zlib import crc32
 
-from penstock.core.contracts.join import Decision, JoinStrategy
+from penstock.core.contracts.join import Decision, JoinStrategy, Keep
 from penstock.core.plan.rest import Rest
 from penstock.core.records import Absent, Port
 from penstock.core.request_key import RequestKey
 from penstock.core.resources import Pipeline
-from penstock.core.state import StateStore
 
 Recording: TypeAlias = Literal["boundary", "all", "none"]
 """Which ports of a pipeline are kept: its input and output, all of them, or none."""
@@ -33,6 +31,11 @@ class ExternalPort(NamedTuple):
 
     pipeline: str
     port: Port
+
+    def __str__(self) -> str:
+        """As references have it: ``credit.step.forest.outputs``."""
+        step, side = self.port
+        return f"{self.pipeline}.{side}" if step is None else f"{self.pipeline}.step.{step}.{side}"
 
 
 class Part(NamedTuple):
@@ -65,18 +68,21 @@ class Feed(NamedTuple):
     whole: bool
 
 
+@dataclass(frozen=True, slots=True)
 class KeptJoin:
-    """The state of one join of a pipeline. ``signature`` says what it is made of: versions of the
-    pipeline in which that is the same share one ``store``, which is put here before the first
-    request."""
+    """What one join of a pipeline keeps across requests, of so many ``sources`` and by which one
+    it is driven. ``consumer`` is its step, or for the output the pipeline.
 
-    __slots__ = ("by_key", "consumer", "signature", "store")
+    ``signature`` says what it is made of: versions of the pipeline in which that is the same go on
+    with the same state.
+    """
 
-    def __init__(self, consumer: str, signature: str, store: StateStore, *, by_key: bool) -> None:
-        self.consumer = consumer
-        self.signature = signature
-        self.store = store
-        self.by_key = by_key
+    consumer: str
+    signature: str
+    keep: Keep
+    sources: int
+    driver: int
+    by_key: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,7 +335,7 @@ class Plan:
     pipeline: Pipeline | None = None
     """The manifest that this was made of; None for a model that is called on its own."""
     variant: Callable[[frozenset[Port]], Plan] | None = None
-    """Compiles the same pipeline once more, so that these ports emit as well what they hold."""
+    """Compiles the same once more, so that these ports emit as well what they hold."""
     loops: tuple[LoopPlan, ...] = ()
     crossings: Mapping[Port, tuple[int, ...]] = field(default_factory=dict)
     async_deadline_ms: float | None = None
@@ -363,6 +369,12 @@ class Plan:
         ordered = self.order is not None
         object.__setattr__(self, "minds_input", self.keeps_input or ordered or bool(self.keeping))
         object.__setattr__(self, "minds_output", self.keeps_output or ordered)
+
+    @property
+    def kept_joins(self) -> tuple[KeptJoin, ...]:
+        """What its joins keep across requests."""
+        joins = (consumer.inputs.kept for consumer in self.keeping)
+        return tuple(join for join in joins if join is not None)
 
     @property
     def sources(self) -> tuple[str, ...]:

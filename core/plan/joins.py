@@ -11,7 +11,6 @@ from penstock.core.plan.graph import JoinPlan, KeptJoin
 from penstock.core.problems import KeyPath
 from penstock.core.references import Source
 from penstock.core.request_key import RequestKey
-from penstock.core.state import StateStore
 
 INNER = JoinSpec("inner")
 
@@ -43,7 +42,7 @@ class JoinMaker:
         key: RequestKey | None,
         where: KeyPath,
     ) -> KeptJoin | None:
-        """The state of a join that keeps some, empty."""
+        """What a join keeps, if it keeps anything."""
         if strategy.scope == "request":
             return None
         references = tuple(source.text for source in sources)
@@ -62,8 +61,8 @@ class JoinMaker:
             self.problems.append((where, said or ""))
             return None
         signature = repr((str(spec), references, sorted(tensor_map.items()), key))
-        store = StateStore(strategy.keep, len(references), driver)
-        return KeptJoin(consumer, signature, store, by_key=strategy.scope == "key")
+        by_key = strategy.scope == "key"
+        return KeptJoin(consumer, signature, strategy.keep, len(references), driver, by_key=by_key)
 
     def refuse_state(self, strategy: JoinStrategy, spec: JoinSpec, where: KeyPath, at: str) -> None:
         """Say where a join that keeps state cannot be."""

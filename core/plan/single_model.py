@@ -7,16 +7,31 @@ from dataclasses import replace
 from penstock.core.joinspec import JoinFactories, make_join
 from penstock.core.plan.graph import Consumer, Feed, Part, Plan, StepPlan
 from penstock.core.plan.joins import INNER, join_plan
-from penstock.core.records import Absent
+from penstock.core.records import Absent, Port
 
 
-def compile_model(name: str, version: int, joins: JoinFactories, *, followed: bool = False) -> Plan:
-    """One step of the model's name, and its output. ``followed``: its requests may be followed."""
-    plan = _plan(name, version, joins, emits=False)
-    return replace(plan, followed=_plan(name, version, joins, emits=True)) if followed else plan
+def compile_model(
+    name: str,
+    version: int,
+    joins: JoinFactories,
+    *,
+    followed: bool = False,
+    tapped: frozenset[Port] = frozenset(),
+) -> Plan:
+    """One step of the model's name, and its output. ``followed``: its requests may be followed;
+    ``tapped``: what comes in (``Port(None, "inputs")``) or what goes out emits what it holds."""
+    plan = replace(
+        _plan(name, version, joins, tapped, emits=False),
+        variant=lambda ports: compile_model(name, version, joins, followed=followed, tapped=ports),
+    )
+    if not followed:
+        return plan
+    return replace(plan, followed=_plan(name, version, joins, tapped, emits=True))
 
 
-def _plan(name: str, version: int, joins: JoinFactories, *, emits: bool) -> Plan:
+def _plan(
+    name: str, version: int, joins: JoinFactories, tapped: frozenset[Port], *, emits: bool
+) -> Plan:
     whole = Part(0, None, None, None, Absent("the request has no tensors", "left-out"))
     output = Consumer(
         index=1,
@@ -61,8 +76,10 @@ def _plan(name: str, version: int, joins: JoinFactories, *, emits: bool) -> Plan
         places=2,
         consumers=[step, output],
         input_feeds=(Feed(0, (whole,), (), direct=True, whole=True),),
-        keeps_input=False,
-        keeps_output=False,
+        keeps_input=Port(None, "inputs") in tapped,
+        keeps_output=Port(None, "outputs") in tapped,
+        emits=bool(tapped),
+        tapped=tapped,
         single_model=True,
         models=(name,),
     )

@@ -51,7 +51,7 @@ class _ExternalFlow(Flow):
 
     def port(self, source: Source, reference: Reference) -> Arrivals:
         types = self._types_of(source.pipeline)
-        port = UNKNOWN_PORT if types is None else _port(source, types)
+        port = UNKNOWN_PORT if types is None else port_type(source, types)
         tensors = tuple(
             Arrival(spec, f"{source.port_text}.{spec.name}", reference.path)
             for spec in port.tensors
@@ -60,7 +60,8 @@ class _ExternalFlow(Flow):
         return Arrivals(tensors, openings)
 
 
-def _port(source: Source, types: PipelineTypes) -> PortType:
+def port_type(source: Source, types: PipelineTypes) -> PortType:
+    """What a port of another pipeline holds, of which ``types`` are the types."""
     if source.step is not None:
         step = types.steps.get(source.step)
         if step is None:

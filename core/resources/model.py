@@ -43,9 +43,10 @@ class ModelDeclaration(Value):
     """The ``spec`` of a model.
 
     ``storage_uri`` is where its artifacts are (None for a model that is named by ``python``
-    alone), ``python`` the object that serves it (``module:name``). ``requirements`` are
-    capabilities that its server must have. ``memory`` is in bytes. ``inputs`` and ``outputs`` are
-    its declared signature, each None where it is not declared.
+    alone), ``python`` the object that serves it (``module:name``); a model that a server elsewhere
+    has needs neither. ``requirements`` are capabilities that its server must have. ``memory`` is
+    in bytes. ``inputs`` and ``outputs`` are its declared signature, each None where it is not
+    declared.
     """
 
     storage_uri: Text | None = None
@@ -73,10 +74,10 @@ class ModelDeclaration(Value):
 
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
-        if self.storage_uri is None and self.python is None:
+        if self.storage_uri is None and self.python is None and not self.requirements:
             raise ValueError(
-                "nothing says what the model is; write storageUri (a folder or an address) "
-                "or python (module:name)"
+                "nothing says what the model is; write storageUri (a folder or an address), "
+                "python (module:name), or requirements (of a server elsewhere that has it)"
             )
         return self
 

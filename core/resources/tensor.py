@@ -6,8 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import AfterValidator, Field
 
-from penstock.core.datatypes import DATATYPES
-from penstock.core.nearest import did_you_mean
+from penstock.core.datatypes import DATATYPES, datatype_hint
 from penstock.core.resources.value import Flag, Text, Value
 from penstock.core.signature import TensorSpec
 
@@ -17,8 +16,9 @@ DeclaredDimension: TypeAlias = Annotated[int, Field(strict=True, ge=-1)] | Text 
 
 def _known_datatype(name: str) -> str:
     if name not in DATATYPES:
-        hint = did_you_mean(name, DATATYPES) or f"the datatypes are {', '.join(DATATYPES)}"
-        raise ValueError(f"'{name}' is no datatype of the Open Inference Protocol; {hint}")
+        raise ValueError(
+            f"'{name}' is no datatype of the Open Inference Protocol; {datatype_hint(name)}"
+        )
     return name
 
 

@@ -269,7 +269,9 @@ class Runtime:
     def _exporter(self, parts: Parts) -> CaseExporter:
         defaults = self._config.defaults
         settings = defaults.model_dump(mode="json", by_alias=True)
-        return CaseExporter(self._running().manifest, parts.redactors, {"defaults": settings})
+        return CaseExporter(
+            self._running().manifest, parts.redactors, {"defaults": settings}, self._journal.find
+        )
 
     def _follow_changes(self) -> None:
         hooks = {

@@ -5,7 +5,7 @@ when) are made by objects without I/O, tasks or clock of their own. :class:`Stre
 them out over a transport.
 """
 
-from penstock.core.streams.clock import GLANCES, Glance, TransportClock
+from penstock.core.streams.clock import Glance, TransportClock, are_enough
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline
@@ -15,7 +15,6 @@ from penstock.core.streams.turnstile import Turnstile
 from penstock.core.streams.worker import StreamWorker
 
 __all__ = [
-    "GLANCES",
     "Batch",
     "Carrier",
     "Glance",
@@ -28,4 +27,5 @@ __all__ = [
     "Tenure",
     "TransportClock",
     "Turnstile",
+    "are_enough",
 ]

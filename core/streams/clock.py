@@ -8,7 +8,13 @@ from typing import Final, NamedTuple
 from penstock.core.clock import Clock
 
 GLANCES: Final = 3
-"""How often a worker looks at the transport's clock before it begins."""
+"""How often a worker looks at the transport's clock before it begins, if one look is quick."""
+
+MOST_GLANCES: Final = 10
+"""How often it looks if none is."""
+
+QUICK_MS: Final = 50.0
+"""A look that took no longer is good to half of this."""
 
 
 class Glance(NamedTuple):
@@ -18,6 +24,15 @@ class Glance(NamedTuple):
     asked_ms: float
     heard_ms: float
     time_ms: float
+
+
+def are_enough(glances: Sequence[Glance]) -> bool:
+    """Whether a clock can be set by these: by one that was slow it would be wrong by half the time
+    that it took."""
+    if len(glances) < GLANCES:
+        return False
+    quickest_ms = min(glance.heard_ms - glance.asked_ms for glance in glances)
+    return quickest_ms <= QUICK_MS or len(glances) >= MOST_GLANCES
 
 
 class TransportClock(Clock):

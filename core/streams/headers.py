@@ -18,6 +18,12 @@ ATTEMPT_HEADER: Final = "penstock-attempt"
 OMITTED_HEADER: Final = "penstock-omitted"
 """How many bytes of tensors a record lacks that was too big for its stream."""
 
+KEPT_HEADER: Final = "penstock-kept"
+"""Of a record that a join keeps: its number, and when it came."""
+
+COUNTED_HEADER: Final = "penstock-counted"
+"""How many values of a source a join has counted, up to which position, and when it did."""
+
 
 def deadline_of(headers: Headers) -> float | None:
     """The deadline that a record asks for. Raises InvalidRequestError when it is no time."""

@@ -76,6 +76,10 @@ class Holding:
 
     # What the tenure asks for -------------------------------------------------------------------
 
+    def restore(self, streams: Sequence[str]) -> None:
+        """Read what joins have kept."""
+        self._spawn(self._restore, streams)
+
     def take(self, limit: int) -> None:
         """Wait for records."""
         self._taking = self._spawn(self._take, limit)
@@ -97,6 +101,12 @@ class Holding:
     def drained(self) -> None:
         """The work is over."""
         self._drained.set()
+
+    async def _restore(self, streams: Sequence[str]) -> None:
+        transport, ownership = self._transport, self._ownership
+        self.tenure.restored(
+            {stream: await transport.read_all(ownership, stream) for stream in streams}
+        )
 
     async def _take(self, limit: int) -> None:
         deliveries = await self._reader.take(limit)

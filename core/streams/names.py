@@ -23,6 +23,11 @@ class StreamNames:
         """Where dead letters go."""
         return f"{self._root}.deadletters"
 
+    def state(self, pipeline: str, consumer: str) -> str:
+        """Where it is kept what the join of a step, or of the output under the pipeline's own name,
+        keeps across requests."""
+        return f"{self._root}.pipeline.{pipeline}.state.{consumer}"
+
     def of(self, pipeline: str, port: Port) -> str:
         """The stream of a port of a pipeline."""
         if port.step is None:

@@ -76,7 +76,13 @@ class StreamedPipeline:
         for step in plan.steps:
             ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
             ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
-        return [StreamSpec(self.stream_of(port), partitions) for port in ports]
+        specs = [StreamSpec(self.stream_of(port), partitions) for port in ports]
+        return specs + [StreamSpec(name, partitions, True) for name in self.state_streams()]
+
+    def state_streams(self) -> list[str]:
+        """The streams in which the newest version's joins keep state."""
+        plan = self.deployment.plan
+        return [self.names.state(self.name, join.consumer) for join in plan.kept_joins]
 
     def knows(self, identity: str) -> bool:
         """Whether a request is under way here, or among the last that ended."""

@@ -6,12 +6,20 @@ from typing import TYPE_CHECKING, final
 
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Answer, Effects, Emit, Passage, Retried
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
-from penstock.core.streams.headers import OMITTED_HEADER, deadline_of, failure_headers
+from penstock.core.request_key import RequestKey
+from penstock.core.streams.headers import (
+    COUNTED_HEADER,
+    KEPT_HEADER,
+    OMITTED_HEADER,
+    deadline_of,
+    failure_headers,
+)
+from penstock.core.streams.state_records import without_contents
 from penstock.core.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -32,23 +40,45 @@ def identity_of(delivery: Delivery) -> str:
     return record.headers.get(IDENTITY_HEADER) or record.identity or place_of(delivery)
 
 
+def key_of(record: Record, wanted: RequestKey) -> bytes:
+    """The key of a request, where the pipeline says what it is.
+
+    Raises InvalidRequestError when the record lacks it, and when the record was written with
+    another: requests of one key would be in several partitions then.
+    """
+    body = record.body
+    tensors = () if isinstance(body, Absent | Failed) else body
+    key = wanted.of(record.headers, tensors)
+    if record.key not in (b"", key):
+        raise InvalidRequestError(
+            f"the record was written with another key than its pipeline '{wanted.pipeline}' takes "
+            f"from '{wanted.name}'; write it with that one, which decides the partition"
+        )
+    return key
+
+
 @final
 class StreamRequest:
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
-    ``unwritten`` waits for the next batch. ``answered`` says that the request's outcome is decided,
-    ``ended`` that nothing of it is under way. ``refused`` says that the transport refused what it
-    wrote.
+    ``lane`` are the requests whose answers keep one order with its own, None where there is none.
+    ``counted`` says that joins number what requests bring, so that it counts only when all that
+    came before have ended. ``unwritten`` waits for the next batch. ``answered_once`` says that the
+    request's outcome is decided, ``ended`` that nothing of it is under way. ``refused`` says that
+    the transport refused what it wrote.
     """
 
     __slots__ = (
         "answered_once",
+        "counted",
         "delivery",
         "deployment",
         "duplicate",
         "ended",
         "headers",
         "identity",
+        "key",
+        "lane",
         "passage",
         "refused",
         "tenure",
@@ -65,6 +95,9 @@ class StreamRequest:
         self.headers: Headers = {
             name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
         }
+        self.key = delivery.record.key
+        self.lane: bytes | None = None
+        self.counted = False
         self.passage: Passage | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
@@ -74,21 +107,23 @@ class StreamRequest:
 
     # How it begins ------------------------------------------------------------------------------
 
-    def begin(self, now_ms: float) -> None:
-        """Enter the newest version of the pipeline."""
+    def begin(self, now_ms: float, failure: Failed | None = None) -> None:
+        """Enter the newest version of the pipeline; with a ``failure`` only to be answered."""
         pipeline = self.tenure.pipeline
         self.deployment = deployment = pipeline.deployment
+        plan = deployment.plan
         record = self.delivery.record
+        deadline_ms: float | None = None
         try:
             deadline_ms = deadline_of(record.headers)
+            if failure is None and plan.key is not None:
+                self.key = key_of(record, plan.key)
         except InvalidRequestError as error:
-            self.fail(Failed(error.code, error.message))
-            return
+            failure = failure or Failed(error.code, error.message)
         if deadline_ms is None:
-            plan = deployment.plan
             deadline_ms = now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms)
-        self.passage = Passage(
-            deployment.plan,
+        passage = self.passage = Passage(
+            plan,
             self.identity,
             now_ms,
             deadline_ms,
@@ -97,20 +132,19 @@ class StreamRequest:
             self.headers,
             deployment.tally,
             self,
-            key=record.key,
-            owner_epoch=self.tenure.ownership.epoch,
+            key=self.key,
+            ownership=self.tenure.ownership,
         )
+        if plan.order is not None:
+            self.lane = plan.order.lane_of(passage.record_key)
+        if plan.keeping:
+            self.counted = any(join.keep.numbered for join in plan.kept_joins)
         body = record.body
-        tensors = () if isinstance(body, Absent | Failed) else body
-        self.tenure.carrier.begin(self.passage, tensors)
-
-    def fail(self, failure: Failed) -> None:
-        """End before it has begun."""
-        if self.deployment.plan.output is not None:
-            self._write(_OUTPUTS, failure, 0)
-        self._bury(failure)
-        self.answered_once = True
-        self.closed()
+        if failure is not None:
+            self.tenure.carrier.refuse(passage, failure)
+        else:
+            tensors = () if isinstance(body, Absent | Failed) else body
+            self.tenure.carrier.begin(passage, tensors, self.delivery.offset)
 
     def pass_over(self) -> None:
         """It is known already: nothing of it is to be done."""
@@ -126,6 +160,7 @@ class StreamRequest:
         self._write(_OUTPUTS, body, 0)
         if isinstance(body, Failed):
             self._bury(body)
+        self.tenure.answered(self)
         if answer.passage.left:
             # Else it ends at once, and its answer goes with the rest.
             self.tenure.progressed(self)
@@ -142,6 +177,10 @@ class StreamRequest:
         """There is a failure that the output does not tell of."""
         self._bury(failure)
 
+    def changed(self, change: StateChanged) -> None:
+        """It has changed what a join keeps across requests."""
+        self.unwritten += self.tenure.state.outputs(change)
+
     def closed(self) -> None:
         """Nothing of it is under way any more."""
         # The passage knows us, and a circle would leave both to the garbage collector.
@@ -154,15 +193,17 @@ class StreamRequest:
     def _write(self, port: Port, body: Body, round_number: int) -> None:
         tenure = self.tenure
         stream = tenure.pipeline.stream_of(port)
-        record = self._record(port, body, round_number, self.headers)
+        record = self._record(port, self.key, body, round_number, self.headers)
         self.unwritten.append(Output(stream, record, self.delivery.partition))
 
-    def _record(self, port: Port, body: Body, round_number: int, headers: Headers) -> Record:
+    def _record(
+        self, port: Port, key: bytes, body: Body, round_number: int, headers: Headers
+    ) -> Record:
         plan = self.deployment.plan
         given = self.delivery.record
         return Record(
             self.identity,
-            given.key,
+            key,
             plan.name,
             plan.version,
             port,
@@ -181,8 +222,8 @@ class StreamRequest:
             **failure_headers(failure, delivery.attempt),
             ORIGIN_HEADER: place_of(delivery),
         }
-        body = delivery.record.body
-        record = self._record(_INPUTS, body, 0, headers)
+        given = delivery.record
+        record = self._record(_INPUTS, given.key, given.body, 0, headers)
         self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, record))
 
     def replace(self, refused: list[Output], failure: Failed) -> None:
@@ -196,6 +237,8 @@ class StreamRequest:
             if output.stream == self.tenure.pipeline.outputs:
                 kept.append(output._replace(record=output.record._replace(body=failure)))
                 self._bury(failure)
+            elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
+                kept.append(without_contents(output))
             else:
                 kept.append(output._replace(record=_without_contents(output.record)))
         letters = [each._replace(record=_without_contents(each.record)) for each in self.unwritten]

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
 from penstock.core.engine import Passage
-from penstock.core.records import Failed, Tensors
+from penstock.core.plan import Plan
+from penstock.core.records import Failed, Record, Tensors
+from penstock.core.state import StateChange
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
+from penstock.core.streams.state_records import StateRecords
 from penstock.core.streams.turnstile import Turnstile
 
 
 class Carrier(Protocol):
     """Who runs passages: a dataflow."""
 
-    def begin(self, passage: Passage, tensors: Tensors) -> None:
-        """Let a request into its pipeline. ``passage.context`` is told what comes of it."""
+    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
+        """Let a request into its pipeline, at its place in the order of requests.
+        ``passage.context`` is told what comes of it."""
+
+    def refuse(self, passage: Passage, failed: Failed) -> None:
+        """Let a request in that has failed, for its answer to have its place among others."""
 
     def cancel(self, passage: Passage) -> None:
         """End what is left of a request."""
+
+    def room_in(self, plan: Plan, partition: int) -> int:
+        """How many requests more a partition takes whose answers keep an order. When it says none,
+        somebody calls :meth:`Tenure.pump` when that may have changed."""
+
+    def restore(
+        self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
+    ) -> None:
+        """Take up what the joins of a pipeline have kept of a partition, by their names."""
+
+    def release(self, ownership: Ownership) -> None:
+        """Let go of what joins have kept of a partition."""
 
 
 class Batch(NamedTuple):
@@ -38,6 +58,9 @@ class Batch(NamedTuple):
 
 class PartitionAccess(Protocol):
     """What a tenure asks of the transport. Each is begun at once and answered later."""
+
+    def restore(self, streams: Sequence[str]) -> None:
+        """Read all of these state streams: :meth:`Tenure.restored`, or ``fenced``."""
 
     def take(self, limit: int) -> None:
         """Take up to ``limit`` records: :meth:`Tenure.taken`, or :meth:`Tenure.fenced`."""
@@ -60,18 +83,23 @@ class Tenure:
 
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take and one finish are under way at a time: what ends
-    meanwhile goes with the next. No more than ``limits.in_flight`` records are in hand.
+    meanwhile goes with the next. No more than ``limits.in_flight`` records are in hand. Where joins
+    keep state, nothing is taken before that is read.
     """
 
     __slots__ = (
         "_access",
+        "_answered",
         "_busy",
         "_closing",
         "_dirty",
         "_drained",
         "_finishing",
+        "_held",
         "_now_ms",
         "_requests",
+        "_restored",
+        "_restoring",
         "_returning",
         "_singly",
         "_taking",
@@ -80,6 +108,7 @@ class Tenure:
         "over",
         "ownership",
         "pipeline",
+        "state",
     )
 
     def __init__(
@@ -97,8 +126,15 @@ class Tenure:
         self._access = access
         self._turnstile = turnstile
         self._now_ms = now_ms
+        self.state = StateRecords(ownership, pipeline.names)
+        self._restoring = False
+        self._restored = not pipeline.deployment.plan.keeping
         self._requests: dict[int, StreamRequest] = {}
         self._dirty: dict[StreamRequest, None] = {}
+        self._answered: dict[bytes, deque[StreamRequest]] = {}
+        """Answers that keep an order and are written when their requests are finished, by lane."""
+        self._held: dict[StreamRequest, None] = {}
+        """Requests that have ended, and what they brought is not counted yet."""
         self._singly = 0
         self._taking = False
         self._returning = 0
@@ -120,6 +156,15 @@ class Tenure:
         return self._taking or self._returning > 0
 
     # What happens -------------------------------------------------------------------------------
+
+    def restored(self, streams: Mapping[str, Sequence[Record]]) -> None:
+        """What joins have kept is read."""
+        if self.over or self._drained:
+            return
+        plan = self.pipeline.deployment.plan
+        self.carrier.restore(plan, self.ownership, self.state.restored(plan, streams))
+        self._restored = True
+        self.pump()
 
     def taken(self, deliveries: Sequence[Delivery]) -> None:
         """Records have come that were asked for."""
@@ -188,8 +233,7 @@ class Tenure:
         if self.over:
             return
         self.over = True
-        for request in list(self._requests.values()):
-            self._discard(request)
+        self._discard(list(self._requests.values()))
         self._dirty.clear()
         self._tell_drained()
 
@@ -203,11 +247,12 @@ class Tenure:
         """Wait no longer for what is under way: finish what is answered, give the rest back."""
         waiting = [request for request in self._requests.values() if not request.ended]
         returned = [request for request in waiting if not request.answered_once]
+        # What is not counted can only be counted in its turn, which is the next owner's to know.
+        returned += self._held
         if returned:
             # First, so that no suspect begins before these are known not to be taken.
             self._give_back([request.delivery for request in returned])
-        for request in returned:
-            self._discard(request)
+        self._discard(returned)
         for request in waiting:
             if request.answered_once and request.passage is not None:
                 self.carrier.cancel(request.passage)
@@ -222,9 +267,19 @@ class Tenure:
         """A request has something to be written, or has ended."""
         if self._requests.get(request.delivery.offset) is not request:
             return
-        if request.ended or not self.pipeline.exactly_once:
-            self._dirty[request] = None
-            self.pump()
+        if request.ended and request.counted:
+            self._held[request] = None
+            self._let_finish()
+            if request in self._held and not self.pipeline.exactly_once:
+                self._write(request)
+        else:
+            self._write(request)
+
+    def answered(self, request: StreamRequest) -> None:
+        """The outcome of a request has been told, in the order that its pipeline keeps."""
+        known = self._requests.get(request.delivery.offset) is request
+        if known and request.lane is not None and self.pipeline.exactly_once:
+            self._answered.setdefault(request.lane, deque()).append(request)
 
     # What is to be done -------------------------------------------------------------------------
 
@@ -239,14 +294,27 @@ class Tenure:
             if not (self._requests or self.takes):
                 self._tell_drained()
             return
-        room = self.pipeline.limits.in_flight - len(self._requests)
-        if room > 0 and not self.takes and not self._turnstile.shut:
-            self._taking = True
-            self._access.take(room)
+        if not self._restored:
+            if not self._restoring:
+                self._restoring = True
+                self._access.restore(self.pipeline.state_streams())
+        elif not (self.takes or self._turnstile.shut):
+            room = self._room()
+            if room > 0:
+                self._taking = True
+                self._access.take(room)
 
-    def begin(self, request: StreamRequest) -> None:
-        """Let a request that was taken into the pipeline."""
-        request.begin(self._now_ms())
+    def _room(self) -> int:
+        """How many records more may be in hand."""
+        room = self.pipeline.limits.in_flight - len(self._requests)
+        plan = self.pipeline.deployment.plan
+        if plan.order is None or room <= 0:
+            return room
+        return min(room, self.carrier.room_in(plan, self.ownership.partition))
+
+    def begin(self, request: StreamRequest, failure: Failed | None = None) -> None:
+        """Let a request that was taken into the pipeline, with a ``failure`` to fail there."""
+        request.begin(self._now_ms(), failure)
 
     def _take(self, delivery: Delivery) -> None:
         pipeline = self.pipeline
@@ -260,15 +328,42 @@ class Tenure:
         pipeline.open[request.identity] = request
         if delivery.attempt > pipeline.limits.max_deliveries:
             self._turnstile.enter()
-            request.fail(_lost(delivery))
+            self.begin(request, _lost(delivery))
         elif isinstance(record.body, Failed):
             self._turnstile.enter()
-            request.fail(record.body)
+            self.begin(request, record.body)
         elif delivery.attempt >= ALONE_FROM_ATTEMPT:
             self._turnstile.enter(request)
         else:
             self._turnstile.enter()
             self.begin(request)
+
+    def _write_in_order(self, lane: bytes) -> None:
+        """Write what is finished of a lane, up to the first answer whose request is not."""
+        answered = self._answered[lane]
+        while answered and answered[0].ended and answered[0] not in self._held:
+            self._dirty[answered.popleft()] = None
+        if not answered:
+            del self._answered[lane]
+        self.pump()
+
+    def _let_finish(self) -> None:
+        """Finish what has ended and is counted: all that came before has ended as well."""
+        under_way = min(
+            (offset for offset, each in self._requests.items() if each.passage is not None),
+            default=float("inf"),
+        )
+        for request in [each for each in self._held if each.delivery.offset < under_way]:
+            del self._held[request]
+            self._write(request)
+
+    def _write(self, request: StreamRequest) -> None:
+        """Have it written what can be written of a request."""
+        if not self.pipeline.exactly_once or (request.ended and request.lane is None):
+            self._dirty[request] = None
+            self.pump()
+        elif request.ended and request.lane is not None:
+            self._write_in_order(request.lane)
 
     def _next_batch(self) -> Batch:
         batch = Batch([], [], [], [])
@@ -277,7 +372,7 @@ class Tenure:
             batch.outputs.extend(request.unwritten)
             batch.parts.append((request, len(request.unwritten)))
             request.unwritten = []
-            if request.ended:
+            if request.ended and request not in self._held:
                 batch.deliveries.append(request.delivery)
                 batch.over.append(request)
             if self._singly:
@@ -288,15 +383,22 @@ class Tenure:
         self._returning += 1
         self._access.give_back(deliveries)
 
-    def _discard(self, request: StreamRequest) -> None:
-        """Have nothing to do with a request any more; nothing that it still says counts."""
-        del self._requests[request.delivery.offset]
-        if request.passage is not None:
-            self.carrier.cancel(request.passage)
-        self._leave(request)
+    def _discard(self, requests: Sequence[StreamRequest]) -> None:
+        """Have nothing to do with requests any more; nothing that they still say counts.
+
+        First of all, since the end of one may give another its turn to be answered.
+        """
+        for request in requests:
+            del self._requests[request.delivery.offset]
+        for request in requests:
+            if request.passage is not None:
+                self.carrier.cancel(request.passage)
+        for request in requests:
+            self._leave(request)
 
     def _leave(self, request: StreamRequest) -> None:
         self._dirty.pop(request, None)
+        self._held.pop(request, None)
         open_requests = self.pipeline.open
         if open_requests.get(request.identity) is request:
             del open_requests[request.identity]
@@ -305,6 +407,7 @@ class Tenure:
     def _tell_drained(self) -> None:
         if not self._drained:
             self._drained = True
+            self.carrier.release(self.ownership)
             self._turnstile.remove(self)
             self._access.drained()
 

@@ -55,10 +55,14 @@ class Turnstile:
         if request is self._suspect:
             self._suspect = None
             self._suspect_runs = False
-            for tenure in self._in_order():
-                tenure.pump()
+            self.pump()
         else:
             self.settle()
+
+    def pump(self) -> None:
+        """Have all partitions ask for what they can ask for."""
+        for tenure in self._in_order():
+            tenure.pump()
 
     def settle(self) -> None:
         """Something is over that a suspect may have waited for."""

@@ -10,7 +10,8 @@ from penstock.core.contracts.transport import (
     Transport,
 )
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.streams.clock import GLANCES, Glance, TransportClock
+from penstock.core.errors import ConflictError
+from penstock.core.streams.clock import Glance, TransportClock, are_enough
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
@@ -41,18 +42,27 @@ class StreamWorker:
         self._names = names
         self._limits = limits
         self._turnstile = Turnstile()
+        dataflow.waiting_for_room.append(self._turnstile.pump)
         self._shares: dict[str, _Share] = {}
 
     async def start(self) -> None:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
         # The first answer takes longest, for it has to connect.
-        self._clock.set_by([await self._glance() for _ in range(GLANCES)])
+        glances: list[Glance] = []
+        while not are_enough(glances):
+            glances.append(await self._glance())
+        self._clock.set_by(glances)
         await self._transport.make_streams([StreamSpec(self._names.dead_letters)])
 
     async def serve(
         self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
     ) -> None:
-        """Work on a pipeline; or, if that is done already, begin requests with this version."""
+        """Work on a pipeline; or, if that is done already, begin requests with this version.
+
+        Raises ConflictError where a join keeps state for the whole stream, and there are several
+        partitions.
+        """
+        _check_partitions(deployment, partitions)
         share = self._shares.get(deployment.plan.name)
         if share is not None:
             share.pipeline.deployment = deployment
@@ -99,6 +109,17 @@ class StreamWorker:
             )
         )
         return holding
+
+
+def _check_partitions(deployment: Deployment, partitions: int) -> None:
+    plan = deployment.plan
+    whole = [join.consumer for join in plan.kept_joins if not join.by_key]
+    if whole and partitions > 1:
+        raise ConflictError(
+            f"pipeline '{plan.name}' has {partitions} partitions, and the join of '{whole[0]}' "
+            "keeps state for all of its requests; give it one (dataflow.partitions), or keep state "
+            "by key"
+        )
 
 
 class _Share(Owner):

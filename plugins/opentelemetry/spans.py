@@ -58,7 +58,7 @@ class SpanFollower(Follower):
             self._ids.chosen = trace_id
         noun = "model" if request.single_model else "pipeline"
         name = f"{noun} {request.name}"
-        kind = SpanKind.INTERNAL if request.child else SpanKind.SERVER
+        kind = _kind_of(request)
         sampling = self._sampler.should_sample(parent, trace_id, name, kind, None, None)
         if sampling.decision is not Decision.RECORD_AND_SAMPLE:
             self._ids.chosen = None
@@ -69,6 +69,12 @@ class SpanFollower(Follower):
             f"penstock.{noun}": request.name,
             "penstock.version": request.version,
         }
+        if request.begun_by:
+            attributes |= {
+                "messaging.system": "penstock",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": request.begun_by,
+            }
         if "x-request-id" in request.headers:
             attributes["penstock.x_request_id"] = request.headers["x-request-id"]
         span = self._tracer.start_span(
@@ -76,6 +82,12 @@ class SpanFollower(Follower):
         )
         self._ids.chosen = None
         return RequestSpans(self._tracer, span, request, noun)
+
+
+def _kind_of(request: RequestSeen) -> SpanKind:
+    if request.begun_by:
+        return SpanKind.CONSUMER
+    return SpanKind.INTERNAL if request.child else SpanKind.SERVER
 
 
 class RequestSpans(Following):
@@ -113,6 +125,18 @@ class RequestSpans(Following):
         span, attempts = (self._begin(visit, at_ms), 0) if called is None else called
         span.set_attribute("penstock.attempt", attempts)
         _end_visit(span, body, was_called=called is not None, at_ms=at_ms)
+
+    def record_read(self, visit: VisitSeen | None) -> Headers | None:
+        called = None if visit is None else self._visits.get(visit)
+        span = self._span if called is None else called[0]
+        return {TRACEPARENT: traceparent(span.get_span_context())}
+
+    def record_came(self, headers: Headers) -> None:
+        # As the conventions for messages have it: a link to what put out each of them, while the
+        # first one is the parent as well, so that one trace shows all that a request brought about.
+        context = get_current_span(_PROPAGATOR.extract(headers, _NO_CONTEXT)).get_span_context()
+        if context.is_valid:
+            self._span.add_link(context)
 
     def answered(self, result: InferenceResponse | PenstockError, at_ms: float) -> None:
         if isinstance(result, PenstockError):

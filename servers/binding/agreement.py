@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.nearest import did_you_mean
@@ -35,10 +35,35 @@ def agree(predictor: Predictor, declared: Signature | None) -> Agreement:
         inputs |= {each.name: each for each in served_inputs}
     outputs = own.outputs
     if declared is not None and declared.outputs is not None:
-        outputs = _outputs(own.outputs, declared.outputs)
+        outputs = _side("output", own.outputs, declared.outputs)
     known = served_inputs is not None or outputs is not None
     signature = Signature(served_inputs, outputs) if known else None
     return Agreement(signature, tuple(inputs.values()), outputs, tuple(warnings))
+
+
+def served_signature(model: object, agreement: Agreement) -> Signature | None:
+    """The signature for metadata: what holds, else what the model says of itself, unchecked."""
+    if agreement.signature is not None:
+        return agreement.signature
+    known = getattr(model, "signature", None)
+    return known if isinstance(known, Signature) else None
+
+
+def agree_with_server(own: Signature, declared: Signature | None) -> Signature | None:
+    """The same for a model that runs elsewhere, of which ``own`` is what its server says.
+
+    V2 does not tell which inputs may be missing: where a manifest declares inputs, those that it
+    leaves out may be. None when nothing is known.
+    """
+    inputs, outputs = own.inputs, own.outputs
+    if declared is not None and declared.inputs is not None:
+        named = _side("input", own.inputs, declared.inputs)
+        names = _names(named)
+        others = [replace(each, optional=True) for each in inputs or () if each.name not in names]
+        inputs = (*named, *others)
+    if declared is not None and declared.outputs is not None:
+        outputs = _side("output", own.outputs, declared.outputs)
+    return None if inputs is None and outputs is None else Signature(inputs, outputs)
 
 
 def _inputs(
@@ -67,22 +92,22 @@ def _inputs(
     return tuple(merged), warnings
 
 
-def _outputs(
-    own: tuple[TensorSpec, ...] | None, declared: Iterable[TensorSpec]
+def _side(
+    side: str, own: tuple[TensorSpec, ...] | None, declared: Iterable[TensorSpec]
 ) -> tuple[TensorSpec, ...]:
+    """What is declared of one side, each tensor of which the model has, where that is known."""
     if own is None:
         return tuple(declared)
     by_name = {each.name: each for each in own}
     merged = []
     for spec in declared:
-        annotated = by_name.get(spec.name)
-        if annotated is None:
+        known = by_name.get(spec.name)
+        if known is None:
             raise InvalidRequestError(
-                f"the manifest declares the output '{spec.name}', which the model does "
+                f"the manifest declares the {side} '{spec.name}', which the model does "
                 f"not have{_or_nothing(did_you_mean(spec.name, by_name))}"
             )
-        optional = spec.optional or annotated.optional
-        merged.append(_merged("output", spec, annotated, optional=optional))
+        merged.append(_merged(side, spec, known, optional=spec.optional or known.optional))
     return tuple(merged)
 
 

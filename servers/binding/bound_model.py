@@ -9,8 +9,7 @@ from typing import Any
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelCall, ModelSpec
 from penstock.core.records import Tensors
-from penstock.core.signature import Signature
-from penstock.servers.binding.agreement import agree
+from penstock.servers.binding.agreement import agree, served_signature
 from penstock.servers.binding.arguments import Arguments
 from penstock.servers.binding.model_errors import PASSING, model_failure
 from penstock.servers.binding.predictor import predictor_of
@@ -43,11 +42,8 @@ class BoundModel(Worker):
         self.name = spec.name
         self.is_async = predictor.is_async
         self.warnings = agreement.warnings
-        self.signature = agreement.signature
+        self.signature = served_signature(model, agreement)
         """What is known of the tensors, for metadata."""
-        if self.signature is None:
-            known = getattr(model, "signature", None)
-            self.signature = known if isinstance(known, Signature) else None
         self._function: Callable[..., Any] = predictor.function
         self._arguments = Arguments(predictor, agreement.inputs, spec, clock)
         self._only = self._arguments.only

@@ -11,7 +11,7 @@ from pathlib import Path
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import Loader, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.signature import Signature
-from penstock.servers.binding.agreement import agree
+from penstock.servers.binding.agreement import agree, served_signature
 from penstock.servers.binding.bound_model import BoundModel, OwnLoopWorker
 from penstock.servers.binding.loading import load_model
 from penstock.servers.binding.predictor import predictor_of
@@ -64,12 +64,12 @@ class InProcessServer(ServerAdapter):
         return frozenset().union(*(loader.capabilities() for loader in self._loaders.values()))
 
     def signature(self, spec: ModelSpec) -> Signature | None:
-        if spec.python is None:
+        if spec.python is None and spec.artifacts is None:
             return spec.signature  # the artifacts tell more, and are not here
         definition = choose_loader(spec, self._loaders).definition(spec)
         if definition is None:
             return spec.signature
-        return agree(predictor_of(definition), spec.signature).signature
+        return served_signature(definition, agree(predictor_of(definition), spec.signature))
 
     def source_files(self, spec: ModelSpec) -> Sequence[Path]:
         if spec.python is None:

@@ -151,11 +151,18 @@ def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock
         tensor = "x=[[1, 2, 3, 4]]:FP32"
         done = penstock("infer", "router", "--tensor", tensor, "--server", address, "-o", "json")
         assert [each["name"] for each in done.document["outputs"]] == ["likely"]
-    for page in ("plugins.md", "requests.md"):
+    for page in ("plugins.md", "remote-servers.md", "requests.md"):
         found = blocks(how_to / page, "yaml")
         [settings] = [block for block in found if block.startswith("# penstock.yaml\n")]
         (penstock.folder / "penstock.yaml").write_text(settings)
         assert penstock("config", "check").code == 0
+
+
+def test_the_servers_of_the_how_to_page_are_valid(penstock: Penstock) -> None:
+    [manifests, _] = blocks(REPOSITORY / "docs" / "how-to" / "remote-servers.md", "yaml")
+    (penstock.folder / "see.yaml").write_text(manifests)
+    checked = penstock("check", "see.yaml")
+    assert checked.code == 0, checked.err
 
 
 def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:

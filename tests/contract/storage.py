@@ -46,6 +46,14 @@ class StorageContract:
         assert path.read_bytes() == content
         assert set(names(into)) <= {"model.bin"}
 
+    async def test_it_says_what_is_here_already(self, storage: ArtifactStorage, into: Path) -> None:
+        uri = await self.put("model.bin", b"abc")
+        assert storage.local(uri) in (None, await storage.fetch(uri, into))
+        if storage.local(uri) is not None:
+            assert names(into) == []
+            with pytest.raises(NotFoundError):
+                storage.local(f"{uri}-gone")
+
     async def test_a_name_with_letters_of_all_kinds(
         self, storage: ArtifactStorage, into: Path
     ) -> None:

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from penstock.core.contracts.transport import (
+    REMOVED,
     Delivery,
     FencedError,
     Membership,
@@ -364,6 +365,25 @@ class TransportContract:
         await transport.delete_streams(["s"])
         await owner.until_owning()
 
+    async def test_a_compacted_stream_gives_the_last_record_of_each_key(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s"), StreamSpec("kept", compacted=True)])
+        membership, ownership = await self.owning(transport, "s")
+        assert list(await transport.read_all(ownership, "kept")) == []
+        written = [
+            Output("kept", a_record(identity, key=key), 0)
+            for identity, key in (("1", b"k"), ("2", b"other"), ("3", b"gone"), ("4", b"k"))
+        ]
+        gone = a_record("5", key=b"gone")._replace(body=REMOVED)
+        await transport.finish(ownership, [], [*written, Output("kept", gone, 0)])
+        for _ in range(2):  # whoever reads it takes nothing away
+            kept = await transport.read_all(ownership, "kept")
+            assert [record.identity for record in kept] == ["2", "4"]
+        await membership.leave()
+        with pytest.raises(FencedError):
+            await transport.read_all(ownership, "kept")
+
     async def test_unknown_streams_and_partitions_are_refused(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s")])
         _, ownership = await self.owning(transport, "s")
@@ -375,3 +395,5 @@ class TransportContract:
             await transport.compete("g", "t", WatchedOwner())
         with pytest.raises(NotFoundError):
             transport.read(ownership, ["t"])
+        with pytest.raises(NotFoundError):
+            await transport.read_all(ownership, "t")

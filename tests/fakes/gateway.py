@@ -120,7 +120,7 @@ class FakeTarget(Target):
         return self.submit(request, headers, None, reply)
 
 
-async def _exported(story: Story, children: Sequence[Story]) -> bytes:
+async def _exported(story: Story, children: Sequence[Story], readers: Sequence[Story]) -> bytes:
     return f"case of {story.identity}".encode()
 
 

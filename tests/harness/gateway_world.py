@@ -181,7 +181,8 @@ class GatewayWorld:
             jitter=lambda: 0.5,
         )
         self.dataflow.start()
-        journal, letters = Journal(JournalLimits()), LetterBox()
+        self.journal = journal = Journal(JournalLimits())
+        letters = LetterBox()
         self.gateway = PipelineGateway(
             self.dataflow,
             self.metrics,
@@ -226,7 +227,8 @@ class GatewayWorld:
 
     def alone(self, name: str) -> None:
         """Have a model be called by its own name as well."""
-        self.gateway.set_model(compile_model(name, 1, Joins(), followed=self._followed), None)
+        plan = compile_model(name, 1, Joins(), followed=self._followed)
+        self.gateway.set_model(plan, self._instances[name].signature)
 
     def pipeline(self, name: str, spec: dict[str, Any], record: Recording = "none") -> None:
         """Serve a new version of a pipeline. Those that it reads emit what it reads from now on."""

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from penstock.core.clock import SystemClock
 from penstock.core.contracts.model import ModelSpec
@@ -20,11 +21,11 @@ from penstock.core.contracts.transport import (
     Written,
 )
 from penstock.core.dataflow import Dataflow
-from penstock.core.errors import OverloadedError, TooLargeError
+from penstock.core.errors import ConflictError, OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.plan.compiler import compile_pipeline
-from penstock.core.records import Body, Failed, Port, Record
+from penstock.core.records import Absent, Body, Failed, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.resources import Pipeline
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
@@ -68,7 +69,10 @@ SUMS = Pipeline.model_validate(
 class Process:
     """What one worker's process has of its own."""
 
-    def __init__(self, transport: MemoryTransport, limits: StreamLimits) -> None:
+    def __init__(
+        self, transport: MemoryTransport, limits: StreamLimits, pipeline: Pipeline = SUMS
+    ) -> None:
+        self._pipeline = pipeline
         clock = TransportClock(SystemClock())
         self._models = ModelGateway()
         self._server = InProcessServer()
@@ -86,7 +90,7 @@ class Process:
         await self.serve(version, exactly_once=exactly_once)
 
     async def serve(self, version: int, *, exactly_once: bool = False) -> None:
-        plan = compile_pipeline(SUMS, version, Joins(), record="boundary")
+        plan = compile_pipeline(self._pipeline, version, Joins(), record="boundary")
         await self.worker.serve(
             self._dataflow.deploy(plan), partitions=PARTITIONS, exactly_once=exactly_once
         )
@@ -276,3 +280,72 @@ async def test_what_the_transport_refuses_fails_alone(tmp_path: Path) -> None:
         assert failed == Failed("too-large", "the record is larger than the transport takes")
         assert sorted(map(value_of, bodies.values())) == [3.0, 27.0, 39.0]
         assert letter.record.headers[OMITTED_HEADER] == "4"
+
+
+REMEMBERING = Pipeline.model_validate(
+    {
+        "metadata": {"name": "sums"},
+        "spec": {
+            "input": {"key": "x-who"},
+            "steps": [
+                {
+                    "name": "add",
+                    "inputs": ["sums.inputs.x", "sums.inputs.y"],
+                    "inputsJoinType": "latest",
+                    "batch": {"size": 4, "windowMs": 1},
+                },
+            ],
+            "output": {"steps": ["add"], "order": "key"},
+        },
+    }
+)
+
+
+def _of_somebody(identity: str, who: str, **values: float) -> Output:
+    tensors = tuple(
+        Tensor.from_numpy(name, np.array([value], np.float32)) for name, value in values.items()
+    )
+    headers = {IDENTITY_HEADER: identity, "x-who": who}
+    record = Record(
+        "", who.encode(), "", 0, Port(None, "inputs"), 0, tensors, {}, headers, float("inf")
+    )
+    return Output(INPUTS, record, len(who) % PARTITIONS)
+
+
+async def test_what_joins_remember_survives_a_worker_that_is_killed(tmp_path: Path) -> None:
+    folder = models(tmp_path)
+    async with world() as each:
+        one, two = (Process(each.transport, StreamLimits(), pipeline=REMEMBERING) for _ in range(2))
+        await one.start(folder, exactly_once=True)
+        await each.transport.publish(
+            [_of_somebody("a1", "a", y=10.0), _of_somebody("b1", "bb", x=1.0, y=20.0)]
+        )
+        await each.answers.until(2)
+        await one.stop(killed=True)
+        await two.start(folder, exactly_once=True)
+        later = [_of_somebody(f"{who}{n}", who, x=float(n)) for n in (2, 3) for who in ("a", "bb")]
+        await each.transport.publish([*later, _of_somebody("c1", "ccc", x=5.0)])
+        answers = await each.answers.until(7)
+        await two.stop()
+    bodies = {answer.record.identity: answer.record.body for answer in answers}
+    assert isinstance(bodies.pop("a1"), Absent), "nothing drove it"
+    assert isinstance(bodies.pop("c1"), Absent), "nobody of its key has brought anything"
+    assert {identity: value_of(body) for identity, body in bodies.items()} == {
+        "b1": 21.0,
+        "a2": 12.0,
+        "a3": 13.0,
+        "bb2": 22.0,
+        "bb3": 23.0,
+    }
+    assert each.letters.heard == []
+
+
+async def test_state_for_a_whole_stream_needs_one_partition(tmp_path: Path) -> None:
+    spec = REMEMBERING.spec.model_dump(by_alias=True, exclude_none=True)
+    spec["steps"][0]["inputsJoinType"] = "latest(by='stream')"
+    pipeline = Pipeline.model_validate({"metadata": {"name": "sums"}, "spec": spec})
+    async with world() as each:
+        process = Process(each.transport, StreamLimits(), pipeline=pipeline)
+        with pytest.raises(ConflictError, match="4 partitions, and the join of 'add'"):
+            await process.start(models(tmp_path))
+        await process.stop()

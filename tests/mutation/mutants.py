@@ -21,10 +21,14 @@ UNJUDGED: Final = "not checked"
 
 
 class Change(NamedTuple):
-    """What a mutant does: the lines that it takes out and those that it puts in their place."""
+    """What a mutant does: the lines that it takes out and those that it puts in their place.
+
+    ``diff`` shows them where they stand.
+    """
 
     before: str
     after: str
+    diff: str = ""
 
 
 class Mutmut:
@@ -57,8 +61,8 @@ class Mutmut:
 
     def change(self, name: str) -> Change:
         """What a mutant changes."""
-        lines = self._run("show", name).splitlines()
-        return Change(_lines(lines, "-"), _lines(lines, "+"))
+        _, *lines = self._run("show", name).strip().splitlines()
+        return Change(_lines(lines, "-"), _lines(lines, "+"), "\n".join(lines))
 
     def _run(self, *words: str) -> str:
         done = subprocess.run(

@@ -6,10 +6,12 @@ need not. README.md lists what was decided where the contract leaves room.
 
 import heapq
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 
 from oracle.model import (
+    Attempt,
+    Batch,
     Call,
     DeadLetter,
     Ended,
@@ -34,9 +36,17 @@ _CLOCK, _CANCEL, _ARRIVAL = range(3)  # the order of what happens at one time
 class _Joined:
     """One list of references, and what became of it; a verdict, once reached, stays."""
 
-    def __init__(self, graph: Graph, written: tuple[str, ...], join: Join) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        written: tuple[str, ...],
+        join: Join,
+        kept: Mapping[Reference, Tensors] | None = None,
+    ) -> None:
         self.references = [resolve(graph, reference) for reference in written]
         self.join = join
+        self.kept = kept or {}
+        self.lacks = False
         self.ends: list[Ended | None] = [None] * len(written)
         self.verdict: Verdict | None = None
         self.chosen: list[tuple[str, Tensors]] = []
@@ -54,6 +64,8 @@ class _Joined:
             return
         kinds = [None if end is None else end.kind for end in self.ends]
         self.verdict = verdict(self.join, kinds, window_ended)
+        if self.verdict == "run" and self.join == "latest":
+            self.look_up()
         if self.verdict is None:
             return
         for reference, end in zip(self.references, self.ends, strict=True):
@@ -62,21 +74,44 @@ class _Joined:
             if end is not None and end.kind == "failed" and self.failure is None:
                 self.failure = end
 
+    def look_up(self) -> None:
+        """Put what was kept in the place of what this request did not bring."""
+        for at, (reference, end) in enumerate(zip(self.references, self.ends, strict=True)):
+            assert end is not None, "latest waits for them"
+            if end.kind != "value" and reference in self.kept:
+                self.ends[at] = Ended(end.time_ms, "value", self.kept[reference])
+            elif end.kind != "value":
+                self.lacks = True
+                failed = any(each and each.kind == "failed" for each in self.ends)
+                self.verdict = "fail" if failed else "skip"
+
 
 class _Consumer:
     """A step or the output, on its way from the first source to its verdict."""
 
-    def __init__(self, graph: Graph, of: Step | Output) -> None:
+    def __init__(self, graph: Graph, of: Step | Output, kept: Mapping[str, str]) -> None:
         self.of = of
+        self.names = {resolve(graph, key): name for key, name in of.tensor_map.items()}
         if isinstance(of, Step):
-            self.inputs = _Joined(graph, of.inputs or (graph.name,), of.join)
+            self.inputs = _Joined(
+                graph, of.inputs or (graph.name,), of.join, self.named(graph, of, kept)
+            )
             self.triggers = _Joined(graph, of.triggers, of.triggers_join)
         else:
             self.inputs = _Joined(graph, of.steps, of.join)
             self.triggers = _Joined(graph, (), "inner")
-        self.names = {resolve(graph, key): name for key, name in of.tensor_map.items()}
         self.begun = False
         self.decided = False
+
+    def named(self, graph: Graph, of: Step, kept: Mapping[str, str]) -> dict[Reference, Tensors]:
+        """What was kept, by the references of single tensors that it stands for."""
+        found: dict[Reference, Tensors] = {}
+        for reference in (resolve(graph, written) for written in of.inputs):
+            if reference.tensor is not None:
+                name = self.names.get(reference, reference.tensor)
+                if name in kept:
+                    found[reference] = (Tensor(reference.tensor, kept[name]),)
+        return found
 
     def reads(self, port: str) -> bool:
         """Whether a record of this port ends a source here."""
@@ -118,14 +153,20 @@ class _Passage:
         self.events: list[tuple[float, int, int, Callable[[], None]]] = []
         self.sequence = count()
         self.records: deque[tuple[str, Ended]] = deque()
-        self.steps = {step.name: _Consumer(graph, step) for step in graph.steps}
-        self.output = None if graph.output is None else _Consumer(graph, graph.output)
+        self.steps = {
+            step.name: _Consumer(graph, step, scenario.kept.get(step.name, {}))
+            for step in graph.steps
+        }
+        self.output = None if graph.output is None else _Consumer(graph, graph.output, {})
         self.under_way: set[str] = set()  # steps with a call, or in the backoff before one
         self.retries = 0
         self.remembered: list[DeadLetter] = []
         self.ports: dict[str, Ended] = {}
         self.calls: list[Call] = []
         self.dead_letters: list[DeadLetter] = []
+        self.late = False
+        self.ambiguous = False
+        self.shared_ends: set[float] = set()
 
     def run(self) -> Result:
         if self.scenario.deadline_ms <= 0:
@@ -142,13 +183,24 @@ class _Passage:
             happen()
             self.deliver()
         answer = self.ports.get("outputs")
-        return Result(self.ports, answer, self.calls, self.dead_letters, self.now)
+        return Result(
+            self.ports,
+            answer,
+            self.calls,
+            self.dead_letters,
+            self.now,
+            self.late,
+            self.ambiguous,
+            frozenset(name for name, step in self.steps.items() if step.inputs.lacks),
+        )
 
     def intake(self) -> Ended:
         tensors = tuple(Tensor(name, name) for name in self.scenario.request)
         return Ended(0, "value" if tensors else "absent", tensors)
 
     def at(self, time_ms: float, order: int, happen: Callable[[], None]) -> None:
+        if time_ms in self.shared_ends:
+            self.ambiguous = True
         heapq.heappush(self.events, (time_ms, order, next(self.sequence), happen))
 
     def closed(self) -> bool:
@@ -211,7 +263,39 @@ class _Passage:
         self.under_way.add(step.name)
         tensors = self.ports[f"{step.name}.inputs"].tensors
         self.calls.append(Call(self.now, step.name, number, tensors))
-        attempt = self.scenario.attempt(step.name, number)
+        if step.batch is None:
+            self.make(step, number, self.scenario.attempt(step.name, number))
+        else:
+            self.gather(step, step.batch, number)
+
+    def gather(self, step: Step, batch: Batch, number: int) -> None:
+        """Wait for others to be called with, which is seen and not foretold."""
+        made = self.scenario.made.get((step.name, number))
+        if not made:
+            return
+        longest = min(batch.window_ms, (self.scenario.deadline_ms - self.now) / 2)
+        if not self.now <= made[0].at_ms <= self.now + longest:
+            self.late = True
+        # Those before the last failed for all in them, which means nothing.
+        at_ms, attempt = made[-1]
+        ends = {at_ms + attempt.duration_ms}
+        if step.timeout_ms is not None:
+            ends.add(at_ms + step.timeout_ms)
+        if ends & self.shared_ends or any(event[0] in ends for event in self.events):
+            self.ambiguous = True  # which comes first is decided by what others do
+
+        def make() -> None:
+            self.shared_ends -= ends
+            self.make(step, number, attempt)
+            self.shared_ends |= ends
+
+        if at_ms == self.now:
+            make()
+        else:
+            self.shared_ends |= ends
+            self.at(at_ms, _CLOCK, make)
+
+    def make(self, step: Step, number: int, attempt: Attempt) -> None:
         over = False
 
         def first(happen: Callable[[], None]) -> Callable[[], None]:

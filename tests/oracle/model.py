@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Join = Literal["inner", "outer", "any"]
+Join = Literal["inner", "outer", "any", "latest"]
 Kind = Literal["value", "absent", "failed"]
 
 
@@ -19,6 +19,13 @@ class Tensor(NamedTuple):
 
 
 Tensors = tuple[Tensor, ...]
+
+
+class Batch(NamedTuple):
+    """How calls of a step are shared: so many rows, waited for so long."""
+
+    size: int
+    window_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +43,7 @@ class Step:
     backoff_ms: int = 50
     timeout_ms: int | None = None
     on_error: Literal["fail", "absent"] = "fail"
+    batch: Batch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +58,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A pipeline without cycles, external inputs and batching."""
+    """A pipeline without cycles and external inputs."""
 
     name: str
     steps: tuple[Step, ...]
@@ -86,15 +94,30 @@ class Attempt:
     duplicate_after_ms: int | None = None
 
 
+class Made(NamedTuple):
+    """A call that was made at a time, whoever shared it, and how it went."""
+
+    at_ms: float
+    attempt: Attempt
+
+
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One request, and how every call on its way goes."""
+    """One request, and how every call on its way goes.
+
+    Whom a visit of a step with a batch meets is not a matter of one request: ``made`` says by step
+    and attempt which calls it was in. All but the last are those after which it was tried singly.
+    Nor is what `latest` has kept of earlier requests: ``kept`` says by step and name which tokens
+    it went on with.
+    """
 
     request: tuple[str, ...]
     deadline_ms: int
     behaviours: Mapping[str, tuple[Attempt, ...]]
     cancel_at_ms: int | None = None
     jitter: tuple[float, ...] = ()
+    made: Mapping[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
+    kept: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def attempt(self, step: str, number: int) -> Attempt:
         """The call of `step` with this number, counted from 1; the last one of the list repeats."""
@@ -132,6 +155,9 @@ class DeadLetter(NamedTuple):
 class Result:
     """All that can be seen of one request.
 
+    `late` says that a call which others share was made before it could be, or later than it may
+    be; `ambiguous` that one was made at the very time of something else. `lacking` are steps that
+    had to be skipped since nothing was kept.
     `ports` has "inputs", "outputs" (only where the pipeline has an output), and "<step>.inputs" and
     "<step>.outputs" of every step. `answer` equals `ports["outputs"]`.
     """
@@ -141,3 +167,6 @@ class Result:
     calls: list[Call]
     dead_letters: list[DeadLetter]
     closed_ms: float
+    late: bool = False
+    ambiguous: bool = False
+    lacking: frozenset[str] = frozenset()

@@ -1,4 +1,7 @@
-"""The three joins, as a table of what has ended says it: run, skip, fail, or wait (None)."""
+"""The joins, as a table of what has ended says it: run, skip, fail, or wait (None).
+
+`latest` is driven by its first source; whether the others have a value is not said here.
+"""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,6 +15,10 @@ def verdict(join: Join, kinds: Sequence[Kind | None], window_ended: bool) -> Ver
     """Decide over sources that ended as `kinds` say (None: still open)."""
     over = window_ended or None not in kinds
     failed = "failed" in kinds
+    if join == "latest":
+        if kinds[0] in ("absent", "failed"):
+            return "skip" if kinds[0] == "absent" else "fail"
+        return "run" if over else None
     if join == "inner":
         if "absent" in kinds:
             return "skip"

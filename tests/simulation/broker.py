@@ -12,7 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    REMOVED,
+    Delivery,
+    Output,
+    Ownership,
+)
 from penstock.core.records import Record
 
 if TYPE_CHECKING:
@@ -77,6 +83,8 @@ class Broker:
         self._atomic = case.exactly_once
         self._session_ms = case.session_ms
         self.partitions = [Partition(number) for number in range(case.partitions)]
+        self.state: dict[tuple[str, int], dict[bytes, Record]] = {}
+        """What compacted streams hold, by stream and partition."""
         self.members: list[Node] = []
         self.leaving: set[Node] = set()
 
@@ -179,6 +187,14 @@ class Broker:
     def _ownership(self, partition: Partition) -> Ownership:
         return Ownership(GROUP, self._stream, partition.number, partition.epoch)
 
+    def owns(self, ownership: Ownership | None) -> bool:
+        """Whether nobody else has a partition by now."""
+        return (
+            ownership is not None
+            and self.partitions[ownership.partition].owner is not None
+            and self.partitions[ownership.partition].epoch == ownership.epoch
+        )
+
     def _owns(self, node: Node, ownership: Ownership) -> bool:
         partition = self.partitions[ownership.partition]
         return partition.owner is node and partition.epoch == ownership.epoch
@@ -262,7 +278,7 @@ class Broker:
                 partition.in_hand.discard(offset)
                 self._world.laws.given_back(node, partition, delivery)
         self._serve(partition)
-        self._world.to_node(node, answer, None)
+        self._world.to_node(node, answer, None, acknowledges=True)
 
     def write(
         self,
@@ -276,10 +292,39 @@ class Broker:
         if self._atomic and not self._owns(node, ownership):
             self._world.to_node(node, answer, None)
             return
-        self._world.laws.written(node, outputs)
+        self._world.laws.written(node, [each for each in outputs if not self._keep(each)])
         if self._atomic:
             self._finish(node, ownership, deliveries)
         self._world.to_node(node, answer, self.time_ms, acknowledges=True)
+
+    def read_all(
+        self,
+        node: Node,
+        ownership: Ownership,
+        streams: Sequence[str],
+        answer: Callable[[dict[str, list[Record]]], None],
+    ) -> None:
+        """An owner wants to know what is kept."""
+        if not self._owns(node, ownership):
+            self._world.to_node(node, node.fenced, ownership)
+            return
+        kept = {
+            stream: list(self.state.get((stream, ownership.partition), {}).values())
+            for stream in streams
+        }
+        self._world.tell(node.name, "reads what is kept of partition %d", ownership.partition)
+        self._world.to_node(node, answer, kept)
+
+    def _keep(self, output: Output) -> bool:
+        """Put a record into a compacted stream, if it is for one."""
+        stream, record, partition = output
+        if ".state." not in stream or partition is None:
+            return False
+        kept = self.state.setdefault((stream, partition), {})
+        kept.pop(record.key, None)
+        if record.body != REMOVED:
+            kept[record.key] = record
+        return True
 
     def commit(
         self,

@@ -1,4 +1,7 @@
-"""Bugs that a worker on streams may well have: the simulation must find each of them."""
+"""Bugs that a worker on streams may well have: the simulation must find each of them.
+
+Those of the engine are in what requests of a worker have in common.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ BUGS = (
         "a record is finished before its request has ended",
         "streams",
         "tenure",
-        "            if request.ended:\n                batch.deliveries.append(request.delivery)\n",
+        "            if request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
         "            if True:\n                batch.deliveries.append(request.delivery)\n",
     ),
     Bug(
@@ -73,8 +76,8 @@ BUGS = (
         "the identity takes the place of the key",
         "streams",
         "request",
-        "            given.key,\n",
-        "            self.identity.encode(),\n",
+        "            key,\n            plan.name,\n",
+        "            self.identity.encode(),\n            plan.name,\n",
     ),
     Bug(
         "every header travels",
@@ -94,17 +97,16 @@ BUGS = (
         "a worker that was fenced goes on",
         "streams",
         "tenure",
-        "        for request in list(self._requests.values()):\n            self._discard(request)\n"
-        "        self._dirty.clear()\n",
+        "        self._discard(list(self._requests.values()))\n        self._dirty.clear()\n",
         "",
     ),
     Bug(
         "what a fenced worker ran stays open in its engine",
         "streams",
         "tenure",
-        "        if request.passage is not None:\n            self.carrier.cancel(request.passage)\n"
-        "        self._leave(request)\n",
-        "        self._leave(request)\n",
+        "            if request.passage is not None:\n"
+        "                self.carrier.cancel(request.passage)\n",
+        "            pass\n",
     ),
     Bug(
         "the bound of what is in flight is not kept",
@@ -159,8 +161,8 @@ BUGS = (
         "nobody tells the others that a suspect is gone",
         "streams",
         "turnstile",
-        "            for tenure in self._in_order():\n                tenure.pump()\n",
-        "            pass\n",
+        "            self.pump()\n        else:\n",
+        "            pass\n        else:\n",
     ),
     Bug(
         "time is that of the process",
@@ -202,9 +204,8 @@ BUGS = (
         "failed requests leave no dead letter",
         "streams",
         "request",
-        "        if isinstance(body, Failed):\n            self._bury(body)\n"
-        "        if answer.passage.left",
-        "        if answer.passage.left",
+        "            self._bury(body)\n        self.tenure.answered(self)\n",
+        "            pass\n        self.tenure.answered(self)\n",
     ),
     Bug(
         "failures that the output does not tell of are forgotten",
@@ -226,7 +227,7 @@ BUGS = (
         "exactly once writes answers before their requests are finished",
         "streams",
         "tenure",
-        "        if request.ended or not self.pipeline.exactly_once:\n",
+        "        if not self.pipeline.exactly_once or (request.ended and request.lane is None):\n",
         "        if True:\n",
     ),
     Bug(
@@ -248,7 +249,7 @@ BUGS = (
         "streams",
         "tenure",
         "            self._give_back([request.delivery for request in returned])\n"
-        "        for request in returned:\n            self._discard(request)\n",
+        "        self._discard(returned)\n",
         "            pass\n        for request in returned:\n            request.pass_over()\n",
     ),
     Bug(
@@ -256,16 +257,133 @@ BUGS = (
         "streams",
         "tenure",
         "            self._give_back([request.delivery for request in returned])\n"
-        "        for request in returned:\n            self._discard(request)\n",
+        "        self._discard(returned)\n",
         "            given = [request.delivery for request in returned]\n"
-        "        for request in returned:\n            self._discard(request)\n"
+        "        self._discard(returned)\n"
         "        if returned:\n            self._give_back(given)\n",
     ),
     Bug(
         "records written twice by one batch",
         "streams",
         "tenure",
-        "            request.unwritten = []\n            if request.ended:",
-        "            if request.ended:",
+        "            request.unwritten = []\n            if request.ended and",
+        "            if request.ended and",
+    ),
+    Bug(
+        "visits that share a call get each other's rows",
+        "engine",
+        "batches",
+        "in zip(shared.calls, blocks, strict=True)",
+        "in zip(shared.calls, blocks[::-1], strict=True)",
+    ),
+    Bug(
+        "a visit that has left a shared call is called all the same",
+        "engine",
+        "batches",
+        "            group.rows -= group.calls.pop(call)\n",
+        "            pass\n",
+    ),
+    Bug(
+        "a batch waits for as long as its window, whatever time is left",
+        "engine",
+        "batches",
+        "        until_ms = now_ms + (call.passage.deadline_ms - now_ms) / 2\n",
+        "        until_ms = now_ms + (call.passage.deadline_ms - now_ms)\n",
+    ),
+    Bug(
+        "a partition that is handed over goes on taking",
+        "streams",
+        "tenure",
+        "                self._tell_drained()\n            return\n",
+        "                self._tell_drained()\n",
+    ),
+    Bug(
+        "the key of a request is not looked at",
+        "streams",
+        "request",
+        "            if failure is None and plan.key is not None:\n",
+        "            if False:\n",
+    ),
+    Bug(
+        "records may have another key than their requests",
+        "streams",
+        "request",
+        '    if record.key not in (b"", key):\n',
+        "    if False:\n",
+    ),
+    Bug(
+        "exactly once writes answers as their requests end, in whatever order",
+        "streams",
+        "tenure",
+        "        if not self.pipeline.exactly_once or (request.ended and request.lane is None):\n",
+        "        if not self.pipeline.exactly_once or request.ended:\n",
+    ),
+    Bug(
+        "who is given back lets those behind it be answered",
+        "streams",
+        "tenure",
+        "        self._discard(returned)\n",
+        "        for request in returned:\n            self._discard([request])\n",
+    ),
+    Bug(
+        "more is taken than may be held back",
+        "streams",
+        "tenure",
+        "        return min(room, self.carrier.room_in(plan, self.ownership.partition))\n",
+        "        return room\n",
+    ),
+    Bug(
+        "the order is that of the partitions that keys would have elsewhere",
+        "engine",
+        "order",
+        "        name = passage.line_name\n",
+        "        name = passage.plan.line_of(key)\n",
+    ),
+    Bug(
+        "requests that cannot run are answered before their turn",
+        "engine",
+        "engine",
+        "            if plan.order is not None:\n"
+        "                self.lines.line_up(passage, plan.order)\n"
+        "                self.timers.add(passage.deadline_ms, DEADLINE, passage)\n"
+        "            self._answer(passage, failed, (), now_ms, out)\n",
+        "            passage.visits[-1] = ENDED\n            passage.left = 0\n"
+        "            passage.answered = True\n"
+        "            out.append(Answer(passage, failed))\n",
+    ),
+    Bug(
+        "what joins have kept is not read by the next owner",
+        "streams",
+        "tenure",
+        "self.state.restored(plan, streams))",
+        "{})",
+    ),
+    Bug(
+        "what joins keep is not written",
+        "streams",
+        "request",
+        "        self.unwritten += self.tenure.state.outputs(change)\n",
+        "        pass\n",
+    ),
+    Bug(
+        "requests are taken before it is read what joins have kept",
+        "streams",
+        "tenure",
+        "        self._restored = not pipeline.deployment.plan.keeping\n",
+        "        self._restored = True\n",
+    ),
+    Bug(
+        "what joins keep is in the order in which requests came to a worker",
+        "streams",
+        "request",
+        "            self.tenure.carrier.begin(passage, tensors, self.delivery.offset)\n",
+        "            self.tenure.carrier.begin(passage, tensors)\n",
+    ),
+    Bug(
+        "what joins keep is that of all keys",
+        "engine",
+        "keeping",
+        '        key = passage.record_key if of.by_key else b""\n',
+        '        key = b""\n',
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Literal, TypeAlias
 
@@ -11,14 +11,20 @@ from simulation.graphs import graph, scenario
 
 Trouble: TypeAlias = Literal["crash", "hang", "leave", "away"]
 
+Damage: TypeAlias = Literal["", "value", "deadline", "no key", "another key"]
+Order: TypeAlias = Literal["key", "partition"]
+
 DEADLINE_MS = 40_000
+AGAIN_MS = 700
+"""After which an acknowledgement that was lost is asked for again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """A record that a producer writes.
 
-    Without an ``identity`` it has that of its place. ``within_ms`` makes it bring a deadline, that
+    Without an ``identity`` it has that of its place. Its ``key``, if it has one, is that of others
+    in its partition as well. ``within_ms`` makes it bring a deadline, that
     much after it was written; ``again_ms`` are later times at which the producer writes it again.
     """
 
@@ -26,9 +32,10 @@ class Arrival:
     identity: str
     partition: int
     kind: int
+    key: int | None = None
     within_ms: int | None = None
     again_ms: tuple[int, ...] = ()
-    damage: Literal["", "value", "deadline"] = ""
+    damage: Damage = ""
     poison: bool = False
 
 
@@ -46,6 +53,9 @@ class Fault:
 class Case:
     """One run. ``graphs`` are the versions of the pipeline, the second from ``change_ms`` on.
 
+    ``keyed`` pipelines take the key from a header. ``rows`` has how many rows the tensors of each
+    kind of request have.
+
     ``skews_ms`` say by how much the clock of each worker is wrong; a worker that is restarted gets
     the next one. ``slow`` is how often of a hundred times an acknowledgement is lost, so that it
     has to be asked for again.
@@ -54,6 +64,10 @@ class Case:
     seed: int
     graphs: tuple[Graph, ...]
     kinds: tuple[Scenario, ...]
+    rows: tuple[int, ...]
+    keyed: bool
+    order: Order | None
+    max_held: int
     arrivals: tuple[Arrival, ...]
     faults: tuple[Fault, ...]
     change_ms: int
@@ -79,20 +93,41 @@ def drawn(seed: int, requests: int) -> Case:
     endless = random.random() < 0.2
     versions = 1 if random.random() < 0.5 else 2
     kinds = tuple(scenario(random, DEADLINE_MS, endless=endless) for _ in range(6))
-    poisoned = not calm and random.random() < 0.15
+    poisoned = not calm and random.random() < 0.25
+    session_ms = random.choice((40, 300, 3000))
+    order: Order | None = random.choice(("key", "partition")) if random.random() < 0.3 else None
+    keyed = random.random() < (0.6 if order == "key" else 0.25)
+    remembers = keyed and random.random() < 0.6
+    if remembers:
+        requests_of = (("r", "s"), ("r",), ("r",), ("s",))
+        kinds = tuple(replace(kind, request=random.choice(requests_of)) for kind in kinds)
     arrivals = sorted(
-        (_arrival(random, i, partitions, span_ms, len(kinds)) for i in range(requests)),
+        (
+            _arrival(random, i, partitions, span_ms, len(kinds), keyed=keyed)
+            for i in range(requests)
+        ),
         key=lambda each: each.at_ms,
     )
     if poisoned:
-        at = random.randrange(requests)
-        arrivals[at] = Arrival(arrivals[at].at_ms, "poison", arrivals[at].partition, 0, poison=True)
+        kinds = (replace(kinds[0], request=kinds[0].request or ("r",)), *kinds[1:])
+        for at in random.sample(range(requests), random.choice((1, 1, 2, 3))):
+            arrival = arrivals[at]
+            arrivals[at] = Arrival(
+                arrival.at_ms, f"poison{at}", arrival.partition, 0, key=arrival.key, poison=True
+            )
     return Case(
         seed=seed,
-        graphs=tuple(graph(random) for _ in range(versions)),
+        graphs=tuple(
+            graph(random, answers=remembers or order is not None, remembers=remembers)
+            for _ in range(versions)
+        ),
         kinds=kinds,
+        rows=tuple(random.choice((1, 1, 1, 2, 3)) for _ in kinds),
+        keyed=keyed,
+        order=order,
+        max_held=random.choice((1, 2, 5, 100)),
         arrivals=tuple(arrivals),
-        faults=() if calm else _faults(random, workers, span_ms),
+        faults=() if calm else _faults(random, workers, span_ms, session_ms, poisoned=poisoned),
         change_ms=random.randint(0, span_ms + 100),
         workers=workers,
         partitions=partitions,
@@ -100,14 +135,16 @@ def drawn(seed: int, requests: int) -> Case:
         keeps_all=random.random() < 0.5,
         in_flight=random.choice((1, 3, 10, 100)),
         dedup_requests=random.choice((2, 1000, 1000)),
-        session_ms=random.choice((40, 300, 3000)),
+        session_ms=session_ms,
         hand_over_ms=random.choice((0, 20, 200)),
         skews_ms=tuple(random.randint(-60_000, 60_000) for _ in range(12)),
         slow=random.choice((0, 0, 2, 20)),
     )
 
 
-def _arrival(random: Random, number: int, partitions: int, span_ms: int, kinds: int) -> Arrival:
+def _arrival(
+    random: Random, number: int, partitions: int, span_ms: int, kinds: int, *, keyed: bool
+) -> Arrival:
     at_ms = random.randint(0, span_ms)
     identity = f"q{number}" if random.random() < 0.8 else ""
     again: tuple[int, ...] = ()
@@ -116,26 +153,52 @@ def _arrival(random: Random, number: int, partitions: int, span_ms: int, kinds: 
             at_ms + random.choice((0, 1, 10, 100, 1000)) for _ in range(random.choice((1, 1, 2)))
         )
     chance = random.random()
+    damage: Damage = "value" if chance < 0.02 else "deadline" if chance < 0.03 else ""
+    if keyed and 0.03 < chance < 0.07:
+        damage = "no key" if chance < 0.05 else "another key"
     return Arrival(
         at_ms,
         identity,
         random.randrange(partitions),
         random.randrange(kinds),
+        key=random.randrange(3) if keyed or random.random() < 0.3 else None,
         within_ms=random.choice((-5, 20, 60, 200, 3000)) if random.random() < 0.1 else None,
         again_ms=again,
-        damage="value" if chance < 0.02 else "deadline" if chance < 0.03 else "",
+        damage=damage,
     )
 
 
-def _faults(random: Random, workers: int, span_ms: int) -> tuple[Fault, ...]:
+def _faults(
+    random: Random, workers: int, span_ms: int, session_ms: int, *, poisoned: bool
+) -> tuple[Fault, ...]:
+    """A few while records come; and among poisoned ones, which take one worker down after another,
+    more than a few until the last has been given up."""
     troubles: tuple[Trouble, ...] = ("crash", "crash", "hang", "hang", "leave", "leave", "away")
+    count = random.choice((0, 1, 1, 2, 2, 3, 4))
+    until_ms = span_ms + 150
+    if poisoned and random.random() < 0.7:
+        troubles = ("hang", "leave", "leave", "leave", "away")
+        count = random.choice((4, 8, 16))
+        until_ms += 5 * min(session_ms, 300)
     faults = [
         Fault(
-            random.randint(0, span_ms + 150),
+            random.randint(0, until_ms),
             random.choice(troubles),
             random.randrange(workers),
             random.choice((5, 30, 100, 500, 4000)),
         )
-        for _ in range(random.choice((0, 1, 1, 2, 2, 3, 4)))
+        for _ in range(count)
     ]
+    if count > 4:
+        # Who comes back gets partitions of others, who cannot be heard of while they give them up.
+        faults += [
+            Fault(
+                fault.at_ms + fault.for_ms + random.randint(0, 250),
+                "away",
+                fault.worker,
+                random.choice((100, 500)),
+            )
+            for fault in faults
+            if fault.trouble == "leave" and random.random() < 0.7
+        ]
     return tuple(sorted(faults, key=lambda each: each.at_ms))

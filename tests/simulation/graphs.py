@@ -3,12 +3,13 @@ whose draws take longer than what they are for."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import cast
 
 from oracle.model import (
     Attempt,
+    Batch,
     Graph,
     Join,
     Never,
@@ -23,6 +24,8 @@ PIPELINE = "p"
 STEPS = "abcdef"
 REQUESTED = ("r", "s")
 PRODUCED = ("u", "v")
+KEPT = f"{PIPELINE}.inputs.s"
+"""What steps that keep state read beside what drives them."""
 
 _JOINS = ("inner", "inner", "outer", "any")
 _OUTCOMES: tuple[Produces | Raises | Never, ...] = (
@@ -44,8 +47,10 @@ class _Source:
     tensors: tuple[tuple[str, str], ...]
 
 
-def graph(random: Random) -> Graph:
-    """One to six steps, each of which reads only those before it, and most often an output."""
+def graph(random: Random, *, answers: bool = False, remembers: bool = False) -> Graph:
+    """One to six steps, each of which reads only those before it, and an output if it ``answers``,
+    most often otherwise. One that ``remembers`` has a step that keeps state."""
+    batches = random.random() < 0.3
     ports = [_port(f"{PIPELINE}.inputs", PIPELINE, REQUESTED)]
     steps = []
     for name in STEPS[: random.choice((1, 2, 3, 3, 4, 4, 5, 6))]:
@@ -65,10 +70,14 @@ def graph(random: Random) -> Graph:
                 backoff_ms=random.choice((50, 8)),
                 timeout_ms=random.choice((None, None, 15, 150)),
                 on_error=random.choice(("fail", "fail", "absent")),
+                batch=_batch(random) if batches and random.random() < 0.5 else None,
             )
         )
         ports.append(_port(f"{name}.outputs", name, PRODUCED))
-    if random.random() < 0.1:
+    if remembers:
+        at = random.randrange(len(steps))
+        steps[at] = _remembering(random, steps[at], ports[1 : at + 1])
+    if not answers and random.random() < 0.1:
         return Graph(PIPELINE, tuple(steps))
     sources = _sources(random, ports[1:][::-1], 3)
     output = Output(tuple(each.written for each in sources), _join(random), None, {})
@@ -92,6 +101,26 @@ def _attempt(random: Random, endless: bool) -> Attempt:
     # Primes, so that two chains of calls rarely end at one time.
     duration_ms = random.choice((1, 2, 3, 5, 7, 13, 29, 61, 127))
     return Attempt(duration_ms, outcome, random.choice((None, None, None, 0, 11)))
+
+
+def _remembering(random: Random, step: Step, ports: list[_Source]) -> Step:
+    """A step that goes on with the newest value of the request's ``s`` that there is."""
+    own = f"{PIPELINE}.inputs.r"
+    driver = random.choice([_Source(own, ((own, "r"),)), *ports])
+    kept = _Source(KEPT, ((KEPT, "s"),))
+    return replace(
+        step,
+        inputs=(driver.written, kept.written),
+        join="latest",
+        triggers=(),
+        triggers_join="inner",
+        window_ms=None,
+        tensor_map=_renames((driver, kept)),
+    )
+
+
+def _batch(random: Random) -> Batch:
+    return Batch(random.choice((2, 4, 4, 16)), random.choice((0, 1, 5, 40)))
 
 
 def _port(full: str, short: str, names: tuple[str, ...]) -> _Source:

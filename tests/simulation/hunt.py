@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Final
 
-import penstock.core.streams
 from simulation.case import Case, drawn
+from simulation.code import REAL, Code
 from simulation.shrinking import broken_laws
 from simulation.world import World
 
@@ -43,7 +42,7 @@ def hunt(
     requests: int,
     *,
     seconds: float = float("inf"),
-    streams: ModuleType = penstock.core.streams,
+    code: Code = REAL,
     clock: Callable[[], float] = time.monotonic,
 ) -> Hunt:
     """Run cases from ``seed`` on, until ``requests`` have run or ``seconds`` are over."""
@@ -53,11 +52,11 @@ def hunt(
         case = drawn(seed + cases, REQUESTS_OF_A_CASE)
         cases += 1
         ran += REQUESTS_OF_A_CASE
-        world = World(case, streams)
+        world = World(case, code)
         try:
             broken = bool(world.run())
         except Exception:
-            broken = bool(broken_laws(case, streams))
+            broken = bool(broken_laws(case, code))
         compared += world.laws.sure
         if broken:
             return Hunt(cases, ran, compared, clock() - began_s, case)

@@ -9,15 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oracle.interpreter import interpret
-from oracle.model import Ended
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output
-from penstock.core.engine import Passage
+from oracle.model import Attempt, Batch, Ended, Made
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
+from penstock.core.engine import Call, Passage
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Port, Record
 from penstock.core.streams.headers import ATTEMPT_HEADER, CODE_HEADER, STEP_HEADER
-from simulation.case import DEADLINE_MS, Arrival
+from simulation.case import AGAIN_MS, DEADLINE_MS, Arrival
 from simulation.graphs import PIPELINE
-from unit.engine.differential import pairs
 
 if TYPE_CHECKING:
     from simulation.broker import Partition
@@ -28,22 +27,51 @@ OUTPUTS = Port(None, "outputs")
 CLOCKS_AGREE_WITHIN_MS = 25.0
 """The longest way to the broker and back."""
 
+POLLED_MS = 30
+"""How often it is looked whether a suspect begins."""
+
 End = tuple[object, ...]
 
 
-class Run(NamedTuple):
-    """One beginning of a request, at a worker."""
+@dataclass(slots=True)
+class Run:
+    """One beginning of a request, at a worker.
+
+    ``brought`` is the newest offset of those of its key that had ended before and brought what is
+    kept. ``made`` has the calls that others could share, ``kept`` by step and name what it went on
+    with of others.
+    """
 
     node: Node
     version: int
+    opened_ms: float
     allowed_ms: float
+    offset: int
+    brought: int | None = None
+    made: dict[tuple[str, int], tuple[Made, ...]] = field(default_factory=dict)
+    kept: dict[str, dict[str, str]] = field(default_factory=dict)
+    expected: Expected | None = None
+
+
+class Wait(NamedTuple):
+    """A suspect that is to be alone. ``quiet`` is for how many looks it has been."""
+
+    node: Node
+    partition: Partition
+    epoch: int
+    offset: int
+    starts: int
+    quiet: int = 0
 
 
 class Expected(NamedTuple):
-    """What the oracle says of one kind of request."""
+    """What the oracle says of one kind of request; ``sure`` unless two things came at one time."""
 
     ports: dict[str, End]
     dead_letters: list[tuple[str, str | None]]
+    sure: bool
+    late: bool
+    lacking: frozenset[str]
 
 
 @dataclass(slots=True)
@@ -58,7 +86,9 @@ class Request:
     letters: list[tuple[str, str | None]] = field(default_factory=list)
     most_attempts: int = 0
     deliveries: int = 0
+    starts: int = 0
     writers: set[tuple[Node, int]] = field(default_factory=set)
+    finished: set[tuple[Node, int]] = field(default_factory=set)
     excused: int = 0
     unsure: bool = False
 
@@ -76,6 +106,18 @@ class Laws:
         self.requests: dict[str, Request] = {}
         self._by_place: dict[tuple[int, int], str] = {}
         self._expected: dict[tuple[int, int, float], Expected] = {}
+        self._runs: dict[Passage, Run] = {}
+        self._untold: dict[tuple[Node, int], dict[Passage, bytes]] = {}
+        self._answered: dict[tuple[int, bytes], tuple[int, str]] = {}
+        self._remembers = [
+            {step.name for step in graph.steps if step.join == "latest"}
+            for graph in world.case.graphs
+        ]
+        self._brought: dict[tuple[int, int, bytes], int] = {}
+        self._batches: list[dict[str, Batch]] = [
+            {step.name: step.batch for step in graph.steps if step.batch is not None}
+            for graph in world.case.graphs
+        ]
         self._has_output = [graph.output is not None for graph in world.case.graphs]
 
     def _break(self, sentence: str) -> None:
@@ -118,6 +160,34 @@ class Laws:
                 self._by_place[partition.number, delivery.offset],
                 delivery.attempt,
             )
+            if delivery.attempt >= ALONE_FROM_ATTEMPT:
+                wait = Wait(node, partition, partition.epoch, delivery.offset, request.starts)
+                self._world.later(POLLED_MS, self._still_waits, wait)
+
+    def _still_waits(self, wait: Wait) -> None:
+        """Look whether a suspect that nothing keeps waiting begins."""
+        node, partition = wait.node, wait.partition
+        identity = self._by_place[partition.number, wait.offset]
+        begun = self.requests[identity].starts > wait.starts
+        if begun or node.dead or partition.epoch != wait.epoch:
+            return
+        if partition.owner is not node or wait.offset not in partition.in_hand:
+            return
+        owned = [each for each in self._world.broker.partitions if each.owner is node]
+        in_hand = sum(len(each.in_hand) for each in owned)
+        hears = node.answers and self._world.hears
+        alone = hears and in_hand == 1 and not any(each.pending for each in owned)
+        quiet = wait.quiet + 1 if alone else 0
+        longest_ms = 3 * CLOCKS_AGREE_WITHIN_MS + (AGAIN_MS if self._case.slow else 0)
+        if quiet * POLLED_MS > longest_ms:
+            self._break(f"{identity} is alone, and does not begin")
+        self._world.later(POLLED_MS, self._still_waits, wait._replace(quiet=quiet))
+
+    def takes_too_long(self, node: Node, ownership: Ownership) -> None:
+        """An owner asks for records of a partition that it is to give up."""
+        self._break(
+            f"{node.name} gives partition {ownership.partition} up, and asks for more of it"
+        )
 
     def given_back(self, node: Node, partition: Partition, delivery: Delivery) -> None:
         """An owner has given a record back."""
@@ -151,7 +221,58 @@ class Laws:
         self._check_company(node, passage)
         if opened_ms != node.clock.local_ms() + node.clock.offset_ms:
             request.unsure = True  # the clock was put back, and stands still until it is right
-        request.runs.append(Run(node, passage.plan.version, passage.deadline_ms - opened_ms))
+        request.starts += 1
+        self._line_up(node, passage)
+        run = Run(
+            node,
+            passage.plan.version,
+            opened_ms,
+            passage.deadline_ms - opened_ms,
+            delivery_of(passage).offset,
+        )
+        of_key = (run.version, request.arrival.partition, self._world.key_of(request.arrival))
+        if self._world.broker.owns(passage.ownership):
+            run.brought = self._brought.get(of_key)
+        self._runs[passage] = run
+        request.runs.append(run)
+
+    def refused(self, node: Node, passage: Passage) -> None:
+        """A worker lets a request in that fails."""
+        self._world.tell(node.name, "refuses %s", passage.identity)
+        self.requests[passage.identity].starts += 1
+        self._line_up(node, passage)
+
+    def told(self, node: Node, passage: Passage) -> None:
+        """The answer of a request is told at a worker, and may be written."""
+        partition = self.requests[passage.identity].arrival.partition
+        self._untold.get((node, partition), {}).pop(passage, None)
+
+    def _line_up(self, node: Node, passage: Passage) -> None:
+        if self._case.order is None:
+            return
+        arrival = self.requests[passage.identity].arrival
+        untold = self._untold.setdefault((node, arrival.partition), {})
+        untold[passage] = self._lane_of(arrival)
+        held = len(untold) - len(set(untold.values()))
+        if held > self._case.max_held:
+            self._break(f"{held} answers of one partition may have to be held back")
+
+    def _lane_of(self, arrival: Arrival) -> bytes:
+        return self._world.key_of(arrival) if self._case.order == "key" else b""
+
+    def _check_order(self, identity: str, request: Request, record: Record) -> None:
+        """Whether a request is answered for the first time before one that came earlier."""
+        body = record.body
+        ended_ms = self._world.broker.time_ms + CLOCKS_AGREE_WITHIN_MS
+        if self._case.order is None or (isinstance(body, Failed) and record.deadline_ms < ended_ms):
+            return  # a failure is held back until the deadline, and no longer
+        arrival = request.arrival
+        lane = (arrival.partition, self._lane_of(arrival))
+        offset = request.offsets[0]
+        last, before = self._answered.get(lane, (-1, ""))
+        if offset < last:
+            self._break(f"{identity} is answered after {before}, which came later")
+        self._answered[lane] = (offset, identity)
 
     def _check_company(self, node: Node, passage: Passage) -> None:
         identity = passage.identity
@@ -177,6 +298,75 @@ class Laws:
             and each.number in node.tenures
             and not node.tenures[each.number].tenure.over
         )
+
+    def went_on(self, call: Call, visits: Sequence[tuple[Call, int]]) -> None:
+        """A step runs, it may be with what other requests brought."""
+        if call.step not in self._remembers[call.passage.plan.version - 1]:
+            return
+        for visit, _ in visits:
+            identity = visit.passage.identity
+            for tensor in visit.tensors:
+                token, of = self._world.models.tokens.read(tensor)
+                if of != identity:
+                    run = self._runs[visit.passage]
+                    run.kept.setdefault(call.step, {})[tensor.name] = f"{token}@{of}"
+                    self._check_kept(identity, run, of)
+
+    def _check_kept(self, identity: str, run: Run, of: str) -> None:
+        mine, theirs = self.requests[identity], self.requests[of]
+        key_of = self._world.key_of
+        if key_of(mine.arrival) != key_of(theirs.arrival) or not theirs.runs:
+            self._break(f"{identity} goes on with what {of} brought, which is not of its key")
+        if run.brought is not None and max(theirs.offsets) < run.brought:
+            self._break(f"{identity} goes on with what {of} brought, and there was something newer")
+
+    def _bring(self, node: Node, request: Request) -> None:
+        """A request that has ended has brought what is kept from now on, whoever is the owner."""
+        arrival = request.arrival
+        names = self._case.kinds[arrival.kind].request
+        if arrival.poison or arrival.within_ms is not None or "s" not in names:
+            return
+        if any(each is node for each, _ in request.outputs.get(OUTPUTS, ())):
+            for run in request.runs:
+                if run.node is node:
+                    of_key = (run.version, arrival.partition, self._world.key_of(arrival))
+                    self._brought[of_key] = max(request.offsets[0], self._brought.get(of_key, -1))
+
+    def called(
+        self,
+        node: Node,
+        call: Call,
+        visits: Sequence[tuple[Call, int]],
+        attempt: Attempt,
+        now_ms: float,
+    ) -> None:
+        """A call is made of visits that may have waited for each other."""
+        if len(visits) > 1:
+            self._check_together(node, call, visits)
+        for visit, _ in visits:
+            run = self._runs[visit.passage]
+            made = Made(now_ms - run.opened_ms, attempt)
+            which = (visit.step, visit.attempt)
+            run.made[which] = (*run.made.get(which, ()), made)
+
+    def _check_together(self, node: Node, call: Call, visits: Sequence[tuple[Call, int]]) -> None:
+        names = ", ".join(visit.passage.identity for visit, _ in visits)
+        self._world.tell(node.name, "calls %s of %s together", call.step, names)
+        plans = {(visit.step, visit.passage.plan.version) for visit, _ in visits}
+        [(step, version)] = plans if len(plans) == 1 else [("", 0)]
+        if not step:
+            self._break(f"{names} share a call of several steps or versions")
+            return
+        if sum(rows for _, rows in visits) > self._batches[version - 1][step].size:
+            self._break(f"{names} share a call that is too big")
+        if call.deadline_ms > min(visit.passage.deadline_ms for visit, _ in visits):
+            self._break(f"{names} share a call that is told too long a deadline")
+        if all(visit.passage.closed for visit, _ in visits):
+            self._break(f"{names} have ended, and are called")
+        for at, tensor in enumerate(call.tensors):
+            wanted = b"".join(bytes(visit.tensors[at].raw) for visit, _ in visits)
+            if bytes(tensor.raw) != wanted:
+                self._break(f"{names} share a call that has not their rows")
 
     def poisoned(self, identity: str) -> None:
         """A request takes its worker down."""
@@ -228,6 +418,8 @@ class Laws:
             self._break(f"{record.port} of {identity} has another key, or is in another stream")
         if dict(record.headers) != {"x-request-id": given.headers["x-request-id"]}:
             self._break(f"{record.port} of {identity} has the headers {dict(record.headers)}")
+        if record.port == OUTPUTS and OUTPUTS not in request.outputs:
+            self._check_order(identity, request, record)
         request.outputs.setdefault(record.port, []).append((node, record))
         if record.port == OUTPUTS:
             epoch = self._world.broker.partitions[partition].epoch
@@ -238,7 +430,9 @@ class Laws:
         identity = self._by_place[partition.number, delivery.offset]
         request = self.requests[identity]
         self._world.tell(node.name, "finishes %s at offset %d", identity, delivery.offset)
+        request.finished.add((node, delivery.offset))
         if OUTPUTS in request.outputs:
+            self._bring(node, request)
             return
         if not all(self._has_output):
             request.writers.add((node, partition.epoch))
@@ -298,19 +492,52 @@ class Laws:
 
     def _check_record(self, identity: str, request: Request, node: Node, record: Record) -> None:
         body = record.body
-        for tensor in body if isinstance(body, tuple) and not is_marker(body) else ():
-            if tensor.parameters["of"] != identity:  # type: ignore[union-attr]  # markers are out
-                self._break(f"{record.port} of {identity} has what belongs to another request")
-        end = end_of(body)
+        end = self._end_of(identity, record.port, body)
         if self._never_runs(request, body):
             return
-        wanted = [
-            self._expectation(request, run).ports.get(str(record.port))
-            for run in request.runs
-            if run.node is node and run.version == record.version
-        ]
-        if end not in wanted:
+        runs = [run for run in request.runs if run.node is node and run.version == record.version]
+        whole = any((node, run.offset) in request.finished for run in runs)
+        if self._remembers[record.version - 1] and not whole:
+            return  # it was cut short, and may not have come to tell with what it went on
+        expected = [self._expectation(request, run) for run in runs]
+        if expected and all(
+            each.lacking and run.brought is not None
+            for run, each in zip(runs, expected, strict=True)
+        ):
+            self._break(f"{identity} does not know what others of its key have brought")
+        wanted = [each.ports.get(str(record.port)) for each in expected]
+        if any(each.late for each in expected):
+            self._break(f"a call of {identity} waited for others, and not as long as it has to")
+        if self._held_too_long(record):
+            return
+        if end not in wanted and all(each.sure for each in expected):
             self._break(f"{record.port} of {identity} is {end}, the oracle says {wanted}")
+
+    def _held_too_long(self, record: Record) -> bool:
+        """Whether a request has its deadline for an answer because of those before it."""
+        body = record.body
+        return (
+            self._case.order is not None
+            and record.port == OUTPUTS
+            and isinstance(body, Failed)
+            and (body.code, body.step) == ("deadline", None)
+        )
+
+    def _end_of(self, identity: str, port: Port, body: Body) -> End:
+        """What a record holds, as it is compared."""
+        if isinstance(body, Failed):
+            return "failed", body.code, body.step
+        if isinstance(body, Absent):
+            return ("absent",)
+        contents = []
+        for tensor in body:
+            token, of = self._world.models.tokens.read(tensor)
+            if of != identity:
+                token = f"{token}@{of}"
+                if not any(self._remembers):
+                    self._break(f"{port} of {identity} has what belongs to another request")
+            contents.append((tensor.name, token))
+        return "value", tuple(contents)
 
     def _never_runs(self, request: Request, body: Body) -> bool:
         """Whether an end is one that a request has without having begun."""
@@ -333,24 +560,37 @@ class Laws:
         if not self._case.exactly_once and request.most_attempts > 1:
             return
         expected = [self._expectation(request, run) for run in request.runs]
+        if not all(each.sure for each in expected):
+            return
         if self._case.keeps_all:
             ports = {str(port) for port in request.outputs} | {"inputs"}
             if all(ports != each.ports.keys() for each in expected):
                 self._break(f"{identity} has the ports {ports}, and the oracle has others")
         letters = Counter(request.letters)
+        if any(self._held_too_long(record) for _, record in request.outputs.get(OUTPUTS, ())):
+            return
         if all(letters != Counter(each.dead_letters) for each in expected):
             self._break(f"{identity} has the dead letters {letters}, and the oracle has others")
 
     def _expectation(self, request: Request, run: Run) -> Expected:
+        if self._batches[run.version - 1] or self._remembers[run.version - 1]:
+            if run.expected is None:
+                run.expected = self._interpreted(request.arrival.kind, run)
+            return run.expected
         key = (run.version, request.arrival.kind, run.allowed_ms)
         known = self._expected.get(key)
         if known is None:
-            known = self._expected[key] = self._interpreted(*key)
+            known = self._expected[key] = self._interpreted(request.arrival.kind, run)
         return known
 
-    def _interpreted(self, version: int, kind: int, allowed_ms: float) -> Expected:
-        scenario = replace(self._case.kinds[kind], deadline_ms=allowed_ms)  # type: ignore[arg-type]  # a time like any other
-        result = interpret(self._case.graphs[version - 1], scenario)
+    def _interpreted(self, kind: int, run: Run) -> Expected:
+        scenario = replace(
+            self._case.kinds[kind],
+            deadline_ms=run.allowed_ms,  # type: ignore[arg-type]  # a time like any other
+            made=run.made,
+            kept=run.kept,
+        )
+        result = interpret(self._case.graphs[run.version - 1], scenario)
         ports = {port: end_by_oracle(end) for port, end in result.ports.items()}
         letters: list[tuple[str, str | None]] = [
             (each.code, each.step) for each in result.dead_letters
@@ -358,28 +598,19 @@ class Laws:
         if result.answer is not None and result.answer.kind == "failed":
             assert result.answer.code is not None
             letters.append((result.answer.code, result.answer.step))
-        return Expected(ports, letters)
+        return Expected(ports, letters, not result.ambiguous, result.late, result.lacking)
 
 
 def attempt_of(passage: Passage) -> int:
     """How often the record was taken that a request began with."""
+    return delivery_of(passage).attempt
+
+
+def delivery_of(passage: Passage) -> Delivery:
+    """The record that a request began with."""
     request: Any = passage.context
-    attempt: int = request.delivery.attempt
-    return attempt
-
-
-def is_marker(body: Body) -> bool:
-    """Whether a record holds no tensors."""
-    return isinstance(body, Absent | Failed)
-
-
-def end_of(body: Body) -> End:
-    """What a record holds, as it is compared."""
-    if isinstance(body, Failed):
-        return "failed", body.code, body.step
-    if isinstance(body, Absent):
-        return ("absent",)
-    return "value", pairs(body)
+    delivery: Delivery = request.delivery
+    return delivery
 
 
 def end_by_oracle(end: Ended) -> End:

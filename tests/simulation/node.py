@@ -5,8 +5,7 @@ A node is one incarnation. When it crashes, what it still meant to do does not h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import ModuleType
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from oracle.model import Never, Produces, Raises
@@ -14,7 +13,6 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.transport import Delivery, Ownership
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import (
-    Abandon,
     Answer,
     Call,
     Closed,
@@ -23,10 +21,15 @@ from penstock.core.engine import (
     Emit,
     Engine,
     Passage,
+    Resumed,
+    SharedCall,
+    StateChanged,
+    Turn,
 )
-from penstock.core.records import Failed, Tensors
-from penstock.core.streams import GLANCES, Batch, Glance, StreamedPipeline, Tenure
-from penstock.core.tensors import Tensor
+from penstock.core.plan import Plan
+from penstock.core.records import Failed, Record, Tensors
+from penstock.core.state import StateChange
+from penstock.core.streams import Batch, Glance, StreamedPipeline, Tenure
 from simulation.broker import EPOCH_MS
 
 if TYPE_CHECKING:
@@ -53,23 +56,35 @@ class NodeClock(Clock):
 class Node:
     """A worker that runs the real engine and the real decisions of :mod:`penstock.core.streams`."""
 
-    def __init__(
-        self, world: World, number: int, streams: ModuleType, skew_ms: int, deployment: Deployment
-    ) -> None:
+    def __init__(self, world: World, number: int, skew_ms: int, deployment: Deployment) -> None:
+        engine, streams = world.code
         self._world = world
         self.number = number
         self.name = f"worker {'ABCDEFGH'[number]}"
         self.dead = False
         self.hung_until = 0.0
         self.left_for_ms = 0
-        self.engine = Engine(_no_jitter)
+        self.engine: Engine = engine.Engine(_no_jitter)
+        self._effects: dict[type, Callable[[Any, float, Effects], None]] = {
+            engine.Call: self._call,
+            engine.SharedCall: self._call_together,
+            engine.Answer: self._answered,
+            engine.Emit: self._emitted,
+            engine.DeadLetter: self._buried,
+            engine.Closed: self._closed,
+            engine.Turn: self._take_turn,
+            engine.Resumed: self._resumed,
+            engine.StateChanged: self._changed,
+        }
         self.clock = streams.TransportClock(NodeClock(world, skew_ms))
         self._now_ms = self.clock.now_ms
         self.pipeline: StreamedPipeline = streams.StreamedPipeline(
             deployment, world.names, world.limits, exactly_once=world.case.exactly_once
         )
+        self.engine.states.adopt(deployment.plan)
         self.turnstile = streams.Turnstile()
         self._tenure_type = streams.Tenure
+        self._are_enough = streams.are_enough
         self.tenures: dict[int, Hands] = {}
         self.running: dict[str, Passage] = {}
         self._timer_ms = float("inf")
@@ -79,6 +94,11 @@ class Node:
     def answers(self) -> bool:
         """Whether the broker hears of it."""
         return not self.dead and self.hung_until <= self._world.now
+
+    def deploy(self, deployment: Deployment) -> None:
+        """Requests begin with another version from now on."""
+        self.engine.states.adopt(deployment.plan)
+        self.pipeline.deployment = deployment
 
     def start(self) -> None:
         """Ask for the time first; then compete."""
@@ -90,11 +110,11 @@ class Node:
 
             def hear(time_ms: float) -> None:
                 glances.append(Glance(asked_ms, self.clock.local_ms(), time_ms))
-                if len(glances) < GLANCES:
-                    ask()
-                else:
+                if self._are_enough(glances):
                     self.clock.set_by(glances)
                     world.to_broker(self, world.broker.join, self)
+                else:
+                    ask()
 
             world.to_broker(self, lambda: world.to_node(self, hear, world.broker.time_ms))
 
@@ -134,28 +154,54 @@ class Node:
         self._world.stopped(self)
 
     def look(self, glance: Glance) -> None:
-        """It has seen the broker's clock; what is under way when its own moves is not sure."""
+        """It has seen the broker's clock."""
         before_ms = self.clock.offset_ms
         self.clock.learn(glance)
-        if self.clock.offset_ms != before_ms:
-            self._world.laws.disturbed(self)
+        self._put_right(before_ms)
 
     def pass_by(self, time_ms: float) -> None:
         """It has read a record of that time."""
         before_ms = self.clock.offset_ms
         self.clock.pass_by(time_ms)
+        self._put_right(before_ms)
+
+    def _put_right(self, before_ms: float) -> None:
+        """What is under way when its clock moves is not sure, and its timer rings otherwise."""
         if self.clock.offset_ms != before_ms:
             self._world.laws.disturbed(self)
+            self._timer_ms = float("inf")
+            self._set_timer(self._now_ms())
 
     # The carrier of its passages ----------------------------------------------------------------
 
-    def begin(self, passage: Passage, tensors: Tensors) -> None:
+    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
         """A request enters its pipeline."""
         self._world.laws.begun(self, passage)
         self.running[passage.identity] = passage
         out: Effects = []
-        self.engine.open(passage, tensors, out)
+        self.engine.open(passage, tensors, out, position)
         self._carry_out(out)
+
+    def refuse(self, passage: Passage, failed: Failed) -> None:
+        """A request enters that cannot run."""
+        self._world.laws.refused(self, passage)
+        out: Effects = []
+        self.engine.refuse(passage, failed, out)
+        self._carry_out(out)
+
+    def room_in(self, plan: Plan, partition: int) -> int:
+        """How many requests more may have to be held back."""
+        return self.engine.lines.room_in(plan, (plan.name, partition))
+
+    def restore(
+        self, plan: Plan, ownership: Ownership, changes: Mapping[str, Sequence[StateChange]]
+    ) -> None:
+        """What joins have kept is known again."""
+        self.engine.states.restore(plan, ownership, changes)
+
+    def release(self, ownership: Ownership) -> None:
+        """What joins have kept is somebody else's."""
+        self.engine.states.release(ownership)
 
     def cancel(self, passage: Passage) -> None:
         """A request is given up."""
@@ -167,26 +213,16 @@ class Node:
 
     def _carry_out(self, out: Effects) -> None:
         now_ms = self._now_ms()
-        passenger: Any
+        effects = self._effects
         for effect in out:  # grows while it is walked
-            if type(effect) is Call:
-                self._call(effect)
-            elif type(effect) is Abandon:
-                continue
-            elif type(effect) is Answer:
-                passenger = effect.passage.context
-                passenger.answered(effect, now_ms)
-            elif type(effect) is Emit:
-                passenger = effect.passage.context
-                passenger.emitted(effect, now_ms, out)
-            elif type(effect) is DeadLetter:
-                passenger = effect.passage.context
-                passenger.buried(effect.failure, now_ms)
-            elif type(effect) is Closed:
-                passenger = effect.passage.context
-                if self.running.get(effect.passage.identity) is effect.passage:
-                    del self.running[effect.passage.identity]
-                passenger.closed()
+            if self.dead:
+                return  # taken down by a call in this very burst
+            carry_out = effects.get(type(effect))
+            if carry_out is not None:
+                carry_out(effect, now_ms, out)
+        self._set_timer(now_ms)
+
+    def _set_timer(self, now_ms: float) -> None:
         due_ms = self.engine.next_timer_ms()
         if due_ms < self._timer_ms:
             self._timer_ms = due_ms
@@ -199,28 +235,71 @@ class Node:
             self.engine.tick(self._now_ms(), out)
             self._carry_out(out)
 
-    def _call(self, call: Call) -> None:
+    def _answered(self, effect: Answer, now_ms: float, out: Effects) -> None:
+        passenger: Any = effect.passage.context
+        self._world.laws.told(self, effect.passage)
+        passenger.answered(effect, now_ms)
+
+    def _emitted(self, effect: Emit, now_ms: float, out: Effects) -> None:
+        passenger: Any = effect.passage.context
+        passenger.emitted(effect, now_ms, out)
+
+    def _buried(self, effect: DeadLetter, now_ms: float, out: Effects) -> None:
+        passenger: Any = effect.passage.context
+        passenger.buried(effect.failure, now_ms)
+
+    def _take_turn(self, effect: Turn, now_ms: float, out: Effects) -> None:
+        self.engine.turn(effect.lane, now_ms, out)
+
+    def _resumed(self, effect: Resumed, now_ms: float, out: Effects) -> None:
+        self.turnstile.pump()
+
+    def _changed(self, effect: StateChanged, now_ms: float, out: Effects) -> None:
+        passenger: Any = effect.passage.context
+        passenger.changed(effect)
+
+    def _closed(self, effect: Closed, now_ms: float, out: Effects) -> None:
+        passenger: Any = effect.passage.context
+        if self.running.get(effect.passage.identity) is effect.passage:
+            del self.running[effect.passage.identity]
+        passenger.closed()
+
+    # Its models ---------------------------------------------------------------------------------
+
+    def _call(self, call: Call, now_ms: float, out: Effects) -> None:
+        rows = call.tensors[0].shape[0]
+        self._make(call, [(call, rows)], now_ms)
+
+    def _call_together(self, shared: SharedCall, now_ms: float, out: Effects) -> None:
+        self._make(shared, list(shared.calls), now_ms)
+
+    def _make(self, call: Call, visits: list[tuple[Call, int]], now_ms: float) -> None:
+        """Have a model called for these visits, each with its rows."""
         world = self._world
-        identity = call.passage.identity
-        if identity in world.poison:
-            world.laws.poisoned(identity)
+        if not call.alive():
+            return  # given up since it was asked for
+        poisoned = next((each for each, _ in visits if each.passage.identity in world.poison), None)
+        if poisoned is not None:
+            world.laws.poisoned(poisoned.passage.identity)
             world.crash(self, 20)
             return
-        attempts = world.kind_of(identity).behaviours[call.step]
-        attempt = attempts[min(call.attempt, len(attempts)) - 1]
+        attempt = world.models.reaction([each for each, _ in visits])
+        world.laws.went_on(call, visits)
+        if call.plan.batch is not None:
+            world.laws.called(self, call, visits, attempt, now_ms)
         if isinstance(attempt.outcome, Never):
             return
-        back = (call, attempt.outcome)
+        back = (call, visits, attempt.outcome)
         world.at_node(self, attempt.duration_ms, self._come_back, back)
         if attempt.duplicate_after_ms is not None:
             again_ms = attempt.duration_ms + attempt.duplicate_after_ms
             world.at_node(self, again_ms, self._come_back, back)
 
-    def _come_back(self, what: tuple[Call, Produces | Raises]) -> None:
-        call, outcome = what
+    def _come_back(self, what: tuple[Call, list[tuple[Call, int]], Produces | Raises]) -> None:
+        call, visits, outcome = what
         result: Tensors | Failed
         if isinstance(outcome, Produces):
-            result = produced(call, outcome.names)
+            result = self._world.models.produced(visits, outcome.names)
         else:
             result = Failed(outcome.code, "as told", None, outcome.retriable)
         out: Effects = []
@@ -241,6 +320,8 @@ class Hands:
 
     def take(self, limit: int) -> None:
         """See :class:`penstock.core.streams.PartitionAccess`."""
+        if self._giving_up:
+            self._world.laws.takes_too_long(self._node, self.ownership)
         self._world.to_broker(
             self._node,
             self._world.broker.take,
@@ -248,6 +329,17 @@ class Hands:
             self.ownership,
             limit,
             self._taken,
+        )
+
+    def restore(self, streams: Sequence[str]) -> None:
+        """See :class:`penstock.core.streams.PartitionAccess`."""
+        self._world.to_broker(
+            self._node,
+            self._world.broker.read_all,
+            self._node,
+            self.ownership,
+            streams,
+            self._restored,
         )
 
     def stop_taking(self) -> None:
@@ -323,22 +415,11 @@ class Hands:
             self._node.pass_by(deliveries[-1].time_ms)
         self.tenure.taken(deliveries)
 
+    def _restored(self, kept: Mapping[str, Sequence[Record]]) -> None:
+        self.tenure.restored(kept)
+
     def _given_back(self, _: None) -> None:
         self.tenure.returned()
-
-
-def produced(call: Call, names: tuple[str, ...]) -> Tensors:
-    """What a step puts out: tokens that say what it was made of, and whose request it is."""
-    given = ",".join([f"{each.name}={each.parameters['token']}" for each in call.tensors])
-    of = call.passage.identity
-    for each in call.tensors:
-        assert each.parameters["of"] == of, "a tensor of another request"
-    return tuple(
-        [
-            Tensor(name, "INT32", (0,), b"", {"token": f"{call.step}.{name}({given})", "of": of})
-            for name in names
-        ]
-    )
 
 
 def _no_jitter() -> float:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from types import ModuleType
 from typing import Final, TypeVar
 
-import penstock.core.streams
 from oracle.model import Attempt, Graph, Output, Produces, Scenario, Step
 from simulation.case import DEADLINE_MS, Arrival, Case
+from simulation.code import REAL, Code
 from simulation.graphs import PIPELINE, REQUESTED, STEPS
 from simulation.world import World
 
@@ -24,29 +23,29 @@ _WELL: Final = Scenario(
 )
 
 
-def broken_laws(case: Case, streams: ModuleType) -> list[str]:
+def broken_laws(case: Case, code: Code) -> list[str]:
     """What is wrong with a run; an error that is raised in it is as well."""
     try:
-        return World(case, streams).run()
+        return World(case, code).run()
     except Exception as error:
         return [f"{type(error).__name__}: {error}"]
 
 
-def shrunk(case: Case, streams: ModuleType = penstock.core.streams) -> Case:
+def shrunk(case: Case, code: Code = REAL) -> Case:
     """The smallest case that was found to break a law: no simpler one beside it does."""
     tries = 0
     simpler = _simpler(case)
     while tries < MOST_TRIES and (candidate := next(simpler, None)) is not None:
         tries += 1
-        if broken_laws(candidate, streams):
+        if broken_laws(candidate, code):
             case = candidate
             simpler = _simpler(case)
     return case
 
 
-def story(case: Case, streams: ModuleType = penstock.core.streams) -> str:
+def story(case: Case, code: Code = REAL) -> str:
     """What happens in a case, in the order of time, and which laws it breaks."""
-    world = World(case, streams, tells=True)
+    world = World(case, code, tells=True)
     try:
         broken = world.run()
     except Exception as error:
@@ -56,7 +55,7 @@ def story(case: Case, streams: ModuleType = penstock.core.streams) -> str:
             f"seed {case.seed}: {len(case.arrivals)} requests, {case.workers} workers, "
             f"{case.partitions} partitions, "
             f"{'exactly' if case.exactly_once else 'at least'} once, "
-            f"{case.in_flight} in flight",
+            f"{case.in_flight} in flight{told_order(case)}",
             *(
                 f"version {number}: {told_graph(each)}"
                 for number, each in enumerate(case.graphs, 1)
@@ -65,6 +64,12 @@ def story(case: Case, streams: ModuleType = penstock.core.streams) -> str:
             *(f"BROKEN: {sentence}" for sentence in broken),
         ]
     )
+
+
+def told_order(case: Case) -> str:
+    """What a pipeline says about keys and order, if anything."""
+    key = ", key from a header" if case.keyed else ""
+    return key if case.order is None else f"{key}, in the order of each {case.order}"
 
 
 def told_graph(graph: Graph) -> str:
@@ -86,10 +91,18 @@ def _simpler(case: Case) -> Iterator[Case]:
         yield replace(case, graphs=(_PLAIN,) * len(case.graphs))
     if any(kind != _WELL for kind in case.kinds):
         yield replace(case, kinds=(_WELL,) * len(case.kinds))
+    if any(step.batch for graph in case.graphs for step in graph.steps):
+        yield replace(case, graphs=tuple(_unbatched(graph) for graph in case.graphs))
+    if any(rows > 1 for rows in case.rows):
+        yield replace(case, rows=(1,) * len(case.rows))
     yield from _smaller_numbers(case)
     for at, arrival in enumerate(case.arrivals):
         for plainer in _plainer(arrival):
             yield replace(case, arrivals=(*case.arrivals[:at], plainer, *case.arrivals[at + 1 :]))
+
+
+def _unbatched(graph: Graph) -> Graph:
+    return replace(graph, steps=tuple(replace(step, batch=None) for step in graph.steps))
 
 
 def _fewer(values: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
@@ -104,6 +117,8 @@ def _fewer(values: tuple[T, ...]) -> Iterator[tuple[T, ...]]:
 def _smaller_numbers(case: Case) -> Iterator[Case]:
     if any(case.skews_ms):
         yield replace(case, skews_ms=(0,) * len(case.skews_ms))
+    if case.order is not None:
+        yield replace(case, order=None)
     if case.slow:
         yield replace(case, slow=0)
     if case.keeps_all:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import penstock.core.streams
-from harness.planted import Bug, planted
+from harness.planted import Bug
 from simulation.bugs import BUGS
 from simulation.case import drawn
+from simulation.code import REAL, bugged
 from simulation.hunt import REQUESTS_OF_A_CASE, hunt
 from simulation.shrinking import broken_laws, shrunk, story
 from simulation.world import World
@@ -27,8 +27,8 @@ def test_every_request_ends_once_whatever_happens(capsys: pytest.CaptureFixture[
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name.replace(" ", "-"))
 def test_known_bug_is_found(bug: Bug) -> None:
-    with planted(bug, {"streams": penstock.core.streams}) as packages:
-        result = hunt(0, REQUESTS, streams=packages["streams"])
+    with bugged(bug) as code:
+        result = hunt(0, REQUESTS, code=code)
     assert result.found is not None, f"nothing gave this bug away: {bug.name}"
 
 
@@ -42,14 +42,13 @@ def test_a_run_is_the_same_every_time() -> None:
 
 def test_a_run_that_breaks_a_law_becomes_a_small_story() -> None:
     [bug] = [each for each in BUGS if each.name == "what ends is remembered before it is written"]
-    with planted(bug, {"streams": penstock.core.streams}) as packages:
-        streams = packages["streams"]
-        found = hunt(0, REQUESTS, streams=streams).found
+    with bugged(bug) as code:
+        found = hunt(0, REQUESTS, code=code).found
         assert found is not None
-        small = shrunk(found, streams)
-        told = story(small, streams)
+        small = shrunk(found, code)
+        told = story(small, code)
     assert len(small.arrivals) <= 3
-    assert broken_laws(small, penstock.core.streams) == []
+    assert broken_laws(small, REAL) == []
     lines = told.splitlines()
     times = [float(line[2:].partition("ms")[0]) for line in lines if line.startswith("t=")]
     assert times == sorted(times)

@@ -5,52 +5,49 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from random import Random
-from types import ModuleType
 from typing import Any, Final
 
-import penstock.core.streams
 from oracle.model import Scenario
 from penstock.core.dataflow import Deployment
 from penstock.core.metrics import Metrics
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Body, Failed, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.resources import Pipeline
+from penstock.core.resources.pipeline import PipelineInput
 from penstock.core.streams import StreamLimits, StreamNames
 from penstock.core.streams.headers import DEADLINE_HEADER
-from penstock.core.tensors import Tensor
 from penstock.testing.joins import Joins
 from simulation.broker import EPOCH_MS, Broker
-from simulation.case import DEADLINE_MS, Arrival, Case, Fault
+from simulation.case import AGAIN_MS, DEADLINE_MS, Arrival, Case, Fault
+from simulation.code import REAL, Code
 from simulation.graphs import PIPELINE
 from simulation.laws import Laws
+from simulation.models import Models
 from simulation.node import Node
 from unit.engine.differential import manifest
 
+KEY_HEADER: Final = "x-key"
 INPUTS: Final = Port(None, "inputs")
 JOINS: Final = Joins()
 MOST_EVENTS: Final = 2_000
 """For each request, and once more: a run that takes more does not come to an end."""
 
 _LATENCIES_MS: Final = (0, 0, 1, 1, 1, 2, 2, 3, 5, 8, 21)
-_AGAIN_MS: Final = 700
-"""After which an acknowledgement that was lost is asked for again."""
 
 
 class World:
     """Producers, a broker and workers, from the first record to when nothing is left to happen.
 
-    ``streams`` is the package under test: the real one, or one with a bug in it. With ``tells`` it
-    writes down what happens.
+    With ``tells`` it writes down what happens.
     """
 
-    def __init__(
-        self, case: Case, streams: ModuleType = penstock.core.streams, *, tells: bool = False
-    ) -> None:
+    def __init__(self, case: Case, code: Code = REAL, *, tells: bool = False) -> None:
         self.case = case
+        self.code = code
         self.now = 0.0
         self.story: list[str] = []
         self._tells = tells
-        self._streams = streams
         self._random = Random(case.seed)
         self._events: list[tuple[float, int, Node | None, Callable[..., None], Any]] = []
         self._count = 0
@@ -64,6 +61,7 @@ class World:
         self._deployments = [self._deployed(number) for number in range(1, len(case.graphs) + 1)]
         self.kinds: dict[str, Scenario] = {}
         self.poison: set[str] = set()
+        self.models = Models(self)
         self.laws = Laws(self)
         self.broker = Broker(self, self.names.of(PIPELINE, INPUTS))
         self.nodes: dict[int, Node] = {}
@@ -119,7 +117,7 @@ class World:
         """An answer of the broker, or a call; acknowledgements get lost and are repeated."""
         takes_ms = self._latency_ms()
         if acknowledges and self.case.slow and self._random.random() * 100 < self.case.slow:
-            takes_ms += _AGAIN_MS
+            takes_ms += AGAIN_MS
         self._push(self.now + takes_ms, node, happen, what)
 
     def to_broker(self, node: Node, happen: Callable[..., None], *what: object) -> None:
@@ -127,6 +125,11 @@ class World:
         if not node.dead:
             node.sent_until = max(node.sent_until, self.now + self._latency_ms())
             self._push(node.sent_until, None, self._reach, (happen, what))
+
+    @property
+    def hears(self) -> bool:
+        """Whether the broker can be heard of."""
+        return self._away_until <= self.now
 
     def kind_of(self, identity: str) -> Scenario:
         """How the calls of a request go."""
@@ -173,7 +176,7 @@ class World:
         skews_ms = self.case.skews_ms
         skew_ms = skews_ms[self._incarnations % len(skews_ms)]
         self._incarnations += 1
-        node = Node(self, number, self._streams, skew_ms, self._newest())
+        node = Node(self, number, skew_ms, self._newest())
         self.nodes[number] = node
         self.tell(node.name, "starts, its clock wrong by %d ms", skew_ms)
         node.start()
@@ -190,6 +193,12 @@ class World:
             self.poison.add(identity)
         self.laws.accepted(identity, arrival, record, offset)
         self.broker.append(arrival.partition, record)
+
+    def key_of(self, arrival: Arrival) -> bytes:
+        """The key with which a record is written; all records of a key are in one partition."""
+        if arrival.key is None:
+            return f"key of {arrival.identity}/{arrival.kind}".encode()
+        return f"key {arrival.key} of {arrival.partition}".encode()
 
     @property
     def broker_stream(self) -> str:
@@ -209,16 +218,19 @@ class World:
             body = Failed("invalid-request", "the record cannot be decoded")
         else:
             body = self._tensors(arrival)
-        key = f"key of {arrival.identity}/{arrival.kind}".encode()
+        key = self.key_of(arrival)
+        if self.case.keyed and arrival.damage != "no key":
+            headers[KEY_HEADER] = key.decode()
+            if arrival.damage == "another key":
+                headers[KEY_HEADER] += "?"
         return Record("", key, "", 0, INPUTS, 0, body, {}, headers, float("inf"))
 
     def _tensors(self, arrival: Arrival) -> Body:
         names = self.case.kinds[arrival.kind].request
-        if arrival.poison:
-            names = names or ("r",)
         offset = len(self.broker.partitions[arrival.partition].log)
         of = arrival.identity or f"{self.broker_stream}/{arrival.partition}/{offset}"
-        return tuple(Tensor(name, "INT32", (0,), b"", {"token": name, "of": of}) for name in names)
+        rows = self.case.rows[arrival.kind]
+        return tuple(self.models.tokens.tensor(name, name, of, rows) for name in names)
 
     def _befall(self, fault: Fault) -> None:
         if fault.trouble == "away":
@@ -247,11 +259,21 @@ class World:
     def _change(self, _: None) -> None:
         self.tell("version 2", "of the pipeline is ready")
         for node in self.nodes.values():
-            node.pipeline.deployment = self._newest()
+            node.deploy(self._newest())
+
+    def _manifest(self, version: int) -> Pipeline:
+        pipeline = manifest(self.case.graphs[version - 1])
+        spec = pipeline.spec
+        if self.case.keyed:
+            spec = spec.model_copy(update={"input": PipelineInput(key=KEY_HEADER)})
+        if self.case.order is not None and spec.output is not None:
+            kept = {"order": self.case.order, "max_held": self.case.max_held}
+            spec = spec.model_copy(update={"output": spec.output.model_copy(update=kept)})
+        return pipeline.model_copy(update={"spec": spec})
 
     def _deployed(self, version: int) -> Deployment:
         plan = compile_pipeline(
-            manifest(self.case.graphs[version - 1]),
+            self._manifest(version),
             version,
             JOINS,
             record="all" if self.case.keeps_all else "boundary",

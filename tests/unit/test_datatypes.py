@@ -59,6 +59,14 @@ def test_dtypes_that_v2_does_not_have(dtype: str) -> None:
     [
         ("int32", "'int32' is not a datatype; did you mean INT32?"),
         ("FLOAT32", "'FLOAT32' is not a datatype; did you mean FP32?"),
+        ("bfloat16", "'bfloat16' is not a datatype; did you mean BF16?"),
+        ("string", "'string' is not a datatype; did you mean BYTES?"),
+        ("INT31", "'INT31' is not a datatype; did you mean INT32?"),
+        (
+            "FOO",
+            "'FOO' is not a datatype; V2 has BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, "
+            "INT32, INT64, FP16, BF16, FP32, FP64, BYTES",
+        ),
         (
             "?",
             "'?' is not a datatype; V2 has BOOL, UINT8, UINT16, UINT32, UINT64, INT8, INT16, "

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, REMOVED, Delivery
 from penstock.core.records import Record
 
 
@@ -70,6 +70,10 @@ class Partition:
             before = self._last_of_key.get(record.key)
             if before is not None:
                 del self._entries[before]
+            if record.body == REMOVED:
+                self._last_of_key.pop(record.key, None)
+                self._next_offset += 1
+                return self._next_offset - 1
             self._last_of_key[record.key] = self._next_offset
         elif len(self._entries) >= self._max_records:
             del self._entries[next(iter(self._entries))]
@@ -79,6 +83,10 @@ class Partition:
         for waker in self.wakers:
             waker.set()
         return offset
+
+    def records(self) -> list[Record]:
+        """All that are kept, the oldest first."""
+        return [entry.record for entry in self._entries.values()]
 
     def progress(self, group: str) -> Progress:
         """The group's progress; a new group begins with the oldest record there is."""

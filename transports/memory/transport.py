@@ -23,6 +23,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.errors import ConflictError, NotFoundError, OverloadedError
 from penstock.core.nearest import did_you_mean
+from penstock.core.records import Record
 from penstock.transports.memory.contest import Contest
 from penstock.transports.memory.options import MemoryOptions
 from penstock.transports.memory.partition import Partition
@@ -125,6 +126,10 @@ class MemoryTransport(Transport):
         for partition in partitions:
             partition.progress(ownership.group)
         return _MemoryReader(contest, ownership, partitions)
+
+    async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
+        self._owned(ownership)
+        return self._partition(stream, ownership.partition).records()
 
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]

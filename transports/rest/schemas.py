@@ -49,6 +49,10 @@ _SUMMARY: Final = {
         "type": "boolean",
         "description": "Whether a record of another pipeline began it, whose request it is too.",
     },
+    "begun_by": {
+        "type": ["string", "null"],
+        "description": "The port of another pipeline whose record began it.",
+    },
     "opened": {"type": "string", "format": "date-time"},
     "took_ms": _NUMBER_OR_NULL,
     "under_way": {"type": "boolean"},
@@ -198,6 +202,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
             "error",
             "missing",
             "kept",
+            "brought",
             "records",
             "visits",
             "dead_letters",
@@ -212,12 +217,16 @@ SCHEMAS: Final[dict[str, Schema]] = {
         ended_ms=_NUMBER_OR_NULL,
         error={"type": ["object", "null"]},
         missing={"type": "array", "items": _STRING},
+        brought=array_of("Brought"),
         records=array_of("PortRecord"),
         dead_letters=array_of("Failure"),
         readers={
             **array_of("RequestStory"),
             "description": "Its way through pipelines that read the one that was called.",
         },
+    ),
+    "Brought": _object(
+        ("port", "id", "after_ms"), port=_STRING, id=_STRING, after_ms={"type": "number"}
     ),
     "Visit": _object(
         ("step", "round", "state", "join", "triggers", "failed_attempts", "children"),

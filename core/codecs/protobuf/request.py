@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 
 from penstock.core.byte_elements import Buffer
 from penstock.core.codecs.duplicates import refuse_duplicates
@@ -12,7 +14,14 @@ from penstock.core.codecs.protobuf.tensors import read_tensors
 from penstock.core.codecs.protobuf.wire import parse, serialize
 from penstock.core.errors import InvalidRequestError
 from penstock.core.inference import InferenceRequest, RequestedOutput
+from penstock.core.shapes import Shape
 from penstock.proto.open_inference_pb2 import ModelInferRequest
+
+PIECES: Final = 1024
+"""Pieces of messages that are kept."""
+
+LONGEST_KEPT: Final = 256
+"""Characters of a tensor's name; of a longer one nothing is kept, so that memory stays bounded."""
 
 RAW_FIELD = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 
@@ -69,7 +78,40 @@ def read_outputs(
 
 def serialize_request(request: InferenceRequest) -> bytes:
     """The bytes of :func:`encode_request`, raw contents copied once."""
-    return serialize(write_head(request), [tensor.raw for tensor in request.tensors], RAW_FIELD)
+    raws = [tensor.raw for tensor in request.tensors]
+    head = write_plain_head(request) or write_head(request).SerializeToString()
+    return serialize(head, raws, RAW_FIELD)
+
+
+def write_plain_head(request: InferenceRequest) -> bytes | None:
+    """The bytes of :func:`write_head` for a request with nothing unusual, None for any other.
+
+    Messages that are written one after the other are one message, and most of what a client sends
+    it has sent before: those pieces are kept.
+    """
+    if request.parameters or request.outputs:
+        return None
+    pieces = [piece_of_model(request.model_name, request.model_version)]
+    if request.id:
+        pieces.append(ModelInferRequest(id=request.id).SerializeToString())
+    for tensor in request.tensors:
+        if tensor.parameters or len(tensor.name) > LONGEST_KEPT:
+            return None
+        pieces.append(piece_of_tensor(tensor.name, tensor.datatype, tensor.shape))
+    return b"".join(pieces)
+
+
+@lru_cache(maxsize=PIECES)
+def piece_of_model(name: str, version: str) -> bytes:
+    """What of a message says which model is called."""
+    return ModelInferRequest(model_name=name, model_version=version).SerializeToString()
+
+
+@lru_cache(maxsize=PIECES)
+def piece_of_tensor(name: str, datatype: str, shape: Shape) -> bytes:
+    """What of a message describes one tensor."""
+    tensor = ModelInferRequest.InferInputTensor(name=name, datatype=datatype, shape=shape)
+    return ModelInferRequest(inputs=[tensor]).SerializeToString()
 
 
 def encode_request(request: InferenceRequest) -> ModelInferRequest:

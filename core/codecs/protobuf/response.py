@@ -16,7 +16,8 @@ RAW_FIELD = ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER
 
 def serialize_response(response: InferenceResponse) -> bytes:
     """The bytes of :func:`encode_response`, raw contents copied once."""
-    return serialize(write_head(response), [tensor.raw for tensor in response.tensors], RAW_FIELD)
+    head = write_head(response).SerializeToString()
+    return serialize(head, [tensor.raw for tensor in response.tensors], RAW_FIELD)
 
 
 def encode_response(response: InferenceResponse) -> ModelInferResponse:

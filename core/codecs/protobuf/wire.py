@@ -80,10 +80,10 @@ def read_varint(data: bytes, position: int) -> tuple[int, int]:
     return len(data), len(data) + 1
 
 
-def serialize(head: Message, raws: list[Buffer], raw_field: int) -> bytes:
-    """The message ``head`` with raw contents added, each copied once."""
+def serialize(head: bytes, raws: list[Buffer], raw_field: int) -> bytes:
+    """The bytes of a message, ``head``, with raw contents added, each copied once."""
     tag = bytes((raw_field << 3 | LENGTH_DELIMITED,))
-    parts: list[Buffer] = [head.SerializeToString()]
+    parts: list[Buffer] = [head]
     for raw in raws:
         parts.append(tag + varint(len(raw)))
         parts.append(raw)

@@ -42,7 +42,7 @@ export class RequestTable {
     try {
       const { requests } = await get("/v1/requests", query);
       if (query !== this.query) return;
-      this.rows.show(requests, (request) => request.id);
+      this.rows.show(requests, (request) => `${request.id} ${request.pipeline}`);
       this.#place(requests.length ? this.list : this.#nothing());
     } catch (error) {
       if (query !== this.query) return;
@@ -80,7 +80,7 @@ function requestRow(request) {
     {},
     h("td", {}, outcome),
     h("th", { scope: "row" }, h("a", { href, class: "id" }, request.id)),
-    h("td", {}, request.pipeline),
+    h("td", {}, request.pipeline, request.begun_by && h("span", { class: "soft" }, `, begun by ${request.begun_by}`)),
     h("td", {}, moment(request.opened)),
     step,
     took,

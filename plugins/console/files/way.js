@@ -10,6 +10,7 @@ const OF_RECORD = new Set(["port", "round", "after_ms", "state", "tensors", "omi
 const OF_STORY = new Set([
   "id", "pipeline", "version", "asynchronous", "opened", "took_ms", "under_way", "outcome", "step", "x_request_id",
   "deadline_ms", "ended_ms", "error", "records", "dead_letters", "kept", "visits", "children", "same_x_request_id",
+  "external", "begun_by", "brought", "readers", "missing",
 ]);
 
 const WORDS = {
@@ -71,7 +72,7 @@ export class Way {
     this.extra = h("div");
     this.element = h(
       "div",
-      { class: "stack" },
+      { class: "stack way" },
       this.hint,
       this.rounds,
       this.frame,

@@ -40,6 +40,31 @@ metadata: {name: ends}
 spec:
   steps: [{name: one}]
   output: {steps: [one]}
+---
+kind: Pipeline
+metadata: {name: read}
+spec:
+  record: all
+  steps: [{name: first, model: one}, {name: last, model: one, inputs: [first.outputs.y],
+           tensorMap: {first.outputs.y: x}}]
+  output: {steps: [last]}
+---
+kind: Pipeline
+metadata: {name: reads}
+spec:
+  record: all
+  input:
+    externalInputs: [read.step.first.outputs.y, read.outputs.y]
+    tensorMap: {read.step.first.outputs.y: a, read.outputs.y: b}
+  steps: [{name: total}]
+  output: {steps: [total]}
+---
+kind: Pipeline
+metadata: {name: reads-on}
+spec:
+  input: {externalInputs: [reads.outputs.y], tensorMap: {reads.outputs.y: x}}
+  steps: [{name: one}]
+  output: {steps: [one]}
 """
 REQUEST = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [2], "data": [1, 2]}]}
 
@@ -112,6 +137,7 @@ def test_another_model_is_another_answer(served: Penstock, case: Path, tmp_path:
     document: Any = served("run", case.name, "--folder", str(tmp_path), "-o", "json").document
     assert (document["same"], document["answer_is_the_same"]) == (False, False)
     assert document["differences"][-1] == {
+        "reader": None,
         "port": "outputs",
         "round": 0,
         "what": "y: 2 of 2 elements differ, by up to 4",
@@ -119,6 +145,71 @@ def test_another_model_is_another_answer(served: Penstock, case: Path, tmp_path:
     }
     # The pipeline that is a step was played as well.
     assert document["children"][0]["pipeline"] == "small"
+
+
+@pytest.fixture(scope="module")
+def read(served: Penstock) -> Path:
+    identity = ask(served, "read")
+    done = served("inspect", identity, "--export", "read.penstock", "-o", "json")
+    assert done.code == 0, done.err
+    assert [each.partition(":")[0] for each in done.document["missing"]] == [
+        "the ports of its steps"
+    ]
+    return served.folder / "read.penstock"
+
+
+def test_pipelines_that_read_it_are_played_as_well(
+    served: Penstock, read: Path, tmp_path: Path
+) -> None:
+    done = served("run", read.name)
+    assert done.code == 0, done.err + done.out
+    assert "reads, version 1" in done.out
+    assert "begun by read.step.first.outputs" in done.out
+    assert "reads-on, version 1" in done.out
+    assert "everything that was recorded is the same" in done.out
+    (tmp_path / "models.py").write_text(
+        (served.folder / "models.py").read_text().replace("a + b", "a - b")
+    )
+    document: Any = served("run", read.name, "--folder", str(tmp_path), "-o", "json").document
+    # The pipeline that was called has no such step, and those that follow from one do.
+    assert [(each["reader"], each["port"]) for each in document["differences"]] == [
+        ("reads", "total.outputs"),
+        ("reads", "outputs"),
+        ("reads-on", "inputs"),
+        ("reads-on", "outputs"),
+    ]
+    assert document["answer_is_the_same"] is False
+    assert [each["pipeline"] for each in document["readers"]] == ["reads", "reads-on"]
+
+
+def test_readers_are_called_where_something_may_be_another_one_for_them(
+    served: Penstock, read: Path
+) -> None:
+    done = served("run", read.name, "--models", "recorded")
+    assert done.code == 0, done.err + done.out
+    assert "not played: pipeline 'reads-on', which read it" in done.out
+    assert "reads, version 1" in done.out
+    later: Any = served("run", read.name, "--from", "last", "-o", "json").document
+    assert [each["pipeline"] for each in later["readers"]] == ["reads", "reads-on"]
+    assert later["left_out"] == []
+
+
+def test_pytest_plays_readers(served: Penstock, read: Path, tmp_path: Path) -> None:
+    (tmp_path / "read.penstock").write_bytes(read.read_bytes())
+    source = (served.folder / "models.py").read_text()
+    for text, code in ((source, 0), (source.replace("a + b", "a - b"), 1)):
+        (tmp_path / "models.py").write_text(text)
+        (tmp_path / "pytest.ini").write_text("[pytest]\npenstock_folder = .\n")
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert ("reads: outputs: y: 2 of 2 elements differ" in done.stdout) == bool(code)
 
 
 def debugged(penstock: Penstock, stdin: str, *words: str) -> str:

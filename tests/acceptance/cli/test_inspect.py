@@ -187,7 +187,7 @@ def test_a_request_is_shown_in_all_pipelines_that_read_it(served: Penstock) -> N
     assert done.code == 0, done.err
     heads = [line for line in done.out.splitlines() if identity in line]
     assert [head.split()[2] for head in heads] == ["heard,", "hearer,"]
-    assert "begun by another pipeline" in done.out
+    assert "begun by heard.step.one.outputs" in done.out
     done = served("delete", "pipeline", "heard")
     assert done.code == 1
     assert "pipeline 'heard' is used by pipeline 'hearer'" in done.err

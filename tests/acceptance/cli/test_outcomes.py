@@ -41,7 +41,7 @@ def manifest(penstock: Penstock, version: str = "penstock.io/v1") -> str:
 
 def test_the_table_of_the_page_is_what_is_printed(alone: Penstock) -> None:
     page = (REPOSITORY / "docs" / "explanation" / "outcomes.md").read_text()
-    [shown] = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    [shown, _] = re.findall(r"^```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     [written] = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert written in (EXAMPLES / "fallbacks.yaml").read_text()
     done = alone("check", str(EXAMPLES), "--outcomes")

@@ -105,10 +105,10 @@ def test_a_pipeline_that_is_deleted_ends_it(served: Penstock) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [
-        (("nothing",), "not-found", "there is no pipeline 'nothing'"),
+        (("nothing",), "not-found", "there is no model or pipeline 'nothing'"),
         (("quiet.step.two",), "not-found", "has no step 'two'"),
         (("quiet.one",), "invalid-request", "after the name comes 'inputs', 'outputs' or 'step'"),
-        (("quiet.inputs", "--all"), "invalid-request", "name the pipeline alone"),
+        (("quiet.inputs", "--all"), "invalid-request", "name its pipeline or model alone"),
     ],
 )
 def test_what_cannot_be_followed(
@@ -117,6 +117,18 @@ def test_what_cannot_be_followed(
     done = served("tap", *words, "-o", "json")
     assert (done.code, done.error["code"]) == (1, code)
     assert sentence in done.error["error"]
+
+
+def test_a_model_that_is_called_on_its_own(served: Penstock) -> None:
+    with tapping(served, "one.inputs", "-o", "json", "--limit", "1") as tap:
+        ask(served)  # its step is another matter
+        done = served("infer", "one", "--tensor", "x=[5]:INT32", "--server", served.rest)
+        assert done.code == 0, done.err
+        out, err = tap.communicate(timeout=30)
+    assert tap.returncode == 0, err
+    record = json.loads(out)
+    assert (record["model"], record["port"]) == ("one", "one.inputs")
+    assert record["tensors"][0]["data"] == [5]
 
 
 def test_no_server(alone: Penstock) -> None:
@@ -131,7 +143,15 @@ def test_the_same_over_rest(served: Penstock) -> None:
         identity = ask(served)
         text = stream.read().decode()
     assert f'"id":"{identity}"' in text
+
+
+@pytest.mark.parametrize("port", ["nothing", "quiet.step.zz", "one.step.zz"])
+def test_over_rest_a_port_that_is_not_there_is_404_with_the_same_sentence(
+    served: Penstock, port: str
+) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"http://{served.rest}/v1/tap/nothing", timeout=30)
-    with caught.value:
-        assert caught.value.code == 404
+        urllib.request.urlopen(f"http://{served.rest}/v1/tap/{port}", timeout=30)
+    with caught.value as answer:
+        assert answer.code == 404
+        said = json.load(answer)["error"]
+    assert said == served("tap", port, "-o", "json").error["error"]

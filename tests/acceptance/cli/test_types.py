@@ -55,7 +55,7 @@ spec: {python: "models:vote64"}
 ---
 kind: Model
 metadata: {name: forest}
-spec: {storageUri: ./forest, requirements: [sklearn]}
+spec: {storageUri: 'https://models.example/forest', requirements: [sklearn]}
 ---
 kind: Pipeline
 metadata: {name: credit}

@@ -187,9 +187,27 @@ def test_a_request_has_an_address_of_its_own(visit: Visitor, server: str) -> Non
     identity = infer(server, "logs", 1.0)
     page = visit(f"/requests/{identity}").page
     expect(page.locator("h1")).to_have_text(identity)
-    expect(page.locator(".visit h3")).to_have_text(["input", "keep", "logarithm", "output"])
-    expect(page.locator(".visit").nth(2)).to_contain_text("FP64 [1]")
-    expect(page.locator('.box[data-state="ran"]')).to_have_count(2)
+    way = page.locator(".way").first  # a reader's comes after it
+    expect(way.locator(".visit h3")).to_have_text(["input", "keep", "logarithm", "output"])
+    expect(way.locator(".visit").nth(2)).to_contain_text("FP64 [1]")
+    expect(way.locator('.box[data-state="ran"]')).to_have_count(2)
+
+
+def test_a_reader_that_a_request_began_is_on_its_page_and_names_its_origin(
+    visit: Visitor, server: str
+) -> None:
+    identity = infer(server, "logs", 1.0)
+    page = visit(f"/requests/{identity}").page
+    reader = page.get_by_role("region", name="Read by pipeline after")
+    expect(reader).to_contain_text("begun by logs.outputs, took")
+    expect(reader.locator(".visit h3")).to_have_text(["input", "keep", "output"])
+    expect(reader.locator('.box[data-state="ran"]')).to_have_count(1)
+    expect(page.get_by_role("heading", name="More")).to_have_count(0)
+    reader.get_by_role("link", name="logs.outputs").press("Enter")
+    expect(page.locator("h1")).to_have_text("logs")
+    listed = visit("/requests").page.locator("tr", has_text=identity)
+    expect(listed).to_have_count(2)
+    expect(listed.filter(has_text="after, begun by logs.outputs")).to_have_count(1)
 
 
 def test_why_a_join_waited_is_shown_and_so_is_what_the_page_does_not_know(
@@ -272,12 +290,14 @@ def test_requests_are_filtered_and_found(visit: Visitor, server: str) -> None:
     infer(server, "logs", 1.0)
     page = visit("/requests").page
     page.get_by_label("Outcome").select_option("failed")
-    expect(page.locator("tbody tr", has_text=failed)).to_be_visible()
+    rows = page.locator("tbody tr", has_text=failed)
+    expect(rows).to_have_count(2)
+    expect(rows.filter(has_text="begun by logs.outputs")).to_be_visible()
     expect(page.locator("tbody .pill", has_text="ok")).to_have_count(0)
     assert "outcome=failed" in page.url
     page.get_by_label("Identity").fill(failed)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("there is no logarithm of -1")
+    expect(page.get_by_role("alert").first).to_contain_text("there is no logarithm of -1")
 
 
 def test_a_dead_letter_is_sent_again(visit: Visitor, server: str) -> None:

@@ -18,6 +18,8 @@ from penstock.core.cases.case import Withholding
 from penstock.core.errors import InvalidRequestError, NoOutputError
 from penstock.core.inference import InferenceRequest, InferenceResponse, RequestedOutput
 from penstock.core.journal import AttemptRecord, PortRecord, Story
+from penstock.core.journal.story import Brought
+from penstock.core.plan import ExternalPort
 from penstock.core.records import Absent, Failed, Port
 from penstock.core.tensors import Tensor
 
@@ -62,15 +64,26 @@ def a_case() -> Case:
         versions=[],
     )
     child.settle(InferenceResponse("q", "1", None, (numbers,)), 1.5)
+    nothing = InferenceRequest(None, ())
+    reader = Story(
+        "01ID", "r", 2, nothing, {}, 3.0, 4.0, asynchronous=True, external=True, versions=[]
+    )
+    reader.add_brought(Brought(ExternalPort("p", Port("a", "outputs")), "01ID", 3.0))
+    other = ExternalPort("o", OUT)
+    reader.add_brought(Brought(other, "02ID", 3.25, (texts,)))
+    reader.add_brought(Brought(other, "03ID", 3.5, Absent("left out", "left-out")))
+    reader.settle(NoOutputError("nothing came"), 3.75)
     pipeline = {"kind": "Pipeline", "metadata": {"name": "p"}, "spec": {}}
     return Case(
         story,
         [child],
         [CaseManifest(pipeline, 3, "/srv/m")],
-        [Withholding("01ID", Port("c", "outputs"), 0, "big", "dropped")],
+        [Withholding("01ID", Port("c", "outputs"), 0, "big", "dropped", "p")],
         ["something"],
         {"defaults": {"record": "all"}},
         "all",
+        [reader],
+        {"r": "boundary"},
     )
 
 
@@ -81,7 +94,8 @@ def told(story: Story) -> dict[str, Any]:
         name: getattr(story, name)
         for name in (
             "identity", "pipeline", "version", "headers", "opened_ms", "deadline_ms", "answered_ms",
-            "ended_ms", "asynchronous", "versions", "records", "attempts", "failures",
+            "ended_ms", "asynchronous", "external", "brought", "versions", "records", "attempts",
+            "failures",
         )
     } | {
         "request": (
@@ -99,6 +113,9 @@ def test_what_is_written_is_read_again() -> None:
     again = read_case(write_case(case), "a.penstock")
     assert told(again.story) == told(case.story)
     assert [told(child) for child in again.children] == [told(child) for child in case.children]
+    assert [told(reader) for reader in again.readers] == [told(reader) for reader in case.readers]
+    assert again.readers_kept == case.readers_kept
+    assert again.kept_of(again.readers[0]) == "boundary"
     assert again.manifests == case.manifests
     assert again.withheld == case.withheld
     assert (again.missing, again.config, again.kept) == (case.missing, case.config, "all")

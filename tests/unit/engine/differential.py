@@ -58,6 +58,9 @@ def manifest(graph: Graph) -> Pipeline:
             "retryBackoffMs": step.backoff_ms,
             "timeoutMs": step.timeout_ms,
             "onError": step.on_error,
+            "batch": None
+            if step.batch is None
+            else {"size": step.batch.size, "windowMs": step.batch.window_ms},
         }
         for number, step in enumerate(graph.steps)
     ]

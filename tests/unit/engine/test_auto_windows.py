@@ -16,7 +16,8 @@ from penstock.core.plan.rest import rest_of, time_for_rest
 from penstock.core.records import Failed, Tensors
 from penstock.core.simulation import Outcome, Reaction, Simulation, tensor
 from penstock.testing.pipeline import SimulatedPipeline
-from penstock.testing.scripts import NEVER, puts_out
+from penstock.testing.scripts import NEVER, puts_out, scripted
+from unit.engine.loops import by_round, looped
 from unit.engine.running import compiled
 
 STEPS = """
@@ -257,3 +258,32 @@ def test_a_join_in_the_middle_leaves_what_follows_its_time() -> None:
         late = [each for each in outcomes if isinstance(each.answer, Failed)]
         answered[window] = 1.0 - len(late) / len(outcomes)
     assert answered["auto"] > answered[0] + 0.02, answered
+
+
+def test_reader_of_a_loop_leaves_in_each_round_the_time_for_itself_and_what_follows() -> None:
+    spec = looped(
+        [
+            {"name": "a", "inputs": ["p", "a.outputs.again"], "inputsJoinType": "any"},
+            {"name": "slow"},
+            {
+                "name": "vote",
+                "inputs": ["a.outputs.out", "slow"],
+                "inputsJoinType": "outer",
+                "joinWindowMs": "auto",
+            },
+            {"name": "last", "inputs": ["vote"]},
+        ],
+        ["last"],
+    )
+    plan = compiled(spec)
+    tally = Metrics().tally(plan)
+    for step in (2, 3):
+        for _ in range(20):
+            tally.observe[step](100.0 * step)
+    simulation = Simulation(
+        scripted({"a": by_round({0: "out again", 1: "out"}, after_ms=10.0), "slow": NEVER})
+    )
+    outcome = simulation.begin(plan, (tensor("x"),), deadline_ms=1000.0, tally=tally)
+    simulation.run()
+    (vote, last) = (made for made in outcome.calls if made.step in ("vote", "last"))
+    assert (vote.at_ms, last.at_ms) == (1000.0 - 5.0 - 500.0, 1000.0 - 5.0 - 499.0)

@@ -194,6 +194,14 @@ def test_request_parameters_agree_in_a_shared_call(different: object) -> None:
     assert set(found) == {("r0", "r2"), ("r1", "r3")}
 
 
+def test_true_and_one_are_not_the_same_parameter() -> None:
+    driven = Driven(batching())
+    for number, value in enumerate((1, True, 1.0, 1, True)):
+        driven.open(f"r{number}", 0.0, parameters={"p": value})
+    found = [call.origin.identities for call in driven.calls(5.0)]
+    assert sorted(found) == [("r0", "r3"), ("r1", "r4"), ("r2",)]
+
+
 def test_shared_call_carries_no_id_the_identities_and_the_shortest_time_left() -> None:
     driven = Driven(batching())
     driven.open("r0", 0.0, headers={"x-tenant": "t", "traceparent": "1"})
@@ -276,6 +284,15 @@ def test_timeout_counts_from_the_call_and_not_from_the_wait() -> None:
     world.send(rows(1))
     assert values(world.run()[0]) == [2]
     assert world.seen[0].deadline_ms == 30.0
+
+
+@pytest.mark.parametrize(("left_ms", "until_ms"), [(500.0, 25.0), (22.0, 22.0)])
+def test_shared_call_is_told_of_the_shortest_time_left(left_ms: float, until_ms: float) -> None:
+    world = World(batching(timeoutMs=20))
+    world.send(rows(1), deadline_ms=left_ms)
+    world.send(rows(2), deadline_ms=500.0)
+    world.run()
+    assert [call.deadline_ms for call in world.seen] == [until_ms]
 
 
 def test_timeout_ends_the_attempt_of_each() -> None:
@@ -456,3 +473,25 @@ def test_requests_that_are_followed_share_calls_with_others() -> None:
     told = [each.passage.identity for each in out if isinstance(each, Emit)]
     assert set(told) == {"r1"}
     assert engine.open_passages == 0
+
+
+def test_shared_call_that_came_back_in_time_is_not_given_up_at_its_timeout() -> None:
+    world = World(batching(timeoutMs=20))
+    outcomes = [world.send(rows(1), deadline_ms=500.0), world.send(rows(2), deadline_ms=500.0)]
+    assert [values(body) for body in world.run()] == [[2], [4]]
+    assert [outcome.abandoned for outcome in outcomes] == [[], []]
+
+
+def test_what_follows_a_shared_call_follows_at_the_time_of_its_outcome() -> None:
+    spec = batching()
+    spec["steps"].append({"name": "b", "inputs": ["a.outputs.none"], "onError": "absent"})
+    spec["steps"].append({"name": "c", "inputs": ["a.outputs.y"]})
+    spec["output"] = {"steps": ["b", "c"], "stepsJoin": "outer"}
+    world = World(spec)
+    outcomes = [world.send(rows(1)), world.send(rows(2))]
+    world.run()
+    for outcome in outcomes:
+        # Five ms for the window, and one for the call.
+        for port in ("a.outputs", "b.inputs", "b.outputs", "c.inputs"):
+            assert outcome.at(port) == 6.0
+        assert outcome.at("c.outputs") == 7.0

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from penstock.core.contracts.model import CallOrigin
+from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import Call, Engine, Passage
 from penstock.core.records import Failed
 from penstock.testing.scripts import tensor
@@ -56,7 +57,7 @@ class Bench:
             self.counts,
             "context",
             key=b"k",
-            owner_epoch=7,
+            ownership=Ownership("g", "s", 0, 7),
         )
         self.engine.open(self.passage, (tensor("x"),), self.out)
 
@@ -72,11 +73,8 @@ def test_calls_share_what_belongs_to_the_request() -> None:
     assert isinstance(origin, CallOrigin)
     assert (origin.identity, origin.request_id) == ("id", "mine")
     assert (origin.parameters, origin.headers) == ({"p": 1}, {"x-a": "b"})
-    assert (call.passage.context, call.passage.key, call.passage.owner_epoch) == (
-        "context",
-        b"k",
-        7,
-    )
+    assert (call.passage.context, call.passage.key) == ("context", b"k")
+    assert call.passage.ownership == Ownership("g", "s", 0, 7)
     assert (call.attempt, call.round, call.deadline_ms, call.issued_ms) == (1, 0, 1000.0, 0.0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.core.contracts.join import Decision, JoinStrategy, JoinView, Wait
 from penstock.core.records import Failed
 from penstock.core.simulation import Simulation
 from penstock.testing.scripts import NEVER, fails, named, puts_out, scripted, tensor
@@ -112,3 +113,26 @@ def test_two_requests_end_by_their_own_deadlines() -> None:
     ]
     simulation.run()
     assert [outcome.answered_ms for outcome in outcomes] == [50.0, 20.0, 70.0]
+
+
+def test_deadline_names_who_waits_where_nobody_is_at_work() -> None:
+    class Later(JoinStrategy):
+        """Waits for a time of its own, whatever has come."""
+
+        def decide(self, view: JoinView) -> Decision:
+            return Wait(view.opened_ms + 500.0)
+
+    spec = joined("later")
+    spec["steps"] += [{"name": "d", "inputs": ["c", "a"]}, {"name": "e", "inputs": ["c"]}]
+    outcome = ran(spec, deadline_ms=30.0, later=Later)
+    failed = Failed("deadline", "the deadline of 30 ms passed", "c")
+    assert outcome.answer == failed
+    assert outcome.port("e.outputs") == failed
+    assert outcome.answered_ms == 30.0
+
+
+def test_deadline_names_all_that_were_at_work() -> None:
+    reason = "the deadline of 30 ms passed while 'a', 'b' was at work"
+    outcome = ran(joined("inner"), {"a": NEVER, "b": NEVER}, deadline_ms=30.0)
+    assert outcome.answer == Failed("deadline", reason, "a")
+    assert outcome.port("b.outputs") == Failed("deadline", reason, "b")

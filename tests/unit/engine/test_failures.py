@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from penstock.core.records import Failed
+from typing import Any
+
+from penstock.core.records import Absent, Failed
 from penstock.testing.scripts import NEVER, fails, named, puts_out
 from unit.engine.running import CHAIN, joined, ran
 
@@ -35,6 +37,13 @@ def test_failure_of_a_source_is_not_turned_into_absence() -> None:
         "output": {"steps": ["b"]},
     }
     assert isinstance(ran(spec, {"a": fails()}).answer, Failed)
+
+
+def test_failure_that_is_the_answer_has_no_details() -> None:
+    ((_, answer),) = ran(CHAIN, {"a": fails()}).answers
+    assert answer.details == ()
+    ((_, answer),) = ran(CHAIN, {"a": NEVER}, deadline_ms=9.0).answers
+    assert answer.details == ()
 
 
 def test_failure_goes_through_every_step_to_the_output_at_once() -> None:
@@ -80,7 +89,7 @@ def test_failure_is_turned_into_absence_only_after_its_retries() -> None:
 
 
 def test_clash_of_names_is_the_steps_own_failure() -> None:
-    spec = {
+    spec: dict[str, Any] = {
         "steps": [
             {"name": "a"},
             {"name": "b"},
@@ -91,6 +100,15 @@ def test_clash_of_names_is_the_steps_own_failure() -> None:
     outcome = ran(spec)
     assert named(outcome.answer) == [("y", "a.y")]
     assert [made.step for made in outcome.calls] == ["a", "b"]
+    reason = (
+        "two sources of step 'c' bring a tensor 'y'; give one of them another name with tensorMap"
+    )
+    assert named(outcome.port("c.inputs")) == [("y", "a.y"), ("y", "b.y")]
+    assert outcome.ports["c.outputs"] == [
+        (1.0, Absent(f"step 'c' failed (step-failed): {reason}", "error"))
+    ]
+    del spec["steps"][2]["onError"]
+    assert ran(spec).answer == Failed("step-failed", reason, "c")
 
 
 def test_failures_of_a_pipeline_without_output_are_dead_letters_at_once() -> None:

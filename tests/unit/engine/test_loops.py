@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from penstock.core.engine import Call
+from penstock.core.metrics import Metrics, StepCounters
 from penstock.core.records import Absent, Failed, Tensors
-from penstock.core.simulation import Outcome
-from penstock.testing.scripts import Reaction, fails, named, puts_out, tensor
-from unit.engine.running import ran
-
-Rounds = Mapping[int, str]
-
-
-def by_round(names: Rounds, after_ms: float = 1.0) -> Reaction:
-    """Puts out one tensor, whose name depends on the round; -1 stands for all others."""
-
-    def outcome(call: Call) -> Tensors:
-        name = names.get(call.round, names.get(-1, ""))
-        return (tensor(name, f"{call.step}{call.round}"),) if name else ()
-
-    return Reaction(after_ms, outcome)
-
-
-def looped(steps: list[dict[str, Any]], output: list[str], **more: Any) -> dict[str, Any]:
-    return {"allowCycles": True, "steps": steps, "output": {"steps": output}, **more}
-
+from penstock.core.simulation import Outcome, Simulation
+from penstock.testing.scripts import (
+    NEVER,
+    Reaction,
+    Scripts,
+    fails,
+    named,
+    puts_out,
+    scripted,
+    tensor,
+)
+from unit.engine.loops import by_round, looped, visits
+from unit.engine.running import compiled, ran
 
 COUNTER = looped(
     [
@@ -39,10 +32,6 @@ COUNTER = looped(
     ],
     ["done"],
 )
-
-
-def visits(outcome: Outcome, step: str) -> list[int]:
-    return [made.round for made in outcome.calls if made.step == step]
 
 
 def test_loop_goes_round_until_a_model_says_stop() -> None:
@@ -355,3 +344,248 @@ def test_loop_retries_within_its_round() -> None:
         (1, 1),
         (1, 2),
     ]
+
+
+# Rounds, one by one -------------------------------------------------------------------------------
+
+TWO_TURNS = looped(
+    [
+        {"name": "a", "inputs": ["p", "b.outputs.x"], "inputsJoinType": "any"},
+        {"name": "b", "inputs": ["a", "c"], "inputsJoinType": "outer"},
+        {"name": "c", "inputs": ["b.outputs.y"], "inputsJoinType": "any"},
+        {"name": "d", "inputs": ["b.outputs.z"]},
+    ],
+    ["d"],
+)
+"""Two turns, of which nothing outside reaches the second."""
+
+
+def counted(spec: dict[str, Any], scripts: Scripts) -> tuple[Outcome, dict[str, StepCounters]]:
+    """One request through it, and what was counted of each step."""
+    plan = compiled(spec)
+    tally = Metrics().tally(plan)
+    simulation = Simulation(scripted(scripts))
+    outcome = simulation.begin(plan, (tensor("x"),), tally=tally)
+    simulation.run()
+    return outcome, {step.step: step for step in tally.steps}
+
+
+def test_turns_that_are_skipped_say_why_and_when() -> None:
+    outcome, counts = counted(TWO_TURNS, {"b": by_round({0: "y", 1: "x", 2: "z"})})
+    skipped = "was skipped: no value"
+    assert [outcome.ports[port] for port in ("c.outputs", "a.outputs@1", "c.outputs@2")] == [
+        [(0.0, Absent(f"step 'c' {skipped} comes from inside the loop in its first round"))],
+        [(2.0, Absent(f"step 'a' {skipped} reached it in round 1 of its loop"))],
+        [(4.0, Absent(f"step 'c' {skipped} reached it in round 2 of its loop"))],
+    ]
+    assert outcome.ports["a.inputs@1"] == outcome.ports["a.outputs@1"]
+    assert [visits(outcome, step) for step in "abc"] == [[0, 2], [0, 1, 2], [1]]
+    assert (counts["a"].skips, counts["b"].skips, counts["c"].skips) == (
+        {"absent": 1},
+        {},
+        {"absent": 2},
+    )
+    assert named(outcome.answer) == [("y", "d.y")]
+
+
+def test_turn_that_its_trigger_has_skipped_is_not_skipped_once_more() -> None:
+    spec = looped(
+        [
+            {"name": "t"},
+            {"name": "a", "inputs": ["p", "b.outputs.x", "e"], "inputsJoinType": "any"},
+            {"name": "b", "inputs": ["a", "c"], "inputsJoinType": "outer"},
+            {
+                "name": "c",
+                "inputs": ["b.outputs.y"],
+                "inputsJoinType": "any",
+                "triggers": ["t.outputs.go"],
+            },
+            {"name": "e", "inputs": ["a"]},
+            {"name": "d", "inputs": ["b.outputs.z"]},
+        ],
+        ["d"],
+    )
+    scripts = {
+        "t": puts_out("no"),
+        "b": by_round({0: "x", 1: "z"}),
+        "e": puts_out(after_ms=5.0),
+    }
+    outcome, counts = counted(spec, scripts)
+    # Round 1 begins while round 0 goes on, and nothing is left to say when that ends.
+    reason = "step 'c' was skipped: t.outputs.go is absent"
+    assert outcome.ports["c.outputs@1"] == [(2.0, Absent(reason))]
+    assert counts["c"].skips == {"absent": 2}
+    assert named(outcome.answer) == [("y", "d.y")]
+
+
+@pytest.mark.parametrize("turns", [("a", "c"), ("c", "a")])
+def test_second_value_is_dropped_and_counted_where_it_came(turns: tuple[str, str]) -> None:
+    first, second = turns
+    names = {"a": "x", "c": "y"}
+    steps = [
+        {"name": "zero"},
+        {"name": "a", "inputs": ["p", "q.outputs.x", "s.outputs.x"], "inputsJoinType": "any"},
+        {"name": "c", "inputs": ["p", "q.outputs.y", "s.outputs.y"], "inputsJoinType": "any"},
+        {"name": "q", "inputs": ["a"], "triggers": ["c"]},
+        {"name": "s", "inputs": ["a"], "triggers": ["c"]},
+    ]
+    scripts = {
+        "q": by_round({0: f"{names[first]}"}),
+        "s": by_round({0: "x y"}, after_ms=3.0),
+    }
+    outcome, counts = counted({"allowCycles": True, "steps": steps}, scripts)
+    reached = {made.step: made for made in outcome.calls if made.round == 1}
+    assert named(reached[first].tensors) == [(names[first], "q0")]
+    assert reached[first].at_ms == 2.0
+    # What comes second is dropped for the one turn, and reaches the other.
+    assert named(reached[second].tensors) == [(names[second], "s0")]
+    assert reached[second].at_ms == 4.0
+    assert {name: step.dropped for name, step in counts.items() if step.dropped} == {first: 1}
+
+
+def test_inputs_of_a_step_inside_open_the_next_round_before_its_call_is_done() -> None:
+    spec = looped(
+        [
+            {"name": "a", "inputs": ["p", "b.inputs"], "inputsJoinType": "any"},
+            {"name": "b", "inputs": ["a.outputs.on"]},
+            {"name": "d", "inputs": ["b"]},
+        ],
+        ["d"],
+    )
+    outcome = ran(
+        spec, {"a": by_round({0: "on", 1: "on", 2: ""}), "b": puts_out("y", after_ms=9.0)}
+    )
+    assert sorted((made.at_ms, made.step, made.round) for made in outcome.calls) == [
+        (0.0, "a", 0),
+        (1.0, "a", 1),
+        (1.0, "b", 0),
+        (2.0, "a", 2),
+        (2.0, "b", 1),
+        (10.0, "d", 0),
+    ]
+    # Absence does not open a round.
+    assert isinstance(outcome.ports["b.inputs@2"][0][1], Absent)
+    assert outcome.closed_ms == [11.0]
+
+
+@pytest.mark.parametrize(
+    ("source", "name"), [("late.inputs", "w"), ("late", "y")], ids=["inputs", "outputs"]
+)
+def test_record_from_outside_reaches_all_rounds_that_are_under_way(source: str, name: str) -> None:
+    rename = f"{source}.{name}" if "." in source else f"{source}.outputs.{name}"
+    spec = looped(
+        [
+            {"name": "first"},
+            {"name": "late", "inputs": ["first.outputs.w"]},
+            {
+                "name": "a",
+                "inputs": ["p", "a.outputs.again", "b.outputs.x"],
+                "inputsJoinType": "any",
+            },
+            {"name": "b", "inputs": ["a.outputs.out", source], "tensorMap": {rename: "s"}},
+            {"name": "d", "inputs": ["b"]},
+        ],
+        ["d"],
+    )
+    scripts = {
+        "first": puts_out("w", after_ms=9.0),
+        "a": by_round({0: "out again", 1: "out again", 2: "out"}),
+    }
+    outcome = ran(spec, scripts)
+    at_ms = 9.0 if source == "late.inputs" else 10.0
+    token = f"{'first' if name == 'w' else 'late'}.{name}"
+    assert [
+        (made.round, made.at_ms, named(made.tensors)) for made in outcome.calls if made.step == "b"
+    ] == [(number, at_ms, [("out", f"a{number}"), ("s", token)]) for number in range(3)]
+
+
+def test_step_outside_that_is_skipped_ends_its_inputs_in_all_rounds_that_are_under_way() -> None:
+    spec = looped(
+        [
+            {"name": "first"},
+            {"name": "late", "inputs": ["first.outputs.w"]},
+            {
+                "name": "a",
+                "inputs": ["p", "a.outputs.again", "b.outputs.x"],
+                "inputsJoinType": "any",
+            },
+            {"name": "b", "inputs": ["a.outputs.out", "late.inputs"]},
+            {"name": "d", "inputs": ["b"]},
+        ],
+        ["d"],
+    )
+    scripts = {
+        "first": puts_out(after_ms=9.0),
+        "a": by_round({0: "out again", 1: "out again", 2: "out"}),
+    }
+    outcome = ran(spec, scripts)
+    skipped = [(9.0, Absent("step 'b' was skipped: late.inputs is absent"))]
+    ports = [outcome.ports[f"b.outputs{at}"] for at in ("", "@1", "@2")]
+    assert ports == [skipped] * 3
+    assert outcome.answered_ms == 9.0
+
+
+def test_input_of_the_request_counts_in_every_round() -> None:
+    spec = looped(
+        [
+            {"name": "a", "inputs": ["p", "b.outputs.again"], "inputsJoinType": "any"},
+            {"name": "b", "inputs": ["a", "p"]},
+            {"name": "c", "inputs": ["b.outputs.end"]},
+        ],
+        ["c"],
+    )
+    outcome = ran(spec, {"b": by_round({2: "end", -1: "again"})})
+    assert [named(made.tensors) for made in outcome.calls if made.step == "b"] == [
+        [("y", "a.y"), ("x", "x")]
+    ] * 3
+
+
+# Loops that are ended -----------------------------------------------------------------------------
+
+
+def test_what_is_at_work_in_any_round_is_named_and_given_up_at_the_deadline() -> None:
+    spec = looped(
+        [
+            {"name": "a", "inputs": ["p", "a.outputs.again", "b"], "inputsJoinType": "any"},
+            {"name": "b", "inputs": ["a.outputs.out"]},
+        ],
+        ["b.outputs.never"],
+    )
+    scripts = {"a": by_round({0: "again", 1: "out again", 2: "out"}), "b": NEVER}
+    outcome = ran(spec, scripts, deadline_ms=30.0)
+    reason = "the deadline of 30 ms passed while 'b', 'b' was at work"
+    assert outcome.answer == Failed("deadline", reason, "b")
+    assert outcome.abandoned == ["b", "b"]
+    own = Failed("deadline", reason, "b")
+    assert outcome.ports["b.outputs@1"] == outcome.ports["b.outputs@2"] == [(30.0, own)]
+    assert outcome.dead_letters == []
+
+
+def test_loop_that_is_ended_after_the_answer_buries_what_was_at_work_in_each_round() -> None:
+    spec = looped(
+        [
+            {"name": "a", "inputs": ["p", "a.outputs.again", "b"], "inputsJoinType": "any"},
+            {"name": "b", "inputs": ["a.outputs.out"]},
+        ],
+        ["a.outputs.z"],
+    )
+    scripts = {"a": by_round({0: "z again", 1: "out again", 2: "out"}), "b": NEVER}
+    outcome = ran(spec, scripts, deadline_ms=30.0)
+    assert named(outcome.answer) == [("z", "a0")]
+    buried = Failed("deadline", "the deadline of 30 ms passed while 'b', 'b' was at work", "b")
+    assert outcome.dead_letters == [buried, buried]
+
+
+def test_overrun_ends_what_else_is_at_work_and_names_the_step_that_went_too_far() -> None:
+    spec = {**COUNTER, "maxStepRevisits": 1}
+    spec["steps"] = [{"name": "other"}, *COUNTER["steps"]]
+    outcome, counts = counted(spec, {"add": by_round({-1: "continue"}), "other": NEVER})
+    reason = (
+        "step 'entry' ran 2 times and was to run once more; "
+        "end the loop earlier, or raise maxStepRevisits"
+    )
+    assert outcome.answer == Failed("step-failed", reason, "entry")
+    assert outcome.answered_ms == 6.0
+    assert outcome.abandoned == ["other", "entry"]
+    assert outcome.port("other.outputs") == Failed("step-failed", reason, "other")
+    assert counts["other"].failures == counts["entry"].failures == {"step-failed": 1}

@@ -8,6 +8,7 @@ from zlib import crc32
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import Answer, Call, Effects, Emit, Engine, Passage, Resumed, Turn
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Tensors
@@ -32,15 +33,30 @@ class Driven:
         self.calls: dict[str, Call] = {}
         self.passages: dict[str, Passage] = {}
         self.told: list[tuple[str, str]] = []
-        self.resumed = 0
+        self.resumed: list[str] = []
 
     def open(
-        self, name: str, key: bytes = b"", deadline_ms: float = 100.0, plan: Plan | None = None
+        self,
+        name: str,
+        key: bytes = b"",
+        deadline_ms: float = 100.0,
+        plan: Plan | None = None,
+        ownership: Ownership | None = None,
     ) -> None:
-        passage = Passage(plan or self.plan, name, 0.0, deadline_ms, key=key)
+        plan = plan or self.plan
+        if key:
+            passage = Passage(plan, name, 0.0, deadline_ms, key=key, ownership=ownership)
+        else:
+            passage = Passage(plan, name, 0.0, deadline_ms, ownership=ownership)
         self.passages[name] = passage
         out: Effects = []
         self.engine.open(passage, (tensor("x"),), out)
+        self.carry_out(out, 0.0)
+
+    def refuse(self, name: str, deadline_ms: float = 100.0) -> None:
+        passage = Passage(self.plan, name, 0.0, deadline_ms)
+        out: Effects = []
+        self.engine.refuse(passage, Failed("invalid-request", "it is not to be run"), out)
         self.carry_out(out, 0.0)
 
     def done(self, name: str, outcome: Tensors | Failed = GOOD, now_ms: float = 1.0) -> None:
@@ -65,7 +81,7 @@ class Driven:
             elif isinstance(effect, Turn):
                 self.engine.turn(effect.lane, now_ms, out)
             elif isinstance(effect, Resumed):
-                self.resumed += 1
+                self.resumed.append(effect.passage.identity)
             elif isinstance(effect, Answer):
                 self.told.append((effect.passage.identity, how(effect.body)))
 
@@ -164,7 +180,7 @@ def test_request_past_its_deadline_gives_its_place_up_and_says_why() -> None:
     )
     plan = compiled(ordered())
     first, second, third = (
-        simulation.begin(plan, (tensor("x"),), deadline_ms=ms, identity=f"r{i}")
+        simulation.begin(plan, (tensor("x"),), at_ms=7.0, deadline_ms=ms, identity=f"r{i}")
         for i, ms in enumerate((100.0, 20.0, 100.0))
     )
     simulation.run()
@@ -173,7 +189,8 @@ def test_request_past_its_deadline_gives_its_place_up_and_says_why() -> None:
         "the deadline of 20 ms passed while the answer was held back for those of requests that "
         "came before",
     )
-    assert [each.answered_ms for each in (first, second, third)] == [50.0, 20.0, 50.0]
+    assert [each.answered_ms for each in (first, second, third)] == [57.0, 27.0, 57.0]
+    assert [each.at("outputs") for each in (first, second, third)] == [57.0, 27.0, 57.0]
     assert second.dead_letters == []
 
 
@@ -245,9 +262,9 @@ def test_no_more_may_enter_than_could_be_held_back() -> None:
         driven.open(name)
     assert driven.engine.lines.is_full(driven.plan, line)
     driven.done("b")
-    assert driven.resumed == 0
+    assert driven.resumed == []
     driven.done("a")
-    assert driven.resumed == 1
+    assert driven.resumed == ["a"]
     assert not driven.engine.lines.is_full(driven.plan, line)
 
 
@@ -257,7 +274,7 @@ def test_room_is_told_of_when_somebody_in_the_middle_leaves() -> None:
     driven.open("b")
     assert driven.engine.lines.is_full(driven.plan, driven.plan.line_of(b""))
     driven.cancel("b")
-    assert driven.resumed == 1
+    assert driven.resumed == ["b"]
 
 
 def test_thousand_answers_are_held_back_when_nothing_is_written() -> None:
@@ -351,3 +368,68 @@ def test_engine_keeps_the_order_that_is_written(coming: list[Coming], by_key: bo
         number: (round(each.answered_ms, 3), how(each.answer)) for number, each in outcomes.items()
     }
     assert got == expected(coming, by_key=by_key)
+
+
+def test_what_is_due_when_an_answer_has_been_given_is_done_before_the_next() -> None:
+    out: Effects = []
+    engine, plan = Engine(lambda: 0.5), compiled(ordered())
+    for name, deadline_ms in (("a", 100.0), ("b", 100.0), ("c", 10.0)):
+        engine.open(Passage(plan, name, 0.0, deadline_ms), (tensor("x"),), out)
+    calls = [effect for effect in out if isinstance(effect, Call)]
+    engine.done(calls[1], GOOD, 1.0, out)
+    engine.done(calls[0], GOOD, 2.0, out)
+    (turn,) = [effect for effect in out if isinstance(effect, Turn)]
+    engine.turn(turn.lane, 10.0, out)
+    told = [(each.passage.identity, how(each.body)) for each in out if isinstance(each, Answer)]
+    assert told == [("a", "value"), ("c", "deadline"), ("b", "value")]
+
+
+def test_a_request_that_cannot_run_has_its_place() -> None:
+    driven = Driven(ordered("partition"))
+    driven.open("one")
+    driven.refuse("two")
+    driven.open("three")
+    driven.done("three")
+    assert driven.told == []
+    driven.done("one")
+    assert driven.told == [("one", "value"), ("two", "invalid-request"), ("three", "value")]
+    assert driven.engine.open_passages == 0
+
+
+def test_a_request_that_cannot_run_fails_at_its_deadline_as_it_would_have() -> None:
+    driven = Driven(ordered("partition"))
+    driven.open("one", deadline_ms=1000.0)
+    driven.refuse("two", deadline_ms=50.0)
+    driven.tick(60.0)
+    assert driven.told == [("two", "invalid-request")]
+    driven.done("one", now_ms=70.0)
+    assert driven.answered == ["two", "one"]
+    assert driven.engine.open_passages == 0
+
+
+def test_a_partition_that_is_owned_is_the_line() -> None:
+    driven = Driven(ordered("partition"))
+    first = Ownership("g", "s", 0, 1)
+    other = Ownership("g", "s", 1, 1)
+    driven.open("one", key=b"k", ownership=first)
+    driven.open("two", key=b"k", ownership=other)
+    driven.open("three", key=b"q", ownership=first)
+    driven.done("three")
+    driven.done("two")
+    assert driven.answered == ["two"]
+    driven.done("one")
+    assert driven.answered == ["two", "one", "three"]
+
+
+def test_room_is_what_may_be_held_less_who_could_be() -> None:
+    driven = Driven(ordered("partition", maxHeld=3))
+    line = driven.plan.line_of(b"")
+    assert driven.engine.lines.room_in(driven.plan, line) == 3
+    for name in ("one", "two", "three"):
+        driven.open(name)
+    assert driven.engine.lines.room_in(driven.plan, line) == 1
+    driven.open("four")
+    assert driven.engine.lines.room_in(driven.plan, line) == 0
+    driven.done("one")
+    assert len(driven.resumed) == 1
+    assert driven.engine.lines.room_in(driven.plan, line) == 1

@@ -61,6 +61,16 @@ def test_triggers() -> None:
     ]
 
 
+@pytest.mark.parametrize("join", ["latest", "zip"])
+def test_inputs_of_other_pipelines(join: str) -> None:
+    section = {"externalInputs": ["r", "s"], "joinType": join, "key": "x-who"}
+    assert said({**pipeline("latest"), "input": section}) == [
+        f"spec.input.joinType: the join {join} keeps state across requests, and what comes of "
+        "other pipelines is joined within one request; write joinType: any, and join by it in a "
+        "step that reads the input"
+    ]
+
+
 def test_loops() -> None:
     spec = pipeline("latest")
     spec["steps"].append({"name": "d", "inputs": ["d", "a"], "inputsJoinType": "any"})

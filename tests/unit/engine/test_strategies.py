@@ -100,6 +100,50 @@ def test_strategy_may_wait_until_a_time() -> None:
     assert named(outcome.port("c.inputs")) == [("l", "a.y")]
 
 
+def test_triggers_may_wait_until_a_time_as_inputs_may() -> None:
+    spec = joined("inner", triggers=["t"], triggersJoinType="patient")
+    spec["steps"].append({"name": "t"})
+    outcome = ran(spec, patient=Patient)
+    assert outcome.at("c.inputs") == 31.0
+    assert named(outcome.port("c.inputs")) == [("l", "a.y"), ("r", "b.y")]
+
+
+def test_the_earlier_of_two_times_is_waited_for_and_then_the_later() -> None:
+    asked_ms: list[float] = []
+
+    class Watched(Patient):
+        def decide(self, view: JoinView) -> Decision:
+            asked_ms.append(view.now_ms)
+            return super().decide(view)
+
+    class Twice(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            for at_ms in (11.0, 21.0):
+                if view.now_ms < at_ms:
+                    return Wait(at_ms)
+            return Run((0,))
+
+    spec = joined("watched", triggers=["t"], triggersJoinType="twice")
+    spec["steps"].append({"name": "t"})
+    outcome = ran(spec, watched=Watched, twice=Twice)
+    assert outcome.at("c.inputs") == 31.0
+    assert sorted(set(asked_ms)) == [1.0, 11.0, 21.0, 31.0]
+
+
+def test_strategy_that_waits_until_now_is_not_asked_for_ever() -> None:
+    asked_ms: list[float] = []
+
+    class Hurried(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            asked_ms.append(view.now_ms)
+            return Wait(view.now_ms) if len(asked_ms) < 10 else Skip("asked too often")
+
+    outcome = ran(joined("hurried"), {"b": puts_out("y", after_ms=8.0)}, hurried=Hurried)
+    said = "step 'c' was skipped: every source has ended and the join Hurried still waits"
+    assert outcome.port("c.inputs") == Absent(said, "join-error")
+    assert asked_ms == [1.0, 8.0]
+
+
 def test_strategy_that_never_decides_is_ended() -> None:
     outcome = ran(joined("stubborn"), stubborn=Stubborn)
     assert isinstance(outcome.answer, Absent)
@@ -131,6 +175,9 @@ def test_strategy_that_breaks_the_contract_skips_and_says_so(
     assert outcome.port("c.inputs") == skipped
     assert outcome.port("c.outputs") == skipped
     assert outcome.answers[0][1].details == (f"c.outputs: {skipped.reason}",)
+    # What is wrong is the strategy, also where a source has failed.
+    failed = ran(joined("wrong"), {"b": fails(after_ms=0.5)}, wrong=join)
+    assert failed.port("c.inputs") == skipped
 
 
 def test_a_skip_that_stands_on_sources_that_are_not_there_stands_on_all() -> None:
@@ -180,6 +227,24 @@ def test_strategy_sees_sources_times_and_instants() -> None:
     assert [source.ended_ms for source in last.sources] == [3.0, 8.0]
     assert [source.instant for source in last.sources] == [1, 2]
     assert named(last.sources[0].tensors) == [("l", "a.y")]
+
+
+def test_strategy_of_triggers_sees_times_and_instants() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Wait() if view.sources[1].ended_ms is None else Skip("seen")
+
+    spec = joined("inner", triggers=["t", "u"], triggersJoinType="watcher")
+    spec["steps"] += [{"name": "t"}, {"name": "u"}]
+    scripts = {"b": NEVER, "t": puts_out("y", after_ms=3.0), "u": puts_out("y", after_ms=8.0)}
+    ran(spec, scripts, watcher=Watcher)
+    first, last = seen[0], seen[-1]
+    assert [source.ended_ms for source in first.sources] == [None, None]
+    assert [source.ended_ms for source in last.sources] == [3.0, 8.0]
+    assert [source.instant for source in last.sources] == [2, 3]
 
 
 def test_strategy_sees_markers_with_their_times_and_instants() -> None:

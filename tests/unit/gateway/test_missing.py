@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from harness.gateway_world import Act, Caller, GatewayWorld
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
-from penstock.core.inference import InferenceResponse
+from penstock.core.contracts.follower import Follower
+from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.testing.scripts import tensor
+from unit.gateway.test_followed import Everybody
 
-OUTER = {
+OUTER: dict[str, Any] = {
     "steps": [{"name": "a"}, {"name": "b"}, {"name": "c"}],
     "output": {"steps": ["a", "b", "c"], "stepsJoin": "outer", "joinWindowMs": "auto"},
 }
 PARENT = {"steps": [{"name": "d", "pipeline": "p"}], "output": {"steps": ["d"]}}
 
 
-def world(clock: VirtualClock) -> GatewayWorld:
+def world(clock: VirtualClock, follower: Follower | None = None) -> GatewayWorld:
     made = GatewayWorld(clock, GatewayLimits(), most_per_model=256)
+    if follower is not None:
+        made.follow_with(follower)
     made.model("a", [Act("now")])
     made.model("b", [Act("never")])
     made.model("c", [Act("after", 5000.0)])
@@ -52,6 +59,36 @@ def test_of_a_pipeline_that_is_a_step_too() -> None:
     async def main(clock: VirtualClock) -> None:
         at = world(clock)
         assert await asked(at, "parent", 1000.0) == ("d/b, d/c", ["d/b", "d/c"])
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize("children", [True, False])
+def test_of_a_step_of_a_request_that_is_followed_too(*, children: bool) -> None:
+    """Its visits have headers of their own, and what they go without is the request's all the
+    same; also where the one who follows leaves the children out."""
+
+    async def main(clock: VirtualClock) -> None:
+        follower = Everybody(lambda seen: children or not seen.child)
+        at = world(clock, follower)
+        assert await asked(at, "parent", 1000.0) == ("d/b, d/c", ["d/b", "d/c"])
+        assert [seen.name for seen in follower.seen] == ["parent", "p"]
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize("follower", [None, Everybody()])
+def test_of_a_request_that_nobody_waits_for_too(follower: Follower | None) -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock, follower)
+        at.model("b", [Act("after", 599_999.0)])
+        at.pipeline("p", {**OUTER, "output": {**OUTER["output"], "joinWindowMs": 1000}})
+        request = InferenceRequest("7", (tensor("x"),))
+        ticket = at.gateway.resolve("parent").accept(request, {})
+        await at.gateway.drain()
+        result = at.desk.story(ticket.identity).result
+        assert isinstance(result, InferenceResponse)
+        assert result.parameters["penstock-missing"] == "d/b, d/c"
 
     in_virtual_time(main)
 

@@ -24,7 +24,7 @@ from penstock.core.journal import Story
 from penstock.core.journal.tap import Tap, TapRecord, Wanted
 from penstock.core.pipeline_gateway import GatewayLimits
 from penstock.core.plan import Recording
-from penstock.core.records import Absent, Body, Failed, Tensors
+from penstock.core.records import Absent, Body, Failed, Headers, Tensors
 from penstock.testing.scripts import tensor
 
 
@@ -698,6 +698,70 @@ class Everybody(Follower):
         return self.steps
 
 
+class Spy(Follower):
+    """Follows all pipelines but one, and gives records the name of the visit that they are of."""
+
+    def __init__(self, unwanted: str = "") -> None:
+        self.seen: list[RequestSeen] = []
+        self.came: list[str] = []
+        self._unwanted = unwanted
+
+    def follow(self, request: RequestSeen) -> Following | None:
+        self.seen.append(request)
+        return None if request.name == self._unwanted else SpyOnOne(self, request.name)
+
+
+class SpyOnOne(Steps):
+    def __init__(self, spy: Spy, name: str) -> None:
+        super().__init__()
+        self._spy = spy
+        self._name = name
+
+    def record_read(self, visit: VisitSeen | None) -> Headers:
+        return {"span": f"{self._name} {None if visit is None else visit.step}"}
+
+    def record_came(self, headers: Headers) -> None:
+        self._spy.came.append(headers["span"])
+
+
+def test_what_a_request_brings_about_is_followed_with_it() -> None:
+    async def test(at: World) -> None:
+        follower = Spy()
+        at.follow_with(follower)
+        at.pipeline("src", chain("a"))
+        at.reads("r", "c", "src.step.a")
+        at.reads("again", "c", "r.inputs")
+        at.gateway.follow(Tap(Wanted("again", None)))
+        identity = await at.ask()
+        assert [(each.name, each.begun_by) for each in follower.seen] == [
+            ("src", ""),
+            ("r", "src.step.a.outputs"),
+            ("again", "r.inputs"),
+        ]
+        assert {each.identity for each in follower.seen} == {identity}
+        assert [each.headers.get("span") for each in follower.seen] == [None, "src a", "r None"]
+        assert follower.came == ["src a", "r None"]
+        assert at.story(identity, "again").outcome == "ok"
+
+    world(test)
+
+
+@pytest.mark.parametrize("unwanted", ["src", "r"])
+def test_what_a_request_brings_about_that_nobody_follows_is_not_followed(unwanted: str) -> None:
+    async def test(at: World) -> None:
+        follower = Spy(unwanted)
+        at.follow_with(follower)
+        at.pipeline("src", chain("a"))
+        at.reads("r", "c", "src")
+        at.reads("again", "c", "r")
+        identity = await at.ask()
+        asked = [each.name for each in follower.seen]
+        assert asked == (["src"] if unwanted == "src" else ["src", "r"])
+        assert at.story(identity, "again").outcome == "ok"
+
+    world(test)
+
+
 @pytest.mark.parametrize("reference", ["src.step.a.inputs", "src.step.a", "src"])
 def test_a_request_that_is_followed_is_read_all_the_same(reference: str) -> None:
     async def test(at: World) -> None:
@@ -709,7 +773,7 @@ def test_a_request_that_is_followed_is_read_all_the_same(reference: str) -> None
         assert at.story(identity, "r").outcome == "ok"
         kept = [str(each.port) for each in at.desk.story(identity).records]
         assert len(kept) == (2 if reference == "src" else 3)
-        assert follower.steps.called == ["a"]
+        assert follower.steps.called == ["a", "c"]
 
     world(test)
 
@@ -722,7 +786,7 @@ def test_a_reader_can_be_tapped() -> None:
         identity = await at.ask()
         told = await tap.next()
         assert isinstance(told, TapRecord)
-        assert (told.identity, told.pipeline, str(told.port)) == (identity, "r", "inputs")
+        assert (told.identity, told.name, str(told.port)) == (identity, "r", "inputs")
         assert at.answer(identity, "r") == ["c.y(a.y(x))"]
         kept = [str(each.port) for each in at.story(identity, "r").records]
         assert kept == ["inputs", "outputs"], "who looks has nothing kept"

@@ -6,7 +6,13 @@ import math
 
 import pytest
 
-from penstock.joins.arguments import check_enough_sources, count_of, duration_ms
+from penstock.joins.arguments import (
+    check_enough_sources,
+    count_of,
+    duration_ms,
+    index_of_driver,
+    one_of,
+)
 
 
 @pytest.mark.parametrize("written", [0, -1, True, 1.0, "2", None])
@@ -55,3 +61,25 @@ def test_joins_of_fewer_sources_than_they_want() -> None:
         "write first(2) at most, or add sources"
     )
     check_enough_sources("first", 2, ("a", "b"))
+
+
+def test_words_that_are_not_among_those_allowed() -> None:
+    assert one_of("colour", "red", ("red", "green")) == "red"
+    for written in ("blue", None, ["red"]):
+        with pytest.raises(ValueError, match=r"^colour is .+, but must be 'red' or 'green'$"):
+            one_of("colour", written, ("red", "green"))
+
+
+@pytest.mark.parametrize(
+    ("driver", "index"),
+    [(None, 0), ("a", 0), ("b", 1), ("b.inputs", 1), ("c.outputs.t", 2), ("a.outputs", 0)],
+)
+def test_driver_is_named_as_a_source_may_be_written(driver: str | None, index: int) -> None:
+    assert index_of_driver("j", driver, ("a.outputs", "b.inputs", "c.outputs.t")) == index
+
+
+def test_driver_must_be_one_of_several_sources() -> None:
+    with pytest.raises(ValueError, match=r"^j joins one source with others, .* only a\.outputs$"):
+        index_of_driver("j", "a", ("a.outputs",))
+    with pytest.raises(ValueError, match=r"^driver is 'c', but must be one of a\.outputs, b\.x$"):
+        index_of_driver("j", "c", ("a.outputs", "b.x"))

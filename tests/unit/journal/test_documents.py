@@ -97,6 +97,7 @@ def test_story_from_open_to_end() -> None:
         "version": 3,
         "asynchronous": True,
         "external": False,
+        "begun_by": None,
         "opened": "1970-01-01T00:00:00.000Z",
         "took_ms": None,
         "under_way": True,

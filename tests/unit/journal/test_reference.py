@@ -42,6 +42,9 @@ def test_every_key_is_on_the_page() -> None:
         at.model("bad", [Act("fails", 3.0)])
         at.pipeline("inner", {"steps": [{"name": "good"}], "output": {"steps": ["good"]}}, "all")
         at.pipeline("p", SPEC, record="all")
+        section = {"input": {"externalInputs": ["p.inputs"]}}
+        reader = {**section, "steps": [{"name": "good"}], "output": {"steps": ["good"]}}
+        at.pipeline("reader", reader, "boundary")
         at.pipeline("silent", {"steps": [{"name": "bad"}]})
         caller = Caller(at)
         caller.send("p")
@@ -52,6 +55,13 @@ def test_every_key_is_on_the_page() -> None:
         return found | set(keys(at.desk.letters()))
 
     told = in_virtual_time(main)
-    assert {"ended_by", "failed_attempts", "cause", "may_be_sent_again", "details"} <= told
+    assert {
+        "ended_by",
+        "failed_attempts",
+        "cause",
+        "may_be_sent_again",
+        "details",
+        "brought",
+    } <= told
     written = set(re.findall(r"`(\w+)`", PAGE.read_text(encoding="utf-8")))
     assert told - written == set()

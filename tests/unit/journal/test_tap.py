@@ -16,6 +16,7 @@ from penstock.core.journal.tap import Tap, TapRecord, Wanted, wanted
 from penstock.core.pipeline_gateway import GatewayLimits
 from penstock.core.pipeline_gateway.tapping import MOST_TAPS
 from penstock.core.records import Absent, Failed, Port
+from penstock.core.signature import Signature, TensorSpec
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
 from unit.gateway.test_followed import Everybody
@@ -36,6 +37,8 @@ def record(body: Any = None, port: Port = OUT) -> TapRecord:
         ("p.outputs.y", Wanted("p", OUT, "y")),
         ("p.step.a", Wanted("p", Port("a", "outputs"))),
         ("p.step.a.inputs.x.y", Wanted("p", Port("a", "inputs"), "x.y")),
+        ("p.model", Wanted("p", OUT, kind="model")),
+        ("p.pipeline.inputs.x", Wanted("p", Port(None, "inputs"), "x", kind="pipeline")),
     ],
 )
 def test_what_is_wanted_is_written_as_others_read_it(reference: str, expected: Wanted) -> None:
@@ -48,7 +51,7 @@ def test_what_is_wanted_is_written_as_others_read_it(reference: str, expected: W
         ("p.a", {}, "after the name comes 'inputs', 'outputs' or 'step', not 'a'"),
         ("", {}, "a name is missing"),
         ("p", {"state": "open"}, "there is no state 'open'; write value, absent, failed"),
-        ("p.inputs", {"everything": True}, "name the pipeline alone"),
+        ("p.inputs", {"everything": True}, "name its pipeline or model alone"),
     ],
 )
 def test_what_cannot_be_wanted(reference: str, options: dict[str, Any], sentence: str) -> None:
@@ -196,10 +199,96 @@ def test_what_is_not_there_cannot_be_followed() -> None:
     async def main(clock: VirtualClock) -> None:
         at = world(clock)
         at.pipeline("p", CHAIN)
-        with pytest.raises(NotFoundError, match="there is no pipeline 'q'"):
+        with pytest.raises(NotFoundError, match="there is no model or pipeline 'q'"):
             at.desk.tap("q", everything=False, state=None, most=0)
         with pytest.raises(NotFoundError, match="pipeline 'p', version 1, has no step 'c'"):
-            await follow(at, "p.step.c", [])
+            at.desk.tap("p.step.c", everything=False, state=None, most=0)
+        at.alone("a")
+        with pytest.raises(NotFoundError, match=r"model 'a' has no steps; follow a\.inputs or"):
+            at.desk.tap("a.step.a", everything=False, state=None, most=0)
+        with pytest.raises(NotFoundError, match="there is no pipeline 'a'"):
+            at.desk.tap("a.pipeline", everything=False, state=None, most=0)
+
+    in_virtual_time(main)
+
+
+def test_a_tensor_that_a_port_is_known_not_to_hold() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        at.model("a", [Act("now")]).signature = Signature(None, (TensorSpec("score"),))
+        at.pipeline("p", CHAIN)
+        at.alone("a")
+        for port in ("p.step.a.outputs", "a.outputs"):
+            with pytest.raises(NotFoundError) as caught:
+                at.desk.tap(f"{port}.scor", everything=False, state=None, most=0)
+            said = f"'{port}' holds no tensor 'scor'; did you mean 'score'?"
+            assert caught.value.message == said
+        for port in ("p.outputs.any", "p.inputs.any", "a.inputs.any", "p.step.b.inputs.score"):
+            at.desk.tap(port, everything=False, state=None, most=0)
+        with pytest.raises(NotFoundError, match="holds no tensor 'z'; it holds score"):
+            at.desk.tap("p.step.b.inputs.z", everything=False, state=None, most=0)
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize("followed", [False, True])
+def test_a_model_that_is_called_on_its_own(followed: bool) -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        if followed:
+            at.follow_with(Everybody())
+        at.model("a", [Act("now"), Act("fails")])
+        at.alone("a")
+        told: list[Tapped] = []
+        reading = follow(at, "a", told, everything=True)
+        answers: list[Tapped] = []
+        failures = follow(at, "a", answers, state="failed")
+        await asyncio.sleep(0)
+        for _ in range(2):
+            Caller(at).send("a")
+            await at.gateway.drain()
+        await asyncio.sleep(0)
+        seen = [each.document for each in told[1:]]
+        assert [(each["port"], each["state"]) for each in seen] == [
+            ("a.inputs", "value"),
+            ("a.outputs", "value"),
+            ("a.inputs", "value"),
+            ("a.outputs", "failed"),
+        ]
+        assert {each["model"] for each in seen} == {"a"}
+        assert [each.kind for each in answers] == ["open", "record"]
+        for task in (reading, failures):
+            task.cancel()
+        await asyncio.gather(reading, failures, return_exceptions=True)
+        target = at.gateway.resolve("a")
+        assert not target.deployment.plan.emits  # type: ignore[attr-defined]  # a served target
+        again = follow(at, "a.model", [])
+        await asyncio.sleep(0)
+        at.gateway.remove("model", "a")
+        with pytest.raises(NotFoundError, match="model 'a' was deleted"):
+            await again
+
+    in_virtual_time(main)
+
+
+def test_a_name_of_both_kinds_is_the_pipelines_unless_it_says_which() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = world(clock)
+        at.alone("a")
+        at.pipeline("a", {"steps": [{"name": "s", "model": "a"}], "output": {"steps": ["s"]}})
+        pipelines: list[Tapped] = []
+        models: list[Tapped] = []
+        tasks = [follow(at, "a", pipelines), follow(at, "a.model", models)]
+        await asyncio.sleep(0)
+        Caller(at).send("a.model")
+        Caller(at).send("a.pipeline")
+        await at.gateway.drain()
+        await asyncio.sleep(0)
+        assert [each.document.get("pipeline") for each in pipelines] == ["a", "a"]
+        assert [each.document.get("model") for each in models] == ["a", "a"]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     in_virtual_time(main)
 

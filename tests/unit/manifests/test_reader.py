@@ -78,8 +78,21 @@ def test_json(read: Read) -> None:
     assert read(text).models["m"].spec.python == "models:Router"
 
 
-def test_nothing_at_all(read: Read) -> None:
-    assert read("# only a comment", "---\n---\n") == ManifestSet()
+def test_nothing_at_all(read: Read, problems: Problems) -> None:
+    assert read() == ManifestSet()
+    said = "there is no manifest in it: it is empty, or has nothing but comments"
+    assert problems("# only a comment", "---\n---\n") == [
+        f"a.yaml:1:1: {said}",
+        f"b.yaml:1:1: {said}",
+    ]
+
+
+def test_a_text_without_manifests_among_others(read: Read) -> None:
+    manifests = read("# was: {kind: Model}", CREDIT)
+    assert len(manifests.entries) == 2
+    assert [str(each) for each in manifests.warnings] == [
+        "a.yaml:1:1: there is no manifest in it: it is empty, or has nothing but comments"
+    ]
 
 
 def test_where_a_manifest_was_read(read: Read) -> None:
@@ -145,7 +158,7 @@ def test_every_problem_of_every_text_at_once(problems: Problems) -> None:
         "maxHeld, order, steps, stepsJoin, tensorMap",
         "a.yaml:12:18: metadata.name: must be text, not 5; put it into quotes",
         "a.yaml:13:7: spec: nothing says what the model is; write storageUri (a folder or an "
-        "address) or python (module:name)",
+        "address), python (module:name), or requirements (of a server elsewhere that has it)",
         "b.yaml:2:1: this is no YAML: did not find expected node content while parsing a flow node",
         "c.yaml:1:7: kind: there is no kind 'Modl'; did you mean 'Model'?",
     ]
@@ -238,7 +251,7 @@ def test_a_wrong_field_does_not_hide_what_is_wrong_elsewhere(problems: Problems)
             "spec: {python: 'a:b', inputs: [{name: x, datatype: FP31}, {name: x}]}",
             [
                 "3:52: spec.inputs[0].datatype: 'FP31' is no datatype of the Open Inference "
-                "Protocol; did you mean 'FP32'?",
+                "Protocol; did you mean FP32?",
                 "3:66: spec.inputs[1].name: the tensor 'x' is declared by spec.inputs[0] already",
             ],
         ),

@@ -204,6 +204,61 @@ def test_children_are_nested() -> None:
     in_virtual_time(main)
 
 
+def test_a_reader_goes_on_in_the_trace_of_the_request_that_began_it() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = Traced(clock, TracingOptions())
+        at.world.pipeline("p", CHAIN, record="boundary")
+        section = {"externalInputs": ["p.step.a", "p"], "joinType": "any"}
+        audit = {"input": section, "steps": [{"name": "b"}], "output": {"steps": ["b"]}}
+        at.world.pipeline("audit", audit, record="boundary")
+        await at.ask()
+        spans = {span.name: span for span in at.spans() if span.name != "step b"}
+        source, step, reader = spans["pipeline p"], spans["step a"], spans["pipeline audit"]
+        assert reader.kind is SpanKind.CONSUMER
+        assert reader.parent is not None
+        assert reader.parent.span_id == step.context.span_id
+        assert {span.context.trace_id for span in spans.values()} == {int(TRACE, 16)}
+        linked = [link.context.span_id for link in reader.links]
+        assert linked[0] == step.context.span_id
+        assert set(linked) <= {step.context.span_id, source.context.span_id}
+        attributes = reader.attributes or {}
+        assert attributes["messaging.destination.name"] == "p.step.a.outputs"
+        assert attributes["messaging.operation.type"] == "process"
+        assert attributes["penstock.request"] == (source.attributes or {})["penstock.request"]
+
+    in_virtual_time(main)
+
+
+def test_records_of_several_requests_are_linked_to_each_of_them() -> None:
+    async def main(clock: VirtualClock) -> None:
+        at = Traced(clock, TracingOptions())
+        for name in ("one", "two"):
+            spec = {
+                "input": {"key": "x-key"},
+                "steps": [{"name": "b"}],
+                "output": {"steps": ["b"], "order": "key"},
+            }
+            at.world.pipeline(name, spec, record="boundary")
+        renames = {"one.outputs.y": "l", "two.outputs.y": "r"}
+        section = {"externalInputs": list(renames), "match": "key", "tensorMap": renames}
+        pair = {"input": section, "steps": [{"name": "b"}], "output": {"steps": ["b"]}}
+        at.world.pipeline("pair", pair, record="boundary")
+        for name in ("one", "two"):
+            Caller(at.world).send(name, headers={"x-key": "k"})
+        await at.world.gateway.drain()
+        spans = {span.name: span for span in at.spans() if span.name != "step b"}
+        one, two, together = (spans[f"pipeline {name}"] for name in ("one", "two", "pair"))
+        assert one.context.trace_id != two.context.trace_id
+        assert together.parent is not None
+        assert together.context.trace_id == one.context.trace_id
+        assert {link.context.trace_id for link in together.links} == {
+            one.context.trace_id,
+            two.context.trace_id,
+        }
+
+    in_virtual_time(main)
+
+
 def test_a_request_that_nobody_waits_for_ends_with_its_last_step() -> None:
     async def main(clock: VirtualClock) -> None:
         at = Traced(clock, TracingOptions())

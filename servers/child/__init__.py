@@ -1,0 +1,1 @@
+"""Servers that are started, watched and stopped as processes of their own."""

@@ -1,0 +1,1 @@
+"""Servers that are installed in environments of their own."""

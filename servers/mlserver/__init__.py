@@ -1,0 +1,1 @@
+"""Models on MLServer, which is started and looked after."""

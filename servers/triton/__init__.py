@@ -1,0 +1,1 @@
+"""Models on Triton, which is started and looked after."""

@@ -1,0 +1,205 @@
+"""The options of the plug-in ``v2``: one server elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+from urllib.parse import SplitResult, urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from penstock.core.config import Section
+from penstock.core.config.sections import MIB, Bound, ByteCount
+from penstock.servers.v2.endpoint import SCHEMES, ClientLimits, Endpoint, Protocol, Tls
+from penstock.servers.v2.tokens import Token, token_of_environment, token_of_file
+
+SCHEME_MEANINGS: Final = {scheme: meaning for meaning, scheme in SCHEMES.items()}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _address(written: str) -> str:
+    parts = _split(written)
+    if parts.scheme and parts.scheme not in SCHEME_MEANINGS:
+        raise ValueError(
+            f"'{written}' begins with {parts.scheme}://; addresses of V2 servers begin with "
+            f"{', '.join(f'{scheme}://' for scheme in SCHEME_MEANINGS)}"
+        )
+    if not parts.hostname or parts.path.strip("/") or parts.query or parts.username:
+        raise ValueError(f"'{written}' is no address of a server; write grpc://host:port")
+    if parts.port is None and parts.scheme not in DEFAULT_PORTS:
+        raise ValueError(f"'{written}' has no port; write host:port")
+    return written
+
+
+def _split(address: str) -> SplitResult:
+    return urlsplit(address if "//" in address else f"//{address}")
+
+
+class TlsOptions(Section):
+    """How the server proves who it is, and this client who it is."""
+
+    ca_file: Path | None = Field(
+        default=None,
+        description="Certificates (PEM) of who signs the server's; without it the system's.",
+    )
+    certificate_file: Path | None = Field(
+        default=None, description="This client's certificate (PEM), for mTLS."
+    )
+    key_file: Path | None = Field(default=None, description="The key (PEM) of that certificate.")
+    server_name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The name in the server's certificate, where it is not the address's.",
+    )
+
+    @model_validator(mode="after")
+    def _together(self) -> Self:
+        if (self.certificate_file is None) != (self.key_file is None):
+            raise ValueError("certificateFile and keyFile belong together; write both, or none")
+        return self
+
+    def tls(self) -> Tls:
+        """As clients take it."""
+        return Tls(self.ca_file, self.certificate_file, self.key_file, self.server_name)
+
+
+class TokenOptions(Section):
+    """Where the bearer token is; never the token itself."""
+
+    env: str | None = Field(
+        default=None, min_length=1, description="The environment variable that holds it."
+    )
+    file: Path | None = Field(
+        default=None, description="The file that holds it, read again every minute."
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("write one of env and file")
+        return self
+
+
+class V2Options(Section):
+    """One server that speaks V2, and how models there are called."""
+
+    address: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None,
+        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS.",
+    )
+    protocol: Protocol | None = Field(
+        default=None, description="What is spoken at an address that is host:port alone."
+    )
+    tls: TlsOptions | None = Field(
+        default=None, description="TLS, also where the address does not say so."
+    )
+    token: TokenOptions | None = Field(
+        default=None, description="The bearer token that goes with every call."
+    )
+    capabilities: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=(), description="The words that models may write under requirements."
+    )
+    load: Literal["present", "repository"] = Field(
+        default="present",
+        description="Whether models are simply there, or are loaded and unloaded through the "
+        "server's repository API.",
+    )
+    concurrency: Bound = Field(
+        default=64, description="Calls of one model at a time, where its manifest sets none."
+    )
+    max_waiting: int = Field(
+        default=256,
+        ge=0,
+        le=2**31 - 1,
+        description="Calls that may wait for a free place at one model.",
+    )
+    pass_identity: bool = Field(
+        default=False,
+        description="Whether each call says in the header penstock-request for which request it "
+        "is, so that a model which acts on the world can notice one that comes twice.",
+    )
+    connections: Bound = Field(
+        default=64, description="Connections over REST, of all models; over gRPC there is one."
+    )
+    max_message_bytes: ByteCount = Field(
+        default=64 * MIB, description="The largest answer that is taken."
+    )
+    timeout_s: float = Field(
+        default=30.0,
+        gt=0.0,
+        description="Time for a question to the server; calls of models have their deadline.",
+    )
+    load_timeout_s: float = Field(
+        default=300.0, gt=0.0, description="Time for the server to load a model."
+    )
+    connect_timeout_s: float = Field(
+        default=5.0, gt=0.0, description="Time for opening a connection."
+    )
+    idle_s: float = Field(
+        default=4.0,
+        gt=0.0,
+        description="How long an idle connection of REST is kept: less than the server keeps it.",
+    )
+    ping_s: float = Field(
+        default=300.0,
+        ge=10.0,
+        description="After how long a silence a connection of gRPC is probed.",
+    )
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.address is None:
+            return self
+        scheme = _split(self.address).scheme
+        if not scheme:
+            if self.protocol is None:
+                raise ValueError(
+                    f"address '{self.address}' does not say what is spoken there; write "
+                    f"grpc://{self.address} or http://{self.address}"
+                )
+        elif self.protocol not in (None, SCHEME_MEANINGS[scheme][0]):
+            raise ValueError(
+                f"address '{self.address}' is not spoken to over {self.protocol}; leave protocol "
+                "out, or write the other address"
+            )
+        return self
+
+    def endpoint(self) -> Endpoint:
+        """Where the server is, of which there must be an address.
+
+        Raises InvalidRequestError where the token cannot be read.
+        """
+        assert self.address is not None, "who has none has no server"
+        parts = _split(self.address)
+        protocol, secured = self.protocol or "grpc", False
+        if parts.scheme:
+            protocol, secured = SCHEME_MEANINGS[parts.scheme]
+        host = parts.hostname or ""
+        shown = f"[{host}]" if ":" in host else host
+        tls = Tls() if secured else None
+        return Endpoint(
+            protocol,
+            f"{shown}:{parts.port or DEFAULT_PORTS[parts.scheme]}",
+            tls if self.tls is None else self.tls.tls(),
+            self._token(),
+            self.limits(),
+        )
+
+    def limits(self) -> ClientLimits:
+        """What bounds the talk."""
+        return ClientLimits(
+            timeout_s=self.timeout_s,
+            connect_s=self.connect_timeout_s,
+            max_bytes=self.max_message_bytes,
+            connections=self.connections,
+            idle_s=self.idle_s,
+            ping_s=self.ping_s,
+        )
+
+    def _token(self) -> Token | None:
+        if self.token is None:
+            return None
+        if self.token.env is not None:
+            return token_of_environment(self.token.env)
+        assert self.token.file is not None, "one of them is there"
+        return token_of_file(self.token.file)

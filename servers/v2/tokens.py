@@ -1,0 +1,61 @@
+"""Bearer tokens, which the config file names and never holds."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from penstock.core.errors import InvalidRequestError
+
+Token: TypeAlias = Callable[[], str]
+"""Gives the token as it is now. Called on the event loop, for every call."""
+
+_log = logging.getLogger(__name__)
+
+FRESH_S: Final = 60.0
+"""Who hands out tokens in files writes a new one long before the old one is over."""
+
+
+def token_of_environment(name: str, environment: Mapping[str, str] = os.environ) -> Token:
+    """The token in an environment variable; raises InvalidRequestError when there is none."""
+    token = environment.get(name, "").strip()
+    if not token:
+        raise InvalidRequestError(
+            f"the environment variable {name}, which token.env names, is not set; set it to the "
+            "token, or correct the name"
+        )
+    return lambda: token
+
+
+def token_of_file(path: Path, monotonic: Callable[[], float] = time.monotonic) -> Token:
+    """The token in a file, which is read again once a minute; raises InvalidRequestError when it
+    cannot be read now. One that cannot be read later stays as it was."""
+    token, read_at = _read(path), monotonic()
+
+    def current() -> str:
+        nonlocal token, read_at
+        if monotonic() - read_at >= FRESH_S:
+            read_at = monotonic()
+            try:
+                token = _read(path)
+            except InvalidRequestError as error:
+                _log.warning("%s", error)
+        return token
+
+    return current
+
+
+def _read(path: Path) -> str:
+    try:
+        token = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequestError(
+            f"the file {path}, which token.file names, cannot be read: {error}"
+        ) from error
+    if not token:
+        raise InvalidRequestError(f"the file {path}, which token.file names, is empty")
+    return token
