@@ -136,6 +136,14 @@ class DeadlineError(PenstockError):
     retriable = True
 
 
+def broken_off(server: str, reason: object) -> LostError:
+    """What a client says when the server is gone after it was sent a request."""
+    return LostError(
+        f"the connection to {server} broke before the answer was there ({reason}); the server may "
+        "have stopped, and whether it did what was asked is not known"
+    )
+
+
 ERROR_TYPES: dict[str, type[PenstockError]] = {
     kind.code: kind
     for kind in (

@@ -20,7 +20,7 @@ from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]  # ha
 )
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # has no types
 
-from penstock.core.errors import OverloadedError, PenstockError, error_of
+from penstock.core.errors import OverloadedError, PenstockError, broken_off, error_of
 from penstock.core.statuses import grpc_status
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -39,6 +39,10 @@ DETAILS_BUDGET: Final = 4096
 
 BUDGET_KEY: Final = "penstock-details-bytes"
 """Metadata of a request with which a client says that it takes more."""
+
+
+_BROKEN: Final = ("Socket closed", "reset by peer", "Stream removed", "Broken pipe")
+"""In grpcio's words for a connection that was there."""
 
 
 def status_message(
@@ -129,6 +133,8 @@ def _error_info(error: grpc.aio.AioRpcError | grpc.Call) -> ErrorInfo | None:
 def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
     """An error that gRPC itself, or a server that is not ours, made."""
     match status:
+        case grpc.StatusCode.UNAVAILABLE if any(sign in text for sign in _BROKEN):
+            return broken_off(server, text)
         case grpc.StatusCode.UNAVAILABLE:
             sentence = (
                 f"no server answers at {server} ({text}); start one with penstock up, or name "

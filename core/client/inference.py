@@ -15,6 +15,7 @@ from penstock.core.errors import (
     InternalError,
     NotReadyError,
     PenstockError,
+    broken_off,
     error_of,
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
@@ -36,7 +37,8 @@ def infer_over_rest(
     """Send ``request`` to ``target`` at ``address`` (``host:port``, or a URL), and wait.
 
     Tensors go and come as binary data. Raises the PenstockError that the server answers with;
-    NotReadyError when nobody answers there, DeadlineError when nobody does in time.
+    NotReadyError when nobody answers there, LostError when the connection breaks, DeadlineError
+    when nobody does in time.
     """
     sent, content = rest_message(request, headers=headers, timeout_s=timeout_s)
     place = urlsplit(address if "//" in address else f"//{address}").netloc
@@ -48,7 +50,9 @@ def infer_over_rest(
         body = answer.read()
     except TimeoutError as error:
         raise DeadlineError(f"{place} did not answer within {timeout_s:g} s") from error
-    except (OSError, http.client.HTTPException) as error:
+    except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
+        raise broken_off(place, error) from error
+    except OSError as error:
         raise NotReadyError(
             f"no server answers at {place} ({error}); start one with penstock up, or name "
             "another with --server"

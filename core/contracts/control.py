@@ -24,7 +24,8 @@ class ManifestText:
 class Change:
     """What applying did to one resource, or would do.
 
-    ``because`` says what has changed where the manifest has not: ``code changed``.
+    ``because`` says what has changed where the manifest has not (``code changed``), or what is
+    done although nothing has.
     """
 
     kind: str

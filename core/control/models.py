@@ -154,8 +154,12 @@ class ModelReconciler:
         """Try versions again that were refused for what is between them and these models."""
         names = frozenset(changed)
         for name in [each for each, involved in self._refused.items() if involved & names]:
-            wanted = self._places[name].wanted
-            self.want(wanted.model, wanted.origin, wanted.version)
+            self.retry(name)
+
+    def retry(self, name: str) -> None:
+        """Try the version that is wanted once more: what it needs may be there by now."""
+        wanted = self._places[name].wanted
+        self.want(wanted.model, wanted.origin, wanted.version)
 
     def drop(self, name: str) -> None:
         """Take the model out of service: requests under way finish, then it is unloaded."""

@@ -27,7 +27,7 @@ from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
-from penstock.core.control.preparation import Preparation, PreparedEntry
+from penstock.core.control.preparation import TRIED_AGAIN, Preparation, PreparedEntry
 from penstock.core.control.readiness import Shortfall, wait_settled
 from penstock.core.control.reasons import Reason
 from penstock.core.control.servers import ServerKinds, ServerReconciler
@@ -269,6 +269,9 @@ class LocalControlPlane(ControlPlane):
             self._usage.put(each.key, needs)
             if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
+        for each in prepared:
+            if each.because == TRIED_AGAIN:
+                self._models.retry(each.key.name)
 
     def _record_entry(self, each: PreparedEntry) -> AnyResource:
         entry, now_ms = each.entry, self._clock.now_ms()

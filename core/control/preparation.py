@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.control.model_files import ModelFiles
+from penstock.core.control.standing import load_failed
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.versions import PipelineVersion
 from penstock.core.database import SavedResource
@@ -39,13 +40,15 @@ from penstock.core.resources import (
     update,
 )
 
+TRIED_AGAIN: Final = "it could not be loaded, and is tried again"
+
 Action: TypeAlias = Literal["created", "changed", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedEntry:
     """One document that may be recorded. ``compiled`` is there for a new version of a
-    pipeline, ``because`` where the manifest alone does not say what has changed."""
+    pipeline, ``because`` where the manifest alone does not say what has changed, or is done."""
 
     entry: Entry
     action: Action
@@ -205,6 +208,8 @@ class Preparation:
             version = new.status.version
             if not means_another(old, entry.manifest, entry.origin):
                 because = digest.changed_since(old.digest)
+            if action == "unchanged" and entry.kind == "Model" and load_failed(old.status):
+                because = TRIED_AGAIN
         is_new = old is None or version != old.status.version
         compiled = None
         if is_new:

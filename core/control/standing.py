@@ -91,6 +91,16 @@ def preparing(version: int) -> Outlook:
     return Outlook(Reason.PREPARING, f"version {version} is being prepared", at_work=True)
 
 
+def load_failed(status: Status) -> bool:
+    """Whether the version of a model that is wanted is given up, since it could not be loaded."""
+    progressing = status.condition(PROGRESSING)
+    return (
+        progressing is not None
+        and progressing.status == "False"
+        and progressing.reason == Reason.LOAD_FAILED
+    )
+
+
 def settled(status: Status) -> bool:
     """Whether nothing more is to come without anybody's doing."""
     progressing = status.condition(PROGRESSING)

@@ -112,7 +112,7 @@ class Submission(Ticket):
         elif isinstance(body, Failed):
             result = error_of(body.code, body.reason, step=body.step)
         elif self.deployment.plan.single_model:
-            result = self.target.response(self.request, ())
+            result = self.target.response_of_nothing(self.request)
         else:
             assert isinstance(body, Absent), "markers are absent or failed"
             result = NoOutputError(body.reason, details=answer.details)

@@ -154,6 +154,19 @@ class ServedTarget(Target):
         parameters = {MISSING: ", ".join(missing)} if missing else NO_PARAMETERS
         return InferenceResponse(self._name, self.version, request.id, tensors, parameters)
 
+    def response_of_nothing(self, request: InferenceRequest) -> InferenceResponse | PenstockError:
+        """What is said of a model that put out nothing: as V2 has it, an answer without outputs.
+
+        Not to a request without tensors, which no model is called with.
+        """
+        if request.tensors:
+            return self.response(request, ())
+        takes = None if self.signature is None else self.signature.inputs
+        hint = f"; it takes {', '.join(t.name for t in takes)}" if takes else ""
+        return InvalidRequestError(
+            f"the request has no tensors, so model '{self._name}' was not called{hint}"
+        )
+
     def _unknown_output(
         self, request: InferenceRequest, names: Collection[str]
     ) -> InvalidRequestError | None:

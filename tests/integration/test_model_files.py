@@ -83,13 +83,10 @@ def test_a_large_file_counts_by_its_time(tmp_path: Path, files: ModelFiles) -> N
         {"storageUri": "https://example.com/model.onnx"},
         {"storageUri": "s3://bucket/model"},
         {"storageUri": "file://elsewhere/model"},
+        {"storageUri": "gone"},
     ],
 )
 def test_what_is_not_here_has_no_digest(
     tmp_path: Path, files: ModelFiles, spec: Mapping[str, object]
 ) -> None:
     assert digest(files, tmp_path, spec) == NO_FILES
-
-
-def test_a_folder_that_is_gone_is_no_error(tmp_path: Path, files: ModelFiles) -> None:
-    assert digest(files, tmp_path, {"storageUri": "gone"}).artifacts

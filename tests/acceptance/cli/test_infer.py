@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from harness.command_line import Done, Penstock
+from harness.up import penstock_up
 
 REQUEST = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [1, 3], "data": [1, 2, 3]}]}
 
@@ -99,6 +102,35 @@ def test_errors_are_sentences_with_a_code(
 def test_the_step_that_failed_is_named(penstock: Penstock, protocol: str) -> None:
     done = infer(penstock, protocol, "pair", "--tensor", "z=[1]", "-o", "json")
     assert done.error["step"] == "left"
+
+
+def test_a_name_that_nothing_can_have(penstock: Penstock, protocol: str) -> None:
+    done = infer(penstock, protocol, "a b/c", "--tensor", "x=[1]")
+    assert done.code == 1
+    assert "there can be no such model or pipeline: 'a b/c' is no name" in done.err
+    done = infer(penstock, protocol, "", "--tensor", "x=[1]")
+    assert "the request does not say which model or pipeline it is for" in done.err
+
+
+def test_a_request_without_tensors(penstock: Penstock, protocol: str) -> None:
+    done = infer(penstock, protocol, "one", '{"inputs": []}')
+    assert done.code == 1
+    assert "the request has no tensors, so model 'one' was not called" in done.err
+
+
+def test_a_server_that_is_killed_at_work(tmp_path: Path, protocol: str) -> None:
+    (tmp_path / "served.yaml").write_text(
+        'kind: Model\nmetadata: {name: deadly}\nspec: {python: "deadly:f"}\n'
+    )
+    (tmp_path / "deadly.py").write_text(
+        "import os, signal\ndef f(x):\n    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    with suppress(AssertionError), penstock_up(tmp_path, Path("served.yaml")) as addresses:
+        penstock = Penstock(tmp_path, addresses["rest"], addresses["grpc"])
+        done = infer(penstock, protocol, "deadly", "--tensor", "x=[1]")
+    assert done.code == 1
+    assert "broke before the answer was there" in done.err
+    assert "[lost]" in done.err
 
 
 def test_a_server_that_is_not_there(alone: Penstock, protocol: str) -> None:

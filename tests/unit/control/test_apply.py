@@ -77,6 +77,40 @@ async def test_only_a_changed_spec_makes_a_new_version(plane: Plane) -> None:
     assert [spec.version for spec in plane.server.loads] == [1, 2]
 
 
+async def test_a_model_that_could_not_be_loaded_is_tried_again_by_applying(plane: Plane) -> None:
+    plane.server.failing["a"] = [InvalidRequestError("no module 'pandas'"), None]
+    await plane.apply(model("a"), model("b"))
+    assert await plane.settle() != []
+    said = "it could not be loaded, and is tried again"
+
+    again = [Change("Model", "a", "unchanged", 1, (), said), Change("Model", "b", "unchanged", 1)]
+    assert await plane.apply(model("a"), model("b"), dry_run=True) == again
+    assert len(plane.server.loads) == 2
+    assert await plane.apply(model("a"), model("b")) == again
+    assert await plane.settle() == []
+    assert [spec.name for spec in plane.server.loads] == ["a", "b", "a"]
+    unchanged = [Change("Model", name, "unchanged", 1) for name in ("a", "b")]
+    assert await plane.apply(model("a"), model("b")) == unchanged
+
+
+async def test_new_code_is_a_new_version_that_says_so(plane: Plane, tmp_path: Path) -> None:
+    code = tmp_path / "code.py"
+    code.write_text("1")
+    plane.server.source_files = lambda spec: [code]  # type: ignore[method-assign]  # a fake
+    await plane.apply(model("a"))
+    assert await plane.apply(model("a")) == [Change("Model", "a", "unchanged", 1)]
+    code.write_text("2")
+    changed = [Change("Model", "a", "changed", 2, (), "code changed")]
+    assert await plane.apply(model("a"), dry_run=True) == changed
+    assert await plane.apply(model("a")) == changed
+    assert await plane.settle() == []
+    assert [spec.version for spec in plane.server.loads] == [1, 2]
+    assert await plane.apply(model("a")) == [Change("Model", "a", "unchanged", 2)]
+    code.write_text("3")
+    renewed = model("a", python="models:Other")
+    assert await plane.apply(renewed) == [Change("Model", "a", "changed", 3)]
+
+
 async def test_a_missing_model_is_a_warning_and_a_reason_with_the_nearest_name(
     plane: Plane,
 ) -> None:

@@ -121,6 +121,16 @@ async def test_model_alone_answers_with_what_it_put_out_also_nothing(process: Pr
     assert Caller(process.gateway.resolve("n")).response.tensors == ()
 
 
+async def test_a_model_that_was_sent_nothing_says_that_it_was_not_called(process: Process) -> None:
+    process.model("a", doubling())
+    replies: list[InferenceResponse | PenstockError] = []
+    request = InferenceRequest("mine", ())
+    process.gateway.resolve("a").submit(request, {}, None, replies.append)
+    [error] = replies
+    assert isinstance(error, InvalidRequestError)
+    assert error.message == "the request has no tensors, so model 'a' was not called"
+
+
 async def test_awaited_model_answers_later(process: Process) -> None:
     gated = Gated()
     process.model("a", gated)
