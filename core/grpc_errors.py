@@ -130,10 +130,14 @@ def _error_info(error: grpc.aio.AioRpcError | grpc.Call) -> ErrorInfo | None:
     return None
 
 
+def _was_connected(text: str) -> bool:
+    return "failed to connect" not in text and any(sign in text for sign in _BROKEN)
+
+
 def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
     """An error that gRPC itself, or a server that is not ours, made."""
     match status:
-        case grpc.StatusCode.UNAVAILABLE if any(sign in text for sign in _BROKEN):
+        case grpc.StatusCode.UNAVAILABLE if _was_connected(text):
             return broken_off(server, text)
         case grpc.StatusCode.UNAVAILABLE:
             sentence = (

@@ -96,8 +96,8 @@ class PrivatePackage(MetaPathFinder):
     def _take_back(self) -> None:
         """Code of a package that was dropped imports something: it is a model that still serves."""
         sys.modules.update(self._dropped)
-        self._dropped.clear()
         sys.meta_path.insert(0, self)
+        self._dropped.clear()  # last, since other threads go by it
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None

@@ -6,13 +6,14 @@ import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import grpc
 import httptools
 
 from penstock.core.client.http_connection import HttpConnection
 from penstock.core.client.inference import INFER_METHOD, error_of_answer, rest_message
+from penstock.core.client.place import place_of
 from penstock.core.errors import DeadlineError, NotReadyError, PenstockError
 from penstock.core.grpc_errors import error_of_call
 from penstock.core.inference import InferenceRequest
@@ -54,7 +55,7 @@ class RestCaller(Caller):
         headers: Mapping[str, str],
         timeout_s: float,
     ) -> None:
-        place = urlsplit(server if "//" in server else f"//{server}")
+        place = place_of(server)
         self._place = place.netloc
         self._host, self._port = place.hostname or "127.0.0.1", place.port or 80
         lines, body = rest_message(request, headers=headers, timeout_s=timeout_s)

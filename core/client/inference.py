@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 from collections.abc import Mapping
 from typing import Final, NamedTuple, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 
+from penstock.core.client.place import place_of
 from penstock.core.codecs.json import decode_response, encode_request
 from penstock.core.errors import (
     DeadlineError,
@@ -41,7 +42,7 @@ def infer_over_rest(
     when nobody does in time.
     """
     sent, content = rest_message(request, headers=headers, timeout_s=timeout_s)
-    place = urlsplit(address if "//" in address else f"//{address}").netloc
+    place = place_of(address).netloc
     connection = http.client.HTTPConnection(place, timeout=timeout_s + 1.0)
     try:
         path = f"/v2/models/{quote(target, safe='')}/infer"
@@ -50,9 +51,9 @@ def infer_over_rest(
         body = answer.read()
     except TimeoutError as error:
         raise DeadlineError(f"{place} did not answer within {timeout_s:g} s") from error
-    except (ConnectionResetError, BrokenPipeError, http.client.HTTPException) as error:
+    except (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead) as error:
         raise broken_off(place, error) from error
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise NotReadyError(
             f"no server answers at {place} ({error}); start one with penstock up, or name "
             "another with --server"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import http.client
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import orjson
 
 from penstock.core.client.inference import error_of_answer
+from penstock.core.client.place import place_of
 from penstock.core.errors import DeadlineError, NotReadyError
 
 Described: TypeAlias = dict[str, Any]
@@ -21,7 +22,7 @@ def inputs_over_rest(server: str, target: str, *, timeout_s: float) -> Sequence[
 
     Raises the PenstockError that the server answers with, NotReadyError when nobody does.
     """
-    place = urlsplit(server if "//" in server else f"//{server}").netloc
+    place = place_of(server).netloc
     connection = http.client.HTTPConnection(place, timeout=timeout_s)
     try:
         connection.request("GET", f"/v2/models/{quote(target, safe='')}")

@@ -6,17 +6,25 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
-from penstock.core.control.loading import model_spec, server_with
+from penstock.core.control.loading import model_spec
 from penstock.core.errors import PenstockError
 from penstock.core.resources import Digest, Manifest, Model, Origin
 
 MOST_READ_BYTES: Final = 16 * 1024 * 1024
 """Larger files are not read: when they were written, and their size, stand for what is in them."""
+
+MOST_READ_IN_ALL: Final = 256 * 1024 * 1024
+"""The same for all files once so much was read for one model."""
+
+MOST_FILES: Final = 100_000
+"""Further files of a folder are not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +45,16 @@ class ModelFiles:
         return Digest(code, "" if artifacts is None else digest_of(_within(artifacts)))
 
     def _code(self, model: Model, origin: Origin) -> Sequence[Path]:
-        server = server_with(model.spec.requirements, self.servers.values())
-        if server is None:
-            return ()
+        """What the first server names that can say it, whichever is going to load the model."""
         spec = model_spec(model, origin, version=0, module_folders=self.module_folders)
-        try:
-            return server.source_files(spec)
-        except PenstockError:
-            return ()  # loading it says the same, and is heard
+        for server in self.servers.values():
+            try:
+                files = server.source_files(spec)
+            except PenstockError:
+                continue  # loading it says the same, and is heard
+            if files:
+                return files
+        return ()
 
     def _artifacts(self, model: Model) -> Path | None:
         uri = model.spec.storage_uri
@@ -62,25 +72,26 @@ class ModelFiles:
 def digest_of(files: Iterable[Path]) -> str:
     """Of the names and contents of files; empty when there are none."""
     digest = hashlib.blake2b(digest_size=16)
-    some = False
-    for path in files:
+    left, some = MOST_READ_IN_ALL, False
+    for path in islice(files, MOST_FILES):
         some = True
+        content = _content(path, min(left, MOST_READ_BYTES))
+        left -= len(content)
         digest.update(os.fsencode(path) + b"\0")
-        digest.update(_content(path))
+        digest.update(hashlib.blake2b(content, digest_size=16).digest())
     return digest.hexdigest() if some else ""
 
 
-def _content(path: Path) -> bytes:
-    """What stands for the content of a file, always of the same length."""
+def _content(path: Path, most_bytes: int) -> bytes:
+    """The content of a file, or what stands for it. Pipes and devices, which may never end, are
+    not read."""
     try:
         stat = path.stat()
-        if stat.st_size > MOST_READ_BYTES:
-            content = f"{stat.st_size} {stat.st_mtime_ns}".encode()
-        else:
-            content = path.read_bytes()
+        if S_ISREG(stat.st_mode) and stat.st_size <= most_bytes:
+            return path.read_bytes()
+        return f"{stat.st_mode} {stat.st_size} {stat.st_mtime_ns}".encode()
     except OSError as error:
-        content = str(error.errno).encode()
-    return hashlib.blake2b(content, digest_size=16).digest()
+        return str(error.errno).encode()
 
 
 def _within(path: Path) -> Iterator[Path]:

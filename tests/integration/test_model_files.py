@@ -74,6 +74,13 @@ def test_a_large_file_counts_by_its_time(tmp_path: Path, files: ModelFiles) -> N
     assert digest(files, tmp_path, {"storageUri": "large"}) != before
 
 
+def test_what_may_never_end_is_not_read(tmp_path: Path, files: ModelFiles) -> None:
+    (tmp_path / "data").mkdir()
+    os.mkfifo(tmp_path / "data" / "pipe")
+    assert digest(files, tmp_path, {"storageUri": "data"}).artifacts
+    assert digest(files, tmp_path, {"storageUri": "/dev/zero"}).artifacts
+
+
 @pytest.mark.parametrize(
     "spec",
     [

@@ -118,6 +118,14 @@ def test_a_request_without_tensors(penstock: Penstock, protocol: str) -> None:
     assert "the request has no tensors, so model 'one' was not called" in done.err
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:abc", "127.0.0.1:99999", "http://", ":1"])
+def test_an_address_that_is_none(alone: Penstock, address: str) -> None:
+    for words in (["infer", "one", "--tensor", "x=[1]"], ["bench", "one"]):
+        done = alone(*words, "--server", address)
+        assert done.code == 1
+        assert f"'{address}' is no address of a server; write HOST:PORT" in done.err
+
+
 def test_a_server_that_is_killed_at_work(tmp_path: Path, protocol: str) -> None:
     (tmp_path / "served.yaml").write_text(
         'kind: Model\nmetadata: {name: deadly}\nspec: {python: "deadly:f"}\n'
