@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from math import isnan
 from typing import ClassVar
 
@@ -63,7 +64,39 @@ _inherited = settings(
 """For laws that many classes inherit: what broke one is not played again to another."""
 
 
-class FilterLaws:
+class _RuleLaws:
+    """The laws that filters and sorters have in common."""
+
+    def _question(self) -> Callable[[ModelDemand, ServerSnapshot, PlacementSnapshot], object]:
+        """What the rule is asked."""
+        raise NotImplementedError
+
+    @_inherited
+    @given(demands, snapshots)
+    def test_the_same_question_has_the_same_answer(
+        self, model: ModelDemand, snapshot: PlacementSnapshot
+    ) -> None:
+        """What was asked before changes nothing, nor does the order of the questions."""
+        ask = self._question()
+        ask_fresh = copy.deepcopy(ask)  # of a copy of the rule
+        first = [ask(model, each, snapshot) for each in snapshot.servers]
+        again = [ask_fresh(model, each, snapshot) for each in reversed(snapshot.servers)]
+        assert first == again[::-1], "asked again, it says something else"
+
+    @_inherited
+    @given(demands, snapshots)
+    def test_what_it_is_asked_about_stays_as_it_was(
+        self, model: ModelDemand, snapshot: PlacementSnapshot
+    ) -> None:
+        """It changes neither the demand nor the snapshot."""
+        ask = self._question()
+        before = copy.deepcopy((model, snapshot))
+        for each in snapshot.servers:
+            ask(model, each, snapshot)
+        assert (model, snapshot) == before, "it changed what it was asked about"
+
+
+class FilterLaws(_RuleLaws):
     """The laws that a filter has to keep.
 
     A subclass tests one filter: ``class TestMemory(FilterLaws):`` with the one line
@@ -73,27 +106,8 @@ class FilterLaws:
 
     filter: ClassVar[Filter]
 
-    @_inherited
-    @given(demands, snapshots)
-    def test_the_same_question_has_the_same_answer(
-        self, model: ModelDemand, snapshot: PlacementSnapshot
-    ) -> None:
-        """What was asked before changes nothing, nor does the order of the questions."""
-        fresh = copy.deepcopy(self.filter)
-        first = [self.filter.refuse(model, each, snapshot) for each in snapshot.servers]
-        again = [fresh.refuse(model, each, snapshot) for each in reversed(snapshot.servers)]
-        assert first == again[::-1], "asked again, it says something else"
-
-    @_inherited
-    @given(demands, snapshots)
-    def test_what_it_is_asked_about_stays_as_it_was(
-        self, model: ModelDemand, snapshot: PlacementSnapshot
-    ) -> None:
-        """It changes neither the demand nor the snapshot."""
-        before = copy.deepcopy((model, snapshot))
-        for each in snapshot.servers:
-            self.filter.refuse(model, each, snapshot)
-        assert (model, snapshot) == before, "it changed what it was asked about"
+    def _question(self) -> Callable[[ModelDemand, ServerSnapshot, PlacementSnapshot], object]:
+        return self.filter.refuse
 
     @_inherited
     @given(demands, snapshots)
@@ -112,7 +126,7 @@ class FilterLaws:
             assert not said.endswith("."), f"{said!r} ends with a full stop"
 
 
-class SorterLaws:
+class SorterLaws(_RuleLaws):
     """The laws that a sorter has to keep.
 
     A subclass tests one sorter: ``class TestIndex(SorterLaws):`` with the one line
@@ -122,27 +136,8 @@ class SorterLaws:
 
     sorter: ClassVar[Sorter]
 
-    @_inherited
-    @given(demands, snapshots)
-    def test_the_same_question_has_the_same_answer(
-        self, model: ModelDemand, snapshot: PlacementSnapshot
-    ) -> None:
-        """What was asked before changes nothing, nor does the order of the questions."""
-        fresh = copy.deepcopy(self.sorter)
-        first = [self.sorter.cost(model, each, snapshot) for each in snapshot.servers]
-        again = [fresh.cost(model, each, snapshot) for each in reversed(snapshot.servers)]
-        assert first == again[::-1], "asked again, it says something else"
-
-    @_inherited
-    @given(demands, snapshots)
-    def test_what_it_is_asked_about_stays_as_it_was(
-        self, model: ModelDemand, snapshot: PlacementSnapshot
-    ) -> None:
-        """It changes neither the demand nor the snapshot."""
-        before = copy.deepcopy((model, snapshot))
-        for each in snapshot.servers:
-            self.sorter.cost(model, each, snapshot)
-        assert (model, snapshot) == before, "it changed what it was asked about"
+    def _question(self) -> Callable[[ModelDemand, ServerSnapshot, PlacementSnapshot], object]:
+        return self.sorter.cost
 
     @_inherited
     @given(demands, snapshots)

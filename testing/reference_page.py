@@ -56,9 +56,10 @@ def reference_page() -> str:
 
 def _tests(laws: type) -> str:
     rows = ["| test | law |", "|---|---|"]
-    for name, member in vars(laws).items():
-        if name.startswith("test_"):
-            rows.append(f"| `{name}` | {inspect.getdoc(member)} |")
+    for holder in reversed(laws.__mro__):  # the laws that it shares with others come first
+        for name, member in vars(holder).items():
+            if name.startswith("test_"):
+                rows.append(f"| `{name}` | {inspect.getdoc(member)} |")
     return "\n".join(rows)
 
 

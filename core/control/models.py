@@ -12,7 +12,7 @@ from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
 from penstock.core.control.copies import ModelCopies, Placer
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook, loading, stand, stand_copies
+from penstock.core.control.standing import Outlook, loading, scarce, stand, stand_copies
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
@@ -314,7 +314,10 @@ class ModelReconciler:
         version = None if serving is None else serving.version
         now_ms = self._clock.now_ms()
         status = stand(resource.status, version, outlook, now_ms)
-        status = stand_copies(status, _scarcity(serving), now_ms)
+        fewer = None
+        if serving is not None:
+            fewer = scarce(serving.outlook, serving.loaded, serving.wanted, "loaded")
+        status = stand_copies(status, fewer, now_ms)
         if serving is None and outlook is not None:
             wanted = resource.status.version
             self._gateway.set_not_ready("model", name, wanted, outlook.message)
@@ -351,14 +354,6 @@ class ModelReconciler:
         self._begun.discard(copies)
         copies.close()
         await copies.unload()
-
-
-def _scarcity(copies: ModelCopies | None) -> Outlook | None:
-    """Why fewer copies are loaded than are wanted of a version that serves, None when all are."""
-    if copies is None or copies.outlook is None:
-        return None
-    said = f"{copies.loaded} of {copies.wanted} replicas are loaded; {copies.outlook.message}"
-    return copies.outlook._replace(message=said)
 
 
 def _sentence(blocked: Sequence[Breakage]) -> str:

@@ -13,7 +13,7 @@ from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook, stand, stand_copies, starting
+from penstock.core.control.standing import Outlook, scarce, stand, stand_copies, starting
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import PenstockError
 from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica, Standing
@@ -239,7 +239,8 @@ class ServerReconciler:
         outlook = place.outlook
         if len(up) >= least:
             status = stand(resource.status, place.version, None, now_ms)
-            status = stand_copies(status, _scarcity(len(up), server, outlook), now_ms)
+            fewer = scarce(outlook, len(up), server.spec.replicas, "up")
+            status = stand_copies(status, fewer, now_ms)
         else:
             before = resource.status.version - 1 if old else None
             status = stand(resource.status, before, outlook or starting(place.version), now_ms)
@@ -255,14 +256,6 @@ class ServerReconciler:
         return f"there is no server adapter '{wanted}' (installed: {known})" + (
             f"; {hint}" if hint else ""
         )
-
-
-def _scarcity(up: int, server: Server, outlook: Outlook | None) -> Outlook | None:
-    """Why fewer replicas are up than are wanted, None when all are."""
-    if outlook is None:
-        return None
-    said = f"{up} of {server.spec.replicas} replicas are up; {outlook.message}"
-    return outlook._replace(message=said)
 
 
 def _message(error: Exception) -> str:

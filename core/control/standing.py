@@ -61,6 +61,15 @@ def stand_copies(status: Status, outlook: Outlook | None, now_ms: float) -> Stat
     )
 
 
+def scarce(outlook: Outlook | None, there: int, wanted: int, word: str) -> Outlook | None:
+    """Why fewer replicas are there than are wanted, None when all are; ``word`` says how they are
+    there."""
+    if outlook is None:
+        return None
+    said = f"{there} of {wanted} replicas are {word}; {outlook.message}"
+    return outlook._replace(message=said)
+
+
 def begin(status: Status, outlook: Outlook, now_ms: float) -> Status:
     """``status`` once work on another version has begun; the one that answers goes on."""
     if not status.ready:

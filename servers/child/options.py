@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import Field
 
 from penstock.core.config import Section
-from penstock.core.config.sections import MIB, Bound, ByteCount
+from penstock.core.config.sections import MIB, ByteCount
+from penstock.servers.call_options import Concurrency, MaxWaiting
 
 Word = Annotated[str, Field(min_length=1)]
 
@@ -38,15 +39,8 @@ class ChildOptions(Section):
         description="The words that models may write under requirements, in place of those that "
         "are found out.",
     )
-    concurrency: Bound = Field(
-        default=64, description="Calls of one model at a time, where its manifest sets none."
-    )
-    max_waiting: int = Field(
-        default=256,
-        ge=0,
-        le=2**31 - 1,
-        description="Calls that may wait for a free place at one model.",
-    )
+    concurrency: Concurrency = 64
+    max_waiting: MaxWaiting = 256
     max_message_bytes: ByteCount = Field(
         default=64 * MIB, description="The largest request and answer."
     )

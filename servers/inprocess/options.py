@@ -5,17 +5,13 @@ from __future__ import annotations
 from pydantic import Field
 
 from penstock.core.config import Section
+from penstock.servers.call_options import MaxWaiting
 
 
 class InProcessOptions(Section):
     """How models in this process are called."""
 
-    max_waiting: int = Field(
-        default=256,
-        ge=0,
-        le=2**31 - 1,
-        description="Calls that may wait for a free place at one model.",
-    )
+    max_waiting: MaxWaiting = 256
     async_concurrency: int = Field(
         default=256,
         ge=1,

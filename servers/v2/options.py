@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from penstock.core.config import Section
 from penstock.core.config.sections import MIB, Bound, ByteCount
+from penstock.servers.call_options import Concurrency, MaxWaiting
 from penstock.servers.v2.endpoint import SCHEMES, ClientLimits, Endpoint, Protocol, Tls
 from penstock.servers.v2.tokens import Token, token_of_environment, token_of_file
 
@@ -104,15 +105,8 @@ class V2Options(Section):
         description="Whether models are simply there, or are loaded and unloaded through the "
         "server's repository API.",
     )
-    concurrency: Bound = Field(
-        default=64, description="Calls of one model at a time, where its manifest sets none."
-    )
-    max_waiting: int = Field(
-        default=256,
-        ge=0,
-        le=2**31 - 1,
-        description="Calls that may wait for a free place at one model.",
-    )
+    concurrency: Concurrency = 64
+    max_waiting: MaxWaiting = 256
     pass_identity: bool = Field(
         default=False,
         description="Whether each call says in the header penstock-request for which request it "
