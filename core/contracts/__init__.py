@@ -20,6 +20,7 @@ from penstock.core.contracts.join import (
 )
 from penstock.core.contracts.middleware import CallNext, GatewayRequest, Middleware
 from penstock.core.contracts.model import (
+    CopyPlace,
     Loader,
     ModelCall,
     ModelInstance,
@@ -57,6 +58,7 @@ __all__ = [
     "Candidate",
     "Command",
     "ControlPlane",
+    "CopyPlace",
     "Decision",
     "Delivery",
     "Explainer",

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, ClassVar, Final, Literal, TypeAlias
+from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.records import Headers, Parameters, Tensors
 from penstock.core.signature import Signature
@@ -125,13 +125,23 @@ class ModelCall:
         self.round = round
 
 
+class CopyPlace(NamedTuple):
+    """Where other processes call a copy of a model over V2.
+
+    ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there.
+    """
+
+    address: str
+    model: str
+
+
 class ModelInstance(ABC):
     """One loaded version of a model, ready to be called.
 
     Made by a :class:`ServerAdapter`. Called on the event loop by the model gateway.
     """
 
-    __slots__ = ("available", "inline", "signature")
+    __slots__ = ("available", "inline", "place", "signature")
 
     def __init__(self, signature: Signature | None = None) -> None:
         self.signature = signature
@@ -141,6 +151,8 @@ class ModelInstance(ABC):
         self.inline: Callable[[ModelCall], Tensors] | None = None
         """A short cut: while it is set, whoever is about to call :meth:`infer` calls this, which
         always answers at once, and then :meth:`overran` if that took over INLINE_LIMIT_MS."""
+        self.place: CopyPlace | None = None
+        """Where it can be called beside this process, None where nowhere."""
 
     @abstractmethod
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
