@@ -64,7 +64,7 @@ def test_a_deadline_comes_before_what_else_comes_at_it(
     assert first.passage is at.passage
     assert isinstance(first.body, Failed)
     assert first.body.code == "deadline"
-    assert [effect.passage for effect in out if isinstance(effect, Closed)][0] is at.passage
+    assert next(effect for effect in out if isinstance(effect, Closed)).passage is at.passage
     assert not any(isinstance(effect, Call) for effect in out[: out.index(first)])
 
 
