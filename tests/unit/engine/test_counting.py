@@ -14,7 +14,6 @@ from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
 from unit.engine.running import CHAIN, compiled, joined
 
-
 GIVEN: Tensors = (tensor("x"),)
 
 
