@@ -93,6 +93,22 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "inputs.end(0, cast(Absent, why), now_ms, 2)",
     ): LONE,
     (
+        "decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)",
+        "decide(inputs, Gate(passage, target, None, now_ms), now_ms)",
+    ): LONE,
+    (
+        "decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)",
+        "decide(inputs, Gate(passage, target, inputs, None), now_ms)",
+    ): LONE,
+    (
+        "decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)",
+        "decide(inputs, Gate(passage, target, inputs, now_ms), None)",
+    ): LONE,
+    (
+        "known = ask(plan, view_of(state, gate, now_ms, window_ended=window_ended))",
+        "known = ask(plan, view_of(state, gate, None, window_ended=window_ended))",
+    ): "a strategy that reads states only looks at no time",
+    (
         "feed = Feed(index, inputs, triggers, direct, whole)",
         "feed = Feed(index, inputs, triggers, None, whole)",
     ): KEEPER,

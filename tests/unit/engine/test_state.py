@@ -548,3 +548,22 @@ def test_a_join_of_which_nothing_was_kept_begins_with_nothing() -> None:
     kept = at.plan.keeping[0].inputs.kept
     assert kept is not None
     assert states.store_of("p", kept, ownership).export() == []
+
+
+def test_a_visit_to_which_nothing_has_come_is_not_asked_when_something_is_kept() -> None:
+    """Its time runs from its first record on, also for a join that would take what is kept."""
+
+    class Taking(JoinStrategy):
+        scope = "key"
+        keep = Keep()
+
+        def decide(self, view: JoinView) -> Decision:
+            return Run((1,), ((1, 0),)) if view.sources[1].kept else Wait()
+
+    at = World(pipeline("taking"), taking=Taking)
+    at.send("two", "xy", 5.0, a=50.0, b=90.0)
+    at.send("one", "y", 6.0, b=20.0)
+    at.run()
+    # What it takes was kept at 26.
+    assert at.tokens("two") == ["r of one"]
+    assert at.requests["two"].at("c.inputs") == 55.0
