@@ -286,12 +286,10 @@ def test_loop_behind_such_an_input_has_it_in_every_round() -> None:
     at = Joining(spec, joinType="any")
     passage = at.gather()
     at.bring(passage, "m", brought("l"), 4.0)
-    made = {"a": brought("y"), "b": brought("x")}
+    made = {"a": (tensor("y"),), "b": (tensor("x"),)}
     for number in range(3):
         for step in ("a", "b"):
             call = at.calls[-1]
             assert (call.step, call.round) == (step, number)
-            body = made[step]
-            assert isinstance(body, tuple)
-            at.engine.done(call, body, 5.0, at.out)
+            at.engine.done(call, made[step], 5.0, at.out)
     assert named(at.calls[3].tensors) == [("y", "y"), ("l", "l")]
