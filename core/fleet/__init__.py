@@ -2,6 +2,7 @@
 
 from penstock.core.fleet.balance import balanced
 from penstock.core.fleet.fleet import Fleet
-from penstock.core.fleet.replica import ReplicaKey, ServerReplica, Standing
+from penstock.core.fleet.replica import ReplicaKey, ServerReplica
+from penstock.core.fleet.states import CopyState, Standing
 
-__all__ = ["Fleet", "ReplicaKey", "ServerReplica", "Standing", "balanced"]
+__all__ = ["CopyState", "Fleet", "ReplicaKey", "ServerReplica", "Standing", "balanced"]
