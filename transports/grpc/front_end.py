@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from penstock.core.config import GrpcSection
+from penstock.core.config import GrpcSection, unix_path
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
-from penstock.core.errors import ConflictError
+from penstock.core.errors import ConflictError, InvalidRequestError
 from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
 from penstock.proto.reflection import reflection_pool
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
@@ -57,7 +58,8 @@ class GrpcFrontEnd(FrontEnd):
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is ``host:port``, as gRPC clients take it."""
         methods = self._methods(context)
-        server = grpc.aio.server(options=_server_options(context))
+        options = _server_options(context, shared=self._options.shared_port)
+        server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((methods,))
         address = self._bind(server)
         await server.start()
@@ -118,6 +120,9 @@ class GrpcFrontEnd(FrontEnd):
 
     def _bind(self, server: grpc.aio.Server) -> str:
         host, port = self._options.host, self._options.port
+        path = unix_path(host)
+        if path is not None:
+            return self._bind_at(server, path)
         shown = f"[{host}]" if ":" in host else host
         try:
             bound = server.add_insecure_port(f"{shown}:{port}")
@@ -128,14 +133,23 @@ class GrpcFrontEnd(FrontEnd):
             ) from error
         return f"{shown}:{bound}"
 
+    def _bind_at(self, server: grpc.aio.Server, path: Path) -> str:
+        try:
+            server.add_insecure_port(f"unix:{path}")
+        except RuntimeError as error:
+            raise InvalidRequestError(
+                f"gRPC cannot listen on unix:{path}; correct grpc.host"
+            ) from error
+        return f"unix:{path}"
 
-def _server_options(context: FrontEndContext) -> list[tuple[str, int]]:
+
+def _server_options(context: FrontEndContext, *, shared: bool) -> list[tuple[str, int]]:
     hard_limit = min(HARD_LIMIT * context.max_request_bytes, LARGEST_OPTION)
     return [
         ("grpc.max_receive_message_length", hard_limit),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", context.max_header_bytes),
         ("grpc.absolute_max_metadata_size", context.max_header_bytes),
-        # Otherwise a second server on the same port would start, and get half of the calls.
-        ("grpc.so_reuseport", 0),
+        # Unasked for, a second server on the same port would start, and get half of the calls.
+        ("grpc.so_reuseport", int(shared)),
     ]

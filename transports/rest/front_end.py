@@ -56,7 +56,9 @@ class RestFrontEnd(FrontEnd):
         operations += [page_operation(path, page) for path, page in context.pages.items()]
         app = build_app(with_index(operations, context.gateway))
         server = HttpServer(app, service, context.max_header_bytes)
-        sockets = await bind(self._options.host, self._options.port)
+        sockets = await bind(
+            self._options.host, self._options.port, shared=self._options.shared_port
+        )
         await server.listen(sockets)
         self._server = server
         return address_of(self._options.host, sockets[0])
