@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.inquiries import Inquiries
 from penstock.core.contracts.page import Page
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests.
+    remembered of requests in this process; ``inquiries`` answers what people ask of that, None where
+    the desk does.
     """
 
     gateway: Gateway
@@ -40,6 +42,7 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    inquiries: Inquiries | None = None
 
 
 class FrontEnd(ABC):

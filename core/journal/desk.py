@@ -6,9 +6,10 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.inquiries import Tapped
 from penstock.core.errors import (
     ConflictError,
     InvalidRequestError,
@@ -35,13 +36,6 @@ OUTCOMES: Final = ("ok", "failed", "open", *STATUSES)
 Export: TypeAlias = Callable[[Story, Sequence[Story], Sequence[Story]], Awaitable[bytes]]
 """Makes a file of a request, those that it made of other pipelines, and its way through those that
 read it."""
-
-
-class Tapped(NamedTuple):
-    """What a tap tells: that it is ``open``, a ``record``, or how many were ``lost``."""
-
-    kind: Literal["open", "record", "lost"]
-    document: dict[str, Any]
 
 
 class InquiryDesk:

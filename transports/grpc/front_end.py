@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from penstock.core.config import GrpcSection, unix_path
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.errors import ConflictError, InvalidRequestError
+from penstock.core.journal import OwnInquiries
 from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
 from penstock.proto.reflection import reflection_pool
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
@@ -105,7 +106,8 @@ class GrpcFrontEnd(FrontEnd):
             files.append(control_pb2.DESCRIPTOR)
             handlers |= control_handlers(ControlCalls(control, closing), guard)
             if context.desk is not None:
-                handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
+                inquiries = context.inquiries or OwnInquiries(context.desk)
+                handlers |= request_handlers(RequestCalls(inquiries, closing), guard)
         if context.desk is not None:
             services.append(REQUESTS_SERVICE)
             files.append(requests_pb2.DESCRIPTOR)

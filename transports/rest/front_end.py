@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.core.config import RestSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
+from penstock.core.journal import OwnInquiries
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
@@ -51,7 +52,8 @@ class RestFrontEnd(FrontEnd):
             operations += self._watch.operations()
             operations += Graphs(context.control).operations()
         if context.desk is not None:
-            self._requests = Requests(service, context.desk, origins)
+            inquiries = context.inquiries or OwnInquiries(context.desk)
+            self._requests = Requests(service, context.desk, inquiries, origins)
             operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
         app = build_app(with_index(operations, context.gateway))
