@@ -30,8 +30,8 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests in this process; ``inquiries`` answers what people ask of that, None where
-    the desk does.
+    remembered of requests in this process; ``inquiries`` answers what people ask of that, None
+    where the desk does.
     """
 
     gateway: Gateway
