@@ -51,6 +51,18 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "decisions = None",
     ): "the long way to the same decision",
     (
+        "known = decisions.get(situation)",
+        "known = decisions.get(None)",
+    ): "the long way to the same decision",
+    (
+        "elif until_ms < gathering.until_ms:",
+        "elif until_ms <= gathering.until_ms:",
+    ): "of two timers for one time the first closes it",
+    (
+        "details = () if type(consumer) is StepPlan else why_no_output(inputs, verdict)",
+        "details = () if type(None) is StepPlan else why_no_output(inputs, verdict)",
+    ): "nobody reads the details of a step that is skipped",
+    (
         "if end_ms < call.deadline_ms:",
         "if end_ms <= call.deadline_ms:",
     ): "at that time the deadline of the request comes first",
