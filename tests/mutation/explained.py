@@ -19,6 +19,10 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "if type(None) is not tuple:",
     ): "the long way to the same decision",
     (
+        "value = body if whole else take(inputs[0], body)",
+        "value = body if whole else take(inputs[0], None)",
+    ): "the long way to the same decision",
+    (
         "is_value = type(body) is tuple",
         "is_value = type(body) is not tuple",
     ): "the long way to the same decision",
