@@ -258,6 +258,7 @@ class Runtime:
             desk=InquiryDesk(
                 self._journal, self._letters, self._gateway, self._exporter(parts).file
             ),
+            access=self._config.scheduler.access.access(),
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():
