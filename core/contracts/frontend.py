@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
+from penstock.core.credentials import Access
 
 if TYPE_CHECKING:
     # What the desk tells of stands on the contracts itself.
@@ -29,7 +30,7 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests.
+    remembered of requests. ``access`` says what callers must bring; None where it is nothing.
     """
 
     gateway: Gateway
@@ -40,6 +41,7 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    access: Access | None = None
 
 
 class FrontEnd(ABC):

@@ -100,6 +100,7 @@ class DataPlane:
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
             desk=InquiryDesk(self._journal, self._letters, self.gateway, exporter.file),
+            access=self._config.scheduler.access.access(),
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():
