@@ -12,8 +12,9 @@ from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
 
 if TYPE_CHECKING:
-    # What the desk tells of stands on the contracts itself.
+    # These stand on the contracts themselves.
     from penstock.core.journal import InquiryDesk
+    from penstock.core.routing.book import RouteBook
 
 
 def _count_nowhere(code: str) -> None:
@@ -29,7 +30,7 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests.
+    remembered of requests. ``book`` is what gateways elsewhere follow.
     """
 
     gateway: Gateway
@@ -40,6 +41,7 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    book: RouteBook | None = None
 
 
 class FrontEnd(ABC):

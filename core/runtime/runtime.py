@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
@@ -52,7 +54,9 @@ class Runtime:
         self._policy = policy or LoadPolicy()
         self._background = Background()
         self._closing = Closing()
-        self._data = DataPlane(config, self._clock, self._closing)
+        book = RouteBook(secrets.token_hex(8), self._clock)
+        self._data = DataPlane(config, self._clock, self._closing, book)
+        self._data.gateway.be_followed(book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
     @property
