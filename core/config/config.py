@@ -11,6 +11,7 @@ from penstock.core.config.sections import (
     AgentSection,
     DataflowSection,
     DefaultsSection,
+    GatewaySection,
     GrpcSection,
     LimitsSection,
     LoggingSection,
@@ -74,6 +75,7 @@ class Config(Section):
     grpc: GrpcSection = GrpcSection()
     scheduler: SchedulerSection = SchedulerSection()
     agent: AgentSection = AgentSection()
+    gateway: GatewaySection = GatewaySection()
     dataflow: DataflowSection = DataflowSection()
     proxy: ProxySection = ProxySection()
     defaults: DefaultsSection = DefaultsSection()
@@ -100,6 +102,9 @@ class Config(Section):
         if self.scheduler.database is not None:
             database = folder / self.scheduler.database
             changed["scheduler"] = self.scheduler.model_copy(update={"database": database})
+        if self.gateway.routes_file is not None:
+            routes = folder / self.gateway.routes_file
+            changed["gateway"] = self.gateway.model_copy(update={"routes_file": routes})
         config = self.model_copy(update=changed)
         config._document = document
         return config

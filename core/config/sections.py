@@ -120,6 +120,11 @@ class SchedulerSection(Section):
         description="A file that keeps what was applied over restarts, relative to the config "
         "file. Without one only this process knows it.",
     )
+    settle_ms: Milliseconds = Field(
+        default=60_000,
+        description="How long after a start models and servers may still be on their way. Up to "
+        "that gateways keep what works, whatever this process has not heard of yet.",
+    )
     filters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which servers a model cannot go to, in the order in which reasons "
@@ -129,6 +134,19 @@ class SchedulerSection(Section):
         default=None,
         description="What says which of the other servers is best, the first that differs; "
         "loaded, free-memory, spreading and index without it.",
+    )
+
+
+class GatewaySection(Section):
+    """A gateway that follows a scheduler (``penstock run gateway``)."""
+
+    scheduler: str | None = Field(
+        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
+    )
+    routes_file: Path | None = Field(
+        default=None,
+        description="A file that keeps the last routes, relative to the config file, so that a "
+        "gateway that starts while the scheduler is away serves.",
     )
 
 

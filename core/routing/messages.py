@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final, cast
 
 import orjson
@@ -95,6 +95,11 @@ def write_update(update: Update) -> Iterator[pb.Update]:
             routes=map(_write_route, routes[start:end]),
             more=end < len(routes),
         )
+
+
+def whole_message(routes: Sequence[Route]) -> pb.Update:
+    """Routes as one message, however many there are."""
+    return pb.Update(whole=True, routes=map(_write_route, routes))
 
 
 async def read_updates(messages: AsyncIterator[pb.Update]) -> AsyncIterator[Update]:

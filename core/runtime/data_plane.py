@@ -40,7 +40,13 @@ class DataPlane:
     """
 
     def __init__(
-        self, config: Config, clock: Clock, closing: Closing, book: RouteBook | None = None
+        self,
+        config: Config,
+        clock: Clock,
+        closing: Closing,
+        book: RouteBook | None = None,
+        *,
+        kind: type[PipelineGateway] = PipelineGateway,
     ) -> None:
         limits = config.limits
         self._config = config
@@ -59,7 +65,7 @@ class DataPlane:
             most_per_model=limits.in_flight_per_model,
             most_open_joins=limits.open_joins,
         )
-        self.gateway = PipelineGateway(
+        self.gateway = kind(
             self.dataflow,
             self.metrics,
             clock,
