@@ -25,6 +25,7 @@ from penstock.core.engine import (
     Passage,
     Resumed,
     Retried,
+    SharedCall,
     StateChanged,
     Turn,
 )
@@ -266,7 +267,7 @@ class Dataflow:
         passenger: Passenger
         later = False
         for effect in out:  # grows while it is walked
-            if isinstance(effect, Call):
+            if type(effect) is Call or type(effect) is SharedCall:
                 plan = effect.plan
                 if effect.passage.visits[plan.place] is not effect and not effect.alive():
                     continue  # given up since it was asked for

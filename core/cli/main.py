@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "explain": "Say where a model is loaded, and why not elsewhere.",
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
-    "run": "Play a request that was exported as a file.",
+    "run": "Host one part of the system, or play a request that was exported as a file.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
     "bench": "Put a model or pipeline of a running server under load, and measure.",

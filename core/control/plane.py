@@ -70,6 +70,7 @@ class LocalControlPlane(ControlPlane):
         self,
         *,
         servers: Mapping[str, ServerAdapter],
+        readers: Mapping[str, ServerAdapter] | None = None,
         server_kinds: ServerKinds = NO_KINDS,
         rules: Rules,
         storages: Sequence[ArtifactStorage],
@@ -86,6 +87,8 @@ class LocalControlPlane(ControlPlane):
         history: int = HISTORY,
         database: Database | None = None,
     ) -> None:
+        """``servers`` run in this process; ``readers`` say which files models are made of, the
+        same servers without them."""
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
@@ -101,7 +104,7 @@ class LocalControlPlane(ControlPlane):
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
         )
-        self._files = ModelFiles(servers, storages, module_folders)
+        self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
             storages, self._background, work_folder=work_folder, module_folders=module_folders
         )

@@ -2,6 +2,15 @@
 
 from penstock.core.fleet.balance import balanced, copies_of
 from penstock.core.fleet.fleet import Fleet
-from penstock.core.fleet.replica import ReplicaKey, ServerReplica, Standing
+from penstock.core.fleet.replica import ReplicaKey, ServerReplica
+from penstock.core.fleet.states import CopyState, Standing
 
-__all__ = ["Fleet", "ReplicaKey", "ServerReplica", "Standing", "balanced", "copies_of"]
+__all__ = [
+    "CopyState",
+    "Fleet",
+    "ReplicaKey",
+    "ServerReplica",
+    "Standing",
+    "balanced",
+    "copies_of",
+]

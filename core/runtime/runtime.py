@@ -47,7 +47,11 @@ class Runtime:
         *,
         clock: Clock | None = None,
         policy: LoadPolicy | None = None,
+        hosts_models: bool = True,
     ) -> None:
+        """``hosts_models``: whether models are loaded in this process, and on servers that it
+        starts."""
+        self._hosts_models = hosts_models
         self._config = config
         self._plugins = plugins
         self._clock = clock or SystemClock()
@@ -113,8 +117,9 @@ class Runtime:
         followed = self._data.start(parts)
         for name, server in parts.servers.items():
             server.use_loaders(parts.loaders)
-            await server.start()
-            self._closing.add(f"server '{name}'", server.stop)
+            if self._hosts_models:
+                await server.start()
+                self._closing.add(f"server '{name}'", server.stop)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
@@ -146,7 +151,8 @@ class Runtime:
         self, parts: Parts, work_folder: Path, database: Database | None, *, followed: bool
     ) -> LocalControlPlane:
         return LocalControlPlane(
-            servers=parts.servers,
+            servers=parts.servers if self._hosts_models else {},
+            readers=parts.servers,
             server_kinds=self._server_kinds(parts),
             rules=parts.rules,
             storages=list(parts.storages.values()),
