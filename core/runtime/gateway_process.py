@@ -17,6 +17,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
+from penstock.core.errors import InvalidRequestError
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.copy_servers import ADAPTER, CopyServers
@@ -42,15 +43,13 @@ class FollowingGateway(PipelineGateway):
 class GatewayProcess:
     """One process. Started once, stopped once; all methods are called on one event loop.
 
-    ``scheduler`` is the gRPC address that is followed (``host:port``).
+    Raises InvalidRequestError where the configuration does not say which scheduler to follow.
     """
 
-    def __init__(
-        self, config: Config, plugins: Plugins, scheduler: str, *, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock | None = None) -> None:
         self._config = config
         self._plugins = plugins
-        self._scheduler = place_of(scheduler).netloc
+        self._scheduler = _scheduler_of(config)
         self._background = Background()
         self._closing = Closing()
         self._data = DataPlane(config, clock or SystemClock(), self._closing, kind=FollowingGateway)
@@ -154,6 +153,19 @@ class GatewayProcess:
     def _keep(self, routes: Sequence[Route]) -> None:
         if self._file is not None:
             self._file.keep(routes)
+
+
+def _scheduler_of(config: Config) -> str:
+    scheduler = config.gateway.scheduler
+    if scheduler is None:
+        raise InvalidRequestError(
+            "nothing says which scheduler to follow; give its gRPC address with --scheduler "
+            "HOST:PORT, or as gateway.scheduler in the configuration file"
+        )
+    place = place_of(scheduler)
+    if place.port is None:
+        raise InvalidRequestError(f"'{scheduler}' has no port; write HOST:PORT")
+    return place.netloc
 
 
 def _no_manifest(kind: str, name: str) -> CaseManifest | None:
