@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from penstock.core.config.credentials import AccessSection, ServerTlsSection
+from penstock.core.config.following import FollowerSection
 from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
@@ -100,6 +101,11 @@ class SchedulerSection(Section):
         "file. Without one only this process knows it.",
     )
     access: AccessSection = AccessSection()
+    settle_ms: Milliseconds = Field(
+        default=60_000,
+        description="How long after a start models and servers may still be on their way. Up to "
+        "that gateways keep what works, whatever this process has not heard of yet.",
+    )
     filters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which servers a model cannot go to, in the order in which reasons "
@@ -109,6 +115,19 @@ class SchedulerSection(Section):
         default=None,
         description="What says which of the other servers is best, the first that differs; "
         "loaded, free-memory, spreading and index without it.",
+    )
+
+
+class GatewaySection(FollowerSection):
+    """A gateway that follows a scheduler (``penstock run gateway``)."""
+
+    scheduler: str | None = Field(
+        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
+    )
+    routes_file: Path | None = Field(
+        default=None,
+        description="A file that keeps the last routes, relative to the config file, so that a "
+        "gateway that starts while the scheduler is away serves.",
     )
 
 

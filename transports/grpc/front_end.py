@@ -13,7 +13,7 @@ from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.credentials import ServerCertificate
 from penstock.core.errors import ConflictError
-from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
+from penstock.proto import control_pb2, open_inference_pb2, requests_pb2, routes_pb2
 from penstock.proto.reflection import reflection_pool
 from penstock.transports.grpc.access import GuardedMethodTable
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
@@ -30,6 +30,7 @@ from penstock.transports.grpc.methods import (
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
     REQUESTS_SERVICE,
+    ROUTES_SERVICE,
     MethodTable,
     async_request_handlers,
     control_handlers,
@@ -37,8 +38,10 @@ from penstock.transports.grpc.methods import (
     inference_handlers,
     reflection_handlers,
     request_handlers,
+    route_handlers,
 )
 from penstock.transports.grpc.requests import RequestCalls
+from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
 
 LARGEST_OPTION: Final = 2**31 - 1
@@ -113,6 +116,10 @@ class GrpcFrontEnd(FrontEnd):
                 gateway, context.desk, metadata, context.count_refused, closing
             )
             handlers |= async_request_handlers(calls, guard)
+        if context.book is not None:
+            services.append(ROUTES_SERVICE)
+            files.append(routes_pb2.DESCRIPTOR)
+            handlers |= route_handlers(RouteCalls(context.book, closing), guard)
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)

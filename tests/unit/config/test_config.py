@@ -116,7 +116,7 @@ scheduler: {policy: x}
         "11:18: logging.level: must be one of 'debug', 'info', 'warning' or 'error', not 'warn'; "
         "did you mean 'warning'?",
         "12:13: scheduler.policy: unknown key 'policy'; known here: access, database, filters, "
-        "sorters",
+        "settleMs, sorters",
     ]
 
 
