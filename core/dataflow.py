@@ -195,6 +195,10 @@ class Dataflow:
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
         return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
+    def deploy_version(self, plan: Plan, slot: ModelSlot) -> Deployment:
+        """Bind the plan of a model to one version of it."""
+        return Deployment(plan, (slot,), self._metrics.tally(plan))
+
     def forget(self, pipeline: str) -> None:
         """A pipeline is gone, and what its joins kept with it."""
         self.engine.states.forget(pipeline)

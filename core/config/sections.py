@@ -10,38 +10,16 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from penstock.core.config.credentials import AccessSection, ServerTlsSection
+from penstock.core.config.following import FollowerSection
+from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
-
-
-class Section(BaseModel):
-    """The base of every section, also of those that plug-ins register.
-
-    It never changes, takes no key that it does not know, and has camelCase keys in the file for
-    snake_case names in Python.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        validate_default=True,
-    )
 
 
 def _no_flag(value: object) -> object:
@@ -151,6 +129,7 @@ class RestSection(Section):
         description="Addresses (https://console.example.org) whose web pages may change what is "
         "served, beside this server's own where that is localhost or a number.",
     )
+    tls: ServerTlsSection | None = Field(default=None, description="TLS; plain HTTP without it.")
 
 
 class GrpcSection(Section):
@@ -159,6 +138,7 @@ class GrpcSection(Section):
     host: Host = "127.0.0.1"
     port: Port = 8901
     shared_port: SharedPort = False
+    tls: ServerTlsSection | None = Field(default=None, description="TLS; plain gRPC without it.")
 
 
 class SchedulerSection(Section):
@@ -169,6 +149,12 @@ class SchedulerSection(Section):
         description="A file that keeps what was applied over restarts, relative to the config "
         "file. Without one only this process knows it.",
     )
+    access: AccessSection = AccessSection()
+    settle_ms: Milliseconds = Field(
+        default=60_000,
+        description="How long after a start models and servers may still be on their way. Up to "
+        "that gateways keep what works, whatever this process has not heard of yet.",
+    )
     filters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which servers a model cannot go to, in the order in which reasons "
@@ -178,6 +164,19 @@ class SchedulerSection(Section):
         default=None,
         description="What says which of the other servers is best, the first that differs; "
         "loaded, free-memory, spreading and index without it.",
+    )
+
+
+class GatewaySection(FollowerSection):
+    """A gateway that follows a scheduler (``penstock run gateway``)."""
+
+    scheduler: str | None = Field(
+        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
+    )
+    routes_file: Path | None = Field(
+        default=None,
+        description="A file that keeps the last routes, relative to the config file, so that a "
+        "gateway that starts while the scheduler is away serves.",
     )
 
 

@@ -11,10 +11,12 @@ from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.inquiries import Inquiries
 from penstock.core.contracts.page import Page
+from penstock.core.credentials import Access
 
 if TYPE_CHECKING:
-    # What the desk tells of stands on the contracts itself.
+    # These stand on the contracts themselves.
     from penstock.core.journal import InquiryDesk
+    from penstock.core.routing.book import RouteBook
 
 
 def _count_nowhere(code: str) -> None:
@@ -31,7 +33,8 @@ class FrontEndContext:
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests in this process; ``inquiries`` answers what people ask of that, None
-    where the desk does.
+    where the desk does. ``access`` says what callers must bring; None where it is nothing.
+    ``book`` is what gateways elsewhere follow.
     """
 
     gateway: Gateway
@@ -43,6 +46,8 @@ class FrontEndContext:
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
     inquiries: Inquiries | None = None
+    access: Access | None = None
+    book: RouteBook | None = None
 
 
 class FrontEnd(ABC):

@@ -46,12 +46,13 @@ async def bind(host: str, port: int, *, shared: bool = False) -> list[socket.soc
     return sockets
 
 
-def address_of(host: str, bound: socket.socket) -> str:
+def address_of(host: str, bound: socket.socket, *, secured: bool = False) -> str:
     """What people type: ``http://127.0.0.1:8900``, ``unix:/run/penstock.sock``."""
     if unix_path(host) is not None:
         return host
+    scheme = "https" if secured else "http"
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{bound.getsockname()[1]}"
+    return f"{scheme}://{shown}:{bound.getsockname()[1]}"
 
 
 def _bound_at(path: Path) -> socket.socket:
