@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import textwrap
+import urllib.error
+import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.program import Program
 from penstock.core.client.control import ControlClient
 from penstock.core.contracts.control import ManifestText
 from penstock.core.errors import PenstockError
@@ -130,10 +133,32 @@ async def until(
                 return said
 
 
+async def wait_for_log(process: Program, words: str, times: int = 1) -> None:
+    """Wait until a process has logged something so often."""
+    async with asyncio.timeout(PATIENCE_S):
+        while process.logged().count(words) < times:  # noqa: ASYNC110 - a file tells nobody
+            await asyncio.sleep(0.05)
+
+
+async def get(url: str) -> tuple[int, str]:
+    """Status and body of a page."""
+
+    def asked() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    return await asyncio.to_thread(asked)
+
+
 class Load:
     """Requests one after the other, several at a time, until it is stopped."""
 
     def __init__(self, client: V2Client, target: str, *, at_a_time: int = 8) -> None:
+        self.at_a_time = at_a_time
         self._client = client
         self._target = target
         self._more = True
