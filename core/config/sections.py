@@ -112,6 +112,46 @@ class GrpcSection(Section):
     port: Port = 8901
 
 
+def host_port(address: str) -> str:
+    """An address as gRPC clients take it. Raises ValueError for what is none."""
+    try:
+        parts = urlsplit(f"//{address}")
+        sound = bool(parts.hostname) and bool(parts.port) and parts.netloc == address
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError(f"must be host:port, not '{address}'")
+    return address
+
+
+HostPort: TypeAlias = Annotated[str, AfterValidator(host_port)]
+"""Where a server is, as gRPC clients take it."""
+
+
+class AgentsSection(Section):
+    """How a scheduler goes on with its agents."""
+
+    beat_ms: Milliseconds = Field(
+        default=1_000, description="How often either side gives a sign of life."
+    )
+    silence_ms: Milliseconds = Field(
+        default=10_000, description="After how long a silence the other side counts as away."
+    )
+    grace_ms: Milliseconds = Field(
+        default=5_000,
+        description="How long an agent may be away before its models are loaded elsewhere.",
+    )
+    return_ms: Milliseconds = Field(
+        default=3_000,
+        description="How long a scheduler that starts waits for agents to come back, before "
+        "models are loaded that none of them has.",
+    )
+    keep_ms: Milliseconds = Field(
+        default=30_000,
+        description="How long models that an agent has from before stay when nobody wants them.",
+    )
+
+
 class SchedulerSection(Section):
     """What the scheduler keeps, and where."""
 
@@ -125,6 +165,7 @@ class SchedulerSection(Section):
         description="What says which servers a model cannot go to, in the order in which reasons "
         "are given; server, capabilities, explainer, memory and draining without it.",
     )
+    agents: AgentsSection = AgentsSection()
     sorters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which of the other servers is best, the first that differs; "
@@ -133,7 +174,35 @@ class SchedulerSection(Section):
 
 
 class AgentSection(Section):
-    """The agent takes no options yet."""
+    """An agent: which server it is a replica of, and whom it follows."""
+
+    scheduler: HostPort = Field(
+        default="127.0.0.1:8901", description="The gRPC address of the scheduler."
+    )
+    server: str = Field(
+        default="inprocess",
+        min_length=1,
+        description="The server adapter, as inprocess, mlserver or triton; its options stand in "
+        "the section of its plug-in.",
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The server that it is a replica of; the adapter's name without it.",
+    )
+    number: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_flag)] | None = Field(
+        default=None, description="Which replica, from 0; without it the scheduler says."
+    )
+    host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The name or address by which the scheduler and gateways reach it; without "
+        "it the one that it listens on, or calls from where it listens on all.",
+    )
+    memory: ByteCount | None = Field(
+        default=None,
+        description="The room for models, where no manifest of the server says it.",
+    )
 
 
 class DataflowSection(Section):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
@@ -29,7 +30,7 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests.
+    remembered of requests. ``agents`` is followed by agents, None where this is no scheduler.
     """
 
     gateway: Gateway
@@ -40,6 +41,7 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    agents: AgentHost | None = None
 
 
 class FrontEnd(ABC):

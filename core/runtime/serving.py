@@ -31,12 +31,12 @@ async def serve(
     """
     keep_freed_memory()
     with StopSignals() as signals:
-        addresses = await _unless(signals.asked, runtime.start(manifests))
+        addresses = await unless(signals.asked, runtime.start(manifests))
         if addresses is None:
             return signals
         try:
             on_started(addresses)
-            shortfalls = await _unless(signals.asked, runtime.wait_ready(ready_timeout_s))
+            shortfalls = await unless(signals.asked, runtime.wait_ready(ready_timeout_s))
             if shortfalls is not None and on_ready(shortfalls):
                 await signals.asked.wait()
         finally:
@@ -44,7 +44,7 @@ async def serve(
     return signals
 
 
-async def _unless(asked: asyncio.Event, work: Awaitable[T]) -> T | None:
+async def unless(asked: asyncio.Event, work: Awaitable[T]) -> T | None:
     """What ``work`` gives; None when ``asked`` is set first, and ``work`` is then cancelled."""
     task = asyncio.ensure_future(work)
     waiting = asyncio.create_task(asked.wait())

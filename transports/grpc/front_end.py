@@ -12,8 +12,9 @@ from grpc_reflection.v1alpha import reflection_pb2
 from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.errors import ConflictError
-from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
+from penstock.proto import agent_pb2, control_pb2, open_inference_pb2, requests_pb2
 from penstock.proto.reflection import reflection_pool
+from penstock.transports.grpc.agents import AgentCalls
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
@@ -23,12 +24,14 @@ from penstock.transports.grpc.inference import InferenceCalls
 from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
+    AGENT_SERVICE,
     CONTROL_SERVICE,
     HEALTH_SERVICE,
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
     REQUESTS_SERVICE,
     MethodTable,
+    agent_handlers,
     async_request_handlers,
     control_handlers,
     health_handlers,
@@ -104,6 +107,10 @@ class GrpcFrontEnd(FrontEnd):
             handlers |= control_handlers(ControlCalls(control, closing), guard)
             if context.desk is not None:
                 handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
+        if context.agents is not None:
+            services.append(AGENT_SERVICE)
+            files.append(agent_pb2.DESCRIPTOR)
+            handlers |= agent_handlers(AgentCalls(context.agents), guard)
         if context.desk is not None:
             services.append(REQUESTS_SERVICE)
             files.append(requests_pb2.DESCRIPTOR)
