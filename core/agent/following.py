@@ -13,6 +13,8 @@ import grpc
 
 from penstock.core.agent.agent import Agent
 from penstock.core.agent.line import Line, heard
+from penstock.core.client.remote_server import RemoteServer
+from penstock.core.client.routes import OPTIONS
 from penstock.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -125,31 +127,23 @@ class Following:
         raise LostError(f"{self._who} did not take the agent in")
 
 
-def dial_of(scheduler: str) -> Dial:
-    """How the scheduler at ``host:port`` is reached."""
+def dial_of(scheduler: RemoteServer) -> Dial:
+    """How a scheduler is reached."""
 
     async def dial(said: AsyncIterator[pb.FromAgent]) -> AsyncIterator[pb.ToAgent]:
-        async with grpc.aio.insecure_channel(scheduler, _OPTIONS) as channel:
-            call = AgentStub(channel).Follow(said)
+        async with scheduler.channel(OPTIONS) as channel:
+            call = AgentStub(channel).Follow(said, metadata=tuple(scheduler.headers().items()))
             try:
                 async for message in call:
                     yield message
             except grpc.aio.AioRpcError as error:
                 if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                     raise UnsupportedError(
-                        f"the process at {scheduler} is no scheduler; start one with penstock run "
-                        "scheduler, or name another with --scheduler"
+                        f"the process at {scheduler.place} is no scheduler; start one with "
+                        "penstock run scheduler, or name another with --scheduler"
                     ) from error
-                raise error_of_call(error, scheduler) from error
+                raise error_of_call(error, scheduler.place) from error
             finally:
                 call.cancel()
 
     return dial
-
-
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", -1),
-    # A connection of its own, which is begun anew with each talk.
-    ("grpc.use_local_subchannel_pool", 1),
-    ("grpc.enable_http_proxy", 0),
-)

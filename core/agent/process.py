@@ -40,10 +40,14 @@ _log = logging.getLogger(__name__)
 
 
 class AgentProcess:
-    """One agent. Started once, stopped once; all methods are called on one event loop."""
+    """One agent. Started once, stopped once; all methods are called on one event loop.
+
+    Raises InvalidRequestError where the configuration does not say which scheduler to follow.
+    """
 
     def __init__(self, config: Config, plugins: Plugins, *, clock: Clock | None = None) -> None:
         self._config = config
+        self._scheduler = config.agent.scheduler_at(config.agent.scheduler)
         self._plugins = plugins
         self._clock = clock or SystemClock()
         self._closing = Closing()
@@ -68,8 +72,9 @@ class AgentProcess:
 
         Raises the error with which it refused the agent from the first on.
         """
-        agent, scheduler = self._running(), self._config.agent.scheduler
-        following = Following(agent, f"the scheduler at {scheduler}", dial_of(scheduler))
+        agent, scheduler = self._running(), self._scheduler
+        who = f"the scheduler at {scheduler.place}"
+        following = Following(agent, who, dial_of(scheduler))
         task = self._background.spawn(following.run(), "following the scheduler")
         dismissed = self._background.spawn(agent.dismissed.wait(), "waiting for the end")
         await asyncio.wait((task, dismissed), return_when=asyncio.FIRST_COMPLETED)
@@ -165,9 +170,10 @@ class AgentProcess:
                 "an agent is called over gRPC, and the plug-in 'grpc' is not in use; take it out "
                 "of plugins.disable"
             )
-        host, _, port = address.rpartition(":")
+        scheme, _, place = address.rpartition("://")
+        host, _, port = place.rpartition(":")
         host = self._config.agent.host or ("" if host.strip("[]") in ANY_HOST else host)
-        return f"grpc://{host}:{port}"
+        return f"{scheme or 'grpc'}://{host}:{port}"
 
     def _running(self) -> Agent:
         assert self._agent is not None, "start() comes first"

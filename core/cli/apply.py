@@ -9,6 +9,7 @@ import click
 from penstock.core.cli.changes import print_changes
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.manifests import texts_of
 
 
@@ -17,7 +18,7 @@ from penstock.core.manifests import texts_of
 @click.option("--dry-run", is_flag=True, help="Only say what would change.")
 @server_option
 @output_option
-def apply_command(manifests: tuple[Path, ...], dry_run: bool, server: str) -> None:
+def apply_command(manifests: tuple[Path, ...], dry_run: bool, server: RemoteServer) -> None:
     """Give MANIFESTS (files or folders) to a running server, as one set: all of it or none."""
     texts = list(texts_of(manifests))
     changes = ask(server, lambda client: client.apply(texts, dry_run=dry_run))

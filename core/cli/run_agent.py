@@ -24,15 +24,6 @@ if TYPE_CHECKING:
     from penstock.core.signals import StopSignals
 
 
-def _host_port(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    from penstock.core.config.sections import host_port
-
-    try:
-        return None if value is None else host_port(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
-
-
 @click.command("agent")
 @click.option("--server", metavar="ADAPTER", help="The server: inprocess, mlserver, triton or v2.")
 @click.option("--name", help="The server that it is a replica of; else the adapter's name.")
@@ -42,8 +33,8 @@ def _host_port(context: click.Context, parameter: click.Parameter, value: str | 
 @click.option(
     "--scheduler",
     metavar="HOST:PORT",
-    callback=_host_port,
-    help="The gRPC address of the scheduler.",
+    help="The gRPC address of the scheduler to follow; agent.scheduler of the configuration "
+    "without it.",
 )
 @config_option
 @port_options

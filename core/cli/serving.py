@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -84,3 +84,17 @@ def print_started(output: Output, addresses: Mapping[str, str], config: Path | N
         return
     for name, address in sorted(addresses.items(), reverse=True):
         output.console.print(f"[bold]{name:5}[/] {address}")
+
+
+def print_ready(output: Output, shortfalls: Sequence[object]) -> None:
+    """Say that everything is ready, or what is not."""
+    if output.is_json:
+        output.json({"event": "ready", "not_ready": [str(shortfall) for shortfall in shortfalls]})
+        return
+    if not shortfalls:
+        output.console.print("[green]ready[/]")
+    from rich.markup import escape
+
+    for shortfall in shortfalls:
+        # Shapes in brackets would be taken for styles.
+        output.console.print(f"[red]not ready:[/] {escape(str(shortfall))}")

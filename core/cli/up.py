@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.core.cli.config_option import config_option
-from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.output import output_option
 from penstock.core.cli.serving import (
     INTERRUPTED,
     NOT_READY,
     begin_serving,
     port_options,
+    print_ready,
     print_started,
     run_loop,
     with_ports,
@@ -62,7 +63,7 @@ def up_command(
         print_started(output, addresses, config)
 
     def on_ready(shortfalls: Sequence[Shortfall]) -> bool:
-        _print_ready(output, shortfalls)
+        print_ready(output, shortfalls)
         if stay or not shortfalls:
             return True
         fell_short.extend(shortfalls)
@@ -81,16 +82,3 @@ def up_command(
     if run_loop(main()).forced.is_set():
         return INTERRUPTED
     return NOT_READY if fell_short else 0
-
-
-def _print_ready(output: Output, shortfalls: Sequence[Shortfall]) -> None:
-    if output.is_json:
-        output.json({"event": "ready", "not_ready": [str(shortfall) for shortfall in shortfalls]})
-        return
-    if not shortfalls:
-        output.console.print("[green]ready[/]")
-    from rich.markup import escape
-
-    for shortfall in shortfalls:
-        # Shapes in brackets would be taken for styles.
-        output.console.print(f"[red]not ready:[/] {escape(str(shortfall))}")

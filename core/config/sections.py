@@ -9,38 +9,16 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from penstock.core.config.credentials import AccessSection, ServerTlsSection
+from penstock.core.config.following import FollowerSection
+from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
-
-
-class Section(BaseModel):
-    """The base of every section, also of those that plug-ins register.
-
-    It never changes, takes no key that it does not know, and has camelCase keys in the file for
-    snake_case names in Python.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        validate_default=True,
-    )
 
 
 def _no_flag(value: object) -> object:
@@ -103,6 +81,7 @@ class RestSection(Section):
         description="Addresses (https://console.example.org) whose web pages may change what is "
         "served, beside this server's own where that is localhost or a number.",
     )
+    tls: ServerTlsSection | None = Field(default=None, description="TLS; plain HTTP without it.")
 
 
 class GrpcSection(Section):
@@ -110,22 +89,7 @@ class GrpcSection(Section):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8901
-
-
-def host_port(address: str) -> str:
-    """An address as gRPC clients take it. Raises ValueError for what is none."""
-    try:
-        parts = urlsplit(f"//{address}")
-        sound = bool(parts.hostname) and bool(parts.port) and parts.netloc == address
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError(f"must be host:port, not '{address}'")
-    return address
-
-
-HostPort: TypeAlias = Annotated[str, AfterValidator(host_port)]
-"""Where a server is, as gRPC clients take it."""
+    tls: ServerTlsSection | None = Field(default=None, description="TLS; plain gRPC without it.")
 
 
 class AgentsSection(Section):
@@ -160,6 +124,12 @@ class SchedulerSection(Section):
         description="A file that keeps what was applied over restarts, relative to the config "
         "file. Without one only this process knows it.",
     )
+    access: AccessSection = AccessSection()
+    settle_ms: Milliseconds = Field(
+        default=60_000,
+        description="How long after a start models and servers may still be on their way. Up to "
+        "that gateways keep what works, whatever this process has not heard of yet.",
+    )
     filters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which servers a model cannot go to, in the order in which reasons "
@@ -173,11 +143,26 @@ class SchedulerSection(Section):
     )
 
 
-class AgentSection(Section):
-    """An agent: which server it is a replica of, and whom it follows."""
+class GatewaySection(FollowerSection):
+    """A gateway that follows a scheduler (``penstock run gateway``)."""
 
-    scheduler: HostPort = Field(
-        default="127.0.0.1:8901", description="The gRPC address of the scheduler."
+    scheduler: str | None = Field(
+        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
+    )
+    routes_file: Path | None = Field(
+        default=None,
+        description="A file that keeps the last routes, relative to the config file, so that a "
+        "gateway that starts while the scheduler is away serves.",
+    )
+
+
+class AgentSection(FollowerSection):
+    """An agent, which follows a scheduler (``penstock run agent``)."""
+
+    scheduler: str = Field(
+        default="127.0.0.1:8901",
+        min_length=1,
+        description="The scheduler's gRPC address: host:port.",
     )
     server: str = Field(
         default="inprocess",

@@ -11,10 +11,12 @@ from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
+from penstock.core.credentials import Access
 
 if TYPE_CHECKING:
-    # What the desk tells of stands on the contracts itself.
+    # These stand on the contracts themselves.
     from penstock.core.journal import InquiryDesk
+    from penstock.core.routing.book import RouteBook
 
 
 def _count_nowhere(code: str) -> None:
@@ -30,7 +32,9 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests. ``agents`` is followed by agents, None where this is no scheduler.
+    remembered of requests. ``access`` says what callers must bring; None where it is nothing.
+    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
+    scheduler.
     """
 
     gateway: Gateway
@@ -42,6 +46,8 @@ class FrontEndContext:
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
     agents: AgentHost | None = None
+    access: Access | None = None
+    book: RouteBook | None = None
 
 
 class FrontEnd(ABC):

@@ -130,11 +130,13 @@ class ModelCall:
 class CopyPlace(NamedTuple):
     """Where other processes call a copy of a model over V2.
 
-    ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there.
+    ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there, and
+    ``version`` what it has there beside the name, empty for nothing.
     """
 
     address: str
     model: str
+    version: str = ""
 
 
 class ModelInstance(ABC):

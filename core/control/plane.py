@@ -30,7 +30,7 @@ from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.preparation import TRIED_AGAIN, Preparation, PreparedEntry
-from penstock.core.control.readiness import Shortfall, wait_settled
+from penstock.core.control.readiness import Shortfall, wait_serving, wait_settled
 from penstock.core.control.reasons import Reason
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.standing import begin, loading, preparing, starting
@@ -186,6 +186,10 @@ class LocalControlPlane(ControlPlane):
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
         return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+
+    async def wait_serving(self, timeout_s: float) -> None:
+        """Return when something is wanted, and all of that serves, or the time is over."""
+        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, KeysView
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.placement import ServerSnapshot
-
-Standing: TypeAlias = Literal["starting", "up", "failed", "draining", "gone"]
+from penstock.core.fleet.states import COPY_STATES, SERVER_STATES, CopyState, Standing
 
 
 class ReplicaKey(NamedTuple):
@@ -21,11 +20,15 @@ class ReplicaKey(NamedTuple):
         return f"{self.server}/{self.number}"
 
 
-class _Copy(NamedTuple):
+class _Copy:
     """What is loaded or being loaded: the room that it takes, and who is told of the replica."""
 
-    memory_bytes: int
-    tell: Callable[[], None]
+    __slots__ = ("memory_bytes", "state", "tell")
+
+    def __init__(self, memory_bytes: int, tell: Callable[[], None]) -> None:
+        self.memory_bytes = memory_bytes
+        self.tell = tell
+        self.state: CopyState = COPY_STATES.start
 
 
 class ServerReplica:
@@ -61,7 +64,7 @@ class ServerReplica:
         self.adapter = adapter
         self.capabilities = capabilities
         self.memory_bytes = memory_bytes
-        self.standing: Standing = "starting"
+        self.standing: Standing = SERVER_STATES.start
         self.why = "it is being started"
         self.used_bytes = 0
         self.found: frozenset[str] = frozenset()
@@ -82,15 +85,25 @@ class ServerReplica:
     def hold(
         self, model: str, version: int, memory_bytes: int | None, tell: Callable[[], None]
     ) -> None:
-        """From now on the room of that version is taken; ``tell`` is called when the replica
-        stands differently."""
+        """A copy of that version is being loaded, and its room is taken; ``tell`` is called when
+        the replica stands differently."""
         assert (model, version) not in self._held, "a replica holds a version once"
         copy = self._held[model, version] = _Copy(memory_bytes or 0, tell)
         self._names[model] = self._names.get(model, 0) + 1
         self.used_bytes += copy.memory_bytes
 
-    def let_go(self, model: str, version: int) -> None:
-        """The room of that version is free again."""
+    def turn(self, model: str, version: int, state: CopyState) -> None:
+        """The copy of that version is in another state from now on."""
+        copy = self._held[model, version]
+        copy.state = COPY_STATES.turned(copy.state, state)
+        if state == "gone":
+            self._let_go(model, version)
+
+    def state_of(self, model: str, version: int) -> CopyState:
+        """That of the copy of a version which it holds."""
+        return self._held[model, version].state
+
+    def _let_go(self, model: str, version: int) -> None:
         self.used_bytes -= self._held.pop((model, version)).memory_bytes
         self._names[model] -= 1
         if not self._names[model]:
@@ -98,7 +111,7 @@ class ServerReplica:
 
     def stand(self, standing: Standing, why: str = "") -> None:
         """It stands differently from now on."""
-        self.standing, self.why = standing, why
+        self.standing, self.why = SERVER_STATES.turned(self.standing, standing), why
         for copy in list(self._held.values()):
             copy.tell()
 

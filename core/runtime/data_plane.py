@@ -24,6 +24,7 @@ from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
 from penstock.core.runtime.parts import Parts
@@ -36,19 +37,28 @@ _log = logging.getLogger(__name__)
 class DataPlane:
     """The gateways of a process and what they stand on, whoever says what they serve.
 
-    Started once; what is opened is closed by ``closing``.
+    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere.
     """
 
-    def __init__(self, config: Config, clock: Clock, closing: Closing) -> None:
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        closing: Closing,
+        book: RouteBook | None = None,
+        *,
+        kind: type[PipelineGateway] = PipelineGateway,
+    ) -> None:
         limits = config.limits
         self._config = config
         self._closing = closing
+        self._book = book
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
         self._letters = LetterBox()
         self._front_ends: dict[str, FrontEnd] = {}
         self._pages: dict[str, Page] = {}
         self.metrics = Metrics()
-        self.models = ModelGateway()
+        self.models = ModelGateway(book)
         self.dataflow = Dataflow(
             self.models,
             self.metrics,
@@ -56,7 +66,7 @@ class DataPlane:
             most_per_model=limits.in_flight_per_model,
             most_open_joins=limits.open_joins,
         )
-        self.gateway = PipelineGateway(
+        self.gateway = kind(
             self.dataflow,
             self.metrics,
             clock,
@@ -106,6 +116,8 @@ class DataPlane:
             count_refused=self.metrics.refuse,
             desk=InquiryDesk(self._journal, self._letters, self.gateway, exporter.file),
             agents=agents,
+            access=self._config.scheduler.access.access(),
+            book=self._book,
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,7 @@ from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
@@ -61,7 +63,9 @@ class Runtime:
         self._policy = policy or LoadPolicy()
         self._background = Background()
         self._closing = Closing()
-        self._data = DataPlane(config, self._clock, self._closing)
+        self._book = RouteBook(secrets.token_hex(8), self._clock)
+        self._data = DataPlane(config, self._clock, self._closing, self._book)
+        self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
     @property
@@ -129,10 +133,16 @@ class Runtime:
         self._closing.add("the background tasks", self._background.close)
         self._follow_changes()
         await self._apply(control, manifests)
+        self._background.spawn(self._settle(control), "waiting until everything serves")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, addresses)
         return addresses
+
+    async def _settle(self, control: LocalControlPlane) -> None:
+        """From then on gateways elsewhere keep nothing that this process does not have."""
+        await control.wait_serving(self._config.scheduler.settle_ms / 1000.0)
+        self._book.settle()
 
     async def _open_database(self) -> Database | None:
         path = self._config.scheduler.database

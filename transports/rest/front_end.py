@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from penstock.core.config import RestSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
+from penstock.core.credentials import ServerCertificate
+from penstock.transports.rest.access import guarded
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
@@ -54,12 +58,22 @@ class RestFrontEnd(FrontEnd):
             self._requests = Requests(service, context.desk, origins)
             operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
+        access = context.access
+        if access is not None:
+            operations = [guarded(operation, access) for operation in operations]
         app = build_app(with_index(operations, context.gateway))
-        server = HttpServer(app, service, context.max_header_bytes)
+        tls = self._options.tls
+        server = HttpServer(
+            app,
+            # What needs a token is not answered past the application that asks for it.
+            None if access is not None and access.guards_inference else service,
+            context.max_header_bytes,
+            None if tls is None else await asyncio.to_thread(ServerCertificate, tls.tls()),
+        )
         sockets = await bind(self._options.host, self._options.port)
         await server.listen(sockets)
         self._server = server
-        return address_of(self._options.host, sockets[0])
+        return address_of(self._options.host, sockets[0], secured=tls is not None)
 
     async def drain(self) -> None:
         """Refuse inference, end the watches, and wait for what is under way.

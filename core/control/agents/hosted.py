@@ -404,7 +404,8 @@ class HostedServers(AgentHost):
         seat.leaving = True
         if seat.gone:
             return
-        seat.replica.stand("draining", "its agent stops")
+        if seat.replica.standing != "draining":
+            seat.replica.stand("draining", "its agent stops")
         self._background.spawn(self._send_away(seat, why), f"draining {seat.replica.key}")
 
     async def _send_away(self, seat: _Seat, why: str) -> None:

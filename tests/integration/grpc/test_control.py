@@ -10,6 +10,7 @@ import pytest
 from fakes.control import resource
 from harness.grpc_rig import Rig
 from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import Change, ManifestText, WatchEvent
 from penstock.core.errors import ConflictError, InvalidRequestError, NotFoundError, NotReadyError
 from penstock.core.problems import Position, Problem, ProblemsError
@@ -17,7 +18,7 @@ from penstock.core.problems import Position, Problem, ProblemsError
 
 @pytest.fixture
 async def control(rig: Rig) -> AsyncIterator[ControlClient]:
-    async with ControlClient(rig.address) as client:
+    async with ControlClient(RemoteServer.at(rig.address)) as client:
         yield client
 
 
@@ -79,7 +80,7 @@ async def test_watch_shows_what_there_is_and_what_comes(rig: Rig, control: Contr
 
 
 async def test_a_server_that_is_not_there(unused_address: str) -> None:
-    async with ControlClient(unused_address) as client:
+    async with ControlClient(RemoteServer.at(unused_address)) as client:
         with pytest.raises(NotReadyError, match=unused_address):
             await client.list(None)
 

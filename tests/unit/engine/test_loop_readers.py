@@ -134,6 +134,18 @@ def test_rounds_that_brought_nothing_are_passed_at_once_when_the_first_verdict_i
     assert max(visits(outcome, "a")) == 20
 
 
+def test_round_that_is_passed_over_late_lets_a_later_one_run_at_that_time() -> None:
+    """Round 1 has both values after 4 ms; that round 0 has not both is known after 11."""
+    outcome = ran(
+        forked("b.outputs.l", "c.outputs.r"),
+        {"b": by_round({0: "l x", 1: "l"})},
+        react={"c": slow_at_first({0: "z", 1: "r"}, 10.0)},
+    )
+    (made,) = [made for made in outcome.calls if made.step == "r"]
+    assert named(made.tensors) == [("l", "b1"), ("r", "c1")]
+    assert made.at_ms == outcome.at("r.inputs") == 11.0
+
+
 # Failures -----------------------------------------------------------------------------------------
 
 
