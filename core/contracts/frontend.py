@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.inquiries import Inquiries
@@ -34,7 +35,8 @@ class FrontEndContext:
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests in this process; ``inquiries`` answers what people ask of that, None
     where the desk does. ``access`` says what callers must bring; None where it is nothing.
-    ``book`` is what gateways elsewhere follow.
+    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
+    scheduler.
     """
 
     gateway: Gateway
@@ -46,6 +48,7 @@ class FrontEndContext:
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
     inquiries: Inquiries | None = None
+    agents: AgentHost | None = None
     access: Access | None = None
     book: RouteBook | None = None
 
