@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.elsewhere import Elsewhere
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.inquiries import Inquiries
-from penstock.core.contracts.page import Page
+from penstock.core.contracts.page import MergedPage, Page
 from penstock.core.credentials import Access
 
 if TYPE_CHECKING:
@@ -34,9 +35,10 @@ class FrontEndContext:
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests in this process; ``inquiries`` answers what people ask of that, None
-    where the desk does. ``access`` says what callers must bring; None where it is nothing.
-    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
-    scheduler.
+    where the desk does. ``elsewhere`` says what other processes behind the address are to answer,
+    and ``merged_pages`` are put together from theirs, where there are others. ``access`` says what
+    callers must bring; None where it is nothing. ``book`` is what gateways elsewhere follow,
+    ``agents`` what agents do, where this is a scheduler.
     """
 
     gateway: Gateway
@@ -48,6 +50,8 @@ class FrontEndContext:
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
     inquiries: Inquiries | None = None
+    elsewhere: Elsewhere | None = None
+    merged_pages: Mapping[str, MergedPage] = field(default_factory=dict)
     agents: AgentHost | None = None
     access: Access | None = None
     book: RouteBook | None = None

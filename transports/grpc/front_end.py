@@ -37,6 +37,7 @@ from penstock.transports.grpc.methods import (
     AGENT_SERVICE,
     CONTROL_SERVICE,
     HEALTH_SERVICE,
+    HEALTH_WATCH,
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
     REQUESTS_SERVICE,
@@ -51,6 +52,7 @@ from penstock.transports.grpc.methods import (
     request_handlers,
     route_handlers,
 )
+from penstock.transports.grpc.passing import CallsElsewhere
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
@@ -69,6 +71,7 @@ class GrpcFrontEnd(FrontEnd):
         self._options = options
         self._server: grpc.aio.Server | None = None
         self._closing = Closing()
+        self._elsewhere: CallsElsewhere | None = None
 
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is ``host:port``, as gRPC clients take it, or ``grpcs://host:port``."""
@@ -100,9 +103,14 @@ class GrpcFrontEnd(FrontEnd):
         self._closing.release()
         if self._server is not None:
             await self._server.stop(None)
+        if self._elsewhere is not None:
+            await self._elsewhere.close()
 
     def _methods(self, context: FrontEndContext) -> MethodTable:
         gateway, control, closing = context.gateway, context.control, self._closing
+        elsewhere = None
+        if context.elsewhere is not None:
+            elsewhere = self._elsewhere = CallsElsewhere(context.elsewhere, closing)
         limit = MessageLimit(context.max_request_bytes)
         guard = MethodGuard(closing, limit)
         services = [INFERENCE_SERVICE, HEALTH_SERVICE, REFLECTION_SERVICE]
@@ -115,13 +123,16 @@ class GrpcFrontEnd(FrontEnd):
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
-        if control is not None:
+        if control is not None or elsewhere is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
+        if control is not None:
             handlers |= control_handlers(ControlCalls(control, closing), guard)
-            if context.desk is not None:
-                inquiries = context.inquiries or OwnInquiries(context.desk)
-                handlers |= request_handlers(RequestCalls(inquiries, closing), guard)
+        inquiries = context.inquiries
+        if inquiries is None and control is not None and context.desk is not None:
+            inquiries = OwnInquiries(context.desk)
+        if inquiries is not None:
+            handlers |= request_handlers(RequestCalls(inquiries, closing), guard)
         if context.agents is not None:
             services.append(AGENT_SERVICE)
             files.append(agent_pb2.DESCRIPTOR)
@@ -130,9 +141,11 @@ class GrpcFrontEnd(FrontEnd):
             services.append(REQUESTS_SERVICE)
             files.append(requests_pb2.DESCRIPTOR)
             calls = AsyncRequestCalls(
-                gateway, context.desk, metadata, context.count_refused, closing
+                gateway, context.desk, metadata, context.count_refused, closing, elsewhere
             )
             handlers |= async_request_handlers(calls, guard)
+            if elsewhere is not None:
+                handlers |= elsewhere.to_owner(handlers)
         if context.book is not None:
             services.append(ROUTES_SERVICE)
             files.append(routes_pb2.DESCRIPTOR)
@@ -140,9 +153,13 @@ class GrpcFrontEnd(FrontEnd):
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)
+        others = None
+        if elsewhere is not None:
+            others = elsewhere.to_scheduler
+            del handlers[HEALTH_WATCH]  # who schedules knows when something changes
         if context.access is not None:
-            return GuardedMethodTable(handlers, closing, context.access)
-        return MethodTable(handlers, closing)
+            return GuardedMethodTable(handlers, closing, others, context.access)
+        return MethodTable(handlers, closing, others)
 
     async def _bind(self, server: grpc.aio.Server) -> str:
         host, port, tls = self._options.host, self._options.port, self._options.tls

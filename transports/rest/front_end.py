@@ -18,7 +18,8 @@ from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.listening import address_of, bind
 from penstock.transports.rest.origins import Origins
-from penstock.transports.rest.pages import page_operation, with_index
+from penstock.transports.rest.pages import merged_page_operation, page_operation, with_index
+from penstock.transports.rest.passing import PassedToScheduler
 from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
 from penstock.transports.rest.server import HttpServer
@@ -57,13 +58,21 @@ class RestFrontEnd(FrontEnd):
             operations += Graphs(context.control).operations()
         if context.desk is not None:
             inquiries = context.inquiries or OwnInquiries(context.desk)
-            self._requests = Requests(service, context.desk, inquiries, origins)
+            self._requests = Requests(service, context.desk, inquiries, origins, context.elsewhere)
             operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
+        operations += [
+            merged_page_operation(path, page) for path, page in context.merged_pages.items()
+        ]
         access = context.access
         if access is not None:
             operations = [guarded(operation, access) for operation in operations]
-        app = build_app(with_index(operations, context.gateway))
+        elsewhere = context.elsewhere
+        if elsewhere is None:
+            app = build_app(with_index(operations, context.gateway))
+        else:
+            others = PassedToScheduler(elsewhere, context.max_request_bytes)
+            app = build_app(operations, others)
         tls = self._options.tls
         server = HttpServer(
             app,

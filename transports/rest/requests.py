@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.core.codecs.json import decode_request, encode_response
+from penstock.core.contracts.elsewhere import Elsewhere
 from penstock.core.contracts.inquiries import Document, Inquiries
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest
@@ -40,6 +41,7 @@ from penstock.transports.rest.inference import ERRORS, HEADERS, REQUEST, RESPONS
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.origins import Origins
+from penstock.transports.rest.passing import PassedOnResponse, passed_to_owner
 from penstock.transports.rest.queries import number
 from penstock.transports.rest.schemas import ref
 from penstock.transports.rest.tap import TapStreams
@@ -73,7 +75,9 @@ class Requests:
         desk: InquiryDesk,
         inquiries: Inquiries,
         origins: Origins,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._service = service
         self._origins = origins
         self._desk = desk
@@ -82,6 +86,16 @@ class Requests:
 
     def operations(self) -> list[Operation]:
         """What is served here, with what the OpenAPI document says of it."""
+        served = self._operations()
+        elsewhere = self._elsewhere
+        if elsewhere is None:
+            return served
+        return [
+            passed_to_owner(each, elsewhere) if each.path.startswith(_REQUEST) else each
+            for each in served
+        ]
+
+    def _operations(self) -> list[Operation]:
         accepted = Content.json("It is at work", ref("RequestSummary"))
         return [
             Operation(
@@ -271,6 +285,10 @@ class Requests:
         except PenstockError as error:
             service.count_refused(error.code)
             raise
+        if self._elsewhere is not None:
+            home = self._elsewhere.home(target, given, caller.headers)
+            if home is not None:
+                return PassedOnResponse(home, body)
         ticket = target.accept(given, caller.headers)
         return _at_work(summary(self._desk.story(ticket.identity)), found.get(REQUEST_ID))
 

@@ -109,8 +109,8 @@ async def test_grpc_shares_a_port_too(start: Start) -> None:
         ]
         assert places == [f"127.0.0.1:{held.port}"] * 2
         async with grpc.aio.insecure_channel(places[0]) as channel:
-            answer = await GRPCInferenceServiceStub(channel).ServerLive(v2.ServerLiveRequest())
-        assert answer.live
+            said = await GRPCInferenceServiceStub(channel).ServerLive(v2.ServerLiveRequest())
+        assert said.live
     finally:
         held.close()
 
@@ -130,8 +130,8 @@ async def test_front_ends_listen_on_unix_sockets(start: Start, tmp_path: Path) -
     ):
         assert answer.status == 200
     async with grpc.aio.insecure_channel(place) as channel:
-        answer = await GRPCInferenceServiceStub(channel).ServerLive(v2.ServerLiveRequest())
-        assert answer.live
+        said = await GRPCInferenceServiceStub(channel).ServerLive(v2.ServerLiveRequest())
+        assert said.live
 
 
 @pytest.mark.asyncio
