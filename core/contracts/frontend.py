@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
@@ -32,7 +33,8 @@ class FrontEndContext:
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests. ``access`` says what callers must bring; None where it is nothing.
-    ``book`` is what gateways elsewhere follow.
+    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
+    scheduler.
     """
 
     gateway: Gateway
@@ -43,6 +45,7 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    agents: AgentHost | None = None
     access: Access | None = None
     book: RouteBook | None = None
 

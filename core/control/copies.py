@@ -178,8 +178,9 @@ class ModelCopies:
         """Replicas that may get a copy, and not yet, and why."""
         later: dict[tuple[str, int], str] = {}
         for replica in self._placer.fleet:
-            if replica.standing == "starting":
-                later[replica.key] = f"is not up yet: {replica.why}"
+            why = replica.later(self._model.name)
+            if why is not None:
+                later[replica.key] = why
             elif (self._model.name, self.version) in replica.versions:
                 later[replica.key] = "still unloads an earlier copy of it"
         return later

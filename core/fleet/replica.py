@@ -35,7 +35,8 @@ class ServerReplica:
     """One replica: the adapter to it, how it stands, and what is loaded or being loaded.
 
     ``memory_bytes`` is the room for models, None when nobody has said. ``why`` says why it is not
-    up.
+    up. ``found`` are models that were loaded there before this process knew it; while ``holds_off``
+    says why, only these may come to it.
     """
 
     __slots__ = (
@@ -43,6 +44,8 @@ class ServerReplica:
         "_names",
         "adapter",
         "capabilities",
+        "found",
+        "holds_off",
         "key",
         "memory_bytes",
         "standing",
@@ -64,6 +67,8 @@ class ServerReplica:
         self.standing: Standing = SERVER_STATES.start
         self.why = "it is being started"
         self.used_bytes = 0
+        self.found: frozenset[str] = frozenset()
+        self.holds_off = ""
         self._held: dict[tuple[str, int], _Copy] = {}
         self._names: dict[str, int] = {}
 
@@ -110,6 +115,12 @@ class ServerReplica:
         for copy in list(self._held.values()):
             copy.tell()
 
+    def later(self, model: str) -> str | None:
+        """Why a copy of ``model`` that fits may come to it, and not yet; None when it may."""
+        if self.standing == "starting":
+            return f"is not up yet: {self.why}"
+        return self.holds_off if self.holds_off and model not in self.found else None
+
     def snapshot(self) -> ServerSnapshot:
         """How it stands now."""
         free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
@@ -119,6 +130,6 @@ class ServerReplica:
             self.capabilities,
             self.memory_bytes,
             free,
-            self.models,
+            self.models | self.found if self.found else self.models,
             None if self.standing in ("up", "starting") else self.why,
         )

@@ -12,6 +12,7 @@ from penstock.core.cases import CaseExporter
 from penstock.core.cases.exporter import ManifestOf
 from penstock.core.clock import Clock
 from penstock.core.config import Config
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
@@ -95,7 +96,11 @@ class DataPlane:
         return bool(followers)
 
     async def listen(
-        self, parts: Parts, control: ControlPlane, manifest_of: ManifestOf
+        self,
+        parts: Parts,
+        control: ControlPlane | None,
+        manifest_of: ManifestOf,
+        agents: AgentHost | None = None,
     ) -> dict[str, str]:
         """Start the front ends; their addresses by name. ``manifest_of`` is for cases."""
         limits, defaults = self._config.limits, self._config.defaults
@@ -110,6 +115,7 @@ class DataPlane:
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
             desk=InquiryDesk(self._journal, self._letters, self.gateway, exporter.file),
+            agents=agents,
             access=self._config.scheduler.access.access(),
             book=self._book,
         )

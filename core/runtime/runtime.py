@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
@@ -17,6 +18,7 @@ from penstock.core.contracts.control import ControlPlane, ManifestText
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
@@ -27,6 +29,9 @@ from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
+
+CALLS: Final = "v2"
+"""The server adapter that models on agents are called through."""
 
 _CHANGE_HOOK: Final = "penstock_resource_changed"
 
@@ -130,7 +135,7 @@ class Runtime:
         await self._apply(control, manifests)
         self._background.spawn(self._settle(control), "waiting until everything serves")
         self._data.gateway.open_intake()
-        addresses = await self._data.listen(parts, control, control.manifest)
+        addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, addresses)
         return addresses
 
@@ -167,10 +172,23 @@ class Runtime:
             followed=followed,
             policy=self._policy,
             database=database,
+            agents=None if self._hosts_models else self._meeting(),
         )
 
+    def _meeting(self) -> AgentMeeting:
+        """What the agents of a scheduler are met with."""
+        adapters = self._plugins.server_adapters
+
+        def call(address: str) -> ServerAdapter:
+            return self._plugins.make_with(
+                adapters, CALLS, {"address": address, "load": "present", "protocol": None}
+            )
+
+        return AgentMeeting(uuid4().hex, self._config.scheduler.agents, call)
+
     def _server_kinds(self, parts: Parts) -> ServerKinds:
-        """What makes replicas of the servers that manifests ask for."""
+        """What makes replicas of the servers that manifests ask for; of those that this process
+        does not start, agents do."""
         adapters = self._plugins.server_adapters
 
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
@@ -181,7 +199,11 @@ class Runtime:
 
             return make
 
-        return {name: maker(name) for name in adapters.names()}
+        return {
+            name: maker(name)
+            for name in adapters.names()
+            if self._hosts_models or getattr(adapters.get(name), "attaches", False)
+        }
 
     async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:
         texts = await asyncio.to_thread(_texts, [*self._config.include, *manifests])

@@ -31,6 +31,7 @@ class V2Server(ServerAdapter):
     """
 
     needs_manifest = True
+    attaches = True
 
     def __init__(self, options: V2Options, *, clock: Clock | None = None) -> None:
         if options.address is None:
