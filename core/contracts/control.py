@@ -78,6 +78,24 @@ class ControlPlane(ABC):
         replica of each server. NotFoundError with the nearest name."""
 
     @abstractmethod
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
+        """Have a server, or one of its replicas, take no models, or take them again.
+
+        Models that fit elsewhere are loaded there before they leave; others stay and serve. Comes
+        back with how it stands: ``server``, ``drained``, and ``replicas`` with their ``models`` and
+        what becomes of each. NotFoundError with the nearest name.
+        """
+
+    @abstractmethod
+    def drained(self, server: str) -> ResourceDocument:
+        """How a server stands, as :meth:`drain` comes back with it."""
+
+    @abstractmethod
+    def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
+        """:meth:`drained` now, and whenever that changes, until no model is left on what is
+        drained."""
+
+    @abstractmethod
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """What there is (``put`` for each) when ``from_revision`` is 0 or too old to follow from,
         then every change as it happens."""

@@ -32,7 +32,7 @@ class ServerReplica:
     """One replica: the adapter to it, how it stands, and what is loaded or being loaded.
 
     ``memory_bytes`` is the room for models, None when nobody has said. ``why`` says why it is not
-    up.
+    up. One that is ``drained`` takes no models, and keeps those that fit nowhere else.
     """
 
     __slots__ = (
@@ -40,6 +40,7 @@ class ServerReplica:
         "_names",
         "adapter",
         "capabilities",
+        "drained",
         "key",
         "memory_bytes",
         "standing",
@@ -60,6 +61,7 @@ class ServerReplica:
         self.memory_bytes = memory_bytes
         self.standing: Standing = "starting"
         self.why = "it is being started"
+        self.drained = False
         self.used_bytes = 0
         self._held: dict[tuple[str, int], _Copy] = {}
         self._names: dict[str, int] = {}
@@ -91,14 +93,31 @@ class ServerReplica:
         if not self._names[model]:
             del self._names[model]
 
+    @property
+    def keeps_models(self) -> bool:
+        """Whether what is loaded there may stay."""
+        return self.standing == "up" and not self.drained
+
+    def drain(self, drained: bool) -> None:
+        """It takes no models from now on, or does again."""
+        if drained != self.drained:
+            self.drained = drained
+            self._tell()
+
     def stand(self, standing: Standing, why: str = "") -> None:
         """It stands differently from now on."""
         self.standing, self.why = standing, why
+        self._tell()
+
+    def _tell(self) -> None:
         for copy in list(self._held.values()):
             copy.tell()
 
     def snapshot(self) -> ServerSnapshot:
         """How it stands now."""
+        why_not = "it is drained" if self.drained else None
+        if self.standing not in ("up", "starting"):
+            why_not = self.why
         free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
         return ServerSnapshot(
             self.key.server,
@@ -107,5 +126,5 @@ class ServerReplica:
             self.memory_bytes,
             free,
             self.models,
-            None if self.standing in ("up", "starting") else self.why,
+            why_not,
         )

@@ -169,6 +169,26 @@ SCHEMAS: Final[dict[str, Schema]] = {
         refusals={"type": "object", "additionalProperties": _STRING},
         costs={"type": "object", "additionalProperties": _NUMBER_OR_NULL},
     ),
+    "DrainState": _object(
+        ("server", "drained", "replicas"),
+        server=_STRING,
+        drained={"type": "boolean"},
+        replicas=array_of("DrainOfReplica"),
+    ),
+    "DrainOfReplica": _object(
+        ("replica", "standing", "drained", "models"),
+        replica=_COUNT,
+        standing=_STRING,
+        drained={"type": "boolean"},
+        models=array_of("DrainOfModel"),
+    ),
+    "DrainOfModel": _object(
+        ("name", "version", "outlook", "why"),
+        name=_STRING,
+        version=_COUNT,
+        outlook={"enum": ["moves", "stays", "leaves", None]},
+        why=_STRING_OR_NULL,
+    ),
     "Condition": _object(
         ("type", "status"),
         type=_STRING,
