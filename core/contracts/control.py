@@ -25,7 +25,8 @@ class Change:
     """What applying did to one resource, or would do.
 
     ``because`` says what has changed where the manifest has not (``code changed``), or what is
-    done although nothing has.
+    done although nothing has. ``before`` and ``after`` are the manifest as JSON, None where there
+    was none, or is none any more; neither is there for what is unchanged.
     """
 
     kind: str
@@ -34,6 +35,8 @@ class Change:
     version: int
     warnings: tuple[str, ...] = ()
     because: str = ""
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

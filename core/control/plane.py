@@ -228,7 +228,8 @@ class LocalControlPlane(ControlPlane):
             if key.kind != "Pipeline":
                 self._usage.remove(key)
         warnings = (f"not ready from now on: {_listed(users)}",) if users else ()
-        return Change(key.kind, name, "deleted", resource.status.version, warnings)
+        version, before = resource.status.version, manifest.document()
+        return Change(key.kind, name, "deleted", version, warnings, before=before)
 
     def get(self, kind: str, name: str) -> ResourceDocument:
         key = ResourceKey(_kind_named(kind), name)

@@ -51,7 +51,7 @@ class FakeControlPlane(ControlPlane):
         self.applied.append((tuple(manifests), dry_run))
         if self.refusal is not None:
             raise self.refusal
-        return [Change("Model", "scale", "created", 1, ("a warning",))]
+        return [Change("Model", "scale", "created", 1, ("a warning",), after={"kind": "Model"})]
 
     async def delete(self, kind: str, name: str, *, force: bool) -> Change:
         self.get(kind, name)

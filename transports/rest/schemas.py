@@ -145,6 +145,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         version=_COUNT,
         warnings=_STRINGS,
         because=_STRING,
+        before={"type": ["object", "null"]},
+        after={"type": ["object", "null"]},
     ),
     "Changes": _object(("changes",), changes=array_of("Change")),
     "ModelPlacement": _object(

@@ -25,7 +25,8 @@ async def control(rig: Rig) -> AsyncIterator[ControlClient]:
 async def test_apply_takes_texts_and_answers_with_changes(rig: Rig, control: ControlClient) -> None:
     manifests = (ManifestText("kind: Model", "a.yaml", "/folder"), ManifestText("b"))
     changes = await control.apply(manifests, dry_run=True)
-    assert changes == [Change("Model", "scale", "created", 1, ("a warning",))]
+    made = {"kind": "Model"}
+    assert changes == [Change("Model", "scale", "created", 1, ("a warning",), after=made)]
     assert rig.control.applied == [(manifests, True)]
 
 
