@@ -13,6 +13,7 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
+from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
@@ -130,7 +131,7 @@ class ModelCopies:
         """Begin what is missing, and let go of what has to leave."""
         if self._closed:
             return
-        staying = [each for each in self._loaded if each.standing == "up"]
+        staying = [each for each in self._loaded if each.keeps_models]
         missing = self.wanted - len(staying) - len(self._loading)
         found: Placement | None = None
         if missing > 0 and self._pause is None and len(self._refused) < MOST_REFUSALS:
@@ -143,8 +144,11 @@ class ModelCopies:
             for replica in self._loaded
             if replica.standing == "gone" or (replica.standing == "draining" and not self._loading)
         ]
-        self._let_go_of([*gone, *staying[self.wanted :]])
-        if len(self._loaded) < self.wanted:
+        # What an operator drains keeps its copies until there are others in their place.
+        drained = [each for each in self._loaded if each.standing == "up" and each.drained]
+        replaced = drained[: max(0, len(staying) + len(drained) - self.wanted)]
+        self._let_go_of([*gone, *replaced, *staying[self.wanted :]])
+        if len(staying) < self.wanted:
             self._placer.fleet.wait(self._plan)
         else:
             self._placer.fleet.leave(self._plan)
@@ -188,6 +192,17 @@ class ModelCopies:
     def explain(self) -> Placement:
         """Every replica of every server, and what stands for or against another copy there."""
         return self._placer.fleet.place(self.demand, self._taken())
+
+    def prospect(self, replica: ServerReplica) -> Prospect:
+        """What becomes of the copy on a replica that is drained."""
+        if replica not in self._loaded:
+            return Prospect("moves" if replica in self._loading else "leaves")
+        if self._loading or self._pause is not None:
+            return Prospect("moves", self._last_failure or None)
+        if len(self._refused) >= MOST_REFUSALS:
+            return Prospect("stays", next(iter(self._refused.values())).message)
+        found = self.explain()
+        return Prospect("moves") if found.fitting else Prospect("stays", found.why_not)
 
     def _begin_load(self, replica: ServerReplica) -> None:
         model, version = self._model, self.version

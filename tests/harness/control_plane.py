@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -241,9 +242,10 @@ class Plane:
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
-        """Apply documents as one set."""
+        """Apply documents as one set; the changes come back without the manifests in them."""
         text = ManifestText(yaml.safe_dump_all(documents), "test.yaml", "/manifests")
-        return await self.control.apply([text], dry_run=dry_run)
+        changes = await self.control.apply([text], dry_run=dry_run)
+        return [replace(change, before=None, after=None) for change in changes]
 
     async def settle(self) -> list[str]:
         """Wait until nothing more is to come; what is not ready then, as sentences."""
