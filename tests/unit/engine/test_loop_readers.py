@@ -368,7 +368,7 @@ def test_readers_of_one_loop_do_not_mind_each_other() -> None:
 
 
 def test_reader_of_a_loop_at_rest_is_skipped_while_rounds_are_kept_for_another() -> None:
-    readers = [
+    readers: list[dict[str, Any]] = [
         {"name": "r", "inputs": ["a.outputs.l"]},
         {"name": "q", "inputs": ["a.outputs.r", "slow"], "tensorMap": {"slow.outputs.y": "s"}},
     ]
