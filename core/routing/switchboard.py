@@ -35,7 +35,8 @@ _log = logging.getLogger(__name__)
 class Switchboard:
     """What is served here is what the routes say.
 
-    ``followed`` says whether observers follow requests.
+    ``followed`` says whether observers follow requests, ``keeps_state`` whether requests come to
+    this process by their keys, so that it may keep state.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Switchboard:
         background: Background,
         *,
         followed: bool,
+        keeps_state: bool = False,
     ) -> None:
         self._models = models
         self._gateway = gateway
@@ -54,6 +56,7 @@ class Switchboard:
         self._joins = joins
         self._background = background
         self._followed = followed
+        self._keeps_state = keeps_state
         self.on_done: Callable[[], None] = _nobody
         """Called when something that was replaced has nothing under way any more."""
         self._draining = DrainingPipelines(gateway, background)
@@ -100,6 +103,8 @@ class Switchboard:
             self._models.withdraw(name, made)
         elif isinstance(after.route.body, Copies):
             self._instances[name] = made
+            if made is before:
+                return  # it is called by another route from now on
             self._models.publish(name, after.route.body.version, made)
         if before is not None:
             self._leave(switch.before, self._release(before), f"draining model '{name}'")
@@ -160,7 +165,8 @@ class Switchboard:
         except PenstockError as error:
             _log.warning("%s", error, extra={"pipeline": name, "version": body.version})
             return NotReady(body.version, error.message)
-        if plan.keeping or (plan.entrance is not None and plan.entrance.by_key):
+        keeps_state = plan.keeping or (plan.entrance is not None and plan.entrance.by_key)
+        if keeps_state and not self._keeps_state:
             return NotReady(
                 body.version,
                 "it keeps state across requests, which has to be in one place; call it at the "

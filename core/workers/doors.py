@@ -54,5 +54,9 @@ class Doors(NamedTuple):
         """One worker."""
         return self._door(f"worker {number}", f"worker-{number}")
 
+    def copies_of(self, number: int) -> Path:
+        """Where a worker answers over gRPC for the copies of models that it has."""
+        return self.folder / f"worker-{number}-copies.sock"
+
     def _door(self, name: str, file: str) -> Door:
         return Door(name, self.folder / f"{file}-rest.sock", self.folder / f"{file}-grpc.sock")

@@ -154,7 +154,7 @@ class MergedInquiries(Inquiries):
         return await self._keeper(number).send_again(number)
 
     def _keeper(self, letter: int) -> Inquiries:
-        """Who keeps the dead letter of that number (see :func:`letter_numbers`)."""
+        """Who keeps the dead letter of that number (see :class:`WorkerNumber`)."""
         return self._workers[letter % len(self._workers) or len(self._workers)]
 
     async def tap(
@@ -265,12 +265,6 @@ class _Taps:
                     followed.set()
             followed.set()
             await asyncio.sleep(AGAIN_S)
-
-
-def letter_numbers(worker: int, workers: int) -> range:
-    """The numbers of the dead letters of one of so many workers: each has its own, and a number
-    says whose it is."""
-    return range(worker, 2**63, workers)
 
 
 def _identity(document: Document) -> str:

@@ -14,7 +14,8 @@ from penstock.core.clock import VirtualClock
 from penstock.core.contracts.inquiries import Document, Inquiries, Tapped
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.identity import Identities
-from penstock.core.workers.inquiries import MergedInquiries, letter_numbers
+from penstock.core.workers.inquiries import MergedInquiries
+from penstock.core.workers.number import WorkerNumber
 
 Told = tuple[str, list[str]]
 
@@ -169,7 +170,7 @@ async def test_the_number_of_a_letter_says_who_keeps_it(
     workers: list[Worker], merged: MergedInquiries
 ) -> None:
     for worker in workers:
-        worker.kept = list(islice(letter_numbers(worker.number, 3), 4))
+        worker.kept = list(islice(WorkerNumber(worker.number, 3).letters, 4))
     numbers = [each["number"] for each in await merged.letters()]
     assert numbers == list(range(12, 0, -1))
     for worker in workers:
