@@ -28,7 +28,6 @@ from penstock.core.contracts.frontend import FrontEndContext
 from penstock.core.contracts.inquiries import Inquiries
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.identity import Identities
 from penstock.core.journal import OwnInquiries
@@ -46,6 +45,7 @@ from penstock.core.workers.doors import Doors
 from penstock.core.workers.elsewhere import OtherWorkers
 from penstock.core.workers.homed_gateway import HomedGateway
 from penstock.core.workers.inquiries import MergedInquiries, WorkerInquiries
+from penstock.core.workers.known_models import KnownModels
 from penstock.core.workers.number import WorkerNumber
 from penstock.core.workers.own_copies import NearestCopies, OwnCopies
 from penstock.core.workers.pages import merged_pages
@@ -89,7 +89,7 @@ class Worker:
             config, self._clock, self._closing, kind=FollowingGateway, worker=which
         )
         self._copies = DataPlane(config, self._clock, self._closing)
-        self._follower: RouteFollower | None = None
+        self._loader: KnownModels | None = None
         token = config.scheduler.access.own_token()
         self._scheduler = RemoteServer(doors.scheduler.grpc_target, None, token)
 
@@ -183,6 +183,9 @@ class Worker:
     ) -> Agent:
         here = (Path.cwd(),)
         storages = list(parts.storages.values())
+        self._loader = KnownModels(
+            storages, self._background, work_folder=work_folder, module_folders=here
+        )
         return Agent(
             Identity(
                 IN_WORKERS,
@@ -193,7 +196,7 @@ class Worker:
                 address,
             ),
             server,
-            ModelLoader(storages, self._background, work_folder=work_folder, module_folders=here),
+            self._loader,
             ModelFiles(parts.servers, storages, here),
             own,
             self._background,
@@ -229,7 +232,8 @@ class Worker:
         return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
 
     async def _listen(self, parts: Parts) -> dict[str, str]:
-        context = self._data.context(parts, None, _no_manifest)
+        assert self._loader is not None, "its agent has begun"
+        context = self._data.context(parts, None, self._loader.manifest)
         assert context.desk is not None, "data planes have desks"
         own = OwnInquiries(context.desk)
         door = self._doors.worker(self._number)
@@ -277,5 +281,5 @@ class Worker:
 
 
 def _no_manifest(kind: str, name: str) -> CaseManifest | None:
-    """A worker knows what is served, and not how that was written."""
+    """Nobody makes cases of what other workers have called."""
     return None
