@@ -284,7 +284,7 @@ def test_asynchronous_results_are_found_by_whoever_is_asked(up: Up) -> None:
         assert up.get(f"/v1/requests/{identity}")["id"] == identity
 
 
-def test_the_same_over_grpc(up: Up) -> None:
+async def test_the_same_over_grpc(up: Up) -> None:
     tensor = v2.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=[1])
     tensor.contents.fp32_contents.append(3)
     asked = v2.ModelInferRequest(model_name="waits", inputs=[tensor])
@@ -292,19 +292,20 @@ def test_the_same_over_grpc(up: Up) -> None:
     own = [("grpc.use_local_subchannel_pool", 1)]
     identities = []
     for _ in range(6):
-        with grpc.insecure_channel(up.program.grpc, own) as channel:
-            submitted = RequestsStub(channel).Submit(requests.SubmitRequest(request=asked))
+        async with grpc.aio.insecure_channel(up.program.grpc, own) as channel:
+            submitted = await RequestsStub(channel).Submit(requests.SubmitRequest(request=asked))
             identities.append(submitted.request)
     assert {worker_of(each) for each in identities} == {1, 2}
     for identity in identities:
-        with grpc.insecure_channel(up.program.grpc, own) as channel:
+        async with grpc.aio.insecure_channel(up.program.grpc, own) as channel:
             stub = RequestsStub(channel)
-            answer = stub.Fetch(requests.FetchRequest(request=identity, wait_ms=5000))
+            answer = await stub.Fetch(requests.FetchRequest(request=identity, wait_ms=5000))
             assert answer.response.model_name == "waits"
-            events = list(stub.Follow(requests.FollowRequest(request=identity)))
+            following = stub.Follow(requests.FollowRequest(request=identity))
+            events = [event async for event in following]
             assert events[-1].event == requests.FollowResponse.EVENT_END
-    with grpc.insecure_channel(up.program.grpc, own) as channel:
-        index = GRPCInferenceServiceStub(channel).RepositoryIndex(v2.RepositoryIndexRequest())
+    async with grpc.aio.insecure_channel(up.program.grpc, own) as channel:
+        index = await GRPCInferenceServiceStub(channel).RepositoryIndex(v2.RepositoryIndexRequest())
         assert "where_1" not in {each.name for each in index.models}
 
 

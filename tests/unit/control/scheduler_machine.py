@@ -37,6 +37,11 @@ fates = st.sampled_from(["well", "well", "hangs", "in passing", "for good"])
 ends = st.sampled_from(["well", "well", "in passing", "for good"])
 
 
+def wanted_of(spec: ModelDeclaration) -> int:
+    """How many copies there shall be."""
+    return 1 if spec.replicas is None else spec.replicas
+
+
 class SchedulerMachine(RuleBasedStateMachine):
     """The control plane over servers that a test directs."""
 
@@ -373,7 +378,7 @@ def a_version_takes_over_when_it_has_enough_copies(machine: SchedulerMachine, no
         if status.serving is None or (old is not None and old.serving == status.serving):
             continue
         spec = now.places[name].wanted.model.spec
-        least = max(1, min(spec.min_replicas or 1, spec.replicas))
+        least = max(1, min(spec.min_replicas or 1, wanted_of(spec)))
         lapsed = old is not None and before.serving[name] is now.serving[name]
         assert lapsed or len(now.loaded(name, status.serving)) >= least, (name, status)
 
@@ -393,7 +398,7 @@ def what_runs_is_not_disturbed(machine: SchedulerMachine, now: Seen) -> None:
             continue
         after = now.copies.get((replica, name, version))
         spec = now.places[name].wanted.model.spec
-        surplus = len(now.loaded(name, version)) >= spec.replicas
+        surplus = len(now.loaded(name, version)) >= wanted_of(spec)
         assert after == "loaded" or surplus, (name, version, str(replica.key), after)
 
 
@@ -446,8 +451,8 @@ def what_is_wanted_and_fits_is_there(machine: SchedulerMachine, now: Seen) -> No
             continue
         spec = place.wanted.model.spec
         staying = [each for each in copies._loaded if each.standing == "up"]
-        if len(staying) >= spec.replicas or len(copies._refused) >= MOST_REFUSALS:
-            assert len(staying) <= spec.replicas
+        if len(staying) >= wanted_of(spec) or len(copies._refused) >= MOST_REFUSALS:
+            assert len(staying) <= wanted_of(spec)
             continue
         for replica in now.replicas:
             assert not fits(replica, spec, place.wanted) or replica in copies._refused, (
