@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "undrain": "Have a server take models again.",
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
+    "logs": "Show what a running server logs.",
     "run": "Play a request that was exported as a file.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",

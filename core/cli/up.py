@@ -64,7 +64,7 @@ def up_command(
     settings, plugins = start_up(
         config, override=lambda read: _with_ports(read, rest_port, grpc_port)
     )
-    configure_logging(settings.logging)
+    logs = configure_logging(settings.logging)
     output = Output.current()
     if config is not None and not output.is_json:
         output.console.print(f"[bold]config[/] {escape(str(config))}")
@@ -81,7 +81,7 @@ def up_command(
         return False
 
     async def main() -> StopSignals:
-        runtime = Runtime(settings, plugins)
+        runtime = Runtime(settings, plugins, logs=logs)
         return await serve(
             runtime,
             manifests,

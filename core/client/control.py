@@ -149,6 +149,23 @@ class ControlClient:
             else:
                 yield _document(message.record) if message.record else None
 
+    async def logs(
+        self,
+        *,
+        kind: str | None,
+        name: str | None,
+        follow: bool,
+        since_ms: float,
+        level: str | None,
+    ) -> AsyncIterator[Document | int]:
+        """Lines of the server's log, the oldest first, and how many were lost before the next one.
+        With ``follow`` it ends when the server drains."""
+        request = pb.LogsRequest(
+            kind=kind or "", name=name or "", follow=follow, since_ms=since_ms, level=level or ""
+        )
+        async for message in self._messages(self._stub.Logs(request, metadata=self._beside())):
+            yield _document(message.record) if message.record else message.lost
+
     async def list_requests(
         self,
         *,

@@ -11,6 +11,7 @@ from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
 from penstock.core.credentials import Access
+from penstock.core.log_ring import LogRing
 
 if TYPE_CHECKING:
     # What the desk tells of stands on the contracts itself.
@@ -31,6 +32,7 @@ class FrontEndContext:
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests. ``access`` says what callers must bring; None where it is nothing.
+    ``logs`` has the latest lines of the log, where somebody keeps them.
     """
 
     gateway: Gateway
@@ -42,6 +44,7 @@ class FrontEndContext:
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
     access: Access | None = None
+    logs: LogRing | None = None
 
 
 class FrontEnd(ABC):

@@ -27,6 +27,7 @@ from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
+from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -57,9 +58,11 @@ class Runtime:
         *,
         clock: Clock | None = None,
         policy: LoadPolicy | None = None,
+        logs: LogRing | None = None,
     ) -> None:
         self._config = config
         self._plugins = plugins
+        self._logs = logs
         self._clock = clock or SystemClock()
         self._policy = policy or LoadPolicy()
         self._metrics = Metrics()
@@ -241,7 +244,8 @@ class Runtime:
             return
         for change in await control.apply(texts, dry_run=False):
             for warning in change.warnings:
-                _log.warning("%s '%s': %s", change.kind.lower(), change.name, warning)
+                kind, name = change.kind.lower(), change.name
+                _log.warning("%s '%s': %s", kind, name, warning, extra={kind: name})
 
     async def _listen(
         self, parts: Parts, control: ControlPlane, pages: Mapping[str, Page]
@@ -259,6 +263,7 @@ class Runtime:
                 self._journal, self._letters, self._gateway, self._exporter(parts).file
             ),
             access=self._config.scheduler.access.access(),
+            logs=self._logs,
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():

@@ -83,6 +83,7 @@ class Supervisor:
     ) -> None:
         self.life = Life(name)
         self._name = name
+        self._about = {"server": name}
         self._charge = charge
         self._output = output
         self._watching = watching
@@ -115,7 +116,9 @@ class Supervisor:
         try:
             await self._keep_running(first)
         except Exception as error:
-            _log.exception("server '%s' is not looked after any more", self._name)
+            _log.exception(
+                "server '%s' is not looked after any more", self._name, extra=self._about
+            )
             self.life.stops()
             if not first.done():
                 first.set_exception(error)
@@ -128,7 +131,7 @@ class Supervisor:
                 first.set_exception(NotReadyError(f"server '{self._name}' {self.life.how}"))
             if first.exception() is not None:
                 return
-            _log.warning("%s", self.life.why_not(self._clock.now_ms()))
+            _log.warning("%s", self.life.why_not(self._clock.now_ms()), extra=self._about)
             await asyncio.sleep(pause_ms / 1000.0)
 
     async def _one_life(self, first: asyncio.Future[None]) -> float:

@@ -151,5 +151,8 @@ class AutoInstance(ThreadInstance):
         self.inline = None
         self._trials = None
         _log.info(
-            "model '%s' took more than %g ms: it leaves the event loop", self._name, INLINE_LIMIT_MS
+            "model '%s' took more than %g ms: it leaves the event loop",
+            self._name,
+            INLINE_LIMIT_MS,
+            extra={"model": self._name},
         )

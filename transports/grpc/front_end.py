@@ -22,6 +22,7 @@ from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
@@ -35,6 +36,7 @@ from penstock.transports.grpc.methods import (
     control_handlers,
     health_handlers,
     inference_handlers,
+    log_handlers,
     reflection_handlers,
     request_handlers,
 )
@@ -104,6 +106,8 @@ class GrpcFrontEnd(FrontEnd):
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
             handlers |= control_handlers(ControlCalls(control, closing), guard)
+            if context.logs is not None:
+                handlers |= log_handlers(LogCalls(context.logs, closing), guard)
             if context.desk is not None:
                 handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
         if context.desk is not None:
