@@ -129,6 +129,10 @@ class LostError(PenstockError):
     retriable = True
 
 
+class UnreachableError(LostError):
+    """Nobody could be reached, so that nothing was sent: it may be sent to somebody else."""
+
+
 class DeadlineError(PenstockError):
     """The time for the request, or for one attempt at a step, is over."""
 

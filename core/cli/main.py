@@ -26,7 +26,7 @@ COMMANDS: Final = {
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
     "logs": "Show what a running server logs.",
-    "run": "Play a request that was exported as a file.",
+    "run": "Host one part of the system, or play a request that was exported as a file.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
     "bench": "Put a model or pipeline of a running server under load, and measure.",

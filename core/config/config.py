@@ -12,6 +12,7 @@ from penstock.core.config.sections import (
     AgentSection,
     DataflowSection,
     DefaultsSection,
+    GatewaySection,
     GrpcSection,
     LimitsSection,
     LoggingSection,
@@ -74,6 +75,7 @@ class Config(Section):
     grpc: GrpcSection = GrpcSection()
     scheduler: SchedulerSection = SchedulerSection()
     agent: AgentSection = AgentSection()
+    gateway: GatewaySection = GatewaySection()
     dataflow: DataflowSection = DataflowSection()
     proxy: ProxySection = ProxySection()
     defaults: DefaultsSection = DefaultsSection()

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from penstock.core.config.credentials import AccessSection, ServerTlsSection
+from penstock.core.config.following import FollowerSection
 from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
@@ -91,6 +92,30 @@ class GrpcSection(Section):
     tls: ServerTlsSection | None = Field(default=None, description="TLS; plain gRPC without it.")
 
 
+class AgentsSection(Section):
+    """How a scheduler goes on with its agents."""
+
+    beat_ms: Milliseconds = Field(
+        default=1_000, description="How often either side gives a sign of life."
+    )
+    silence_ms: Milliseconds = Field(
+        default=10_000, description="After how long a silence the other side counts as away."
+    )
+    grace_ms: Milliseconds = Field(
+        default=5_000,
+        description="How long an agent may be away before its models are loaded elsewhere.",
+    )
+    return_ms: Milliseconds = Field(
+        default=3_000,
+        description="How long a scheduler that starts waits for agents to come back, before "
+        "models are loaded that none of them has.",
+    )
+    keep_ms: Milliseconds = Field(
+        default=30_000,
+        description="How long models that an agent has from before stay when nobody wants them.",
+    )
+
+
 class SchedulerSection(Section):
     """What the scheduler keeps, and where."""
 
@@ -100,11 +125,17 @@ class SchedulerSection(Section):
         "file. Without one only this process knows it.",
     )
     access: AccessSection = AccessSection()
+    settle_ms: Milliseconds = Field(
+        default=60_000,
+        description="How long after a start gateways keep what works, whatever this process does "
+        "not have yet: with a database at most so long, and no longer than until all of it serves.",
+    )
     filters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which servers a model cannot go to, in the order in which reasons "
         "are given; server, capabilities, explainer, memory and draining without it.",
     )
+    agents: AgentsSection = AgentsSection()
     sorters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which of the other servers is best, the first that differs; "
@@ -112,8 +143,51 @@ class SchedulerSection(Section):
     )
 
 
-class AgentSection(Section):
-    """The agent takes no options yet."""
+class GatewaySection(FollowerSection):
+    """A gateway that follows a scheduler (``penstock run gateway``)."""
+
+    scheduler: str | None = Field(
+        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
+    )
+    routes_file: Path | None = Field(
+        default=None,
+        description="A file that keeps the last routes, relative to the config file, so that a "
+        "gateway that starts while the scheduler is away serves.",
+    )
+
+
+class AgentSection(FollowerSection):
+    """An agent, which follows a scheduler (``penstock run agent``)."""
+
+    scheduler: str = Field(
+        default="127.0.0.1:8901",
+        min_length=1,
+        description="The scheduler's gRPC address: host:port.",
+    )
+    server: str = Field(
+        default="inprocess",
+        min_length=1,
+        description="The server adapter, as inprocess, mlserver or triton; its options stand in "
+        "the section of its plug-in.",
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The server that it is a replica of; the adapter's name without it.",
+    )
+    number: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_flag)] | None = Field(
+        default=None, description="Which replica, from 0; without it the scheduler says."
+    )
+    host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The name or address by which the scheduler and gateways reach it; without "
+        "it the one that it listens on, or calls from where it listens on all.",
+    )
+    memory: ByteCount | None = Field(
+        default=None,
+        description="The room for models, where no manifest of the server says it.",
+    )
 
 
 class DataflowSection(Section):

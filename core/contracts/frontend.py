@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
@@ -14,8 +15,9 @@ from penstock.core.credentials import Access
 from penstock.core.log_ring import LogRing
 
 if TYPE_CHECKING:
-    # What the desk tells of stands on the contracts itself.
+    # These stand on the contracts themselves.
     from penstock.core.journal import InquiryDesk
+    from penstock.core.routing.book import RouteBook
 
 
 def _count_nowhere(code: str) -> None:
@@ -33,6 +35,8 @@ class FrontEndContext:
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests. ``access`` says what callers must bring; None where it is nothing.
     ``logs`` has the latest lines of the log, where somebody keeps them.
+    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
+    scheduler.
     """
 
     gateway: Gateway
@@ -43,8 +47,10 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    agents: AgentHost | None = None
     access: Access | None = None
     logs: LogRing | None = None
+    book: RouteBook | None = None
 
 
 class FrontEnd(ABC):

@@ -18,7 +18,8 @@ from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
-from penstock.core.fleet import Fleet, ServerReplica, balanced
+from penstock.core.control.states import VERSION_STATES, VersionState
+from penstock.core.fleet import CopyState, Fleet, ServerReplica, balanced
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.resources import Model, Origin
 from penstock.core.scheduling import Placement
@@ -69,6 +70,7 @@ class ModelCopies:
         self._last_failure = ""
         self._closed = False
         self._instance: ModelInstance | None = None
+        self.state: VersionState = VERSION_STATES.start
         self._former: dict[asyncio.Task[None], frozenset[ServerReplica]] = {}
         """What was called before other copies came or went, until no call on it is under way."""
         self.outlook: Outlook | None = loading(version)
@@ -104,6 +106,10 @@ class ModelCopies:
         self._plan()
         self._tell()  # there may be enough already
 
+    def turn(self, state: VersionState) -> None:
+        """The version is in another state from now on."""
+        self.state = VERSION_STATES.turned(self.state, state)
+
     def close(self) -> None:
         """Load nothing more. What is loaded stays until :meth:`unload`."""
         self._closed = True
@@ -118,6 +124,7 @@ class ModelCopies:
         loaded = list(self._loaded.items())
         self._loaded.clear()
         for replica, copy in loaded:
+            self._turn(replica, "leaving")
             await self._unload(replica, copy)
 
     def _plan(self) -> None:
@@ -175,8 +182,9 @@ class ModelCopies:
         """Replicas that may get a copy, and not yet, and why."""
         later: dict[tuple[str, int], str] = {}
         for replica in self._placer.fleet:
-            if replica.standing == "starting":
-                later[replica.key] = f"is not up yet: {replica.why}"
+            why = replica.later(self._model.name)
+            if why is not None:
+                later[replica.key] = why
             elif (self._model.name, self.version) in replica.versions:
                 later[replica.key] = "still unloads an earlier copy of it"
         return later
@@ -219,18 +227,20 @@ class ModelCopies:
         if error is None and not self._closed:
             self._failures = 0
             self._last_failure = ""
+            self._turn(replica, "loaded")
             self._loaded[replica] = task.result()
             self._recast()
             self._plan()
             return
         if error is None:
+            self._turn(replica, "leaving")
             self._placer.background.spawn(
                 self._unload(replica, task.result()), f"retiring model '{self._model.name}'"
             )
             return
         if isinstance(error, LoadError) and not self._closed:
             self._note_failure(replica, error)
-        replica.let_go(self._model.name, self.version)
+        self._turn(replica, "gone")
         self._placer.fleet.changed()
         if not task.cancelled():
             self._plan()
@@ -308,6 +318,8 @@ class ModelCopies:
         if not replicas:
             return
         copies = {replica: self._loaded.pop(replica) for replica in replicas}
+        for replica in copies:
+            self._turn(replica, "leaving")
         self._recast(copies)
         self._placer.background.spawn(
             self._take_away(copies), f"retiring copies of model '{self._model.name}'"
@@ -333,8 +345,11 @@ class ModelCopies:
             said = "model '%s', version %d, could not be unloaded"
             _log.exception(said, self._model.name, copy.version, extra=about)
         finally:
-            replica.let_go(self._model.name, self.version)
+            self._turn(replica, "gone")
             self._placer.fleet.changed()
+
+    def _turn(self, replica: ServerReplica, state: CopyState) -> None:
+        replica.turn(self._model.name, self.version, state)
 
     def _recast(self, left: Iterable[ServerReplica] = ()) -> None:
         """Tell of an instance that calls the copies that there are now, and no others.

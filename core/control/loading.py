@@ -6,7 +6,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 
@@ -75,10 +75,7 @@ class ModelLoader:
         loading: asyncio.Task[ModelInstance] | None = None
         what = f"model '{model.name}', version {version}"
         try:
-            artifacts = await self._fetch(model, folder)
-            spec = model_spec(
-                model, origin, version, artifacts=artifacts, module_folders=self._module_folders
-            )
+            spec = await self._spec(model, origin, version, server, folder)
             loading = self._background.spawn(server.load(spec), f"loading {what}")
             self._unclaimed[loading] = server
             # Nobody can take back half a load: one that is cancelled is left to end, and unloaded.
@@ -126,6 +123,16 @@ class ModelLoader:
         folder = self._work_folder / f"{name}-{version}-{next(self._numbers)}"
         folder.mkdir()
         return folder
+
+    async def _spec(
+        self, model: Model, origin: Origin, version: int, server: ServerAdapter, folder: Path
+    ) -> ModelSpec:
+        if server.fetches:
+            return replace(model_spec(model, origin, version), manifest=model.document())
+        artifacts = await self._fetch(model, folder)
+        return model_spec(
+            model, origin, version, artifacts=artifacts, module_folders=self._module_folders
+        )
 
     async def _fetch(self, model: Model, folder: Path) -> Path | None:
         uri = model.spec.storage_uri

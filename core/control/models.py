@@ -177,6 +177,7 @@ class ModelReconciler:
         place = self._places.pop(name)
         self._give_up(name, place)
         if place.serving is not None:
+            place.serving.turn("leaving")
             place.serving.close()
         self._gateway.remove("model", name)
         self._on_change(name)
@@ -187,6 +188,9 @@ class ModelReconciler:
         """Unload everything that is loaded, whatever is under way on it. The tasks in the
         background have ended."""
         await self._placer.loader.close()
+        for copies in self._begun:
+            if copies.state != "leaving":
+                copies.turn("leaving")
         await asyncio.gather(*(self._discard(each) for each in list(self._begun)))
 
     def _copies_changed(self, name: str, place: _Place, copies: ModelCopies) -> None:
@@ -197,10 +201,12 @@ class ModelReconciler:
             self._publish(name, place)
             self._stand(name, place.outlook)
         elif copies is place.coming and copies.ready:
+            copies.turn("held")
             place.coming, place.held = None, copies
             self._held[name] = place
             self._judge_soon()
         elif copies is place.held and not copies.ready:
+            copies.turn("coming")
             place.coming, place.held = copies, None
             del self._held[name]
             self._stand(name, copies.outlook)
@@ -217,8 +223,11 @@ class ModelReconciler:
             return
         was_there, place.published = place.published is not None, instance
         if instance is None:
+            copies.turn("lapsed")
             self._models.withdraw(name, "no copy of it is loaded any more")
             return
+        if copies.state == "lapsed":
+            copies.turn("serving")
         self._models.publish(name, copies.version, instance)
         if not was_there:
             plan = compile_model(name, copies.version, self._joins, followed=self._followed)
@@ -232,6 +241,7 @@ class ModelReconciler:
             del self._held[name]
         for copies in (coming, held):
             if copies is not None:
+                copies.turn("leaving")
                 copies.close()
                 self._background.spawn(
                     self._discard(copies), f"retiring model '{name}', not served"
@@ -300,12 +310,14 @@ class ModelReconciler:
 
     def _switch(self, name: str, place: _Place, copies: ModelCopies) -> None:
         """From now on ``copies`` serve. Nothing can come between the steps."""
+        copies.turn("serving")
         before, place.serving = place.serving, copies
         retired, place.published = place.published, None
         self._publish(name, place)
         about = _about(name, copies.version)
         _log.info("model '%s', version %d serves", name, copies.version, extra=about)
         if before is not None:
+            before.turn("leaving")
             self._background.spawn(
                 self._retire(name, before, retired),
                 f"retiring model '{name}', version {before.version}",
@@ -365,6 +377,7 @@ class ModelReconciler:
         self._begun.discard(copies)
         copies.close()
         await copies.unload()
+        copies.turn("gone")
 
 
 def _sentence(blocked: Sequence[Breakage]) -> str:

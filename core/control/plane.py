@@ -11,6 +11,7 @@ from typing import Final
 
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import (
     Change,
     ControlPlane,
@@ -20,6 +21,7 @@ from penstock.core.contracts.control import (
 )
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
 from penstock.core.control.emptying import Emptying, Prospect
@@ -29,7 +31,7 @@ from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.preparation import TRIED_AGAIN, Preparation, PreparedEntry
-from penstock.core.control.readiness import Shortfall, wait_settled
+from penstock.core.control.readiness import Shortfall, wait_serving, wait_settled
 from penstock.core.control.reasons import Reason
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.standing import begin, loading, preparing, starting
@@ -61,6 +63,9 @@ REVISIONS_PER_START: Final = 1_000_000_000
 """Revisions of one start of a control plane with a database lie below those of the next, so that
 nobody who watched before it takes up where it is not."""
 
+SETTLED_WITHIN_S: Final = 60.0
+"""What agents have from before goes after so long, also where something is still on its way."""
+
 MAX_NAMED: Final = 5
 """How many users a sentence names; the error's details have all of them."""
 
@@ -72,6 +77,7 @@ class LocalControlPlane(ControlPlane):
         self,
         *,
         servers: Mapping[str, ServerAdapter],
+        readers: Mapping[str, ServerAdapter] | None = None,
         server_kinds: ServerKinds = NO_KINDS,
         rules: Rules,
         storages: Sequence[ArtifactStorage],
@@ -87,7 +93,10 @@ class LocalControlPlane(ControlPlane):
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
         database: Database | None = None,
+        agents: AgentMeeting | None = None,
     ) -> None:
+        """``servers`` run in this process; ``readers`` say which files models are made of, the
+        same servers without them. With ``agents`` there are servers of theirs as well."""
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
@@ -103,7 +112,7 @@ class LocalControlPlane(ControlPlane):
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
         )
-        self._files = ModelFiles(servers, storages, module_folders)
+        self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
             storages, self._background, work_folder=work_folder, module_folders=module_folders
         )
@@ -118,9 +127,20 @@ class LocalControlPlane(ControlPlane):
             clock,
             asyncio.Semaphore(policy.parallel),
         )
+        self._hosted = None
+        if agents is not None:
+            self._hosted = HostedServers(
+                self._store,
+                self._fleet,
+                agents,
+                self._background,
+                clock,
+                policy,
+                partial(self.wait_settled, SETTLED_WITHIN_S),
+            )
         self._emptying = Emptying(self._fleet, self._store, clock, self._prospect)
         self._servers = ServerReconciler(
-            self._store, placer.fleet, server_kinds, self._background, clock, policy
+            self._store, self._fleet, server_kinds, self._background, clock, policy, self._hosted
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
@@ -137,6 +157,11 @@ class LocalControlPlane(ControlPlane):
             followed=followed,
         )
 
+    @property
+    def agents(self) -> AgentHost | None:
+        """What agents follow, where this process has servers of theirs."""
+        return self._hosted
+
     def start(self) -> None:
         """Begin to bring about what is wanted.
 
@@ -147,10 +172,14 @@ class LocalControlPlane(ControlPlane):
             self._store.remember(ResourceKey(kind, name), version)
         self._commit(self._preparation().restore(self._saved.resources))
         self._saved = NOTHING_SAVED
+        if self._hosted is not None:
+            self._hosted.start()
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
         self._fleet.close()
+        if self._hosted is not None:
+            self._hosted.close()
         await self._background.close()
         await self._models.close()
         await self._servers.close()
@@ -161,6 +190,10 @@ class LocalControlPlane(ControlPlane):
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
         return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+
+    async def wait_serving(self, timeout_s: float) -> None:
+        """Return when something is wanted, and all of that serves, or the time is over."""
+        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")

@@ -55,8 +55,8 @@ class LoopRunner:
         state = passage.loops[member.loop]
         call.round = state.running[member.block].number
         visits = state.visits
-        visits[member.number] += 1
-        if visits[member.number] <= state.plan.most_visits:
+        visited = visits[member.number] = visits[member.number] + 1
+        if visited <= state.plan.most_visits:
             return True
         # The request ends at once, but not in the midst of what else this record brings about.
         overrun = Overrun(passage, call.step, state.plan.most_visits)
@@ -94,8 +94,15 @@ class LoopRunner:
         elif type(body) is Failed:
             state.note_failure(of.number, step.index, body)
         for position, part in member.lone_readers:
-            if not state.readings[position].over:
-                end = take(part, body)
+            reading = state.readings[position]
+            if reading.over:
+                continue
+            end = take(part, body)
+            if type(end) is Absent and of.number == reading.next and not reading.decisions:
+                # Most rounds are passed over like this, as _tell_lone does.
+                reading.last = (of.number, None, end)
+                reading.next += 1
+            else:
                 self._tell_lone(passage, state, of, position, end, now_ms, flow, out)
         of.left -= 1
         if not of.left:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
 from penstock.core.contracts.placement import ModelDemand, PlacementSnapshot
@@ -61,6 +62,21 @@ class Fleet:
     def leave(self, tell: Callable[[], None]) -> None:
         """Tell it no more."""
         self._waiting.pop(tell, None)
+
+    async def emptied(self, replica: ServerReplica) -> None:
+        """Return when no model is on a replica that is being drained."""
+        empty = asyncio.Event()
+
+        def look() -> None:
+            if not replica.models:
+                empty.set()
+
+        self.wait(look)
+        try:
+            self.changed()
+            await empty.wait()
+        finally:
+            self.leave(look)
 
     def close(self) -> None:
         """Tell nobody any more."""

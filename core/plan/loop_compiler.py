@@ -263,6 +263,7 @@ class LoopCompiler:
                     input_feeds=_but_for(feeds, inputs, turns),
                     output_feeds=_but_for(feeds, outputs, turns),
                     loop=member,
+                    may_clash=step.may_clash and not seats[local].direct,
                 )
             )
         consumers += steps

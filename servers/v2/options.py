@@ -60,6 +60,12 @@ class V2Options(Section):
         description="Whether models are simply there, or are loaded and unloaded through the "
         "server's repository API.",
     )
+    verify: bool = Field(
+        default=True,
+        description="Whether the server is asked, when it is attached and before a model is taken "
+        "into service, if they are there. Without it the first call finds out, and the signature "
+        "is what the manifest says.",
+    )
     concurrency: Concurrency = 64
     max_waiting: MaxWaiting = 256
     pass_identity: bool = Field(
@@ -133,6 +139,12 @@ class V2Options(Section):
             None if self.token is None else self.token.token(),
             self.limits(),
         )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether calls need what only this process may have: certificates, or a token."""
+        secured = self.address is not None and _split(self.address).scheme in ("grpcs", "https")
+        return secured or self.tls is not None or self.token is not None
 
     def limits(self) -> ClientLimits:
         """What bounds the talk."""

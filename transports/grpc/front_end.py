@@ -13,9 +13,16 @@ from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.credentials import ServerCertificate
 from penstock.core.errors import ConflictError
-from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
+from penstock.proto import (
+    agent_pb2,
+    control_pb2,
+    open_inference_pb2,
+    requests_pb2,
+    routes_pb2,
+)
 from penstock.proto.reflection import reflection_pool
 from penstock.transports.grpc.access import GuardedMethodTable
+from penstock.transports.grpc.agents import AgentCalls
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
@@ -26,12 +33,15 @@ from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
+    AGENT_SERVICE,
     CONTROL_SERVICE,
     HEALTH_SERVICE,
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
     REQUESTS_SERVICE,
+    ROUTES_SERVICE,
     MethodTable,
+    agent_handlers,
     async_request_handlers,
     control_handlers,
     health_handlers,
@@ -39,8 +49,10 @@ from penstock.transports.grpc.methods import (
     log_handlers,
     reflection_handlers,
     request_handlers,
+    route_handlers,
 )
 from penstock.transports.grpc.requests import RequestCalls
+from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
 
 LARGEST_OPTION: Final = 2**31 - 1
@@ -102,14 +114,19 @@ class GrpcFrontEnd(FrontEnd):
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
-        if control is not None:
+        if control is not None or context.logs is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
+        if context.logs is not None:
+            handlers |= log_handlers(LogCalls(context.logs, closing), guard)
+        if control is not None:
             handlers |= control_handlers(ControlCalls(control, closing), guard)
-            if context.logs is not None:
-                handlers |= log_handlers(LogCalls(context.logs, closing), guard)
             if context.desk is not None:
                 handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
+        if context.agents is not None:
+            services.append(AGENT_SERVICE)
+            files.append(agent_pb2.DESCRIPTOR)
+            handlers |= agent_handlers(AgentCalls(context.agents), guard)
         if context.desk is not None:
             services.append(REQUESTS_SERVICE)
             files.append(requests_pb2.DESCRIPTOR)
@@ -117,6 +134,10 @@ class GrpcFrontEnd(FrontEnd):
                 gateway, context.desk, metadata, context.count_refused, closing
             )
             handlers |= async_request_handlers(calls, guard)
+        if context.book is not None:
+            services.append(ROUTES_SERVICE)
+            files.append(routes_pb2.DESCRIPTOR)
+            handlers |= route_handlers(RouteCalls(context.book, closing), guard)
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)

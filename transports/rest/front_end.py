@@ -59,8 +59,8 @@ class RestFrontEnd(FrontEnd):
             operations += Graphs(context.control).operations()
             drains = DrainOperations(context.control, origins, self._stopping)
             operations += drains.operations()
-            if context.logs is not None:
-                operations += LogStreams(context.logs, self._stopping).operations()
+        if context.logs is not None:
+            operations += LogStreams(context.logs, self._stopping).operations()
         if context.desk is not None:
             self._requests = Requests(service, context.desk, origins)
             operations += self._requests.operations()
