@@ -20,6 +20,7 @@ COMMANDS: Final = {
     "delete": "Delete a resource of a running server.",
     "get": "Show resources of a running server.",
     "status": "Say whether everything on a running server is ready.",
+    "describe": "Show everything about one resource of a running server.",
     "explain": "Say where a model is loaded, and why not elsewhere.",
     "drain": "Have a server take no models, and move those that it has.",
     "undrain": "Have a server take models again.",

@@ -103,6 +103,11 @@ class ControlClient:
         response = await self._ask(self._stub.Explain, pb.ExplainRequest(model=model))
         return _document(response.placement)
 
+    async def describe(self, kind: str, name: str) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.describe`."""
+        request = pb.DescribeRequest(kind=kind, name=name)
+        return _document((await self._ask(self._stub.Describe, request)).description)
+
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> Document:
         """As :meth:`penstock.core.contracts.control.ControlPlane.drain`."""
         request = pb.DrainRequest(server=server, replica=replica, undo=undo)

@@ -91,6 +91,13 @@ async def test_lines_of_the_log_are_read_and_followed(rig: Rig, control: Control
     assert await anext(lines) == record
 
 
+async def test_a_resource_is_described(rig: Rig, control: ControlClient) -> None:
+    rig.control.put(resource("Model", "a"))
+    assert await control.describe("Model", "a") == rig.control.describe("Model", "a")
+    with pytest.raises(NotFoundError, match="there is no Model 'b'"):
+        await control.describe("Model", "b")
+
+
 async def test_delete_is_refused_unless_forced(rig: Rig, control: ControlClient) -> None:
     rig.control.put(resource("Model", "a"))
     with pytest.raises(ConflictError, match="used by pipeline 'credit'"):
