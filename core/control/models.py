@@ -128,20 +128,24 @@ class ModelReconciler:
         self.reconsider((name,))
 
     def explain(self, name: str) -> dict[str, Any]:
-        """Where the copies of the version that is wanted are, and why not elsewhere."""
+        """Where the copies of the version that is wanted are, and why not elsewhere; those of the
+        one that serves where it was refused."""
         place = self._places[name]
         copies = place.coming or place.held or place.serving
         if copies is None:  # it was refused for what it would break
             said = "" if place.outlook is None else place.outlook.message
             return {"model": name, "version": place.wanted.version, "why": said, "servers": []}
-        why = None if copies.outlook is None else copies.outlook.message
+        found = copies.explain()
+        why = None if copies.outlook is None else copies.outlook
+        if copies.version != place.wanted.version:
+            why = place.outlook
         return {
             "model": name,
             "version": copies.version,
             "wanted": copies.wanted,
             "loaded": copies.loaded,
-            "why": why,
-            "servers": document_of(copies.explain()),
+            "why": None if why is None else why.message,
+            "servers": document_of(found),
         }
 
     def prospect(self, name: str, version: int, replica: ServerReplica) -> Prospect:
@@ -374,9 +378,9 @@ class ModelReconciler:
         _log.info("model '%s', version %d is unloaded", name, copies.version, extra=about)
 
     async def _discard(self, copies: ModelCopies) -> None:
-        self._begun.discard(copies)
         copies.close()
         await copies.unload()
+        self._begun.discard(copies)
         copies.turn("gone")
 
 

@@ -207,15 +207,18 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        clock: VirtualClock | None = None,
+        made_by: type[LocalControlPlane] = LocalControlPlane,
         **servers: FakeServer,
     ) -> None:
-        self.clock = VirtualClock(1_700_000_000_000.0)
+        """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
+        self.clock = clock or VirtualClock(1_700_000_000_000.0)
         self.server = FakeServer("python", "sklearn")
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
         self.models = ModelGateway()
-        system_clock = SystemClock()
+        system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
         metadata = ServerMetadata("penstock", "0", ())
@@ -224,7 +227,7 @@ class Plane:
         )
         self.gateway.open_intake()
         self.folder = folder
-        self.control = LocalControlPlane(
+        self.control = made_by(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
@@ -238,7 +241,11 @@ class Plane:
             history=history,
             record=record,
             database=database,
-            policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
+            policy=LoadPolicy(
+                parallel=parallel,
+                sleep=asyncio.sleep if clock else self.naps.sleep,
+                jitter=lambda: 1.0,
+            ),
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:

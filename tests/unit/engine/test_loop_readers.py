@@ -378,3 +378,11 @@ def test_reader_of_a_loop_at_rest_is_skipped_while_rounds_are_kept_for_another()
     assert outcome.at("r.inputs") == 2.0
     assert isinstance(outcome.port("r.inputs"), Absent)
     assert outcome.at("q.inputs") == 10.0
+
+
+def test_reader_that_is_done_does_not_keep_the_next_one_from_later_rounds() -> None:
+    readers = [{"name": name, "inputs": [f"a.outputs.{name}"]} for name in ("q", "r")]
+    spec = looped([SELF, *readers], ["r"])
+    outcome = ran(spec, {"a": by_round({0: "q again", 1: "again", 2: "r"})})
+    made = {each.step: each.at_ms for each in outcome.calls if each.step != "a"}
+    assert made == {"q": 1.0, "r": 3.0}
