@@ -251,9 +251,9 @@ class LocalControlPlane(ControlPlane):
                     details=[f"{user} uses {key}" for user in users],
                 )
             manifest, origin = resource.manifest, resource.origin
-            drains = self._fleet.drains
+            drains = None
             if key.kind == "Server":
-                drains = drains.undone(name, None, ())
+                drains = self._fleet.drains.undone(name, None, ())
             gone = SavedResource(manifest, origin, resource.status.version)
             await self._save((), [gone], drains)
             self._store.remove(key)
@@ -263,6 +263,7 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+            if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
                 self._usage.remove(key)
