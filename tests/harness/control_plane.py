@@ -28,6 +28,7 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -206,6 +207,7 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        book: RouteBook | None = None,
         **servers: FakeServer,
     ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
@@ -213,7 +215,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.models = ModelGateway()
+        self.models = ModelGateway(book)
         system_clock = SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
@@ -221,6 +223,8 @@ class Plane:
         self.gateway = PipelineGateway(
             self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
         )
+        if book is not None:
+            self.gateway.be_followed(book, Joins())
         self.gateway.open_intake()
         self.folder = folder
         self.control = LocalControlPlane(
