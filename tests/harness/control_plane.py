@@ -29,6 +29,7 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -209,6 +210,7 @@ class Plane:
         kinds: ServerKinds | None = None,
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
+        book: RouteBook | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -217,7 +219,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.models = ModelGateway()
+        self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
@@ -225,6 +227,8 @@ class Plane:
         self.gateway = PipelineGateway(
             self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
         )
+        if book is not None:
+            self.gateway.be_followed(book, Joins())
         self.gateway.open_intake()
         self.folder = folder
         self.control = made_by(
