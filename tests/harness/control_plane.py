@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
@@ -206,6 +207,8 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        agents: AgentMeeting | None = None,
+        sleep: Callable[[float], Awaitable[None]] | None = None,
         **servers: FakeServer,
     ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
@@ -237,7 +240,10 @@ class Plane:
             history=history,
             record=record,
             database=database,
-            policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
+            policy=LoadPolicy(
+                parallel=parallel, sleep=sleep or self.naps.sleep, jitter=lambda: 1.0
+            ),
+            agents=agents,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
