@@ -21,6 +21,8 @@ COMMANDS: Final = {
     "get": "Show resources of a running server.",
     "status": "Say whether everything on a running server is ready.",
     "explain": "Say where a model is loaded, and why not elsewhere.",
+    "drain": "Have a server take no models, and move those that it has.",
+    "undrain": "Have a server take models again.",
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
     "run": "Host one part of the system, or play a request that was exported as a file.",

@@ -56,7 +56,6 @@ def run_gateway_command(
     Has no control plane of its own. The first SIGINT or SIGTERM drains what is under way; a second
     one forces, and the exit code is then 130.
     """
-    from penstock.core.runtime import GatewayProcess, host
 
     def override(read: Config) -> Config:
         changed = {"scheduler": scheduler, "routes_file": routes_file}
@@ -65,6 +64,10 @@ def run_gateway_command(
         return with_ports(read.model_copy(update={"gateway": gateway}), rest_port, grpc_port)
 
     settings, plugins, output = begin_serving(config, override)
+    # What speaks gRPC comes after that has said how much it logs.
+    from penstock.core.runtime import host
+    from penstock.core.runtime.gateway_process import GatewayProcess
+
     process = GatewayProcess(settings, plugins)
 
     def on_started(addresses: Mapping[str, str]) -> None:

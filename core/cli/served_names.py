@@ -57,6 +57,11 @@ def model_names(context: click.Context, _: click.Parameter, begun: str) -> list[
     return _named(context, "model", begun)
 
 
+def server_names(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of servers."""
+    return _named(context, "server", begun)
+
+
 def _named(context: click.Context, kind: str | None, begun: str) -> list[CompletionItem]:
     return [
         CompletionItem(resource["metadata"]["name"], help=resource["kind"].lower())

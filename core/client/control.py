@@ -103,6 +103,19 @@ class ControlClient:
         response = await self._ask(self._stub.Explain, pb.ExplainRequest(model=model))
         return _document(response.placement)
 
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.drain`."""
+        request = pb.DrainRequest(server=server, replica=replica, undo=undo)
+        return _document((await self._ask(self._stub.Drain, request)).state)
+
+    async def follow_drain(self, server: str) -> AsyncIterator[Document]:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.follow_drain`, without a time
+        limit. Ends when the server stops."""
+        request = pb.FollowDrainRequest(server=server)
+        call = self._stub.FollowDrain(request, metadata=self._beside())
+        async for message in self._messages(call):
+            yield _document(message.state)
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """As :meth:`penstock.core.contracts.control.ControlPlane.watch`, without a time limit.
 

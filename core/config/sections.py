@@ -127,8 +127,8 @@ class SchedulerSection(Section):
     access: AccessSection = AccessSection()
     settle_ms: Milliseconds = Field(
         default=60_000,
-        description="How long after a start models and servers may still be on their way. Up to "
-        "that gateways keep what works, whatever this process has not heard of yet.",
+        description="How long after a start gateways keep what works, whatever this process does "
+        "not have yet: with a database at most so long, and no longer than until all of it serves.",
     )
     filters: tuple[str, ...] | None = Field(
         default=None,

@@ -63,13 +63,14 @@ class ModelLoader:
         self._module_folders = module_folders
         self._numbers = count()
         self._unclaimed: dict[asyncio.Task[ModelInstance], ServerAdapter] = {}
+        self._undoing: dict[tuple[ServerAdapter, str, int], asyncio.Task[None]] = {}
 
     async def load(
         self, model: Model, origin: Origin, version: int, server: ServerAdapter
     ) -> LoadedModel:
         """Load one version beside whatever is loaded. Raises LoadError.
 
-        May be cancelled: what was begun is then undone in the background.
+        May be cancelled: what was begun is then undone in the background (:meth:`undone`).
         """
         folder = self._new_folder(model.name, version)
         loading: asyncio.Task[ModelInstance] | None = None
@@ -82,7 +83,11 @@ class ModelLoader:
             instance = await asyncio.shield(loading)
             del self._unclaimed[loading]
         except BaseException as error:
-            self._background.spawn(self._undo(folder, loading), f"undoing {what}")
+            undoing = self._background.spawn(self._undo(folder, loading), f"undoing {what}")
+            self._undoing[server, model.name, version] = undoing
+            undoing.add_done_callback(
+                lambda _: self._undoing.pop((server, model.name, version), None)
+            )
             if isinstance(error, PenstockError):
                 raise LoadError(
                     Reason.LOAD_FAILED, error.message, retriable=error.retriable
@@ -92,6 +97,12 @@ class ModelLoader:
                 raise LoadError(Reason.LOAD_FAILED, f"{type(error).__name__}: {error}") from error
             raise
         return LoadedModel(version, instance, server, folder)
+
+    async def undone(self, model: str, version: int, server: ServerAdapter) -> None:
+        """Return when nothing is left on a server of a load that was cancelled or failed."""
+        undoing = self._undoing.get((server, model, version))
+        if undoing is not None:
+            await asyncio.wait([undoing])
 
     async def unload(self, loaded: LoadedModel) -> None:
         """Unload a copy that nothing calls any more."""

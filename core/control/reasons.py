@@ -42,6 +42,7 @@ class Reason(StrEnum):
         "WaitingForAgents",
         "Fewer agents of the server are there than are wanted; the message says how to start one.",
     )
+    DRAINED = "Drained", "Somebody has asked that the server, or replicas of it, take no models."
     PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
     WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
     MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."

@@ -184,6 +184,7 @@ class ServerReconciler:
                     self._end_start(place, replica, "failed")
                     return
             self._say(place, Outlook(Reason.RETRYING, said, at_work=True))
+            self._fleet.changed()
             await self._policy.sleep(pause_s)
             attempt += 1
         _log.info("server '%s' is up", replica.key)

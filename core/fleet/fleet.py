@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
 from penstock.core.contracts.placement import ModelDemand, PlacementSnapshot
+from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.fleet.replica import ReplicaKey, ServerReplica
 from penstock.core.scheduling import Placement, Rules, place
 
@@ -21,6 +22,7 @@ class Fleet:
         self._rules = rules
         self._replicas: dict[ReplicaKey, ServerReplica] = {}
         self._waiting: dict[Callable[[], None], None] = {}
+        self.drains = NO_DRAINS
 
     def __iter__(self) -> Iterator[ServerReplica]:
         return iter(self._replicas.values())
@@ -30,6 +32,7 @@ class Fleet:
 
     def add(self, replica: ServerReplica) -> None:
         """A replica that is there from now on."""
+        replica.drained = self.drains.cover(replica.key)
         self._replicas[replica.key] = replica
         self._replicas = dict(sorted(self._replicas.items()))
         self.changed()
@@ -38,6 +41,13 @@ class Fleet:
         """A replica that is gone."""
         del self._replicas[replica.key]
         replica.stand("gone", "it is gone")
+        self.changed()
+
+    def apply_drains(self, drains: Drains) -> None:
+        """Have replicas take no models, or take them again, also those that come later."""
+        self.drains = drains
+        for replica in list(self):
+            replica.drain(drains.cover(replica.key))
         self.changed()
 
     def place(self, model: ModelDemand, taken: Mapping[tuple[str, int], str]) -> Placement:

@@ -36,7 +36,8 @@ class ServerReplica:
 
     ``memory_bytes`` is the room for models, None when nobody has said. ``why`` says why it is not
     up. ``found`` are models that were loaded there before this process knew it; while ``holds_off``
-    says why, only these may come to it.
+    says why, only these may come to it. One that is ``drained`` takes no models, and keeps those
+    that fit nowhere else.
     """
 
     __slots__ = (
@@ -44,6 +45,7 @@ class ServerReplica:
         "_names",
         "adapter",
         "capabilities",
+        "drained",
         "found",
         "holds_off",
         "key",
@@ -66,6 +68,7 @@ class ServerReplica:
         self.memory_bytes = memory_bytes
         self.standing: Standing = SERVER_STATES.start
         self.why = "it is being started"
+        self.drained = False
         self.used_bytes = 0
         self.found: frozenset[str] = frozenset()
         self.holds_off = ""
@@ -109,9 +112,23 @@ class ServerReplica:
         if not self._names[model]:
             del self._names[model]
 
+    @property
+    def keeps_models(self) -> bool:
+        """Whether what is loaded there may stay."""
+        return self.standing == "up" and not self.drained
+
+    def drain(self, drained: bool) -> None:
+        """It takes no models from now on, or does again."""
+        if drained != self.drained:
+            self.drained = drained
+            self._tell()
+
     def stand(self, standing: Standing, why: str = "") -> None:
         """It stands differently from now on."""
         self.standing, self.why = SERVER_STATES.turned(self.standing, standing), why
+        self._tell()
+
+    def _tell(self) -> None:
         for copy in list(self._held.values()):
             copy.tell()
 
@@ -123,6 +140,9 @@ class ServerReplica:
 
     def snapshot(self) -> ServerSnapshot:
         """How it stands now."""
+        why_not = "it is drained" if self.drained else None
+        if self.standing not in ("up", "starting"):
+            why_not = self.why
         free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
         return ServerSnapshot(
             self.key.server,
@@ -131,5 +151,5 @@ class ServerReplica:
             self.memory_bytes,
             free,
             self.models | self.found if self.found else self.models,
-            None if self.standing in ("up", "starting") else self.why,
+            why_not,
         )

@@ -7,7 +7,7 @@ have taken up and what they are still at work on. Who is about to unload somethi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -130,7 +130,7 @@ class RouteBook:
 
     # Who follows
 
-    async def follow(self, said: AsyncIterator[Acknowledgement]) -> AsyncIterator[Update]:
+    async def follow(self, said: AsyncIterator[Acknowledgement]) -> AsyncGenerator[Update]:
         """All routes, then every change, to a gateway that answers with what it ``said``.
 
         Ends when what it says ends. Raises InvalidRequestError when it says nothing at first,

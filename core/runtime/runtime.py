@@ -133,15 +133,20 @@ class Runtime:
         self._closing.add("the background tasks", self._background.close)
         self._follow_changes()
         await self._apply(control, manifests)
-        self._background.spawn(self._settle(control), "waiting until everything serves")
+        knows = database is not None
+        self._background.spawn(self._settle(control, knows_all=knows), "settling")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, addresses)
         return addresses
 
-    async def _settle(self, control: LocalControlPlane) -> None:
-        """From then on gateways elsewhere keep nothing that this process does not have."""
-        await control.wait_serving(self._config.scheduler.settle_ms / 1000.0)
+    async def _settle(self, control: LocalControlPlane, *, knows_all: bool) -> None:
+        """From then on gateways elsewhere keep nothing that this process does not have.
+
+        Without a database nobody knows what is yet to be applied again.
+        """
+        limit_s = self._config.scheduler.settle_ms / 1000.0
+        await (control.wait_serving(limit_s) if knows_all else asyncio.sleep(limit_s))
         self._book.settle()
 
     async def _open_database(self) -> Database | None:

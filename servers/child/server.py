@@ -285,7 +285,7 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
     def _new_supervisor(self) -> Supervisor:
         options = self._options
         watching = Watching(options.start_timeout_s, options.look_s, options.hang_s)
-        return Supervisor(self._name, self, self._output, watching, self._clock)
+        return Supervisor(f"server '{self._name}'", self, self._output, watching, self._clock)
 
     def _sweep(self) -> None:
         """Remove what the server before has left."""

@@ -155,7 +155,7 @@ class AgentRig:
             ModelFiles({}, [self.storage]),
             self.shelf,
             self.background,
-            VirtualClock(),
+            world.clock,
         )
         pauses = Pauses(asyncio.sleep, lambda: 1.0)
         following = Following(self.agent, "the scheduler", self._dial, pauses)
@@ -202,9 +202,9 @@ async def _gen(messages: AsyncIterator[pb.ToAgent]) -> AsyncGenerator[pb.ToAgent
 class World:
     """A scheduler, which may be started again, and agents."""
 
-    def __init__(self, folder: Path, options: AgentsSection = OPTIONS) -> None:
+    def __init__(self, folder: Path, clock: VirtualClock) -> None:
         self.folder = folder
-        self.options = options
+        self.clock = clock
         self.plane: Plane | None = None
         self.rigs: dict[str, AgentRig] = {}
         self._schedulers = count(1)
@@ -220,8 +220,8 @@ class World:
         number = next(self._schedulers)
         folder = self.folder / f"scheduler-{number}"
         folder.mkdir()
-        meeting = AgentMeeting(f"scheduler {number}", self.options, self._call)
-        self.plane = Plane(folder, own_server=False, agents=meeting, sleep=asyncio.sleep, **options)
+        meeting = AgentMeeting(f"scheduler {number}", OPTIONS, self._call)
+        self.plane = Plane(folder, own_server=False, agents=meeting, clock=self.clock, **options)
         self.plane.control.start()
         return self.plane
 
@@ -265,7 +265,7 @@ def in_a_world(folder: Path, story: Callable[[World], Coroutine[Any, Any, None]]
 
     async def main(clock: VirtualClock) -> None:
         asyncio.get_running_loop().set_default_executor(AtOnce())
-        world = World(folder)
+        world = World(folder, clock)
         await world.start_scheduler()
         try:
             await story(world)

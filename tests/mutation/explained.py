@@ -23,6 +23,18 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "value = body if whole else take(inputs[0], None)",
     ): "the long way to the same decision",
     (
+        "if type(end) is Absent and of.number == reading.next and not reading.decisions:",
+        "if type(None) is Absent and of.number == reading.next and not reading.decisions:",
+    ): "the long way to the same decision",
+    (
+        "self.states |= state << (2 * position)",
+        "self.states |= state << (3 * position)",
+    ): "each combination has a number of its own, whatever it is",
+    (
+        "value: Body | None = None",
+        'value: Body | None = ""',
+    ): "it is only asked whether it is a tuple",
+    (
         "is_value = type(body) is tuple",
         "is_value = type(body) is not tuple",
     ): "the long way to the same decision",

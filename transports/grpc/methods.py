@@ -104,6 +104,8 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
     methods = {
         "Apply": guard.unary(calls.apply, control.ApplyRequest),
         "Delete": guard.unary(calls.delete, control.DeleteRequest),
+        "Drain": guard.unary(calls.drain, control.DrainRequest),
+        "FollowDrain": guard.streaming(calls.follow_drain, control.FollowDrainRequest),
         "Explain": guard.unary(calls.explain, control.ExplainRequest),
         "Get": guard.unary(calls.get, control.GetRequest),
         "List": guard.unary(calls.list, control.ListRequest),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 
 from penstock.core.routing.book import RouteBook
 from penstock.core.routing.messages import read_acknowledgement, write_update
@@ -23,6 +24,7 @@ class RouteCalls:
     ) -> AsyncIterator[pb.Update]:
         """Follow; ends when the server drains."""
         said = (read_acknowledgement(message) async for message in messages)
-        async for update in self._closing.until(self._book.follow(said)):
-            for message in write_update(update):
-                yield message
+        async with aclosing(self._book.follow(said)) as updates:
+            async for update in self._closing.until(updates):
+                for message in write_update(update):
+                    yield message

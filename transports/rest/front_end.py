@@ -11,6 +11,7 @@ from penstock.transports.rest.access import guarded
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
+from penstock.transports.rest.drains import DrainOperations
 from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
@@ -33,6 +34,7 @@ class RestFrontEnd(FrontEnd):
         self._watch: Watch | None = None
         self._requests: Requests | None = None
         self._server: HttpServer | None = None
+        self._stopping = asyncio.Event()
 
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is a URL without a path."""
@@ -54,6 +56,8 @@ class RestFrontEnd(FrontEnd):
             operations += resources.operations()
             operations += self._watch.operations()
             operations += Graphs(context.control).operations()
+            drains = DrainOperations(context.control, origins, self._stopping)
+            operations += drains.operations()
         if context.desk is not None:
             self._requests = Requests(service, context.desk, origins)
             operations += self._requests.operations()
@@ -95,6 +99,7 @@ class RestFrontEnd(FrontEnd):
             await self._server.close()
 
     def _end_streams(self) -> None:
+        self._stopping.set()
         if self._watch is not None:
             self._watch.close()
         if self._requests is not None:

@@ -25,7 +25,8 @@ async def control(rig: Rig) -> AsyncIterator[ControlClient]:
 async def test_apply_takes_texts_and_answers_with_changes(rig: Rig, control: ControlClient) -> None:
     manifests = (ManifestText("kind: Model", "a.yaml", "/folder"), ManifestText("b"))
     changes = await control.apply(manifests, dry_run=True)
-    assert changes == [Change("Model", "scale", "created", 1, ("a warning",))]
+    made = {"kind": "Model"}
+    assert changes == [Change("Model", "scale", "created", 1, ("a warning",), after=made)]
     assert rig.control.applied == [(manifests, True)]
 
 
@@ -58,6 +59,18 @@ async def test_a_placement_is_explained(rig: Rig, control: ControlClient) -> Non
     assert placement == rig.control.explain("a")
     with pytest.raises(NotFoundError, match="there is no Model 'b'"):
         await control.explain("b")
+
+
+async def test_a_server_is_drained_and_followed(rig: Rig, control: ControlClient) -> None:
+    assert (await control.drain("inprocess", None, undo=False))["drained"]
+    assert not (await control.drain("inprocess", 0, undo=True))["drained"]
+    assert rig.control.drains == [("inprocess", None, False), ("inprocess", 0, True)]
+    states = [state async for state in control.follow_drain("inprocess")]
+    assert states == [rig.control.drained("inprocess")]
+    with pytest.raises(NotFoundError, match="there is no server 'nowhere'"):
+        await control.drain("nowhere", None, undo=False)
+    with pytest.raises(NotFoundError):
+        await anext(control.follow_drain("nowhere"))
 
 
 async def test_delete_is_refused_unless_forced(rig: Rig, control: ControlClient) -> None:

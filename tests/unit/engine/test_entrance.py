@@ -306,3 +306,18 @@ def test_input_that_still_waits_for_room_is_written_when_its_time_is_over() -> N
     at.tick(50.0)
     assert at.inputs[2:] == [("r2", 50.0, brought("l"))]
     assert [call.passage.identity for call in at.calls] == ["r0", "r1"]
+
+
+def test_input_that_waited_for_room_is_written_when_there_is_some() -> None:
+    spec = {
+        "steps": [{"name": "a"}],
+        "output": {"steps": ["a"], "order": "partition", "maxHeld": 1},
+    }
+    at = Joining(spec, joinType="any")
+    for number in range(3):
+        passage = at.gather(f"r{number}", float(number))
+        at.bring(passage, "m", brought("l"), float(number))
+    at.engine.done(at.calls[0], (tensor("y"),), 7.0, at.out)
+    assert at.inputs[2:] == [("r2", 7.0, brought("l"))]
+    at.tick(7.0)
+    assert [call.passage.identity for call in at.calls] == ["r0", "r1", "r2"]
