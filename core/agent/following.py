@@ -92,6 +92,9 @@ class Following:
                 said = error.message
             except PenstockError as error:
                 said = error.message
+            except Exception as error:
+                _log.exception("the talk with %s broke off for no reason that is known", self._who)
+                said = str(error)
             if self._welcomes > welcomes:
                 attempt = 0
             if not self._agent.leaving:

@@ -19,6 +19,7 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
@@ -211,6 +212,7 @@ class Plane:
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
         book: RouteBook | None = None,
+        agents: AgentMeeting | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -250,6 +252,7 @@ class Plane:
                 sleep=asyncio.sleep if clock else self.naps.sleep,
                 jitter=lambda: 1.0,
             ),
+            agents=agents,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:

@@ -20,7 +20,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, scarce, stand, stand_copies
-from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.control.store import AnyResource, ResourceKey, ResourceStore
 from penstock.core.errors import ConflictError, InvalidRequestError, LostError, PenstockError
 from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica
 from penstock.core.names import problem_of_name
@@ -328,6 +328,8 @@ class HostedServers(AgentHost):
         except LostError as error:
             why = error.message
             _log.warning("%s", why)
+        except Exception:
+            _log.exception("%s cannot be heard, for a reason that nobody expected", who)
         finally:
             self._part(hosted, seat, line, why)
 
@@ -486,9 +488,8 @@ class HostedServers(AgentHost):
         if hosted.declared is None:
             manifest = _undeclared(hosted.name, hosted.kind, len(hosted.seats))
             if manifest != resource.manifest:
-                resource = self._store.put(
-                    Resource[Manifest](manifest, resource.origin, resource.status)
-                )
+                changed: AnyResource = Resource(manifest, resource.origin, resource.status)
+                resource = self._store.put(changed)
         up = sum(seat.up for seat in hosted.seats.values())
         least = 1
         if hosted.declared is not None:
