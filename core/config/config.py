@@ -100,6 +100,10 @@ class Config(Section):
         if self.scheduler.database is not None:
             database = folder / self.scheduler.database
             changed["scheduler"] = self.scheduler.model_copy(update={"database": database})
+        if self.agent.cache.folder is not None:
+            kept = folder / self.agent.cache.folder.expanduser()
+            cache = self.agent.cache.model_copy(update={"folder": kept})
+            changed["agent"] = self.agent.model_copy(update={"cache": cache})
         config = self.model_copy(update=changed)
         config._document = document
         return config

@@ -24,6 +24,7 @@ from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
+GIB: Final = 1024 * MIB
 
 
 class Section(BaseModel):
@@ -132,8 +133,26 @@ class SchedulerSection(Section):
     )
 
 
+class CacheSection(Section):
+    """Where artifacts are kept that were fetched, for all models that want the same."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="A folder that processes of this machine may share, relative to the config "
+        "file; without it artifacts within PENSTOCK_HOME or where the system keeps caches, as "
+        "~/.cache/penstock/artifacts.",
+    )
+    max_bytes: ByteCount = Field(
+        default=32 * GIB,
+        description="When it holds more, what was used longest ago goes, but nothing that is in "
+        "use.",
+    )
+
+
 class AgentSection(Section):
-    """The agent takes no options yet."""
+    """What fetches and loads models."""
+
+    cache: CacheSection = CacheSection()
 
 
 class DataflowSection(Section):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.control import (
@@ -85,6 +86,7 @@ class LocalControlPlane(ControlPlane):
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
         database: Database | None = None,
+        cache: ArtifactCache | None = None,
     ) -> None:
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
@@ -103,7 +105,11 @@ class LocalControlPlane(ControlPlane):
         )
         self._files = ModelFiles(servers, storages, module_folders)
         loader = ModelLoader(
-            storages, self._background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._fleet = Fleet(rules)
         placer = Placer(

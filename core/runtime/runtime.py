@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import penstock
+from penstock.core.artifacts import ArtifactCache, default_folder
 from penstock.core.cases import CaseExporter
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
@@ -219,7 +221,16 @@ class Runtime:
             followed=followed,
             policy=self._policy,
             database=database,
+            cache=self._make_cache(),
         )
+
+    def _make_cache(self) -> ArtifactCache | None:
+        if sys.platform == "win32":
+            return None  # it lacks the locks; what is fetched is fetched for each copy there
+        options = self._config.agent.cache
+        cache = ArtifactCache(options.folder or default_folder(), options.max_bytes)
+        self._closing.add("the cache of artifacts", lambda: asyncio.to_thread(cache.close))
+        return cache
 
     def _server_kinds(self, parts: Parts) -> ServerKinds:
         """What makes replicas of the servers that manifests ask for."""

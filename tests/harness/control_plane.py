@@ -12,6 +12,7 @@ import yaml
 
 from harness.builtin import builtin_rules
 from harness.events import PATIENCE_S
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
@@ -206,6 +207,8 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        storage: ArtifactStorage | None = None,
+        cache: ArtifactCache | None = None,
         **servers: FakeServer,
     ) -> None:
         self.clock = VirtualClock(1_700_000_000_000.0)
@@ -227,7 +230,7 @@ class Plane:
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
-            storages=[self.storage],
+            storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
             gateway=self.gateway,
@@ -237,6 +240,7 @@ class Plane:
             history=history,
             record=record,
             database=database,
+            cache=cache,
             policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
         )
 

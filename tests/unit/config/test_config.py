@@ -211,3 +211,12 @@ def test_an_origin_is_an_address_without_a_path(file: Path, origin: str) -> None
     assert problems_of(file, f"rest: {{origins: ['{origin}']}}") == [
         f"1:18: rest.origins[0]: must be an address as https://console.example.org, not '{origin}'"
     ]
+
+
+def test_the_cache_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "penstock.yaml"
+    file.write_text("agent: {cache: {folder: kept, maxBytes: 1Gi}}\n", encoding="utf-8")
+    cache = load_config(file).agent.cache
+    assert (cache.folder, cache.max_bytes) == (tmp_path / "kept", 1024**3)
+    file.write_text("agent: {cache: {folder: ~/kept}}\n", encoding="utf-8")
+    assert load_config(file).agent.cache.folder == Path.home() / "kept"
