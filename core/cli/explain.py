@@ -10,6 +10,7 @@ import click
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import model_names
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.remote_server import RemoteServer
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 @click.argument("model", shell_complete=model_names)
 @server_option
 @output_option
-def explain_command(model: str, server: str) -> None:
+def explain_command(model: str, server: RemoteServer) -> None:
     """Say where the copies of a MODEL are, and what each server has for and against one more.
 
     Each replica of each server has a row: what keeps a copy from it, by every filter, or how little

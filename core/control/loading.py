@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from penstock.core.artifacts import ArtifactCache, ArtifactFetcher, FetchedArtifacts
@@ -63,32 +63,32 @@ class ModelLoader:
         self._fetcher = ArtifactFetcher(work_folder, cache)
         self._module_folders = module_folders
         self._unclaimed: dict[asyncio.Task[ModelInstance], ServerAdapter] = {}
+        self._undoing: dict[tuple[ServerAdapter, str, int], asyncio.Task[None]] = {}
 
     async def load(
         self, model: Model, origin: Origin, version: int, server: ServerAdapter
     ) -> LoadedModel:
         """Load one version beside whatever is loaded. Raises LoadError.
 
-        May be cancelled: what was begun is then undone in the background.
+        May be cancelled: what was begun is then undone in the background (:meth:`undone`).
         """
         fetched = NO_ARTIFACTS
         loading: asyncio.Task[ModelInstance] | None = None
         what = f"model '{model.name}', version {version}"
         try:
-            fetched = await self._fetch(model)
-            artifacts = fetched.path
-            if artifacts is not None:
-                artifacts = await asyncio.to_thread(of_artifact_version, model, artifacts)
-            spec = model_spec(
-                model, origin, version, artifacts=artifacts, module_folders=self._module_folders
-            )
+            fetched = await self._fetch(model, server)
+            spec = await self._spec(model, origin, version, server, fetched.path)
             loading = self._background.spawn(server.load(spec), f"loading {what}")
             self._unclaimed[loading] = server
             # Nobody can take back half a load: one that is cancelled is left to end, and unloaded.
             instance = await asyncio.shield(loading)
             del self._unclaimed[loading]
         except BaseException as error:
-            self._background.spawn(self._undo(fetched, loading), f"undoing {what}")
+            undoing = self._background.spawn(self._undo(fetched, loading), f"undoing {what}")
+            self._undoing[server, model.name, version] = undoing
+            undoing.add_done_callback(
+                lambda _: self._undoing.pop((server, model.name, version), None)
+            )
             if isinstance(error, PenstockError):
                 raise LoadError(
                     Reason.LOAD_FAILED, error.message, retriable=error.retriable
@@ -98,6 +98,12 @@ class ModelLoader:
                 raise LoadError(Reason.LOAD_FAILED, f"{type(error).__name__}: {error}") from error
             raise
         return LoadedModel(version, instance, server, fetched)
+
+    async def undone(self, model: str, version: int, server: ServerAdapter) -> None:
+        """Return when nothing is left on a server of a load that was cancelled or failed."""
+        undoing = self._undoing.get((server, model, version))
+        if undoing is not None:
+            await asyncio.wait([undoing])
 
     async def unload(self, loaded: LoadedModel) -> None:
         """Unload a copy that nothing calls any more."""
@@ -126,9 +132,25 @@ class ModelLoader:
         if not loading.cancelled() and loading.exception() is None:
             await server.unload(loading.result())
 
-    async def _fetch(self, model: Model) -> FetchedArtifacts:
+    async def _spec(
+        self,
+        model: Model,
+        origin: Origin,
+        version: int,
+        server: ServerAdapter,
+        artifacts: Path | None,
+    ) -> ModelSpec:
+        if server.fetches:
+            return replace(model_spec(model, origin, version), manifest=model.document())
+        if artifacts is not None:
+            artifacts = await asyncio.to_thread(of_artifact_version, model, artifacts)
+        return model_spec(
+            model, origin, version, artifacts=artifacts, module_folders=self._module_folders
+        )
+
+    async def _fetch(self, model: Model, server: ServerAdapter) -> FetchedArtifacts:
         address = model.spec.artifact_address
-        if address is None:
+        if address is None or server.fetches:
             return NO_ARTIFACTS
         storage = storage_of(address, self._storages)
         if storage is None:

@@ -81,7 +81,9 @@ class Placement(NamedTuple):
         )
         found = "; ".join(dict.fromkeys(said))
         if not self.verdicts:
-            return "there is no server; install or enable a server adapter, or apply one"
+            return (
+                "there is no server; start an agent of one, apply one, or enable a server adapter"
+            )
         return found
 
     def only_refused_by(self, filter: str) -> bool:

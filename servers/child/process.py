@@ -49,13 +49,16 @@ class ChildProcess(Process):
         folder: Path,
         output: Output,
         grace_s: float,
+        passed: Sequence[int] = (),
     ) -> ChildProcess:
-        """Start the program in ``folder``, with ``environment`` over this process's own.
+        """Start the program in ``folder``, with ``environment`` over this process's own and the
+        open files ``passed``.
 
         Told to end, it has ``grace_s`` for that. Raises NotReadyError when it cannot be started.
         """
         starting = asyncio.create_task(
-            cls._start(command, environment, folder, output, grace_s), name=f"start {command[0]}"
+            cls._start(command, environment, folder, output, grace_s, passed),
+            name=f"start {command[0]}",
         )
         try:
             return await asyncio.shield(starting)
@@ -73,6 +76,7 @@ class ChildProcess(Process):
         folder: Path,
         output: Output,
         grace_s: float,
+        passed: Sequence[int],
     ) -> ChildProcess:
         ours, theirs = socket.socketpair()
         guard = Guard(ours)
@@ -80,7 +84,8 @@ class ChildProcess(Process):
         reading, writing = os.pipe()
         reader = asyncio.create_task(output.follow(os.fdopen(reading, "rb", 0)), name="output")
         inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-        program = [sys.executable, "-I", "-S", str(GUARD), str(theirs.fileno()), str(grace_s)]
+        told = (str(theirs.fileno()), str(grace_s), ",".join(map(str, passed)))
+        program = [sys.executable, "-I", "-S", str(GUARD), *told]
         try:
             try:
                 guarding = await asyncio.create_subprocess_exec(
@@ -89,7 +94,7 @@ class ChildProcess(Process):
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=writing,
                     stderr=writing,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(theirs.fileno(), *passed),
                     # A Ctrl-C is this process's to answer.
                     start_new_session=True,
                     env={**inherited, **environment},

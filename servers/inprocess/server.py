@@ -26,10 +26,10 @@ from penstock.servers.inprocess.interruptions import (
     full_collections,
     stolen_s,
 )
-from penstock.servers.inprocess.loader_choice import choose_loader
 from penstock.servers.inprocess.options import InProcessOptions
 from penstock.servers.inprocess.thread_instance import ThreadInstance
 from penstock.servers.inprocess.waiting import Patience
+from penstock.servers.loader_choice import choose_loader
 from penstock.servers.processes.worker import WorkerProcess
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from math import isinf
-from typing import Any, Final
+from typing import Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import Loader, ModelCall, ModelSpec
@@ -19,6 +19,7 @@ from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError,
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 from penstock.servers.binding.worker import Worker
+from penstock.servers.processes.documents import call_document
 from penstock.servers.processes.frames import receive, send
 
 FIRST_PAUSE_MS: Final = 500.0
@@ -105,7 +106,7 @@ class WorkerProcess(Worker):
         left_s = (call.deadline_ms - self._clock.now_ms()) / 1000.0
         connection.settimeout(None if isinf(left_s) else max(0.0, left_s) + self._overtime_s)
         try:
-            send(connection, ("call", self._fields(call)), call.tensors)
+            send(connection, ("call", call_document(call, self._clock.now_ms())), call.tensors)
             header, tensors = receive(connection)
         except TimeoutError:
             self.abort()
@@ -171,16 +172,3 @@ class WorkerProcess(Worker):
         if status < 0:
             return f"was ended by {signal.Signals(-status).name}"
         return f"ended with status {status}"
-
-    def _fields(self, call: ModelCall) -> dict[str, Any]:
-        origin = call.origin
-        return {
-            "identities": origin.identities,
-            "request_id": origin.request_id,
-            "parameters": dict(origin.parameters),
-            "headers": dict(origin.headers),
-            "step": call.step,
-            "left_ms": call.deadline_ms - self._clock.now_ms(),
-            "attempt": call.attempt,
-            "round": call.round,
-        }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -209,15 +210,18 @@ class Plane:
         kinds: ServerKinds | None = None,
         storage: ArtifactStorage | None = None,
         cache: ArtifactCache | None = None,
+        clock: VirtualClock | None = None,
+        made_by: type[LocalControlPlane] = LocalControlPlane,
         **servers: FakeServer,
     ) -> None:
-        self.clock = VirtualClock(1_700_000_000_000.0)
+        """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
+        self.clock = clock or VirtualClock(1_700_000_000_000.0)
         self.server = FakeServer("python", "sklearn")
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
         self.models = ModelGateway()
-        system_clock = SystemClock()
+        system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
         metadata = ServerMetadata("penstock", "0", ())
@@ -226,7 +230,7 @@ class Plane:
         )
         self.gateway.open_intake()
         self.folder = folder
-        self.control = LocalControlPlane(
+        self.control = made_by(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
@@ -241,13 +245,18 @@ class Plane:
             record=record,
             database=database,
             cache=cache,
-            policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
+            policy=LoadPolicy(
+                parallel=parallel,
+                sleep=asyncio.sleep if clock else self.naps.sleep,
+                jitter=lambda: 1.0,
+            ),
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
-        """Apply documents as one set."""
+        """Apply documents as one set; the changes come back without the manifests in them."""
         text = ManifestText(yaml.safe_dump_all(documents), "test.yaml", "/manifests")
-        return await self.control.apply([text], dry_run=dry_run)
+        changes = await self.control.apply([text], dry_run=dry_run)
+        return [replace(change, before=None, after=None) for change in changes]
 
     async def settle(self) -> list[str]:
         """Wait until nothing more is to come; what is not ready then, as sentences."""

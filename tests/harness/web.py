@@ -25,6 +25,9 @@ class Web(ThreadingHTTPServer):
         """What half a file at ``/held`` waits for, and one at ``/slow`` or ``/silent`` to end."""
         self.begun = threading.Event()
 
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients go away in the middle, as tests want them to."""
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"

@@ -145,6 +145,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
         version=_COUNT,
         warnings=_STRINGS,
         because=_STRING,
+        before={"type": ["object", "null"]},
+        after={"type": ["object", "null"]},
     ),
     "Changes": _object(("changes",), changes=array_of("Change")),
     "ModelPlacement": _object(
@@ -168,6 +170,26 @@ SCHEMAS: Final[dict[str, Schema]] = {
         taken=_STRING_OR_NULL,
         refusals={"type": "object", "additionalProperties": _STRING},
         costs={"type": "object", "additionalProperties": _NUMBER_OR_NULL},
+    ),
+    "DrainState": _object(
+        ("server", "drained", "replicas"),
+        server=_STRING,
+        drained={"type": "boolean"},
+        replicas=array_of("DrainOfReplica"),
+    ),
+    "DrainOfReplica": _object(
+        ("replica", "standing", "drained", "models"),
+        replica=_COUNT,
+        standing=_STRING,
+        drained={"type": "boolean"},
+        models=array_of("DrainOfModel"),
+    ),
+    "DrainOfModel": _object(
+        ("name", "version", "outlook", "why"),
+        name=_STRING,
+        version=_COUNT,
+        outlook={"enum": ["moves", "stays", "leaves", None]},
+        why=_STRING_OR_NULL,
     ),
     "Condition": _object(
         ("type", "status"),

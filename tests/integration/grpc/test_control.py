@@ -10,6 +10,7 @@ import pytest
 from fakes.control import resource
 from harness.grpc_rig import Rig
 from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import Change, ManifestText, WatchEvent
 from penstock.core.errors import ConflictError, InvalidRequestError, NotFoundError, NotReadyError
 from penstock.core.problems import Position, Problem, ProblemsError
@@ -17,14 +18,15 @@ from penstock.core.problems import Position, Problem, ProblemsError
 
 @pytest.fixture
 async def control(rig: Rig) -> AsyncIterator[ControlClient]:
-    async with ControlClient(rig.address) as client:
+    async with ControlClient(RemoteServer.at(rig.address)) as client:
         yield client
 
 
 async def test_apply_takes_texts_and_answers_with_changes(rig: Rig, control: ControlClient) -> None:
     manifests = (ManifestText("kind: Model", "a.yaml", "/folder"), ManifestText("b"))
     changes = await control.apply(manifests, dry_run=True)
-    assert changes == [Change("Model", "scale", "created", 1, ("a warning",))]
+    made = {"kind": "Model"}
+    assert changes == [Change("Model", "scale", "created", 1, ("a warning",), after=made)]
     assert rig.control.applied == [(manifests, True)]
 
 
@@ -59,6 +61,18 @@ async def test_a_placement_is_explained(rig: Rig, control: ControlClient) -> Non
         await control.explain("b")
 
 
+async def test_a_server_is_drained_and_followed(rig: Rig, control: ControlClient) -> None:
+    assert (await control.drain("inprocess", None, undo=False))["drained"]
+    assert not (await control.drain("inprocess", 0, undo=True))["drained"]
+    assert rig.control.drains == [("inprocess", None, False), ("inprocess", 0, True)]
+    states = [state async for state in control.follow_drain("inprocess")]
+    assert states == [rig.control.drained("inprocess")]
+    with pytest.raises(NotFoundError, match="there is no server 'nowhere'"):
+        await control.drain("nowhere", None, undo=False)
+    with pytest.raises(NotFoundError):
+        await anext(control.follow_drain("nowhere"))
+
+
 async def test_delete_is_refused_unless_forced(rig: Rig, control: ControlClient) -> None:
     rig.control.put(resource("Model", "a"))
     with pytest.raises(ConflictError, match="used by pipeline 'credit'"):
@@ -79,7 +93,7 @@ async def test_watch_shows_what_there_is_and_what_comes(rig: Rig, control: Contr
 
 
 async def test_a_server_that_is_not_there(unused_address: str) -> None:
-    async with ControlClient(unused_address) as client:
+    async with ControlClient(RemoteServer.at(unused_address)) as client:
         with pytest.raises(NotReadyError, match=unused_address):
             await client.list(None)
 

@@ -20,6 +20,7 @@ from penstock.core.errors import NotFoundError
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
+from penstock.transports.rest.drains import DrainOperations
 from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
@@ -55,6 +56,7 @@ class RestRig:
         self.control = FakeControlPlane()
         self.intake = Intake()
         self.watch = Watch(self.control)
+        self.stopping = asyncio.Event()
         callers = CallerHeaders(("x-tenant",))
         self.refused: list[str] = []
         self.service = InferenceService(
@@ -68,6 +70,7 @@ class RestRig:
                 *Resources(self.control, MAX_BODY, ORIGINS).operations(),
                 *Graphs(self.control).operations(),
                 *self.watch.operations(),
+                *DrainOperations(self.control, ORIGINS, self.stopping).operations(),
                 *self.requests.operations(),
                 page_operation("/metrics", lambda path: METRICS),
                 page_operation("/files/{file}", file_page),

@@ -34,6 +34,8 @@ async def test_applying_manifests(rig: RestRig, content_type: str) -> None:
                 "version": 1,
                 "warnings": ["a warning"],
                 "because": "",
+                "before": None,
+                "after": {"kind": "Model"},
             }
         ]
     }
