@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.agents import AgentHost
@@ -95,6 +96,7 @@ class LocalControlPlane(ControlPlane):
         history: int = HISTORY,
         database: Database | None = None,
         agents: AgentMeeting | None = None,
+        cache: ArtifactCache | None = None,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well."""
@@ -117,7 +119,11 @@ class LocalControlPlane(ControlPlane):
         )
         self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
-            storages, self._background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains

@@ -13,6 +13,7 @@ import yaml
 
 from harness.builtin import builtin_rules
 from harness.events import PATIENCE_S
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
@@ -209,6 +210,8 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        storage: ArtifactStorage | None = None,
+        cache: ArtifactCache | None = None,
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
         book: RouteBook | None = None,
@@ -237,7 +240,7 @@ class Plane:
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
-            storages=[self.storage],
+            storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
             gateway=self.gateway,
@@ -247,6 +250,7 @@ class Plane:
             history=history,
             record=record,
             database=database,
+            cache=cache,
             policy=LoadPolicy(
                 parallel=parallel,
                 sleep=asyncio.sleep if clock else self.naps.sleep,
