@@ -13,6 +13,7 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
+from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
@@ -132,7 +133,7 @@ class ModelCopies:
         """Begin what is missing, and let go of what has to leave."""
         if self._closed:
             return
-        staying = [each for each in self._loaded if each.standing == "up"]
+        staying = [each for each in self._loaded if each.keeps_models]
         missing = self.wanted - len(staying) - len(self._loading)
         found: Placement | None = None
         if missing > 0 and self._pause is None and self._tries:
@@ -145,11 +146,14 @@ class ModelCopies:
             for replica in self._loaded
             if replica.standing == "gone" or (replica.standing == "draining" and not self._loading)
         ]
-        leaving = [*gone, *staying[self.wanted :]]
+        # What an operator drains keeps its copies until there are others in their place.
+        drained = [each for each in self._loaded if each.standing == "up" and each.drained]
+        replaced = drained[: max(0, len(staying) + len(drained) - self.wanted)]
+        leaving = [*gone, *replaced, *staying[self.wanted :]]
         self._let_go_of(leaving)
         if found is not None and leaving:
             found = self._placer.fleet.place(self.demand, self._taken())
-        if len(self._loaded) < self.wanted:
+        if len(staying) < self.wanted:
             self._placer.fleet.wait(self._plan)
         else:
             self._placer.fleet.leave(self._plan)
@@ -188,8 +192,9 @@ class ModelCopies:
         """Replicas that may get a copy, and not yet, and why."""
         later: dict[tuple[str, int], str] = {}
         for replica in self._placer.fleet:
-            if replica.standing == "starting":
-                later[replica.key] = f"is not up yet: {replica.why}"
+            why = replica.later(self._model.name)
+            if why is not None:
+                later[replica.key] = why
             elif (self._model.name, self.version) in replica.versions:
                 later[replica.key] = "still unloads an earlier copy of it"
         return later
@@ -200,6 +205,17 @@ class ModelCopies:
         # Room that others have taken since is no event to those who wait for some.
         self._look_out(found if self._tries else None)
         return found
+
+    def prospect(self, replica: ServerReplica) -> Prospect:
+        """What becomes of the copy on a replica that is drained."""
+        if replica not in self._loaded:
+            return Prospect("moves" if replica in self._loading else "leaves")
+        if self._loading or self._pause is not None:
+            return Prospect("moves", self._last_failure or None)
+        if not self._tries:
+            return Prospect("stays", next(iter(self._refused.values())).message)
+        found = self.explain()
+        return Prospect("moves") if found.fitting else Prospect("stays", found.why_not)
 
     def _begin_load(self, replica: ServerReplica) -> None:
         model, version = self._model, self.version
@@ -357,7 +373,9 @@ class ModelCopies:
         try:
             await self._placer.loader.unload(copy)
         except Exception:
-            _log.exception("version %d of a model could not be unloaded", copy.version)
+            about = {"model": self._model.name, "version": copy.version}
+            said = "model '%s', version %d, could not be unloaded"
+            _log.exception(said, self._model.name, copy.version, extra=about)
         finally:
             self._turn(replica, "gone")
             self._placer.fleet.changed()

@@ -11,9 +11,11 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
 from penstock.core.control.copies import ModelCopies, Placer
+from penstock.core.control.emptying import Prospect
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, loading, scarce, stand, stand_copies
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.fleet import ServerReplica
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
@@ -145,6 +147,15 @@ class ModelReconciler:
             "why": None if why is None else why.message,
             "servers": document_of(found),
         }
+
+    def prospect(self, name: str, version: int, replica: ServerReplica) -> Prospect:
+        """What becomes of the copy of a version on a replica that is drained."""
+        place = self._places.get(name)
+        if place is not None:
+            for copies in (place.serving, place.coming, place.held):
+                if copies is not None and copies.version == version:
+                    return copies.prospect(replica)
+        return Prospect("leaves")
 
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says of the versions that there are."""
