@@ -14,6 +14,7 @@ from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import NotReadyError, error_of
 from penstock.core.signature import Signature
+from penstock.servers.child.process import environment_with
 from penstock.servers.environments.environment import Environment
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.run import command
@@ -75,6 +76,7 @@ class VenvServer(ServerAdapter):
                 capture_output=True,
                 text=True,
                 timeout=DESCRIBE_S,
+                env=environment_with(self._options.environment),
             )
         except (OSError, subprocess.SubprocessError) as error:
             said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
