@@ -1,4 +1,4 @@
-"""The server adapter ``venv``: Python models in processes of another environment."""
+"""The server adapter ``venv``: models in processes of another environment."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _log = logging.getLogger(__name__)
 
 
 class VenvServer(ServerAdapter):
-    """Loads Python models in the environment that the options name, each in a process of its own
-    or all in one.
+    """Loads models with Penstock's own loaders (``worker/loaders.py``) in the environment that the
+    options name, each in a process of its own or all in one.
 
     Raises InvalidRequestError for options that name none.
     """
@@ -65,8 +65,8 @@ class VenvServer(ServerAdapter):
 
     def signature(self, spec: ModelSpec) -> Signature | None:
         """What the model says itself, in its environment, where that is there."""
-        if spec.python is None:
-            return spec.signature
+        if spec.python is None and spec.artifacts is None:
+            return spec.signature  # the artifacts tell more, and are not here
         python = self._environment.python()
         try:
             done = subprocess.run(
