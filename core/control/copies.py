@@ -373,7 +373,9 @@ class ModelCopies:
         try:
             await self._placer.loader.unload(copy)
         except Exception:
-            _log.exception("version %d of a model could not be unloaded", copy.version)
+            about = {"model": self._model.name, "version": copy.version}
+            said = "model '%s', version %d, could not be unloaded"
+            _log.exception(said, self._model.name, copy.version, extra=about)
         finally:
             self._turn(replica, "gone")
             self._placer.fleet.changed()

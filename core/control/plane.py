@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.agents import AgentHost
@@ -24,6 +25,7 @@ from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
+from penstock.core.control.description import Descriptions
 from penstock.core.control.emptying import Emptying, Prospect
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
@@ -94,13 +96,16 @@ class LocalControlPlane(ControlPlane):
         history: int = HISTORY,
         database: Database | None = None,
         agents: AgentMeeting | None = None,
+        cache: ArtifactCache | None = None,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well."""
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
-        self._store = ResourceStore(history=history, revision=saved.starts * REVISIONS_PER_START)
+        self._store = ResourceStore(
+            history=history, revision=saved.starts * REVISIONS_PER_START, clock=clock
+        )
         self._usage = UsageIndex()
         self._background = Background()
         self._joins = joins
@@ -114,7 +119,11 @@ class LocalControlPlane(ControlPlane):
         )
         self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
-            storages, self._background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
@@ -139,6 +148,9 @@ class LocalControlPlane(ControlPlane):
                 partial(self.wait_settled, SETTLED_WITHIN_S),
             )
         self._emptying = Emptying(self._fleet, self._store, clock, self._prospect)
+        self._descriptions = Descriptions(
+            self._store, self._usage, self._fleet, self._emptying, self.explain
+        )
         self._servers = ServerReconciler(
             self._store, self._fleet, server_kinds, self._background, clock, policy, self._hosted
         )
@@ -292,6 +304,13 @@ class LocalControlPlane(ControlPlane):
         if self._store.get(key) is None:
             raise self._not_found(key)
         return self._models.explain(model)
+
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        key = ResourceKey(_kind_named(kind), name)
+        resource = self._store.get(key)
+        if resource is None:
+            raise self._not_found(key)
+        return self._descriptions.of(resource)
 
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         draining = self._background.spawn(

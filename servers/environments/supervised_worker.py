@@ -130,7 +130,8 @@ class SupervisedWorker(Charge):
         if run is None:
             return
         run.connection.close()
-        how = run.process.how or self._supervisor.life.how
+        life = self._supervisor.life
+        how = "was ended" if life.standing == "stopped" else life.how
         for model in list(self._models):
             model.lose(LostError(f"{self._subject} {how} during the call"), self.why_not)
 

@@ -13,6 +13,7 @@ import yaml
 
 from harness.builtin import builtin_rules
 from harness.events import PATIENCE_S
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
@@ -30,6 +31,7 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -208,8 +210,11 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        storage: ArtifactStorage | None = None,
+        cache: ArtifactCache | None = None,
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
+        book: RouteBook | None = None,
         agents: AgentMeeting | None = None,
         **servers: FakeServer,
     ) -> None:
@@ -219,7 +224,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.models = ModelGateway()
+        self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
@@ -227,13 +232,15 @@ class Plane:
         self.gateway = PipelineGateway(
             self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
         )
+        if book is not None:
+            self.gateway.be_followed(book, Joins())
         self.gateway.open_intake()
         self.folder = folder
         self.control = made_by(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
-            storages=[self.storage],
+            storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
             gateway=self.gateway,
@@ -243,6 +250,7 @@ class Plane:
             history=history,
             record=record,
             database=database,
+            cache=cache,
             policy=LoadPolicy(
                 parallel=parallel,
                 sleep=asyncio.sleep if clock else self.naps.sleep,
