@@ -51,6 +51,11 @@ class Program:
         """That of it, for one that takes its place."""
         return self.grpc.rpartition(":")[2]
 
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
+
     def ready(self) -> None:
         """Wait until it says that everything is ready."""
         ready = self.event("ready")
