@@ -11,8 +11,6 @@ from collections.abc import Callable, Mapping
 from typing import (
     Annotated,
     Any,
-    NotRequired,
-    Required,
     Union,
     get_args,
     get_origin,
@@ -80,8 +78,8 @@ def outputs_of(hint: Any) -> tuple[TensorSpec, ...] | None:
     outputs = []
     for name, written in fields.items():
         field, optional = written, name in hint.__optional_keys__
-        while get_origin(field) in (Required, NotRequired):
-            optional = get_origin(field) is NotRequired
+        while (mark := _mark(field)) in ("Required", "NotRequired"):
+            optional = mark == "NotRequired"
             [field] = get_args(field)
         spec = tensor_of(name, field)
         optional = optional or spec.optional or may_be_none
@@ -113,6 +111,12 @@ def written_out(hint: Any) -> Any:
         if value is None:
             return hint
         hint = value[arguments] if arguments else value
+
+
+def _mark(hint: Any) -> str | None:
+    """The name of a special form, also of those that an older Python (a worker may run on one) has
+    from ``typing_extensions`` alone."""
+    return getattr(get_origin(hint), "_name", None)
 
 
 def says_something(specs: Mapping[str, TensorSpec]) -> bool:

@@ -5,11 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.nearest import nearest
+
+try:
+    from ml_dtypes import bfloat16
+except ImportError:
+    # Only in a worker in another environment, of which numpy alone is asked.
+    _BF16: dict[str, np.dtype[Any]] = {}
+else:
+    _BF16 = {"BF16": np.dtype(bfloat16)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ DATATYPES: dict[str, Datatype] = {
         _numeric("INT32", np.dtype("<i4")),
         _numeric("INT64", np.dtype("<i8")),
         _numeric("FP16", np.dtype("<f2")),
-        _numeric("BF16", np.dtype(ml_dtypes.bfloat16)),
+        *(_numeric(name, dtype) for name, dtype in _BF16.items()),
         _numeric("FP32", np.dtype("<f4")),
         _numeric("FP64", np.dtype("<f8")),
         Datatype("BYTES", 0, np.dtype("O")),

@@ -140,6 +140,22 @@ class DeadlineError(PenstockError):
     retriable = True
 
 
+def nobody_there(server: str, reason: object) -> PenstockError:
+    """What a client says when it could not speak to a server: nobody listens there, or whoever
+    does and the client do not agree on TLS."""
+    said = str(reason)
+    if any(sign in said for sign in _TLS_SIGNS):
+        return UnauthenticatedError(
+            f"TLS with {server} failed ({said}); the server's certificate must be signed by one of "
+            "--ca and name the address, some servers want --cert and --key, and others speak no TLS"
+        )
+    return NotReadyError(
+        f"no server answers at {server} ({said}); start one with penstock up, or name another "
+        "with --server, as grpcs://HOST:PORT where it speaks TLS, and with --cert and --key where "
+        "it wants a certificate"
+    )
+
+
 def broken_off(server: str, reason: object) -> LostError:
     """What a client says when the server is gone after it was sent a request."""
     return LostError(
@@ -147,6 +163,9 @@ def broken_off(server: str, reason: object) -> LostError:
         "have stopped, and whether it did what was asked is not known"
     )
 
+
+_TLS_SIGNS = ("SSL_ERROR", "[SSL", "CERTIFICATE_VERIFY_FAILED", "Tls handshake failed")
+"""In the words of grpcio and of Python for a handshake that failed."""
 
 ERROR_TYPES: dict[str, type[PenstockError]] = {
     kind.code: kind

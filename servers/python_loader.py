@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from penstock.core.contracts.model import Loader, ModelSpec
 from penstock.core.errors import InvalidRequestError, NotReadyError, PenstockError, StepFailedError
 from penstock.core.model import Context
-from penstock.core.plugins import hookimpl
 from penstock.servers.python_modules import PrivatePackages
 from penstock.servers.python_objects import find_object, raised_at
 from penstock.servers.python_sources import source_files
-
-penstock_api = 1
 
 
 class PythonLoader(Loader):
@@ -107,9 +104,3 @@ def _named(what: str, folders: Sequence[Path]) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         said = f"{what} raised {type(error).__name__}: {error} ({raised_at(error, folders)})"
         raise StepFailedError(said) from error
-
-
-@hookimpl
-def penstock_register_loaders() -> Mapping[str, type[Loader]]:
-    """The loader ``python``."""
-    return {"python": PythonLoader}

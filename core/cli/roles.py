@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 ROLES: Final = {
     "scheduler": "Keep what was applied, and have agents load the models.",
+    "agent": "Be one replica of a server, for a scheduler.",
     "gateway": "Answer requests by what a scheduler says, also while it is away.",
 }
 """Name and summary of each role. Its command is in a module ``run_<name>``, loaded when it is

@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc
 
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.grpc_errors import error_of_call
 from penstock.core.routing.messages import read_updates, write_acknowledgement
 from penstock.core.routing.route import Acknowledgement, Update
@@ -23,21 +24,21 @@ OPTIONS: Final = (
 
 
 async def follow_routes(
-    server: str, said: AsyncIterator[Acknowledgement]
+    server: RemoteServer, said: AsyncIterator[Acknowledgement]
 ) -> AsyncGenerator[Update]:
-    """What the scheduler at ``server`` (``host:port``) answers to what a gateway has ``said``.
+    """What the scheduler at ``server`` answers to what a gateway has ``said``.
 
     Raises the PenstockError that the server raised, NotReadyError when nobody answers there.
     """
     messages = (write_acknowledgement(each) async for each in said)
-    async with grpc.aio.insecure_channel(server, OPTIONS) as channel:
-        call = RoutesStub(channel).Follow(messages)
+    async with server.channel(OPTIONS) as channel:
+        call = RoutesStub(channel).Follow(messages, metadata=tuple(server.headers().items()))
         try:
             async with aclosing(_received(call)) as received:
                 async for update in read_updates(received):
                     yield update
         except grpc.aio.AioRpcError as error:
-            raise error_of_call(error, server) from error
+            raise error_of_call(error, server.place) from error
         finally:
             call.cancel()
 

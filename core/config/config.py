@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from penstock.core.config.section import Section
 from penstock.core.config.sections import (
     AgentSection,
     DataflowSection,
@@ -18,7 +19,6 @@ from penstock.core.config.sections import (
     ProxySection,
     RestSection,
     SchedulerSection,
-    Section,
 )
 from penstock.core.positions import KeyPath, PositionedDocument, Problem, format_path
 
@@ -97,15 +97,7 @@ class Config(Section):
 
     def read_from(self, document: PositionedDocument, folder: Path) -> Config:
         """This configuration, with paths relative to ``folder`` and the file's positions."""
-        include = tuple(folder / manifest for manifest in self.include)
-        changed: dict[str, object] = {"include": include}
-        if self.scheduler.database is not None:
-            database = folder / self.scheduler.database
-            changed["scheduler"] = self.scheduler.model_copy(update={"database": database})
-        if self.gateway.routes_file is not None:
-            routes = folder / self.gateway.routes_file
-            changed["gateway"] = self.gateway.model_copy(update={"routes_file": routes})
-        config = self.model_copy(update=changed)
+        config = self.placed(folder)
         config._document = document
         return config
 

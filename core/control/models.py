@@ -11,9 +11,11 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
 from penstock.core.control.copies import ModelCopies, Placer
+from penstock.core.control.emptying import Prospect
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, loading, scarce, stand, stand_copies
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.fleet import ServerReplica
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
@@ -126,21 +128,34 @@ class ModelReconciler:
         self.reconsider((name,))
 
     def explain(self, name: str) -> dict[str, Any]:
-        """Where the copies of the version that is wanted are, and why not elsewhere."""
+        """Where the copies of the version that is wanted are, and why not elsewhere; those of the
+        one that serves where it was refused."""
         place = self._places[name]
         copies = place.coming or place.held or place.serving
         if copies is None:  # it was refused for what it would break
             said = "" if place.outlook is None else place.outlook.message
             return {"model": name, "version": place.wanted.version, "why": said, "servers": []}
-        why = None if copies.outlook is None else copies.outlook.message
+        found = copies.explain()
+        why = None if copies.outlook is None else copies.outlook
+        if copies.version != place.wanted.version:
+            why = place.outlook
         return {
             "model": name,
             "version": copies.version,
             "wanted": copies.wanted,
             "loaded": copies.loaded,
-            "why": why,
-            "servers": document_of(copies.explain()),
+            "why": None if why is None else why.message,
+            "servers": document_of(found),
         }
+
+    def prospect(self, name: str, version: int, replica: ServerReplica) -> Prospect:
+        """What becomes of the copy of a version on a replica that is drained."""
+        place = self._places.get(name)
+        if place is not None:
+            for copies in (place.serving, place.coming, place.held):
+                if copies is not None and copies.version == version:
+                    return copies.prospect(replica)
+        return Prospect("leaves")
 
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says of the versions that there are."""
@@ -363,9 +378,9 @@ class ModelReconciler:
         _log.info("model '%s', version %d is unloaded", name, copies.version, extra=about)
 
     async def _discard(self, copies: ModelCopies) -> None:
-        self._begun.discard(copies)
         copies.close()
         await copies.unload()
+        self._begun.discard(copies)
         copies.turn("gone")
 
 

@@ -35,7 +35,9 @@ class ServerReplica:
     """One replica: the adapter to it, how it stands, and what is loaded or being loaded.
 
     ``memory_bytes`` is the room for models, None when nobody has said. ``why`` says why it is not
-    up.
+    up. ``found`` are models that were loaded there before this process knew it; while ``holds_off``
+    says why, only these may come to it. One that is ``drained`` takes no models, and keeps those
+    that fit nowhere else.
     """
 
     __slots__ = (
@@ -43,6 +45,9 @@ class ServerReplica:
         "_names",
         "adapter",
         "capabilities",
+        "drained",
+        "found",
+        "holds_off",
         "key",
         "memory_bytes",
         "standing",
@@ -63,7 +68,10 @@ class ServerReplica:
         self.memory_bytes = memory_bytes
         self.standing: Standing = SERVER_STATES.start
         self.why = "it is being started"
+        self.drained = False
         self.used_bytes = 0
+        self.found: frozenset[str] = frozenset()
+        self.holds_off = ""
         self._held: dict[tuple[str, int], _Copy] = {}
         self._names: dict[str, int] = {}
 
@@ -104,14 +112,37 @@ class ServerReplica:
         if not self._names[model]:
             del self._names[model]
 
+    @property
+    def keeps_models(self) -> bool:
+        """Whether what is loaded there may stay."""
+        return self.standing == "up" and not self.drained
+
+    def drain(self, drained: bool) -> None:
+        """It takes no models from now on, or does again."""
+        if drained != self.drained:
+            self.drained = drained
+            self._tell()
+
     def stand(self, standing: Standing, why: str = "") -> None:
         """It stands differently from now on."""
         self.standing, self.why = SERVER_STATES.turned(self.standing, standing), why
+        self._tell()
+
+    def _tell(self) -> None:
         for copy in list(self._held.values()):
             copy.tell()
 
+    def later(self, model: str) -> str | None:
+        """Why a copy of ``model`` that fits may come to it, and not yet; None when it may."""
+        if self.standing == "starting":
+            return f"is not up yet: {self.why}"
+        return self.holds_off if self.holds_off and model not in self.found else None
+
     def snapshot(self) -> ServerSnapshot:
         """How it stands now."""
+        why_not = "it is drained" if self.drained else None
+        if self.standing not in ("up", "starting"):
+            why_not = self.why
         free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
         return ServerSnapshot(
             self.key.server,
@@ -119,6 +150,6 @@ class ServerReplica:
             self.capabilities,
             self.memory_bytes,
             free,
-            self.models,
-            None if self.standing in ("up", "starting") else self.why,
+            self.models | self.found if self.found else self.models,
+            why_not,
         )

@@ -19,15 +19,18 @@ SERVER_STATES: Final[StateTable[Standing]] = StateTable(
         "failed": "It could not be started, and is not tried again.",
         "draining": "It takes no models. Those that it has leave: at once when they are loaded "
         "elsewhere or fit nowhere else, otherwise when the other copies are loaded.",
-        "gone": "It is stopped.",
+        "gone": "It is stopped, or its agent is not counted on any more.",
     },
     (
         Turn("starting", "it answers", "up"),
         Turn("starting", "its start fails for good", "failed"),
+        Turn("starting", "its agent is away for too long, or another takes its place", "gone"),
         Turn("starting", "it is not wanted any more", "draining"),
         Turn("up", "it is not wanted any more, or another version of it is up", "draining"),
+        Turn("up", "its agent is away for too long, or another takes its place", "gone"),
         Turn("failed", "it is not wanted any more, or another version of it is up", "draining"),
-        Turn("draining", "it holds no models, and is stopped", "gone"),
+        Turn("draining", "it is an agent's that stood by, and is wanted again", "up"),
+        Turn("draining", "it holds no models, or its agent is away for too long", "gone"),
     ),
 )
 

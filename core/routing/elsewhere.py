@@ -35,6 +35,18 @@ class ElsewhereControlPlane(ControlPlane):
     def explain(self, model: str) -> ResourceDocument:
         raise self._elsewhere()
 
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        raise self._elsewhere()
+
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
+        raise self._elsewhere()
+
+    def drained(self, server: str) -> ResourceDocument:
+        raise self._elsewhere()
+
+    def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
+        raise self._elsewhere()
+
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         raise self._elsewhere()
 

@@ -12,6 +12,7 @@ from penstock.core.cases import CaseExporter
 from penstock.core.cases.exporter import ManifestOf
 from penstock.core.clock import Clock
 from penstock.core.config import Config
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
@@ -20,6 +21,7 @@ from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, UnsupportedError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
+from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
@@ -36,7 +38,8 @@ _log = logging.getLogger(__name__)
 class DataPlane:
     """The gateways of a process and what they stand on, whoever says what they serve.
 
-    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere.
+    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere,
+    ``logs`` for whoever asks what this process logs.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DataPlane:
         clock: Clock,
         closing: Closing,
         book: RouteBook | None = None,
+        logs: LogRing | None = None,
         *,
         kind: type[PipelineGateway] = PipelineGateway,
     ) -> None:
@@ -52,6 +56,7 @@ class DataPlane:
         self._config = config
         self._closing = closing
         self._book = book
+        self._logs = logs
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
         self._letters = LetterBox()
         self._front_ends: dict[str, FrontEnd] = {}
@@ -95,7 +100,11 @@ class DataPlane:
         return bool(followers)
 
     async def listen(
-        self, parts: Parts, control: ControlPlane, manifest_of: ManifestOf
+        self,
+        parts: Parts,
+        control: ControlPlane | None,
+        manifest_of: ManifestOf,
+        agents: AgentHost | None = None,
     ) -> dict[str, str]:
         """Start the front ends; their addresses by name. ``manifest_of`` is for cases."""
         limits, defaults = self._config.limits, self._config.defaults
@@ -110,7 +119,10 @@ class DataPlane:
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
             desk=InquiryDesk(self._journal, self._letters, self.gateway, exporter.file),
+            agents=agents,
+            access=self._config.scheduler.access.access(),
             book=self._book,
+            logs=self._logs,
         )
         addresses = {}
         for name, front_end in parts.front_ends.items():

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from penstock.core.cases import CaseManifest
-from penstock.core.client.place import place_of
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
@@ -18,6 +18,7 @@ from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
 from penstock.core.errors import InvalidRequestError
+from penstock.core.log_ring import LogRing
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.copy_servers import ADAPTER, CopyServers
@@ -46,13 +47,22 @@ class GatewayProcess:
     Raises InvalidRequestError where the configuration does not say which scheduler to follow.
     """
 
-    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock | None = None,
+        logs: LogRing | None = None,
+    ) -> None:
         self._config = config
         self._plugins = plugins
         self._scheduler = _scheduler_of(config)
         self._background = Background()
         self._closing = Closing()
-        self._data = DataPlane(config, clock or SystemClock(), self._closing, kind=FollowingGateway)
+        self._data = DataPlane(
+            config, clock or SystemClock(), self._closing, logs=logs, kind=FollowingGateway
+        )
         self._file: RoutesFile | None = None
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)
@@ -82,9 +92,8 @@ class GatewayProcess:
             async with asyncio.timeout(timeout_s):
                 await self._follower.informed.wait()
         except TimeoutError:
-            return [
-                f"the scheduler at {self._scheduler} has not been reached, and no routes are kept"
-            ]
+            place = self._scheduler.place
+            return [f"the scheduler at {place} has not been reached, and no routes are kept"]
         return []
 
     async def stop(
@@ -101,7 +110,7 @@ class GatewayProcess:
     async def _start(self) -> dict[str, str]:
         parts = make_parts(self._plugins, self._config.scheduler)
         followed = self._data.start(parts)
-        servers = CopyServers(self._make_server, f"grpc://{self._scheduler}")
+        servers = CopyServers(self._make_server, _inference_at(self._scheduler))
         self._closing.add("the clients of servers", servers.close)
         self._closing.add("the background tasks", self._background.close)
         self._follower = follower = self._make_follower(servers, followed=followed)
@@ -109,12 +118,15 @@ class GatewayProcess:
         self._background.spawn(follower.run(), "following the scheduler")
         self._closing.add("the routes", follower.leave)
         self._background.spawn(self._open_when_informed(follower), "waiting for routes")
-        control = ElsewhereControlPlane(self._scheduler)
+        control = ElsewhereControlPlane(self._scheduler.place)
         addresses = await self._data.listen(parts, control, _no_manifest)
         self._plugins.started(self._config, addresses)
         return addresses
 
     def _make_server(self, options: Mapping[str, Any]) -> ServerAdapter:
+        tls = self._config.gateway.tls
+        if tls is not None and str(options["address"]).startswith("grpcs:"):
+            options = {**options, "tls": tls.model_dump(by_alias=True)}
         return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
 
     def _make_follower(self, servers: CopyServers, *, followed: bool) -> RouteFollower:
@@ -130,7 +142,7 @@ class GatewayProcess:
             partial(follow_routes, self._scheduler),
             switchboard,
             gateway=secrets.token_hex(8),
-            scheduler=self._scheduler,
+            scheduler=self._scheduler.place,
             keep=self._keep,
         )
 
@@ -155,17 +167,23 @@ class GatewayProcess:
             self._file.keep(routes)
 
 
-def _scheduler_of(config: Config) -> str:
-    scheduler = config.gateway.scheduler
-    if scheduler is None:
+def _scheduler_of(config: Config) -> RemoteServer:
+    address = config.gateway.scheduler
+    if address is None:
         raise InvalidRequestError(
             "nothing says which scheduler to follow; give its gRPC address with --scheduler "
             "HOST:PORT, or as gateway.scheduler in the configuration file"
         )
-    place = place_of(scheduler)
-    if place.port is None:
-        raise InvalidRequestError(f"'{scheduler}' has no port; write HOST:PORT")
-    return place.netloc
+    scheduler = config.gateway.scheduler_at(address)
+    if scheduler.port is None:
+        raise InvalidRequestError(f"'{address}' has no port; write HOST:PORT")
+    return scheduler
+
+
+def _inference_at(scheduler: RemoteServer) -> str:
+    """The address of the copies that are in the scheduler's own process."""
+    scheme = "grpc" if scheduler.tls is None else "grpcs"
+    return f"{scheme}://{scheduler.place}"
 
 
 def _no_manifest(kind: str, name: str) -> CaseManifest | None:

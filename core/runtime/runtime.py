@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
@@ -17,16 +18,22 @@ from penstock.core.contracts.control import ControlPlane, ManifestText
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
+from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.book import RouteBook
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
+
+CALLS: Final = "v2"
+"""The server adapter that models on agents are called through."""
 
 _CHANGE_HOOK: Final = "penstock_resource_changed"
 
@@ -48,6 +55,7 @@ class Runtime:
         clock: Clock | None = None,
         policy: LoadPolicy | None = None,
         hosts_models: bool = True,
+        logs: LogRing | None = None,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts."""
@@ -59,7 +67,7 @@ class Runtime:
         self._background = Background()
         self._closing = Closing()
         self._book = RouteBook(secrets.token_hex(8), self._clock)
-        self._data = DataPlane(config, self._clock, self._closing, self._book)
+        self._data = DataPlane(config, self._clock, self._closing, self._book, logs)
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
@@ -131,7 +139,7 @@ class Runtime:
         knows = database is not None
         self._background.spawn(self._settle(control, knows_all=knows), "settling")
         self._data.gateway.open_intake()
-        addresses = await self._data.listen(parts, control, control.manifest)
+        addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, addresses)
         return addresses
 
@@ -172,10 +180,24 @@ class Runtime:
             followed=followed,
             policy=self._policy,
             database=database,
+            cache=open_cache(self._config.agent.cache, self._closing),
+            agents=None if self._hosts_models else self._meeting(),
         )
 
+    def _meeting(self) -> AgentMeeting:
+        """What the agents of a scheduler are met with."""
+        adapters = self._plugins.server_adapters
+
+        def call(address: str) -> ServerAdapter:
+            return self._plugins.make_with(
+                adapters, CALLS, {"address": address, "load": "present", "protocol": None}
+            )
+
+        return AgentMeeting(uuid4().hex, self._config.scheduler.agents, call)
+
     def _server_kinds(self, parts: Parts) -> ServerKinds:
-        """What makes replicas of the servers that manifests ask for."""
+        """What makes replicas of the servers that manifests ask for; of those that this process
+        does not start, agents do."""
         adapters = self._plugins.server_adapters
 
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
@@ -186,7 +208,11 @@ class Runtime:
 
             return make
 
-        return {name: maker(name) for name in adapters.names()}
+        return {
+            name: maker(name)
+            for name in adapters.names()
+            if self._hosts_models or getattr(adapters.get(name), "attaches", False)
+        }
 
     async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:
         texts = await asyncio.to_thread(_texts, [*self._config.include, *manifests])
@@ -194,7 +220,8 @@ class Runtime:
             return
         for change in await control.apply(texts, dry_run=False):
             for warning in change.warnings:
-                _log.warning("%s '%s': %s", change.kind.lower(), change.name, warning)
+                kind, name = change.kind.lower(), change.name
+                _log.warning("%s '%s': %s", kind, name, warning, extra={kind: name})
 
     def _follow_changes(self) -> None:
         hooks = {

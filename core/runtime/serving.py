@@ -61,12 +61,12 @@ async def host(
     """
     keep_freed_memory()
     with StopSignals() as signals:
-        addresses = await _unless(signals.asked, start())
+        addresses = await unless(signals.asked, start())
         if addresses is None:
             return signals
         try:
             on_started(addresses)
-            shortfalls = await _unless(signals.asked, hosted.wait_ready(ready_timeout_s))
+            shortfalls = await unless(signals.asked, hosted.wait_ready(ready_timeout_s))
             if shortfalls is not None and on_ready(shortfalls):
                 await signals.asked.wait()
         finally:
@@ -74,7 +74,7 @@ async def host(
     return signals
 
 
-async def _unless(asked: asyncio.Event, work: Awaitable[T]) -> T | None:
+async def unless(asked: asyncio.Event, work: Awaitable[T]) -> T | None:
     """What ``work`` gives; None when ``asked`` is set first, and ``work`` is then cancelled."""
     task = asyncio.ensure_future(work)
     waiting = asyncio.create_task(asked.wait())

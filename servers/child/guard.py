@@ -1,7 +1,8 @@
 """Stands between this process and a server: starts it, and sees that it never outlives us.
 
 Run as a program, in an interpreter of its own, with nothing but the standard library:
-``guard.py CONNECTION GRACE_S COMMAND...``. The connection is a stream socket. The guard writes
+``guard.py CONNECTION GRACE_S PASSED COMMAND...``. The connection is a stream socket, and PASSED the
+numbers of the open files that the server inherits, with commas between them. The guard writes
 the server's process number, and when it has ended its status, one to a line. It is told
 ``terminate`` or ``kill``, one to a line; that the other side is gone means ``terminate``. After
 the server itself, whatever is left of its process group is ended.
@@ -22,7 +23,7 @@ DIE_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
 
 
-def main(connection_fd: int, grace_s: float, command: list[str]) -> None:
+def main(connection_fd: int, grace_s: float, passed: list[int], command: list[str]) -> None:
     """Run the command until it ends by itself or is ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Who stops everything at once stops us first: a server is ended when its user is.
@@ -32,11 +33,14 @@ def main(connection_fd: int, grace_s: float, command: list[str]) -> None:
             server = subprocess.Popen(
                 command,
                 process_group=0,
+                pass_fds=passed,
                 preexec_fn=_before,  # noqa: PLW1509 - no thread runs yet
             )
         except OSError as error:
             connection.sendall(f"error {error}\n".encode())
             return
+        for file in passed:
+            os.close(file)  # what is closed there shall be closed
         connection.sendall(f"{server.pid}\n".encode())
         threading.Thread(target=_listen, args=(connection, server, grace_s), daemon=True).start()
         status = server.wait()
@@ -78,4 +82,5 @@ def _end_group(group: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), float(sys.argv[2]), sys.argv[3:])
+    files = [int(number) for number in sys.argv[3].split(",") if number]
+    main(int(sys.argv[1]), float(sys.argv[2]), files, sys.argv[4:])

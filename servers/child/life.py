@@ -23,11 +23,12 @@ class Life:
         starting -> up -> waiting -> starting ...     any -> stopped
         starting -> waiting
 
-    ``name`` is what sentences call it. Times are milliseconds of one clock.
+    ``subject`` is what sentences call it, as ``server 'big/0'``. Times are milliseconds of one
+    clock.
     """
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
         self._ends = 0
         self._up_since_ms: float | None = None
         self._next_start_ms = 0.0
@@ -71,10 +72,10 @@ class Life:
         if self.standing == "up":
             return None
         if self.standing == "stopped":
-            return f"server '{self._name}' is stopped"
+            return f"{self._subject} is stopped"
         if not self.how:
-            return f"server '{self._name}' is starting"
+            return f"{self._subject} is starting"
         left_s = (self._next_start_ms - now_ms) / 1000.0
         if self.standing == "starting" or left_s <= 0.0:
-            return f"server '{self._name}' {self.how} and is being started again"
-        return f"server '{self._name}' {self.how}; it is started again in {left_s:.1f} s"
+            return f"{self._subject} {self.how} and is being started again"
+        return f"{self._subject} {self.how}; it is started again in {left_s:.1f} s"

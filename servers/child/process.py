@@ -14,6 +14,7 @@ from typing import Final
 
 from penstock.core.errors import NotReadyError
 from penstock.servers.child.memory import memory_of_group
+from penstock.servers.child.out_of_memory import ended_for_memory
 from penstock.servers.child.output import Output
 from penstock.servers.child.supervisor import Process
 
@@ -38,6 +39,7 @@ class ChildProcess(Process):
     ) -> None:
         self.pid = pid
         self._guard = guard
+        self._ended_for_memory = ended_for_memory()
         self._ending = asyncio.create_task(self._end(guarding, reader), name=f"process {pid}")
 
     @classmethod
@@ -49,13 +51,16 @@ class ChildProcess(Process):
         folder: Path,
         output: Output,
         grace_s: float,
+        passed: Sequence[int] = (),
     ) -> ChildProcess:
-        """Start the program in ``folder``, with ``environment`` over this process's own.
+        """Start the program in ``folder``, with ``environment`` over this process's own and the
+        open files ``passed``.
 
         Told to end, it has ``grace_s`` for that. Raises NotReadyError when it cannot be started.
         """
         starting = asyncio.create_task(
-            cls._start(command, environment, folder, output, grace_s), name=f"start {command[0]}"
+            cls._start(command, environment, folder, output, grace_s, passed),
+            name=f"start {command[0]}",
         )
         try:
             return await asyncio.shield(starting)
@@ -73,6 +78,7 @@ class ChildProcess(Process):
         folder: Path,
         output: Output,
         grace_s: float,
+        passed: Sequence[int],
     ) -> ChildProcess:
         ours, theirs = socket.socketpair()
         guard = Guard(ours)
@@ -80,7 +86,8 @@ class ChildProcess(Process):
         reading, writing = os.pipe()
         reader = asyncio.create_task(output.follow(os.fdopen(reading, "rb", 0)), name="output")
         inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
-        program = [sys.executable, "-I", "-S", str(GUARD), str(theirs.fileno()), str(grace_s)]
+        told = (str(theirs.fileno()), str(grace_s), ",".join(map(str, passed)))
+        program = [sys.executable, "-I", "-S", str(GUARD), *told]
         try:
             try:
                 guarding = await asyncio.create_subprocess_exec(
@@ -89,7 +96,7 @@ class ChildProcess(Process):
                     stdin=asyncio.subprocess.DEVNULL,
                     stdout=writing,
                     stderr=writing,
-                    pass_fds=(theirs.fileno(),),
+                    pass_fds=(theirs.fileno(), *passed),
                     # A Ctrl-C is this process's to answer.
                     start_new_session=True,
                     env={**inherited, **environment},
@@ -138,7 +145,7 @@ class ChildProcess(Process):
             # The server has ended with its guard; what it started may not have.
             end_group(self.pid)
         await _until_read(reader)
-        return _in_words(status)
+        return _in_words(status, for_memory=ended_for_memory() > self._ended_for_memory)
 
 
 class Guard:
@@ -185,10 +192,13 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _in_words(status: str) -> str:
+def _in_words(status: str, *, for_memory: bool) -> str:
     if not status:
         return "was ended with its guard"
     number = int(status)
     if number < 0:
-        return f"was ended by {signal.Signals(-number).name}"
+        why = ""
+        if number == -signal.SIGKILL and for_memory:
+            why = ", as the system ends processes when memory is short"
+        return f"was ended by {signal.Signals(-number).name}{why}"
     return f"ended with status {number}"

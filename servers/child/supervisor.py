@@ -76,13 +76,17 @@ class Charge(ABC):
 
 
 class Supervisor:
-    """Looks after one server, from :meth:`start` to :meth:`stop`."""
+    """Looks after one server, from :meth:`start` to :meth:`stop`.
+
+    ``subject`` is what sentences call it, as ``server 'big/0'``.
+    """
 
     def __init__(
-        self, name: str, charge: Charge, output: Output, watching: Watching, clock: Clock
+        self, subject: str, charge: Charge, output: Output, watching: Watching, clock: Clock
     ) -> None:
-        self.life = Life(name)
-        self._name = name
+        self.life = Life(subject)
+        self._subject = subject
+        self._about = output.about
         self._charge = charge
         self._output = output
         self._watching = watching
@@ -96,7 +100,7 @@ class Supervisor:
         Raises NotReadyError when it does not come up the first time, with what it said.
         """
         self._first = asyncio.get_running_loop().create_future()
-        self._task = asyncio.create_task(self._look_after(self._first), name=self._name)
+        self._task = asyncio.create_task(self._look_after(self._first), name=self._subject)
         try:
             await asyncio.shield(self._first)
         except BaseException:
@@ -115,7 +119,7 @@ class Supervisor:
         try:
             await self._keep_running(first)
         except Exception as error:
-            _log.exception("server '%s' is not looked after any more", self._name)
+            _log.exception("%s is not looked after any more", self._subject, extra=self._about)
             self.life.stops()
             if not first.done():
                 first.set_exception(error)
@@ -125,10 +129,10 @@ class Supervisor:
             self.life.starts()
             pause_ms = await self._one_life(first)
             if not first.done():
-                first.set_exception(NotReadyError(f"server '{self._name}' {self.life.how}"))
+                first.set_exception(NotReadyError(f"{self._subject} {self.life.how}"))
             if first.exception() is not None:
                 return
-            _log.warning("%s", self.life.why_not(self._clock.now_ms()))
+            _log.warning("%s", self.life.why_not(self._clock.now_ms()), extra=self._about)
             await asyncio.sleep(pause_ms / 1000.0)
 
     async def _one_life(self, first: asyncio.Future[None]) -> float:
@@ -155,7 +159,7 @@ class Supervisor:
     async def _while_up(self, process: Process, first: asyncio.Future[None]) -> str:
         """The time in which the server can be called: how it ended."""
         self.life.is_up(self._clock.now_ms())
-        coming_up = asyncio.create_task(self._charge.came_up(), name=f"{self._name} came up")
+        coming_up = asyncio.create_task(self._charge.came_up(), name=f"{self._subject} came up")
         try:
             if not first.done():
                 first.set_result(None)
@@ -183,8 +187,8 @@ class Supervisor:
 
     async def _until_down(self, process: Process) -> str:
         """Wait until the server has ended, or hangs and is ended: how that was."""
-        ending = asyncio.create_task(process.ended(), name=f"the end of {self._name}")
-        hanging = asyncio.create_task(self._until_it_hangs(), name=f"looking at {self._name}")
+        ending = asyncio.create_task(process.ended(), name=f"the end of {self._subject}")
+        hanging = asyncio.create_task(self._until_it_hangs(), name=f"looking at {self._subject}")
         try:
             await asyncio.wait([ending, hanging], return_when=asyncio.FIRST_COMPLETED)
             if ending.done():

@@ -51,6 +51,15 @@ class Installer:
         self._installation = installation
         self._progress = progress
         self._python = python or Path(sys.executable)
+        self._running: subprocess.Popen[str] | None = None
+        self._lock: int | None = None
+        self._given_up = False
+
+    def give_up(self) -> None:
+        """Have :meth:`install`, which another thread is in, end soon in an error."""
+        self._given_up = True
+        if self._running is not None:
+            self._running.terminate()
 
     def install(self, extras: tuple[str, ...] = ()) -> bool:
         """Have the server installed; False when it is already.
@@ -62,7 +71,7 @@ class Installer:
         note = self._wanted(extras)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(folder):
+            with _alone(folder) as self._lock:
                 if self._installation.note() == note:
                     return False
                 self._check_place(folder)
@@ -145,8 +154,13 @@ class Installer:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            # Should this process be killed, what it has begun ends first, alone as it was.
+            pass_fds=() if self._lock is None else (self._lock,),
         ) as process:
             assert process.stdout is not None, "it is piped"
+            self._running = process
+            if self._given_up:
+                process.terminate()
             for line in process.stdout:
                 last.append(line.strip())
                 if _NEWS.match(line):
@@ -204,12 +218,12 @@ def _rename_within(aside: Path, folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Nobody else installs into ``folder`` meanwhile."""
+def _alone(folder: Path) -> Iterator[int]:
+    """Nobody else installs into ``folder`` meanwhile, nor while anybody holds the open file."""
     descriptor = os.open(folder.with_name(f".{folder.name}.lock"), os.O_CREAT | os.O_RDWR, 0o644)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 

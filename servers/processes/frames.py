@@ -32,7 +32,7 @@ def send(connection: socket.socket, header: object, tensors: Tensors = ()) -> No
         for tensor, raw in zip(tensors, contents, strict=True)
     ]
     head = pickle.dumps((header, described), protocol=5)
-    _send_all(connection, [_LENGTH.pack(len(head)), head, *contents])
+    send_all(connection, [_LENGTH.pack(len(head)), head, *contents])
 
 
 def receive(connection: socket.socket) -> tuple[Any, Tensors]:
@@ -42,20 +42,31 @@ def receive(connection: socket.socket) -> tuple[Any, Tensors]:
     other side is gone, OSError.
     """
     length = bytearray(_LENGTH.size)
-    _receive_into(connection, memoryview(length))
+    receive_into(connection, memoryview(length))
     head = bytearray(_LENGTH.unpack(length)[0])
-    _receive_into(connection, memoryview(head))
+    receive_into(connection, memoryview(head))
     header, described = pickle.loads(head)
     tensors = []
     for name, datatype, shape, size, parameters in described:
-        # Unlike a bytearray, this memory is not filled with zeros first.
-        contents = np.empty(size, np.uint8).data
-        _receive_into(connection, contents)
+        contents = unfilled(size)
+        receive_into(connection, contents)
         tensors.append(Tensor(name, datatype, shape, contents, parameters))
     return header, tuple(tensors)
 
 
-def _send_all(connection: socket.socket, parts: Sequence[Buffer]) -> None:
+def unfilled(size: int) -> memoryview:
+    """Memory for so many bytes; unlike a bytearray's it is not filled with zeros first."""
+    return np.empty(size, np.uint8).data
+
+
+def copy_into(target: memoryview, source: Buffer) -> None:
+    """Copy bytes into memory of the same length; other threads go on meanwhile."""
+    if target:
+        np.copyto(np.frombuffer(target, np.uint8), np.frombuffer(source, np.uint8))
+
+
+def send_all(connection: socket.socket, parts: Sequence[Buffer]) -> None:
+    """Send buffers one after the other; blocks. Raises OSError."""
     waiting = [memoryview(part) for part in parts if len(part)]
     while waiting:
         sent = connection.sendmsg(waiting[:_PARTS_AT_ONCE])
@@ -68,7 +79,8 @@ def _send_all(connection: socket.socket, parts: Sequence[Buffer]) -> None:
             waiting[0] = waiting[0][sent:]
 
 
-def _receive_into(connection: socket.socket, buffer: memoryview) -> None:
+def receive_into(connection: socket.socket, buffer: memoryview) -> None:
+    """Fill a buffer; blocks. Raises EOFError when the other side is gone, OSError."""
     while buffer:
         got = connection.recv_into(buffer)
         if not got:

@@ -12,15 +12,14 @@ import os
 import signal
 import socket
 import threading
-from typing import Any
 
-from penstock.core.clock import Clock, SystemClock
-from penstock.core.contracts.model import CallOrigin, ModelCall, SharedOrigin
+from penstock.core.clock import SystemClock
+from penstock.core.contracts.model import ModelCall
 from penstock.core.errors import PenstockError
-from penstock.core.records import Tensors
 from penstock.servers.binding.bound_model import OwnLoopWorker
 from penstock.servers.binding.loading import load_model
 from penstock.servers.binding.worker import Worker
+from penstock.servers.processes.documents import call_of
 from penstock.servers.processes.frames import receive, send
 
 
@@ -43,27 +42,9 @@ def main(connection_fd: int, lifeline_fd: int) -> None:
         try:
             while True:
                 (_, fields), tensors = receive(connection)
-                _answer(connection, worker, _call(fields, tensors, clock))
+                _answer(connection, worker, call_of(fields, tensors, clock))
         except (EOFError, ConnectionError):
             worker.close()
-
-
-def _call(fields: dict[str, Any], tensors: Tensors, clock: Clock) -> ModelCall:
-    identities = fields["identities"]
-    parameters, headers = fields["parameters"], fields["headers"]
-    if len(identities) > 1:
-        origin: CallOrigin = SharedOrigin(identities, parameters, headers)
-    else:
-        origin = CallOrigin(identities[0], fields["request_id"], parameters, headers)
-    return ModelCall(
-        fields["step"],
-        tensors,
-        origin,
-        # The clocks of two processes agree on durations only.
-        clock.now_ms() + fields["left_ms"],
-        attempt=fields["attempt"],
-        round=fields["round"],
-    )
 
 
 def _answer(connection: socket.socket, worker: Worker, call: ModelCall) -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from math import isinf
-from typing import Any, Final
+from typing import Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import Loader, ModelCall, ModelSpec
@@ -19,6 +19,7 @@ from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError,
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 from penstock.servers.binding.worker import Worker
+from penstock.servers.processes.documents import call_document
 from penstock.servers.processes.frames import receive, send
 
 FIRST_PAUSE_MS: Final = 500.0
@@ -105,7 +106,7 @@ class WorkerProcess(Worker):
         left_s = (call.deadline_ms - self._clock.now_ms()) / 1000.0
         connection.settimeout(None if isinf(left_s) else max(0.0, left_s) + self._overtime_s)
         try:
-            send(connection, ("call", self._fields(call)), call.tensors)
+            send(connection, ("call", call_document(call, self._clock.now_ms())), call.tensors)
             header, tensors = receive(connection)
         except TimeoutError:
             self.abort()
@@ -128,7 +129,12 @@ class WorkerProcess(Worker):
     def _connected(self) -> socket.socket:
         """The connection to a process that lives; starts one when there is none."""
         if self._process is not None and self._process.poll() is not None:
-            _log.warning("the worker process of model '%s' %s", self._name, self._end())
+            _log.warning(
+                "the worker process of model '%s' %s",
+                self._name,
+                self._end(),
+                extra={"model": self._name},
+            )
         if self._connection is not None:
             return self._connection
         left_ms = self._not_before_ms - self._clock.now_ms()
@@ -149,7 +155,9 @@ class WorkerProcess(Worker):
         if self._deaths > 1:
             pause_ms = min(FIRST_PAUSE_MS * 2.0 ** min(self._deaths - 2, 30), LONGEST_PAUSE_MS)
         self._not_before_ms = self._clock.now_ms() + pause_ms
-        _log.warning("the worker process of model '%s' %s", self._name, said)
+        _log.warning(
+            "the worker process of model '%s' %s", self._name, said, extra={"model": self._name}
+        )
         return NotReadyError(f"the worker process of model '{self._name}' {said}")
 
     def _end(self) -> str:
@@ -171,16 +179,3 @@ class WorkerProcess(Worker):
         if status < 0:
             return f"was ended by {signal.Signals(-status).name}"
         return f"ended with status {status}"
-
-    def _fields(self, call: ModelCall) -> dict[str, Any]:
-        origin = call.origin
-        return {
-            "identities": origin.identities,
-            "request_id": origin.request_id,
-            "parameters": dict(origin.parameters),
-            "headers": dict(origin.headers),
-            "step": call.step,
-            "left_ms": call.deadline_ms - self._clock.now_ms(),
-            "attempt": call.attempt,
-            "round": call.round,
-        }

@@ -31,6 +31,7 @@ class V2Server(ServerAdapter):
     """
 
     needs_manifest = True
+    attaches = True
 
     def __init__(self, options: V2Options, *, clock: Clock | None = None) -> None:
         if options.address is None:
@@ -120,4 +121,6 @@ class V2Server(ServerAdapter):
         try:
             await client.unload(name)
         except PenstockError as error:
-            _log.warning("model '%s' may still be loaded elsewhere: %s", name, error)
+            _log.warning(
+                "model '%s' may still be loaded elsewhere: %s", name, error, extra={"model": name}
+            )

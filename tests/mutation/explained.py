@@ -19,6 +19,22 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "if type(None) is not tuple:",
     ): "the long way to the same decision",
     (
+        "value = body if whole else take(inputs[0], body)",
+        "value = body if whole else take(inputs[0], None)",
+    ): "the long way to the same decision",
+    (
+        "if type(end) is Absent and of.number == reading.next and not reading.decisions:",
+        "if type(None) is Absent and of.number == reading.next and not reading.decisions:",
+    ): "the long way to the same decision",
+    (
+        "self.states |= state << (2 * position)",
+        "self.states |= state << (3 * position)",
+    ): "each combination has a number of its own, whatever it is",
+    (
+        "value: Body | None = None",
+        'value: Body | None = ""',
+    ): "it is only asked whether it is a tuple",
+    (
         "is_value = type(body) is tuple",
         "is_value = type(body) is not tuple",
     ): "the long way to the same decision",
@@ -50,6 +66,18 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "decisions = plan.decisions",
         "decisions = None",
     ): "the long way to the same decision",
+    (
+        "known = decisions.get(situation)",
+        "known = decisions.get(None)",
+    ): "the long way to the same decision",
+    (
+        "elif until_ms < gathering.until_ms:",
+        "elif until_ms <= gathering.until_ms:",
+    ): "of two timers for one time the first closes it",
+    (
+        "details = () if type(consumer) is StepPlan else why_no_output(inputs, verdict)",
+        "details = () if type(None) is StepPlan else why_no_output(inputs, verdict)",
+    ): "nobody reads the details of a step that is skipped",
     (
         "if end_ms < call.deadline_ms:",
         "if end_ms <= call.deadline_ms:",

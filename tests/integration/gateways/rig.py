@@ -17,6 +17,7 @@ import numpy as np
 
 from harness.program import Program
 from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import ManifestText
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest
@@ -96,7 +97,7 @@ def write(folder: Path, *documents: str) -> Path:
 async def apply(place: str, folder: Path, *documents: str) -> None:
     """Give documents to the scheduler at ``place``."""
     text = ManifestText("---\n".join(documents), "test.yaml", str(folder))
-    async with ControlClient(place) as control:
+    async with ControlClient(RemoteServer.at(place)) as control:
         await control.reach(PATIENCE_S)
         await control.apply([text], dry_run=False)
 

@@ -19,7 +19,7 @@ from penstock.core.contracts.model import Execution, Loader, ModelSpec
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.signature import TensorSpec
 from penstock.servers.inprocess import InProcessServer
-from penstock.servers.inprocess.loader_choice import choose_loader
+from penstock.servers.loader_choice import choose_loader
 from penstock.servers.onnx_loader import OnnxLoader, find_file
 from penstock.servers.python_loader import PythonLoader
 from penstock.servers.sklearn_loader import SklearnLoader

@@ -30,7 +30,7 @@ from penstock.core.errors import (
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature, TensorSpec
 from penstock.servers.binding.bound_model import BoundModel
-from penstock.servers.inprocess.loader_choice import choose_loader
+from penstock.servers.loader_choice import choose_loader
 from penstock.servers.mlserver_folder import MLServerFolderLoader
 from penstock.servers.python_loader import PythonLoader
 from penstock.servers.sklearn_loader import SklearnLoader

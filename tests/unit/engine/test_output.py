@@ -81,6 +81,6 @@ def test_request_that_is_refused_where_nobody_is_answered_is_a_dead_letter_and_c
     engine.refuse(passage, refused, out)
     letter, closed = out
     assert isinstance(letter, DeadLetter)
-    assert letter.failure is refused
+    assert (letter.passage, letter.failure) == (passage, refused)
     assert isinstance(closed, Closed)
     assert engine.open_passages == 0

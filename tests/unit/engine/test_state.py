@@ -567,3 +567,74 @@ def test_a_visit_to_which_nothing_has_come_is_not_asked_when_something_is_kept()
     # What it takes was kept at 26.
     assert at.tokens("two") == ["r of one"]
     assert at.requests["two"].at("c.inputs") == 55.0
+
+
+def test_what_was_kept_of_a_partition_is_taken_up_by_the_join_that_kept_it() -> None:
+    at = World(pipeline("latest"))
+    at.send("one", "y", 0.0)
+    at.run()
+    kept = at.store.export()
+    again = World(pipeline("latest"))
+    ownership = Ownership("g", "s", 0, 1)
+    states = again.simulation.engine.states
+    join = again.plan.keeping[0].inputs.kept
+    assert join is not None
+    states.restore(again.plan, ownership, {"another": kept, join.consumer: kept})
+    assert kept
+    assert timeless(list(states.store_of("p", join, ownership).export())) == timeless(list(kept))
+    states.release(ownership)
+    states.restore(again.plan, ownership, {"another": kept})
+    assert list(states.store_of("p", join, ownership).export()) == []
+
+
+def test_triggers_of_a_step_that_keeps_state_end_at_their_times() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        scope = "request"
+
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Wait() if view.having(SourceState.OPEN) else Run((0,))
+
+    at = World(
+        pipeline("latest", triggers=["b"], triggersJoinType="watcher", joinWindowMs=90),
+        watcher=Watcher,
+    )
+    at.send("r", "xy", 100.0, a=3.0, b=8.0)
+    at.run()
+    assert [source.ended_ms for view in seen for source in view.sources] == [None, 108.0]
+
+
+def test_nothing_is_kept_for_a_visit_that_its_triggers_have_skipped() -> None:
+    """The second request brings what the first one would have waited for."""
+    at = World(pipeline("zip", triggers=["p.inputs.go"]))
+    at.send("one", "x", 0.0)
+    at.send("two", "y", 10.0)
+    at.run()
+    end = at.joined("one")
+    assert isinstance(end, Absent)
+    assert "p.inputs.go" in end.reason
+    assert not any(change.kept for change in at.store.export())
+
+
+def test_requests_see_the_state_of_the_ownership_under_which_they_were_taken() -> None:
+    plan, engine = compiled(pipeline("latest")), Engine(lambda: 0.5)
+    joined: list[tuple[str, list[str]]] = []
+
+    def send(identity: str, name: str, epoch: int) -> None:
+        out: Effects = []
+        ownership = Ownership("g", "s", 0, epoch)
+        passage = Passage(plan, identity, 0.0, 1000.0, key=b"k", ownership=ownership)
+        engine.open(passage, (tensor(name),), out)
+        for effect in out:
+            if isinstance(effect, Call):
+                if effect.step == "c":
+                    joined.append((identity, [each for each, _ in named(effect.tensors)]))
+                made = {"a": "l", "b": "r", "c": "out"}[effect.step]
+                engine.done(effect, (tensor(made),), 1.0, out)
+
+    send("one", "y", 1)
+    send("two", "x", 1)
+    send("three", "x", 2)
+    assert joined == [("two", ["l", "r"])]

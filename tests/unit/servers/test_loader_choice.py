@@ -9,7 +9,7 @@ import pytest
 
 from penstock.core.contracts.model import Loader, ModelSpec
 from penstock.core.errors import InvalidRequestError, UnsupportedError
-from penstock.servers.inprocess.loader_choice import choose_loader
+from penstock.servers.loader_choice import choose_loader
 
 
 class Fake(Loader):

@@ -15,7 +15,7 @@ class LifeMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now_ms = 0.0
-        self.life = Life("s")
+        self.life = Life("server 's'")
         self.life.starts()
         self.earliest_ms = 0.0
         self.ends_in_a_row = 0
@@ -67,7 +67,7 @@ TestLife = LifeMachine.TestCase
 
 
 def test_pauses_double_up_to_the_longest() -> None:
-    life = Life("s")
+    life = Life("server 's'")
     pauses = []
     for _ in range(10):
         life.starts()
@@ -86,7 +86,7 @@ def test_pauses_double_up_to_the_longest() -> None:
     ],
 )
 def test_it_says_why_it_cannot_be_called(standing: str, sentence: str) -> None:
-    life = Life("s")
+    life = Life("server 's'")
     life.starts()
     if standing != "starting":
         life.ended("was ended by SIGKILL", 0.0)

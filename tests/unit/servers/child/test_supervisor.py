@@ -82,7 +82,7 @@ def supervised(test: Callable[[Supervisor, FakeCharge], Awaitable[None]]) -> Non
         watching = Watching(start_s=10.0, look_s=1.0, hang_s=5.0)
         output = Output("s")
         output.feed(b"one\ntwo\n\nthree\nfour\n")
-        await test(Supervisor("s", charge, output, watching, clock), charge)
+        await test(Supervisor("server 's'", charge, output, watching, clock), charge)
         await no_tasks_left()
 
     in_virtual_time(main)

@@ -1,0 +1,1 @@
+"""Models in environments of their own: the server adapter, and the worker that it starts there."""
