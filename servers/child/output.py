@@ -58,11 +58,6 @@ class Output:
         self._pass_on(begun)
 
     @property
-    def about(self) -> dict[str, str]:
-        """What lines of a log that are about the server have beside their sentence."""
-        return {"server": self._server}
-
-    @property
     def last(self) -> tuple[str, ...]:
         """The last lines with something in them."""
         return tuple(self._last)

@@ -15,8 +15,8 @@ from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapte
 from penstock.core.errors import NotReadyError, error_of
 from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
-from penstock.servers.child.process import environment_with
 from penstock.servers.child.output import Output
+from penstock.servers.child.process import environment_with
 from penstock.servers.environments.environment import Environment
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.run import command
