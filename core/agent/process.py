@@ -25,6 +25,7 @@ from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import UnsupportedError
 from penstock.core.log_ring import LogRing
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.memory import keep_freed_memory
@@ -146,6 +147,13 @@ class AgentProcess:
         here = (Path.cwd(),)
         storages = list(parts.storages.values())
         data = self._data
+        loader = ModelLoader(
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=here,
+            cache=open_cache(section.cache, self._closing),
+        )
         return Agent(
             Identity(
                 self._name,
@@ -157,7 +165,7 @@ class AgentProcess:
                 section.memory,
             ),
             server,
-            ModelLoader(storages, self._background, work_folder=work_folder, module_folders=here),
+            loader,
             ModelFiles(parts.servers, storages, here),
             ServedCopies(
                 data.models, data.gateway, data.metrics, self._plugins.joins, followed=followed

@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
     "bench": "Put a model or pipeline of a running server under load, and measure.",
+    "digest": "Print the digest of a model's artifacts, for its manifest.",
     "store": "Back up the scheduler's database, and put a backup back.",
     "plugins": "List what is installed.",
     "config": "Check the configuration file, or print its schema.",

@@ -19,6 +19,7 @@ from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
+GIB: Final = 1024 * MIB
 
 
 def _no_flag(value: object) -> object:
@@ -143,6 +144,22 @@ class SchedulerSection(Section):
     )
 
 
+class CacheSection(Section):
+    """Where artifacts are kept that were fetched, for all models that want the same."""
+
+    folder: Annotated[Path, AfterValidator(Path.expanduser)] | None = Field(
+        default=None,
+        description="A folder that processes of this machine may share, relative to the config "
+        "file; without it artifacts within PENSTOCK_HOME or where the system keeps caches, as "
+        "~/.cache/penstock/artifacts.",
+    )
+    max_bytes: ByteCount = Field(
+        default=32 * GIB,
+        description="When it holds more, what was used longest ago goes, but nothing that is in "
+        "use.",
+    )
+
+
 class GatewaySection(FollowerSection):
     """A gateway that follows a scheduler (``penstock run gateway``)."""
 
@@ -188,6 +205,7 @@ class AgentSection(FollowerSection):
         default=None,
         description="The room for models, where no manifest of the server says it.",
     )
+    cache: CacheSection = CacheSection()
 
 
 class DataflowSection(Section):

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.agents import AgentHost
@@ -95,6 +96,7 @@ class LocalControlPlane(ControlPlane):
         history: int = HISTORY,
         database: Database | None = None,
         agents: AgentMeeting | None = None,
+        cache: ArtifactCache | None = None,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well."""
@@ -117,7 +119,11 @@ class LocalControlPlane(ControlPlane):
         )
         self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
-            storages, self._background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
@@ -195,11 +201,15 @@ class LocalControlPlane(ControlPlane):
 
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
-        return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        return await wait_settled(self._store, timeout_s, at_rest=self._at_rest)
 
     async def wait_serving(self, timeout_s: float) -> None:
         """Return when something is wanted, and all of that serves, or the time is over."""
-        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        await wait_serving(self._store, timeout_s, at_rest=self._at_rest)
+
+    async def _at_rest(self) -> None:
+        await self._fleet.at_rest()
+        await self._pipelines.at_rest()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")

@@ -27,6 +27,7 @@ from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.book import RouteBook
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
@@ -179,6 +180,7 @@ class Runtime:
             followed=followed,
             policy=self._policy,
             database=database,
+            cache=open_cache(self._config.agent.cache, self._closing),
             agents=None if self._hosts_models else self._meeting(),
         )
 

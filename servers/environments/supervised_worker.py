@@ -18,8 +18,8 @@ from penstock.servers.child.output import Output
 from penstock.servers.child.process import ChildProcess
 from penstock.servers.child.supervisor import Charge, Supervisor, Watching
 from penstock.servers.environments.options import VenvOptions
-from penstock.servers.environments.run import Run, start_run
-from penstock.servers.environments.wire import message
+from penstock.servers.environments.run import PACKAGE, Run, start_run
+from penstock.servers.environments.wire import FORMAT, message
 from penstock.servers.environments.worker_model import WorkerModel
 from penstock.servers.inprocess.waiting import Patience
 from penstock.servers.processes.documents import signature_of, spec_document
@@ -109,11 +109,7 @@ class SupervisedWorker(Charge):
     async def lives(self, timeout_s: float) -> bool:
         """Whether it is up, and no call in it is over its time."""
         run = self._run
-        if run is None:
-            return False
-        if not run.connection.hello.done():
-            await asyncio.wait([run.connection.hello], timeout=timeout_s)
-        if not run.connection.hello.done() or run.connection.hello.result() is None:
+        if run is None or not await run.connection.greeted(timeout_s):
             return False
         now_ms = self._clock.now_ms()
         return not any(model.is_overdue(now_ms) for model in self._models)
@@ -130,7 +126,8 @@ class SupervisedWorker(Charge):
         if run is None:
             return
         run.connection.close()
-        how = run.process.how or self._supervisor.life.how
+        life = self._supervisor.life
+        how = "was ended" if life.standing == "stopped" else life.how
         for model in list(self._models):
             model.lose(LostError(f"{self._subject} {how} during the call"), self.why_not)
 
@@ -166,6 +163,11 @@ class SupervisedWorker(Charge):
 
     async def _load(self, run: Run, order: Mapping[str, Any]) -> dict[str, Any]:
         """Have a process load a model: what it says of it. Raises PenstockError."""
+        if run.connection.hello["format"] != FORMAT:
+            raise NotReadyError(
+                f"{PACKAGE} holds another Penstock than the one that runs, so that a worker cannot "
+                "be talked to; start Penstock again"
+            )
         try:
             async with asyncio.timeout(self._options.load_timeout_s):
                 told = await run.connection.answer_to(order)
