@@ -11,11 +11,10 @@ from penstock.core.cli.drain_view import print_drain
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import server_names
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.cli.serving import NOT_READY
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import ResourceDocument
-
-NOT_READY = 3
 
 Copies: TypeAlias = dict[tuple[int, str, int], dict[str, Any]]
 """Copies of models by replica, name and version."""
