@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import ModelInstance
@@ -28,6 +29,8 @@ from penstock.core.routing.route import (
 from penstock.core.routing.table import Shown, Switch
 
 _ORDER: Final = ("copies", "model", "pipeline", "experiment")
+
+Done: TypeAlias = Callable[[], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
@@ -93,7 +96,9 @@ class Switchboard:
     def _switch_copies(self, switch: Switch, made: ModelInstance | str) -> None:
         name, after = switch.key.name, switch.after
         if after is None:
-            self._leave(switch.before, self._forget_copies(name), f"forgetting model '{name}'")
+            self._leave(
+                switch.before, partial(self._forget_copies, name), f"forgetting model '{name}'"
+            )
             return
         before = self._instances.pop(name, None)
         if isinstance(made, str):
@@ -102,7 +107,7 @@ class Switchboard:
             self._instances[name] = made
             self._models.publish(name, after.route.body.version, made)
         if before is not None:
-            self._leave(switch.before, self._release(before), f"draining model '{name}'")
+            self._leave(switch.before, partial(self._release, before), f"draining model '{name}'")
 
     async def _forget_copies(self, name: str) -> None:
         """Pipelines that are gone as well may have requests under way that are yet to call it."""
@@ -129,7 +134,7 @@ class Switchboard:
         else:
             self._stop_serving("model", name, body)
         if before is not None and isinstance(before.route.body, ServedModel):
-            drained = self._gateway.drained("model", name, before.route.body.version)
+            drained = partial(self._gateway.drained, "model", name, before.route.body.version)
             self._leave(before, drained, f"draining calls of model '{name}'")
 
     # Pipelines
@@ -144,7 +149,7 @@ class Switchboard:
             self._stop_serving("pipeline", name, body)
         if before is not None:
             task = self._draining.add(before)
-            self._leave(switch.before, _ended(task), f"draining pipeline '{name}'")
+            self._leave(switch.before, partial(_ended, task), f"draining pipeline '{name}'")
 
     def _serve(self, name: str, body: ServedPipeline) -> ServedPipeline | NotReady:
         """Serve a pipeline, or say why that cannot be here."""
@@ -178,17 +183,17 @@ class Switchboard:
 
     # What leaves
 
-    def _leave(self, shown: Shown | None, done: Awaitable[None], what: str) -> None:
-        """A route is replaced, and is in use until ``done``."""
+    def _leave(self, shown: Shown | None, done: Done, what: str) -> None:
+        """A route is replaced, and is in use until what ``done`` begins has ended."""
         token = object()
         used = None if shown is None else shown.in_use()
         if shown is not None and used is not None:
             self._leaving[token] = (shown.epoch, used)
         self._background.spawn(self._see_off(token, done), what)
 
-    async def _see_off(self, token: object, done: Awaitable[None]) -> None:
+    async def _see_off(self, token: object, done: Done) -> None:
         try:
-            await done
+            await done()
         finally:
             self._leaving.pop(token, None)
             self.on_done()
