@@ -182,6 +182,7 @@ async def test_what_was_known_once_serves_a_gateway_that_starts_alone(tmp_path: 
             await plane.apply(model("a"), pipeline("p", "a"))
             await gateway.answers("p")
             kept = gateway.kept
+            await gateway.follower.leave()
         restarted = FollowingGateway(plane, book, "restarted")
         restarted.link.cut()
         await restarted.follower.begin_with(kept)
