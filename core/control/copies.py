@@ -336,6 +336,10 @@ class ModelCopies:
         if soon:
             said = f"version {self.version} waits for a server: {'; '.join(dict.fromkeys(soon))}"
             return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
+        expected = self._placer.fleet.expected
+        if expected:
+            said = f"version {self.version} waits for {expected}: {found.why_not}"
+            return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
         said = f"version {self.version} fits on no server: {found.why_not}"
         return Outlook(Reason.NO_SERVER, said, at_work=False)
 

@@ -15,7 +15,8 @@ class Fleet:
     """The replicas by name and number, and the ``rules`` of placement. Not safe for threads.
 
     Who waits for room asks to be told when there may be some: replicas that come up, and room that
-    gets free. Who has a copy on a replica is told by that.
+    gets free. Who has a copy on a replica is told by that. ``expected`` says which servers may
+    still come, and is empty when none is waited for.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -23,6 +24,7 @@ class Fleet:
         self._replicas: dict[ReplicaKey, ServerReplica] = {}
         self._waiting: dict[Callable[[], None], None] = {}
         self.drains = NO_DRAINS
+        self.expected = ""
 
     def __iter__(self) -> Iterator[ServerReplica]:
         return iter(self._replicas.values())
