@@ -23,6 +23,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import UnsupportedError
+from penstock.core.log_ring import LogRing
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
@@ -46,14 +47,21 @@ class AgentProcess:
     Raises InvalidRequestError where the configuration does not say which scheduler to follow.
     """
 
-    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock | None = None,
+        logs: LogRing | None = None,
+    ) -> None:
         self._config = config
         self._scheduler = config.agent.scheduler_at(config.agent.scheduler)
         self._plugins = plugins
         self._clock = clock or SystemClock()
         self._closing = Closing()
         self._background = Background()
-        self._data = DataPlane(config, self._clock, self._closing)
+        self._data = DataPlane(config, self._clock, self._closing, logs=logs)
         self._agent: Agent | None = None
 
     async def start(self) -> dict[str, str]:

@@ -54,7 +54,7 @@ def up_command(
     """
     from penstock.core.runtime import Runtime, serve
 
-    settings, plugins, output = begin_serving(
+    settings, plugins, output, logs = begin_serving(
         config, lambda read: with_ports(read, rest_port, grpc_port)
     )
     fell_short: list[Shortfall] = []
@@ -70,7 +70,7 @@ def up_command(
         return False
 
     async def main() -> StopSignals:
-        runtime = Runtime(settings, plugins)
+        runtime = Runtime(settings, plugins, logs=logs)
         return await serve(
             runtime,
             manifests,

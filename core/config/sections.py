@@ -266,3 +266,6 @@ class LoggingSection(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
+    kept_lines: Bound = Field(
+        default=5000, description="The latest lines, in memory, that penstock logs shows."
+    )

@@ -12,6 +12,7 @@ from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
 from penstock.core.credentials import Access
+from penstock.core.log_ring import LogRing
 
 if TYPE_CHECKING:
     # These stand on the contracts themselves.
@@ -33,6 +34,7 @@ class FrontEndContext:
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
     remembered of requests. ``access`` says what callers must bring; None where it is nothing.
+    ``logs`` has the latest lines of the log, where somebody keeps them.
     ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
     scheduler.
     """
@@ -47,6 +49,7 @@ class FrontEndContext:
     desk: InquiryDesk | None = None
     agents: AgentHost | None = None
     access: Access | None = None
+    logs: LogRing | None = None
     book: RouteBook | None = None
 
 

@@ -337,6 +337,10 @@ class ModelCopies:
         if soon:
             said = f"version {self.version} waits for a server: {'; '.join(dict.fromkeys(soon))}"
             return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
+        expected = self._placer.fleet.expected
+        if expected:
+            said = f"version {self.version} waits for {expected}: {found.why_not}"
+            return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
         said = f"version {self.version} fits on no server: {found.why_not}"
         return Outlook(Reason.NO_SERVER, said, at_work=False)
 
@@ -374,7 +378,9 @@ class ModelCopies:
         try:
             await self._placer.loader.unload(copy)
         except Exception:
-            _log.exception("version %d of a model could not be unloaded", copy.version)
+            about = {"model": self._model.name, "version": copy.version}
+            said = "model '%s', version %d, could not be unloaded"
+            _log.exception(said, self._model.name, copy.version, extra=about)
         finally:
             self._turn(replica, "gone")
             self._placer.fleet.changed()

@@ -25,6 +25,7 @@ from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
+from penstock.core.control.description import Descriptions
 from penstock.core.control.emptying import Emptying, Prospect
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
@@ -102,7 +103,9 @@ class LocalControlPlane(ControlPlane):
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
-        self._store = ResourceStore(history=history, revision=saved.starts * REVISIONS_PER_START)
+        self._store = ResourceStore(
+            history=history, revision=saved.starts * REVISIONS_PER_START, clock=clock
+        )
         self._usage = UsageIndex()
         self._background = Background()
         self._joins = joins
@@ -145,6 +148,9 @@ class LocalControlPlane(ControlPlane):
                 partial(self.wait_settled, SETTLED_WITHIN_S),
             )
         self._emptying = Emptying(self._fleet, self._store, clock, self._prospect)
+        self._descriptions = Descriptions(
+            self._store, self._usage, self._fleet, self._emptying, self.explain
+        )
         self._servers = ServerReconciler(
             self._store, self._fleet, server_kinds, self._background, clock, policy, self._hosted
         )
@@ -302,6 +308,13 @@ class LocalControlPlane(ControlPlane):
         if self._store.get(key) is None:
             raise self._not_found(key)
         return self._models.explain(model)
+
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        key = ResourceKey(_kind_named(kind), name)
+        resource = self._store.get(key)
+        if resource is None:
+            raise self._not_found(key)
+        return self._descriptions.of(resource)
 
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         draining = self._background.spawn(

@@ -22,7 +22,8 @@ class Fleet:
     Who waits for room asks to be told when there may be some: replicas that come up, and room that
     gets free. They are told soon, once for all that has changed until then, and some at a time:
     replicas that come up together are all there to choose from, and requests go on although
-    thousands of models wait. Who has a copy on a replica is told by that, at once.
+    thousands of models wait. Who has a copy on a replica is told by that, at once. ``expected``
+    says which servers may still come, and is empty when none is waited for.
     """
 
     def __init__(self, rules: Rules) -> None:
@@ -33,6 +34,7 @@ class Fleet:
         self._at_rest = asyncio.Event()
         self._at_rest.set()
         self.drains = NO_DRAINS
+        self.expected = ""
 
     def __iter__(self) -> Iterator[ServerReplica]:
         return iter(self._replicas.values())

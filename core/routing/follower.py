@@ -151,7 +151,7 @@ class RouteFollower:
             await self._say.wait()
 
     def _in_use(self) -> tuple[InUse, ...]:
-        return (*self._switchboard.in_use(self._epoch), *self._table.kept(self._epoch))
+        return tuple(self._switchboard.in_use(self._epoch))
 
     def _pause_s(self, attempt: int) -> float:
         longest = min(FIRST_PAUSE_S * 2.0 ** min(attempt, 10), LAST_PAUSE_S)

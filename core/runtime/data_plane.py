@@ -21,12 +21,14 @@ from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, UnsupportedError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
+from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
+from penstock.core.runtime.exposure import exposures
 from penstock.core.runtime.parts import Parts
 
 V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
@@ -37,7 +39,8 @@ _log = logging.getLogger(__name__)
 class DataPlane:
     """The gateways of a process and what they stand on, whoever says what they serve.
 
-    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere.
+    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere,
+    ``logs`` for whoever asks what this process logs.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class DataPlane:
         clock: Clock,
         closing: Closing,
         book: RouteBook | None = None,
+        logs: LogRing | None = None,
         *,
         kind: type[PipelineGateway] = PipelineGateway,
     ) -> None:
@@ -53,6 +57,7 @@ class DataPlane:
         self._config = config
         self._closing = closing
         self._book = book
+        self._logs = logs
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
         self._letters = LetterBox()
         self._front_ends: dict[str, FrontEnd] = {}
@@ -118,7 +123,10 @@ class DataPlane:
             agents=agents,
             access=self._config.scheduler.access.access(),
             book=self._book,
+            logs=self._logs,
         )
+        for sentence in exposures(self._config):
+            _log.warning("%s", sentence)
         addresses = {}
         for name, front_end in parts.front_ends.items():
             addresses[name] = await front_end.start(context)

@@ -23,6 +23,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
+from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.book import RouteBook
@@ -54,6 +55,7 @@ class Runtime:
         clock: Clock | None = None,
         policy: LoadPolicy | None = None,
         hosts_models: bool = True,
+        logs: LogRing | None = None,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts."""
@@ -65,7 +67,7 @@ class Runtime:
         self._background = Background()
         self._closing = Closing()
         self._book = RouteBook(secrets.token_hex(8), self._clock)
-        self._data = DataPlane(config, self._clock, self._closing, self._book)
+        self._data = DataPlane(config, self._clock, self._closing, self._book, logs)
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
@@ -218,7 +220,8 @@ class Runtime:
             return
         for change in await control.apply(texts, dry_run=False):
             for warning in change.warnings:
-                _log.warning("%s '%s': %s", change.kind.lower(), change.name, warning)
+                kind, name = change.kind.lower(), change.name
+                _log.warning("%s '%s': %s", kind, name, warning, extra={kind: name})
 
     def _follow_changes(self) -> None:
         hooks = {

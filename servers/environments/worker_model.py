@@ -237,10 +237,8 @@ class WorkerModel(ModelInstance):
 
     def _check(self, tensors: Tensors, run: Run) -> None:
         """Refuse tensors of datatypes that the environment has no numpy type for."""
-        hello = run.connection.hello.result()
-        assert hello is not None, "it has come up"
         for tensor in tensors:
-            if tensor.datatype not in hello["datatypes"]:
+            if tensor.datatype not in run.connection.hello["datatypes"]:
                 raise UnsupportedError(
                     f"tensor '{tensor.name}' is {tensor.datatype}, which needs the package "
                     f"ml_dtypes in the environment of the model; install it there"

@@ -151,4 +151,4 @@ class InProcessServer(ServerAdapter):
 
 def _warn(spec: ModelSpec, warnings: Sequence[str]) -> None:
     for warning in warnings:
-        _log.warning("model '%s': %s", spec.name, warning)
+        _log.warning("model '%s': %s", spec.name, warning, extra={"model": spec.name})

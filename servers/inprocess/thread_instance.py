@@ -79,7 +79,9 @@ class ThreadInstance(ModelInstance):
                     await self._idle.wait()
             except TimeoutError:
                 _log.warning(
-                    "model '%s' is unloaded while calls that were given up hang in it", self._name
+                    "model '%s' is unloaded while calls that were given up hang in it",
+                    self._name,
+                    extra={"model": self._name},
                 )
                 for worker in self._workers:
                     worker.abort()

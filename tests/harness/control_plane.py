@@ -17,9 +17,16 @@ from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
-from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.model import (
+    CopyPlace,
+    ModelCall,
+    ModelInstance,
+    ModelSpec,
+    ServerAdapter,
+)
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
@@ -30,9 +37,12 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
+
+PLACE = "grpc://far:1"
 
 BAD = "models:Bad"
 """A model that cannot be loaded."""
@@ -78,6 +88,8 @@ class FakeServer(ServerAdapter):
         self.running = False
         self.start_errors: list[Exception] = []
         self.start_gate: asyncio.Event | None = None
+        self.placed: frozenset[str] = frozenset()
+        """Models that other processes can call as well, at ``PLACE``."""
 
     async def start(self) -> None:
         """At once, or when ``start_gate`` is set; the errors of ``start_errors`` come first."""
@@ -107,6 +119,8 @@ class FakeServer(ServerAdapter):
         finally:
             self.loading -= 1
         instance = FakeInstance(spec, self.signatures.get(spec.name, spec.signature))
+        if spec.name in self.placed:
+            instance.place = CopyPlace(PLACE, spec.name, str(spec.version))
         self.loaded[spec.name, spec.version] = instance
         return instance
 
@@ -212,6 +226,8 @@ class Plane:
         cache: ArtifactCache | None = None,
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
+        book: RouteBook | None = None,
+        agents: AgentMeeting | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -220,7 +236,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.models = ModelGateway()
+        self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
@@ -228,6 +244,8 @@ class Plane:
         self.gateway = PipelineGateway(
             self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
         )
+        if book is not None:
+            self.gateway.be_followed(book, Joins())
         self.gateway.open_intake()
         self.folder = folder
         self.control = made_by(
@@ -250,6 +268,7 @@ class Plane:
                 sleep=asyncio.sleep if clock else self.naps.sleep,
                 jitter=lambda: 1.0,
             ),
+            agents=agents,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:

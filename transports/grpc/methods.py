@@ -25,6 +25,7 @@ from penstock.transports.grpc.errors import Context, fail
 from penstock.transports.grpc.guard import Handler, MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
@@ -104,6 +105,7 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
     methods = {
         "Apply": guard.unary(calls.apply, control.ApplyRequest),
         "Delete": guard.unary(calls.delete, control.DeleteRequest),
+        "Describe": guard.unary(calls.describe, control.DescribeRequest),
         "Drain": guard.unary(calls.drain, control.DrainRequest),
         "FollowDrain": guard.streaming(calls.follow_drain, control.FollowDrainRequest),
         "Explain": guard.unary(calls.explain, control.ExplainRequest),
@@ -111,6 +113,12 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
         "List": guard.unary(calls.list, control.ListRequest),
         "Watch": guard.streaming(calls.watch, control.WatchRequest),
     }
+    return _of_service(CONTROL_SERVICE, methods)
+
+
+def log_handlers(calls: LogCalls, guard: MethodGuard) -> Handlers:
+    """What the server logs."""
+    methods = {"Logs": guard.streaming(calls.logs, control.LogsRequest)}
     return _of_service(CONTROL_SERVICE, methods)
 
 

@@ -20,7 +20,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, scarce, stand, stand_copies
-from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.control.store import AnyResource, ResourceKey, ResourceStore
 from penstock.core.errors import ConflictError, InvalidRequestError, LostError, PenstockError
 from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica
 from penstock.core.names import problem_of_name
@@ -154,6 +154,7 @@ class HostedServers(AgentHost):
         self._servers: dict[str, _Hosted] = {}
         self._revisions = count(1)
         self._gathering = True
+        fleet.expected = "agents that may come back"
         self._closed = False
 
     def start(self) -> None:
@@ -271,6 +272,7 @@ class HostedServers(AgentHost):
         facade.join(register)
         seat = _Seat(register.process, register.place, replica, facade)
         self._equip(hosted, seat)
+        replica.why = "it is being attached to"
         replica.found = facade.found
         self._fleet.add(replica)
         seat.attaching = self._background.spawn(
@@ -328,6 +330,8 @@ class HostedServers(AgentHost):
         except LostError as error:
             why = error.message
             _log.warning("%s", why)
+        except Exception:
+            _log.exception("%s cannot be heard, for a reason that nobody expected", who)
         finally:
             self._part(hosted, seat, line, why)
 
@@ -438,6 +442,7 @@ class HostedServers(AgentHost):
         """Let agents come back before others are given their models."""
         await self._policy.sleep(self._options.return_ms / 1000.0)
         self._gathering = False
+        self._fleet.expected = ""
         for hosted in self._servers.values():
             for seat in hosted.seats.values():
                 if seat.line is not None:
@@ -486,9 +491,8 @@ class HostedServers(AgentHost):
         if hosted.declared is None:
             manifest = _undeclared(hosted.name, hosted.kind, len(hosted.seats))
             if manifest != resource.manifest:
-                resource = self._store.put(
-                    Resource[Manifest](manifest, resource.origin, resource.status)
-                )
+                changed: AnyResource = Resource(manifest, resource.origin, resource.status)
+                resource = self._store.put(changed)
         up = sum(seat.up for seat in hosted.seats.values())
         least = 1
         if hosted.declared is not None:
@@ -506,7 +510,7 @@ class HostedServers(AgentHost):
     def _outlook(self, hosted: _Hosted, up: int) -> Outlook:
         """Why fewer agents are there than are wanted."""
         missing = [
-            f"replica {number}: {seat.why or 'it is being attached to'}"
+            f"replica {number}: {seat.why or seat.replica.why}"
             for number, seat in sorted(hosted.seats.items())
             if not (seat.up or seat.leaving or seat.spare)
         ]

@@ -86,7 +86,7 @@ class Sequences(RuleBasedStateMachine):
         elif known.content != python:
             known.content, known.version, known.loading = python, known.version + 1, True
         elif python == BAD:
-            known.loading = True  # what could not be loaded is tried again
+            known.loading = True  # it is tried again
         self.come_to_rest()
 
     @rule(name=pipeline_names, chain=chains)
@@ -204,6 +204,7 @@ class Sequences(RuleBasedStateMachine):
             for name, known in self.models.items()
             if known.serving is not None
         )
+        assert len(list(self.folder.iterdir())) == len(self.plane.server.loaded)
 
 
 TestSequences = Sequences.TestCase
