@@ -42,11 +42,6 @@ class Program:
         self.addresses: dict[str, str] = addresses
 
     @property
-    def pid(self) -> int:
-        """The number of the process."""
-        return self._process.pid
-
-    @property
     def grpc(self) -> str:
         """``host:port``."""
         return self.addresses["grpc"]
