@@ -37,6 +37,7 @@ WORK = {
     "/v2/models/one/infer": ("one", model),
     "/v2/pipelines/chain/infer": ("chain", chain),
     "/v2/pipelines/diamond/infer": ("diamond", diamond),
+    "/v2/pipelines/kept/infer": ("kept", diamond),
 }
 
 

@@ -6,7 +6,8 @@ Needs wrk (Debian: ``apt-get install wrk``) and an installed penstock. Floor and
 measured in turn, one straight after the other, so that a machine whose speed drifts does not
 decide; what counts is the ratio, whose median over the rounds is printed. Latencies are p50 and
 p99 in milliseconds; ``tails`` is p99 / p50, divided by the floor's own. Server and load have a core
-each where there are two. Default settings: metrics on, access log off.
+each where there are two. Default settings: metrics on, access log off; chain and diamond record
+nothing, and ``kept`` is the diamond as it is recorded by default, at its boundary.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ WORKLOADS = {
     "model": "/v2/models/one/infer",
     "chain": "/v2/pipelines/chain/infer",
     "diamond": "/v2/pipelines/diamond/infer",
+    "kept": "/v2/pipelines/kept/infer",
 }
 CONNECTIONS = (1, 16, 64)
 # Penstock tells glibc to keep freed memory, which counts with large tensors (decision 0005). A bare

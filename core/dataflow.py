@@ -25,6 +25,7 @@ from penstock.core.engine import (
     Passage,
     Resumed,
     Retried,
+    SharedCall,
     StateChanged,
     Turn,
 )
@@ -194,6 +195,10 @@ class Dataflow:
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
         return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
+    def deploy_version(self, plan: Plan, slot: ModelSlot) -> Deployment:
+        """Bind the plan of a model to one version of it."""
+        return Deployment(plan, (slot,), self._metrics.tally(plan))
+
     def forget(self, pipeline: str) -> None:
         """A pipeline is gone, and what its joins kept with it."""
         self.engine.states.forget(pipeline)
@@ -262,7 +267,7 @@ class Dataflow:
         passenger: Passenger
         later = False
         for effect in out:  # grows while it is walked
-            if isinstance(effect, Call):
+            if type(effect) is Call or type(effect) is SharedCall:
                 plan = effect.plan
                 if effect.passage.visits[plan.place] is not effect and not effect.alive():
                     continue  # given up since it was asked for

@@ -129,11 +129,31 @@ class LostError(PenstockError):
     retriable = True
 
 
+class UnreachableError(LostError):
+    """Nobody could be reached, so that nothing was sent: it may be sent to somebody else."""
+
+
 class DeadlineError(PenstockError):
     """The time for the request, or for one attempt at a step, is over."""
 
     code = "deadline"
     retriable = True
+
+
+def nobody_there(server: str, reason: object) -> PenstockError:
+    """What a client says when it could not speak to a server: nobody listens there, or whoever
+    does and the client do not agree on TLS."""
+    said = str(reason)
+    if any(sign in said for sign in _TLS_SIGNS):
+        return UnauthenticatedError(
+            f"TLS with {server} failed ({said}); the server's certificate must be signed by one of "
+            "--ca and name the address, some servers want --cert and --key, and others speak no TLS"
+        )
+    return NotReadyError(
+        f"no server answers at {server} ({said}); start one with penstock up, or name another "
+        "with --server, as grpcs://HOST:PORT where it speaks TLS, and with --cert and --key where "
+        "it wants a certificate"
+    )
 
 
 def broken_off(server: str, reason: object) -> LostError:
@@ -143,6 +163,9 @@ def broken_off(server: str, reason: object) -> LostError:
         "have stopped, and whether it did what was asked is not known"
     )
 
+
+_TLS_SIGNS = ("SSL_ERROR", "[SSL", "CERTIFICATE_VERIFY_FAILED", "Tls handshake failed")
+"""In the words of grpcio and of Python for a handshake that failed."""
 
 ERROR_TYPES: dict[str, type[PenstockError]] = {
     kind.code: kind

@@ -20,7 +20,7 @@ from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]  # ha
 )
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # has no types
 
-from penstock.core.errors import OverloadedError, PenstockError, broken_off, error_of
+from penstock.core.errors import OverloadedError, PenstockError, broken_off, error_of, nobody_there
 from penstock.core.statuses import grpc_status
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -140,11 +140,7 @@ def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
         case grpc.StatusCode.UNAVAILABLE if _was_connected(text):
             return broken_off(server, text)
         case grpc.StatusCode.UNAVAILABLE:
-            sentence = (
-                f"no server answers at {server} ({text}); start one with penstock up, or name "
-                "another with --server"
-            )
-            return error_of("not-ready", sentence)
+            return nobody_there(server, text)
         case grpc.StatusCode.DEADLINE_EXCEEDED:
             return error_of("deadline", f"{server} gave no answer in time")
         case grpc.StatusCode.RESOURCE_EXHAUSTED if "larger than max" in text:

@@ -1,8 +1,10 @@
-"""The rule for the names of resources and steps (DATAFLOW.md, "Words")."""
+"""The rule for the names of resources and steps (DATAFLOW.md, "Words"), and names of copies."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from itertools import count
 from typing import Final
 
 MAX_NAME_LENGTH: Final = 63
@@ -25,3 +27,15 @@ def problem_of_name(name: str) -> str | None:
             "with a letter or digit at both ends"
         )
     return None
+
+
+def name_of_copy(model: str, version: int, taken: Collection[str]) -> str:
+    """What a server calls a version of a model: each version has a name of its own, so that two
+    are there side by side and each can go alone. No other version has it, nor one that is there
+    still, as ``taken`` says."""
+    name = f"{model}_{version}"
+    return next(
+        each
+        for number in count(1)
+        if (each := name if number == 1 else f"{name}-{number}") not in taken
+    )

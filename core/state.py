@@ -211,8 +211,11 @@ class StateStore:
             self._change(state, _head(state, source, now_ms), now_ms)
             drives = source == self._driver
             body = visitor.own[source]
-            lost = number < state.lines[self._driver].count and number not in state.waiting
-            if drives or not lost:
+            if drives:
+                waited_for = not visitor.over
+            else:
+                waited_for = number >= state.lines[self._driver].count or number in state.waiting
+            if waited_for:
                 tensors: Tensors = () if drives else body  # type: ignore[assignment]  # only values are counted
                 self._put(
                     state,

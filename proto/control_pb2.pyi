@@ -87,6 +87,70 @@ class ExplainResponse(_message.Message):
     placement: str
     def __init__(self, placement: _Optional[str] = ...) -> None: ...
 
+class DescribeRequest(_message.Message):
+    __slots__ = ("kind", "name")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class DescribeResponse(_message.Message):
+    __slots__ = ("description",)
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    def __init__(self, description: _Optional[str] = ...) -> None: ...
+
+class DrainRequest(_message.Message):
+    __slots__ = ("server", "replica", "undo")
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    REPLICA_FIELD_NUMBER: _ClassVar[int]
+    UNDO_FIELD_NUMBER: _ClassVar[int]
+    server: str
+    replica: int
+    undo: bool
+    def __init__(self, server: _Optional[str] = ..., replica: _Optional[int] = ..., undo: bool = ...) -> None: ...
+
+class DrainResponse(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    def __init__(self, state: _Optional[str] = ...) -> None: ...
+
+class FollowDrainRequest(_message.Message):
+    __slots__ = ("server",)
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    server: str
+    def __init__(self, server: _Optional[str] = ...) -> None: ...
+
+class FollowDrainResponse(_message.Message):
+    __slots__ = ("state",)
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    def __init__(self, state: _Optional[str] = ...) -> None: ...
+
+class LogsRequest(_message.Message):
+    __slots__ = ("kind", "name", "follow", "since_ms", "level")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    LEVEL_FIELD_NUMBER: _ClassVar[int]
+    kind: str
+    name: str
+    follow: bool
+    since_ms: float
+    level: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., follow: bool = ..., since_ms: _Optional[float] = ..., level: _Optional[str] = ...) -> None: ...
+
+class LogsResponse(_message.Message):
+    __slots__ = ("record", "lost")
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    record: str
+    lost: int
+    def __init__(self, record: _Optional[str] = ..., lost: _Optional[int] = ...) -> None: ...
+
 class WatchRequest(_message.Message):
     __slots__ = ("kind", "from_revision")
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -114,7 +178,7 @@ class WatchResponse(_message.Message):
     def __init__(self, revision: _Optional[int] = ..., action: _Optional[_Union[WatchResponse.Action, str]] = ..., resource: _Optional[_Union[Resource, _Mapping[str, object]]] = ...) -> None: ...
 
 class Change(_message.Message):
-    __slots__ = ("kind", "name", "action", "version", "warnings", "because")
+    __slots__ = ("kind", "name", "action", "version", "warnings", "because", "before", "after")
     class Action(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         ACTION_UNSPECIFIED: _ClassVar[Change.Action]
@@ -133,13 +197,17 @@ class Change(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     WARNINGS_FIELD_NUMBER: _ClassVar[int]
     BECAUSE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
     kind: str
     name: str
     action: Change.Action
     version: int
     warnings: _containers.RepeatedScalarFieldContainer[str]
     because: str
-    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[Change.Action, str]] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., because: _Optional[str] = ...) -> None: ...
+    before: str
+    after: str
+    def __init__(self, kind: _Optional[str] = ..., name: _Optional[str] = ..., action: _Optional[_Union[Change.Action, str]] = ..., version: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., because: _Optional[str] = ..., before: _Optional[str] = ..., after: _Optional[str] = ...) -> None: ...
 
 class Resource(_message.Message):
     __slots__ = ("kind", "name", "manifest", "status")

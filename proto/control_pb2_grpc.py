@@ -66,6 +66,26 @@ class ControlStub(object):
                 request_serializer=penstock_dot_proto_dot_control__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=penstock_dot_proto_dot_control__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Describe = channel.unary_unary(
+                '/penstock.control.v1.Control/Describe',
+                request_serializer=penstock_dot_proto_dot_control__pb2.DescribeRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.DescribeResponse.FromString,
+                _registered_method=True)
+        self.Drain = channel.unary_unary(
+                '/penstock.control.v1.Control/Drain',
+                request_serializer=penstock_dot_proto_dot_control__pb2.DrainRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.DrainResponse.FromString,
+                _registered_method=True)
+        self.FollowDrain = channel.unary_stream(
+                '/penstock.control.v1.Control/FollowDrain',
+                request_serializer=penstock_dot_proto_dot_control__pb2.FollowDrainRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.FollowDrainResponse.FromString,
+                _registered_method=True)
+        self.Logs = channel.unary_stream(
+                '/penstock.control.v1.Control/Logs',
+                request_serializer=penstock_dot_proto_dot_control__pb2.LogsRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.LogsResponse.FromString,
+                _registered_method=True)
         self.Inspect = channel.unary_unary(
                 '/penstock.control.v1.Control/Inspect',
                 request_serializer=penstock_dot_proto_dot_control__pb2.InspectRequest.SerializeToString,
@@ -143,6 +163,35 @@ class ControlServicer(object):
 
     def Explain(self, request, context):
         """Where the copies of a model are, and what each server has for and against one more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Describe(self, request, context):
+        """Everything that is known of one resource, for people.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Drain(self, request, context):
+        """Has a server, or one of its replicas, take no models any more, or take them again. Models that
+        fit elsewhere are loaded there before they leave.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FollowDrain(self, request, context):
+        """How far a drain is, now and whenever that changes, until no model is left there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Logs(self, request, context):
+        """What the server logs, from what it remembers, the oldest first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -230,6 +279,26 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=penstock_dot_proto_dot_control__pb2.ExplainRequest.FromString,
                     response_serializer=penstock_dot_proto_dot_control__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Describe': grpc.unary_unary_rpc_method_handler(
+                    servicer.Describe,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.DescribeRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.DescribeResponse.SerializeToString,
+            ),
+            'Drain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drain,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.DrainRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.DrainResponse.SerializeToString,
+            ),
+            'FollowDrain': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowDrain,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.FollowDrainRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.FollowDrainResponse.SerializeToString,
+            ),
+            'Logs': grpc.unary_stream_rpc_method_handler(
+                    servicer.Logs,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.LogsRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.LogsResponse.SerializeToString,
             ),
             'Inspect': grpc.unary_unary_rpc_method_handler(
                     servicer.Inspect,
@@ -429,6 +498,114 @@ class Control(object):
             '/penstock.control.v1.Control/Explain',
             penstock_dot_proto_dot_control__pb2.ExplainRequest.SerializeToString,
             penstock_dot_proto_dot_control__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Describe(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/Describe',
+            penstock_dot_proto_dot_control__pb2.DescribeRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.DescribeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Drain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/Drain',
+            penstock_dot_proto_dot_control__pb2.DrainRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.DrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowDrain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/penstock.control.v1.Control/FollowDrain',
+            penstock_dot_proto_dot_control__pb2.FollowDrainRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.FollowDrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Logs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/penstock.control.v1.Control/Logs',
+            penstock_dot_proto_dot_control__pb2.LogsRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.LogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

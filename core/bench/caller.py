@@ -13,8 +13,8 @@ import httptools
 
 from penstock.core.client.http_connection import HttpConnection
 from penstock.core.client.inference import INFER_METHOD, error_of_answer, rest_message
-from penstock.core.client.place import place_of
-from penstock.core.errors import DeadlineError, NotReadyError, PenstockError
+from penstock.core.client.remote_server import RemoteServer
+from penstock.core.errors import DeadlineError, PenstockError, nobody_there
 from penstock.core.grpc_errors import error_of_call
 from penstock.core.inference import InferenceRequest
 
@@ -48,19 +48,19 @@ class RestCaller(Caller):
 
     def __init__(
         self,
-        server: str,
+        server: RemoteServer,
         target: str,
         request: InferenceRequest,
         *,
         headers: Mapping[str, str],
         timeout_s: float,
     ) -> None:
-        place = place_of(server)
-        self._place = place.netloc
-        self._host, self._port = place.hostname or "127.0.0.1", place.port or 80
+        self._place = server.place
+        self._host, self._port = server.host, server.port or 80
+        self._tls = server.ssl_context()
         lines, body = rest_message(request, headers=headers, timeout_s=timeout_s)
         head = [f"POST /v2/models/{quote(target, safe='')}/infer HTTP/1.1", f"Host: {self._place}"]
-        head += [f"{name}: {value}" for name, value in lines.items()]
+        head += [f"{name}: {value}" for name, value in {**lines, **server.headers()}.items()]
         head += [f"Content-Length: {len(body)}", "", ""]
         self._message = ("\r\n".join(head).encode() + body,)
         self._timeout_s = timeout_s
@@ -77,7 +77,7 @@ class RestCaller(Caller):
             late = DeadlineError(f"{self._place} did not answer within {self._timeout_s:g} s")
             return Outcome(late, sent, 0)
         except (OSError, httptools.HttpParserError) as error:
-            gone = NotReadyError(f"no server answers at {self._place} ({error})")
+            gone = nobody_there(self._place, error)
             return Outcome(gone, sent, 0, reached=False)
         finally:
             if connection is not None:
@@ -92,7 +92,9 @@ class RestCaller(Caller):
 
     async def _connect(self) -> HttpConnection:
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(HttpConnection, self._host, self._port)
+        _, connection = await loop.create_connection(
+            HttpConnection, self._host, self._port, ssl=self._tls
+        )
         return connection
 
     def _give_back(self, connection: HttpConnection) -> None:
@@ -108,7 +110,7 @@ class GrpcCaller(Caller):
 
     def __init__(
         self,
-        server: str,
+        server: RemoteServer,
         target: str,
         request: InferenceRequest,
         *,
@@ -121,11 +123,11 @@ class GrpcCaller(Caller):
             request.id, request.tensors, request.parameters, request.outputs, model_name=target
         )
         self._message = serialize_request(asked)
-        self._server = server
+        self._server = server.place
         self._timeout_s = timeout_s
-        self._metadata = tuple(headers.items())
+        self._metadata = tuple({**headers, **server.headers()}.items())
         options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        self._channel = grpc.aio.insecure_channel(server, options)
+        self._channel = server.channel(options)
         self._method = self._channel.unary_unary(
             INFER_METHOD, request_serializer=bytes, response_deserializer=bytes
         )

@@ -13,9 +13,10 @@ import click
 
 from penstock.core.cli.bench_view import figures_view
 from penstock.core.cli.output import Output, output_option
-from penstock.core.cli.request_options import headers_of, request_options, server_or_default
+from penstock.core.cli.request_options import headers_of, request_options
 from penstock.core.cli.tensor_words import inputs_of
 from penstock.core.client.metadata import inputs_over_grpc, inputs_over_rest
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.inference import InferenceRequest
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def bench_command(
     data: str | None,
     tensors: tuple[str, ...],
     over_grpc: bool,
-    server: str | None,
+    server: RemoteServer,
     headers: tuple[str, ...],
     in_flight: int,
     rate: float | None,
@@ -104,9 +105,8 @@ def bench_command(
     from penstock.core.bench.caller import GrpcCaller, RestCaller
     from penstock.core.bench.load import Load, LoadPlan
 
-    place = server_or_default(server, over_grpc=over_grpc)
     if data is None and not tensors:
-        request = _made_request(place, target, over_grpc, rows, seed, timeout)
+        request = _made_request(server, target, over_grpc, rows, seed, timeout)
     else:
         request = inputs_of(data, tensors, sys.stdin.buffer)
     sent = headers_of(headers)
@@ -115,10 +115,14 @@ def bench_command(
 
     async def main() -> int:
         kind = GrpcCaller if over_grpc else RestCaller
-        caller = kind(place, target, request, headers=sent, timeout_s=timeout)
+        caller = kind(server, target, request, headers=sent, timeout_s=timeout)
         load = Load(plan, caller, asyncio.get_running_loop().time)
         try:
-            about = {"target": target, "server": place, "protocol": "grpc" if over_grpc else "rest"}
+            about = {
+                "target": target,
+                "server": server.place,
+                "protocol": "grpc" if over_grpc else "rest",
+            }
             return await _measure(output, about, plan, load)
         finally:
             await caller.close()
@@ -127,7 +131,7 @@ def bench_command(
 
 
 def _made_request(
-    server: str, target: str, over_grpc: bool, rows: int, seed: int, timeout_s: float
+    server: RemoteServer, target: str, over_grpc: bool, rows: int, seed: int, timeout_s: float
 ) -> InferenceRequest:
     from penstock.core.bench.made_tensors import made_tensors
 

@@ -8,6 +8,7 @@ from penstock.core.cli.inspect import moment
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.remote_server import RemoteServer
 
 
 @click.group("deadletters", invoke_without_command=True)
@@ -19,7 +20,7 @@ from penstock.core.cli.server_option import ask, server_option
 @output_option
 @click.pass_context
 def deadletters_command(
-    context: click.Context, pipeline: str | None, limit: int, server: str
+    context: click.Context, pipeline: str | None, limit: int, server: RemoteServer
 ) -> None:
     """List failures that no caller was told of, the latest first."""
     if context.invoked_subcommand is not None:
@@ -52,7 +53,7 @@ def deadletters_command(
 @click.argument("number", type=click.IntRange(1))
 @server_option
 @output_option
-def show_command(number: int, server: str) -> None:
+def show_command(number: int, server: RemoteServer) -> None:
     """Show one dead letter with the request it was about."""
     output = Output.current()
     letter = ask(server, lambda client: client.letter(number))
@@ -68,7 +69,7 @@ def show_command(number: int, server: str) -> None:
 @click.argument("number", type=click.IntRange(1))
 @server_option
 @output_option
-def send_command(number: int, server: str) -> None:
+def send_command(number: int, server: RemoteServer) -> None:
     """Send the request of a dead letter again; the letter goes."""
     output = Output.current()
     identity = ask(server, lambda client: client.send_again(number))

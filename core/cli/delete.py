@@ -8,6 +8,7 @@ from penstock.core.cli.changes import print_changes
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import kind_names, names_of_kind
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.remote_server import RemoteServer
 
 
 @click.command("delete")
@@ -16,7 +17,7 @@ from penstock.core.cli.server_option import ask, server_option
 @click.option("--force", is_flag=True, help="Also when others use it; they are then not ready.")
 @server_option
 @output_option
-def delete_command(kind: str, name: str, force: bool, server: str) -> None:
+def delete_command(kind: str, name: str, force: bool, server: RemoteServer) -> None:
     """Delete the resource NAME of a KIND (model, pipeline, ...) from a running server."""
     change = ask(server, lambda client: client.delete(kind, name, force=force))
     print_changes(Output.current(), [change])

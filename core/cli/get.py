@@ -8,6 +8,7 @@ from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.resources import print_resources
 from penstock.core.cli.served_names import kind_names, names_of_kind
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.remote_server import RemoteServer
 
 
 @click.command("get")
@@ -15,7 +16,7 @@ from penstock.core.cli.server_option import ask, server_option
 @click.argument("name", required=False, shell_complete=names_of_kind)
 @server_option
 @output_option
-def get_command(kind: str | None, name: str | None, server: str) -> None:
+def get_command(kind: str | None, name: str | None, server: RemoteServer) -> None:
     """Show the resources of a running server, those of a KIND, or the one with a NAME."""
     output = Output.current()
     if kind is None or name is None:

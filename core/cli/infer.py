@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from penstock.core.cli.output import Output, output_option
-from penstock.core.cli.request_options import headers_of, request_options, server_or_default
+from penstock.core.cli.request_options import headers_of, request_options
 from penstock.core.cli.tensor_files import save_tensors
 from penstock.core.cli.tensor_words import inputs_of
 from penstock.core.client.inference import infer_over_grpc, infer_over_rest
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.tensors import Tensor
 
@@ -41,7 +42,7 @@ def infer_command(
     data: str | None,
     tensors: tuple[str, ...],
     over_grpc: bool,
-    server: str | None,
+    server: RemoteServer,
     headers: tuple[str, ...],
     timeout: float,
     save: Path | None,
@@ -52,8 +53,7 @@ def infer_command(
     """
     request = inputs_of(data, tensors, sys.stdin.buffer)
     infer = infer_over_grpc if over_grpc else infer_over_rest
-    place = server_or_default(server, over_grpc=over_grpc)
-    response = infer(place, target, request, headers=headers_of(headers), timeout_s=timeout)
+    response = infer(server, target, request, headers=headers_of(headers), timeout_s=timeout)
     if save is not None:
         save_tensors(save, response.tensors)
     _print(Output.current(), response, request)

@@ -12,6 +12,7 @@ import click
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.client.remote_server import RemoteServer
 
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -62,7 +63,7 @@ def inspect_command(
     x_request_id: str | None,
     export: Path | None,
     limit: int,
-    server: str,
+    server: RemoteServer,
 ) -> None:
     """Show what happened to a REQUEST, step by step; without one, list the latest requests.
 

@@ -122,9 +122,9 @@ class KnownSignatures:
 
     def _artifacts(self, model: Model) -> Path | None:
         """Where the artifacts of a model are, if they are here."""
-        uri = model.spec.storage_uri
-        storage = None if uri is None else storage_of(uri, self._storages)
-        artifacts = None if uri is None or storage is None else storage.local(uri)
+        address = model.spec.artifact_address
+        storage = None if address is None else storage_of(address, self._storages)
+        artifacts = None if address is None or storage is None else storage.local(address)
         return None if artifacts is None else of_artifact_version(model, artifacts)
 
 

@@ -14,6 +14,7 @@ from typing import Final
 import click
 
 from penstock.core.cli.main import COMMANDS, cli
+from penstock.core.cli.roles import ROLES, RunCommand, role_command
 
 _HEAD: Final = """\
 # Command line
@@ -54,6 +55,8 @@ def _with_subcommands(
 ) -> Iterator[tuple[str, click.Command]]:
     if not isinstance(command, click.Group):
         yield words, command
+        if isinstance(command, RunCommand):
+            yield from ((f"{words} {role}", role_command(role)) for role in ROLES)
         return
     context = click.Context(command, parent, info_name=words.rpartition(" ")[2])
     for name in command.list_commands(context):

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
 
 from penstock.core.cli.served_names import target_names
+from penstock.core.cli.server_option import credential_options
 from penstock.core.cli.server_places import GRPC_SERVER, REST_SERVER
+from penstock.core.client.remote_server import Credentials
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def request_options(function: F) -> F:
-    """TARGET, DATA, ``--tensor``, ``--grpc``, ``--server`` and ``--header``."""
+    """TARGET, DATA, ``--tensor``, ``--grpc``, ``--server``, ``--header`` and the credentials; the
+    command is given ``server``."""
+
+    @wraps(function)
+    def command(*, credentials: Credentials, server: str | None, **options: Any) -> Any:
+        place = server or (GRPC_SERVER if options["over_grpc"] else REST_SERVER)
+        return function(server=credentials.server(place), **options)
+
+    decorated: Any = credential_options(command)
     for option in reversed(
         (
             click.argument("target", shell_complete=target_names),
@@ -30,7 +41,9 @@ def request_options(function: F) -> F:
                 "--grpc/--rest", "over_grpc", default=False, help="Which protocol to use."
             ),
             click.option(
-                "--server", help="Where the server is [127.0.0.1:8900, or :8901 with --grpc]."
+                "--server",
+                help="Where the server is [127.0.0.1:8900, or :8901 with --grpc]; https://, or "
+                "grpcs://, where it speaks TLS.",
             ),
             click.option(
                 "--header",
@@ -41,13 +54,9 @@ def request_options(function: F) -> F:
             ),
         )
     ):
-        function = option(function)
-    return function
-
-
-def server_or_default(server: str | None, *, over_grpc: bool) -> str:
-    """Where the server is."""
-    return server or (GRPC_SERVER if over_grpc else REST_SERVER)
+        decorated = option(decorated)
+    result: F = decorated
+    return result
 
 
 def headers_of(written: tuple[str, ...]) -> dict[str, str]:

@@ -1,4 +1,5 @@
-"""``penstock run``: a request that was exported as a file, played in this process."""
+"""``penstock run``: a part of the system in a process of its own (see roles), or a request that was
+exported as a file, played in this process."""
 
 from __future__ import annotations
 
@@ -10,6 +11,8 @@ import click
 
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import Output, output_option
+from penstock.core.cli.roles import ROLES, RunCommand, role_or_file
+from penstock.core.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from penstock.core.cases.player import Played
@@ -22,11 +25,20 @@ def _case_file(context: click.Context, parameter: click.Parameter, value: Path) 
 
     if value.suffix == SUFFIX or value.exists():
         return value
-    raise click.BadParameter(f"'{value}' is no file, nor does it end in {SUFFIX}")
+    hint = did_you_mean(str(value), ROLES) or f"the roles are {', '.join(ROLES)}"
+    raise click.BadParameter(
+        f"'{value}' is no role, and no file, nor does it end in {SUFFIX}; {hint}"
+    )
 
 
-@click.command("run")
-@click.argument("case", type=click.Path(path_type=Path), callback=_case_file)
+@click.command("run", cls=RunCommand)
+@click.argument(
+    "case",
+    metavar="ROLE | CASE",
+    type=click.Path(path_type=Path),
+    callback=_case_file,
+    shell_complete=role_or_file,
+)
 @click.option(
     "--models",
     type=click.Choice(["real", "recorded"]),
@@ -62,11 +74,12 @@ def run_command(
     pdb: bool,
     config: Path | None,
 ) -> int:
-    """Play a request that penstock inspect --export wrote into a file (CASE), in this process.
+    """Host one part of the system (a ROLE, which has options of its own), or play a request that
+    penstock inspect --export wrote into a file (CASE), in this process.
 
-    Everything comes in the order in which it came then, in a time that stands still while a model
-    is called: breakpoint() in a model works, and nothing runs out meanwhile. Prints the way through
-    the graph and where it differs from what was recorded; exits with 1 if it does.
+    The records of a case come in the order in which they came then, in a time that stands still
+    while a model is called: breakpoint() in a model works, and nothing runs out meanwhile. Prints
+    the way through the graph and where it differs from what was recorded; exits with 1 if it does.
     """
     if from_step is not None and models == "recorded":
         raise click.UsageError("--from says which models are called; --models recorded calls none")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.shell_completion import CompletionItem
 
+from penstock.core.cli.server_option import credentials_of
 from penstock.core.cli.server_places import GRPC_SERVER, REST_SERVER
 
 if TYPE_CHECKING:
@@ -26,6 +29,13 @@ def kind_names(_: click.Context, __: click.Parameter, begun: str) -> list[Comple
     ]
 
 
+def log_kinds(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What lines of a log are about."""
+    from penstock.core.log_ring import ABOUT
+
+    return [CompletionItem(kind) for kind in ABOUT if kind.startswith(begun.lower())]
+
+
 def names_of_kind(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of the kind that the command line has said."""
     return _named(context, context.params.get("kind"), begun)
@@ -36,11 +46,11 @@ def target_names(context: click.Context, _: click.Parameter, begun: str) -> list
     if context.params.get("over_grpc"):
         found = [
             each["metadata"]["name"]
-            for each in _resources(str(context.params.get("server") or GRPC_SERVER), None)
+            for each in _resources(context.params, None)
             if each["kind"] in ("Model", "Pipeline")
         ]
     else:
-        found = _index(str(context.params.get("server") or REST_SERVER))
+        found = _index(context.params)
     return [CompletionItem(name) for name in dict.fromkeys(found) if name.startswith(begun)]
 
 
@@ -54,17 +64,26 @@ def model_names(context: click.Context, _: click.Parameter, begun: str) -> list[
     return _named(context, "model", begun)
 
 
+def server_names(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Names of servers."""
+    return _named(context, "server", begun)
+
+
 def _named(context: click.Context, kind: str | None, begun: str) -> list[CompletionItem]:
-    server = context.params.get("server") or os.environ.get("PENSTOCK_SERVER") or GRPC_SERVER
     return [
         CompletionItem(resource["metadata"]["name"], help=resource["kind"].lower())
-        for resource in _resources(str(server), kind)
+        for resource in _resources(context.params, kind, os.environ.get("PENSTOCK_SERVER"))
         if resource["metadata"]["name"].startswith(begun)
     ]
 
 
-def _resources(server: str, kind: str | None) -> list[ResourceDocument]:
-    """What the control plane has; nothing where it does not answer at once, whatever the reason."""
+def _resources(
+    params: Mapping[str, Any], kind: str | None, usual: str | None = None
+) -> list[ResourceDocument]:
+    """What the control plane has; nothing where it does not answer at once, whatever the reason.
+
+    ``params`` are the options that were written so far.
+    """
     import asyncio
     import logging
 
@@ -74,6 +93,7 @@ def _resources(server: str, kind: str | None) -> list[ResourceDocument]:
     from penstock.core.client.control import ControlClient
 
     async def asked() -> list[ResourceDocument]:
+        server = credentials_of(params).server(params.get("server") or usual or GRPC_SERVER)
         async with ControlClient(server, timeout_s=PATIENCE_S) as client:
             return await client.list(kind)
 
@@ -83,20 +103,17 @@ def _resources(server: str, kind: str | None) -> list[ResourceDocument]:
         return []
 
 
-def _index(server: str) -> list[str]:
+def _index(params: Mapping[str, Any]) -> list[str]:
     """The names in V2's repository index; nothing likewise."""
-    import http.client
-    from urllib.parse import urlsplit
-
     import orjson
 
-    place = urlsplit(server if "//" in server else f"//{server}").netloc
-    connection = http.client.HTTPConnection(place, timeout=PATIENCE_S)
+    from penstock.core.client.inference import http_connection
+
     try:
-        connection.request("POST", "/v2/repository/index")
-        entries = orjson.loads(connection.getresponse().read())
+        server = credentials_of(params).server(params.get("server") or REST_SERVER)
+        with closing(http_connection(server, PATIENCE_S)) as connection:
+            connection.request("POST", "/v2/repository/index", headers=server.headers())
+            entries = orjson.loads(connection.getresponse().read())
         return [str(entry["name"]) for entry in entries]
     except Exception:
         return []
-    finally:
-        connection.close()

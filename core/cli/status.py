@@ -11,6 +11,7 @@ from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.resources import is_ready, is_settled, print_resources
 from penstock.core.cli.server_option import ask, server_option
 from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import ResourceDocument
 from penstock.core.errors import NotReadyError
 
@@ -32,7 +33,7 @@ NOT_READY = 3
 )
 @server_option
 @output_option
-def status_command(wait: bool, timeout: float, server: str) -> int:
+def status_command(wait: bool, timeout: float, server: RemoteServer) -> int:
     """Say what is ready on a running server, and why the rest is not.
 
     Exits with 3 when something is not ready.

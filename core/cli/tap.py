@@ -10,6 +10,7 @@ import click
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.server_option import server_option
 from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 
 
 @click.command("tap")
@@ -24,7 +25,7 @@ from penstock.core.client.control import ControlClient
 @server_option
 @output_option
 def tap_command(
-    port: str, everything: bool, state: str | None, limit: int | None, server: str
+    port: str, everything: bool, state: str | None, limit: int | None, server: RemoteServer
 ) -> None:
     """Follow the records of a PORT as they come, of requests that come in from now on.
 

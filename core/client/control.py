@@ -10,6 +10,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar
 import grpc
 import orjson
 
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.resource_messages import (
     read_change,
     read_event,
@@ -36,13 +37,13 @@ METADATA: Final = ((BUDGET_KEY, str(MAX_DETAILS_BYTES)),)
 
 
 class ControlClient:
-    """Calls ``penstock.control.v1`` at ``server`` (``host:port``). To be used with ``async with``.
+    """Calls ``penstock.control.v1`` at ``server``. To be used with ``async with``.
 
     Every method raises the PenstockError that the server raised; NotReadyError when nobody answers
     there, DeadlineError when the answer takes longer than ``timeout_s``.
     """
 
-    def __init__(self, server: str, *, timeout_s: float = 30.0) -> None:
+    def __init__(self, server: RemoteServer, *, timeout_s: float = 30.0) -> None:
         self._server = server
         self._timeout_s = timeout_s
 
@@ -54,7 +55,7 @@ class ControlClient:
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_reconnect_backoff_ms", MAX_BACKOFF_MS),
         )
-        self._channel = grpc.aio.insecure_channel(self._server, options)
+        self._channel = self._server.channel(options)
         self._stub = ControlStub(self._channel)
         return self
 
@@ -102,13 +103,31 @@ class ControlClient:
         response = await self._ask(self._stub.Explain, pb.ExplainRequest(model=model))
         return _document(response.placement)
 
+    async def describe(self, kind: str, name: str) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.describe`."""
+        request = pb.DescribeRequest(kind=kind, name=name)
+        return _document((await self._ask(self._stub.Describe, request)).description)
+
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.drain`."""
+        request = pb.DrainRequest(server=server, replica=replica, undo=undo)
+        return _document((await self._ask(self._stub.Drain, request)).state)
+
+    async def follow_drain(self, server: str) -> AsyncIterator[Document]:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.follow_drain`, without a time
+        limit. Ends when the server stops."""
+        request = pb.FollowDrainRequest(server=server)
+        call = self._stub.FollowDrain(request, metadata=self._beside())
+        async for message in self._messages(call):
+            yield _document(message.state)
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """As :meth:`penstock.core.contracts.control.ControlPlane.watch`, without a time limit.
 
         Ends when the server drains.
         """
         request = pb.WatchRequest(kind=kind or "", from_revision=from_revision)
-        async for message in self._messages(self._stub.Watch(request, metadata=METADATA)):
+        async for message in self._messages(self._stub.Watch(request, metadata=self._beside())):
             yield read_event(message)
 
     async def inspect(self, identity: str) -> Document:
@@ -119,7 +138,7 @@ class ControlClient:
     async def export(self, identity: str) -> bytes:
         """One request as a file (see :mod:`penstock.core.cases`)."""
         call = self._stub.Export(
-            pb.ExportRequest(request=identity), timeout=self._timeout_s, metadata=METADATA
+            pb.ExportRequest(request=identity), timeout=self._timeout_s, metadata=self._beside()
         )
         return b"".join([message.piece async for message in self._messages(call)])
 
@@ -129,11 +148,28 @@ class ControlClient:
         """The records of a port as they come: None when it is followed, then records, and how many
         were lost. Ends when the server drains."""
         request = pb.TapRequest(port=port, everything=everything, state=state or "", limit=most)
-        async for message in self._messages(self._stub.Tap(request, metadata=METADATA)):
+        async for message in self._messages(self._stub.Tap(request, metadata=self._beside())):
             if message.lost:
                 yield message.lost
             else:
                 yield _document(message.record) if message.record else None
+
+    async def logs(
+        self,
+        *,
+        kind: str | None,
+        name: str | None,
+        follow: bool,
+        since_ms: float,
+        level: str | None,
+    ) -> AsyncIterator[Document | int]:
+        """Lines of the server's log, the oldest first, and how many were lost before the next one.
+        With ``follow`` it ends when the server drains."""
+        request = pb.LogsRequest(
+            kind=kind or "", name=name or "", follow=follow, since_ms=since_ms, level=level or ""
+        )
+        async for message in self._messages(self._stub.Logs(request, metadata=self._beside())):
+            yield _document(message.record) if message.record else message.lost
 
     async def list_requests(
         self,
@@ -173,6 +209,9 @@ class ControlClient:
         request = pb.SendDeadLetterRequest(number=number)
         return (await self._ask(self._stub.SendDeadLetter, request)).request
 
+    def _beside(self) -> tuple[tuple[str, str], ...]:
+        return (*METADATA, *self._server.headers().items())
+
     async def _messages(
         self, call: grpc.aio.UnaryStreamCall[Any, ResponseT]
     ) -> AsyncIterator[ResponseT]:
@@ -180,7 +219,7 @@ class ControlClient:
             async for message in call:
                 yield message
         except grpc.aio.AioRpcError as error:
-            raise error_of_call(error, self._server) from error
+            raise error_of_call(error, self._server.place) from error
         finally:
             call.cancel()
 
@@ -188,9 +227,9 @@ class ControlClient:
         self, method: grpc.aio.UnaryUnaryMultiCallable[RequestT, ResponseT], request: RequestT
     ) -> ResponseT:
         try:
-            return await method(request, timeout=self._timeout_s, metadata=METADATA)
+            return await method(request, timeout=self._timeout_s, metadata=self._beside())
         except grpc.aio.AioRpcError as error:
-            raise error_of_call(error, self._server) from error
+            raise error_of_call(error, self._server.place) from error
 
 
 def _document(text: str) -> Document:

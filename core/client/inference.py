@@ -9,15 +9,15 @@ from urllib.parse import quote
 
 import orjson
 
-from penstock.core.client.place import place_of
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.codecs.json import decode_response, encode_request
 from penstock.core.errors import (
     DeadlineError,
     InternalError,
-    NotReadyError,
     PenstockError,
     broken_off,
     error_of,
+    nobody_there,
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.statuses import STATUSES
@@ -28,25 +28,25 @@ _CODES: Final = {status.http: code for code, status in reversed(STATUSES.items()
 
 
 def infer_over_rest(
-    address: str,
+    server: RemoteServer,
     target: str,
     request: InferenceRequest,
     *,
     headers: Mapping[str, str],
     timeout_s: float,
 ) -> InferenceResponse:
-    """Send ``request`` to ``target`` at ``address`` (``host:port``, or a URL), and wait.
+    """Send ``request`` to ``target`` at ``server``, and wait.
 
     Tensors go and come as binary data. Raises the PenstockError that the server answers with;
     NotReadyError when nobody answers there, LostError when the connection breaks, DeadlineError
     when nobody does in time.
     """
     sent, content = rest_message(request, headers=headers, timeout_s=timeout_s)
-    place = place_of(address).netloc
-    connection = http.client.HTTPConnection(place, timeout=timeout_s + 1.0)
+    place = server.place
+    connection = http_connection(server, timeout_s + 1.0)
     try:
         path = f"/v2/models/{quote(target, safe='')}/infer"
-        connection.request("POST", path, content, sent)
+        connection.request("POST", path, content, {**sent, **server.headers()})
         answer = connection.getresponse()
         body = answer.read()
     except TimeoutError as error:
@@ -54,10 +54,7 @@ def infer_over_rest(
     except (ConnectionResetError, BrokenPipeError, http.client.IncompleteRead) as error:
         raise broken_off(place, error) from error
     except (OSError, http.client.HTTPException) as error:
-        raise NotReadyError(
-            f"no server answers at {place} ({error}); start one with penstock up, or name "
-            "another with --server"
-        ) from error
+        raise nobody_there(place, error) from error
     finally:
         connection.close()
     if answer.status != 200:
@@ -67,7 +64,7 @@ def infer_over_rest(
 
 
 def infer_over_grpc(
-    address: str,
+    server: RemoteServer,
     target: str,
     request: InferenceRequest,
     *,
@@ -84,20 +81,28 @@ def infer_over_grpc(
         request.id, request.tensors, request.parameters, request.outputs, model_name=target
     )
     options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-    with grpc.insecure_channel(address, options) as channel:
+    metadata = tuple({**headers, **server.headers()}.items())
+    with server.blocking_channel(options) as channel:
         call = channel.unary_unary(
             INFER_METHOD,
             request_serializer=serialize_request,
             response_deserializer=parse_response,
         )
         try:
-            response: InferenceResponse = call(
-                asked, timeout=timeout_s, metadata=tuple(headers.items())
-            )
+            response: InferenceResponse = call(asked, timeout=timeout_s, metadata=metadata)
         except grpc.RpcError as error:
             # What a blocking call raises is the call itself.
-            raise error_of_call(cast("grpc.Call", error), address) from error
+            raise error_of_call(cast("grpc.Call", error), server.place) from error
     return response
+
+
+def http_connection(server: RemoteServer, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection that is opened when it is used. Raises InvalidRequestError for files of TLS that
+    cannot be read."""
+    context = server.ssl_context()
+    if context is None:
+        return http.client.HTTPConnection(server.place, timeout=timeout_s)
+    return http.client.HTTPSConnection(server.place, timeout=timeout_s, context=context)
 
 
 def rest_message(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import orjson
 
@@ -46,6 +46,8 @@ def write_change(change: Change) -> pb.Change:
         version=change.version,
         warnings=change.warnings,
         because=change.because,
+        before=_text(change.before),
+        after=_text(change.after),
     )
 
 
@@ -58,7 +60,20 @@ def read_change(message: pb.Change) -> Change:
         message.version,
         tuple(message.warnings),
         message.because,
+        _document(message.before),
+        _document(message.after),
     )
+
+
+def _text(document: dict[str, Any] | None) -> str:
+    return "" if document is None else orjson.dumps(document).decode()
+
+
+def _document(text: str) -> dict[str, Any] | None:
+    if not text:
+        return None
+    document: dict[str, Any] = orjson.loads(text)
+    return document
 
 
 def write_resource(document: ResourceDocument) -> pb.Resource:

@@ -2,13 +2,13 @@
 
 from penstock.core.config.config import Config, PluginsSection, TransportSection
 from penstock.core.config.load import examine_config, load_config
+from penstock.core.config.section import Section
 from penstock.core.config.sections import (
     DefaultsSection,
     GrpcSection,
     LimitsSection,
     LoggingSection,
     RestSection,
-    Section,
 )
 
 __all__ = [

@@ -7,17 +7,18 @@ from typing import Any
 
 from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
+from penstock.core.config.section import Section
 from penstock.core.config.sections import (
     AgentSection,
     DataflowSection,
     DefaultsSection,
+    GatewaySection,
     GrpcSection,
     LimitsSection,
     LoggingSection,
     ProxySection,
     RestSection,
     SchedulerSection,
-    Section,
 )
 from penstock.core.positions import KeyPath, PositionedDocument, Problem, format_path
 
@@ -74,6 +75,7 @@ class Config(Section):
     grpc: GrpcSection = GrpcSection()
     scheduler: SchedulerSection = SchedulerSection()
     agent: AgentSection = AgentSection()
+    gateway: GatewaySection = GatewaySection()
     dataflow: DataflowSection = DataflowSection()
     proxy: ProxySection = ProxySection()
     defaults: DefaultsSection = DefaultsSection()
@@ -95,12 +97,7 @@ class Config(Section):
 
     def read_from(self, document: PositionedDocument, folder: Path) -> Config:
         """This configuration, with paths relative to ``folder`` and the file's positions."""
-        include = tuple(folder / manifest for manifest in self.include)
-        changed: dict[str, object] = {"include": include}
-        if self.scheduler.database is not None:
-            database = folder / self.scheduler.database
-            changed["scheduler"] = self.scheduler.model_copy(update={"database": database})
-        config = self.model_copy(update=changed)
+        config = self.placed(folder)
         config._document = document
         return config
 

@@ -9,38 +9,17 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    WithJsonSchema,
-)
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from penstock.core.config.credentials import AccessSection, ServerTlsSection
+from penstock.core.config.following import FollowerSection
+from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
-
-
-class Section(BaseModel):
-    """The base of every section, also of those that plug-ins register.
-
-    It never changes, takes no key that it does not know, and has camelCase keys in the file for
-    snake_case names in Python.
-    """
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        validate_by_name=True,
-        validate_by_alias=True,
-        validate_default=True,
-    )
+GIB: Final = 1024 * MIB
 
 
 def _no_flag(value: object) -> object:
@@ -103,6 +82,7 @@ class RestSection(Section):
         description="Addresses (https://console.example.org) whose web pages may change what is "
         "served, beside this server's own where that is localhost or a number.",
     )
+    tls: ServerTlsSection | None = Field(default=None, description="TLS; plain HTTP without it.")
 
 
 class GrpcSection(Section):
@@ -110,6 +90,31 @@ class GrpcSection(Section):
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: Port = 8901
+    tls: ServerTlsSection | None = Field(default=None, description="TLS; plain gRPC without it.")
+
+
+class AgentsSection(Section):
+    """How a scheduler goes on with its agents."""
+
+    beat_ms: Milliseconds = Field(
+        default=1_000, description="How often either side gives a sign of life."
+    )
+    silence_ms: Milliseconds = Field(
+        default=10_000, description="After how long a silence the other side counts as away."
+    )
+    grace_ms: Milliseconds = Field(
+        default=5_000,
+        description="How long an agent may be away before its models are loaded elsewhere.",
+    )
+    return_ms: Milliseconds = Field(
+        default=3_000,
+        description="How long a scheduler that starts waits for agents to come back, before "
+        "models are loaded that none of them has.",
+    )
+    keep_ms: Milliseconds = Field(
+        default=30_000,
+        description="How long models that an agent has from before stay when nobody wants them.",
+    )
 
 
 class SchedulerSection(Section):
@@ -120,11 +125,18 @@ class SchedulerSection(Section):
         description="A file that keeps what was applied over restarts, relative to the config "
         "file. Without one only this process knows it.",
     )
+    access: AccessSection = AccessSection()
+    settle_ms: Milliseconds = Field(
+        default=60_000,
+        description="How long after a start gateways keep what works, whatever this process does "
+        "not have yet: with a database at most so long, and no longer than until all of it serves.",
+    )
     filters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which servers a model cannot go to, in the order in which reasons "
         "are given; server, capabilities, explainer, memory and draining without it.",
     )
+    agents: AgentsSection = AgentsSection()
     sorters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which of the other servers is best, the first that differs; "
@@ -132,8 +144,68 @@ class SchedulerSection(Section):
     )
 
 
-class AgentSection(Section):
-    """The agent takes no options yet."""
+class CacheSection(Section):
+    """Where artifacts are kept that were fetched, for all models that want the same."""
+
+    folder: Annotated[Path, AfterValidator(Path.expanduser)] | None = Field(
+        default=None,
+        description="A folder that processes of this machine may share, relative to the config "
+        "file; without it artifacts within PENSTOCK_HOME or where the system keeps caches, as "
+        "~/.cache/penstock/artifacts.",
+    )
+    max_bytes: ByteCount = Field(
+        default=32 * GIB,
+        description="When it holds more, what was used longest ago goes, but nothing that is in "
+        "use.",
+    )
+
+
+class GatewaySection(FollowerSection):
+    """A gateway that follows a scheduler (``penstock run gateway``)."""
+
+    scheduler: str | None = Field(
+        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
+    )
+    routes_file: Path | None = Field(
+        default=None,
+        description="A file that keeps the last routes, relative to the config file, so that a "
+        "gateway that starts while the scheduler is away serves.",
+    )
+
+
+class AgentSection(FollowerSection):
+    """An agent, which follows a scheduler (``penstock run agent``)."""
+
+    scheduler: str = Field(
+        default="127.0.0.1:8901",
+        min_length=1,
+        description="The scheduler's gRPC address: host:port.",
+    )
+    server: str = Field(
+        default="inprocess",
+        min_length=1,
+        description="The server adapter, as inprocess, mlserver or triton; its options stand in "
+        "the section of its plug-in.",
+    )
+    name: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The server that it is a replica of; the adapter's name without it.",
+    )
+    number: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_flag)] | None = Field(
+        default=None, description="Which replica, from 0; without it the scheduler says."
+    )
+    host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The name or address by which the scheduler and gateways reach it; without "
+        "it the one that it listens on, or calls from where it listens on all.",
+    )
+    memory: ByteCount | None = Field(
+        default=None,
+        description="The room for models, where no manifest of the server says it.",
+    )
+    cache: CacheSection = CacheSection()
 
 
 class DataflowSection(Section):
@@ -194,3 +266,6 @@ class LoggingSection(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
+    kept_lines: Bound = Field(
+        default=5000, description="The latest lines, in memory, that penstock logs shows."
+    )

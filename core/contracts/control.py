@@ -25,7 +25,8 @@ class Change:
     """What applying did to one resource, or would do.
 
     ``because`` says what has changed where the manifest has not (``code changed``), or what is
-    done although nothing has.
+    done although nothing has. ``before`` and ``after`` are the manifest as JSON, None where there
+    was none, or is none any more; neither is there for what is unchanged.
     """
 
     kind: str
@@ -34,6 +35,8 @@ class Change:
     version: int
     warnings: tuple[str, ...] = ()
     because: str = ""
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,30 @@ class ControlPlane(ABC):
     def explain(self, model: str) -> ResourceDocument:
         """Where the copies of a model are, and what stands for and against one more on each
         replica of each server. NotFoundError with the nearest name."""
+
+    @abstractmethod
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        """Everything that is known of one resource: ``resource``, ``uses``, ``used_by``,
+        ``warnings``, ``events``, and the ``placement`` of a model or the ``replicas`` of a server.
+        NotFoundError with the nearest name."""
+
+    @abstractmethod
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
+        """Have a server, or one of its replicas, take no models, or take them again.
+
+        Models that fit elsewhere are loaded there before they leave; others stay and serve. Comes
+        back with how it stands: ``server``, ``drained``, and ``replicas`` with their ``models`` and
+        what becomes of each. NotFoundError with the nearest name.
+        """
+
+    @abstractmethod
+    def drained(self, server: str) -> ResourceDocument:
+        """How a server stands, as :meth:`drain` comes back with it."""
+
+    @abstractmethod
+    def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
+        """:meth:`drained` now, and whenever that changes, until no model is left on what is
+        drained."""
 
     @abstractmethod
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:

@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.page import Page
+from penstock.core.credentials import Access
+from penstock.core.log_ring import LogRing
 
 if TYPE_CHECKING:
-    # What the desk tells of stands on the contracts itself.
+    # These stand on the contracts themselves.
     from penstock.core.journal import InquiryDesk
+    from penstock.core.routing.book import RouteBook
 
 
 def _count_nowhere(code: str) -> None:
@@ -29,7 +33,10 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests.
+    remembered of requests. ``access`` says what callers must bring; None where it is nothing.
+    ``logs`` has the latest lines of the log, where somebody keeps them.
+    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
+    scheduler.
     """
 
     gateway: Gateway
@@ -40,6 +47,10 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    agents: AgentHost | None = None
+    access: Access | None = None
+    logs: LogRing | None = None
+    book: RouteBook | None = None
 
 
 class FrontEnd(ABC):

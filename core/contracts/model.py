@@ -27,7 +27,8 @@ class ModelSpec:
 
     ``artifacts`` is the local folder (or file) that the storage has fetched, None for a model that
     is named by ``python`` alone. ``folders`` are looked in, in order, for Python modules.
-    ``memory_bytes`` is how much a copy takes, None when nobody has said.
+    ``memory_bytes`` is how much a copy takes, None when nobody has said. ``manifest`` is the
+    document of the manifest, for servers that fetch artifacts themselves, else None.
     """
 
     name: str
@@ -41,6 +42,7 @@ class ModelSpec:
     concurrency: int | None = None
     signature: Signature | None = None
     memory_bytes: int | None = None
+    manifest: Mapping[str, Any] | None = None
 
 
 class CallOrigin:
@@ -128,11 +130,13 @@ class ModelCall:
 class CopyPlace(NamedTuple):
     """Where other processes call a copy of a model over V2.
 
-    ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there.
+    ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there, and
+    ``version`` what it has there beside the name, empty for nothing.
     """
 
     address: str
     model: str
+    version: str = ""
 
 
 class ModelInstance(ABC):
@@ -219,6 +223,14 @@ class ServerAdapter(ABC):
     needs_manifest: ClassVar[bool] = False
     """Whether there is a server of the kind only where a manifest (``kind: Server``) asks for it;
     of other kinds there is one in each process that serves models."""
+
+    attaches: ClassVar[bool] = False
+    """Whether the server runs anyway, and starting one only attaches to it: a scheduler, which
+    starts no servers, may have such ones beside those of its agents."""
+
+    fetches: ClassVar[bool] = False
+    """Whether it fetches artifacts itself, where it is: models come with ``spec.manifest``, and
+    without ``spec.artifacts``."""
 
     def use_name(self, name: str) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with what people call this replica: for logs and

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -13,11 +13,13 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
+from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
-from penstock.core.fleet import Fleet, ServerReplica, balanced
+from penstock.core.control.states import VERSION_STATES, VersionState
+from penstock.core.fleet import CopyState, Fleet, ServerReplica, balanced
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.resources import Model, Origin
 from penstock.core.scheduling import Placement
@@ -62,12 +64,15 @@ class ModelCopies:
         self._tell = tell
         self._loading: dict[ServerReplica, asyncio.Task[LoadedModel]] = {}
         self._loaded: dict[ServerReplica, LoadedModel] = {}
+        self._leaving: dict[ServerReplica, LoadedModel] = {}
+        """Those that are called no more, and wait to be unloaded."""
         self._refused: dict[ServerReplica, Outlook] = {}
         self._pause: asyncio.Task[None] | None = None
         self._failures = 0
         self._last_failure = ""
         self._closed = False
         self._instance: ModelInstance | None = None
+        self.state: VersionState = VERSION_STATES.start
         self._former: dict[asyncio.Task[None], frozenset[ServerReplica]] = {}
         """What was called before other copies came or went, until no call on it is under way."""
         self.outlook: Outlook | None = loading(version)
@@ -103,6 +108,10 @@ class ModelCopies:
         self._plan()
         self._tell()  # there may be enough already
 
+    def turn(self, state: VersionState) -> None:
+        """The version is in another state from now on."""
+        self.state = VERSION_STATES.turned(self.state, state)
+
     def close(self) -> None:
         """Load nothing more. What is loaded stays until :meth:`unload`."""
         self._closed = True
@@ -113,20 +122,21 @@ class ModelCopies:
 
     async def unload(self) -> None:
         """Unload all copies, when no call is under way that began before others came or went."""
-        await self._idle(self._loaded)
-        loaded = list(self._loaded.items())
+        await self._idle((*self._loaded, *self._leaving))
+        for replica, copy in self._loaded.items():
+            self._leave(replica, copy)
         self._loaded.clear()
-        for replica, copy in loaded:
-            await self._unload(replica, copy)
+        for replica in list(self._leaving):
+            await self._unload(replica)
 
     def _plan(self) -> None:
         """Begin what is missing, and let go of what has to leave."""
         if self._closed:
             return
-        staying = [each for each in self._loaded if each.standing == "up"]
+        staying = [each for each in self._loaded if each.keeps_models]
         missing = self.wanted - len(staying) - len(self._loading)
         found: Placement | None = None
-        if missing > 0 and self._pause is None and len(self._refused) < MOST_REFUSALS:
+        if missing > 0 and self._pause is None and self._tries:
             found = self._placer.fleet.place(self.demand, self._taken())
             later = self._later()
             for name in [name for name in found.fitting if name not in later][:missing]:
@@ -136,12 +146,23 @@ class ModelCopies:
             for replica in self._loaded
             if replica.standing == "gone" or (replica.standing == "draining" and not self._loading)
         ]
-        self._let_go_of([*gone, *staying[self.wanted :]])
-        if len(self._loaded) < self.wanted:
+        # What an operator drains keeps its copies until there are others in their place.
+        drained = [each for each in self._loaded if each.standing == "up" and each.drained]
+        replaced = drained[: max(0, len(staying) + len(drained) - self.wanted)]
+        leaving = [*gone, *replaced, *staying[self.wanted :]]
+        self._let_go_of(leaving)
+        if found is not None and leaving:
+            found = self._placer.fleet.place(self.demand, self._taken())
+        if len(staying) < self.wanted:
             self._placer.fleet.wait(self._plan)
         else:
             self._placer.fleet.leave(self._plan)
         self._look_out(found)
+
+    @property
+    def _tries(self) -> bool:
+        """Whether it is tried on replicas that have not refused it."""
+        return len(self._refused) < MOST_REFUSALS
 
     @property
     def demand(self) -> ModelDemand:
@@ -171,15 +192,30 @@ class ModelCopies:
         """Replicas that may get a copy, and not yet, and why."""
         later: dict[tuple[str, int], str] = {}
         for replica in self._placer.fleet:
-            if replica.standing == "starting":
-                later[replica.key] = f"is not up yet: {replica.why}"
+            why = replica.later(self._model.name)
+            if why is not None:
+                later[replica.key] = why
             elif (self._model.name, self.version) in replica.versions:
                 later[replica.key] = "still unloads an earlier copy of it"
         return later
 
     def explain(self) -> Placement:
         """Every replica of every server, and what stands for or against another copy there."""
-        return self._placer.fleet.place(self.demand, self._taken())
+        found = self._placer.fleet.place(self.demand, self._taken())
+        # Room that others have taken since is no event to those who wait for some.
+        self._look_out(found if self._tries else None)
+        return found
+
+    def prospect(self, replica: ServerReplica) -> Prospect:
+        """What becomes of the copy on a replica that is drained."""
+        if replica not in self._loaded:
+            return Prospect("moves" if replica in self._loading else "leaves")
+        if self._loading or self._pause is not None:
+            return Prospect("moves", self._last_failure or None)
+        if not self._tries:
+            return Prospect("stays", next(iter(self._refused.values())).message)
+        found = self.explain()
+        return Prospect("moves") if found.fitting else Prospect("stays", found.why_not)
 
     def _begin_load(self, replica: ServerReplica) -> None:
         model, version = self._model, self.version
@@ -204,21 +240,36 @@ class ModelCopies:
         if error is None and not self._closed:
             self._failures = 0
             self._last_failure = ""
+            self._turn(replica, "loaded")
             self._loaded[replica] = task.result()
             self._recast()
             self._plan()
             return
         if error is None:
+            self._leave(replica, task.result())
             self._placer.background.spawn(
-                self._unload(replica, task.result()), f"retiring model '{self._model.name}'"
+                self._unload(replica), f"retiring model '{self._model.name}'"
+            )
+            return
+        if task.cancelled():
+            # Its server goes on with what it has begun, and has no room for others until then.
+            self._turn(replica, "leaving")
+            self._placer.background.spawn(
+                self._undo(replica), f"undoing a load of model '{self._model.name}'"
             )
             return
         if isinstance(error, LoadError) and not self._closed:
             self._note_failure(replica, error)
-        replica.let_go(self._model.name, self.version)
+        self._turn(replica, "gone")
         self._placer.fleet.changed()
-        if not task.cancelled():
-            self._plan()
+        self._plan()
+
+    async def _undo(self, replica: ServerReplica) -> None:
+        try:
+            await self._placer.loader.undone(self._model.name, self.version, replica.adapter)
+        finally:
+            self._turn(replica, "gone")
+            self._placer.fleet.changed()
 
     def _note_failure(self, replica: ServerReplica, error: LoadError) -> None:
         said = f"version {self.version} could not be loaded: {error}"
@@ -292,16 +343,21 @@ class ModelCopies:
         """Copies that are called no more from now on, and are unloaded when nobody does."""
         if not replicas:
             return
-        copies = {replica: self._loaded.pop(replica) for replica in replicas}
-        self._recast(copies)
+        for replica in replicas:
+            self._leave(replica, self._loaded.pop(replica))
+        self._recast(replicas)
         self._placer.background.spawn(
-            self._take_away(copies), f"retiring copies of model '{self._model.name}'"
+            self._take_away(replicas), f"retiring copies of model '{self._model.name}'"
         )
 
-    async def _take_away(self, copies: Mapping[ServerReplica, LoadedModel]) -> None:
-        await self._idle(copies)
-        for replica, copy in copies.items():
-            await self._unload(replica, copy)
+    def _leave(self, replica: ServerReplica, copy: LoadedModel) -> None:
+        self._turn(replica, "leaving")
+        self._leaving[replica] = copy
+
+    async def _take_away(self, replicas: Sequence[ServerReplica]) -> None:
+        await self._idle(replicas)
+        for replica in replicas:
+            await self._unload(replica)
 
     async def _idle(self, replicas: Iterable[ServerReplica]) -> None:
         """Return when none of what was called before can have a call under way on these."""
@@ -310,14 +366,22 @@ class ModelCopies:
         if calls:
             await asyncio.wait(calls)
 
-    async def _unload(self, replica: ServerReplica, copy: LoadedModel) -> None:
+    async def _unload(self, replica: ServerReplica) -> None:
+        copy = self._leaving.pop(replica, None)
+        if copy is None:  # somebody else has it unloaded
+            return
         try:
             await self._placer.loader.unload(copy)
         except Exception:
-            _log.exception("version %d of a model could not be unloaded", copy.version)
+            about = {"model": self._model.name, "version": copy.version}
+            said = "model '%s', version %d, could not be unloaded"
+            _log.exception(said, self._model.name, copy.version, extra=about)
         finally:
-            replica.let_go(self._model.name, self.version)
+            self._turn(replica, "gone")
             self._placer.fleet.changed()
+
+    def _turn(self, replica: ServerReplica, state: CopyState) -> None:
+        replica.turn(self._model.name, self.version, state)
 
     def _recast(self, left: Iterable[ServerReplica] = ()) -> None:
         """Tell of an instance that calls the copies that there are now, and no others.

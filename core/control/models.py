@@ -11,9 +11,11 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
 from penstock.core.control.copies import ModelCopies, Placer
+from penstock.core.control.emptying import Prospect
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, loading, scarce, stand, stand_copies
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.fleet import ServerReplica
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import PipelineGateway
@@ -126,21 +128,34 @@ class ModelReconciler:
         self.reconsider((name,))
 
     def explain(self, name: str) -> dict[str, Any]:
-        """Where the copies of the version that is wanted are, and why not elsewhere."""
+        """Where the copies of the version that is wanted are, and why not elsewhere; those of the
+        one that serves where it was refused."""
         place = self._places[name]
         copies = place.coming or place.held or place.serving
         if copies is None:  # it was refused for what it would break
             said = "" if place.outlook is None else place.outlook.message
             return {"model": name, "version": place.wanted.version, "why": said, "servers": []}
-        why = None if copies.outlook is None else copies.outlook.message
+        found = copies.explain()
+        why = None if copies.outlook is None else copies.outlook
+        if copies.version != place.wanted.version:
+            why = place.outlook
         return {
             "model": name,
             "version": copies.version,
             "wanted": copies.wanted,
             "loaded": copies.loaded,
-            "why": why,
-            "servers": document_of(copies.explain()),
+            "why": None if why is None else why.message,
+            "servers": document_of(found),
         }
+
+    def prospect(self, name: str, version: int, replica: ServerReplica) -> Prospect:
+        """What becomes of the copy of a version on a replica that is drained."""
+        place = self._places.get(name)
+        if place is not None:
+            for copies in (place.serving, place.coming, place.held):
+                if copies is not None and copies.version == version:
+                    return copies.prospect(replica)
+        return Prospect("leaves")
 
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says of the versions that there are."""
@@ -166,6 +181,7 @@ class ModelReconciler:
         place = self._places.pop(name)
         self._give_up(name, place)
         if place.serving is not None:
+            place.serving.turn("leaving")
             place.serving.close()
         self._gateway.remove("model", name)
         self._on_change(name)
@@ -176,6 +192,9 @@ class ModelReconciler:
         """Unload everything that is loaded, whatever is under way on it. The tasks in the
         background have ended."""
         await self._placer.loader.close()
+        for copies in self._begun:
+            if copies.state != "leaving":
+                copies.turn("leaving")
         await asyncio.gather(*(self._discard(each) for each in list(self._begun)))
 
     def _copies_changed(self, name: str, place: _Place, copies: ModelCopies) -> None:
@@ -186,10 +205,12 @@ class ModelReconciler:
             self._publish(name, place)
             self._stand(name, place.outlook)
         elif copies is place.coming and copies.ready:
+            copies.turn("held")
             place.coming, place.held = None, copies
             self._held[name] = place
             self._judge_soon()
         elif copies is place.held and not copies.ready:
+            copies.turn("coming")
             place.coming, place.held = copies, None
             del self._held[name]
             self._stand(name, copies.outlook)
@@ -206,8 +227,11 @@ class ModelReconciler:
             return
         was_there, place.published = place.published is not None, instance
         if instance is None:
+            copies.turn("lapsed")
             self._models.withdraw(name, "no copy of it is loaded any more")
             return
+        if copies.state == "lapsed":
+            copies.turn("serving")
         self._models.publish(name, copies.version, instance)
         if not was_there:
             plan = compile_model(name, copies.version, self._joins, followed=self._followed)
@@ -221,6 +245,7 @@ class ModelReconciler:
             del self._held[name]
         for copies in (coming, held):
             if copies is not None:
+                copies.turn("leaving")
                 copies.close()
                 self._background.spawn(
                     self._discard(copies), f"retiring model '{name}', not served"
@@ -289,12 +314,14 @@ class ModelReconciler:
 
     def _switch(self, name: str, place: _Place, copies: ModelCopies) -> None:
         """From now on ``copies`` serve. Nothing can come between the steps."""
+        copies.turn("serving")
         before, place.serving = place.serving, copies
         retired, place.published = place.published, None
         self._publish(name, place)
         about = _about(name, copies.version)
         _log.info("model '%s', version %d serves", name, copies.version, extra=about)
         if before is not None:
+            before.turn("leaving")
             self._background.spawn(
                 self._retire(name, before, retired),
                 f"retiring model '{name}', version {before.version}",
@@ -351,9 +378,10 @@ class ModelReconciler:
         _log.info("model '%s', version %d is unloaded", name, copies.version, extra=about)
 
     async def _discard(self, copies: ModelCopies) -> None:
-        self._begun.discard(copies)
         copies.close()
         await copies.unload()
+        self._begun.discard(copies)
+        copies.turn("gone")
 
 
 def _sentence(blocked: Sequence[Breakage]) -> str:

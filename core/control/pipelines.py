@@ -12,6 +12,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, settled, shortfall, stand
+from penstock.core.control.states import PIPELINE_STATES, PipelineState
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
 from penstock.core.control.versions import (
@@ -37,7 +38,7 @@ _log = logging.getLogger(__name__)
 class _Place:
     """What is wanted and what is served under one name."""
 
-    __slots__ = ("read", "reason", "serving", "types", "wanted")
+    __slots__ = ("read", "reason", "serving", "state", "types", "wanted")
 
     def __init__(self, wanted: PipelineVersion) -> None:
         self.wanted = wanted
@@ -45,6 +46,16 @@ class _Place:
         self.types: PipelineTypes | None = None
         self.read: frozenset[Port] = frozenset()
         self.reason: str | None = None
+        self.state: PipelineState = PIPELINE_STATES.start
+
+    def turn(self, serving: PipelineVersion | None) -> None:
+        """From now on this version serves."""
+        state: PipelineState = "serving" if serving is self.wanted else "behind"
+        if serving is None:
+            state = "waiting"
+        if state != self.state:
+            self.state = PIPELINE_STATES.turned(self.state, state)
+        self.serving = serving
 
     def versions(self) -> tuple[PipelineVersion, ...]:
         """The wanted one, and the one that serves."""
@@ -122,6 +133,7 @@ class PipelineReconciler:
     def drop(self, name: str) -> None:
         """Take the pipeline out of service: requests under way finish, then it is forgotten."""
         place = self._places.pop(name)
+        place.state = PIPELINE_STATES.turned(place.state, "gone")
         self._marked.pop(name, None)
         self._usage.remove(ResourceKey("Pipeline", name))
         self._gateway.remove("pipeline", name)
@@ -283,7 +295,7 @@ class PipelineReconciler:
             _log_turn(name, target, outlook)
         if target is not place.serving or target is not place.wanted or place.types != before:
             self._mark_parents(name)
-        place.serving = target
+        place.turn(target)
         self._index(name, place)
         self._write(name, target, outlook)
 

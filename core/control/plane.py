@@ -9,8 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
+from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import (
     Change,
     ControlPlane,
@@ -20,15 +22,18 @@ from penstock.core.contracts.control import (
 )
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
+from penstock.core.control.description import Descriptions
+from penstock.core.control.emptying import Emptying, Prospect
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.preparation import TRIED_AGAIN, Preparation, PreparedEntry
-from penstock.core.control.readiness import Shortfall, wait_settled
+from penstock.core.control.readiness import Shortfall, wait_serving, wait_settled
 from penstock.core.control.reasons import Reason
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.standing import begin, loading, preparing, starting
@@ -36,7 +41,8 @@ from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, Resou
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import ConflictError, NotFoundError
-from penstock.core.fleet import Fleet
+from penstock.core.fleet import Fleet, ServerReplica
+from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests import machinery_missing, needs_of
 from penstock.core.metrics import Metrics
@@ -53,11 +59,14 @@ NO_KINDS: Final[ServerKinds] = {}
 
 _BEGINNINGS: Final = {"Model": loading, "Server": starting}
 
-NOTHING_SAVED: Final = Saved((), {}, None, 0)
+NOTHING_SAVED: Final = Saved((), {}, None, 0, NO_DRAINS)
 
 REVISIONS_PER_START: Final = 1_000_000_000
 """Revisions of one start of a control plane with a database lie below those of the next, so that
 nobody who watched before it takes up where it is not."""
+
+SETTLED_WITHIN_S: Final = 60.0
+"""What agents have from before goes after so long, also where something is still on its way."""
 
 MAX_NAMED: Final = 5
 """How many users a sentence names; the error's details have all of them."""
@@ -70,6 +79,7 @@ class LocalControlPlane(ControlPlane):
         self,
         *,
         servers: Mapping[str, ServerAdapter],
+        readers: Mapping[str, ServerAdapter] | None = None,
         server_kinds: ServerKinds = NO_KINDS,
         rules: Rules,
         storages: Sequence[ArtifactStorage],
@@ -85,11 +95,17 @@ class LocalControlPlane(ControlPlane):
         policy: LoadPolicy = DEFAULT_POLICY,
         history: int = HISTORY,
         database: Database | None = None,
+        agents: AgentMeeting | None = None,
+        cache: ArtifactCache | None = None,
     ) -> None:
+        """``servers`` run in this process; ``readers`` say which files models are made of, the
+        same servers without them. With ``agents`` there are servers of theirs as well."""
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
-        self._store = ResourceStore(history=history, revision=saved.starts * REVISIONS_PER_START)
+        self._store = ResourceStore(
+            history=history, revision=saved.starts * REVISIONS_PER_START, clock=clock
+        )
         self._usage = UsageIndex()
         self._background = Background()
         self._joins = joins
@@ -101,11 +117,16 @@ class LocalControlPlane(ControlPlane):
         self._pipelines = PipelineReconciler(
             self._store, self._usage, gateway, metrics, self._background, clock
         )
-        self._files = ModelFiles(servers, storages, module_folders)
+        self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
-            storages, self._background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._fleet = Fleet(rules)
+        self._fleet.drains = saved.drains
         placer = Placer(
             self._fleet,
             loader,
@@ -115,8 +136,23 @@ class LocalControlPlane(ControlPlane):
             clock,
             asyncio.Semaphore(policy.parallel),
         )
+        self._hosted = None
+        if agents is not None:
+            self._hosted = HostedServers(
+                self._store,
+                self._fleet,
+                agents,
+                self._background,
+                clock,
+                policy,
+                partial(self.wait_settled, SETTLED_WITHIN_S),
+            )
+        self._emptying = Emptying(self._fleet, self._store, clock, self._prospect)
+        self._descriptions = Descriptions(
+            self._store, self._usage, self._fleet, self._emptying, self.explain
+        )
         self._servers = ServerReconciler(
-            self._store, placer.fleet, server_kinds, self._background, clock, policy
+            self._store, self._fleet, server_kinds, self._background, clock, policy, self._hosted
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
@@ -133,6 +169,11 @@ class LocalControlPlane(ControlPlane):
             followed=followed,
         )
 
+    @property
+    def agents(self) -> AgentHost | None:
+        """What agents follow, where this process has servers of theirs."""
+        return self._hosted
+
     def start(self) -> None:
         """Begin to bring about what is wanted.
 
@@ -143,10 +184,14 @@ class LocalControlPlane(ControlPlane):
             self._store.remember(ResourceKey(kind, name), version)
         self._commit(self._preparation().restore(self._saved.resources))
         self._saved = NOTHING_SAVED
+        if self._hosted is not None:
+            self._hosted.start()
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
         self._fleet.close()
+        if self._hosted is not None:
+            self._hosted.close()
         await self._background.close()
         await self._models.close()
         await self._servers.close()
@@ -157,6 +202,10 @@ class LocalControlPlane(ControlPlane):
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
         return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+
+    async def wait_serving(self, timeout_s: float) -> None:
+        """Return when something is wanted, and all of that serves, or the time is over."""
+        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
@@ -182,10 +231,17 @@ class LocalControlPlane(ControlPlane):
             self._store, self._joins, self._record, self._followed, self._namespace, self._files
         )
 
-    async def _save(self, put: Sequence[SavedResource], gone: Sequence[SavedResource]) -> None:
+    async def _save(
+        self,
+        put: Sequence[SavedResource],
+        gone: Sequence[SavedResource],
+        drains: Drains | None = None,
+    ) -> None:
         """Have changes outlive this process. Raises NotReadyError, and nothing has changed."""
-        if self._database is not None and (put or gone):
-            write = partial(self._database.write, put, gone, namespace=self._namespace)
+        if self._database is not None and (put or gone or drains is not None):
+            write = partial(
+                self._database.write, put, gone, namespace=self._namespace, drains=drains
+            )
             await asyncio.to_thread(write)
 
     async def _delete(self, kind: str, name: str, force: bool) -> Change:
@@ -201,7 +257,11 @@ class LocalControlPlane(ControlPlane):
                     details=[f"{user} uses {key}" for user in users],
                 )
             manifest, origin = resource.manifest, resource.origin
-            await self._save((), [SavedResource(manifest, origin, resource.status.version)])
+            drains = self._fleet.drains
+            if key.kind == "Server":
+                drains = drains.undone(name, None, ())
+            gone = SavedResource(manifest, origin, resource.status.version)
+            await self._save((), [gone], drains)
             self._store.remove(key)
             if key.kind == "Model":
                 self._models.drop(name)
@@ -209,10 +269,12 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+                self._emptying.apply(drains)
             if key.kind != "Pipeline":
                 self._usage.remove(key)
         warnings = (f"not ready from now on: {_listed(users)}",) if users else ()
-        return Change(key.kind, name, "deleted", resource.status.version, warnings)
+        version, before = resource.status.version, manifest.document()
+        return Change(key.kind, name, "deleted", version, warnings, before=before)
 
     def get(self, kind: str, name: str) -> ResourceDocument:
         key = ResourceKey(_kind_named(kind), name)
@@ -243,11 +305,42 @@ class LocalControlPlane(ControlPlane):
             raise self._not_found(key)
         return self._models.explain(model)
 
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        key = ResourceKey(_kind_named(kind), name)
+        resource = self._store.get(key)
+        if resource is None:
+            raise self._not_found(key)
+        return self._descriptions.of(resource)
+
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
+        draining = self._background.spawn(
+            self._drain(server, replica, undo), f"noting a drain of server '{server}'"
+        )
+        return await asyncio.shield(draining)
+
+    def drained(self, server: str) -> ResourceDocument:
+        return self._emptying.state(server)
+
+    async def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
+        async with aclosing(self._emptying.follow(server)) as states:
+            async for state in states:
+                yield state
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         wanted = None if kind is None else _kind_named(kind)
         async with aclosing(self._store.follow(wanted, from_revision)) as changes:
             async for change in changes:
                 yield change.event()
+
+    async def _drain(self, server: str, replica: int | None, undo: bool) -> ResourceDocument:
+        async with self._changing:
+            drains = self._emptying.changed(server, replica, undo=undo)
+            await self._save((), (), drains)
+            self._emptying.apply(drains)
+            return self._emptying.state(server)
+
+    def _prospect(self, model: str, version: int, replica: ServerReplica) -> Prospect:
+        return self._models.prospect(model, version, replica)
 
     def _commit(self, prepared: Sequence[PreparedEntry]) -> None:
         """Record everything, then begin the work. Nothing can come between, and nothing fails."""
@@ -257,6 +350,7 @@ class LocalControlPlane(ControlPlane):
         for each, resource in changed:
             if isinstance(resource.manifest, Server):
                 self._servers.want(resource.manifest, each.version)
+                self._emptying.write(each.key.name)
             elif isinstance(resource.manifest, Model) and not each.is_new_version:
                 self._models.resize(resource.manifest)
         for each, resource in changed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from penstock.core.contracts.control import Change, ManifestText
@@ -48,7 +48,8 @@ Action: TypeAlias = Literal["created", "changed", "unchanged"]
 @dataclass(frozen=True, slots=True)
 class PreparedEntry:
     """One document that may be recorded. ``compiled`` is there for a new version of a
-    pipeline, ``because`` where the manifest alone does not say what has changed, or is done."""
+    pipeline, ``because`` where the manifest alone does not say what has changed, or is done;
+    ``before`` is what stood there."""
 
     entry: Entry
     action: Action
@@ -58,6 +59,7 @@ class PreparedEntry:
     compiled: PipelineVersion | None = None
     digest: Digest = NO_FILES
     because: str = ""
+    before: Manifest | None = None
 
     @property
     def key(self) -> ResourceKey:
@@ -72,7 +74,11 @@ class PreparedEntry:
     def change(self) -> Change:
         """What the caller is told."""
         key = self.key
-        return Change(key.kind, key.name, self.action, self.version, self.warnings, self.because)
+        said = Change(key.kind, key.name, self.action, self.version, self.warnings, self.because)
+        if self.action == "unchanged":
+            return said
+        before = None if self.before is None else self.before.document()
+        return replace(said, before=before, after=self.entry.manifest.document())
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +221,10 @@ class Preparation:
         if is_new:
             compiled = self._compiled(entry.manifest, version, findings.hints(entry))
         warnings = findings.warnings(entry)
-        return PreparedEntry(entry, action, version, is_new, warnings, compiled, digest, because)
+        before = None if old is None else old.manifest
+        return PreparedEntry(
+            entry, action, version, is_new, warnings, compiled, digest, because, before
+        )
 
     def _compiled(
         self, manifest: Manifest, version: int, hints: Mapping[str, str]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from typing import Final, NamedTuple
+from contextlib import aclosing, suppress
+from typing import Final, NamedTuple, TypeAlias
 
 from penstock.core.control.standing import settled, shortfall
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import OverloadedError
+from penstock.core.resources import Status
 
 SERVED_KINDS: Final = ("Model", "Pipeline", "Server")
 """The kinds whose resources come to serve."""
@@ -25,6 +26,10 @@ class Shortfall(NamedTuple):
         return f"{self.key} is not ready: {self.why}"
 
 
+Done: TypeAlias = Callable[[Status], bool]
+"""Whether a resource with that status is waited for no more."""
+
+
 async def wait_settled(
     store: ResourceStore, timeout_s: float, *, at_rest: Callable[[], Awaitable[None]]
 ) -> list[Shortfall]:
@@ -33,15 +38,28 @@ async def wait_settled(
     ``at_rest`` returns when what has happened is in the statuses. Comes back with what does not
     serve then, in the order of kind and name.
     """
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(timeout_s):
-            await at_rest()
-            while _unsettled(store):
-                await _followed(store)
-                await at_rest()
-    except TimeoutError:
-        pass
+            await _wait(store, at_rest, settled)
     return shortfalls(store)
+
+
+async def wait_serving(
+    store: ResourceStore, timeout_s: float, *, at_rest: Callable[[], Awaitable[None]]
+) -> None:
+    """Return when something is wanted, and all of that serves, or the time is over."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            async with aclosing(store.follow(None, 0)) as changes:
+                await anext(changes)
+            await _wait(store, at_rest, lambda status: shortfall(status) is None)
+
+
+async def _wait(store: ResourceStore, at_rest: Callable[[], Awaitable[None]], done: Done) -> None:
+    await at_rest()
+    while _waiting(store, done):
+        await _followed(store, done)
+        await at_rest()
 
 
 def shortfalls(store: ResourceStore) -> list[Shortfall]:
@@ -55,22 +73,22 @@ def shortfalls(store: ResourceStore) -> list[Shortfall]:
     return found
 
 
-def _unsettled(store: ResourceStore) -> set[ResourceKey]:
+def _waiting(store: ResourceStore, done: Done) -> set[ResourceKey]:
     return {
         ResourceKey(kind, resource.name)
         for kind in SERVED_KINDS
         for resource in store.by_name(kind).values()
-        if not settled(resource.status)
+        if not done(resource.status)
     }
 
 
-async def _followed(store: ResourceStore) -> None:
-    """Return when all seems settled, or when changes came too fast to follow."""
-    waiting = _unsettled(store)
+async def _followed(store: ResourceStore, done: Done) -> None:
+    """Return when nothing seems to be waited for, or when changes came too fast to follow."""
+    waiting = _waiting(store, done)
     try:
         async with aclosing(store.follow(None, store.revision)) as changes:
             async for change in changes:
-                if change.action == "deleted" or settled(change.resource.status):
+                if change.action == "deleted" or done(change.resource.status):
                     waiting.discard(change.key)
                 elif change.key.kind in SERVED_KINDS:
                     waiting.add(change.key)

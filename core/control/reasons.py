@@ -38,6 +38,11 @@ class Reason(StrEnum):
     )
     STARTING = "Starting", "Replicas of the server are being started."
     START_FAILED = "StartFailed", "The server cannot be started; the message says what to change."
+    WAITING_FOR_AGENTS = (
+        "WaitingForAgents",
+        "Fewer agents of the server are there than are wanted; the message says how to start one.",
+    )
+    DRAINED = "Drained", "Somebody has asked that the server, or replicas of it, take no models."
     PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
     WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
     MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."

@@ -29,6 +29,10 @@ Conditions are few, and say what is true now:
 | `Ready` | always | Calls are answered, by whichever version the message names. |
 | `Progressing` | while the wanted version is not the one that answers | `True`: work goes on. \
 `False`: nothing will change until somebody acts. |
+| `ReplicasReady` | while fewer replicas are there than are wanted | `False`: the version answers \
+with those that there are. |
+| `Drained` | of servers, while somebody has asked for it | It, or the replicas that the message \
+names, take no models. |
 | `FieldsWithoutEffect` | where fields are accepted and do nothing | The message names them. |
 
 So a resource is as it is wanted when `Ready` is `True` and there is no `Progressing`, and waiting

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ServerAdapter
+from penstock.core.control.agents.hosted import HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
@@ -60,7 +61,10 @@ class ServerReconciler:
         background: Background,
         clock: Clock,
         policy: LoadPolicy,
+        hosted: HostedServers | None = None,
     ) -> None:
+        """``hosted`` has the servers of agents: those of kinds that are not made here."""
+        self._hosted = hosted
         self._store = store
         self._fleet = fleet
         self._kinds = kinds
@@ -80,6 +84,13 @@ class ServerReconciler:
 
     def want(self, server: Server, version: int) -> None:
         """Have this version run."""
+        if self._hosted is not None and server.spec.server_config not in self._kinds:
+            if server.name in self._places:
+                self._drop(server.name)
+            self._hosted.want(server)
+            return
+        if self._hosted is not None:
+            self._hosted.drop(server.name)
         place = self._places.get(server.name)
         if place is None:
             place = self._places[server.name] = _Place(server, version)
@@ -95,6 +106,12 @@ class ServerReconciler:
 
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
+        if self._hosted is not None:
+            self._hosted.drop(name)
+        if name in self._places:
+            self._drop(name)
+
+    def _drop(self, name: str) -> None:
         place = self._places.pop(name)
         for replica in (*place.replicas, *place.leaving):
             self._retire(place, replica)
@@ -159,7 +176,8 @@ class ServerReconciler:
                 pause_s = self._policy.retry_s(attempt)
                 if retriable:
                     said = f"{said}; {tried_again(self._clock.now_ms(), pause_s)}"
-                _log.warning("%s", said, exc_info=not isinstance(error, PenstockError))
+                unexpected = not isinstance(error, PenstockError)
+                _log.warning("%s", said, exc_info=unexpected, extra=_about(replica))
                 await self._stop(replica)
                 replica.why = said
                 if not retriable:
@@ -167,9 +185,10 @@ class ServerReconciler:
                     self._end_start(place, replica, "failed")
                     return
             self._say(place, Outlook(Reason.RETRYING, said, at_work=True))
+            self._fleet.changed()
             await self._policy.sleep(pause_s)
             attempt += 1
-        _log.info("server '%s' is up", replica.key)
+        _log.info("server '%s' is up", replica.key, extra=_about(replica))
         self._end_start(place, replica, "up")
 
     def _end_start(self, place: _Place, replica: ServerReplica, standing: Standing) -> None:
@@ -197,28 +216,17 @@ class ServerReconciler:
         self._background.spawn(self._drain(replica), f"draining server '{replica.key}'")
 
     async def _drain(self, replica: ServerReplica) -> None:
-        empty = asyncio.Event()
-
-        def look() -> None:
-            if not replica.models:
-                empty.set()
-
-        self._fleet.wait(look)
-        try:
-            self._fleet.changed()
-            await empty.wait()
-        finally:
-            self._fleet.leave(look)
+        await self._fleet.emptied(replica)
         await self._stop(replica)
         self._fleet.remove(replica)
-        _log.info("server '%s' is stopped", replica.key)
+        _log.info("server '%s' is stopped", replica.key, extra=_about(replica))
 
     async def _stop(self, replica: ServerReplica) -> None:
         self._running.pop(replica, None)
         try:
             await replica.adapter.stop()
         except Exception:
-            _log.exception("server '%s' could not be stopped", replica.key)
+            _log.exception("server '%s' could not be stopped", replica.key, extra=_about(replica))
 
     def _say(self, place: _Place, outlook: Outlook) -> None:
         place.outlook = outlook
@@ -256,6 +264,11 @@ class ServerReconciler:
         return f"there is no server adapter '{wanted}' (installed: {known})" + (
             f"; {hint}" if hint else ""
         )
+
+
+def _about(replica: ServerReplica) -> dict[str, object]:
+    """What a log line is about, for machines."""
+    return {"server": str(replica.key)}
 
 
 def _message(error: Exception) -> str:

@@ -4,6 +4,8 @@ Two conditions say it. ``Ready`` is true while some version answers calls, which
 ``Progressing`` is there while the version that is wanted is not the one that answers: true while
 work on it is under way, false when nothing will change until somebody acts. A third,
 ``ReplicasReady``, is there and false while a version answers with fewer replicas than are wanted.
+``Drained`` is there and true while a server, or replicas of it, take no models by an operator's
+word.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from penstock.core.resources.status import ConditionStatus
 
 PROGRESSING: Final = "Progressing"
 REPLICAS_READY: Final = "ReplicasReady"
+DRAINED: Final = "Drained"
 
 
 class Outlook(NamedTuple):

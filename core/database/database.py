@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -12,12 +13,14 @@ from typing import Final
 from penstock.core.database.file import check, connect, damaged, lock_file
 from penstock.core.database.rows import SavedResource, sound_rows
 from penstock.core.errors import NotReadyError
+from penstock.core.fleet.drains import NO_DRAINS, Drains
 
 REMEMBERED: Final = 10_000
 """How many deleted resources are remembered, for the versions that they had."""
 
 _STARTS = "starts"
 _NAMESPACE = "namespace"
+_DRAINS = "drains"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +28,15 @@ class Saved:
     """What a database holds when it is opened.
 
     ``deleted`` has the last version of resources that are gone, by kind and name. ``starts``
-    counts how often the database was opened, this time included.
+    counts how often the database was opened, this time included. ``drains`` are what an operator
+    has emptied.
     """
 
     resources: tuple[SavedResource, ...]
     deleted: Mapping[tuple[str, str], int]
     namespace: str | None
     starts: int
+    drains: Drains
 
 
 class Database:
@@ -73,8 +78,10 @@ class Database:
         deleted: Iterable[SavedResource] = (),
         *,
         namespace: str | None = None,
+        drains: Drains | None = None,
     ) -> None:
-        """Record resources that are new or changed, and those that go: all of it, or nothing.
+        """Record resources that are new or changed, those that go, and what is drained, where it is
+        said: all of it, or nothing.
 
         Returns when it is on the disk. Raises NotReadyError when it is not, for want of space.
         """
@@ -85,6 +92,8 @@ class Database:
                 self._delete(deleted)
                 if namespace is not None:
                     self._note(_NAMESPACE, namespace)
+                if drains is not None:
+                    self._note(_DRAINS, json.dumps(drains.document()))
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -136,4 +145,5 @@ class Database:
             raise damaged(self._path, str(error)) from error
         if broken:
             raise damaged(self._path, "; ".join(broken))
-        return Saved(tuple(resources), deleted, facts.get(_NAMESPACE), starts)
+        drains = Drains.read(json.loads(facts[_DRAINS])) if _DRAINS in facts else NO_DRAINS
+        return Saved(tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains)

@@ -171,7 +171,11 @@ class Engine:
         passage.left -= 1
         flow: Flow = [(step.output_feeds, body)]
         if step.watched_outputs:
-            self._outputs_ended(passage, step, body, now_ms, flow, out)
+            if step.loop is not None and not step.keeps_outputs:
+                # As _outputs_ended does in the end: this is the way of each round.
+                self.loops.visit_ended(passage, step, step.loop, body, now_ms, flow, out)
+            else:
+                self._outputs_ended(passage, step, body, now_ms, flow, out)
         self.spread(passage, flow, now_ms, out)
         return True
 
@@ -333,16 +337,19 @@ class Engine:
             return
         call = Call(passage, consumer, tensors, passage.deadline_ms, 1, now_ms)
         if not consumer.plain:
-            if consumer.loop is not None and not self.loops.enter(passage, call, now_ms):
+            member = consumer.loop
+            if member is not None and not self.loops.enter(passage, call, member, now_ms):
                 passage.visits[consumer.place] = call
                 return
             if consumer.input_feeds:
                 flow.append((consumer.input_feeds, tensors))
             if consumer.watched_inputs:
                 self._inputs_ended(passage, consumer, tensors, now_ms, flow, out)
-            if consumer.may_clash and (clash := first_clash(tensors)) is not None:
-                self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
-                return
+            if consumer.may_clash and len(tensors) > 1:
+                clash = first_clash(tensors)
+                if clash is not None:
+                    self._fail_by_clash(passage, consumer, clash, now_ms, flow, out)
+                    return
             if not consumer.begins_plainly:
                 passage.visits[consumer.place] = call
                 self._begin(call, now_ms, out)
@@ -503,7 +510,7 @@ class Engine:
         if passage.closed:
             return  # nothing follows from it
         if step.loop is not None:
-            self.loops.visit_ended(passage, step, body, now_ms, flow, out)
+            self.loops.visit_ended(passage, step, step.loop, body, now_ms, flow, out)
         elif passage.loops:
             self.loops.ended_outside(passage, Port(step.name, "outputs"), body, flow)
 

@@ -15,7 +15,7 @@ from penstock.core.engine.passage import ENDED, Ended, Gate, Passage
 from penstock.core.engine.rounds import LoopState, Reading, Round
 from penstock.core.engine.sources import Flow, take, why_no_output
 from penstock.core.engine.timers import OVERRUN
-from penstock.core.plan import Consumer, ReaderRound, StepPlan, Turning
+from penstock.core.plan import Consumer, Member, ReaderRound, StepPlan, Turning
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 if TYPE_CHECKING:
@@ -50,15 +50,13 @@ class LoopRunner:
 
     # Visits -------------------------------------------------------------------------------------
 
-    def enter(self, passage: Passage, call: Call, now_ms: float) -> bool:
+    def enter(self, passage: Passage, call: Call, member: Member, now_ms: float) -> bool:
         """A step of a loop is about to run; says whether it may run once more."""
-        member = call.plan.loop
-        assert member is not None, "only steps of loops come here"
         state = passage.loops[member.loop]
         call.round = state.running[member.block].number
         visits = state.visits
-        visits[member.number] += 1
-        if visits[member.number] <= state.plan.most_visits:
+        visited = visits[member.number] = visits[member.number] + 1
+        if visited <= state.plan.most_visits:
             return True
         # The request ends at once, but not in the midst of what else this record brings about.
         overrun = Overrun(passage, call.step, state.plan.most_visits)
@@ -78,11 +76,16 @@ class LoopRunner:
             self._toward_turns(passage, state, of, member.inputs_turning, body, flow)
 
     def visit_ended(
-        self, passage: Passage, step: StepPlan, body: Body, now_ms: float, flow: Flow, out: Effects
+        self,
+        passage: Passage,
+        step: StepPlan,
+        member: Member,
+        body: Body,
+        now_ms: float,
+        flow: Flow,
+        out: Effects,
     ) -> None:
         """A visit inside has ended, and its consumers in the round have been told."""
-        member = step.loop
-        assert member is not None, "only steps of loops come here"
         state = passage.loops[member.loop]
         of = state.running[member.block]
         if type(body) is tuple:
@@ -91,7 +94,16 @@ class LoopRunner:
         elif type(body) is Failed:
             state.note_failure(of.number, step.index, body)
         for position, part in member.lone_readers:
-            self._tell_lone(passage, state, of, position, take(part, body), now_ms, flow, out)
+            reading = state.readings[position]
+            if reading.over:
+                continue
+            end = take(part, body)
+            if type(end) is Absent and of.number == reading.next and not reading.decisions:
+                # Most rounds are passed over like this, as _tell_lone does.
+                reading.last = (of.number, None, end)
+                reading.next += 1
+            else:
+                self._tell_lone(passage, state, of, position, end, now_ms, flow, out)
         of.left -= 1
         if not of.left:
             self._round_ended(passage, state, of, now_ms, flow, out)
@@ -106,11 +118,13 @@ class LoopRunner:
         flow: Flow,
     ) -> None:
         """Bring the values among a record's sources to the turns, in the next round."""
-        for turn, feed, parts in turnings:
-            for part in parts:
-                if type(take(part, body)) is tuple:
-                    break
-            else:
+        for turn, feed, parts, lone in turnings:
+            value = body
+            if lone is not None:
+                value = take(lone, body)
+                if type(value) is not tuple:
+                    continue
+            elif not any(type(take(part, body)) is tuple for part in parts):
                 continue
             following = state.rounds.get(of.number + 1)
             if following is None:
@@ -120,7 +134,7 @@ class LoopRunner:
                     passage.tally.count_dropped(state.plan.blocks[0].steps[turn].index)
                 continue
             following.reached |= 1 << turn
-            flow.append((following.block.turn_feeds[feed], body))
+            flow.append((following.block.turn_feeds[feed], value))
 
     # Rounds -------------------------------------------------------------------------------------
 
@@ -207,10 +221,8 @@ class LoopRunner:
         flow: Flow,
         out: Effects,
     ) -> None:
-        """What a reader reads of one round has ended, all at once."""
+        """What a reader that still looks for a round reads of one has ended, all at once."""
         reading = state.readings[position]
-        if reading.over:
-            return
         decision: Tensors | None = None
         if type(body) is tuple:
             decision = body  # type: ignore[assignment]  # no marker is a plain tuple

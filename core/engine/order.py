@@ -151,7 +151,6 @@ class Lines:
             return
         held = lane.places[passage]
         assert held is not None, "who is answered and has its place has its answer there"
-        passage.left -= 1
         body: Body = failed
         if not passage.cancelled:
             body = held.body if isinstance(held.body, Failed) else _held_too_long(passage, failed)

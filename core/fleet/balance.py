@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from inspect import isawaitable
 
 from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.errors import UnreachableError
 from penstock.core.records import Tensors
 
 
@@ -14,9 +15,15 @@ def balanced(instances: Sequence[ModelInstance]) -> ModelInstance:
     return instances[0] if len(instances) == 1 else BalancedInstance(instances)
 
 
+def copies_of(instance: ModelInstance) -> tuple[ModelInstance, ...]:
+    """The copies for which :func:`balanced` made ``instance`` stand."""
+    return instance.copies if isinstance(instance, BalancedInstance) else (instance,)
+
+
 class BalancedInstance(ModelInstance):
     """Calls go to the copy that is available and has the fewest under way; to the next in turn
-    where several have.
+    where several have. A call that could not be sent to one goes to the next, since nobody has
+    carried it out.
 
     Closing it leaves the copies alone: they belong to who loaded them.
     """
@@ -29,23 +36,52 @@ class BalancedInstance(ModelInstance):
         self._under_way = [0] * len(instances)
         self._next = 0
 
+    @property
+    def copies(self) -> tuple[ModelInstance, ...]:
+        """Those that calls go to."""
+        return self._instances
+
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         index = self._choose()
         answer = self._instances[index].infer(call)
         if not isawaitable(answer):
             return answer
         self._under_way[index] += 1
-        return self._counted(index, answer)
+        return self._answered(call, index, answer)
 
-    def _choose(self) -> int:
+    def _choose(self, tried: Collection[int] = ()) -> int:
         """The copy to call. When none is available, each says itself why."""
         instances, under_way = self._instances, self._under_way
         count = len(instances)
         start = self._next
         self._next = (start + 1) % count
         turns = [(start + turn) % count for turn in range(count)]
+        if tried:
+            turns = [index for index in turns if index not in tried]
         there = [index for index in turns if instances[index].available] or turns
         return min(there, key=under_way.__getitem__)
+
+    async def _answered(self, call: ModelCall, index: int, answer: Awaitable[Tensors]) -> Tensors:
+        try:
+            return await self._counted(index, answer)
+        except UnreachableError as error:
+            return await self._elsewhere(call, index, error)
+
+    async def _elsewhere(self, call: ModelCall, index: int, error: UnreachableError) -> Tensors:
+        """Call the copies that were not tried, one after the other, while none is reached."""
+        tried = [index]
+        while len(tried) < len(self._instances):
+            index = self._choose(tried)
+            tried.append(index)
+            try:
+                answer = self._instances[index].infer(call)
+                if not isawaitable(answer):
+                    return answer
+                self._under_way[index] += 1
+                return await self._counted(index, answer)
+            except UnreachableError as another:
+                error = another
+        raise error
 
     async def _counted(self, index: int, answer: Awaitable[Tensors]) -> Tensors:
         try:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
 
 from penstock.core.contracts.placement import ModelDemand, PlacementSnapshot
+from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.fleet.replica import ReplicaKey, ServerReplica
 from penstock.core.scheduling import Placement, Rules, place
 
@@ -20,6 +22,7 @@ class Fleet:
         self._rules = rules
         self._replicas: dict[ReplicaKey, ServerReplica] = {}
         self._waiting: dict[Callable[[], None], None] = {}
+        self.drains = NO_DRAINS
 
     def __iter__(self) -> Iterator[ServerReplica]:
         return iter(self._replicas.values())
@@ -29,6 +32,7 @@ class Fleet:
 
     def add(self, replica: ServerReplica) -> None:
         """A replica that is there from now on."""
+        replica.drained = self.drains.cover(replica.key)
         self._replicas[replica.key] = replica
         self._replicas = dict(sorted(self._replicas.items()))
         self.changed()
@@ -37,6 +41,13 @@ class Fleet:
         """A replica that is gone."""
         del self._replicas[replica.key]
         replica.stand("gone", "it is gone")
+        self.changed()
+
+    def apply_drains(self, drains: Drains) -> None:
+        """Have replicas take no models, or take them again, also those that come later."""
+        self.drains = drains
+        for replica in list(self):
+            replica.drain(drains.cover(replica.key))
         self.changed()
 
     def place(self, model: ModelDemand, taken: Mapping[tuple[str, int], str]) -> Placement:
@@ -51,6 +62,21 @@ class Fleet:
     def leave(self, tell: Callable[[], None]) -> None:
         """Tell it no more."""
         self._waiting.pop(tell, None)
+
+    async def emptied(self, replica: ServerReplica) -> None:
+        """Return when no model is on a replica that is being drained."""
+        empty = asyncio.Event()
+
+        def look() -> None:
+            if not replica.models:
+                empty.set()
+
+        self.wait(look)
+        try:
+            self.changed()
+            await empty.wait()
+        finally:
+            self.leave(look)
 
     def close(self) -> None:
         """Tell nobody any more."""

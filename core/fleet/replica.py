@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, KeysView
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.placement import ServerSnapshot
-
-Standing: TypeAlias = Literal["starting", "up", "failed", "draining", "gone"]
+from penstock.core.fleet.states import COPY_STATES, SERVER_STATES, CopyState, Standing
 
 
 class ReplicaKey(NamedTuple):
@@ -21,18 +20,24 @@ class ReplicaKey(NamedTuple):
         return f"{self.server}/{self.number}"
 
 
-class _Copy(NamedTuple):
+class _Copy:
     """What is loaded or being loaded: the room that it takes, and who is told of the replica."""
 
-    memory_bytes: int
-    tell: Callable[[], None]
+    __slots__ = ("memory_bytes", "state", "tell")
+
+    def __init__(self, memory_bytes: int, tell: Callable[[], None]) -> None:
+        self.memory_bytes = memory_bytes
+        self.tell = tell
+        self.state: CopyState = COPY_STATES.start
 
 
 class ServerReplica:
     """One replica: the adapter to it, how it stands, and what is loaded or being loaded.
 
     ``memory_bytes`` is the room for models, None when nobody has said. ``why`` says why it is not
-    up.
+    up. ``found`` are models that were loaded there before this process knew it; while ``holds_off``
+    says why, only these may come to it. One that is ``drained`` takes no models, and keeps those
+    that fit nowhere else.
     """
 
     __slots__ = (
@@ -40,6 +45,9 @@ class ServerReplica:
         "_names",
         "adapter",
         "capabilities",
+        "drained",
+        "found",
+        "holds_off",
         "key",
         "memory_bytes",
         "standing",
@@ -58,9 +66,12 @@ class ServerReplica:
         self.adapter = adapter
         self.capabilities = capabilities
         self.memory_bytes = memory_bytes
-        self.standing: Standing = "starting"
+        self.standing: Standing = SERVER_STATES.start
         self.why = "it is being started"
+        self.drained = False
         self.used_bytes = 0
+        self.found: frozenset[str] = frozenset()
+        self.holds_off = ""
         self._held: dict[tuple[str, int], _Copy] = {}
         self._names: dict[str, int] = {}
 
@@ -77,28 +88,61 @@ class ServerReplica:
     def hold(
         self, model: str, version: int, memory_bytes: int | None, tell: Callable[[], None]
     ) -> None:
-        """From now on the room of that version is taken; ``tell`` is called when the replica
-        stands differently."""
+        """A copy of that version is being loaded, and its room is taken; ``tell`` is called when
+        the replica stands differently."""
         assert (model, version) not in self._held, "a replica holds a version once"
         copy = self._held[model, version] = _Copy(memory_bytes or 0, tell)
         self._names[model] = self._names.get(model, 0) + 1
         self.used_bytes += copy.memory_bytes
 
-    def let_go(self, model: str, version: int) -> None:
-        """The room of that version is free again."""
+    def turn(self, model: str, version: int, state: CopyState) -> None:
+        """The copy of that version is in another state from now on."""
+        copy = self._held[model, version]
+        copy.state = COPY_STATES.turned(copy.state, state)
+        if state == "gone":
+            self._let_go(model, version)
+
+    def state_of(self, model: str, version: int) -> CopyState:
+        """That of the copy of a version which it holds."""
+        return self._held[model, version].state
+
+    def _let_go(self, model: str, version: int) -> None:
         self.used_bytes -= self._held.pop((model, version)).memory_bytes
         self._names[model] -= 1
         if not self._names[model]:
             del self._names[model]
 
+    @property
+    def keeps_models(self) -> bool:
+        """Whether what is loaded there may stay."""
+        return self.standing == "up" and not self.drained
+
+    def drain(self, drained: bool) -> None:
+        """It takes no models from now on, or does again."""
+        if drained != self.drained:
+            self.drained = drained
+            self._tell()
+
     def stand(self, standing: Standing, why: str = "") -> None:
         """It stands differently from now on."""
-        self.standing, self.why = standing, why
+        self.standing, self.why = SERVER_STATES.turned(self.standing, standing), why
+        self._tell()
+
+    def _tell(self) -> None:
         for copy in list(self._held.values()):
             copy.tell()
 
+    def later(self, model: str) -> str | None:
+        """Why a copy of ``model`` that fits may come to it, and not yet; None when it may."""
+        if self.standing == "starting":
+            return f"is not up yet: {self.why}"
+        return self.holds_off if self.holds_off and model not in self.found else None
+
     def snapshot(self) -> ServerSnapshot:
         """How it stands now."""
+        why_not = "it is drained" if self.drained else None
+        if self.standing not in ("up", "starting"):
+            why_not = self.why
         free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
         return ServerSnapshot(
             self.key.server,
@@ -106,6 +150,6 @@ class ServerReplica:
             self.capabilities,
             self.memory_bytes,
             free,
-            self.models,
-            None if self.standing in ("up", "starting") else self.why,
+            self.models | self.found if self.found else self.models,
+            why_not,
         )

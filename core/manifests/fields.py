@@ -115,6 +115,11 @@ MODEL: Final = (
         "spec.artifactVersion",
         "Which version of an artifact that holds several in numbered folders.",
     ),
+    _own(
+        "spec.artifactDigest",
+        "What its artifacts must be, as `sha256:<64 hex>`; `penstock digest PATH` prints it. They "
+        "are not loaded when they are anything else.",
+    ),
     _field("spec.requirements", "Capabilities that its server must have, as `sklearn`."),
     _field(
         "spec.parameters",

@@ -16,16 +16,19 @@ from penstock.core.contracts.gateway import (
     TargetMetadata,
 )
 from penstock.core.dataflow import Dataflow
-from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
+from penstock.core.joinspec import JoinFactories
 from penstock.core.journal import Journal, JournalLimits, LetterBox
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.child import ChildPipeline
+from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 
 NO_OUTPUT: Final = "it has no output, so it cannot be a step of another"
@@ -57,6 +60,13 @@ class PipelineGateway(Gateway):
         self._routes = Routes()
         self._server = server
         self._tapping = Tapping(self._put, self._routes, self._models)
+        self._book: RouteBook | None = None
+        self._versions: LoadedVersions | None = None
+
+    def be_followed(self, book: RouteBook, joins: JoinFactories) -> None:
+        """Have gateways elsewhere serve the same, by what is written into ``book``."""
+        self._book = book
+        self._versions = LoadedVersions(self._admission, self._dataflow, joins)
 
     # What the control plane says
 
@@ -79,10 +89,14 @@ class PipelineGateway(Gateway):
     def set_model(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a model under its name, by the plan that ``compile_model`` made."""
         self._tapping.serve("model", plan, signature)
+        if self._book is not None:
+            self._book.serve("model", plan, signature)
 
     def set_pipeline(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a pipeline; requests under way finish on the version that they began with."""
         self._tapping.serve("pipeline", plan, signature)
+        if self._book is not None:
+            self._book.serve("pipeline", plan, signature)
 
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
@@ -91,6 +105,8 @@ class PipelineGateway(Gateway):
         if kind == "pipeline":
             self._admission.readers.leave(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, reason)
+        if self._book is not None:
+            self._book.set_not_ready(kind, name, version, reason)
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
@@ -100,10 +116,15 @@ class PipelineGateway(Gateway):
             self._admission.readers.leave(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
             self._dataflow.forget(name)
+        if self._book is not None:
+            self._book.remove(kind, name)
 
     async def drained(self, kind: TargetKind, name: str, version: int) -> None:
-        """Return when nothing is under way on a version that was replaced or removed."""
+        """Return when nothing is under way on a version that was replaced or removed, at gateways
+        elsewhere neither."""
         await self._routes.drained(kind, name, version)
+        if self._book is not None:
+            await self._book.finished(kind, name, version)
 
     def may_follow(self, tap: Tap) -> None:
         self._tapping.may_follow(tap)
@@ -146,7 +167,15 @@ class PipelineGateway(Gateway):
     def resolve(
         self, name: str, *, kind: TargetKind | None = None, version: str | None = None
     ) -> Target:
-        return self._routes.find(name, kind, version)
+        try:
+            return self._routes.find(name, kind, version)
+        except NotFoundError:
+            found = None
+            if self._versions is not None and version is not None:
+                found = self._versions.find(name, kind, version)
+            if found is None:
+                raise
+            return found
 
     def ready(self, target: Target) -> PenstockError | None:
         served = cast(ServedTarget, target)

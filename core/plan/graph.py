@@ -135,12 +135,14 @@ class Turning(NamedTuple):
     """What a port inside a loop brings to one of its turns, in the next round.
 
     ``turn`` is the number of the turn in the loop, ``feed`` that of the feed in the block of the
-    next round; ``parts`` are the sources there, of which one must be a value.
+    next round; ``parts`` are the sources there, of which one must be a value. The only source of a
+    turn (``lone``, None where there are more) is fed as it was taken.
     """
 
     turn: int
     feed: int
     parts: tuple[Part, ...]
+    lone: Part | None
 
 
 class Member(NamedTuple):

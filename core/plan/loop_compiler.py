@@ -103,7 +103,8 @@ class LoopCompiler:
     def _turnings(self, number: int, loop: Loop) -> dict[Port, tuple[Turning, ...]]:
         turnings: dict[Port, tuple[Turning, ...]] = {}
         for index, (port, feed) in enumerate(self._turn_feeds(number, loop, 0)):
-            turning = Turning(feed.consumer, index, feed.inputs)
+            lone = feed.inputs[0] if feed.direct else None
+            turning = Turning(feed.consumer, index, feed.inputs, lone)
             turnings[port] = (*turnings.get(port, ()), turning)
         return turnings
 
@@ -262,12 +263,14 @@ class LoopCompiler:
                     input_feeds=_but_for(feeds, inputs, turns),
                     output_feeds=_but_for(feeds, outputs, turns),
                     loop=member,
+                    may_clash=step.may_clash and not seats[local].direct,
                 )
             )
         consumers += steps
         readers = self._reader_rounds(number, block, first + size, consumers)
         consumers += readers
-        turn_feeds = tuple([(feed,) for _, feed in self._turn_feeds(number, loop, first)])
+        turned = self._turn_feeds(number, loop, first)
+        turn_feeds = tuple([(_of_taken(feed),) for _, feed in turned])
         entry_feeds = {
             port: tuple(by_place.values())
             for port, by_place in feeds.items()
@@ -312,6 +315,16 @@ def _outside(sources: Iterable[Source], loop: Loop) -> list[Port]:
 
 def _positions(sources: Sequence[Source], inside: Sequence[str]) -> frozenset[int]:
     return frozenset(i for i, source in enumerate(sources) if source.step in inside)
+
+
+def _of_taken(feed: Feed) -> Feed:
+    """A feed of a turn as it is fed: the one source of a direct one is taken by then, since it is
+    looked at before the round is begun."""
+    if not feed.direct:
+        return feed
+    (part,) = feed.inputs
+    taken = part._replace(tensor=None, rename=None, renames=None)
+    return feed._replace(inputs=(taken,), whole=True)
 
 
 def _but_for(feeds: Feeds, port: Port, turns: Collection[int]) -> tuple[Feed, ...]:

@@ -18,7 +18,14 @@ from penstock.core.resources.pipeline import (
     PipelineDeclaration,
     PipelineInput,
 )
-from penstock.core.resources.resource import Origin, Resource, create, means_another, update
+from penstock.core.resources.resource import (
+    Origin,
+    Resource,
+    content_of,
+    create,
+    means_another,
+    update,
+)
 from penstock.core.resources.server import Server, ServerDeclaration
 from penstock.core.resources.status import READY, WITHOUT_EFFECT, Condition, Status
 from penstock.core.resources.step import Batch, Step
@@ -51,6 +58,7 @@ __all__ = [
     "ServerDeclaration",
     "Status",
     "Step",
+    "content_of",
     "create",
     "means_another",
     "update",

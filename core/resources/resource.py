@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+
+import orjson
 
 from penstock.core.resources.digest import NO_FILES, Digest
 from penstock.core.resources.manifest import Manifest
@@ -105,6 +108,15 @@ def means_another(old: Resource[ManifestT], manifest: Manifest, origin: Origin) 
         and manifest.spec.python is not None
         and origin.folder != old.origin.folder
     )
+
+
+def content_of(model: Model, origin: Origin, digest: Digest) -> str:
+    """What one version of a model is made of, told by a digest: two are equal where an apply of
+    the one over the other would make no new version."""
+    folder = origin.folder if model.spec.python is not None else None
+    told = (_but_for_size(model).model_dump(mode="json"), folder and str(folder), *digest)
+    written = orjson.dumps(told, option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(written, digest_size=16).hexdigest()
 
 
 def _but_for_size(manifest: Manifest) -> Value:

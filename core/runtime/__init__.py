@@ -1,6 +1,6 @@
 """The runtime: one process with everything in it, from a configuration to served pipelines."""
 
 from penstock.core.runtime.runtime import Runtime
-from penstock.core.runtime.serving import serve
+from penstock.core.runtime.serving import host, serve
 
-__all__ = ["Runtime", "serve"]
+__all__ = ["Runtime", "host", "serve"]

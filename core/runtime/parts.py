@@ -39,8 +39,13 @@ class Parts:
     rules: Rules
 
 
-def make_parts(plugins: Plugins, scheduler: SchedulerSection | None = None) -> Parts:
-    """Make one of everything that is registered, of filters and sorters those that are asked.
+def make_parts(
+    plugins: Plugins,
+    scheduler: SchedulerSection | None = None,
+    servers: Sequence[str] | None = None,
+) -> Parts:
+    """Make one of everything that is registered, of filters and sorters those that are asked, and
+    of ``servers`` these (without them those that each process has).
 
     Raises PluginsError with all that cannot be made.
     """
@@ -59,7 +64,7 @@ def make_parts(plugins: Plugins, scheduler: SchedulerSection | None = None) -> P
         return made
 
     parts = Parts(
-        make_all(plugins.server_adapters, plugins.own_servers),
+        make_all(plugins.server_adapters, plugins.own_servers if servers is None else servers),
         make_all(plugins.loaders),
         make_all(plugins.storages),
         make_all(plugins.observers),

@@ -4,39 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from uuid import uuid4
 
-import penstock
-from penstock.core.cases import CaseExporter
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
-from penstock.core.contracts.follower import Follower
-from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
-from penstock.core.contracts.gateway import Gateway, ServerMetadata
+from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
-from penstock.core.contracts.page import Page
 from penstock.core.control import LoadPolicy, LocalControlPlane, Shortfall
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
-from penstock.core.dataflow import Dataflow
-from penstock.core.errors import ConflictError, OverloadedError, UnsupportedError
-from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
+from penstock.core.errors import OverloadedError
+from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
-from penstock.core.metrics import Metrics
-from penstock.core.model_gateway import ModelGateway
-from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.routing.book import RouteBook
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
-from penstock.core.runtime.draining import drain
+from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
 
-V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
+CALLS: Final = "v2"
+"""The server adapter that models on agents are called through."""
 
 _CHANGE_HOOK: Final = "penstock_resource_changed"
 
@@ -57,46 +54,27 @@ class Runtime:
         *,
         clock: Clock | None = None,
         policy: LoadPolicy | None = None,
+        hosts_models: bool = True,
+        logs: LogRing | None = None,
     ) -> None:
+        """``hosts_models``: whether models are loaded in this process, and on servers that it
+        starts."""
+        self._hosts_models = hosts_models
         self._config = config
         self._plugins = plugins
         self._clock = clock or SystemClock()
         self._policy = policy or LoadPolicy()
-        self._metrics = Metrics()
-        self._models = ModelGateway()
-        self._dataflow = Dataflow(
-            self._models,
-            self._metrics,
-            self._clock,
-            most_per_model=config.limits.in_flight_per_model,
-            most_open_joins=config.limits.open_joins,
-        )
-        limits = config.limits
-        self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
-        self._letters = LetterBox()
-        self._gateway = PipelineGateway(
-            self._dataflow,
-            self._metrics,
-            self._clock,
-            GatewayLimits(
-                in_flight=config.limits.in_flight,
-                deadline_ms=config.defaults.deadline_ms,
-                async_deadline_ms=config.defaults.async_deadline_ms,
-                dedup_requests=config.limits.dedup_requests,
-            ),
-            ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
-            self._journal,
-            self._letters,
-        )
         self._background = Background()
         self._closing = Closing()
-        self._front_ends: dict[str, FrontEnd] = {}
+        self._book = RouteBook(secrets.token_hex(8), self._clock)
+        self._data = DataPlane(config, self._clock, self._closing, self._book, logs)
+        self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
     @property
     def gateway(self) -> Gateway:
         """What front ends call."""
-        return self._gateway
+        return self._data.gateway
 
     @property
     def control(self) -> ControlPlane:
@@ -132,65 +110,47 @@ class Runtime:
         is set, and is then given up; nor does a stop that is forced wait for models that hang.
         """
         self._plugins.stopping()
-        self._gateway.close_intake()
-        if grace_s is None:
-            grace_s = self._config.defaults.drain_ms / 1000.0
         forced = forced or asyncio.Event()
-        await self._drain(grace_s, forced)
+        await self._data.drain(grace_s, forced)
         await self._closing.close(forced)
         _log.info("stopped")
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
-        self._refuse_transport()
         parts = make_parts(self._plugins, self._config.scheduler)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
             lambda: asyncio.to_thread(shutil.rmtree, work_folder, ignore_errors=True),
         )
-        pages = self._observe(parts)
-        self._dataflow.start()
-        self._closing.add("the dataflow", self._dataflow.stop)
+        followed = self._data.start(parts)
         for name, server in parts.servers.items():
             server.use_loaders(parts.loaders)
-            await server.start()
-            self._closing.add(f"server '{name}'", server.stop)
-        followers = _followers(parts)
-        self._gateway.follow_with(followers)
+            if self._hosts_models:
+                await server.start()
+                self._closing.add(f"server '{name}'", server.stop)
         database = await self._open_database()
-        control = self._make_control(parts, work_folder, database, followed=bool(followers))
+        control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
         self._closing.add("the control plane", control.stop)
         self._control = control
         self._closing.add("the background tasks", self._background.close)
         self._follow_changes()
         await self._apply(control, manifests)
-        self._gateway.open_intake()
-        addresses = await self._listen(parts, control, pages)
+        knows = database is not None
+        self._background.spawn(self._settle(control, knows_all=knows), "settling")
+        self._data.gateway.open_intake()
+        addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, addresses)
         return addresses
 
-    def _refuse_transport(self) -> None:
-        kind = self._config.transport.kind
-        if kind != "memory":
-            raise UnsupportedError(
-                f"the transport '{kind}' is not supported yet: pipelines run within one process; "
-                "leave transport.kind out of the config file"
-            )
+    async def _settle(self, control: LocalControlPlane, *, knows_all: bool) -> None:
+        """From then on gateways elsewhere keep nothing that this process does not have.
 
-    def _observe(self, parts: Parts) -> Mapping[str, Page]:
-        pages: dict[str, Page] = {}
-        for name, observer in parts.observers.items():
-            observer.start(self._metrics)
-            self._closing.add(f"observer '{name}'", observer.stop)
-            for path, page in observer.pages().items():
-                if path in pages:
-                    raise ConflictError(
-                        f"the page {path} of the observer '{name}' is another observer's as well; "
-                        "disable one of their plug-ins"
-                    )
-                pages[path] = page
-        return pages
+        Without a database nobody knows what is yet to be applied again.
+        """
+        limit_s = self._config.scheduler.settle_ms / 1000.0
+        await (control.wait_serving(limit_s) if knows_all else asyncio.sleep(limit_s))
+        self._book.settle()
 
     async def _open_database(self) -> Database | None:
         path = self._config.scheduler.database
@@ -204,14 +164,15 @@ class Runtime:
         self, parts: Parts, work_folder: Path, database: Database | None, *, followed: bool
     ) -> LocalControlPlane:
         return LocalControlPlane(
-            servers=parts.servers,
+            servers=parts.servers if self._hosts_models else {},
+            readers=parts.servers,
             server_kinds=self._server_kinds(parts),
             rules=parts.rules,
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
-            models=self._models,
-            gateway=self._gateway,
-            metrics=self._metrics,
+            models=self._data.models,
+            gateway=self._data.gateway,
+            metrics=self._data.metrics,
             clock=self._clock,
             work_folder=work_folder,
             module_folders=(Path.cwd(),),
@@ -219,10 +180,24 @@ class Runtime:
             followed=followed,
             policy=self._policy,
             database=database,
+            cache=open_cache(self._config.agent.cache, self._closing),
+            agents=None if self._hosts_models else self._meeting(),
         )
 
+    def _meeting(self) -> AgentMeeting:
+        """What the agents of a scheduler are met with."""
+        adapters = self._plugins.server_adapters
+
+        def call(address: str) -> ServerAdapter:
+            return self._plugins.make_with(
+                adapters, CALLS, {"address": address, "load": "present", "protocol": None}
+            )
+
+        return AgentMeeting(uuid4().hex, self._config.scheduler.agents, call)
+
     def _server_kinds(self, parts: Parts) -> ServerKinds:
-        """What makes replicas of the servers that manifests ask for."""
+        """What makes replicas of the servers that manifests ask for; of those that this process
+        does not start, agents do."""
         adapters = self._plugins.server_adapters
 
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
@@ -233,7 +208,11 @@ class Runtime:
 
             return make
 
-        return {name: maker(name) for name in adapters.names()}
+        return {
+            name: maker(name)
+            for name in adapters.names()
+            if self._hosts_models or getattr(adapters.get(name), "attaches", False)
+        }
 
     async def _apply(self, control: LocalControlPlane, manifests: Sequence[ManifestSource]) -> None:
         texts = await asyncio.to_thread(_texts, [*self._config.include, *manifests])
@@ -241,37 +220,8 @@ class Runtime:
             return
         for change in await control.apply(texts, dry_run=False):
             for warning in change.warnings:
-                _log.warning("%s '%s': %s", change.kind.lower(), change.name, warning)
-
-    async def _listen(
-        self, parts: Parts, control: ControlPlane, pages: Mapping[str, Page]
-    ) -> dict[str, str]:
-        limits = self._config.limits
-        context = FrontEndContext(
-            self._gateway,
-            control,
-            pages,
-            max_request_bytes=limits.request_bytes,
-            max_header_bytes=limits.header_bytes,
-            passed_headers=frozenset(self._config.defaults.passed_headers),
-            count_refused=self._metrics.refuse,
-            desk=InquiryDesk(
-                self._journal, self._letters, self._gateway, self._exporter(parts).file
-            ),
-        )
-        addresses = {}
-        for name, front_end in parts.front_ends.items():
-            addresses[name] = await front_end.start(context)
-            self._closing.add(f"front end '{name}'", front_end.stop)
-            self._front_ends[name] = front_end
-        return addresses
-
-    def _exporter(self, parts: Parts) -> CaseExporter:
-        defaults = self._config.defaults
-        settings = defaults.model_dump(mode="json", by_alias=True)
-        return CaseExporter(
-            self._running().manifest, parts.redactors, {"defaults": settings}, self._journal.find
-        )
+                kind, name = change.kind.lower(), change.name
+                _log.warning("%s '%s': %s", kind, name, warning, extra={kind: name})
 
     def _follow_changes(self) -> None:
         hooks = {
@@ -292,26 +242,9 @@ class Runtime:
             except OverloadedError as error:
                 _log.warning("plug-ins are told of changes anew: %s", error)
 
-    async def _drain(self, grace_s: float, forced: asyncio.Event) -> None:
-        drains = {
-            "the gateway": self._gateway.drain,
-            **{f"front end '{name}'": each.drain for name, each in self._front_ends.items()},
-        }
-        await drain(drains, grace_s, forced)
-        left = self._dataflow.open_passages
-        if left:
-            why = "a second signal" if forced.is_set() else f"{grace_s:g} s"
-            _log.warning("%d requests under way are given up after %s", left, why)
-
     def _running(self) -> LocalControlPlane:
         assert self._control is not None, "start() comes first"
         return self._control
-
-
-def _followers(parts: Parts) -> list[Follower]:
-    """Those of the observers that follow requests, in the order of their names."""
-    asked = [observer.follower() for observer in parts.observers.values()]
-    return [follower for follower in asked if follower is not None]
 
 
 def _texts(sources: Sequence[ManifestSource]) -> list[ManifestText]:

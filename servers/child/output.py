@@ -53,6 +53,11 @@ class Output:
         self._pass_on(begun)
 
     @property
+    def about(self) -> dict[str, str]:
+        """What lines of a log that are about the server have beside their sentence."""
+        return {"server": self._server}
+
+    @property
     def last(self) -> tuple[str, ...]:
         """The last lines with something in them."""
         return tuple(self._last)
@@ -61,4 +66,4 @@ class Output:
         text = line.decode(errors="replace").rstrip()
         if text:
             self._last.append(text[:300])
-            _log.info("%s: %s", self._server, text, extra={"server": self._server})
+            _log.info("%s: %s", self._server, text, extra=self.about)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection
-from itertools import count
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,18 +45,6 @@ class ModelRepository:
     def remove(self, name: str) -> None:
         """Remove the folder of a model, if it is there."""
         shutil.rmtree(self._root / name, ignore_errors=True)
-
-
-def name_on_server(spec: ModelSpec, taken: Collection[str]) -> str:
-    """What a server calls a version of a model: each version has a name of its own, so that two
-    are there side by side and each can go alone. No other version has it, nor one that is there
-    still, as ``taken`` says."""
-    name = f"{spec.name}_{spec.version}"
-    return next(
-        each
-        for number in count(1)
-        if (each := name if number == 1 else f"{name}-{number}") not in taken
-    )
 
 
 def link_all(artifacts: Path, folder: Path, *, but: frozenset[str] = frozenset()) -> None:

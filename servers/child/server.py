@@ -16,12 +16,13 @@ from typing import ClassVar, Final, Generic, TypeVar
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import DeadlineError, LostError, NotReadyError, PenstockError
+from penstock.core.names import name_of_copy
 from penstock.servers.child.client import ChildClient, Run
 from penstock.servers.child.options import ChildOptions
 from penstock.servers.child.output import Output
 from penstock.servers.child.ports import LOOPBACK, free_ports
 from penstock.servers.child.process import ChildProcess
-from penstock.servers.child.repository import ModelRepository, name_on_server
+from penstock.servers.child.repository import ModelRepository
 from penstock.servers.child.supervisor import Charge, Supervisor, Watching
 from penstock.servers.v2.attaching import attach
 from penstock.servers.v2.client import V2Client
@@ -147,7 +148,7 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
     async def load(self, spec: ModelSpec) -> ModelInstance:
         self._check_up()
         assert self._repository is not None, "a server that is up has been started"
-        name = name_on_server(spec, self._names)
+        name = name_of_copy(spec.name, spec.version, self._names)
         self._names.add(name)
         try:
             await asyncio.to_thread(self._repository.add, spec, name)
@@ -232,7 +233,13 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
                     await self._unload(name)
             except PenstockError as error:
                 said = without_traceback(error.message)
-                _log.error("server '%s' cannot load '%s' again: %s", self._name, name, said)
+                _log.error(
+                    "server '%s' cannot load '%s' again: %s",
+                    self._name,
+                    name,
+                    said,
+                    extra={"server": self._name},
+                )
 
     async def went_down(self) -> None:
         for model in self._loaded:

@@ -13,6 +13,7 @@ from typing import Final
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import NotReadyError, error_of
+from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
 from penstock.servers.child.process import environment_with
 from penstock.servers.environments.environment import Environment
@@ -20,7 +21,6 @@ from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.run import command
 from penstock.servers.environments.supervised_worker import SupervisedWorker
 from penstock.servers.environments.worker_model import WorkerModel
-from penstock.servers.inprocess.own_thread import in_own_thread
 from penstock.servers.processes.documents import signature_of, spec_document
 from penstock.servers.python_loader import PythonLoader
 

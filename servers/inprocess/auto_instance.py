@@ -23,18 +23,26 @@ from penstock.servers.inprocess.waiting import Patience
 IN_ONE_GO: Final = 16
 """How many of those that were held back go on before the loop may do something else."""
 
+BRIEF_MS: Final = 50.0
+"""A call on the event loop that took longer is held against its model for good."""
+
+FIRST_REST_S: Final = 10.0
+LONGEST_REST_S: Final = 640.0
+"""How long a model that took less stays off the event loop; twice as long each time."""
+
 _log = logging.getLogger(__name__)
 
 
 class AutoInstance(ThreadInstance):
     """Calls a model by threads until it has proven to be quick, and then on the event loop.
 
-    One call of over INLINE_LIMIT_MS there takes it back to its threads for good, unless it was held
-    up by others (``interruptions``). A trial wants all threads idle; for a model that has one,
-    calls are held back until then.
+    One call of over INLINE_LIMIT_MS there takes it back to its threads, unless it was held up by
+    others (``interruptions``). Not every hold-up is seen, so after a rest it may prove itself
+    again, if it did not take over BRIEF_MS. A trial wants all threads idle; for a model that has
+    one, calls are held back until then.
     """
 
-    __slots__ = ("_call", "_held", "_interruptions", "_timer", "_trials")
+    __slots__ = ("_call", "_held", "_interruptions", "_rest_s", "_resting", "_timer", "_trials")
 
     def __init__(
         self,
@@ -59,6 +67,8 @@ class AutoInstance(ThreadInstance):
         self._interruptions = interruptions
         self._trials: Trials | None = Trials()
         self._held: deque[Job] = deque()
+        self._rest_s = FIRST_REST_S
+        self._resting: asyncio.TimerHandle | None = None
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         if self.inline is not None:
@@ -80,7 +90,12 @@ class AutoInstance(ThreadInstance):
 
     def overran(self, took_ms: float) -> None:
         if not self._interruptions.may_explain((took_ms - INLINE_LIMIT_MS) / 1000.0):
-            self._leave_the_loop()
+            self._leave_the_loop(took_ms)
+
+    async def close(self) -> None:
+        if self._resting is not None:
+            self._resting.cancel()
+        await super().close()
 
     def _call_timed(self, call: ModelCall) -> Tensors:
         began_s = self._timer()
@@ -147,9 +162,23 @@ class AutoInstance(ThreadInstance):
             _log.debug("model '%s' is quick: it moves to the event loop", self._name)
         return True
 
-    def _leave_the_loop(self) -> None:
+    def _leave_the_loop(self, took_ms: float) -> None:
         self.inline = None
         self._trials = None
+        if took_ms > BRIEF_MS:
+            until = "for good"
+        else:
+            until = f"for {self._rest_s:g} s"
+            self._resting = self._loop.call_later(self._rest_s, self._try_again)
+            self._rest_s = min(2.0 * self._rest_s, LONGEST_REST_S)
         _log.info(
-            "model '%s' took more than %g ms: it leaves the event loop", self._name, INLINE_LIMIT_MS
+            "model '%s' took more than %g ms (%.0f): it leaves the event loop %s",
+            self._name,
+            INLINE_LIMIT_MS,
+            took_ms,
+            until,
+            extra={"model": self._name},
         )
+
+    def _try_again(self) -> None:
+        self._trials = Trials()

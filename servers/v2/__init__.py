@@ -3,8 +3,9 @@
 Adapters to such servers build on :func:`connect` and :class:`V2Client`.
 """
 
+from penstock.core.credentials import Tls
 from penstock.servers.v2.client import V2Client
 from penstock.servers.v2.connecting import connect
-from penstock.servers.v2.endpoint import ClientLimits, Endpoint, Tls
+from penstock.servers.v2.endpoint import ClientLimits, Endpoint
 
 __all__ = ["ClientLimits", "Endpoint", "Tls", "V2Client", "connect"]

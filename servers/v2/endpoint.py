@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal, TypeAlias
+
+from penstock.core.credentials import Tls, Token
 
 Protocol: TypeAlias = Literal["grpc", "rest"]
 
@@ -16,18 +16,6 @@ SCHEMES: Final[dict[tuple[Protocol, bool], str]] = {
     ("rest", True): "https",
 }
 """How addresses begin, by protocol and whether TLS is spoken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """PEM files: ``ca`` signs the server (None: the system's authorities), ``certificate`` and
-    ``key`` are the client's own (mTLS). ``server_name`` is the name in the server's certificate,
-    where it is not the one in the address."""
-
-    ca: Path | None = None
-    certificate: Path | None = None
-    key: Path | None = None
-    server_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +42,7 @@ class Endpoint:
     protocol: Protocol
     place: str
     tls: Tls | None = None
-    token: Callable[[], str] | None = None
+    token: Token | None = None
     limits: ClientLimits = ClientLimits()
 
     @property

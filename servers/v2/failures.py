@@ -11,6 +11,7 @@ from penstock.core.errors import (
     PenstockError,
     StepFailedError,
     TooLargeError,
+    UnreachableError,
     error_of,
 )
 
@@ -49,9 +50,9 @@ class Failures:
     def __init__(self, address: str) -> None:
         self._address = address
 
-    def unreachable(self, why: object) -> LostError:
+    def unreachable(self, why: object) -> UnreachableError:
         """Nothing was sent."""
-        return LostError(
+        return UnreachableError(
             f"the server at {self._address} cannot be reached ({why}); see that it runs, and that "
             "this is its address"
         )

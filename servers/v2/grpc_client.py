@@ -23,7 +23,7 @@ from penstock.servers.v2.client import (
     LoadParameters,
     V2Client,
 )
-from penstock.servers.v2.endpoint import ClientLimits, Endpoint, Tls
+from penstock.servers.v2.endpoint import ClientLimits, Endpoint
 from penstock.servers.v2.failures import Failures, as_step, no
 from penstock.servers.v2.grpc_failures import failure_of
 from penstock.servers.v2.signatures import TensorMetadata, signature_of
@@ -46,7 +46,8 @@ PING_TIMEOUT_S: Final = 20.0
 class GrpcClient(V2Client):
     """Calls over one connection of HTTP/2. Made on the event loop that it is used on.
 
-    ``credentials`` are those of :func:`credentials_of` where TLS is spoken.
+    ``credentials`` are those of :func:`penstock.core.credentials.channel_credentials` where TLS is
+    spoken.
     """
 
     def __init__(
@@ -186,14 +187,6 @@ class GrpcClient(V2Client):
                 raise error
             return self._failures.broken("this client was closed")
         return self._failures.unreachable("this client was closed")
-
-
-def credentials_of(tls: Tls) -> grpc.ChannelCredentials:
-    """The client's side of TLS; blocks. Raises OSError for files that cannot be read."""
-    ca, key, certificate = (
-        None if path is None else path.read_bytes() for path in (tls.ca, tls.key, tls.certificate)
-    )
-    return grpc.ssl_channel_credentials(ca, key, certificate)
 
 
 def _channel(endpoint: Endpoint, credentials: grpc.ChannelCredentials | None) -> grpc.aio.Channel:

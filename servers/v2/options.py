@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
 from penstock.core.config import Section
+from penstock.core.config.credentials import TlsOptions, TokenOptions
 from penstock.core.config.sections import MIB, Bound, ByteCount
+from penstock.core.credentials import Tls
 from penstock.servers.call_options import Concurrency, MaxWaiting
-from penstock.servers.v2.endpoint import SCHEMES, ClientLimits, Endpoint, Protocol, Tls
-from penstock.servers.v2.tokens import Token, token_of_environment, token_of_file
+from penstock.servers.v2.endpoint import SCHEMES, ClientLimits, Endpoint, Protocol
 
 SCHEME_MEANINGS: Final = {scheme: meaning for meaning, scheme in SCHEMES.items()}
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -34,51 +34,6 @@ def _address(written: str) -> str:
 
 def _split(address: str) -> SplitResult:
     return urlsplit(address if "//" in address else f"//{address}")
-
-
-class TlsOptions(Section):
-    """How the server proves who it is, and this client who it is."""
-
-    ca_file: Path | None = Field(
-        default=None,
-        description="Certificates (PEM) of who signs the server's; without it the system's.",
-    )
-    certificate_file: Path | None = Field(
-        default=None, description="This client's certificate (PEM), for mTLS."
-    )
-    key_file: Path | None = Field(default=None, description="The key (PEM) of that certificate.")
-    server_name: str | None = Field(
-        default=None,
-        min_length=1,
-        description="The name in the server's certificate, where it is not the address's.",
-    )
-
-    @model_validator(mode="after")
-    def _together(self) -> Self:
-        if (self.certificate_file is None) != (self.key_file is None):
-            raise ValueError("certificateFile and keyFile belong together; write both, or none")
-        return self
-
-    def tls(self) -> Tls:
-        """As clients take it."""
-        return Tls(self.ca_file, self.certificate_file, self.key_file, self.server_name)
-
-
-class TokenOptions(Section):
-    """Where the bearer token is; never the token itself."""
-
-    env: str | None = Field(
-        default=None, min_length=1, description="The environment variable that holds it."
-    )
-    file: Path | None = Field(
-        default=None, description="The file that holds it, read again every minute."
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("write one of env and file")
-        return self
 
 
 class V2Options(Section):
@@ -104,6 +59,12 @@ class V2Options(Section):
         default="present",
         description="Whether models are simply there, or are loaded and unloaded through the "
         "server's repository API.",
+    )
+    verify: bool = Field(
+        default=True,
+        description="Whether the server is asked, when it is attached and before a model is taken "
+        "into service, if they are there. Without it the first call finds out, and the signature "
+        "is what the manifest says.",
     )
     concurrency: Concurrency = 64
     max_waiting: MaxWaiting = 256
@@ -175,9 +136,15 @@ class V2Options(Section):
             protocol,
             f"{shown}:{parts.port or DEFAULT_PORTS[parts.scheme]}",
             tls if self.tls is None else self.tls.tls(),
-            self._token(),
+            None if self.token is None else self.token.token(),
             self.limits(),
         )
+
+    @property
+    def guarded(self) -> bool:
+        """Whether calls need what only this process may have: certificates, or a token."""
+        secured = self.address is not None and _split(self.address).scheme in ("grpcs", "https")
+        return secured or self.tls is not None or self.token is not None
 
     def limits(self) -> ClientLimits:
         """What bounds the talk."""
@@ -189,11 +156,3 @@ class V2Options(Section):
             idle_s=self.idle_s,
             ping_s=self.ping_s,
         )
-
-    def _token(self) -> Token | None:
-        if self.token is None:
-            return None
-        if self.token.env is not None:
-            return token_of_environment(self.token.env)
-        assert self.token.file is not None, "one of them is there"
-        return token_of_file(self.token.file)

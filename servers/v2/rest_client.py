@@ -29,7 +29,7 @@ from penstock.servers.v2.client import (
     LoadParameters,
     V2Client,
 )
-from penstock.servers.v2.endpoint import Endpoint, Tls
+from penstock.servers.v2.endpoint import Endpoint
 from penstock.servers.v2.failures import Failures, as_step, no
 from penstock.servers.v2.http_pool import HttpPool, Secured
 from penstock.servers.v2.rest_failures import failure_of
@@ -45,8 +45,9 @@ JSON_TYPE: Final = "application/json"
 class RestClient(V2Client):
     """Calls over a bounded pool of connections. Made on the event loop that it is used on.
 
-    ``context`` is that of :func:`context_of` where TLS is spoken. ``binary`` says whether tensors
-    go and come as binary data; None asks the server's metadata, once, before the first inference.
+    ``context`` is that of :func:`penstock.core.credentials.ssl_context` where TLS is spoken.
+    ``binary`` says whether tensors go and come as binary data; None asks the server's metadata,
+    once, before the first inference.
     """
 
     def __init__(
@@ -270,14 +271,6 @@ def model_path(name: str, version: str) -> str:
 def infer_path(name: str, version: str) -> str:
     """Where a model is called."""
     return f"{model_path(name, version)}/infer"
-
-
-def context_of(tls: Tls) -> ssl.SSLContext:
-    """The client's side of TLS; blocks. Raises OSError for files that cannot be read or used."""
-    context = ssl.create_default_context(cafile=tls.ca)
-    if tls.certificate is not None:
-        context.load_cert_chain(tls.certificate, tls.key)
-    return context
 
 
 def _tensors(document: Mapping[str, Any], side: str) -> list[TensorMetadata]:

@@ -6,7 +6,7 @@ import logging
 from collections import Counter
 
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.model import CopyPlace, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import (
     DeadlineError,
     InvalidRequestError,
@@ -31,6 +31,7 @@ class V2Server(ServerAdapter):
     """
 
     needs_manifest = True
+    attaches = True
 
     def __init__(self, options: V2Options, *, clock: Clock | None = None) -> None:
         if options.address is None:
@@ -46,6 +47,9 @@ class V2Server(ServerAdapter):
 
     async def start(self) -> None:
         client = await connect(self._options.endpoint())
+        if not self._options.verify:
+            self._client = client
+            return
         try:
             if not await client.server_live():
                 raise NotReadyError(f"the server at {client.address} says that it is not live")
@@ -92,16 +96,21 @@ class V2Server(ServerAdapter):
         return self._client
 
     async def _attach(self, client: V2Client, spec: ModelSpec, remote: RemoteName) -> RemoteModel:
-        return await attach(
+        options = self._options
+        model = await attach(
             client,
             spec,
             remote.name,
             remote.version,
-            concurrency=self._options.concurrency,
-            max_waiting=self._options.max_waiting,
+            concurrency=options.concurrency,
+            max_waiting=options.max_waiting,
             clock=self._clock,
-            identified=self._options.pass_identity,
+            identified=options.pass_identity,
+            verify=options.verify,
         )
+        if not options.guarded:
+            model.place = CopyPlace(client.address, remote.name, remote.version)
+        return model
 
     async def _unload(self, client: V2Client, name: str) -> None:
         """Unload a model from the server when nobody here uses it any more."""
@@ -112,4 +121,6 @@ class V2Server(ServerAdapter):
         try:
             await client.unload(name)
         except PenstockError as error:
-            _log.warning("model '%s' may still be loaded elsewhere: %s", name, error)
+            _log.warning(
+                "model '%s' may still be loaded elsewhere: %s", name, error, extra={"model": name}
+            )

@@ -40,6 +40,7 @@ class FakeControlPlane(ControlPlane):
         self.resources: dict[tuple[str, str], ResourceDocument] = {}
         self.applied: list[tuple[tuple[ManifestText, ...], bool]] = []
         self.refusal: PenstockError | None = None
+        self.drains: list[tuple[str, int | None, bool]] = []
         self.events: asyncio.Queue[WatchEvent] = asyncio.Queue()
 
     def put(self, document: ResourceDocument) -> None:
@@ -50,7 +51,7 @@ class FakeControlPlane(ControlPlane):
         self.applied.append((tuple(manifests), dry_run))
         if self.refusal is not None:
             raise self.refusal
-        return [Change("Model", "scale", "created", 1, ("a warning",))]
+        return [Change("Model", "scale", "created", 1, ("a warning",), after={"kind": "Model"})]
 
     async def delete(self, kind: str, name: str, *, force: bool) -> Change:
         self.get(kind, name)
@@ -83,6 +84,26 @@ class FakeControlPlane(ControlPlane):
         }
         placement = {"model": model, "version": 1, "wanted": 1, "loaded": 1, "why": None}
         return {**placement, "servers": [replica]}
+
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        document = self.get(kind, name)
+        return {"resource": document, "uses": [], "used_by": [], "warnings": [], "events": []}
+
+    async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
+        self.drained(server)
+        self.drains.append((server, replica, undo))
+        return self.drained(server)
+
+    def drained(self, server: str) -> ResourceDocument:
+        if server != "inprocess":
+            raise NotFoundError(f"there is no server '{server}'")
+        models: list[ResourceDocument] = []
+        drained = bool(self.drains) and not self.drains[-1][2]
+        replica = {"replica": 0, "standing": "up", "drained": drained, "models": models}
+        return {"server": server, "drained": drained, "replicas": [replica]}
+
+    async def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
+        yield self.drained(server)
 
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         for document in self.list(kind):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import yaml
 
 from harness.builtin import builtin_rules
 from harness.events import PATIENCE_S
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
 from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
@@ -28,6 +31,7 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -206,28 +210,37 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        storage: ArtifactStorage | None = None,
+        cache: ArtifactCache | None = None,
+        clock: VirtualClock | None = None,
+        made_by: type[LocalControlPlane] = LocalControlPlane,
+        book: RouteBook | None = None,
+        agents: AgentMeeting | None = None,
         **servers: FakeServer,
     ) -> None:
-        self.clock = VirtualClock(1_700_000_000_000.0)
+        """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
+        self.clock = clock or VirtualClock(1_700_000_000_000.0)
         self.server = FakeServer("python", "sklearn")
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.models = ModelGateway()
-        system_clock = SystemClock()
+        self.models = ModelGateway(book)
+        system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
         metadata = ServerMetadata("penstock", "0", ())
         self.gateway = PipelineGateway(
             self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
         )
+        if book is not None:
+            self.gateway.be_followed(book, Joins())
         self.gateway.open_intake()
         self.folder = folder
-        self.control = LocalControlPlane(
+        self.control = made_by(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
-            storages=[self.storage],
+            storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
             gateway=self.gateway,
@@ -237,13 +250,20 @@ class Plane:
             history=history,
             record=record,
             database=database,
-            policy=LoadPolicy(parallel=parallel, sleep=self.naps.sleep, jitter=lambda: 1.0),
+            cache=cache,
+            policy=LoadPolicy(
+                parallel=parallel,
+                sleep=asyncio.sleep if clock else self.naps.sleep,
+                jitter=lambda: 1.0,
+            ),
+            agents=agents,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
-        """Apply documents as one set."""
+        """Apply documents as one set; the changes come back without the manifests in them."""
         text = ManifestText(yaml.safe_dump_all(documents), "test.yaml", "/manifests")
-        return await self.control.apply([text], dry_run=dry_run)
+        changes = await self.control.apply([text], dry_run=dry_run)
+        return [replace(change, before=None, after=None) for change in changes]
 
     async def settle(self) -> list[str]:
         """Wait until nothing more is to come; what is not ready then, as sentences."""

@@ -18,6 +18,7 @@ import pytest
 from harness.builtin import builtin_entry_points
 from penstock.core.client.control import ControlClient
 from penstock.core.client.inference import infer_over_grpc, infer_over_rest
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText
 from penstock.core.errors import ConflictError
@@ -141,7 +142,7 @@ class Process:
         return ManifestText("\n---\n".join(manifests), "test.yaml", str(self.folder))
 
     def client(self) -> ControlClient:
-        return ControlClient(self.addresses["grpc"])
+        return ControlClient(RemoteServer.at(self.addresses["grpc"]))
 
 
 @asynccontextmanager
@@ -299,10 +300,10 @@ async def test_headers_of_the_allow_list_reach_models_over_both_protocols(tmp_pa
         assert await up.ready() == []
         answers = []
         for infer, name in ((infer_over_rest, "rest"), (infer_over_grpc, "grpc")):
-            address = up.addresses[name].removeprefix("http://")
+            server = RemoteServer.at(up.addresses[name])
             [tensor] = (
                 await asyncio.to_thread(
-                    infer, address, "tenant", request, headers=headers, timeout_s=PATIENCE_S
+                    infer, server, "tenant", request, headers=headers, timeout_s=PATIENCE_S
                 )
             ).tensors
             answers.append(tensor.array.tolist()[0])

@@ -11,11 +11,29 @@ LONE: Final = "the join of a reader with one source is asked for no time: it rea
 
 KEEPER: Final = "what keeps state takes each source of a record by itself, and the long way"
 
+STATES: Final = "what only states decide about remembers neither times nor instants"
+
 EXPLAINED: Final[dict[tuple[str, str], str]] = {
     (
         "if type(value) is not tuple:",
         "if type(None) is not tuple:",
     ): "the long way to the same decision",
+    (
+        "value = body if whole else take(inputs[0], body)",
+        "value = body if whole else take(inputs[0], None)",
+    ): "the long way to the same decision",
+    (
+        "if type(end) is Absent and of.number == reading.next and not reading.decisions:",
+        "if type(None) is Absent and of.number == reading.next and not reading.decisions:",
+    ): "the long way to the same decision",
+    (
+        "self.states |= state << (2 * position)",
+        "self.states |= state << (3 * position)",
+    ): "each combination has a number of its own, whatever it is",
+    (
+        "value: Body | None = None",
+        'value: Body | None = ""',
+    ): "it is only asked whether it is a tuple",
     (
         "is_value = type(body) is tuple",
         "is_value = type(body) is not tuple",
@@ -48,6 +66,18 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "decisions = plan.decisions",
         "decisions = None",
     ): "the long way to the same decision",
+    (
+        "known = decisions.get(situation)",
+        "known = decisions.get(None)",
+    ): "the long way to the same decision",
+    (
+        "elif until_ms < gathering.until_ms:",
+        "elif until_ms <= gathering.until_ms:",
+    ): "of two timers for one time the first closes it",
+    (
+        "details = () if type(consumer) is StepPlan else why_no_output(inputs, verdict)",
+        "details = () if type(None) is StepPlan else why_no_output(inputs, verdict)",
+    ): "nobody reads the details of a step that is skipped",
     (
         "if end_ms < call.deadline_ms:",
         "if end_ms <= call.deadline_ms:",
@@ -93,6 +123,22 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "inputs.end(0, cast(Absent, why), now_ms, 2)",
     ): LONE,
     (
+        "decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)",
+        "decide(inputs, Gate(passage, target, None, now_ms), now_ms)",
+    ): LONE,
+    (
+        "decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)",
+        "decide(inputs, Gate(passage, target, inputs, None), now_ms)",
+    ): LONE,
+    (
+        "decide(inputs, Gate(passage, target, inputs, now_ms), now_ms)",
+        "decide(inputs, Gate(passage, target, inputs, now_ms), None)",
+    ): LONE,
+    (
+        "known = ask(plan, view_of(state, gate, now_ms, window_ended=window_ended))",
+        "known = ask(plan, view_of(state, gate, None, window_ended=window_ended))",
+    ): "a strategy that reads states only looks at no time",
+    (
         "feed = Feed(index, inputs, triggers, direct, whole)",
         "feed = Feed(index, inputs, triggers, None, whole)",
     ): KEEPER,
@@ -100,6 +146,18 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         "feed = Feed(index, inputs, triggers, direct, whole)",
         "feed = Feed(index, inputs, triggers, direct, None)",
     ): KEEPER,
+    (
+        "gate.end(part.position, take(part, body), now_ms, 0)",
+        "gate.end(part.position, take(part, body), None, 0)",
+    ): STATES,
+    (
+        "gate.end(part.position, take(part, body), now_ms, 0)",
+        "gate.end(part.position, take(part, body), now_ms, None)",
+    ): STATES,
+    (
+        "gate.end(part.position, take(part, body), now_ms, 0)",
+        "gate.end(part.position, take(part, body), now_ms, 1)",
+    ): STATES,
     (
         "gate.instant += 1",
         "gate.instant += 2",

@@ -12,7 +12,7 @@ from penstock.core.client.resource_messages import (
     write_event,
     write_resource,
 )
-from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.control import ControlPlane, ResourceDocument
 from penstock.proto import control_pb2 as pb
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
@@ -49,7 +49,26 @@ class ControlCalls:
     async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """Explain."""
         placement = self._control.explain(request.model)
-        return pb.ExplainResponse(placement=orjson.dumps(placement).decode())
+        return pb.ExplainResponse(placement=_text(placement))
+
+    async def describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
+        """Describe."""
+        description = self._control.describe(request.kind, request.name)
+        return pb.DescribeResponse(description=_text(description))
+
+    async def drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
+        """Drain."""
+        replica = request.replica if request.HasField("replica") else None
+        state = await self._control.drain(request.server, replica, undo=request.undo)
+        return pb.DrainResponse(state=_text(state))
+
+    async def follow_drain(
+        self, request: pb.FollowDrainRequest, context: Context
+    ) -> AsyncIterator[pb.FollowDrainResponse]:
+        """FollowDrain; ends when the server drains itself."""
+        states = self._control.follow_drain(request.server)
+        async for state in self._closing.until(states):
+            yield pb.FollowDrainResponse(state=_text(state))
 
     async def watch(
         self, request: pb.WatchRequest, context: Context
@@ -58,3 +77,7 @@ class ControlCalls:
         events = self._control.watch(request.kind or None, request.from_revision)
         async for event in self._closing.until(events):
             yield write_event(event)
+
+
+def _text(document: ResourceDocument) -> str:
+    return orjson.dumps(document).decode()

@@ -11,32 +11,48 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
+from penstock.core.credentials import ServerCertificate
 from penstock.core.errors import ConflictError
-from penstock.proto import control_pb2, open_inference_pb2, requests_pb2
+from penstock.proto import (
+    agent_pb2,
+    control_pb2,
+    open_inference_pb2,
+    requests_pb2,
+    routes_pb2,
+)
 from penstock.proto.reflection import reflection_pool
+from penstock.transports.grpc.access import GuardedMethodTable
+from penstock.transports.grpc.agents import AgentCalls
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
+    AGENT_SERVICE,
     CONTROL_SERVICE,
     HEALTH_SERVICE,
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
     REQUESTS_SERVICE,
+    ROUTES_SERVICE,
     MethodTable,
+    agent_handlers,
     async_request_handlers,
     control_handlers,
     health_handlers,
     inference_handlers,
+    log_handlers,
     reflection_handlers,
     request_handlers,
+    route_handlers,
 )
 from penstock.transports.grpc.requests import RequestCalls
+from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
 
 LARGEST_OPTION: Final = 2**31 - 1
@@ -55,11 +71,11 @@ class GrpcFrontEnd(FrontEnd):
         self._closing = Closing()
 
     async def start(self, context: FrontEndContext) -> str:
-        """Listen; the address is ``host:port``, as gRPC clients take it."""
+        """Listen; the address is ``host:port``, as gRPC clients take it, or ``grpcs://host:port``."""
         methods = self._methods(context)
         server = grpc.aio.server(options=_server_options(context))
         server.add_generic_rpc_handlers((methods,))
-        address = self._bind(server)
+        address = await self._bind(server)
         await server.start()
         self._server = server
         return address
@@ -98,12 +114,19 @@ class GrpcFrontEnd(FrontEnd):
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
-        if control is not None:
+        if control is not None or context.logs is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
+        if context.logs is not None:
+            handlers |= log_handlers(LogCalls(context.logs, closing), guard)
+        if control is not None:
             handlers |= control_handlers(ControlCalls(control, closing), guard)
             if context.desk is not None:
                 handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
+        if context.agents is not None:
+            services.append(AGENT_SERVICE)
+            files.append(agent_pb2.DESCRIPTOR)
+            handlers |= agent_handlers(AgentCalls(context.agents), guard)
         if context.desk is not None:
             services.append(REQUESTS_SERVICE)
             files.append(requests_pb2.DESCRIPTOR)
@@ -111,22 +134,35 @@ class GrpcFrontEnd(FrontEnd):
                 gateway, context.desk, metadata, context.count_refused, closing
             )
             handlers |= async_request_handlers(calls, guard)
+        if context.book is not None:
+            services.append(ROUTES_SERVICE)
+            files.append(routes_pb2.DESCRIPTOR)
+            handlers |= route_handlers(RouteCalls(context.book, closing), guard)
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)
+        if context.access is not None:
+            return GuardedMethodTable(handlers, closing, context.access)
         return MethodTable(handlers, closing)
 
-    def _bind(self, server: grpc.aio.Server) -> str:
-        host, port = self._options.host, self._options.port
+    async def _bind(self, server: grpc.aio.Server) -> str:
+        host, port, tls = self._options.host, self._options.port, self._options.tls
         shown = f"[{host}]" if ":" in host else host
+        certificate = None
+        if tls is not None:
+            certificate = await asyncio.to_thread(ServerCertificate, tls.tls())
         try:
-            bound = server.add_insecure_port(f"{shown}:{port}")
+            if certificate is None:
+                bound = server.add_insecure_port(f"{shown}:{port}")
+            else:
+                credentials = certificate.grpc_credentials()
+                bound = server.add_secure_port(f"{shown}:{port}", credentials)
         except RuntimeError as error:
             raise ConflictError(
                 f"gRPC cannot listen on {shown}:{port}, which is taken or not an address of this "
                 "machine; choose another with --grpc-port or grpc.port, 0 takes a free one"
             ) from error
-        return f"{shown}:{bound}"
+        return f"{shown}:{bound}" if tls is None else f"grpcs://{shown}:{bound}"
 
 
 def _server_options(context: FrontEndContext) -> list[tuple[str, int]]:

@@ -12,9 +12,12 @@ from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
 from penstock.core.errors import NotReadyError, UnsupportedError
 from penstock.core.nearest import did_you_mean
+from penstock.proto import agent_pb2 as agent
 from penstock.proto import control_pb2 as control
 from penstock.proto import open_inference_pb2 as v2
 from penstock.proto import requests_pb2 as requests
+from penstock.proto import routes_pb2 as routes
+from penstock.transports.grpc.agents import AgentCalls
 from penstock.transports.grpc.async_requests import AsyncRequestCalls
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.control import ControlCalls
@@ -22,12 +25,16 @@ from penstock.transports.grpc.errors import Context, fail
 from penstock.transports.grpc.guard import Handler, MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.requests import RequestCalls
+from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
 
 INFERENCE_SERVICE: Final = "inference.GRPCInferenceService"
+AGENT_SERVICE: Final = "penstock.agent.v1.Agent"
 CONTROL_SERVICE: Final = "penstock.control.v1.Control"
 REQUESTS_SERVICE: Final = "penstock.requests.v1.Requests"
+ROUTES_SERVICE: Final = "penstock.routes.v1.Routes"
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 REFLECTION_SERVICE: Final = reflection.SERVICE_NAME
 
@@ -98,12 +105,34 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
     methods = {
         "Apply": guard.unary(calls.apply, control.ApplyRequest),
         "Delete": guard.unary(calls.delete, control.DeleteRequest),
+        "Describe": guard.unary(calls.describe, control.DescribeRequest),
+        "Drain": guard.unary(calls.drain, control.DrainRequest),
+        "FollowDrain": guard.streaming(calls.follow_drain, control.FollowDrainRequest),
         "Explain": guard.unary(calls.explain, control.ExplainRequest),
         "Get": guard.unary(calls.get, control.GetRequest),
         "List": guard.unary(calls.list, control.ListRequest),
         "Watch": guard.streaming(calls.watch, control.WatchRequest),
     }
     return _of_service(CONTROL_SERVICE, methods)
+
+
+def log_handlers(calls: LogCalls, guard: MethodGuard) -> Handlers:
+    """What the server logs."""
+    methods = {"Logs": guard.streaming(calls.logs, control.LogsRequest)}
+    return _of_service(CONTROL_SERVICE, methods)
+
+
+def agent_handlers(calls: AgentCalls, guard: MethodGuard) -> Handlers:
+    """Where agents follow a scheduler."""
+    methods = {"Follow": guard.talking(calls.follow, agent.FromAgent)}
+    return _of_service(AGENT_SERVICE, methods)
+
+
+def route_handlers(calls: RouteCalls, guard: MethodGuard) -> Handlers:
+    """Routes, for gateways elsewhere."""
+    return _of_service(
+        ROUTES_SERVICE, {"Follow": guard.talking(calls.follow, routes.Acknowledgement)}
+    )
 
 
 def health_handlers(calls: HealthCalls, guard: MethodGuard) -> Handlers:

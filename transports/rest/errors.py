@@ -14,6 +14,7 @@ from penstock.core.errors import (
     NotFoundError,
     OverloadedError,
     PenstockError,
+    UnauthenticatedError,
 )
 from penstock.core.statuses import http_status
 
@@ -72,6 +73,8 @@ def error_headers(error: PenstockError) -> list[tuple[bytes, bytes]]:
     """The headers that an error brings along."""
     if isinstance(error, OverloadedError):
         return [(b"retry-after", b"%d" % max(1, ceil(error.retry_after_s)))]
+    if isinstance(error, UnauthenticatedError):
+        return [(b"www-authenticate", b"Bearer")]
     return []
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from penstock.core.config import RestSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
+from penstock.core.credentials import ServerCertificate
+from penstock.transports.rest.access import guarded
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
+from penstock.transports.rest.drains import DrainOperations
 from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.listening import address_of, bind
+from penstock.transports.rest.logs import LogStreams
 from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import page_operation, with_index
 from penstock.transports.rest.requests import Requests
@@ -29,6 +35,7 @@ class RestFrontEnd(FrontEnd):
         self._watch: Watch | None = None
         self._requests: Requests | None = None
         self._server: HttpServer | None = None
+        self._stopping = asyncio.Event()
 
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is a URL without a path."""
@@ -50,16 +57,30 @@ class RestFrontEnd(FrontEnd):
             operations += resources.operations()
             operations += self._watch.operations()
             operations += Graphs(context.control).operations()
+            drains = DrainOperations(context.control, origins, self._stopping)
+            operations += drains.operations()
+        if context.logs is not None:
+            operations += LogStreams(context.logs, self._stopping).operations()
         if context.desk is not None:
             self._requests = Requests(service, context.desk, origins)
             operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
+        access = context.access
+        if access is not None:
+            operations = [guarded(operation, access) for operation in operations]
         app = build_app(with_index(operations, context.gateway))
-        server = HttpServer(app, service, context.max_header_bytes)
+        tls = self._options.tls
+        server = HttpServer(
+            app,
+            # What needs a token is not answered past the application that asks for it.
+            None if access is not None and access.guards_inference else service,
+            context.max_header_bytes,
+            None if tls is None else await asyncio.to_thread(ServerCertificate, tls.tls()),
+        )
         sockets = await bind(self._options.host, self._options.port)
         await server.listen(sockets)
         self._server = server
-        return address_of(self._options.host, sockets[0])
+        return address_of(self._options.host, sockets[0], secured=tls is not None)
 
     async def drain(self) -> None:
         """Refuse inference, end the watches, and wait for what is under way.
@@ -81,6 +102,7 @@ class RestFrontEnd(FrontEnd):
             await self._server.close()
 
     def _end_streams(self) -> None:
+        self._stopping.set()
         if self._watch is not None:
             self._watch.close()
         if self._requests is not None:

@@ -37,10 +37,11 @@ async def bind(host: str, port: int) -> list[socket.socket]:
     return sockets
 
 
-def address_of(host: str, bound: socket.socket) -> str:
+def address_of(host: str, bound: socket.socket, *, secured: bool = False) -> str:
     """What people type: ``http://127.0.0.1:8900``."""
+    scheme = "https" if secured else "http"
     shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{bound.getsockname()[1]}"
+    return f"{scheme}://{shown}:{bound.getsockname()[1]}"
 
 
 def _bound(family: int, kind: int, protocol: int, address: tuple[object, ...]) -> socket.socket:

@@ -16,8 +16,11 @@ EVERYWHERE: Final = ("too-large", "internal")
 
 PATH_PARAMETER: Final = re.compile(r"\{(\w+)\}")
 
+BEARER: Final = {"type": "http", "scheme": "bearer"}
+
 DESCRIPTIONS: Final[Mapping[int, str]] = {
     400: "The request is wrong",
+    401: "The call brings no bearer token, or a wrong one",
     403: "This caller may not",
     404: "Nothing has that name or version",
     409: "The change would break what others use",
@@ -47,7 +50,7 @@ def openapi_document(operations: Iterable[Operation], version: str) -> dict[str,
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
-        "components": {"schemas": SCHEMAS},
+        "components": {"schemas": SCHEMAS, "securitySchemes": {"bearer": BEARER}},
     }
 
 
@@ -77,6 +80,8 @@ def _described(operation: Operation) -> dict[str, Any]:
         "parameters": parameters,
         "responses": _responses(operation),
     }
+    if "unauthenticated" in operation.errors:
+        described["security"] = [{"bearer": []}]
     if operation.body is not None:
         described["requestBody"] = {
             "description": operation.body.description,

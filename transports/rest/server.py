@@ -17,9 +17,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from penstock.core.credentials import ServerCertificate
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.compatibility import incompatibility
 from penstock.transports.rest.connections import Connections
+from penstock.transports.rest.guarded import GuardedProtocol
 from penstock.transports.rest.protocol import InferenceProtocol
 
 BACKLOG: Final = 2048
@@ -50,10 +52,18 @@ class PlainProtocol(HttpToolsProtocol):
 
 
 class HttpServer:
-    """Serves an ASGI application, and inference past it. Listens once."""
+    """Serves an ASGI application, and inference past it where there is ``service``. Listens once,
+    over TLS where there is a ``certificate``."""
 
-    def __init__(self, app: ASGIApp, service: InferenceService, max_header_bytes: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        service: InferenceService | None,
+        max_header_bytes: int,
+        certificate: ServerCertificate | None = None,
+    ) -> None:
         self._service = service
+        self._certificate = certificate
         self._max_header_bytes = max_header_bytes
         self._state = ServerState()
         self._connections = Connections()
@@ -80,9 +90,12 @@ class HttpServer:
     async def listen(self, sockets: Iterable[socket.socket]) -> None:
         """Begin to serve on sockets that are bound."""
         loop = asyncio.get_running_loop()
+        make, secured = self.new_protocol, None
+        if self._certificate is not None:
+            make, secured = self._new_secured_protocol, self._certificate.context()
         for bound in sockets:
             self._listeners.append(
-                await loop.create_server(self.new_protocol, sock=bound, backlog=BACKLOG)
+                await loop.create_server(make, sock=bound, backlog=BACKLOG, ssl=secured)
             )
 
     async def wait_for_tasks(self) -> None:
@@ -107,6 +120,16 @@ class HttpServer:
         """What serves one connection; called whenever one is made."""
         if not self._thin:
             return PlainProtocol(self._config, self._state, self._connections)
+        if self._service is None:
+            return GuardedProtocol(
+                self._config, self._state, self._connections, self._max_header_bytes
+            )
         return InferenceProtocol(
             self._config, self._state, self._service, self._connections, self._max_header_bytes
         )
+
+    def _new_secured_protocol(self) -> asyncio.Protocol:
+        """The same over TLS; called before the handshake."""
+        assert self._certificate is not None, "that is what makes it secure"
+        self._certificate.renew_context()
+        return self.new_protocol()

@@ -274,7 +274,7 @@ def test_broken_files_are_sentences(alone: Penstock, content: bytes | None, sent
 @pytest.mark.parametrize(
     "words",
     [
-        ("run", "scheduler"),
+        ("run", "schedular"),
         ("run",),
         ("run", "x.penstock", "--models", "recorded", "--from", "a"),
         ("run", "x.penstock", "--models", "other"),

@@ -63,6 +63,31 @@ def test_a_model_comes_changes_and_goes_while_others_serve(penstock: Penstock) -
     assert penstock(*ask).error["code"] == "not-found"
 
 
+def test_a_change_is_shown_as_a_diff(penstock: Penstock) -> None:
+    text = 'kind: Model\nmetadata: {name: shown}\nspec: {python: "models:one", replicas: %d}\n'
+    [change] = applied(penstock, text % 1)
+    assert change["before"] is None
+    assert change["after"]["metadata"] == {"name": "shown"}  # type: ignore[index]  # a document
+    (penstock.folder / "more.yaml").write_text(text % 2)
+    for words, verb in ((("--dry-run",), "would be changed"), ((), "changed")):
+        done = penstock("apply", "more.yaml", *words)
+        assert done.code == 0, done.err
+        headline, *diff = done.out.splitlines()
+        assert headline == f"model shown {verb}, version 1"
+        assert diff == [
+            "  --- before",
+            "  +++ after",
+            "  @@ -4,3 +4,4 @@",
+            "     name: shown",
+            "   spec:",
+            "     python: models:one",
+            "  +  replicas: 2",
+        ]
+    (penstock.folder / "more.yaml").write_text(text % 1)
+    assert penstock("apply", "more.yaml", "--no-diff").out == "model shown changed, version 1\n"
+    assert penstock("delete", "model", "shown").code == 0
+
+
 def test_what_others_use_is_not_deleted(penstock: Penstock) -> None:
     done = penstock("delete", "model", "total", "-o", "json")
     assert done.code == 1

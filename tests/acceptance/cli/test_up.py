@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from harness.command_line import Done, Penstock
-from harness.up import event
+from harness.program import event
 
 PROGRAM = "import sys; from penstock.core.cli import main; sys.exit(main())"
 SLOW = """\

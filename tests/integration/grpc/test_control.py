@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from fakes.control import resource
 from harness.grpc_rig import Rig
 from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import Change, ManifestText, WatchEvent
 from penstock.core.errors import ConflictError, InvalidRequestError, NotFoundError, NotReadyError
 from penstock.core.problems import Position, Problem, ProblemsError
@@ -17,14 +19,15 @@ from penstock.core.problems import Position, Problem, ProblemsError
 
 @pytest.fixture
 async def control(rig: Rig) -> AsyncIterator[ControlClient]:
-    async with ControlClient(rig.address) as client:
+    async with ControlClient(RemoteServer.at(rig.address)) as client:
         yield client
 
 
 async def test_apply_takes_texts_and_answers_with_changes(rig: Rig, control: ControlClient) -> None:
     manifests = (ManifestText("kind: Model", "a.yaml", "/folder"), ManifestText("b"))
     changes = await control.apply(manifests, dry_run=True)
-    assert changes == [Change("Model", "scale", "created", 1, ("a warning",))]
+    made = {"kind": "Model"}
+    assert changes == [Change("Model", "scale", "created", 1, ("a warning",), after=made)]
     assert rig.control.applied == [(manifests, True)]
 
 
@@ -59,6 +62,42 @@ async def test_a_placement_is_explained(rig: Rig, control: ControlClient) -> Non
         await control.explain("b")
 
 
+async def test_a_server_is_drained_and_followed(rig: Rig, control: ControlClient) -> None:
+    assert (await control.drain("inprocess", None, undo=False))["drained"]
+    assert not (await control.drain("inprocess", 0, undo=True))["drained"]
+    assert rig.control.drains == [("inprocess", None, False), ("inprocess", 0, True)]
+    states = [state async for state in control.follow_drain("inprocess")]
+    assert states == [rig.control.drained("inprocess")]
+    with pytest.raises(NotFoundError, match="there is no server 'nowhere'"):
+        await control.drain("nowhere", None, undo=False)
+    with pytest.raises(NotFoundError):
+        await anext(control.follow_drain("nowhere"))
+
+
+async def test_lines_of_the_log_are_read_and_followed(rig: Rig, control: ControlClient) -> None:
+    for name in ("a", "b"):
+        record = {"message": f"{name} is up", "about": {"model": name}}
+        rig.logs.keep(record, 1.0, logging.INFO)
+    asked = {"name": None, "since_ms": 0.0, "level": None}
+    lines = control.logs(kind="model", follow=False, **(asked | {"name": "b"}))  # type: ignore[arg-type]  # of any type
+    assert [line async for line in lines] == [record]
+    with pytest.raises(NotFoundError, match="did you mean 'model'"):
+        await anext(control.logs(kind="modle", follow=False, **asked))  # type: ignore[arg-type]  # likewise
+
+    lines = control.logs(kind=None, follow=True, **asked)  # type: ignore[arg-type]  # likewise
+    await anext(lines)
+    await anext(lines)
+    rig.logs.keep(record, 2.0, logging.INFO)
+    assert await anext(lines) == record
+
+
+async def test_a_resource_is_described(rig: Rig, control: ControlClient) -> None:
+    rig.control.put(resource("Model", "a"))
+    assert await control.describe("Model", "a") == rig.control.describe("Model", "a")
+    with pytest.raises(NotFoundError, match="there is no Model 'b'"):
+        await control.describe("Model", "b")
+
+
 async def test_delete_is_refused_unless_forced(rig: Rig, control: ControlClient) -> None:
     rig.control.put(resource("Model", "a"))
     with pytest.raises(ConflictError, match="used by pipeline 'credit'"):
@@ -79,7 +118,7 @@ async def test_watch_shows_what_there_is_and_what_comes(rig: Rig, control: Contr
 
 
 async def test_a_server_that_is_not_there(unused_address: str) -> None:
-    async with ControlClient(unused_address) as client:
+    async with ControlClient(RemoteServer.at(unused_address)) as client:
         with pytest.raises(NotReadyError, match=unused_address):
             await client.list(None)
 

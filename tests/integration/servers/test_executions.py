@@ -18,7 +18,7 @@ from penstock.core.clock import SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec
 from penstock.core.errors import DeadlineError, OverloadedError, PenstockError, StepFailedError
 from penstock.servers.binding.bound_model import BoundModel
-from penstock.servers.inprocess import InProcessServer
+from penstock.servers.inprocess import InProcessServer, auto_instance
 from penstock.servers.inprocess.auto_instance import AutoInstance
 from penstock.servers.inprocess.interruptions import Interruptions, ThreadTimes
 from penstock.servers.inprocess.waiting import Patience
@@ -301,9 +301,30 @@ class TestAuto:
             assert not await runs_here(model)
         await model.close()
 
-    async def test_one_long_call_on_the_loop_is_the_last_one_there(
-        self, timer: Timer, caplog: pytest.LogCaptureFixture
+    async def test_after_a_long_call_on_the_loop_it_rests_and_proves_itself_again(
+        self, timer: Timer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(auto_instance, "FIRST_REST_S", 0.05)
+        caplog.set_level(logging.INFO)
+
+        def sometimes(x: Any) -> Any:
+            timer.now_s += float(x[0])
+            return where(x)
+
+        model = self.auto(sometimes, timer)
+        await self.until_inline(model)
+        await ask(model, call_with(x=[0.006]))
+        assert "'m' took more than 5 ms (6): it leaves the event loop for 0.05 s" in caplog.text
+        await self.until_inline(model)
+        await ask(model, call_with(x=[0.020]))
+        assert "'m' took more than 5 ms (20): it leaves the event loop for 0.1 s" in caplog.text
+        await self.until_inline(model)
+        await model.close()
+
+    async def test_a_very_long_call_on_the_loop_is_the_last_one_there(
+        self, timer: Timer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(auto_instance, "FIRST_REST_S", 0.0)
         caplog.set_level(logging.INFO)
 
         def sometimes(x: Any) -> Any:
@@ -314,8 +335,8 @@ class TestAuto:
         await self.until_inline(model)
         await ask(model, call_with(x=[0.004]))
         assert model.inline is not None
-        await ask(model, call_with(x=[0.006]))
-        assert "'m' took more than 5 ms: it leaves the event loop" in caplog.text
+        await ask(model, call_with(x=[0.051]))
+        assert "'m' took more than 5 ms (51): it leaves the event loop for good" in caplog.text
         for _ in range(100):
             assert not await runs_here(model)
             assert model.inline is None

@@ -15,6 +15,7 @@ from harness.builtin import builtin_entry_points
 from harness.calls import ask, call_with, values
 from harness.up import penstock_up
 from penstock.core.client.inference import infer_over_grpc
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.clock import SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText
@@ -221,7 +222,7 @@ async def runtime_on(address: str) -> AsyncIterator[str]:
 async def infer(address: str, target: str, x: list[Any]) -> dict[str, Any]:
     request = InferenceRequest("1", (Tensor.from_numpy("x", np.array(x, np.float32)),))
     response = await asyncio.to_thread(
-        infer_over_grpc, address, target, request, headers={}, timeout_s=20.0
+        infer_over_grpc, RemoteServer.at(address), target, request, headers={}, timeout_s=20.0
     )
     return {tensor.name: tensor.array.tolist() for tensor in response.tensors}
 

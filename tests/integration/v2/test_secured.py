@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import subprocess
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import grpc
 import pytest
 
 from fakes.v2_servers import grpc_server, http_answer, rest_server
+from harness.certificates import certificates
 from penstock.core.errors import InvalidRequestError, LostError, PenstockError
 from penstock.proto import open_inference_pb2 as v2
 from penstock.servers.v2 import connect
@@ -24,23 +24,8 @@ PROTOCOLS: tuple[Protocol, ...] = ("grpc", "rest")
 
 @pytest.fixture(scope="module")
 def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an authority (``ca``), and what it signed: ``server`` and ``client``."""
-    folder = tmp_path_factory.mktemp("pki")
-
-    def openssl(*words: str) -> None:
-        try:
-            subprocess.run(["openssl", *words], cwd=folder, check=True, capture_output=True)
-        except FileNotFoundError:
-            pytest.skip("there is no openssl to make certificates with")
-
-    new = ("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2")
-    openssl(*new, "-subj", "/CN=ca", "-keyout", "ca.key", "-out", "ca.pem")
-    for name in ("server", "client"):
-        signed = ("-CA", "ca.pem", "-CAkey", "ca.key", "-addext", "subjectAltName=DNS:models.test")
-        openssl(
-            *new, "-subj", f"/CN={name}", *signed, "-keyout", f"{name}.key", "-out", f"{name}.pem"
-        )
-    return folder
+    """Certificates of a server and a client."""
+    return certificates(tmp_path_factory.mktemp("pki"), "server", "client", place="DNS:models.test")
 
 
 @asynccontextmanager

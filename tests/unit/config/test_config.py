@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from penstock.core.config import Config, Section, load_config
+from penstock.core.config.credentials import TokenOptions
+from penstock.core.credentials import ServerTls
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.positions import ProblemsError
 
@@ -113,7 +115,8 @@ scheduler: {policy: x}
         "10:58: limits.openJoins: must be at least 1, not 0",
         "11:18: logging.level: must be one of 'debug', 'info', 'warning' or 'error', not 'warn'; "
         "did you mean 'warning'?",
-        "12:13: scheduler.policy: unknown key 'policy'; known here: database, filters, sorters",
+        "12:13: scheduler.policy: unknown key 'policy'; known here: access, agents, database, "
+        "filters, settleMs, sorters",
     ]
 
 
@@ -211,3 +214,33 @@ def test_an_origin_is_an_address_without_a_path(file: Path, origin: str) -> None
     assert problems_of(file, f"rest: {{origins: ['{origin}']}}") == [
         f"1:18: rest.origins[0]: must be an address as https://console.example.org, not '{origin}'"
     ]
+
+
+def test_files_of_credentials_are_relative_to_the_config_file(file: Path) -> None:
+    file.write_text(
+        """\
+grpc: {tls: {certificateFile: a.pem, keyFile: /b.key}}
+scheduler: {access: {token: {file: token}, inferenceToken: {env: CLIENTS}}}
+"""
+    )
+    config = load_config(file)
+    tls, access = config.grpc.tls, config.scheduler.access
+    assert tls is not None
+    assert tls.tls() == ServerTls(file.parent / "a.pem", Path("/b.key"))
+    assert access.token == TokenOptions(file=file.parent / "token")
+    assert access.inference_token == TokenOptions(env="CLIENTS")
+
+
+def test_requests_alone_are_not_guarded(file: Path) -> None:
+    file.write_text("scheduler: {access: {inferenceToken: {env: CLIENTS}}}")
+    with pytest.raises(ProblemsError, match="would leave the control plane open"):
+        load_config(file)
+
+
+def test_the_cache_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "penstock.yaml"
+    file.write_text("agent: {cache: {folder: kept, maxBytes: 1Gi}}\n", encoding="utf-8")
+    cache = load_config(file).agent.cache
+    assert (cache.folder, cache.max_bytes) == (tmp_path / "kept", 1024**3)
+    file.write_text("agent: {cache: {folder: ~/kept}}\n", encoding="utf-8")
+    assert load_config(file).agent.cache.folder == Path.home() / "kept"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from harness.control_plane import Plane, control_plane, model, pipeline
 from penstock.core.contracts.control import Change, ManifestText
@@ -190,3 +192,22 @@ async def test_resources_are_listed_by_kind_and_name(plane: Plane) -> None:
     assert names(None) == ["a", "b", "p"]
     assert names("MODEL") == ["a", "b"]
     assert names("models") == ["a", "b"]
+
+
+async def test_a_change_has_the_manifest_before_and_after(plane: Plane) -> None:
+    async def applied(document: dict[str, Any], *, dry_run: bool = False) -> Change:
+        text = ManifestText(yaml.safe_dump(document), "test.yaml", "/manifests")
+        [change] = await plane.control.apply([text], dry_run=dry_run)
+        return change
+
+    first = model("a", python="m:A")
+    second = model("a", python="m:B", replicas=2)
+    created = await applied(first)
+    assert (created.before, created.after) == (None, first)
+    unchanged = await applied(first)
+    assert (unchanged.before, unchanged.after) == (None, None)
+    for dry_run in (True, False):
+        changed = await applied(second, dry_run=dry_run)
+        assert (changed.before, changed.after) == (first, second)
+    deleted = await plane.control.delete("Model", "a", force=False)
+    assert (deleted.before, deleted.after) == (second, None)

@@ -9,9 +9,12 @@ import pytest
 from penstock.core.contracts.model import CallOrigin
 from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import Call, Engine, Passage
-from penstock.core.records import Failed
+from penstock.core.records import Failed, Tensors
+from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
 from unit.engine.running import CHAIN, compiled, joined
+
+GIVEN: Tensors = (tensor("x"),)
 
 
 class Counts:
@@ -42,15 +45,26 @@ class Counts:
 class Bench:
     """One request in an engine, driven by hand."""
 
-    def __init__(self, spec: dict[str, Any], *, deadline_ms: float = 1000.0) -> None:
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        *,
+        deadline_ms: float = 1000.0,
+        given: Tensors = GIVEN,
+    ) -> None:
         self.counts = Counts()
         self.engine = Engine(lambda: 0.5)
         self.out: list[Any] = []
-        self.passage = Passage(
-            compiled(spec),
-            "id",
+        self.plan = compiled(spec)
+        self.deadline_ms = deadline_ms
+        self.passage = self.open("id", given)
+
+    def open(self, identity: str, given: Tensors) -> Passage:
+        passage = Passage(
+            self.plan,
+            identity,
             0.0,
-            deadline_ms,
+            self.deadline_ms,
             "mine",
             {"p": 1},
             {"x-a": "b"},
@@ -59,7 +73,8 @@ class Bench:
             key=b"k",
             ownership=Ownership("g", "s", 0, 7),
         )
-        self.engine.open(self.passage, (tensor("x"),), self.out)
+        self.engine.open(passage, given, self.out)
+        return passage
 
     @property
     def calls(self) -> list[Call]:
@@ -131,3 +146,36 @@ def test_an_outcome_of_an_attempt_that_is_over_says_that_it_does_not_count(
     assert bench.engine.done(call, (tensor("y"),), 1.0, bench.out)
     assert not bench.engine.done(call, outcome, 2.0, bench.out)
     assert len(bench.calls) == 2
+
+
+def batching(*, size: int) -> dict[str, Any]:
+    step = {"name": "a", "batch": {"size": size, "windowMs": 5}}
+    return {"steps": [step], "output": {"steps": ["a"]}}
+
+
+def of_rows(count: int) -> Tensor:
+    return Tensor("x", "INT32", (count, 1), bytes(4 * count))
+
+
+@pytest.mark.parametrize(("rows", "size", "at_ms"), [(3, 2, 0.0), (3, 3, 0.0), (3, 8, 5.0)])
+def test_rows_of_a_call_for_one_are_counted(rows: int, size: int, at_ms: float) -> None:
+    """It is too big to share, it fills a call, or nobody else came in its window."""
+    bench = Bench(batching(size=size), given=(of_rows(rows),))
+    bench.engine.tick(at_ms, bench.out)
+    assert [call.issued_ms for call in bench.calls] == [at_ms]
+    assert bench.counts.noted == [("batch", 0, rows)]
+
+
+def test_a_call_without_rows_is_not_counted_among_those_that_have_some() -> None:
+    bench = Bench(batching(size=8), given=(Tensor("x", "INT32", (), bytes(4)),))
+    assert len(bench.calls) == 1
+    assert bench.counts.noted == []
+
+
+def test_rows_of_a_shared_call_are_counted_and_of_each_that_is_made_again() -> None:
+    bench = Bench(batching(size=5), given=(of_rows(2),))
+    bench.open("other", (of_rows(3),))
+    (shared,) = bench.calls
+    assert bench.counts.noted == [("batch", 0, 5)]
+    bench.engine.done(shared, Failed("step-failed", "no"), 1.0, bench.out)
+    assert bench.counts.noted == [("batch", 0, 5), ("batch", 0, 2), ("batch", 0, 3)]

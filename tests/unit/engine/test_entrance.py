@@ -273,3 +273,51 @@ def test_what_was_due_is_done_before_what_comes_at_that_time() -> None:
     at.bring(third, "m", brought("l"), 11.0)
     at.bring(third, "n", brought("r"), 21.0)
     assert at.inputs[1:] == [("third", 21.0, brought("l"))]
+
+
+def test_loop_behind_such_an_input_has_it_in_every_round() -> None:
+    spec = looped(
+        [
+            {"name": "a", "inputs": ["p", "b.outputs.x"], "inputsJoinType": "any"},
+            {"name": "b", "inputs": ["a", "p.inputs.l"]},
+        ],
+        ["b.outputs.end"],
+    )
+    at = Joining(spec, joinType="any")
+    passage = at.gather()
+    at.bring(passage, "m", brought("l"), 4.0)
+    made = {"a": (tensor("y"),), "b": (tensor("x"),)}
+    for number in range(3):
+        for step in ("a", "b"):
+            call = at.calls[-1]
+            assert (call.step, call.round) == (step, number)
+            at.engine.done(call, made[step], 5.0, at.out)
+    assert named(at.calls[3].tensors) == [("y", "y"), ("l", "l")]
+
+
+def test_input_that_still_waits_for_room_is_written_when_its_time_is_over() -> None:
+    """Two have their places in the order, one of which waits for the other's answer."""
+    spec = {**CHAIN, "output": {"steps": ["b"], "order": "partition", "maxHeld": 1}}
+    at = Joining(spec, joinType="any")
+    for number, deadline_ms in enumerate((1000.0, 1000.0, 50.0)):
+        passage = at.gather(f"r{number}", float(number), deadline_ms)
+        at.bring(passage, "m", brought("l"), float(number))
+    assert [name for name, _, _ in at.inputs] == ["r0", "r1"]
+    at.tick(50.0)
+    assert at.inputs[2:] == [("r2", 50.0, brought("l"))]
+    assert [call.passage.identity for call in at.calls] == ["r0", "r1"]
+
+
+def test_input_that_waited_for_room_is_written_when_there_is_some() -> None:
+    spec = {
+        "steps": [{"name": "a"}],
+        "output": {"steps": ["a"], "order": "partition", "maxHeld": 1},
+    }
+    at = Joining(spec, joinType="any")
+    for number in range(3):
+        passage = at.gather(f"r{number}", float(number))
+        at.bring(passage, "m", brought("l"), float(number))
+    at.engine.done(at.calls[0], (tensor("y"),), 7.0, at.out)
+    assert at.inputs[2:] == [("r2", 7.0, brought("l"))]
+    at.tick(7.0)
+    assert [call.passage.identity for call in at.calls] == ["r0", "r1", "r2"]

@@ -134,6 +134,18 @@ def test_rounds_that_brought_nothing_are_passed_at_once_when_the_first_verdict_i
     assert max(visits(outcome, "a")) == 20
 
 
+def test_round_that_is_passed_over_late_lets_a_later_one_run_at_that_time() -> None:
+    """Round 1 has both values after 4 ms; that round 0 has not both is known after 11."""
+    outcome = ran(
+        forked("b.outputs.l", "c.outputs.r"),
+        {"b": by_round({0: "l x", 1: "l"})},
+        react={"c": slow_at_first({0: "z", 1: "r"}, 10.0)},
+    )
+    (made,) = [made for made in outcome.calls if made.step == "r"]
+    assert named(made.tensors) == [("l", "b1"), ("r", "c1")]
+    assert made.at_ms == outcome.at("r.inputs") == 11.0
+
+
 # Failures -----------------------------------------------------------------------------------------
 
 
@@ -353,3 +365,32 @@ def test_readers_of_one_loop_do_not_mind_each_other() -> None:
     made = {each.step: each for each in outcome.calls if each.step in ("q", "r")}
     assert {step: each.at_ms for step, each in made.items()} == {"q": 2.0, "r": 7.5}
     assert all(named(each.tensors)[0] == ("out", "a1") for each in made.values())
+
+
+def test_reader_of_a_loop_at_rest_is_skipped_while_rounds_are_kept_for_another() -> None:
+    readers: list[dict[str, Any]] = [
+        {"name": "r", "inputs": ["a.outputs.l"]},
+        {"name": "q", "inputs": ["a.outputs.r", "slow"], "tensorMap": {"slow.outputs.y": "s"}},
+    ]
+    spec = looped([SELF, {"name": "slow"}, *readers], ["q"])
+    rounds = by_round({0: "r again", 1: "r"})
+    outcome = ran(spec, {"a": rounds, "slow": puts_out("y", after_ms=10.0)})
+    assert outcome.at("r.inputs") == 2.0
+    assert isinstance(outcome.port("r.inputs"), Absent)
+    assert outcome.at("q.inputs") == 10.0
+
+
+def test_reader_that_is_done_does_not_keep_the_next_one_from_later_rounds() -> None:
+    readers = [{"name": name, "inputs": [f"a.outputs.{name}"]} for name in ("q", "r")]
+    spec = looped([SELF, *readers], ["r"])
+    outcome = ran(spec, {"a": by_round({0: "q again", 1: "again", 2: "r"})})
+    made = {each.step: each.at_ms for each in outcome.calls if each.step != "a"}
+    assert made == {"q": 1.0, "r": 3.0}
+
+
+def test_who_reads_what_a_reader_of_one_port_got_has_it_at_once() -> None:
+    steps = [SELF, {"name": "r", "inputs": ["a.outputs.l"]}, {"name": "q", "inputs": ["r.inputs"]}]
+    outcome = ran(looped(steps, ["q"]), {"a": by_round({0: "again", 1: "l"})})
+    (made,) = [made for made in outcome.calls if made.step == "q"]
+    assert named(made.tensors) == [("l", "a1")]
+    assert made.at_ms == 2.0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from penstock.core.engine import Closed, DeadLetter, Effects, Engine, Passage
 from penstock.core.records import Failed
 from penstock.testing.scripts import fails, named, puts_out
-from unit.engine.running import ran
+from unit.engine.running import compiled, ran
 
 
 def test_two_outputs_of_one_name_are_both_kept() -> None:
@@ -70,3 +71,16 @@ def test_failure_under_any_at_the_output_is_told_when_nothing_else_can_come() ->
     assert isinstance(outcome.answer, Failed)
     assert (outcome.answer.step, outcome.answered_ms) == ("a", 9.0)
     assert outcome.dead_letters == []
+
+
+def test_request_that_is_refused_where_nobody_is_answered_is_a_dead_letter_and_closes() -> None:
+    engine = Engine(lambda: 0.5)
+    out: Effects = []
+    passage = Passage(compiled({"steps": [{"name": "a"}]}), "id", 0.0, 100.0)
+    refused = Failed("invalid-request", "it is not to be run")
+    engine.refuse(passage, refused, out)
+    letter, closed = out
+    assert isinstance(letter, DeadLetter)
+    assert (letter.passage, letter.failure) == (passage, refused)
+    assert isinstance(closed, Closed)
+    assert engine.open_passages == 0

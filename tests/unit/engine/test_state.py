@@ -18,6 +18,7 @@ from penstock.core.contracts.join import (
     SourceState,
     Wait,
 )
+from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import Call, Effects, Engine, Passage, StateChanged
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed
@@ -513,3 +514,127 @@ def test_a_record_that_was_counted_is_not_counted_again_by_the_next_owner() -> N
     again.run()
     [head] = [each for each in again.store.export() if each.position == HEAD]
     assert (head.source, head.counted, head.passed) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("wanted", [(0, 1), (0, -1), (2, 0), (-1, 0)])
+def test_a_strategy_cannot_take_a_kept_record_that_is_not_there(wanted: tuple[int, int]) -> None:
+    """There is one record of source 1 when the second request comes, and no source 2."""
+
+    class Greedy(JoinStrategy):
+        scope = "key"
+        keep = Keep()
+
+        def decide(self, view: JoinView) -> Decision:
+            if view.sources[0].state is SourceState.OPEN:
+                return Wait()
+            source, number = wanted
+            return Run((0, 1, source) if source > 1 else (0, 1), ((source or 1, number),))
+
+    at = World(pipeline("greedy"), greedy=Greedy)
+    at.send("one", "y", 0.0)
+    at.send("two", "x", 10.0)
+    at.run()
+    end = at.joined("two")
+    assert isinstance(end, Absent)
+    assert end.cause == "join-error"
+    assert "wanted to run with" in end.reason
+
+
+def test_a_join_of_which_nothing_was_kept_begins_with_nothing() -> None:
+    at = World(pipeline("latest"))
+    ownership = Ownership("g", "s", 0, 1)
+    states = at.simulation.engine.states
+    states.restore(at.plan, ownership, {})
+    kept = at.plan.keeping[0].inputs.kept
+    assert kept is not None
+    assert states.store_of("p", kept, ownership).export() == []
+
+
+def test_a_visit_to_which_nothing_has_come_is_not_asked_when_something_is_kept() -> None:
+    """Its time runs from its first record on, also for a join that would take what is kept."""
+
+    class Taking(JoinStrategy):
+        scope = "key"
+        keep = Keep()
+
+        def decide(self, view: JoinView) -> Decision:
+            return Run((1,), ((1, 0),)) if view.sources[1].kept else Wait()
+
+    at = World(pipeline("taking"), taking=Taking)
+    at.send("two", "xy", 5.0, a=50.0, b=90.0)
+    at.send("one", "y", 6.0, b=20.0)
+    at.run()
+    # What it takes was kept at 26.
+    assert at.tokens("two") == ["r of one"]
+    assert at.requests["two"].at("c.inputs") == 55.0
+
+
+def test_what_was_kept_of_a_partition_is_taken_up_by_the_join_that_kept_it() -> None:
+    at = World(pipeline("latest"))
+    at.send("one", "y", 0.0)
+    at.run()
+    kept = at.store.export()
+    again = World(pipeline("latest"))
+    ownership = Ownership("g", "s", 0, 1)
+    states = again.simulation.engine.states
+    join = again.plan.keeping[0].inputs.kept
+    assert join is not None
+    states.restore(again.plan, ownership, {"another": kept, join.consumer: kept})
+    assert kept
+    assert timeless(list(states.store_of("p", join, ownership).export())) == timeless(list(kept))
+    states.release(ownership)
+    states.restore(again.plan, ownership, {"another": kept})
+    assert list(states.store_of("p", join, ownership).export()) == []
+
+
+def test_triggers_of_a_step_that_keeps_state_end_at_their_times() -> None:
+    seen: list[JoinView] = []
+
+    class Watcher(JoinStrategy):
+        scope = "request"
+
+        def decide(self, view: JoinView) -> Decision:
+            seen.append(view)
+            return Wait() if view.having(SourceState.OPEN) else Run((0,))
+
+    at = World(
+        pipeline("latest", triggers=["b"], triggersJoinType="watcher", joinWindowMs=90),
+        watcher=Watcher,
+    )
+    at.send("r", "xy", 100.0, a=3.0, b=8.0)
+    at.run()
+    assert [source.ended_ms for view in seen for source in view.sources] == [None, 108.0]
+
+
+def test_nothing_is_kept_for_a_visit_that_its_triggers_have_skipped() -> None:
+    """The second request brings what the first one would have waited for."""
+    at = World(pipeline("zip", triggers=["p.inputs.go"]))
+    at.send("one", "x", 0.0)
+    at.send("two", "y", 10.0)
+    at.run()
+    end = at.joined("one")
+    assert isinstance(end, Absent)
+    assert "p.inputs.go" in end.reason
+    assert not any(change.kept for change in at.store.export())
+
+
+def test_requests_see_the_state_of_the_ownership_under_which_they_were_taken() -> None:
+    plan, engine = compiled(pipeline("latest")), Engine(lambda: 0.5)
+    joined: list[tuple[str, list[str]]] = []
+
+    def send(identity: str, name: str, epoch: int) -> None:
+        out: Effects = []
+        ownership = Ownership("g", "s", 0, epoch)
+        passage = Passage(plan, identity, 0.0, 1000.0, key=b"k", ownership=ownership)
+        engine.open(passage, (tensor(name),), out)
+        for effect in out:
+            if isinstance(effect, Call):
+                if effect.step == "c":
+                    joined.append((identity, [each for each, _ in named(effect.tensors)]))
+                made = {"a": "l", "b": "r", "c": "out"}[effect.step]
+                engine.done(effect, (tensor(made),), 1.0, out)
+
+    send("one", "y", 1)
+    send("two", "x", 1)
+    send("three", "x", 2)
+    assert joined == [("two", ["l", "r"])]

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from penstock.core.clock import VirtualClock
+from penstock.core.credentials import token_of_environment, token_of_file
 from penstock.core.errors import InvalidRequestError
 from penstock.servers.v2.options import V2Options
 from penstock.servers.v2.server import V2Server
-from penstock.servers.v2.tokens import token_of_environment, token_of_file
 
 
 @pytest.mark.parametrize(

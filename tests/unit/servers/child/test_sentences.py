@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.core.contracts.model import ModelSpec
-from penstock.servers.child.repository import name_on_server
+from penstock.core.names import name_of_copy
 from penstock.servers.child.server import without_traceback
 
 TRITON = """the server at grpc://h:1 says: INTERNAL load failed: version 1: Internal: \
@@ -37,7 +36,7 @@ def test_tracebacks_are_left_out(said: str, shown: str) -> None:
 
 
 def test_no_two_versions_have_one_name() -> None:
-    assert name_on_server(ModelSpec("a", 12), ()) == "a_12"
-    assert name_on_server(ModelSpec("a_1", 2), ()) == "a_1_2"
-    assert name_on_server(ModelSpec("a", 1), {"a_1"}) == "a_1-2"
-    assert name_on_server(ModelSpec("a", 1), {"a_1", "a_1-2"}) == "a_1-3"
+    assert name_of_copy("a", 12, ()) == "a_12"
+    assert name_of_copy("a_1", 2, ()) == "a_1_2"
+    assert name_of_copy("a", 1, {"a_1"}) == "a_1-2"
+    assert name_of_copy("a", 1, {"a_1", "a_1-2"}) == "a_1-3"

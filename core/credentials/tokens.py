@@ -31,17 +31,20 @@ def token_of_environment(name: str, environment: Mapping[str, str] = os.environ)
     return lambda: token
 
 
-def token_of_file(path: Path, monotonic: Callable[[], float] = time.monotonic) -> Token:
+def token_of_file(
+    path: Path, monotonic: Callable[[], float] = time.monotonic, *, named: str = "token.file"
+) -> Token:
     """The token in a file, which is read again once a minute; raises InvalidRequestError when it
-    cannot be read now. One that cannot be read later stays as it was."""
-    token, read_at = _read(path), monotonic()
+    cannot be read now. One that cannot be read later stays as it was. ``named`` says where the file
+    is named."""
+    token, read_at = _read(path, named), monotonic()
 
     def current() -> str:
         nonlocal token, read_at
         if monotonic() - read_at >= FRESH_S:
             read_at = monotonic()
             try:
-                token = _read(path)
+                token = _read(path, named)
             except InvalidRequestError as error:
                 _log.warning("%s", error)
         return token
@@ -49,13 +52,13 @@ def token_of_file(path: Path, monotonic: Callable[[], float] = time.monotonic) -
     return current
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, named: str) -> str:
     try:
         token = path.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequestError(
-            f"the file {path}, which token.file names, cannot be read: {error}"
+            f"the file {path}, which {named} names, cannot be read: {error}"
         ) from error
     if not token:
-        raise InvalidRequestError(f"the file {path}, which token.file names, is empty")
+        raise InvalidRequestError(f"the file {path}, which {named} names, is empty")
     return token

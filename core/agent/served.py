@@ -1,0 +1,44 @@
+"""The copies that an agent answers for over V2, by the names that they have there."""
+
+from __future__ import annotations
+
+from penstock.core.contracts.model import ModelInstance
+from penstock.core.joinspec import JoinFactories
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.plan.single_model import compile_model
+
+
+class ServedCopies:
+    """Puts copies before the gateway of the process, and takes them away when nobody calls."""
+
+    def __init__(
+        self,
+        models: ModelGateway,
+        gateway: PipelineGateway,
+        metrics: Metrics,
+        joins: JoinFactories,
+        *,
+        followed: bool,
+    ) -> None:
+        self._models = models
+        self._gateway = gateway
+        self._metrics = metrics
+        self._joins = joins
+        self._followed = followed
+
+    def put(self, name: str, version: int, instance: ModelInstance) -> None:
+        """From now on calls of ``name`` go to ``instance``."""
+        self._models.publish(name, version, instance)
+        plan = compile_model(name, version, self._joins, followed=self._followed)
+        self._gateway.set_model(plan, instance.signature)
+
+    async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
+        """Take in no calls of ``name``, and return when none is under way."""
+        self._gateway.remove("model", name)
+        await self._gateway.drained("model", name, version)
+        self._models.withdraw(name, "it is unloaded")
+        await self._models.drained(instance)
+        self._models.forget(name)
+        self._metrics.forget(name, single_model=True)

@@ -1,0 +1,56 @@
+"""``penstock run scheduler``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.core.cli.config_option import config_option
+from penstock.core.cli.output import output_option
+from penstock.core.cli.serving import (
+    INTERRUPTED,
+    begin_serving,
+    port_options,
+    print_started,
+    run_loop,
+    with_ports,
+)
+
+if TYPE_CHECKING:
+    from penstock.core.signals import StopSignals
+
+READY_TIMEOUT_S = 300.0
+
+
+@click.command("scheduler")
+@config_option
+@port_options
+@output_option
+def run_scheduler_command(config: Path | None, rest_port: int | None, grpc_port: int | None) -> int:
+    """Keep what is applied, and have agents (penstock run agent) load the models.
+
+    Answers for all models and pipelines as well, over REST and gRPC, and calls the agents for
+    them. Runs no model itself. The first SIGINT or SIGTERM drains what is under way; a second one
+    forces, and the exit code is then 130.
+    """
+    from penstock.core.runtime import Runtime, serve
+
+    settings, plugins, output, logs = begin_serving(
+        config, lambda read: with_ports(read, rest_port, grpc_port)
+    )
+
+    def on_started(addresses: Mapping[str, str]) -> None:
+        print_started(output, addresses, config)
+
+    async def main() -> StopSignals:
+        return await serve(
+            Runtime(settings, plugins, logs=logs, hosts_models=False),
+            ready_timeout_s=READY_TIMEOUT_S,
+            on_started=on_started,
+            on_ready=lambda _: True,
+        )
+
+    return INTERRUPTED if run_loop(main()).forced.is_set() else 0

@@ -1,0 +1,31 @@
+"""What sections have in common of processes that follow a scheduler."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from penstock.core.client.remote_server import RemoteServer
+from penstock.core.config.credentials import TlsOptions, TokenOptions
+from penstock.core.config.section import Section
+
+
+class FollowerSection(Section):
+    """How a process that follows a scheduler knows it, and what it tells it."""
+
+    tls: TlsOptions | None = Field(
+        default=None, description="TLS with the scheduler, also where its address is host:port."
+    )
+    token: TokenOptions | None = Field(
+        default=None, description="The bearer token for the scheduler."
+    )
+
+    def scheduler_at(self, address: str) -> RemoteServer:
+        """The scheduler at an address.
+
+        Raises InvalidRequestError for what is no address, and for a token that cannot be read.
+        """
+        return RemoteServer.at(
+            address,
+            None if self.tls is None else self.tls.tls(),
+            None if self.token is None else self.token.token(),
+        )

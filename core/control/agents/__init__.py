@@ -1,0 +1,1 @@
+"""The scheduler's side of agents: servers whose replicas are processes elsewhere."""

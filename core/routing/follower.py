@@ -1,0 +1,158 @@
+"""Follows a scheduler's routes, over whatever connects to it, and goes on while it is away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from typing import Final, TypeAlias
+
+from penstock.core.errors import PenstockError
+from penstock.core.routing.book import HEARTBEAT_S
+from penstock.core.routing.route import Acknowledgement, InUse, Route, Update
+from penstock.core.routing.switchboard import Switchboard
+from penstock.core.routing.table import RouteTable
+
+Connect: TypeAlias = Callable[[AsyncIterator[Acknowledgement]], AsyncGenerator[Update]]
+"""Sends a scheduler what a gateway says, and brings what it answers with, up to the end of the
+connection. Raises PenstockError where there is none, or no more."""
+
+SILENT_S: Final = 5 * HEARTBEAT_S
+"""A scheduler that says nothing for so long is connected to anew."""
+
+FIRST_PAUSE_S: Final = 0.1
+LAST_PAUSE_S: Final = 2.0
+LEAVING_S: Final = 1.0
+"""How long a gateway that goes tries to say so."""
+
+_log = logging.getLogger(__name__)
+
+
+class RouteFollower:
+    """One gateway process, ``gateway``, that does what the scheduler at ``scheduler`` says.
+
+    ``keep`` is given all routes whenever some have changed. ``sleep`` waits for the next try
+    (seconds), ``jitter`` gives numbers from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        switchboard: Switchboard,
+        *,
+        gateway: str,
+        scheduler: str,
+        keep: Callable[[Sequence[Route]], None],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._connect = connect
+        self._switchboard = switchboard
+        self._gateway = gateway
+        self._scheduler = scheduler
+        self._keep = keep
+        self._sleep = sleep
+        self._jitter = jitter
+        self._table = RouteTable()
+        self._epoch = ""
+        self._seen = 0
+        self._say = asyncio.Event()
+        switchboard.on_done = self._say.set
+        self._connected = False
+        self._leaving = False
+        self._ended = asyncio.Event()
+        self.informed = asyncio.Event()
+        """Set as soon as there are routes, wherever from."""
+
+    async def begin_with(self, routes: Sequence[Route]) -> None:
+        """Serve by routes of an earlier life, until the scheduler says otherwise."""
+        await self._take(Update("", 0, tuple(routes), whole=True, settled=False))
+
+    async def leave(self) -> None:
+        """Tell the scheduler that nothing more is called from here."""
+        self._leaving = True
+        if not self._connected:
+            return
+        self._say.set()
+        try:
+            async with asyncio.timeout(LEAVING_S):
+                await self._ended.wait()
+        except TimeoutError:
+            _log.info("the scheduler at %s could not be told of the end", self._scheduler)
+
+    async def run(self) -> None:
+        """Follow, and connect anew whenever that ends."""
+        attempt = 0
+        try:
+            while not self._leaving:
+                attempt = 0 if await self._follow(first=not attempt) else attempt + 1
+                if not self._leaving:
+                    await self._sleep(self._pause_s(attempt))
+        finally:
+            self._ended.set()
+
+    async def _follow(self, *, first: bool) -> bool:
+        """Follow up to the end of one connection; whether anything came over it."""
+        heard = False
+        said = "it has ended the connection"
+        try:
+            async with aclosing(self._updates()) as updates:
+                async for update in updates:
+                    if not heard:
+                        _log.info("following the scheduler at %s", self._scheduler)
+                    heard = self._connected = True
+                    await self._take(update)
+                    self._say.set()
+        except PenstockError as error:
+            said = error.message
+        except TimeoutError:
+            said = f"it has said nothing for {SILENT_S:g} s"
+        except Exception:
+            said = "following it failed by a defect of Penstock"
+            _log.exception("the scheduler at %s cannot be followed", self._scheduler)
+        self._connected = False
+        if (heard or first) and not self._leaving:
+            _log.warning(
+                "the scheduler at %s is away (%s); what is known is served, and it is tried again",
+                self._scheduler,
+                said,
+            )
+        return heard
+
+    async def _updates(self) -> AsyncGenerator[Update]:
+        """What the scheduler says. Raises TimeoutError when it falls silent."""
+        async with aclosing(self._connect(self._acknowledgements())) as updates:
+            while True:
+                async with asyncio.timeout(SILENT_S):
+                    update = await anext(updates, None)
+                if update is None:
+                    return
+                yield update
+
+    async def _take(self, update: Update) -> None:
+        switches = self._table.take(update)
+        await self._switchboard.switch(switches)
+        self._epoch, self._seen = update.epoch, update.revision
+        self.informed.set()
+        if switches:
+            self._keep(self._table.routes())
+
+    async def _acknowledgements(self) -> AsyncIterator[Acknowledgement]:
+        """What is said over one connection, its beginning first."""
+        while True:
+            self._say.clear()
+            yield Acknowledgement(
+                self._gateway, self._epoch, self._seen, self._in_use(), self._leaving
+            )
+            if self._leaving:
+                return
+            await self._say.wait()
+
+    def _in_use(self) -> tuple[InUse, ...]:
+        return tuple(self._switchboard.in_use(self._epoch))
+
+    def _pause_s(self, attempt: int) -> float:
+        longest = min(FIRST_PAUSE_S * 2.0 ** min(attempt, 10), LAST_PAUSE_S)
+        return longest * (0.5 + self._jitter() / 2.0)

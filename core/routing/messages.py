@@ -1,0 +1,274 @@
+"""Routes as messages of ``penstock.routes.v1``, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final, cast
+
+import orjson
+
+from penstock.core.contracts.model import CopyPlace
+from penstock.core.plan import Recording
+from penstock.core.records import Port, PortSide
+from penstock.core.resources import Pipeline
+from penstock.core.routing.route import (
+    Acknowledgement,
+    Copies,
+    Gone,
+    InUse,
+    NotReady,
+    Route,
+    RouteBody,
+    RouteKey,
+    RouteKind,
+    ServedModel,
+    ServedPipeline,
+    Update,
+)
+from penstock.core.signature import Dimension, Signature, TensorSpec
+from penstock.proto import routes_pb2 as pb
+
+ROUTES_PER_MESSAGE: Final = 500
+"""A message of so many stays far below what gRPC takes."""
+
+_KINDS: Final[dict[RouteKind, pb.Kind]] = {
+    "copies": pb.Kind.KIND_COPIES,
+    "model": pb.Kind.KIND_MODEL,
+    "pipeline": pb.Kind.KIND_PIPELINE,
+    "experiment": pb.Kind.KIND_EXPERIMENT,
+}
+_KIND_WORDS: Final = {number: word for word, number in _KINDS.items()}
+
+
+# Acknowledgements
+
+
+def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
+    """What a gateway says, as a message."""
+    return pb.Acknowledgement(
+        gateway=said.gateway,
+        epoch=said.epoch,
+        seen=said.seen,
+        in_use=[
+            pb.InUse(
+                kind=_KINDS[used.key.kind],
+                name=used.key.name,
+                version=used.version,
+                revision=used.revision,
+            )
+            for used in said.in_use
+        ],
+        leaving=said.leaving,
+    )
+
+
+def read_acknowledgement(message: pb.Acknowledgement) -> Acknowledgement:
+    """What a gateway says in a message."""
+    return Acknowledgement(
+        message.gateway,
+        message.epoch,
+        message.seen,
+        tuple(
+            [
+                InUse(RouteKey(_KIND_WORDS[used.kind], used.name), used.version, used.revision)
+                for used in message.in_use
+                if used.kind in _KIND_WORDS
+            ]
+        ),
+        message.leaving,
+    )
+
+
+# Updates
+
+
+def write_update(update: Update) -> Iterator[pb.Update]:
+    """An update as one message, or several if it is large."""
+    routes = update.routes
+    for start in range(0, max(len(routes), 1), ROUTES_PER_MESSAGE):
+        end = start + ROUTES_PER_MESSAGE
+        yield pb.Update(
+            epoch=update.epoch,
+            revision=update.revision,
+            whole=update.whole,
+            settled=update.settled,
+            routes=map(_write_route, routes[start:end]),
+            more=end < len(routes),
+        )
+
+
+def whole_message(routes: Sequence[Route]) -> pb.Update:
+    """Routes as one message, however many there are."""
+    return pb.Update(whole=True, routes=map(_write_route, routes))
+
+
+async def read_updates(messages: AsyncIterator[pb.Update]) -> AsyncIterator[Update]:
+    """The updates in a stream of messages."""
+    routes: list[Route | Gone] = []
+    async for message in messages:
+        routes += read_routes(message)
+        if not message.more:
+            yield Update(
+                message.epoch, message.revision, tuple(routes), message.whole, message.settled
+            )
+            routes = []
+
+
+def read_routes(message: pb.Update) -> Iterator[Route | Gone]:
+    """The routes in one message; kinds that this release does not know are left out."""
+    for each in message.routes:
+        kind = _KIND_WORDS.get(each.kind)
+        if kind is None:
+            continue
+        key = RouteKey(kind, each.name)
+        body = _read_body(each)
+        yield Gone(key, each.revision) if body is None else Route(key, each.revision, body)
+
+
+def _write_route(route: Route | Gone) -> pb.Route:
+    kind, name = route.key
+    message = pb.Route(kind=_KINDS[kind], name=name, revision=route.revision)
+    if isinstance(route, Gone):
+        message.gone.SetInParent()
+        return message
+    match route.body:
+        case Copies(version, signature, places):
+            written = [
+                pb.Place(address=place.address, model=place.model, version=place.version)
+                for place in places
+            ]
+            message.copies.MergeFrom(
+                pb.Copies(version=version, signature=_write_signature(signature), places=written)
+            )
+        case ServedModel(version, signature):
+            message.model.MergeFrom(
+                pb.Model(version=version, signature=_write_signature(signature))
+            )
+        case ServedPipeline() as served:
+            message.pipeline.MergeFrom(_write_pipeline(served))
+        case NotReady(version, reason):
+            message.not_ready.MergeFrom(pb.NotReady(version=version, reason=reason))
+    return message
+
+
+def _write_pipeline(served: ServedPipeline) -> pb.Pipeline:
+    return pb.Pipeline(
+        version=served.version,
+        signature=_write_signature(served.signature),
+        manifest=orjson.dumps(served.manifest.document()).decode(),
+        record=served.record,
+        read=[
+            pb.Port(step=port.step or "", side=port.side) for port in sorted(served.read, key=str)
+        ],
+    )
+
+
+def _read_body(message: pb.Route) -> RouteBody | None:
+    """What a name stands for; None where it is gone."""
+    match message.WhichOneof("body"):
+        case "copies":
+            copies = message.copies
+            places = [CopyPlace(each.address, each.model, each.version) for each in copies.places]
+            return Copies(copies.version, _read_signature(copies.signature), tuple(places))
+        case "model":
+            return ServedModel(message.model.version, _read_signature(message.model.signature))
+        case "pipeline":
+            return _read_pipeline(message.pipeline)
+        case "not_ready":
+            return NotReady(message.not_ready.version, message.not_ready.reason)
+    return None
+
+
+def _read_pipeline(message: pb.Pipeline) -> RouteBody:
+    try:
+        document = orjson.loads(message.manifest)
+        manifest = Pipeline.model_validate(document, by_alias=True, by_name=False)
+    except ValueError as error:
+        said = (
+            f"this gateway cannot read its manifest, bring it to the scheduler's release: {error}"
+        )
+        return NotReady(message.version, said)
+    return ServedPipeline(
+        message.version,
+        _read_signature(message.signature),
+        manifest,
+        cast(Recording, message.record),
+        frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
+    )
+
+
+# Signatures
+
+
+def _write_signature(signature: Signature | None) -> pb.Signature | None:
+    if signature is None:
+        return None
+    return pb.Signature(
+        inputs=_write_tensors(signature.inputs), outputs=_write_tensors(signature.outputs)
+    )
+
+
+def _write_tensors(tensors: tuple[TensorSpec, ...] | None) -> pb.Tensors | None:
+    if tensors is None:
+        return None
+    return pb.Tensors(
+        tensors=[
+            pb.Tensor(
+                name=tensor.name,
+                datatype=tensor.datatype or "",
+                shape=_write_shape(tensor.shape),
+                optional=tensor.optional,
+            )
+            for tensor in tensors
+        ]
+    )
+
+
+def _write_shape(shape: tuple[Dimension, ...] | None) -> pb.Shape | None:
+    if shape is None:
+        return None
+    return pb.Shape(
+        dimensions=[
+            pb.Dimension(named=size)
+            if isinstance(size, str)
+            else pb.Dimension()
+            if size is None
+            else pb.Dimension(fixed=size)
+            for size in shape
+        ]
+    )
+
+
+def _read_signature(message: pb.Signature) -> Signature:
+    """A signature; one of which nothing is known says so of both sides."""
+    return Signature(
+        _read_tensors(message.inputs) if message.HasField("inputs") else None,
+        _read_tensors(message.outputs) if message.HasField("outputs") else None,
+    )
+
+
+def _read_tensors(message: pb.Tensors) -> tuple[TensorSpec, ...]:
+    return tuple(
+        [
+            TensorSpec(
+                each.name,
+                each.datatype or None,
+                _read_shape(each.shape) if each.HasField("shape") else None,
+                each.optional,
+            )
+            for each in message.tensors
+        ]
+    )
+
+
+def _read_shape(message: pb.Shape) -> tuple[Dimension, ...]:
+    return tuple([_read_dimension(each) for each in message.dimensions])
+
+
+def _read_dimension(message: pb.Dimension) -> Dimension:
+    match message.WhichOneof("length"):
+        case "fixed":
+            return message.fixed
+        case "named":
+            return message.named
+    return None

@@ -1,0 +1,120 @@
+"""One route: what a name stands for, as a scheduler tells it to gateways."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
+
+from penstock.core.contracts.gateway import TargetKind
+from penstock.core.contracts.model import CopyPlace
+from penstock.core.plan import Recording
+from penstock.core.records import Port
+from penstock.core.resources import Pipeline
+from penstock.core.signature import Signature
+
+RouteKind: TypeAlias = Literal["copies"] | TargetKind
+
+
+class RouteKey(NamedTuple):
+    """What a route is of. ``copies`` are what steps call, the others are what requests name."""
+
+    kind: RouteKind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} '{self.name}'"
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """One version of a model, and where its copies are called."""
+
+    version: int
+    signature: Signature | None
+    places: tuple[CopyPlace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """The version of a model that requests get."""
+
+    version: int
+    signature: Signature | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPipeline:
+    """A version of a pipeline, and what compiling it takes beside joins: which ports are kept, and
+    which others read."""
+
+    version: int
+    signature: Signature | None
+    manifest: Pipeline
+    record: Recording
+    read: frozenset[Port]
+
+
+@dataclass(frozen=True, slots=True)
+class NotReady:
+    """Nothing serves under the name, and why. ``version`` is the one that is wanted, 0 for
+    copies."""
+
+    version: int
+    reason: str
+
+
+RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | NotReady
+
+
+class Route(NamedTuple):
+    """What a name stands for since ``revision``."""
+
+    key: RouteKey
+    revision: int
+    body: RouteBody
+
+    @property
+    def serves(self) -> bool:
+        """Whether calls have a chance."""
+        return not isinstance(self.body, NotReady)
+
+
+class Gone(NamedTuple):
+    """There was a route, and there is none any more."""
+
+    key: RouteKey
+    revision: int
+
+
+class Update(NamedTuple):
+    """What a scheduler says: routes that are new, changed or gone, which take effect together.
+
+    ``epoch`` is the scheduler's process, whose revisions these are. ``whole``: these are all there
+    are. ``settled``: the scheduler knows by now what can serve, so that what it does not have is
+    not there.
+    """
+
+    epoch: str
+    revision: int
+    routes: tuple[Route | Gone, ...]
+    whole: bool
+    settled: bool
+
+
+class InUse(NamedTuple):
+    """A route that was replaced or is gone, and that a gateway still has requests or calls on."""
+
+    key: RouteKey
+    version: int
+    revision: int
+
+
+class Acknowledgement(NamedTuple):
+    """What a gateway says: everything up to ``seen`` is taken up, and of what was there before
+    ``in_use`` is not done with yet. ``leaving``: it calls nothing any more."""
+
+    gateway: str
+    epoch: str
+    seen: int
+    in_use: tuple[InUse, ...] = ()
+    leaving: bool = False

@@ -1,0 +1,178 @@
+"""What answers requests in a process: the gateways, the dataflow, and the front ends before it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Final
+
+import penstock
+from penstock.core.cases import CaseExporter
+from penstock.core.cases.exporter import ManifestOf
+from penstock.core.clock import Clock
+from penstock.core.config import Config
+from penstock.core.contracts.agents import AgentHost
+from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.follower import Follower
+from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
+from penstock.core.contracts.gateway import ServerMetadata
+from penstock.core.contracts.page import Page
+from penstock.core.dataflow import Dataflow
+from penstock.core.errors import ConflictError, UnsupportedError
+from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
+from penstock.core.log_ring import LogRing
+from penstock.core.metrics import Metrics
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.routing.book import RouteBook
+from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.draining import drain
+from penstock.core.runtime.parts import Parts
+
+V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
+
+_log = logging.getLogger(__name__)
+
+
+class DataPlane:
+    """The gateways of a process and what they stand on, whoever says what they serve.
+
+    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere,
+    ``logs`` for whoever asks what this process logs.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        closing: Closing,
+        book: RouteBook | None = None,
+        logs: LogRing | None = None,
+        *,
+        kind: type[PipelineGateway] = PipelineGateway,
+    ) -> None:
+        limits = config.limits
+        self._config = config
+        self._closing = closing
+        self._book = book
+        self._logs = logs
+        self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
+        self._letters = LetterBox()
+        self._front_ends: dict[str, FrontEnd] = {}
+        self._pages: dict[str, Page] = {}
+        self.metrics = Metrics()
+        self.models = ModelGateway(book)
+        self.dataflow = Dataflow(
+            self.models,
+            self.metrics,
+            clock,
+            most_per_model=limits.in_flight_per_model,
+            most_open_joins=limits.open_joins,
+        )
+        self.gateway = kind(
+            self.dataflow,
+            self.metrics,
+            clock,
+            GatewayLimits(
+                in_flight=limits.in_flight,
+                deadline_ms=config.defaults.deadline_ms,
+                async_deadline_ms=config.defaults.async_deadline_ms,
+                dedup_requests=limits.dedup_requests,
+            ),
+            ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
+            self._journal,
+            self._letters,
+        )
+
+    def start(self, parts: Parts) -> bool:
+        """Have observers see what is to come; answers whether any of them follows requests.
+
+        Raises UnsupportedError for a transport that is not there, ConflictError for two pages in
+        one place.
+        """
+        self._refuse_transport()
+        self._observe(parts)
+        self.dataflow.start()
+        self._closing.add("the dataflow", self.dataflow.stop)
+        followers = _followers(parts)
+        self.gateway.follow_with(followers)
+        return bool(followers)
+
+    async def listen(
+        self,
+        parts: Parts,
+        control: ControlPlane | None,
+        manifest_of: ManifestOf,
+        agents: AgentHost | None = None,
+    ) -> dict[str, str]:
+        """Start the front ends; their addresses by name. ``manifest_of`` is for cases."""
+        limits, defaults = self._config.limits, self._config.defaults
+        settings = {"defaults": defaults.model_dump(mode="json", by_alias=True)}
+        exporter = CaseExporter(manifest_of, parts.redactors, settings, self._journal.find)
+        context = FrontEndContext(
+            self.gateway,
+            control,
+            self._pages,
+            max_request_bytes=limits.request_bytes,
+            max_header_bytes=limits.header_bytes,
+            passed_headers=frozenset(defaults.passed_headers),
+            count_refused=self.metrics.refuse,
+            desk=InquiryDesk(self._journal, self._letters, self.gateway, exporter.file),
+            agents=agents,
+            access=self._config.scheduler.access.access(),
+            book=self._book,
+            logs=self._logs,
+        )
+        addresses = {}
+        for name, front_end in parts.front_ends.items():
+            addresses[name] = await front_end.start(context)
+            self._closing.add(f"front end '{name}'", front_end.stop)
+            self._front_ends[name] = front_end
+        return addresses
+
+    async def drain(self, grace_s: float | None, forced: asyncio.Event) -> None:
+        """Take in nothing new, and return when what is under way has been answered, after
+        ``grace_s`` (as configured when it is None), or when ``forced`` is set."""
+        self.gateway.close_intake()
+        if grace_s is None:
+            grace_s = self._config.defaults.drain_ms / 1000.0
+        drains = {
+            "the gateway": self.gateway.drain,
+            **{f"front end '{name}'": each.drain for name, each in self._front_ends.items()},
+        }
+        await drain(drains, grace_s, forced)
+        left = self.dataflow.open_passages
+        if left:
+            why = "a second signal" if forced.is_set() else f"{grace_s:g} s"
+            _log.warning("%d requests under way are given up after %s", left, why)
+
+    def _refuse_transport(self) -> None:
+        kind = self._config.transport.kind
+        if kind != "memory":
+            raise UnsupportedError(
+                f"the transport '{kind}' is not supported yet: pipelines run within one process; "
+                "leave transport.kind out of the config file"
+            )
+
+    def _observe(self, parts: Parts) -> None:
+        for name, observer in parts.observers.items():
+            observer.start(self.metrics)
+            self._closing.add(f"observer '{name}'", observer.stop)
+            _add_pages(self._pages, observer.pages(), name)
+
+
+def _add_pages(pages: dict[str, Page], more: Mapping[str, Page], observer: str) -> None:
+    for path, page in more.items():
+        if path in pages:
+            raise ConflictError(
+                f"the page {path} of the observer '{observer}' is another observer's as well; "
+                "disable one of their plug-ins"
+            )
+        pages[path] = page
+
+
+def _followers(parts: Parts) -> list[Follower]:
+    """Those of the observers that follow requests, in the order of their names."""
+    asked = [observer.follower() for observer in parts.observers.values()]
+    return [follower for follower in asked if follower is not None]

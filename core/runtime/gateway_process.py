@@ -1,0 +1,191 @@
+"""Hosts a gateway: what answers requests, and follows a scheduler for what it serves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from penstock.core.cases import CaseManifest
+from penstock.core.client.remote_server import RemoteServer
+from penstock.core.client.routes import follow_routes
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.config import Config
+from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.model import ServerAdapter
+from penstock.core.control.background import Background
+from penstock.core.errors import InvalidRequestError
+from penstock.core.log_ring import LogRing
+from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.routing.copy_servers import ADAPTER, CopyServers
+from penstock.core.routing.elsewhere import ElsewhereControlPlane
+from penstock.core.routing.follower import RouteFollower
+from penstock.core.routing.route import Route
+from penstock.core.routing.routes_file import RoutesFile
+from penstock.core.routing.switchboard import Switchboard
+from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.parts import make_parts
+
+_log = logging.getLogger(__name__)
+
+
+class FollowingGateway(PipelineGateway):
+    """Ready as soon as it has routes: what one of them lacks is no reason to send nobody here."""
+
+    def server_ready(self) -> bool:
+        return self._admission.is_open
+
+
+class GatewayProcess:
+    """One process. Started once, stopped once; all methods are called on one event loop.
+
+    Raises InvalidRequestError where the configuration does not say which scheduler to follow.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock | None = None,
+        logs: LogRing | None = None,
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._scheduler = _scheduler_of(config)
+        self._background = Background()
+        self._closing = Closing()
+        self._data = DataPlane(
+            config, clock or SystemClock(), self._closing, logs=logs, kind=FollowingGateway
+        )
+        self._file: RoutesFile | None = None
+        if config.gateway.routes_file is not None:
+            self._file = RoutesFile(config.gateway.routes_file)
+        self._follower: RouteFollower | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """What front ends call."""
+        return self._data.gateway
+
+    async def start(self) -> dict[str, str]:
+        """Take up the routes that are kept, begin to follow, and listen.
+
+        Comes back with the addresses by front end. Raises PluginsError and whatever else refuses;
+        what was started by then is stopped again.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self._closing.close()
+            raise
+
+    async def wait_ready(self, timeout_s: float) -> Sequence[str]:
+        """Return when there are routes, or when the time is over, with a sentence then."""
+        assert self._follower is not None, "start() comes first"
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._follower.informed.wait()
+        except TimeoutError:
+            place = self._scheduler.place
+            return [f"the scheduler at {place} has not been reached, and no routes are kept"]
+        return []
+
+    async def stop(
+        self, *, grace_s: float | None = None, forced: asyncio.Event | None = None
+    ) -> None:
+        """Take in nothing new, finish what is under way, and stop everything; as
+        :meth:`penstock.core.runtime.Runtime.stop`."""
+        self._plugins.stopping()
+        forced = forced or asyncio.Event()
+        await self._data.drain(grace_s, forced)
+        await self._closing.close(forced)
+        _log.info("stopped")
+
+    async def _start(self) -> dict[str, str]:
+        parts = make_parts(self._plugins, self._config.scheduler)
+        followed = self._data.start(parts)
+        servers = CopyServers(self._make_server, _inference_at(self._scheduler))
+        self._closing.add("the clients of servers", servers.close)
+        self._closing.add("the background tasks", self._background.close)
+        self._follower = follower = self._make_follower(servers, followed=followed)
+        await self._begin_with_file(follower)
+        self._background.spawn(follower.run(), "following the scheduler")
+        self._closing.add("the routes", follower.leave)
+        self._background.spawn(self._open_when_informed(follower), "waiting for routes")
+        control = ElsewhereControlPlane(self._scheduler.place)
+        addresses = await self._data.listen(parts, control, _no_manifest)
+        self._plugins.started(self._config, addresses)
+        return addresses
+
+    def _make_server(self, options: Mapping[str, Any]) -> ServerAdapter:
+        tls = self._config.gateway.tls
+        if tls is not None and str(options["address"]).startswith("grpcs:"):
+            options = {**options, "tls": tls.model_dump(by_alias=True)}
+        return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
+
+    def _make_follower(self, servers: CopyServers, *, followed: bool) -> RouteFollower:
+        switchboard = Switchboard(
+            self._data.models,
+            self._data.gateway,
+            servers,
+            self._plugins.joins,
+            self._background,
+            followed=followed,
+        )
+        return RouteFollower(
+            partial(follow_routes, self._scheduler),
+            switchboard,
+            gateway=secrets.token_hex(8),
+            scheduler=self._scheduler.place,
+            keep=self._keep,
+        )
+
+    async def _begin_with_file(self, follower: RouteFollower) -> None:
+        if self._file is None:
+            return
+        routes = await asyncio.to_thread(self._file.read)
+        if routes:
+            _log.info(
+                "serving by %d routes that were kept, until the scheduler is reached", len(routes)
+            )
+            await follower.begin_with(routes)
+        self._closing.add("the file of routes", self._file.flush)
+        self._background.spawn(self._file.run(), "keeping routes")
+
+    async def _open_when_informed(self, follower: RouteFollower) -> None:
+        await follower.informed.wait()
+        self._data.gateway.open_intake()
+
+    def _keep(self, routes: Sequence[Route]) -> None:
+        if self._file is not None:
+            self._file.keep(routes)
+
+
+def _scheduler_of(config: Config) -> RemoteServer:
+    address = config.gateway.scheduler
+    if address is None:
+        raise InvalidRequestError(
+            "nothing says which scheduler to follow; give its gRPC address with --scheduler "
+            "HOST:PORT, or as gateway.scheduler in the configuration file"
+        )
+    scheduler = config.gateway.scheduler_at(address)
+    if scheduler.port is None:
+        raise InvalidRequestError(f"'{address}' has no port; write HOST:PORT")
+    return scheduler
+
+
+def _inference_at(scheduler: RemoteServer) -> str:
+    """The address of the copies that are in the scheduler's own process."""
+    scheme = "grpc" if scheduler.tls is None else "grpcs"
+    return f"{scheme}://{scheduler.place}"
+
+
+def _no_manifest(kind: str, name: str) -> CaseManifest | None:
+    """A gateway knows what its scheduler serves, and not how that was written."""
+    return None

@@ -1,0 +1,187 @@
+# ruff: noqa
+# fmt: off
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Kind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    KIND_UNSPECIFIED: _ClassVar[Kind]
+    KIND_COPIES: _ClassVar[Kind]
+    KIND_MODEL: _ClassVar[Kind]
+    KIND_PIPELINE: _ClassVar[Kind]
+    KIND_EXPERIMENT: _ClassVar[Kind]
+KIND_UNSPECIFIED: Kind
+KIND_COPIES: Kind
+KIND_MODEL: Kind
+KIND_PIPELINE: Kind
+KIND_EXPERIMENT: Kind
+
+class Acknowledgement(_message.Message):
+    __slots__ = ("gateway", "epoch", "seen", "in_use", "leaving")
+    GATEWAY_FIELD_NUMBER: _ClassVar[int]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    SEEN_FIELD_NUMBER: _ClassVar[int]
+    IN_USE_FIELD_NUMBER: _ClassVar[int]
+    LEAVING_FIELD_NUMBER: _ClassVar[int]
+    gateway: str
+    epoch: str
+    seen: int
+    in_use: _containers.RepeatedCompositeFieldContainer[InUse]
+    leaving: bool
+    def __init__(self, gateway: _Optional[str] = ..., epoch: _Optional[str] = ..., seen: _Optional[int] = ..., in_use: _Optional[_Iterable[_Union[InUse, _Mapping[str, object]]]] = ..., leaving: bool = ...) -> None: ...
+
+class InUse(_message.Message):
+    __slots__ = ("kind", "name", "version", "revision")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    kind: Kind
+    name: str
+    version: int
+    revision: int
+    def __init__(self, kind: _Optional[_Union[Kind, str]] = ..., name: _Optional[str] = ..., version: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
+
+class Update(_message.Message):
+    __slots__ = ("epoch", "revision", "whole", "settled", "routes", "more")
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_FIELD_NUMBER: _ClassVar[int]
+    SETTLED_FIELD_NUMBER: _ClassVar[int]
+    ROUTES_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
+    revision: int
+    whole: bool
+    settled: bool
+    routes: _containers.RepeatedCompositeFieldContainer[Route]
+    more: bool
+    def __init__(self, epoch: _Optional[str] = ..., revision: _Optional[int] = ..., whole: bool = ..., settled: bool = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping[str, object]]]] = ..., more: bool = ...) -> None: ...
+
+class Route(_message.Message):
+    __slots__ = ("kind", "name", "revision", "copies", "model", "pipeline", "not_ready", "gone")
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    REVISION_FIELD_NUMBER: _ClassVar[int]
+    COPIES_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    PIPELINE_FIELD_NUMBER: _ClassVar[int]
+    NOT_READY_FIELD_NUMBER: _ClassVar[int]
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    kind: Kind
+    name: str
+    revision: int
+    copies: Copies
+    model: Model
+    pipeline: Pipeline
+    not_ready: NotReady
+    gone: Gone
+    def __init__(self, kind: _Optional[_Union[Kind, str]] = ..., name: _Optional[str] = ..., revision: _Optional[int] = ..., copies: _Optional[_Union[Copies, _Mapping[str, object]]] = ..., model: _Optional[_Union[Model, _Mapping[str, object]]] = ..., pipeline: _Optional[_Union[Pipeline, _Mapping[str, object]]] = ..., not_ready: _Optional[_Union[NotReady, _Mapping[str, object]]] = ..., gone: _Optional[_Union[Gone, _Mapping[str, object]]] = ...) -> None: ...
+
+class Copies(_message.Message):
+    __slots__ = ("version", "signature", "places")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    PLACES_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    signature: Signature
+    places: _containers.RepeatedCompositeFieldContainer[Place]
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ..., places: _Optional[_Iterable[_Union[Place, _Mapping[str, object]]]] = ...) -> None: ...
+
+class Place(_message.Message):
+    __slots__ = ("address", "model", "version")
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    model: str
+    version: str
+    def __init__(self, address: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[str] = ...) -> None: ...
+
+class Model(_message.Message):
+    __slots__ = ("version", "signature")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    signature: Signature
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ...) -> None: ...
+
+class Pipeline(_message.Message):
+    __slots__ = ("version", "signature", "manifest", "record", "read")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_FIELD_NUMBER: _ClassVar[int]
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    RECORD_FIELD_NUMBER: _ClassVar[int]
+    READ_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    signature: Signature
+    manifest: str
+    record: str
+    read: _containers.RepeatedCompositeFieldContainer[Port]
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ...) -> None: ...
+
+class Port(_message.Message):
+    __slots__ = ("step", "side")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    SIDE_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    side: str
+    def __init__(self, step: _Optional[str] = ..., side: _Optional[str] = ...) -> None: ...
+
+class NotReady(_message.Message):
+    __slots__ = ("version", "reason")
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    version: int
+    reason: str
+    def __init__(self, version: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class Gone(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Signature(_message.Message):
+    __slots__ = ("inputs", "outputs")
+    INPUTS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
+    inputs: Tensors
+    outputs: Tensors
+    def __init__(self, inputs: _Optional[_Union[Tensors, _Mapping[str, object]]] = ..., outputs: _Optional[_Union[Tensors, _Mapping[str, object]]] = ...) -> None: ...
+
+class Tensors(_message.Message):
+    __slots__ = ("tensors",)
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
+    def __init__(self, tensors: _Optional[_Iterable[_Union[Tensor, _Mapping[str, object]]]] = ...) -> None: ...
+
+class Tensor(_message.Message):
+    __slots__ = ("name", "datatype", "shape", "optional")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    DATATYPE_FIELD_NUMBER: _ClassVar[int]
+    SHAPE_FIELD_NUMBER: _ClassVar[int]
+    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    datatype: str
+    shape: Shape
+    optional: bool
+    def __init__(self, name: _Optional[str] = ..., datatype: _Optional[str] = ..., shape: _Optional[_Union[Shape, _Mapping[str, object]]] = ..., optional: bool = ...) -> None: ...
+
+class Shape(_message.Message):
+    __slots__ = ("dimensions",)
+    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
+    dimensions: _containers.RepeatedCompositeFieldContainer[Dimension]
+    def __init__(self, dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping[str, object]]]] = ...) -> None: ...
+
+class Dimension(_message.Message):
+    __slots__ = ("fixed", "named")
+    FIXED_FIELD_NUMBER: _ClassVar[int]
+    NAMED_FIELD_NUMBER: _ClassVar[int]
+    fixed: int
+    named: str
+    def __init__(self, fixed: _Optional[int] = ..., named: _Optional[str] = ...) -> None: ...

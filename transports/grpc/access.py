@@ -1,0 +1,69 @@
+"""Which methods need which bearer token, and the table of methods that asks for it.
+
+Health, liveness and reflection are open to everybody; whatever is no request to a model or pipeline
+is the control plane's.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+import grpc
+
+from penstock.core.credentials import Access
+from penstock.core.errors import PenstockError
+from penstock.transports.grpc.closing import Closing
+from penstock.transports.grpc.errors import Context, fail
+from penstock.transports.grpc.guard import Handler
+from penstock.transports.grpc.methods import (
+    HEALTH_SERVICE,
+    INFERENCE_SERVICE,
+    REFLECTION_SERVICE,
+    REQUESTS_SERVICE,
+    Handlers,
+    MethodTable,
+)
+
+OPEN: Final = (
+    f"/{HEALTH_SERVICE}/",
+    f"/{REFLECTION_SERVICE}/",
+    f"/{INFERENCE_SERVICE}/ServerLive",
+    f"/{INFERENCE_SERVICE}/ServerReady",
+)
+INFERENCE: Final = (f"/{INFERENCE_SERVICE}/", f"/{REQUESTS_SERVICE}/")
+
+
+class GuardedMethodTable(MethodTable):
+    """A table that lets only those call a method who bring what it needs."""
+
+    def __init__(self, handlers: Handlers, closing: Closing, access: Access) -> None:
+        super().__init__(handlers, closing)
+        self._access = access
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
+        """The handler of a call."""
+        try:
+            self._check(handler_call_details)
+        except PenstockError as error:
+            return _refusal(error)
+        return super().service(handler_call_details)
+
+    def _check(self, call: grpc.HandlerCallDetails) -> None:
+        method = call.method
+        if method.startswith(OPEN):
+            return
+        metadata = call.invocation_metadata or ()
+        given = next((value for key, value in metadata if key == "authorization"), None)
+        authorization = given.decode("latin-1") if isinstance(given, bytes) else given
+        if method.startswith(INFERENCE):
+            self._access.check_inference(authorization)
+        else:
+            self._access.check_control(authorization)
+
+
+def _refusal(error: PenstockError) -> Handler:
+    async def refuse(messages: object, context: Context) -> NoReturn:
+        await fail(context, error)
+
+    # A handler of streams answers calls of every shape.
+    return grpc.stream_stream_rpc_method_handler(refuse)
