@@ -201,11 +201,15 @@ class LocalControlPlane(ControlPlane):
 
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
-        return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        return await wait_settled(self._store, timeout_s, at_rest=self._at_rest)
 
     async def wait_serving(self, timeout_s: float) -> None:
         """Return when something is wanted, and all of that serves, or the time is over."""
-        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        await wait_serving(self._store, timeout_s, at_rest=self._at_rest)
+
+    async def _at_rest(self) -> None:
+        await self._fleet.at_rest()
+        await self._pipelines.at_rest()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")

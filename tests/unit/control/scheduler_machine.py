@@ -45,14 +45,35 @@ class SchedulerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = VirtualClock()
-        self.runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock))
+        self.runner = asyncio.Runner(loop_factory=self.new_loop)
         self.stack = contextlib.AsyncExitStack()
         self.folder = Path(tempfile.mkdtemp())
         self.world = World()
         self.touched: set[tuple[str, str]] = set()
         """What the step is about, by kind and name."""
         self.before: Seen | None = None
+        self.broken: list[object] = []
+        """Errors that nobody awaits."""
         self.callers: list[tuple[str, asyncio.Future[Any]]] = []
+
+    def new_loop(self) -> VirtualLoop:
+        """A loop on which no error of a task or a callback stays unnoticed."""
+        loop = VirtualLoop(self.clock)
+
+        def begun(
+            loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+        ) -> asyncio.Task[Any]:
+            task = asyncio.Task(work, loop=loop, **options)
+            task.add_done_callback(self.ended)
+            return task
+
+        loop.set_task_factory(begun)
+        loop.set_exception_handler(lambda _, context: self.broken.append(context))
+        return loop
+
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and isinstance(task.exception(), AssertionError):
+            self.broken.append(task.exception())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         async def done() -> T:
@@ -86,6 +107,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.apply(pipeline("p", "a", "b"))
 
     def teardown(self) -> None:
+        try:
+            self.stop()
+        finally:
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+    def stop(self) -> None:
+        """All that was begun comes to an end."""
         if hasattr(self, "plane"):
             self.world.stopping = True
             if not self.ends_abruptly:
@@ -95,8 +124,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             left = [each.loaded for each in self.world.made if each.loaded]
             assert not running, "what was started is stopped"
             assert not left, "what was loaded is unloaded"
-        self.runner.close()
-        shutil.rmtree(self.folder)
+            assert self.broken == []
 
     # What people do
 
@@ -159,13 +187,15 @@ class SchedulerMachine(RuleBasedStateMachine):
     def apply_pipeline(self, name: str, chain: list[str]) -> None:
         self.apply(pipeline(name, *chain))
 
-    @rule(data=st.data())
-    def delete(self, data: st.DataObject) -> None:
-        there = [(each["kind"], each["metadata"]["name"]) for each in self.plane.control.list(None)]
+    @rule(data=st.data(), kind=st.sampled_from(["Model", "Pipeline", "Server"]))
+    def delete(self, data: st.DataObject, kind: str) -> None:
+        there = [each["metadata"]["name"] for each in self.plane.control.list(kind)]
         if there:
-            kind, name = data.draw(st.sampled_from(there), "resource")
-            self.touched.add((kind, name))
-            self.run(self.plane.control.delete(kind, name, force=True))
+            self.delete_one(kind, data.draw(st.sampled_from(there), "name"))
+
+    def delete_one(self, kind: str, name: str) -> None:
+        self.touched.add((kind, name))
+        self.run(self.plane.control.delete(kind, name, force=True))
 
     @rule(first=pythons, second=pythons)
     def apply_two(self, first: str, second: str) -> None:
@@ -232,13 +262,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         if not hasattr(self, "plane"):
             return
         now = Seen(self.plane)
-        assert self.world.wrongs == []
+        assert self.world.wrongs == self.broken == []
         for law in LAWS:
             law(self, now)
         self.run(self.rest())  # who is asked to explain may come to say something else
         self.answers_agree(Seen(self.plane))
         self.no_call_is_lost()
-        assert self.world.wrongs == []
+        assert self.world.wrongs == self.broken == []
         self.before = Seen(self.plane)
         self.touched.clear()
 
@@ -505,6 +535,20 @@ def servers_are_up_as_often_as_they_say(machine: SchedulerMachine, now: Seen) ->
         assert not status.ready or len(up) >= min(1, replicas), (name, status)
 
 
+def a_server_goes_when_the_next_one_is_up(machine: SchedulerMachine, now: Seen) -> None:
+    before = machine.before
+    assert before is not None
+    for name, status in before.of("Server"):
+        after = now.statuses.get(("Server", name))
+        was_up = [
+            replica
+            for replica, standing in before.standings.items()
+            if replica.key.server == name and standing == "up"
+        ]
+        if status.ready and was_up and after is not None:
+            assert after.ready, (name, status, after)
+
+
 def pipelines_break_by_no_version(machine: SchedulerMachine, now: Seen) -> None:
     """A new version of a model is refused rather than take a pipeline out of service."""
     before = machine.before
@@ -527,5 +571,6 @@ LAWS: tuple[Callable[[SchedulerMachine, Seen], None], ...] = (
     what_is_wanted_and_fits_is_there,
     status_and_explain_say_the_same,
     servers_are_up_as_often_as_they_say,
+    a_server_goes_when_the_next_one_is_up,
     pipelines_break_by_no_version,
 )
