@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,7 @@ from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapte
 from penstock.core.errors import NotReadyError, error_of
 from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
+from penstock.servers.child.output import Output
 from penstock.servers.child.process import environment_with
 from penstock.servers.environments.environment import Environment
 from penstock.servers.environments.options import VenvOptions
@@ -95,7 +96,7 @@ class VenvServer(ServerAdapter):
         except asyncio.CancelledError:
             self._environment.give_up()
             raise
-        worker = self._new_worker(f"the process of server '{self._name}'", self._name)
+        worker = self._new_worker(f"the process of server '{self._name}'", self._name, {})
         await worker.start()
         if self._options.processes == "shared":
             self._shared = worker
@@ -114,7 +115,9 @@ class VenvServer(ServerAdapter):
             model = await worker.load(spec)
         else:
             worker = self._new_worker(
-                f"the worker process of model '{spec.name}'", f"{self._name} {spec.name}"
+                f"the worker process of model '{spec.name}'",
+                f"{self._name} {spec.name}",
+                {"model": spec.name},
             )
             await worker.start()
             try:
@@ -141,9 +144,11 @@ class VenvServer(ServerAdapter):
             await worker.stop()
 
     def _make(self) -> Path:
-        return self._environment.make(lambda line: _log.info("server '%s': %s", self._name, line))
+        said, about = "server '%s': %s", {"server": self._name}
+        return self._environment.make(lambda line: _log.info(said, self._name, line, extra=about))
 
-    def _new_worker(self, subject: str, name: str) -> SupervisedWorker:
+    def _new_worker(self, subject: str, name: str, about: Mapping[str, str]) -> SupervisedWorker:
         if self._python is None:
             raise NotReadyError(f"server '{self._name}' is not started")
-        return SupervisedWorker(subject, name, self._python, self._options, self._clock)
+        output = Output(name, {"server": self._name, **about})
+        return SupervisedWorker(subject, output, self._python, self._options, self._clock)

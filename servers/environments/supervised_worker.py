@@ -31,17 +31,17 @@ class SupervisedWorker(Charge):
     """One worker, from :meth:`start` to :meth:`stop`: when its process ends it is started again,
     and what was loaded is loaded again.
 
-    ``subject`` is what sentences call it, ``name`` what stands before the lines that it prints.
+    ``subject`` is what sentences call it, ``output`` takes the lines that it prints.
     """
 
     def __init__(
-        self, subject: str, name: str, python: Path, options: VenvOptions, clock: Clock
+        self, subject: str, output: Output, python: Path, options: VenvOptions, clock: Clock
     ) -> None:
         self._subject = subject
         self._python = python
         self._options = options
         self._clock = clock
-        self._output = Output(name)
+        self._output = output
         watching = Watching(options.start_timeout_s, options.look_s, options.hang_s)
         self._supervisor = Supervisor(subject, self, self._output, watching, clock)
         self._run: Run | None = None
@@ -85,7 +85,7 @@ class SupervisedWorker(Charge):
         self._models[model] = order
         model.use(run)
         for warning in told["warnings"]:
-            _log.warning("model '%s': %s", spec.name, warning)
+            _log.warning("model '%s': %s", spec.name, warning, extra={"model": spec.name})
         return model
 
     async def unload(self, model: WorkerModel) -> None:
@@ -191,7 +191,7 @@ class SupervisedWorker(Charge):
                 await self._load(run, order)
             except PenstockError as error:
                 said = f"{self._subject} was started again, and cannot load it again: {error}"
-                _log.error("%s", said)
+                _log.error("%s", said, extra=self._output.about)
                 model.lose(NotReadyError(said), partial(str, said))
                 await asyncio.sleep(pause_ms / 1000.0)
                 pause_ms = min(2.0 * pause_ms, LONGEST_PAUSE_MS)

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -61,7 +61,9 @@ class SchedulerMachine(RuleBasedStateMachine):
         loop = VirtualLoop(self.clock)
 
         def begun(
-            loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+            loop: asyncio.AbstractEventLoop,
+            work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+            **options: Any,
         ) -> asyncio.Task[Any]:
             task = asyncio.Task(work, loop=loop, **options)
             task.add_done_callback(self.ended)
