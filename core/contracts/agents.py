@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    # Contracts are for models as well, which may run where there is no protobuf.
-    from penstock.proto import agent_pb2 as pb
+from penstock.proto import agent_pb2 as pb
 
 
 class AgentHost(ABC):
