@@ -69,7 +69,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             task.add_done_callback(self.ended)
             return task
 
-        loop.set_task_factory(begun)  # type: ignore[arg-type]  # it may give what it likes
+        loop.set_task_factory(begun)
         loop.set_exception_handler(lambda _, context: self.broken.append(context))
         return loop
 
