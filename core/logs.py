@@ -16,6 +16,7 @@ import structlog
 from structlog.types import EventDict, Processor, WrappedLogger
 
 from penstock.core.config import LoggingSection
+from penstock.core.log_ring import LogRing, RingHandler
 
 HANDLER_NAME: Final = "penstock"
 
@@ -23,8 +24,10 @@ _QUIET: Final = ("asyncio", "grpc", "uvicorn", "uvicorn.error")
 """Loggers of libraries that tell at ``info`` what their users have no use for."""
 
 
-def configure_logging(options: LoggingSection, *, stream: TextIO | None = None) -> None:
+def configure_logging(options: LoggingSection, *, stream: TextIO | None = None) -> LogRing:
     """Send the logs of this process to ``stream``, standard error when it is None.
+
+    Comes back with the ring that keeps the latest lines from now on.
 
     For the main program of a process, once or again; a library never calls it. Lines on a console
     are coloured when ``stream`` is a terminal.
@@ -45,25 +48,35 @@ def configure_logging(options: LoggingSection, *, stream: TextIO | None = None) 
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(stream)
-    handler.name = HANDLER_NAME
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *_rendering(options, stream),
-            ],
+    ring = LogRing(options.kept_lines)
+    written, kept = logging.StreamHandler(stream), RingHandler(ring)
+    for handler, rendering in ((written, _rendering(options, stream)), (kept, _FOR_THE_RING)):
+        handler.name = HANDLER_NAME
+        handler.setFormatter(
+            structlog.stdlib.ProcessorFormatter(
+                foreign_pre_chain=shared,
+                processors=[
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *rendering,
+                ],
+            )
         )
-    )
     level = options.level.upper()
     root = logging.getLogger()
     for old in [each for each in root.handlers if each.name == HANDLER_NAME]:
         root.removeHandler(old)
-    root.addHandler(handler)
+    root.addHandler(written)
+    root.addHandler(kept)
     root.setLevel(level)
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    return ring
+
+
+_FOR_THE_RING: Final[list[Processor]] = [
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+]
 
 
 def _rendering(options: LoggingSection, stream: TextIO) -> list[Processor]:

@@ -1,75 +1,92 @@
-"""What every download keeps to: a limit of size, a checksum, and never half a file."""
+"""What every download keeps to: a limit of size, all that was announced, and never half a file."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from penstock.core.errors import InvalidRequestError, NotReadyError, TooLargeError
+from penstock.core.artifacts.disk_space import require_room, room_for
+from penstock.core.errors import NotReadyError, TooLargeError
 
 CHUNK_BYTES: Final = 1024 * 1024
-_CHECKSUM: Final = re.compile(r"#sha256=([0-9a-fA-F]{64})$")
 
 
-def without_checksum(uri: str) -> tuple[str, str | None]:
-    """The address, and the SHA-256 that may stand behind it: ``…/model.joblib#sha256=<64 hex>``.
+class Download:
+    """What all files of one fetch have in common: where they come from, ``max_bytes`` for all of
+    them, and ``abandoned``, which is set when nobody wants them any more.
 
-    Raises InvalidRequestError for a ``#sha256=`` that is followed by anything else.
+    ``heard`` is called whenever something came.
     """
-    match = _CHECKSUM.search(uri)
-    if match is not None:
-        return uri[: match.start()], match[1].lower()
-    if "#sha256=" in uri:
-        raise InvalidRequestError(f"'{uri}': a sha256 has 64 hexadecimal digits")
-    return uri, None
+
+    def __init__(
+        self, uri: str, max_bytes: int, heard: Callable[[], object] = lambda: None
+    ) -> None:
+        self.uri = uri
+        self.abandoned = threading.Event()
+        self._max_bytes = max_bytes
+        self._left = max_bytes
+        self._heard = heard
+
+    def count(self, chunk: bytes) -> None:
+        """Something came. Raises TooLargeError, and NotReadyError when nobody wants it."""
+        if self.abandoned.is_set():
+            raise NotReadyError(f"the download of {self.uri} was given up")
+        self._heard()
+        self._left -= len(chunk)
+        if self._left < 0:
+            raise self._too_large()
+
+    def announce(self, size_bytes: int) -> None:
+        """So much is to come. Raises TooLargeError when that is more than is taken."""
+        if size_bytes > self._left:
+            raise self._too_large()
+
+    def _too_large(self) -> TooLargeError:
+        return TooLargeError(
+            f"{self.uri} is larger than {self._max_bytes} bytes; raise maxBytes of the storage's "
+            "plug-in"
+        )
 
 
 class DownloadedFile:
     """A file that comes into being under another name, and gets its own when it is complete.
 
-    Used as a context: leaving it without an error checks the sum and renames; with one, what came
-    is deleted. ``abandoned`` is looked at with every write.
+    Used as a context: leaving it without an error renames; with one, what came is deleted.
+    ``size_bytes`` is how much was announced, None for nothing.
     """
 
-    def __init__(
-        self,
-        uri: str,
-        path: Path,
-        *,
-        max_bytes: int,
-        sha256: str | None,
-        abandoned: threading.Event,
-    ) -> None:
-        self._uri = uri
+    def __init__(self, download: Download, path: Path, size_bytes: int | None) -> None:
+        self._download = download
         self._path = path
         self._part = path.with_name(f"{path.name}.part")
-        self._max_bytes = max_bytes
-        self._expected = sha256
-        self._abandoned = abandoned
-        self._digest = hashlib.sha256()
-        self.size = 0
+        self._expected = size_bytes
 
     def __enter__(self) -> Self:
+        if self._expected is not None:
+            self._download.announce(self._expected)
+            require_room(self._download.uri, self._path.parent, self._expected)
         self._file = self._part.open("wb")
         return self
 
     def write_all(self, read: Callable[[int], bytes]) -> None:
-        """Write what ``read`` gives, to its end. Raises TooLargeError, and NotReadyError when
-        nobody wants the file any more."""
-        while chunk := read(CHUNK_BYTES):
-            if self._abandoned.is_set():
-                raise NotReadyError(f"the download of {self._uri} was given up")
-            self.size += len(chunk)
-            if self.size > self._max_bytes:
-                raise too_large(self._uri, self._max_bytes)
-            self._digest.update(chunk)
-            self._file.write(chunk)
+        """Write what ``read`` gives, to its end. Raises DiskFullError, TooLargeError, and
+        NotReadyError for less, or more, than was announced."""
+        size = 0
+        with room_for(self._download.uri, self._path.parent, self._expected):
+            while chunk := read(CHUNK_BYTES):
+                self._download.count(chunk)
+                size += len(chunk)
+                self._file.write(chunk)
+            self._file.flush()
+        if self._expected not in (None, size):
+            raise NotReadyError(
+                f"{self._download.uri} broke off after {size} of {self._expected} bytes"
+            )
 
     def __exit__(
         self,
@@ -77,28 +94,13 @@ class DownloadedFile:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
         try:
+            with suppress(*(() if error is None else (OSError,))):  # it may say the same once more
+                self._file.close()
             if error is None:
-                self._check()
                 os.replace(self._part, self._path)
         finally:
             self._part.unlink(missing_ok=True)
-
-    def _check(self) -> None:
-        digest = self._digest.hexdigest()
-        if self._expected is not None and digest != self._expected:
-            raise InvalidRequestError(
-                f"{self._uri} has the SHA-256 {digest}, not {self._expected}: it is not the file "
-                "that was meant, or it was damaged"
-            )
-
-
-def too_large(uri: str, max_bytes: int) -> TooLargeError:
-    """The error for more than is taken."""
-    return TooLargeError(
-        f"{uri} is larger than {max_bytes} bytes; raise maxBytes of the storage's plug-in"
-    )
 
 
 def file_name(path: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
-import threading
-import urllib.error
-import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from email.message import Message
+from functools import partial
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Final
+from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, urlopen
 
 from pydantic import Field
 
@@ -23,8 +25,9 @@ from penstock.core.errors import (
     NotReadyError,
     PenstockError,
 )
+from penstock.core.own_thread import in_own_thread
 from penstock.core.plugins import hookimpl
-from penstock.plugins.download import DownloadedFile, file_name, too_large, without_checksum
+from penstock.plugins.download import Download, DownloadedFile, file_name
 
 penstock_api = 1
 
@@ -33,6 +36,8 @@ GIB: Final = 1024**3
 _GONE: Final = (404, 410)
 _REFUSED: Final = (401, 403, 407)
 _LATER: Final = (408, 425, 429)
+_IN_CIRCLES: Final = "infinite loop"
+"""In the reason that urllib gives for redirections that do not end."""
 
 
 class HttpOptions(Section):
@@ -45,7 +50,7 @@ class HttpOptions(Section):
 
 
 class HttpStorage(ArtifactStorage):
-    """Downloads one file. ``#sha256=<64 hex>`` behind the address has it checked."""
+    """Downloads one file. Its ETag or its Last-Modified tells its contents from others."""
 
     def __init__(self, options: HttpOptions | None = None) -> None:
         self._options = options or HttpOptions()
@@ -53,42 +58,63 @@ class HttpStorage(ArtifactStorage):
     def handles(self, uri: str) -> bool:
         return uri.lower().startswith(("http://", "https://"))
 
+    async def identity(self, uri: str) -> str | None:
+        return await in_own_thread(partial(self._identity, uri), f"asking for {uri}")
+
     async def fetch(self, uri: str, into: Path) -> Path:
-        address, sha256 = without_checksum(uri)
-        path = into / _file_name(address)
-        abandoned = threading.Event()
-        file = DownloadedFile(
-            address, path, max_bytes=self._options.max_bytes, sha256=sha256, abandoned=abandoned
-        )
+        path = into / _file_name(uri)
+        download = Download(uri, self._options.max_bytes)
         try:
-            await asyncio.to_thread(self._download, address, file)
+            await in_own_thread(partial(self._download, download, path), f"downloading {uri}")
         finally:
             # The thread of a cancelled fetch goes on until its next read.
-            abandoned.set()
+            download.abandoned.set()
         return path
 
-    def _download(self, uri: str, file: DownloadedFile) -> None:
-        try:
-            with (
-                urllib.request.urlopen(uri, timeout=self._options.timeout_s) as response,
-                file,
-            ):
-                expected = response.headers.get("Content-Length")
-                if expected is not None and int(expected) > self._options.max_bytes:
-                    raise too_large(uri, self._options.max_bytes)
+    def _identity(self, uri: str) -> str | None:
+        with _errors_of(uri):
+            try:
+                with self._open(Request(uri, method="HEAD")) as response:
+                    return _identity_of(response.headers)
+            except HTTPError as error:
+                # Servers refuse HEAD where they take GET; whether it is there, that will say.
+                error.close()
+                return None
+
+    def _download(self, download: Download, path: Path) -> None:
+        with _errors_of(download.uri), self._open(Request(download.uri)) as response:
+            announced = response.headers.get("Content-Length")
+            size = None if announced is None else int(announced)
+            with DownloadedFile(download, path, size) as file:
                 file.write_all(response.read)
-                if expected is not None and file.size != int(expected):
-                    raise NotReadyError(f"{uri} broke off after {file.size} of {expected} bytes")
-        except PenstockError:
-            raise
-        except urllib.error.HTTPError as error:
-            with error:
-                raise _refusal(uri, error.code, error.reason) from None
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "reason", None) or error
-            raise NotReadyError(f"{uri} cannot be fetched: {reason}") from error
-        except ValueError as error:
-            raise InvalidRequestError(f"'{uri}' is no address: {error}") from error
+
+    def _open(self, request: Request) -> AbstractContextManager[HTTPResponse]:
+        opened: HTTPResponse = urlopen(request, timeout=self._options.timeout_s)
+        return opened
+
+
+@contextmanager
+def _errors_of(uri: str) -> Iterator[None]:
+    """Have what goes wrong with an address raise errors that say so."""
+    try:
+        yield
+    except PenstockError:
+        raise
+    except HTTPError as error:
+        with error:
+            raise _refusal(uri, error.code, error.reason) from None
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise NotReadyError(f"{uri} cannot be fetched: {reason}") from error
+    except ValueError as error:
+        raise InvalidRequestError(f"'{uri}' is no address: {error}") from error
+
+
+def _identity_of(headers: Message) -> str | None:
+    etag, modified = headers.get("ETag"), headers.get("Last-Modified")
+    if etag is None and modified is None:
+        return None
+    return f"etag {etag}, modified {modified}, length {headers.get('Content-Length')}"
 
 
 def _file_name(uri: str) -> str:
@@ -99,6 +125,11 @@ def _file_name(uri: str) -> str:
 
 
 def _refusal(uri: str, status: int, reason: str) -> PenstockError:
+    if _IN_CIRCLES in reason:
+        return InvalidRequestError(
+            f"{uri} cannot be fetched: it is redirected in circles, or more than "
+            f"{HTTPRedirectHandler.max_redirections} times"
+        )
     said = f"{uri} cannot be fetched: the server answers {status} {reason}"
     if status in _GONE:
         return NotFoundError(said)

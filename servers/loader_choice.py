@@ -52,7 +52,9 @@ def _recognises(name: str, loader: Loader, spec: ModelSpec) -> bool:
     try:
         return loader.recognises(spec)
     except Exception:
-        _log.exception("loader '%s' failed to look at model '%s'", name, spec.name)
+        _log.exception(
+            "loader '%s' failed to look at model '%s'", name, spec.name, extra={"model": spec.name}
+        )
         return False
 
 

@@ -60,6 +60,7 @@ class OnnxLoader(Loader):
                 "in and out, spec.parameters the rest",
                 spec.name,
                 spec.artifacts / TRITON_SETTINGS,
+                extra={"model": spec.name},
             )
         return OnnxModel(str(path), options_of(spec), str(path))
 

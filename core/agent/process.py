@@ -23,10 +23,12 @@ from penstock.core.control.background import Background
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import UnsupportedError
+from penstock.core.log_ring import LogRing
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
-from penstock.core.runtime.memory import keep_freed_memory
+from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.serving import unless
 from penstock.core.signals import StopSignals
@@ -45,14 +47,21 @@ class AgentProcess:
     Raises InvalidRequestError where the configuration does not say which scheduler to follow.
     """
 
-    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock | None = None,
+        logs: LogRing | None = None,
+    ) -> None:
         self._config = config
         self._scheduler = config.agent.scheduler_at(config.agent.scheduler)
         self._plugins = plugins
         self._clock = clock or SystemClock()
         self._closing = Closing()
         self._background = Background()
-        self._data = DataPlane(config, self._clock, self._closing)
+        self._data = DataPlane(config, self._clock, self._closing, logs=logs)
         self._agent: Agent | None = None
 
     async def start(self) -> dict[str, str]:
@@ -103,7 +112,8 @@ class AgentProcess:
     async def _start(self) -> dict[str, str]:
         kind = self._config.agent.server
         self._plugins.server_adapters.get(kind)
-        parts = make_parts(self._plugins, servers=(kind,))
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, servers=(kind,), evictions=evictions)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -138,6 +148,13 @@ class AgentProcess:
         here = (Path.cwd(),)
         storages = list(parts.storages.values())
         data = self._data
+        loader = ModelLoader(
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=here,
+            cache=open_cache(section.cache, self._closing),
+        )
         return Agent(
             Identity(
                 self._name,
@@ -149,13 +166,14 @@ class AgentProcess:
                 section.memory,
             ),
             server,
-            ModelLoader(storages, self._background, work_folder=work_folder, module_folders=here),
+            loader,
             ModelFiles(parts.servers, storages, here),
             ServedCopies(
                 data.models, data.gateway, data.metrics, self._plugins.joins, followed=followed
             ),
             self._background,
             self._clock,
+            parts.evictions[section.eviction],
         )
 
     @property
@@ -189,6 +207,7 @@ async def serve_agent(
     :meth:`AgentProcess.start` and :meth:`AgentProcess.follow` raise.
     """
     keep_freed_memory()
+    collect_less_often()
     with StopSignals() as signals:
         addresses = await unless(signals.asked, process.start())
         if addresses is None:

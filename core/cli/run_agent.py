@@ -69,13 +69,13 @@ def run_agent_command(
             _port(grpc_port, written="port" in read.grpc.model_fields_set),
         )
 
-    settings, plugins, output = begin_serving(config, override)
+    settings, plugins, output, logs = begin_serving(config, override)
 
     def on_started(addresses: Mapping[str, str]) -> None:
         print_started(output, addresses, config)
 
     async def main() -> StopSignals:
-        return await serve_agent(AgentProcess(settings, plugins), on_started)
+        return await serve_agent(AgentProcess(settings, plugins, logs=logs), on_started)
 
     return INTERRUPTED if run_loop(main()).forced.is_set() else 0
 

@@ -63,12 +63,12 @@ def run_gateway_command(
         gateway = read.gateway.model_copy(update=given)
         return with_ports(read.model_copy(update={"gateway": gateway}), rest_port, grpc_port)
 
-    settings, plugins, output = begin_serving(config, override)
+    settings, plugins, output, logs = begin_serving(config, override)
     # What speaks gRPC comes after that has said how much it logs.
     from penstock.core.runtime import host
     from penstock.core.runtime.gateway_process import GatewayProcess
 
-    process = GatewayProcess(settings, plugins)
+    process = GatewayProcess(settings, plugins, logs=logs)
 
     def on_started(addresses: Mapping[str, str]) -> None:
         print_started(output, addresses, config)

@@ -38,7 +38,7 @@ def run_scheduler_command(config: Path | None, rest_port: int | None, grpc_port:
     """
     from penstock.core.runtime import Runtime, serve
 
-    settings, plugins, output = begin_serving(
+    settings, plugins, output, logs = begin_serving(
         config, lambda read: with_ports(read, rest_port, grpc_port)
     )
 
@@ -47,7 +47,7 @@ def run_scheduler_command(config: Path | None, rest_port: int | None, grpc_port:
 
     async def main() -> StopSignals:
         return await serve(
-            Runtime(settings, plugins, hosts_models=False),
+            Runtime(settings, plugins, logs=logs, hosts_models=False),
             ready_timeout_s=READY_TIMEOUT_S,
             on_started=on_started,
             on_ready=lambda _: True,

@@ -29,6 +29,13 @@ def kind_names(_: click.Context, __: click.Parameter, begun: str) -> list[Comple
     ]
 
 
+def log_kinds(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
+    """What lines of a log are about."""
+    from penstock.core.log_ring import ABOUT
+
+    return [CompletionItem(kind) for kind in ABOUT if kind.startswith(begun.lower())]
+
+
 def names_of_kind(context: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Names of the kind that the command line has said."""
     return _named(context, context.params.get("kind"), begun)

@@ -15,6 +15,7 @@ from penstock.core.cli.output import Output
 
 if TYPE_CHECKING:
     from penstock.core.config import Config
+    from penstock.core.log_ring import LogRing
     from penstock.core.plugins.plugins import Plugins
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -39,9 +40,9 @@ def port_options(function: F) -> F:
 
 def begin_serving(
     config: Path | None, override: Callable[[Config], Config]
-) -> tuple[Config, Plugins, Output]:
-    """The configuration, the plug-ins and the log of a process that is to serve, and where it
-    prints what people want to know of it."""
+) -> tuple[Config, Plugins, Output, LogRing]:
+    """The configuration and the plug-ins of a process that is to serve, where it prints what people
+    want to know of it, and the latest lines of its log."""
     from rich.markup import escape
 
     from penstock.core.logs import configure_logging
@@ -50,11 +51,11 @@ def begin_serving(
     # What gRPC itself complains of, a port that is taken for one, is said in our own words.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     settings, plugins = start_up(config, override=override)
-    configure_logging(settings.logging)
+    logs = configure_logging(settings.logging)
     output = Output.current()
     if config is not None and not output.is_json:
         output.console.print(f"[bold]config[/] {escape(str(config))}")
-    return settings, plugins, output
+    return settings, plugins, output, logs
 
 
 def with_ports(config: Config, rest_port: int | None, grpc_port: int | None) -> Config:

@@ -79,7 +79,7 @@ def up_command(
         doors.append(kept.enter_context(closing(WorkerPorts(chosen, workers))))
         return doors[0].doors.scheduler.on(chosen)
 
-    settings, plugins, output = begin_serving(config, override)
+    settings, plugins, output, logs = begin_serving(config, override)
     fell_short: list[Shortfall] = []
 
     def on_started(addresses: Mapping[str, str]) -> None:
@@ -96,7 +96,7 @@ def up_command(
     from penstock.core.runtime import Runtime, host
 
     reached_at = doors[0].addresses() if doors else None
-    runtime = Runtime(settings, plugins, workers=workers or 0, reached_at=reached_at)
+    runtime = Runtime(settings, plugins, logs=logs, workers=workers or 0, reached_at=reached_at)
     hosted: Runtime | WorkerScheduler = runtime
     if doors:
         from penstock.core.workers.scheduler import WorkerScheduler

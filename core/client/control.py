@@ -103,6 +103,11 @@ class ControlClient:
         response = await self._ask(self._stub.Explain, pb.ExplainRequest(model=model))
         return _document(response.placement)
 
+    async def describe(self, kind: str, name: str) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.describe`."""
+        request = pb.DescribeRequest(kind=kind, name=name)
+        return _document((await self._ask(self._stub.Describe, request)).description)
+
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> Document:
         """As :meth:`penstock.core.contracts.control.ControlPlane.drain`."""
         request = pb.DrainRequest(server=server, replica=replica, undo=undo)
@@ -148,6 +153,23 @@ class ControlClient:
                 yield message.lost
             else:
                 yield _document(message.record) if message.record else None
+
+    async def logs(
+        self,
+        *,
+        kind: str | None,
+        name: str | None,
+        follow: bool,
+        since_ms: float,
+        level: str | None,
+    ) -> AsyncIterator[Document | int]:
+        """Lines of the server's log, the oldest first, and how many were lost before the next one.
+        With ``follow`` it ends when the server drains."""
+        request = pb.LogsRequest(
+            kind=kind or "", name=name or "", follow=follow, since_ms=since_ms, level=level or ""
+        )
+        async for message in self._messages(self._stub.Logs(request, metadata=self._beside())):
+            yield _document(message.record) if message.record else message.lost
 
     async def list_requests(
         self,

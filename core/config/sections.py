@@ -20,6 +20,7 @@ from penstock.core.request_headers import checked_name
 from penstock.core.resources.quantity import Bytes
 
 MIB: Final = 1024 * 1024
+GIB: Final = 1024 * MIB
 
 
 def _no_flag(value: object) -> object:
@@ -192,6 +193,22 @@ class SchedulerSection(Section):
     )
 
 
+class CacheSection(Section):
+    """Where artifacts are kept that were fetched, for all models that want the same."""
+
+    folder: Annotated[Path, AfterValidator(Path.expanduser)] | None = Field(
+        default=None,
+        description="A folder that processes of this machine may share, relative to the config "
+        "file; without it artifacts within PENSTOCK_HOME or where the system keeps caches, as "
+        "~/.cache/penstock/artifacts.",
+    )
+    max_bytes: ByteCount = Field(
+        default=32 * GIB,
+        description="When it holds more, what was used longest ago goes, but nothing that is in "
+        "use.",
+    )
+
+
 class GatewaySection(FollowerSection):
     """A gateway that follows a scheduler (``penstock run gateway``)."""
 
@@ -236,6 +253,15 @@ class AgentSection(FollowerSection):
     memory: ByteCount | None = Field(
         default=None,
         description="The room for models, where no manifest of the server says it.",
+    )
+    cache: CacheSection = CacheSection()
+    eviction: str = Field(
+        default="lru",
+        min_length=1,
+        description="Which model goes where more are registered than fit (overcommitPercent): lru, "
+        "the one that was called longest ago; cost, the one that costs least to bring back, by "
+        "its calls, the time of its load and its memory; or that of a plug-in. `penstock up` "
+        "goes by it as well.",
     )
 
 
@@ -297,3 +323,6 @@ class LoggingSection(Section):
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
+    kept_lines: Bound = Field(
+        default=5000, description="The latest lines, in memory, that penstock logs shows."
+    )

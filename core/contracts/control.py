@@ -81,6 +81,12 @@ class ControlPlane(ABC):
         replica of each server. NotFoundError with the nearest name."""
 
     @abstractmethod
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        """Everything that is known of one resource: ``resource``, ``uses``, ``used_by``,
+        ``warnings``, ``events``, and the ``placement`` of a model or the ``replicas`` of a server.
+        NotFoundError with the nearest name."""
+
+    @abstractmethod
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         """Have a server, or one of its replicas, take no models, or take them again.
 

@@ -14,6 +14,7 @@ from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.inquiries import Inquiries
 from penstock.core.contracts.page import MergedPage, Page
 from penstock.core.credentials import Access
+from penstock.core.log_ring import LogRing
 
 if TYPE_CHECKING:
     # These stand on the contracts themselves.
@@ -37,8 +38,9 @@ class FrontEndContext:
     remembered of requests in this process; ``inquiries`` answers what people ask of that, None
     where the desk does. ``elsewhere`` says what other processes behind the address are to answer,
     and ``merged_pages`` are put together from theirs, where there are others. ``access`` says what
-    callers must bring; None where it is nothing. ``book`` is what gateways elsewhere follow,
-    ``agents`` what agents do, where this is a scheduler.
+    callers must bring; None where it is nothing. ``logs`` has the latest lines of the log, where
+    somebody keeps them. ``book`` is what gateways elsewhere follow, ``agents`` what agents do,
+    where this is a scheduler.
     """
 
     gateway: Gateway
@@ -54,6 +56,7 @@ class FrontEndContext:
     merged_pages: Mapping[str, MergedPage] = field(default_factory=dict)
     agents: AgentHost | None = None
     access: Access | None = None
+    logs: LogRing | None = None
     book: RouteBook | None = None
 
 

@@ -116,11 +116,14 @@ class Emptying:
         return numbers
 
     def _replica(self, replica: ServerReplica) -> dict[str, Any]:
-        copies = sorted(replica.versions)
+        copies, snapshot = sorted(replica.versions), replica.snapshot()
         return {
             "replica": replica.key.number,
             "standing": replica.standing,
             "drained": replica.drained,
+            "why": snapshot.why_not,
+            "memory_bytes": snapshot.memory_bytes,
+            "free_memory_bytes": snapshot.free_memory_bytes,
             "models": [
                 {"name": name, "version": version, **self._copy(name, version, replica)}
                 for name, version in copies

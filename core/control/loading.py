@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 
+from penstock.core.artifacts import ArtifactCache, ArtifactFetcher, FetchedArtifacts
+from penstock.core.artifacts.fetcher import NO_ARTIFACTS, Wanted
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.background import Background
@@ -34,19 +34,19 @@ class LoadError(Exception):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """One loaded copy. ``folder`` holds what was fetched for it, and goes with it."""
+    """One loaded copy. ``artifacts`` are what was fetched for it."""
 
     version: int
     instance: ModelInstance
     server: ServerAdapter
-    folder: Path
+    artifacts: FetchedArtifacts
 
 
 class ModelLoader:
     """Loads copies of models on servers.
 
-    ``storages`` are asked in their order. ``work_folder`` is its own, and gets a folder for each
-    load; ``module_folders`` are looked in for Python modules after the manifest's own.
+    ``storages`` are asked in their order. ``work_folder`` is its own, for what is not fetched into
+    ``cache``; ``module_folders`` are looked in for Python modules after the manifest's own.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class ModelLoader:
         *,
         work_folder: Path,
         module_folders: tuple[Path, ...] = (),
+        cache: ArtifactCache | None = None,
     ) -> None:
         self._storages = storages
         self._background = background
-        self._work_folder = work_folder
+        self._fetcher = ArtifactFetcher(work_folder, cache)
         self._module_folders = module_folders
-        self._numbers = count()
         self._unclaimed: dict[asyncio.Task[ModelInstance], ServerAdapter] = {}
         self._undoing: dict[tuple[ServerAdapter, str, int], asyncio.Task[None]] = {}
 
@@ -72,18 +72,19 @@ class ModelLoader:
 
         May be cancelled: what was begun is then undone in the background (:meth:`undone`).
         """
-        folder = self._new_folder(model.name, version)
+        fetched = NO_ARTIFACTS
         loading: asyncio.Task[ModelInstance] | None = None
         what = f"model '{model.name}', version {version}"
         try:
-            spec = await self._spec(model, origin, version, server, folder)
+            fetched = await self._fetch(model, server)
+            spec = await self._spec(model, origin, version, server, fetched.path)
             loading = self._background.spawn(server.load(spec), f"loading {what}")
             self._unclaimed[loading] = server
             # Nobody can take back half a load: one that is cancelled is left to end, and unloaded.
             instance = await asyncio.shield(loading)
             del self._unclaimed[loading]
         except BaseException as error:
-            undoing = self._background.spawn(self._undo(folder, loading), f"undoing {what}")
+            undoing = self._background.spawn(self._undo(fetched, loading), f"undoing {what}")
             self._undoing[server, model.name, version] = undoing
             undoing.add_done_callback(
                 lambda _: self._undoing.pop((server, model.name, version), None)
@@ -96,7 +97,7 @@ class ModelLoader:
                 _log.exception("loading %s raised an error that it should not raise", what)
                 raise LoadError(Reason.LOAD_FAILED, f"{type(error).__name__}: {error}") from error
             raise
-        return LoadedModel(version, instance, server, folder)
+        return LoadedModel(version, instance, server, fetched)
 
     async def undone(self, model: str, version: int, server: ServerAdapter) -> None:
         """Return when nothing is left on a server of a load that was cancelled or failed."""
@@ -109,55 +110,56 @@ class ModelLoader:
         try:
             await loaded.server.unload(loaded.instance)
         finally:
-            await _remove(loaded.folder)
+            await loaded.artifacts.release()
 
     async def close(self) -> None:
         """Unload what was loaded for nobody; the tasks in the background have ended."""
         for loading in list(self._unclaimed):
             await self._unload_unclaimed(loading)
 
-    async def _undo(self, folder: Path, loading: asyncio.Task[ModelInstance] | None) -> None:
+    async def _undo(
+        self, fetched: FetchedArtifacts, loading: asyncio.Task[ModelInstance] | None
+    ) -> None:
         try:
             if loading is not None:
                 await asyncio.wait([loading])
                 await self._unload_unclaimed(loading)
         finally:
-            await _remove(folder)
+            await fetched.release()
 
     async def _unload_unclaimed(self, loading: asyncio.Task[ModelInstance]) -> None:
         server = self._unclaimed.pop(loading)
         if not loading.cancelled() and loading.exception() is None:
             await server.unload(loading.result())
 
-    def _new_folder(self, name: str, version: int) -> Path:
-        """One system call, which a cancellation cannot leave half done as it could a thread."""
-        folder = self._work_folder / f"{name}-{version}-{next(self._numbers)}"
-        folder.mkdir()
-        return folder
-
     async def _spec(
-        self, model: Model, origin: Origin, version: int, server: ServerAdapter, folder: Path
+        self,
+        model: Model,
+        origin: Origin,
+        version: int,
+        server: ServerAdapter,
+        artifacts: Path | None,
     ) -> ModelSpec:
         if server.fetches:
             return replace(model_spec(model, origin, version), manifest=model.document())
-        artifacts = await self._fetch(model, folder)
+        if artifacts is not None:
+            artifacts = await asyncio.to_thread(of_artifact_version, model, artifacts)
         return model_spec(
             model, origin, version, artifacts=artifacts, module_folders=self._module_folders
         )
 
-    async def _fetch(self, model: Model, folder: Path) -> Path | None:
-        uri = model.spec.storage_uri
-        if uri is None:
-            return None
-        storage = storage_of(uri, self._storages)
+    async def _fetch(self, model: Model, server: ServerAdapter) -> FetchedArtifacts:
+        address = model.spec.artifact_address
+        if address is None or server.fetches:
+            return NO_ARTIFACTS
+        storage = storage_of(address, self._storages)
         if storage is None:
             raise LoadError(
                 Reason.NO_STORAGE,
-                f"no storage knows addresses like '{uri}'; correct spec.storageUri, "
+                f"no storage knows addresses like '{address}'; correct spec.storageUri, "
                 "or install the storage that does",
             )
-        artifacts = await storage.fetch(uri, folder)
-        return await asyncio.to_thread(of_artifact_version, model, artifacts)
+        return await self._fetcher.fetch(Wanted(storage, address, model.spec.declared_digest))
 
 
 def server_with(
@@ -210,7 +212,3 @@ def model_spec(
         signature=declared.signature,
         memory_bytes=declared.memory,
     )
-
-
-async def _remove(folder: Path) -> None:
-    await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)

@@ -13,7 +13,7 @@ from typing import Final
 
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
-from penstock.core.control.loading import model_spec
+from penstock.core.control.loading import model_spec, storage_of
 from penstock.core.errors import PenstockError
 from penstock.core.resources import Digest, Manifest, Model, Origin
 
@@ -57,12 +57,12 @@ class ModelFiles:
         return ()
 
     def _artifacts(self, model: Model) -> Path | None:
-        uri = model.spec.storage_uri
-        if uri is None:
+        address = model.spec.artifact_address
+        if address is None:
             return None
-        storage = next((each for each in self.storages if each.handles(uri)), None)
+        storage = storage_of(address, self.storages)
         try:
-            folder = None if storage is None else storage.local(uri)
+            folder = None if storage is None else storage.local(address)
         except PenstockError:
             return None  # who fetches it is told
         number = model.spec.artifact_version

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.agents import AgentHost
@@ -19,11 +20,13 @@ from penstock.core.contracts.control import (
     ResourceDocument,
     WatchEvent,
 )
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
+from penstock.core.control.description import Descriptions
 from penstock.core.control.emptying import Emptying, Prospect
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
@@ -80,6 +83,7 @@ class LocalControlPlane(ControlPlane):
         readers: Mapping[str, ServerAdapter] | None = None,
         server_kinds: ServerKinds = NO_KINDS,
         rules: Rules,
+        eviction: EvictionPolicy,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,
@@ -94,13 +98,16 @@ class LocalControlPlane(ControlPlane):
         history: int = HISTORY,
         database: Database | None = None,
         agents: AgentMeeting | None = None,
+        cache: ArtifactCache | None = None,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well."""
         self._database = database
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
-        self._store = ResourceStore(history=history, revision=saved.starts * REVISIONS_PER_START)
+        self._store = ResourceStore(
+            history=history, revision=saved.starts * REVISIONS_PER_START, clock=clock
+        )
         self._usage = UsageIndex()
         self._background = Background()
         self._joins = joins
@@ -114,7 +121,11 @@ class LocalControlPlane(ControlPlane):
         )
         self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
-            storages, self._background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
@@ -139,8 +150,18 @@ class LocalControlPlane(ControlPlane):
                 partial(self.wait_settled, SETTLED_WITHIN_S),
             )
         self._emptying = Emptying(self._fleet, self._store, clock, self._prospect)
+        self._descriptions = Descriptions(
+            self._store, self._usage, self._fleet, self._emptying, self.explain
+        )
         self._servers = ServerReconciler(
-            self._store, self._fleet, server_kinds, self._background, clock, policy, self._hosted
+            self._store,
+            self._fleet,
+            server_kinds,
+            self._background,
+            clock,
+            policy,
+            eviction,
+            self._hosted,
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
@@ -194,11 +215,15 @@ class LocalControlPlane(ControlPlane):
 
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
-        return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        return await wait_settled(self._store, timeout_s, at_rest=self._at_rest)
 
     async def wait_serving(self, timeout_s: float) -> None:
         """Return when something is wanted, and all of that serves, or the time is over."""
-        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        await wait_serving(self._store, timeout_s, at_rest=self._at_rest)
+
+    async def _at_rest(self) -> None:
+        await self._fleet.at_rest()
+        await self._pipelines.at_rest()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
@@ -250,9 +275,9 @@ class LocalControlPlane(ControlPlane):
                     details=[f"{user} uses {key}" for user in users],
                 )
             manifest, origin = resource.manifest, resource.origin
-            drains = self._fleet.drains
+            drains = None
             if key.kind == "Server":
-                drains = drains.undone(name, None, ())
+                drains = self._fleet.drains.undone(name, None, ())
             gone = SavedResource(manifest, origin, resource.status.version)
             await self._save((), [gone], drains)
             self._store.remove(key)
@@ -262,6 +287,7 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+            if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
                 self._usage.remove(key)
@@ -297,6 +323,13 @@ class LocalControlPlane(ControlPlane):
         if self._store.get(key) is None:
             raise self._not_found(key)
         return self._models.explain(model)
+
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        key = ResourceKey(_kind_named(kind), name)
+        resource = self._store.get(key)
+        if resource is None:
+            raise self._not_found(key)
+        return self._descriptions.of(resource)
 
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         draining = self._background.spawn(

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.agents.hosted import HostedServers
 from penstock.core.control.background import Background
@@ -61,6 +62,7 @@ class ServerReconciler:
         background: Background,
         clock: Clock,
         policy: LoadPolicy,
+        eviction: EvictionPolicy,
         hosted: HostedServers | None = None,
     ) -> None:
         """``hosted`` has the servers of agents: those of kinds that are not made here."""
@@ -71,6 +73,7 @@ class ServerReconciler:
         self._background = background
         self._clock = clock
         self._policy = policy
+        self._eviction = eviction
         self._places: dict[str, _Place] = {}
         self._running: dict[ServerReplica, ServerAdapter] = {}
         self._own: set[str] = set()
@@ -148,7 +151,7 @@ class ServerReconciler:
         declared = spec.capabilities or adapter.capabilities()
         room = spec.memory
         if room is not None and spec.overcommit_percent:
-            adapter = OvercommittedServer(adapter, room, self._clock)
+            adapter = OvercommittedServer(adapter, room, self._clock, self._eviction)
             room = room * (100 + spec.overcommit_percent) // 100
         replica = ServerReplica(
             ReplicaKey(server.name, number),
@@ -176,7 +179,8 @@ class ServerReconciler:
                 pause_s = self._policy.retry_s(attempt)
                 if retriable:
                     said = f"{said}; {tried_again(self._clock.now_ms(), pause_s)}"
-                _log.warning("%s", said, exc_info=not isinstance(error, PenstockError))
+                unexpected = not isinstance(error, PenstockError)
+                _log.warning("%s", said, exc_info=unexpected, extra=_about(replica))
                 await self._stop(replica)
                 replica.why = said
                 if not retriable:
@@ -187,7 +191,7 @@ class ServerReconciler:
             self._fleet.changed()
             await self._policy.sleep(pause_s)
             attempt += 1
-        _log.info("server '%s' is up", replica.key)
+        _log.info("server '%s' is up", replica.key, extra=_about(replica))
         self._end_start(place, replica, "up")
 
     def _end_start(self, place: _Place, replica: ServerReplica, standing: Standing) -> None:
@@ -218,14 +222,14 @@ class ServerReconciler:
         await self._fleet.emptied(replica)
         await self._stop(replica)
         self._fleet.remove(replica)
-        _log.info("server '%s' is stopped", replica.key)
+        _log.info("server '%s' is stopped", replica.key, extra=_about(replica))
 
     async def _stop(self, replica: ServerReplica) -> None:
         self._running.pop(replica, None)
         try:
             await replica.adapter.stop()
         except Exception:
-            _log.exception("server '%s' could not be stopped", replica.key)
+            _log.exception("server '%s' could not be stopped", replica.key, extra=_about(replica))
 
     def _say(self, place: _Place, outlook: Outlook) -> None:
         place.outlook = outlook
@@ -263,6 +267,11 @@ class ServerReconciler:
         return f"there is no server adapter '{wanted}' (installed: {known})" + (
             f"; {hint}" if hint else ""
         )
+
+
+def _about(replica: ServerReplica) -> dict[str, object]:
+    """What a log line is about, for machines."""
+    return {"server": str(replica.key)}
 
 
 def _message(error: Exception) -> str:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.database import REMEMBERED
 from penstock.core.errors import OverloadedError
@@ -28,10 +29,12 @@ class ResourceKey(NamedTuple):
 
 
 class StoredChange(NamedTuple):
-    """One change; ``resource`` is what was put, or what there was before it was deleted."""
+    """One change; ``resource`` is what was put, or what there was before it was deleted.
+    ``at_ms`` is when, in milliseconds since the epoch."""
 
     action: Literal["put", "deleted"]
     resource: AnyResource
+    at_ms: float = 0.0
 
     @property
     def key(self) -> ResourceKey:
@@ -52,8 +55,11 @@ class ResourceStore:
     holds nobody up. Not safe for threads, lookups by name apart.
     """
 
-    def __init__(self, *, history: int = HISTORY, revision: int = 0) -> None:
+    def __init__(
+        self, *, history: int = HISTORY, revision: int = 0, clock: Clock | None = None
+    ) -> None:
         """Changes take the revisions after ``revision``."""
+        self._clock = clock or SystemClock()
         self._by_kind: dict[str, dict[str, AnyResource]] = {kind: {} for kind in KINDS}
         self._revision = revision
         self._history_length = history
@@ -99,7 +105,7 @@ class ResourceStore:
         """Keep a new or changed resource; it comes back with the revision that it got."""
         stamped = self._stamp(resource)
         self._by_kind[resource.kind][resource.name] = stamped
-        self._record(StoredChange("put", stamped))
+        self._record("put", stamped)
         return stamped
 
     def set_status(self, key: ResourceKey, status: Status) -> None:
@@ -112,8 +118,21 @@ class ResourceStore:
         """Forget a resource that is there."""
         gone = self._stamp(self._by_kind[key.kind].pop(key.name))
         self.remember(key, gone.status.version)
-        self._record(StoredChange("deleted", gone))
+        self._record("deleted", gone)
         return gone
+
+    def changes_of(self, key: ResourceKey) -> list[StoredChange]:
+        """The changes of one resource that are remembered, since it was last created, the oldest
+        first. Looks through all that are."""
+        changes: list[StoredChange] = []
+        for change in self._history.values():
+            if change.key != key:
+                continue
+            if change.action == "deleted":
+                changes.clear()
+            else:
+                changes.append(change)
+        return changes
 
     async def follow(
         self, kind: str | None, from_revision: int
@@ -155,7 +174,8 @@ class ResourceStore:
         revision = self._revision + 1
         return resource.with_status(resource.status.model_copy(update={"revision": revision}))
 
-    def _record(self, change: StoredChange) -> None:
+    def _record(self, action: Literal["put", "deleted"], resource: AnyResource) -> None:
+        change = StoredChange(action, resource, self._clock.now_ms())
         self._revision += 1
         self._history[self._revision] = change
         self._history.pop(self._revision - self._history_length, None)

@@ -34,6 +34,10 @@ class UsageIndex:
             if not users:
                 del self._users[need]
 
+    def needs(self, user: ResourceKey) -> list[ResourceKey]:
+        """What ``user`` names, in the order of kind and name."""
+        return sorted(self._needs.get(user, ()))
+
     def users(self, key: ResourceKey) -> list[ResourceKey]:
         """Those that name ``key``, in the order of kind and name."""
         return sorted(self._users.get(key, ()))

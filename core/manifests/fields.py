@@ -115,6 +115,11 @@ MODEL: Final = (
         "spec.artifactVersion",
         "Which version of an artifact that holds several in numbered folders.",
     ),
+    _own(
+        "spec.artifactDigest",
+        "What its artifacts must be, as `sha256:<64 hex>`; `penstock digest PATH` prints it. They "
+        "are not loaded when they are anything else.",
+    ),
     _field("spec.requirements", "Capabilities that its server must have, as `sklearn`."),
     _field(
         "spec.parameters",
@@ -327,8 +332,8 @@ SERVER: Final = (
     _own("spec.memory", "The room for models on each replica, as `4Gi`; not counted without it."),
     _own(
         "spec.overcommitPercent",
-        "How much more than `memory` may be registered: models that were called longest ago are "
-        "put out, and come back when they are called.",
+        "How much more than `memory` may be registered: some models are put out for others, "
+        "and come back when they are called.",
     ),
     _field("spec.replicas", "How many servers."),
     _field("spec.minReplicas", "The fewest servers that count as ready; 1 without it."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from penstock.core.config import Config
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
@@ -31,7 +33,7 @@ from penstock.core.plugins.calls import HookCalls
 from penstock.core.plugins.description import PluginDescription
 from penstock.core.plugins.errors import Origin, PluginProblem, PluginsError, cause_of
 from penstock.core.plugins.registry import Registration, Registry
-from penstock.core.positions import PositionedDocument
+from penstock.core.positions import read_documents
 from penstock.core.validation import problems_of_validation
 
 T = TypeVar("T")
@@ -82,6 +84,7 @@ class Plugins:
         self.loaders: Registry[Loader] = Registry(*found(kinds.LOADERS))
         self.filters: Registry[Filter] = Registry(*found(kinds.FILTERS))
         self.sorters: Registry[Sorter] = Registry(*found(kinds.SORTERS))
+        self.evictions: Registry[EvictionPolicy] = Registry(*found(kinds.EVICTIONS))
         self.storages: Registry[ArtifactStorage] = Registry(*found(kinds.STORAGES))
         self.routers: Registry[Router] = Registry(*found(kinds.ROUTERS))
         self.scalers: Registry[Scaler] = Registry(*found(kinds.SCALERS))
@@ -126,14 +129,15 @@ class Plugins:
                 raise InvalidRequestError(f"'{name}' takes no options")
             return registry.make(name)
         common = {} if plugin.options is None else _written(plugin.options)
+        merged = {**common, **options}
         try:
-            made_with = plugin.schema.model_validate({**common, **options})
+            made_with = plugin.schema.model_validate(merged)
         except ValidationError as error:
-            nowhere = PositionedDocument.empty("options")
-            problems = problems_of_validation(error, nowhere, plugin.schema, at=("options",))
+            [written] = read_documents(json.dumps({"options": merged}, default=str), "options")
+            problems = problems_of_validation(error, written, plugin.schema, at=("options",))
             raise InvalidRequestError(
                 f"the options of '{name}' are wrong",
-                details=[f"{each.path}: {each.message}" for each in problems],
+                details=[each.without_position for each in problems],
             ) from error
         return registry.make(name, made_with)
 

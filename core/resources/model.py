@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from penstock.core.contracts.model import Execution
+from penstock.core.resources.artifact_digest import ArtifactDigest, without_digest
 from penstock.core.resources.dataflow import ModelDataflow
 from penstock.core.resources.explainer import Explainer
 from penstock.core.resources.manifest import Manifest
@@ -44,14 +45,15 @@ class ModelDeclaration(Value):
 
     ``storage_uri`` is where its artifacts are (None for a model that is named by ``python``
     alone), ``python`` the object that serves it (``module:name``); a model that a server elsewhere
-    has needs neither. ``requirements`` are capabilities that its server must have. ``memory`` is
-    in bytes. ``inputs`` and ``outputs`` are its declared signature, each None where it is not
-    declared.
+    has needs neither. ``artifact_digest`` is what the artifacts must be. ``requirements`` are
+    capabilities that its server must have. ``memory`` is in bytes. ``inputs`` and ``outputs`` are
+    its declared signature, each None where it is not declared.
     """
 
     storage_uri: Text | None = None
     python: Annotated[str, AfterValidator(_python_object)] | None = None
     artifact_version: Count | None = None
+    artifact_digest: ArtifactDigest | None = None
     requirements: tuple[Text, ...] = ()
     parameters: ModelParameters = Field(default_factory=dict)
     memory: Bytes | None = None
@@ -80,6 +82,32 @@ class ModelDeclaration(Value):
                 "python (module:name), or requirements (of a server elsewhere that has it)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _has_one_digest(self) -> Self:
+        if self.storage_uri is None:
+            if self.artifact_digest is not None:
+                raise ValueError("artifactDigest is of what storageUri names, and there is none")
+            return self
+        behind = without_digest(self.storage_uri)[1]
+        if self.artifact_digest is not None and behind not in (None, self.artifact_digest):
+            raise ValueError(
+                f"artifactDigest is not the digest that stands behind storageUri, {behind}; "
+                "write it once"
+            )
+        return self
+
+    @property
+    def artifact_address(self) -> str | None:
+        """``storage_uri`` without the digest that may stand behind it."""
+        return None if self.storage_uri is None else without_digest(self.storage_uri)[0]
+
+    @property
+    def declared_digest(self) -> str | None:
+        """What the artifacts must be, wherever that is written."""
+        if self.artifact_digest is not None or self.storage_uri is None:
+            return self.artifact_digest
+        return without_digest(self.storage_uri)[1]
 
     @property
     def signature(self) -> Signature | None:

@@ -35,6 +35,9 @@ class ElsewhereControlPlane(ControlPlane):
     def explain(self, model: str) -> ResourceDocument:
         raise self._elsewhere()
 
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        raise self._elsewhere()
+
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         raise self._elsewhere()
 

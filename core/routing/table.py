@@ -43,15 +43,14 @@ class RouteTable:
     """The routes that are in force.
 
     A scheduler that has just started may not have heard of copies that serve. Until it is settled
-    a route that works stays in force, unless this process of it has had the route already and now
-    says otherwise, or says that it is gone.
+    a route that works and that another process of it told of stays in force, unless this one has
+    it as well, or says that it is gone.
     """
 
     def __init__(self) -> None:
         self._shown: dict[RouteKey, Shown] = {}
         self._told: dict[RouteKey, Shown] = {}
-        self._known: set[RouteKey] = set()
-        """Of what the scheduler has said something that holds whether it is settled or not."""
+        self._epoch = ""
         self._settled = False
 
     def routes(self) -> list[Route]:
@@ -62,36 +61,22 @@ class RouteTable:
         """Take note of what the scheduler says; what has to be switched because of it."""
         if update.whole:
             self._told.clear()
-            self._known.clear()
         everything = update.whole or update.settled != self._settled
-        self._settled = update.settled
-        for said in update.routes:
-            self._note(said, update.epoch)
+        self._settled, self._epoch = update.settled, update.epoch
         keys: Iterable[RouteKey] = [said.key for said in update.routes]
+        gone = {said.key for said in update.routes if isinstance(said, Gone)}
+        for said in update.routes:
+            if isinstance(said, Gone):
+                self._told.pop(said.key, None)
+            else:
+                self._told[said.key] = Shown(said, update.epoch)
         if everything:
             keys = {**self._shown, **self._told}
-        switches = [self._switch(key) for key in keys]
+        switches = [self._switch(key, None if key in gone else self._wanted(key)) for key in keys]
         return [each for each in switches if each is not None]
 
-    def kept(self, epoch: str) -> list[InUse]:
-        """Routes of a scheduler's process that are in force although it has them no more."""
-        if self._settled:
-            return []
-        shown = [each for key, each in self._shown.items() if each is not self._told.get(key)]
-        used = [each.in_use() for each in shown if each.epoch == epoch]
-        return [each for each in used if each is not None]
-
-    def _note(self, said: Route | Gone, epoch: str) -> None:
-        if isinstance(said, Gone):
-            self._told.pop(said.key, None)
-            self._known.add(said.key)
-            return
-        self._told[said.key] = Shown(said, epoch)
-        if said.serves:
-            self._known.add(said.key)
-
-    def _switch(self, key: RouteKey) -> Switch | None:
-        before, after = self._shown.get(key), self._wanted(key)
+    def _switch(self, key: RouteKey, after: Shown | None) -> Switch | None:
+        before = self._shown.get(key)
         if after is None:
             self._shown.pop(key, None)
         else:
@@ -102,8 +87,8 @@ class RouteTable:
 
     def _wanted(self, key: RouteKey) -> Shown | None:
         told, shown = self._told.get(key), self._shown.get(key)
-        if self._settled or key in self._known:
+        if self._settled or shown is None or shown.epoch == self._epoch:
             return told
-        if told is None or (shown is not None and shown.route.serves):
+        if told is None or (shown.route.serves and not told.route.serves):
             return shown
         return told

@@ -21,12 +21,14 @@ from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, UnsupportedError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
+from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
+from penstock.core.runtime.exposure import exposures
 from penstock.core.runtime.parts import Parts
 from penstock.core.workers.number import WorkerNumber
 
@@ -38,7 +40,8 @@ _log = logging.getLogger(__name__)
 class DataPlane:
     """The gateways of a process and what they stand on, whoever says what they serve.
 
-    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere.
+    Started once; what is opened is closed by ``closing``. ``book`` is for gateways elsewhere,
+    ``logs`` for whoever asks what this process logs.
     """
 
     def __init__(
@@ -47,6 +50,7 @@ class DataPlane:
         clock: Clock,
         closing: Closing,
         book: RouteBook | None = None,
+        logs: LogRing | None = None,
         *,
         kind: type[PipelineGateway] = PipelineGateway,
         worker: WorkerNumber | None = None,
@@ -56,6 +60,7 @@ class DataPlane:
         self._config = config
         self._closing = closing
         self._book = book
+        self._logs = logs
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
         self._begun_ms = None if worker is None else clock.now_ms()
         self._letters = LetterBox(numbers=None if worker is None else worker.letters)
@@ -108,6 +113,8 @@ class DataPlane:
         agents: AgentHost | None = None,
     ) -> dict[str, str]:
         """Start the front ends; their addresses by name. ``manifest_of`` is for cases."""
+        for sentence in exposures(self._config):
+            _log.warning("%s", sentence)
         context = self.context(parts, control, manifest_of, agents)
         return await self.listen_with(parts.front_ends, context)
 
@@ -136,6 +143,7 @@ class DataPlane:
             agents=agents,
             access=self._config.scheduler.access.access(),
             book=self._book,
+            logs=self._logs,
         )
 
     async def listen_with(

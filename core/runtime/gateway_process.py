@@ -18,6 +18,7 @@ from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
 from penstock.core.errors import InvalidRequestError
+from penstock.core.log_ring import LogRing
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.copy_servers import ADAPTER, CopyServers
@@ -46,13 +47,22 @@ class GatewayProcess:
     Raises InvalidRequestError where the configuration does not say which scheduler to follow.
     """
 
-    def __init__(self, config: Config, plugins: Plugins, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        *,
+        clock: Clock | None = None,
+        logs: LogRing | None = None,
+    ) -> None:
         self._config = config
         self._plugins = plugins
         self._scheduler = _scheduler_of(config)
         self._background = Background()
         self._closing = Closing()
-        self._data = DataPlane(config, clock or SystemClock(), self._closing, kind=FollowingGateway)
+        self._data = DataPlane(
+            config, clock or SystemClock(), self._closing, logs=logs, kind=FollowingGateway
+        )
         self._file: RoutesFile | None = None
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)

@@ -24,9 +24,11 @@ from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
+from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.book import RouteBook
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
@@ -57,6 +59,7 @@ class Runtime:
         hosts_models: bool = True,
         workers: int = 0,
         reached_at: Mapping[str, str] | None = None,
+        logs: LogRing | None = None,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
@@ -74,7 +77,7 @@ class Runtime:
         self._background = Background()
         self._closing = Closing()
         self._book = RouteBook(secrets.token_hex(8), self._clock)
-        self._data = DataPlane(config, self._clock, self._closing, self._book)
+        self._data = DataPlane(config, self._clock, self._closing, self._book, logs)
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
@@ -123,7 +126,8 @@ class Runtime:
         _log.info("stopped")
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
-        parts = make_parts(self._plugins, self._config.scheduler)
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, self._config.scheduler, evictions=evictions)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -177,6 +181,7 @@ class Runtime:
             readers=parts.servers,
             server_kinds=self._server_kinds(parts),
             rules=parts.rules,
+            eviction=parts.evictions[self._config.agent.eviction],
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
             models=self._data.models,
@@ -189,6 +194,7 @@ class Runtime:
             followed=followed,
             policy=self._policy_for(parts),
             database=database,
+            cache=open_cache(self._config.agent.cache, self._closing),
             agents=self._meeting() if self._has_agents else None,
         )
 
@@ -241,7 +247,8 @@ class Runtime:
             return
         for change in await control.apply(texts, dry_run=False):
             for warning in change.warnings:
-                _log.warning("%s '%s': %s", change.kind.lower(), change.name, warning)
+                kind, name = change.kind.lower(), change.name
+                _log.warning("%s '%s': %s", kind, name, warning, extra={kind: name})
 
     def _follow_changes(self) -> None:
         hooks = {

@@ -149,7 +149,9 @@ def _refusal(
     try:
         return filter.refuse(model, server, snapshot)
     except Exception as error:
-        _log.exception("the filter '%s' failed for model '%s'", name, model.name)
+        _log.exception(
+            "the filter '%s' failed for model '%s'", name, model.name, extra={"model": model.name}
+        )
         return f"cannot be judged: the filter '{name}' raised {type(error).__name__}: {error}"
 
 
@@ -163,6 +165,8 @@ def _cost(
     try:
         cost = float(sorter.cost(model, server, snapshot))
     except Exception:
-        _log.exception("the sorter '%s' failed for model '%s'", name, model.name)
+        _log.exception(
+            "the sorter '%s' failed for model '%s'", name, model.name, extra={"model": model.name}
+        )
         return float("inf")
     return cost if cost == cost else float("inf")  # not a number has no place in an order

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
@@ -22,10 +23,15 @@ class KnownModels(ModelLoader):
         background: Background,
         *,
         work_folder: Path,
-        module_folders: tuple[Path, ...],
+        module_folders: tuple[Path, ...] = (),
+        cache: ArtifactCache | None = None,
     ) -> None:
         super().__init__(
-            storages, background, work_folder=work_folder, module_folders=module_folders
+            storages,
+            background,
+            work_folder=work_folder,
+            module_folders=module_folders,
+            cache=cache,
         )
         self._manifests: dict[str, CaseManifest] = {}
 

@@ -20,7 +20,7 @@ class WorkerPorts:
     """
 
     def __init__(self, config: Config, workers: int) -> None:
-        self._config = config
+        self.config = config
         self.rest = HeldPort("rest", config.rest.host, config.rest.port)
         try:
             self.grpc = HeldPort("grpc", config.grpc.host, config.grpc.port)
@@ -38,7 +38,7 @@ class WorkerPorts:
 
     def addresses(self) -> dict[str, str]:
         """Where workers answer, by front end, as people write it."""
-        rest, grpc = self._config.rest, self._config.grpc
+        rest, grpc = self.config.rest, self.config.grpc
         secured = "" if grpc.tls is None else "grpcs://"
         scheme = "http" if rest.tls is None else "https"
         return {

@@ -6,15 +6,19 @@ It holds the ports, and answers its workers over Unix sockets.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from penstock.core.control import Shortfall
 from penstock.core.manifests import ManifestSource
+from penstock.core.runtime.exposure import exposures
 from penstock.core.runtime.runtime import Runtime
 from penstock.core.workers.main import Part
 from penstock.core.workers.ports import WorkerPorts
 from penstock.core.workers.supervisor import Wires, Workers, program
+
+_log = logging.getLogger(__name__)
 
 
 class WorkerScheduler:
@@ -34,6 +38,8 @@ class WorkerScheduler:
 
         Raises what :meth:`Runtime.start` raises.
         """
+        for sentence in exposures(self._ports.config):
+            _log.warning("%s", sentence)
         await self._runtime.start(manifests)
         self._workers.start()
         try:

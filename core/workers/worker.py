@@ -35,6 +35,7 @@ from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.copy_servers import ADAPTER
 from penstock.core.routing.follower import RouteFollower
 from penstock.core.routing.switchboard import Switchboard
+from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.gateway_process import FollowingGateway
@@ -128,7 +129,8 @@ class Worker:
             os.kill(os.getpid(), signal.SIGTERM)
 
     async def _start(self) -> dict[str, str]:
-        parts = make_parts(self._plugins, servers=(IN_WORKERS,))
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, servers=(IN_WORKERS,), evictions=evictions)
         followed = self._data.start(parts)
         self._closing.add("the background tasks", self._background.close)
         own = await self._begin_agent(parts)
@@ -183,8 +185,13 @@ class Worker:
     ) -> Agent:
         here = (Path.cwd(),)
         storages = list(parts.storages.values())
+        section = self._config.agent
         self._loader = KnownModels(
-            storages, self._background, work_folder=work_folder, module_folders=here
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=here,
+            cache=open_cache(section.cache, self._closing),
         )
         return Agent(
             Identity(
@@ -201,6 +208,7 @@ class Worker:
             own,
             self._background,
             self._clock,
+            parts.evictions[section.eviction],
         )
 
     # What it serves

@@ -30,7 +30,12 @@ def load_model(loader: Loader, spec: ModelSpec, clock: Clock) -> BoundModel:
     except PenstockError:
         raise
     except BaseException as error:
-        _log.exception("loader %s failed on model '%s'", type(loader).__name__, spec.name)
+        _log.exception(
+            "loader %s failed on model '%s'",
+            type(loader).__name__,
+            spec.name,
+            extra={"model": spec.name},
+        )
         raise StepFailedError(
             f"model '{spec.name}' cannot be loaded: {type(error).__name__}: {error}"
         ) from error

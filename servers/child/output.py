@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import BinaryIO, Final
 
 LONGEST_LINE: Final = 4096
@@ -18,10 +19,14 @@ _log = logging.getLogger("penstock.servers.output")
 
 
 class Output:
-    """Logs the lines of one server, each with the server's name before it."""
+    """Logs the lines of one server, each with the server's name before it.
 
-    def __init__(self, server: str) -> None:
+    ``about`` is what the lines are about, for machines: the server, unless it is said.
+    """
+
+    def __init__(self, server: str, about: Mapping[str, str] | None = None) -> None:
         self._server = server
+        self.about = {"server": server} if about is None else about
         self._begun = b""
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
 
@@ -61,4 +66,4 @@ class Output:
         text = line.decode(errors="replace").rstrip()
         if text:
             self._last.append(text[:300])
-            _log.info("%s: %s", self._server, text, extra={"server": self._server})
+            _log.info("%s: %s", self._server, text, extra=self.about)

@@ -14,6 +14,7 @@ from typing import Final
 
 from penstock.core.errors import NotReadyError
 from penstock.servers.child.memory import memory_of_group
+from penstock.servers.child.out_of_memory import ended_for_memory
 from penstock.servers.child.output import Output
 from penstock.servers.child.supervisor import Process
 
@@ -38,6 +39,7 @@ class ChildProcess(Process):
     ) -> None:
         self.pid = pid
         self._guard = guard
+        self._ended_for_memory = ended_for_memory()
         self._ending = asyncio.create_task(self._end(guarding, reader), name=f"process {pid}")
 
     @classmethod
@@ -83,7 +85,6 @@ class ChildProcess(Process):
         # A pipe of our own: asyncio takes no process for ended while anybody holds one of its.
         reading, writing = os.pipe()
         reader = asyncio.create_task(output.follow(os.fdopen(reading, "rb", 0)), name="output")
-        inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         told = (str(theirs.fileno()), str(grace_s), ",".join(map(str, passed)))
         program = [sys.executable, "-I", "-S", str(GUARD), *told]
         try:
@@ -97,7 +98,7 @@ class ChildProcess(Process):
                     pass_fds=(theirs.fileno(), *passed),
                     # A Ctrl-C is this process's to answer.
                     start_new_session=True,
-                    env={**inherited, **environment},
+                    env=environment_with(environment),
                     cwd=folder,
                 )
             finally:
@@ -143,7 +144,13 @@ class ChildProcess(Process):
             # The server has ended with its guard; what it started may not have.
             end_group(self.pid)
         await _until_read(reader)
-        return _in_words(status)
+        return _in_words(status, for_memory=ended_for_memory() > self._ended_for_memory)
+
+
+def environment_with(own: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a program with ``own`` ones over those of this process."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    return {**inherited, **own}
 
 
 class Guard:
@@ -190,10 +197,13 @@ def end_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
 
 
-def _in_words(status: str) -> str:
+def _in_words(status: str, *, for_memory: bool) -> str:
     if not status:
         return "was ended with its guard"
     number = int(status)
     if number < 0:
-        return f"was ended by {signal.Signals(-number).name}"
+        why = ""
+        if number == -signal.SIGKILL and for_memory:
+            why = ", as the system ends processes when memory is short"
+        return f"was ended by {signal.Signals(-number).name}{why}"
     return f"ended with status {number}"

@@ -233,7 +233,13 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
                     await self._unload(name)
             except PenstockError as error:
                 said = without_traceback(error.message)
-                _log.error("server '%s' cannot load '%s' again: %s", self._name, name, said)
+                _log.error(
+                    "server '%s' cannot load '%s' again: %s",
+                    self._name,
+                    name,
+                    said,
+                    extra={"server": self._name},
+                )
 
     async def went_down(self) -> None:
         for model in self._loaded:

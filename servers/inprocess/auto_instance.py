@@ -177,6 +177,7 @@ class AutoInstance(ThreadInstance):
             INLINE_LIMIT_MS,
             took_ms,
             until,
+            extra={"model": self._name},
         )
 
     def _try_again(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import Loader, ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
 from penstock.servers.binding.agreement import agree, served_signature
 from penstock.servers.binding.bound_model import BoundModel, OwnLoopWorker
@@ -26,7 +27,6 @@ from penstock.servers.inprocess.interruptions import (
     stolen_s,
 )
 from penstock.servers.inprocess.options import InProcessOptions
-from penstock.servers.inprocess.own_thread import in_own_thread
 from penstock.servers.inprocess.thread_instance import ThreadInstance
 from penstock.servers.inprocess.waiting import Patience
 from penstock.servers.loader_choice import choose_loader
@@ -151,4 +151,4 @@ class InProcessServer(ServerAdapter):
 
 def _warn(spec: ModelSpec, warnings: Sequence[str]) -> None:
     for warning in warnings:
-        _log.warning("model '%s': %s", spec.name, warning)
+        _log.warning("model '%s': %s", spec.name, warning, extra={"model": spec.name})

@@ -8,10 +8,10 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.own_thread import in_own_thread
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 from penstock.servers.binding.worker import Worker
-from penstock.servers.inprocess.own_thread import in_own_thread
 from penstock.servers.inprocess.threads import Job, ModelThreads
 from penstock.servers.inprocess.waiting import Patience
 
@@ -79,7 +79,9 @@ class ThreadInstance(ModelInstance):
                     await self._idle.wait()
             except TimeoutError:
                 _log.warning(
-                    "model '%s' is unloaded while calls that were given up hang in it", self._name
+                    "model '%s' is unloaded while calls that were given up hang in it",
+                    self._name,
+                    extra={"model": self._name},
                 )
                 for worker in self._workers:
                     worker.abort()

@@ -135,7 +135,9 @@ class ModelThreads:
             return error
         except BaseException as error:
             # Workers promise to raise nothing else; a thread that ended would lose its place.
-            _log.exception("model '%s' could not be called", self._model)
+            _log.exception(
+                "model '%s' could not be called", self._model, extra={"model": self._model}
+            )
             return InternalError(f"model '{self._model}' could not be called: {error!r}")
 
     def _wake(self) -> None:

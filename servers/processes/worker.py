@@ -129,7 +129,12 @@ class WorkerProcess(Worker):
     def _connected(self) -> socket.socket:
         """The connection to a process that lives; starts one when there is none."""
         if self._process is not None and self._process.poll() is not None:
-            _log.warning("the worker process of model '%s' %s", self._name, self._end())
+            _log.warning(
+                "the worker process of model '%s' %s",
+                self._name,
+                self._end(),
+                extra={"model": self._name},
+            )
         if self._connection is not None:
             return self._connection
         left_ms = self._not_before_ms - self._clock.now_ms()
@@ -150,7 +155,9 @@ class WorkerProcess(Worker):
         if self._deaths > 1:
             pause_ms = min(FIRST_PAUSE_MS * 2.0 ** min(self._deaths - 2, 30), LONGEST_PAUSE_MS)
         self._not_before_ms = self._clock.now_ms() + pause_ms
-        _log.warning("the worker process of model '%s' %s", self._name, said)
+        _log.warning(
+            "the worker process of model '%s' %s", self._name, said, extra={"model": self._name}
+        )
         return NotReadyError(f"the worker process of model '{self._name}' {said}")
 
     def _end(self) -> str:

@@ -121,4 +121,6 @@ class V2Server(ServerAdapter):
         try:
             await client.unload(name)
         except PenstockError as error:
-            _log.warning("model '%s' may still be loaded elsewhere: %s", name, error)
+            _log.warning(
+                "model '%s' may still be loaded elsewhere: %s", name, error, extra={"model": name}
+            )

@@ -75,3 +75,14 @@ class StorageContract:
         with pytest.raises(NotFoundError, match=r"thare\.bin"):
             await storage.fetch(address, into)
         assert not names(into)
+
+    async def test_an_identity_is_of_the_contents(
+        self, storage: ArtifactStorage, into: Path
+    ) -> None:
+        first = await self.put("model.bin", b"abc")
+        one = await storage.identity(first)
+        await storage.fetch(first, into)
+        assert await storage.identity(first) == one, "reading makes no other contents"
+        other = await storage.identity(await self.put("model.bin", b"abcd"))
+        assert (one is None) == (other is None)
+        assert one is None or one != other

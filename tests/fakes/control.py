@@ -85,6 +85,10 @@ class FakeControlPlane(ControlPlane):
         placement = {"model": model, "version": 1, "wanted": 1, "loaded": 1, "why": None}
         return {**placement, "servers": [replica]}
 
+    def describe(self, kind: str, name: str) -> ResourceDocument:
+        document = self.get(kind, name)
+        return {"resource": document, "uses": [], "used_by": [], "warnings": [], "events": []}
+
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         self.drained(server)
         self.drains.append((server, replica, undo))

@@ -11,14 +11,22 @@ from typing import Any
 
 import yaml
 
-from harness.builtin import builtin_rules
+from harness.builtin import builtin_eviction, builtin_rules
 from harness.events import PATIENCE_S
+from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
-from penstock.core.contracts.gateway import ServerMetadata
-from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.gateway import ServerMetadata, Target
+from penstock.core.contracts.model import (
+    CopyPlace,
+    ModelCall,
+    ModelInstance,
+    ModelSpec,
+    ServerAdapter,
+)
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
+from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
@@ -29,9 +37,12 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
+from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
+
+PLACE = "grpc://far:1"
 
 BAD = "models:Bad"
 """A model that cannot be loaded."""
@@ -77,6 +88,8 @@ class FakeServer(ServerAdapter):
         self.running = False
         self.start_errors: list[Exception] = []
         self.start_gate: asyncio.Event | None = None
+        self.placed: frozenset[str] = frozenset()
+        """Models that other processes can call as well, at ``PLACE``."""
 
     async def start(self) -> None:
         """At once, or when ``start_gate`` is set; the errors of ``start_errors`` come first."""
@@ -106,6 +119,8 @@ class FakeServer(ServerAdapter):
         finally:
             self.loading -= 1
         instance = FakeInstance(spec, self.signatures.get(spec.name, spec.signature))
+        if spec.name in self.placed:
+            instance.place = CopyPlace(PLACE, spec.name, str(spec.version))
         self.loaded[spec.name, spec.version] = instance
         return instance
 
@@ -207,8 +222,12 @@ class Plane:
         database: Database | None = None,
         own_server: bool = True,
         kinds: ServerKinds | None = None,
+        storage: ArtifactStorage | None = None,
+        cache: ArtifactCache | None = None,
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
+        book: RouteBook | None = None,
+        agents: AgentMeeting | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -217,7 +236,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.models = ModelGateway()
+        self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
@@ -225,13 +244,16 @@ class Plane:
         self.gateway = PipelineGateway(
             self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
         )
+        if book is not None:
+            self.gateway.be_followed(book, Joins())
         self.gateway.open_intake()
         self.folder = folder
         self.control = made_by(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
-            storages=[self.storage],
+            eviction=builtin_eviction(),
+            storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
             gateway=self.gateway,
@@ -241,11 +263,13 @@ class Plane:
             history=history,
             record=record,
             database=database,
+            cache=cache,
             policy=LoadPolicy(
                 parallel=parallel,
                 sleep=asyncio.sleep if clock else self.naps.sleep,
                 jitter=lambda: 1.0,
             ),
+            agents=agents,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
@@ -309,9 +333,15 @@ class Plane:
 
     def call(self, target: str, request: InferenceRequest | None = None) -> asyncio.Future[Any]:
         """Send a request; the future holds the answer, or the error as its result."""
+        return self.call_target(self.gateway.resolve(target), request)
+
+    def call_target(
+        self, target: Target, request: InferenceRequest | None = None
+    ) -> asyncio.Future[Any]:
+        """The same for a target that was resolved already."""
         answer: asyncio.Future[InferenceResponse | PenstockError]
         answer = asyncio.get_running_loop().create_future()
-        self.gateway.resolve(target).submit(
+        target.submit(
             request or InferenceRequest(None, (tensor("x"),)), {}, None, answer.set_result
         )
         return answer

@@ -16,6 +16,7 @@ from fakes.control import FakeControlPlane
 from fakes.gateway import FakeGateway, FakeTarget, FakeTicket
 from penstock.core.config import GrpcSection
 from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.log_ring import LogRing
 from penstock.proto import open_inference_pb2 as v2
 from penstock.proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from penstock.transports.grpc.front_end import GrpcFrontEnd
@@ -39,6 +40,7 @@ class Rig:
     def __init__(self) -> None:
         self.gateway = FakeGateway()
         self.control = FakeControlPlane()
+        self.logs = LogRing(100)
         self.front_end = GrpcFrontEnd(GrpcSection(port=0))
         self.address = ""
         self.refused: list[str] = []
@@ -53,6 +55,7 @@ class Rig:
                 passed_headers=frozenset(("x-tenant",)),
                 count_refused=self.refused.append,
                 desk=self.gateway.desk if with_desk else None,
+                logs=self.logs,
             )
         )
         self.channel: Any = aio.insecure_channel(self.address)

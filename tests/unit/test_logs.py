@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from penstock.core.config import LoggingSection
+from penstock.core.log_ring import LogQuery
 from penstock.core.logs import HANDLER_NAME, configure_logging
 
 
@@ -100,3 +101,37 @@ def test_configured_again_it_replaces_itself() -> None:
     logging.getLogger("penstock.test").info("once")
     assert first.getvalue() == ""
     assert second.getvalue().count("once") == 1
+
+
+async def test_the_latest_lines_are_kept_as_they_were_logged() -> None:
+    ring = configure_logging(LoggingSection(kept_lines=10), stream=io.StringIO())
+    log = logging.getLogger("penstock.test")
+    log.info("model '%s' is up", "scale", extra={"model": "scale", "version": 3})
+    structlog.get_logger("penstock.other").warning("grpc_failed", method="Get")
+    log.debug("not said")
+    try:
+        raise ValueError("broken")
+    except ValueError:
+        log.exception("it failed", extra={"odd": object})
+    kept = [told.record async for told in ring.read(LogQuery(), follow=False)]
+    first, second, third = [record for record in kept if record is not None]
+    assert first["at"].endswith("+00:00")
+    assert first | {"at": ""} == {
+        "at": "",
+        "level": "info",
+        "logger": "penstock.test",
+        "message": "model 'scale' is up",
+        "about": {"model": "scale", "version": 3},
+    }
+    assert (second["level"], second["message"]) == ("warning", "grpc_failed")
+    assert second["about"] == {"method": "Get"}
+    assert third["level"] == "error"
+    assert third["exception"].endswith("ValueError: broken")
+
+
+async def test_an_old_ring_is_given_up_with_its_handler() -> None:
+    before = configure_logging(LoggingSection(), stream=io.StringIO())
+    after = configure_logging(LoggingSection(), stream=io.StringIO())
+    logging.getLogger("penstock.test").warning("once")
+    for ring, count in ((before, 0), (after, 1)):
+        assert len([told async for told in ring.read(LogQuery(), follow=False)]) == count

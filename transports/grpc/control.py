@@ -51,6 +51,11 @@ class ControlCalls:
         placement = self._control.explain(request.model)
         return pb.ExplainResponse(placement=_text(placement))
 
+    async def describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
+        """Describe."""
+        description = self._control.describe(request.kind, request.name)
+        return pb.DescribeResponse(description=_text(description))
+
     async def drain(self, request: pb.DrainRequest, context: Context) -> pb.DrainResponse:
         """Drain."""
         replica = request.replica if request.HasField("replica") else None

@@ -31,6 +31,7 @@ from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
@@ -48,6 +49,7 @@ from penstock.transports.grpc.methods import (
     control_handlers,
     health_handlers,
     inference_handlers,
+    log_handlers,
     reflection_handlers,
     request_handlers,
     route_handlers,
@@ -123,9 +125,11 @@ class GrpcFrontEnd(FrontEnd):
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
-        if control is not None or elsewhere is not None:
+        if control is not None or context.logs is not None or elsewhere is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
+        if context.logs is not None:
+            handlers |= log_handlers(LogCalls(context.logs, closing), guard)
         if control is not None:
             handlers |= control_handlers(ControlCalls(control, closing), guard)
         inquiries = context.inquiries

@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-from penstock.core.errors import NotReadyError, UnsupportedError
+from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError
 from penstock.core.nearest import did_you_mean
 from penstock.proto import agent_pb2 as agent
 from penstock.proto import control_pb2 as control
@@ -25,6 +25,7 @@ from penstock.transports.grpc.errors import Context, fail
 from penstock.transports.grpc.guard import Handler, MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.logs import LogCalls
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
@@ -106,6 +107,7 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
     methods = {
         "Apply": guard.unary(calls.apply, control.ApplyRequest),
         "Delete": guard.unary(calls.delete, control.DeleteRequest),
+        "Describe": guard.unary(calls.describe, control.DescribeRequest),
         "Drain": guard.unary(calls.drain, control.DrainRequest),
         "FollowDrain": guard.streaming(calls.follow_drain, control.FollowDrainRequest),
         "Explain": guard.unary(calls.explain, control.ExplainRequest),
@@ -113,6 +115,12 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
         "List": guard.unary(calls.list, control.ListRequest),
         "Watch": guard.streaming(calls.watch, control.WatchRequest),
     }
+    return _of_service(CONTROL_SERVICE, methods)
+
+
+def log_handlers(calls: LogCalls, guard: MethodGuard) -> Handlers:
+    """What the server logs."""
+    methods = {"Logs": guard.streaming(calls.logs, control.LogsRequest)}
     return _of_service(CONTROL_SERVICE, methods)
 
 
@@ -182,13 +190,18 @@ class MethodTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic 
 
     def _unknown(self, method: str) -> Handler:
         hint = did_you_mean(method, self._handlers)
-        error = UnsupportedError(f"there is no method {method}" + (f"; {hint}" if hint else ""))
+        said = f"there is no method {method}" + (f"; {hint}" if hint else "")
+        return refusing(UnsupportedError(said))
 
-        async def refuse(messages: object, context: Context) -> NoReturn:
-            await fail(context, error)
 
-        # A handler of streams answers calls of every shape.
-        return grpc.stream_stream_rpc_method_handler(refuse)
+def refusing(error: PenstockError) -> Handler:
+    """What ends every call with ``error``."""
+
+    async def refuse(messages: object, context: Context) -> NoReturn:
+        await fail(context, error)
+
+    # A handler of streams answers calls of every shape.
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def _of_service(service: str, methods: Handlers) -> Handlers:

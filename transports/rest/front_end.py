@@ -18,6 +18,7 @@ from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.listening import address_of, bind
+from penstock.transports.rest.logs import LogStreams
 from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import merged_page_operation, page_operation, with_index
 from penstock.transports.rest.passing import PassedToScheduler
@@ -60,6 +61,8 @@ class RestFrontEnd(FrontEnd):
             operations += Graphs(context.control).operations()
             drains = DrainOperations(context.control, origins, self._stopping)
             operations += drains.operations()
+        if context.logs is not None:
+            operations += LogStreams(context.logs, self._stopping).operations()
         if context.desk is not None:
             inquiries = context.inquiries or OwnInquiries(context.desk)
             self._requests = Requests(service, context.desk, inquiries, origins, context.elsewhere)

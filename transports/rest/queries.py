@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from starlette.datastructures import QueryParams
 
 from penstock.core.errors import InvalidRequestError
@@ -33,3 +35,15 @@ def revision(text: str, what: str) -> int:
             f"{what} is '{text[:40]}'; it must be a revision, a whole number from 0 on"
         )
     return int(text)
+
+
+def moment_ms(text: str | None, name: str, missing_ms: float) -> float:
+    """A moment in milliseconds since the epoch, ``missing_ms`` where there is none."""
+    if text is None:
+        return missing_ms
+    try:
+        return datetime.fromisoformat(text).timestamp() * 1000.0
+    except (ValueError, OverflowError):
+        raise InvalidRequestError(
+            f"the query parameter {name} is '{text[:40]}'; write it as 2026-01-31T12:00:00Z"
+        ) from None

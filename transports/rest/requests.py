@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator
-from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -42,7 +41,7 @@ from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.passing import PassedOnResponse, passed_to_owner
-from penstock.transports.rest.queries import number
+from penstock.transports.rest.queries import moment_ms, number
 from penstock.transports.rest.schemas import ref
 from penstock.transports.rest.tap import TapStreams
 
@@ -311,8 +310,8 @@ class Requests:
         requests = await self._inquiries.find(
             pipeline=query.get("pipeline"),
             outcome=query.get("outcome"),
-            since_ms=_moment_ms(query.get("since"), "since", 0.0),
-            until_ms=_moment_ms(query.get("until"), "until", math.inf),
+            since_ms=moment_ms(query.get("since"), "since", 0.0),
+            until_ms=moment_ms(query.get("until"), "until", math.inf),
             request_id=query.get("x_request_id"),
             most=_limit(request),
         )
@@ -397,14 +396,3 @@ def _limit(request: Request) -> int:
 
 def _letter_number(request: Request) -> int:
     return number(request.path_params["number"], "the number of a dead letter", 2**63 - 1)
-
-
-def _moment_ms(text: str | None, name: str, missing_ms: float) -> float:
-    if text is None:
-        return missing_ms
-    try:
-        return datetime.fromisoformat(text).timestamp() * 1000.0
-    except (ValueError, OverflowError):
-        raise InvalidRequestError(
-            f"the query parameter {name} is '{text[:40]}'; write it as 2026-01-31T12:00:00Z"
-        ) from None

@@ -92,6 +92,16 @@ class Resources:
             ),
             Operation(
                 "GET",
+                f"{_ONE}/description",
+                "describeResource",
+                "Everything that is known of one resource, what happened to it lately included",
+                "Control plane",
+                served_by(self.describe),
+                Content.json("The description", ref("Description")),
+                ("not-found",),
+            ),
+            Operation(
+                "GET",
                 _PLACEMENT,
                 "explainModel",
                 "Where the copies of a model are, and what each server has against one more",
@@ -136,6 +146,11 @@ class Resources:
         """One resource."""
         path = request.path_params
         return JsonAnswer(self._control.get(path["kind"], path["name"]))
+
+    async def describe(self, request: Request) -> Response:
+        """Everything about one resource."""
+        path = request.path_params
+        return JsonAnswer(self._control.describe(path["kind"], path["name"]))
 
     async def explain(self, request: Request) -> Response:
         """Where the copies of a model are, and why."""

@@ -155,6 +155,7 @@ class HostedServers(AgentHost):
         self._servers: dict[str, _Hosted] = {}
         self._revisions = count(1)
         self._gathering = True
+        fleet.expected = "agents that may come back"
         self._closed = False
 
     def start(self) -> None:
@@ -287,6 +288,7 @@ class HostedServers(AgentHost):
         facade.join(register)
         seat = _Seat(register.process, register.place, replica, facade)
         self._equip(hosted, seat)
+        replica.why = "it is being attached to"
         replica.found = facade.found
         self._fleet.add(replica)
         seat.attaching = self._background.spawn(
@@ -344,6 +346,8 @@ class HostedServers(AgentHost):
         except LostError as error:
             why = error.message
             _log.warning("%s", why)
+        except Exception:
+            _log.exception("%s cannot be heard, for a reason that nobody expected", who)
         finally:
             self._part(hosted, seat, line, why)
 
@@ -454,6 +458,7 @@ class HostedServers(AgentHost):
         """Let agents come back before others are given their models."""
         await self._policy.sleep(self._options.return_ms / 1000.0)
         self._gathering = False
+        self._fleet.expected = ""
         for hosted in self._servers.values():
             for seat in hosted.seats.values():
                 if seat.line is not None:
@@ -520,7 +525,7 @@ class HostedServers(AgentHost):
     def _outlook(self, hosted: _Hosted, up: int) -> Outlook:
         """Why fewer agents are there than are wanted."""
         missing = [
-            f"replica {number}: {seat.why or 'it is being attached to'}"
+            f"replica {number}: {seat.why or seat.replica.why}"
             for number, seat in sorted(hosted.seats.items())
             if not (seat.up or seat.leaving or seat.spare)
         ]

@@ -128,8 +128,9 @@ class AgentServer(ServerAdapter):
         return True
 
     def kept(self, register: pb.Register) -> frozenset[str]:
-        """The names of its copies that this process counts on."""
+        """The names of its copies that this process counts on, or is about to give up."""
         claimed = {claim.name for claim in self._claims.values()}
+        claimed.update(each.command.unload.name for each in self._pending.values())
         return frozenset(
             copy.name
             for copy in register.copies

@@ -1,4 +1,6 @@
-// The server: requests to it, and its errors.
+// The server: requests to it, its events and its errors.
+
+import { anotherToken, credentials } from "./token.js";
 
 const ROOT = new URL(document.querySelector('meta[name="penstock-root"]').content, document.baseURI);
 
@@ -32,23 +34,54 @@ function exact(_, value, context) {
   return rounded && /^-?\d+$/.test(context?.source ?? "") ? BigInt(context.source) : value;
 }
 
-/** Document and headers of an answer; raises ServerError. */
-export async function ask(url, options = {}) {
+/** An answer that is none of an error; raises ServerError. */
+async function answered(url, options) {
   let answer;
+  const headers = { ...options.headers, ...credentials() };
   try {
-    answer = await fetch(url, { cache: "no-store", ...options });
+    answer = await fetch(url, { cache: "no-store", ...options, headers });
   } catch {
     throw new ServerError(0, { error: `the server at ${ROOT.host} does not answer; is it running?` });
   }
-  const text = await answer.text();
-  let document;
+  if (answer.ok) return answer;
+  const error = new ServerError(answer.status, read(await answer.text()));
+  // Another token can also help where this one is for requests alone; pages elsewhere are refused changes.
+  const unknown = error.code === "unauthenticated" || (error.code === "forbidden" && !options.method);
+  if (unknown && (await anotherToken(error.message))) return answered(url, options);
+  throw error;
+}
+
+function read(text) {
   try {
-    document = text ? JSON.parse(text, exact) : {};
+    return text ? JSON.parse(text, exact) : {};
   } catch {
-    document = { error: text.slice(0, 500) };
+    return { error: text.slice(0, 500) };
   }
-  if (!answer.ok) throw new ServerError(answer.status, document);
-  return { document, headers: answer.headers };
+}
+
+/** Document and headers of an answer; raises ServerError. */
+export async function ask(url, options = {}) {
+  const answer = await answered(url, options);
+  return { document: read(await answer.text()), headers: answer.headers };
+}
+
+/** The events of a stream, name and data, once it is `open`; EventSource could bring no token. */
+export async function* events(url, signal, open) {
+  const answer = await answered(url, { signal });
+  open();
+  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    text += value;
+    const blocks = text.split("\n\n");
+    text = blocks.pop();
+    for (const block of blocks) {
+      const fields = Object.fromEntries(block.split("\n").map((line) => line.split(/: (.*)/s, 2)));
+      if (fields.event) yield { name: fields.event, data: fields.data };
+    }
+  }
 }
 
 /** The document at a path. */

@@ -1,7 +1,7 @@
 // What the server is doing: its resources as they change, and its counters every two seconds.
 // Nothing is asked while nobody looks at the page.
 
-import { address, ask, get } from "./api.js";
+import { address, ask, events, get } from "./api.js";
 import { Readings } from "./figures.js";
 
 const EVERY_MS = 2000;
@@ -60,7 +60,7 @@ class Live extends EventTarget {
 
   #pause() {
     clearTimeout(this.#timer);
-    this.#watching?.close();
+    this.#watching?.abort();
     this.#watching = null;
     this.#tell("paused");
   }
@@ -84,24 +84,28 @@ class Live extends EventTarget {
     }
   }
 
-  #watch(revision) {
+  async #watch(revision) {
     if (document.hidden || this.#watching) return;
-    const watching = new EventSource(address("/v1/watch", { from_revision: String(revision) }));
+    const watching = new AbortController();
     this.#watching = watching;
-    watching.addEventListener("open", () => this.#tell("live"));
-    watching.addEventListener("put", (event) => this.#change(event, (key, resource) => this.#resources.set(key, resource)));
-    watching.addEventListener("deleted", (event) => this.#change(event, (key) => this.#resources.delete(key)));
-    watching.addEventListener("error", () => {
-      watching.close();
-      if (this.#watching !== watching) return;
-      this.#watching = null;
-      this.#lost(new Error("the connection to the server is lost"));
-    });
+    const where = address("/v1/watch", { from_revision: String(revision) });
+    try {
+      for await (const { name, data } of events(where, watching.signal, () => this.#tell("live"))) {
+        if (name === "error") break;
+        this.#change(name, JSON.parse(data));
+      }
+    } catch {
+      // What comes next says what is wrong, if it is still so.
+    }
+    watching.abort();
+    if (this.#watching !== watching) return;
+    this.#watching = null;
+    this.#lost(new Error("the connection to the server is lost"));
   }
 
-  #change(event, apply) {
-    const resource = JSON.parse(event.data);
-    apply(keyOf(resource), resource);
+  #change(name, resource) {
+    if (name === "deleted") this.#resources.delete(keyOf(resource));
+    else this.#resources.set(keyOf(resource), resource);
     this.dispatchEvent(new Event("resources"));
   }
 

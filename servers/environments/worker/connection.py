@@ -7,6 +7,9 @@ import threading
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from penstock.core.arrays import Array
 from penstock.core.byte_elements import Buffer
 from penstock.core.records import Tensors
 from penstock.servers.environments.wire import (
@@ -21,7 +24,7 @@ from penstock.servers.processes.frames import receive_into, send_all, unfilled
 
 
 class Message(NamedTuple):
-    """What came: a header, and the contents of tensors that it describes."""
+    """What came: a header, and contents of tensors, unless they are in shared memory."""
 
     header: dict[str, Any]
     contents: memoryview
@@ -44,9 +47,7 @@ class Connection:
         with self._receiving:
             head, size = LENGTHS.unpack(self._read(LENGTHS.size))
             header = header_of(self._read(head))
-            contents = self._read(size)
-        shared = header.get("shared")
-        return Message(header, contents if shared is None else self._memory(*shared))
+            return Message(header, self._read(size))
 
     def send(self, header: dict[str, Any], contents: Sequence[Buffer] = ()) -> None:
         """Send a message. Raises OSError."""
@@ -61,7 +62,7 @@ class Connection:
         answer = placed(tensors, alignment=ALIGNMENT)
         header["size"] = answer.size
         if SHARED_FROM <= answer.size <= room[1]:
-            answer.write(self._memory(*room))
+            answer.write(self.memory(*room).data)
             header["shared"] = [room[0], answer.size]
             header["tensors"] = answer.described
             return []
@@ -69,9 +70,11 @@ class Connection:
         header["tensors"] = sent.described
         return sent.raws
 
-    def _memory(self, start: int, size: int) -> memoryview:
+    def memory(self, start: int, size: int) -> Array:
+        """A part of the shared memory. Whoever reads it, through whatever array or view, holds
+        this object."""
         assert self._region is not None, "who has none is told of no place in it"
-        return self._region[start : start + size]
+        return np.frombuffer(self._region, np.uint8, size, start)
 
     def _read(self, size: int) -> memoryview:
         buffer = unfilled(size)

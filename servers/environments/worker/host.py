@@ -7,13 +7,15 @@ import logging
 import os
 import platform
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from queue import SimpleQueue
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from penstock.core.arrays import Array
 from penstock.core.byte_elements import Buffer
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import Loader, ModelCall
@@ -29,6 +31,10 @@ from penstock.servers.processes.documents import call_of, signature_document, sp
 from penstock.servers.processes.frames import copy_into, unfilled
 
 _log = logging.getLogger(__name__)
+
+
+Lent: TypeAlias = "list[weakref.ref[Array]]"
+"""Shared memory that a model was given, to see whether it still has it."""
 
 
 class _Hosted(NamedTuple):
@@ -91,8 +97,7 @@ class ModelHost:
             # Nobody is there any more, whatever the models are doing.
             os._exit(0)
         except BaseException:
-            _log.exception("the worker cannot go on")
-            os._exit(1)
+            _end_in_error()
 
     def _do(self, received: Message) -> None:
         what = received.header["do"]
@@ -148,30 +153,33 @@ class ModelHost:
             self._call(hosted.model, received)
 
     def _call(self, model: BoundModel, received: Message) -> None:
-        views: list[memoryview] = []
-        self._send(*self._outcome(model, received, views), views)
+        lent: Lent = []
+        self._send(*self._outcome(model, received, lent), lent)
 
     def _outcome(
-        self, model: BoundModel, received: Message, views: list[memoryview]
+        self, model: BoundModel, received: Message, lent: Lent
     ) -> tuple[dict[str, Any], Sequence[Buffer]]:
         """Make a call: what is to be sent. Nothing of the call is held when this has returned, but
-        by the model. ``views`` is filled with those of shared memory that the model was given."""
-        call = self._read(received, views)
+        by the model. ``lent`` is filled."""
+        call = self._read(received, lent)
         try:
-            return self._answer(received.header, model.call(call), views)
+            return self._answer(received.header, model.call(call), lent)
         except PenstockError as error:
             return _refusal(received.header, error), ()
 
     async def _call_async(self, model: BoundModel, received: Message) -> None:
-        views: list[memoryview] = []
-        self._send(*await self._outcome_async(model, received, views), views)
+        lent: Lent = []
+        try:
+            self._send(*await self._outcome_async(model, received, lent), lent)
+        except BaseException:
+            _end_in_error()
 
     async def _outcome_async(
-        self, model: BoundModel, received: Message, views: list[memoryview]
+        self, model: BoundModel, received: Message, lent: Lent
     ) -> tuple[dict[str, Any], Sequence[Buffer]]:
-        call = self._read(received, views)
+        call = self._read(received, lent)
         try:
-            return self._answer(received.header, await model.call_async(call), views)
+            return self._answer(received.header, await model.call_async(call), lent)
         except PenstockError as error:
             return _refusal(received.header, error), ()
         except asyncio.CancelledError:
@@ -179,31 +187,28 @@ class ModelHost:
             gone = CancelledRequestError("the call was given up")
             return _refusal(received.header, gone), ()
 
-    def _read(self, received: Message, views: list[memoryview]) -> ModelCall:
+    def _read(self, received: Message, lent: Lent) -> ModelCall:
         header, contents = received
-        shared = "shared" in header
-        if shared and header["copied"]:
-            contents, shared = _copy(contents), False
-        tensors = tensors_of(header["tensors"], contents)
-        if shared:
-            views += (each.raw for each in tensors if isinstance(each.raw, memoryview))
-        return call_of(header["call"], tensors, self._clock)
+        shared = header.get("shared")
+        if shared is not None:
+            memory = self._connection.memory(*shared)
+            contents = _copy(memory.data) if header["copied"] else memory.data
+            lent.append(weakref.ref(memory))
+        return call_of(header["call"], tensors_of(header["tensors"], contents), self._clock)
 
     def _answer(
-        self, asked: dict[str, Any], answer: Tensors, views: list[memoryview]
+        self, asked: dict[str, Any], answer: Tensors, lent: Lent
     ) -> tuple[dict[str, Any], Sequence[Buffer]]:
         header: dict[str, Any] = {"id": asked["id"]}
         contents = self._connection.prepare(header, answer, asked["room"])
-        if views and contents:
+        if lent and contents:
             # What a model puts out may lie where its input does, which is given back.
             return header, [bytes(each) for each in contents]
         return header, contents
 
-    def _send(
-        self, header: dict[str, Any], contents: Sequence[Buffer], views: list[memoryview]
-    ) -> None:
-        if views:
-            header["kept"] = not _released(views)
+    def _send(self, header: dict[str, Any], contents: Sequence[Buffer], lent: Lent) -> None:
+        if lent:
+            header["kept"] = any(each() is not None for each in lent)
         self._connection.send(header, contents)
 
 
@@ -211,14 +216,10 @@ def _refusal(asked: dict[str, Any], error: PenstockError) -> dict[str, Any]:
     return {"id": asked["id"], "code": error.code, "message": error.message}
 
 
-def _released(views: list[memoryview]) -> bool:
-    """Give views of shared memory back: false where an array over one of them is still held."""
-    try:
-        for view in views:
-            view.release()
-    except BufferError:
-        return False
-    return True
+def _end_in_error() -> None:
+    """A call without an answer would be waited for."""
+    _log.exception("the worker cannot go on")
+    os._exit(1)
 
 
 def _copy(contents: memoryview) -> memoryview:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import joblib
@@ -92,3 +93,14 @@ def test_what_loads_tells_its_types(penstock: Penstock) -> None:
 def test_no_network_is_used(penstock: Penstock) -> None:
     code, _, err = check(penstock, "http://127.0.0.1:1/m.onnx")
     assert code == 0, err
+
+
+def test_a_digest_for_the_manifest(penstock: Penstock) -> None:
+    (penstock.folder / "models" / "f.bin").write_bytes(b"abc")
+    done = penstock("digest", "models/f.bin")
+    digest = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert (done.code, done.out) == (0, f"{digest}\n")
+    as_json = json.loads(penstock("digest", "models", "-o", "json").out)
+    assert as_json["digest"].startswith("sha256:")
+    assert as_json["digest"] != digest
+    assert penstock("digest", "modles").code == 2

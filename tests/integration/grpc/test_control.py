@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -71,6 +72,30 @@ async def test_a_server_is_drained_and_followed(rig: Rig, control: ControlClient
         await control.drain("nowhere", None, undo=False)
     with pytest.raises(NotFoundError):
         await anext(control.follow_drain("nowhere"))
+
+
+async def test_lines_of_the_log_are_read_and_followed(rig: Rig, control: ControlClient) -> None:
+    for name in ("a", "b"):
+        record = {"message": f"{name} is up", "about": {"model": name}}
+        rig.logs.keep(record, 1.0, logging.INFO)
+    asked = {"name": None, "since_ms": 0.0, "level": None}
+    lines = control.logs(kind="model", follow=False, **(asked | {"name": "b"}))  # type: ignore[arg-type]  # of any type
+    assert [line async for line in lines] == [record]
+    with pytest.raises(NotFoundError, match="did you mean 'model'"):
+        await anext(control.logs(kind="modle", follow=False, **asked))  # type: ignore[arg-type]  # likewise
+
+    lines = control.logs(kind=None, follow=True, **asked)  # type: ignore[arg-type]  # likewise
+    await anext(lines)
+    await anext(lines)
+    rig.logs.keep(record, 2.0, logging.INFO)
+    assert await anext(lines) == record
+
+
+async def test_a_resource_is_described(rig: Rig, control: ControlClient) -> None:
+    rig.control.put(resource("Model", "a"))
+    assert await control.describe("Model", "a") == rig.control.describe("Model", "a")
+    with pytest.raises(NotFoundError, match="there is no Model 'b'"):
+        await control.describe("Model", "b")
 
 
 async def test_delete_is_refused_unless_forced(rig: Rig, control: ControlClient) -> None:

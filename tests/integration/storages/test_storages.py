@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote
 
@@ -14,6 +12,8 @@ import fsspec
 import pytest
 
 from contract.storage import StorageContract, names
+from harness.web import Web, serving
+from penstock.core.artifacts import disk_space
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.errors import (
     ForbiddenError,
@@ -29,64 +29,10 @@ from penstock.plugins.fsspec_storage import FsspecOptions, FsspecStorage
 from penstock.plugins.http_files import HttpOptions, HttpStorage
 
 
-class Web(ThreadingHTTPServer):
-    """Serves what is put into it; some paths misbehave."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.files: dict[str, bytes] = {}
-        self.release = threading.Event()
-        self.begun = threading.Event()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Web
-
-    def do_GET(self) -> None:
-        path = self.path.partition("?")[0]
-        if path.startswith("/status/"):
-            self.send_error(int(path.rpartition("/")[2]))
-            return
-        if path == "/moved":
-            self.send_response(302)
-            self.send_header("Location", "/model.bin")
-            self.end_headers()
-            return
-        content = self.server.files.get(path)
-        if content is None:
-            self.send_error(404)
-            return
-        self.send_response(200)
-        if path != "/endless":
-            missing = path in ("/broken", "/silent", "/slow")
-            self.send_header("Content-Length", str(len(content) + missing))
-        self.end_headers()
-        self.wfile.write(content)
-        self.wfile.flush()
-        if path in ("/slow", "/silent"):
-            self.server.begun.set()
-            self.server.release.wait(10.0)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def web() -> Iterator[Web]:
-    web = Web()
-    thread = threading.Thread(target=web.serve_forever, args=(0.01,))
-    thread.start()
-    yield web
-    web.release.set()
-    web.shutdown()
-    thread.join()
-    web.server_close()
+    with serving() as web:
+        yield web
 
 
 class TestFiles(StorageContract):
@@ -148,17 +94,6 @@ class TestHttp(StorageContract):
         assert (moved.name, moved.read_bytes()) == ("moved", b"abc")
         assert (await storage.fetch(f"{address}?token=../../x", into)).name == "model.bin"
 
-    async def test_checksums(self, storage: ArtifactStorage, into: Path) -> None:
-        address = await self.put("model.bin", b"abc")
-        digest = hashlib.sha256(b"abc").hexdigest()
-        path = await storage.fetch(f"{address}#sha256={digest.upper()}", into)
-        path.unlink()
-        with pytest.raises(InvalidRequestError, match=f"has the SHA-256 {digest}, not 0000"):
-            await storage.fetch(f"{address}#sha256={'0' * 64}", into)
-        with pytest.raises(InvalidRequestError, match="64 hexadecimal digits"):
-            await storage.fetch(f"{address}#sha256=abc", into)
-        assert not names(into)
-
     @pytest.mark.parametrize(
         ("status", "error"),
         [
@@ -201,6 +136,37 @@ class TestHttp(StorageContract):
         with pytest.raises(error, match=sentence):
             await storage.fetch(address, into)
         assert not names(into)
+
+    async def test_redirections_that_do_not_end(self, storage: ArtifactStorage, into: Path) -> None:
+        with pytest.raises(InvalidRequestError, match="in circles, or more than 10 times"):
+            await storage.fetch(f"{self.web.address}/circle", into)
+
+    async def test_a_full_disk(self, storage: ArtifactStorage, into: Path) -> None:
+        address = await self.put("model.bin", bytes(100_000))
+        (into / "model.bin.part").symlink_to("/dev/full")
+        with pytest.raises(
+            NotReadyError,
+            match=rf"does not fit on the disk of {into}: it takes 100000 bytes, and \d+ bytes are",
+        ):
+            await storage.fetch(address, into)
+        assert not names(into)
+
+    async def test_nothing_is_begun_that_cannot_fit(
+        self, storage: ArtifactStorage, into: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        address = await self.put("model.bin", bytes(1000))
+        monkeypatch.setattr(disk_space, "free_bytes", lambda folder: 999)
+        with pytest.raises(NotReadyError, match="it takes 1000 bytes, and 999 bytes are free"):
+            await storage.fetch(address, into)
+
+    async def test_without_an_etag_there_is_no_identity(
+        self, storage: ArtifactStorage, into: Path
+    ) -> None:
+        address = await self.put("model.bin", b"abc")
+        assert await storage.identity(address) is not None
+        self.web.untold.add("/model.bin")
+        assert await storage.identity(address) is None
+        assert await storage.identity(f"{self.web.address}/status/405") is None
 
     async def test_nobody_answers(self, storage: ArtifactStorage, into: Path) -> None:
         with pytest.raises(NotReadyError, match="cannot be fetched"):
@@ -256,14 +222,46 @@ class TestFsspec(StorageContract):
             await storage.fetch(address.rpartition("/")[0], into)
         assert not names(into)
 
-    async def test_a_checksum_is_of_one_file(self, storage: ArtifactStorage, into: Path) -> None:
-        address = await self.put("model/a.bin", b"abc")
-        digest = hashlib.sha256(b"abc").hexdigest()
-        assert (await storage.fetch(f"{address}#sha256={digest}", into)).read_bytes() == b"abc"
-        with pytest.raises(InvalidRequestError, match="a checksum is of one file"):
-            await storage.fetch(f"{address.rpartition('/')[0]}#sha256={digest}", into)
-        with pytest.raises(InvalidRequestError, match="has the SHA-256"):
-            await storage.fetch(f"{address}#sha256={'0' * 64}", into)
+    async def test_an_identity_of_a_folder(self, storage: ArtifactStorage) -> None:
+        await self.put("model/a.bin", b"abc")
+        address = (await self.put("model/b.bin", b"abc")).rpartition("/")[0]
+        before = await storage.identity(address)
+        assert before is not None
+        await self.put("model/b.bin", b"abd")
+        assert await storage.identity(address) not in (None, before)
+
+    async def test_less_than_was_announced(
+        self, storage: ArtifactStorage, into: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        address = await self.put("model.bin", b"abc")
+        size = {"name": "/store/model.bin", "type": "file", "size": 4}
+        monkeypatch.setattr(type(self.system), "info", lambda *_, **__: size)
+        with pytest.raises(NotReadyError, match="broke off after 3 of 4 bytes"):
+            await storage.fetch(address, into)
+        assert not names(into)
+
+    async def test_silence(self, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        address = await self.put("model.bin", b"abc")
+        release = threading.Event()
+        monkeypatch.setattr(type(self.system), "open", lambda *_: release.wait(10.0))
+        storage = FsspecStorage(FsspecOptions(timeout_s=0.05))
+        try:
+            with pytest.raises(NotReadyError, match=r"nothing came for 0\.05 s"):
+                await storage.fetch(address, into)
+        finally:
+            release.set()
+
+    async def test_what_may_not_be_read(
+        self, storage: ArtifactStorage, into: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        address = await self.put("model.bin", b"abc")
+
+        def refuse(*_: object) -> None:
+            raise PermissionError("Forbidden")
+
+        monkeypatch.setattr(type(self.system), "open", refuse)
+        with pytest.raises(ForbiddenError, match="cannot be fetched: Forbidden"):
+            await storage.fetch(address, into)
 
     async def test_options_of_a_scheme(self, into: Path, tmp_path: Path) -> None:
         (tmp_path / "f.bin").write_bytes(b"abc")

@@ -235,3 +235,12 @@ def test_requests_alone_are_not_guarded(file: Path) -> None:
     file.write_text("scheduler: {access: {inferenceToken: {env: CLIENTS}}}")
     with pytest.raises(ProblemsError, match="would leave the control plane open"):
         load_config(file)
+
+
+def test_the_cache_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "penstock.yaml"
+    file.write_text("agent: {cache: {folder: kept, maxBytes: 1Gi}}\n", encoding="utf-8")
+    cache = load_config(file).agent.cache
+    assert (cache.folder, cache.max_bytes) == (tmp_path / "kept", 1024**3)
+    file.write_text("agent: {cache: {folder: ~/kept}}\n", encoding="utf-8")
+    assert load_config(file).agent.cache.folder == Path.home() / "kept"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.control_plane import FakeServer, Plane, control_plane, model, pipeline
+from harness.control_plane import BAD, FakeServer, Plane, control_plane, model, pipeline
 from penstock.core.errors import InvalidRequestError, NotFoundError, NotReadyError
 
 
@@ -237,6 +237,8 @@ async def test_artifacts_come_from_the_storage_that_knows_the_address(plane: Pla
     assert plane.storage.fetched == ["fake://bucket/a"]
     await plane.control.delete("Model", "a", force=False)
     await plane.unloaded(("a", 1))
+    await plane.quiet()
+    assert os.listdir(plane.folder) == [], "what was fetched goes with the model"
 
 
 async def test_an_artifact_version_that_is_not_there(plane: Plane) -> None:
@@ -244,6 +246,17 @@ async def test_an_artifact_version_that_is_not_there(plane: Plane) -> None:
 
     (said,) = await plane.settle()
     assert "holds no '7', which spec.artifactVersion asks for" in said
+    await plane.quiet()
+    assert os.listdir(plane.folder) == []
+
+
+async def test_what_a_bad_load_has_fetched_is_taken_away(plane: Plane) -> None:
+    await plane.apply(model("a", python=BAD, storageUri="fake://bucket/a"))
+
+    (said,) = await plane.settle()
+    assert "it is a bad one" in said
+    await plane.quiet()
+    assert os.listdir(plane.folder) == []
 
 
 async def test_an_address_that_no_storage_knows(plane: Plane) -> None:

@@ -85,6 +85,8 @@ class Sequences(RuleBasedStateMachine):
             self.models[name] = Wanted(python, version, loading=True)
         elif known.content != python:
             known.content, known.version, known.loading = python, known.version + 1, True
+        elif python == BAD:
+            known.loading = True  # it is tried again
         self.come_to_rest()
 
     @rule(name=pipeline_names, chain=chains)

@@ -386,3 +386,11 @@ def test_reader_that_is_done_does_not_keep_the_next_one_from_later_rounds() -> N
     outcome = ran(spec, {"a": by_round({0: "q again", 1: "again", 2: "r"})})
     made = {each.step: each.at_ms for each in outcome.calls if each.step != "a"}
     assert made == {"q": 1.0, "r": 3.0}
+
+
+def test_who_reads_what_a_reader_of_one_port_got_has_it_at_once() -> None:
+    steps = [SELF, {"name": "r", "inputs": ["a.outputs.l"]}, {"name": "q", "inputs": ["r.inputs"]}]
+    outcome = ran(looped(steps, ["q"]), {"a": by_round({0: "again", 1: "l"})})
+    (made,) = [made for made in outcome.calls if made.step == "q"]
+    assert named(made.tensors) == [("l", "a1")]
+    assert made.at_ms == 2.0

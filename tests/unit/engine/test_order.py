@@ -33,6 +33,7 @@ class Driven:
         self.calls: dict[str, Call] = {}
         self.passages: dict[str, Passage] = {}
         self.told: list[tuple[str, str]] = []
+        self.details: dict[str, tuple[str, ...]] = {}
         self.resumed: list[str] = []
 
     def open(
@@ -84,6 +85,7 @@ class Driven:
                 self.resumed.append(effect.passage.identity)
             elif isinstance(effect, Answer):
                 self.told.append((effect.passage.identity, how(effect.body)))
+                self.details[effect.passage.identity] = effect.details
 
     @property
     def answered(self) -> list[str]:
@@ -433,3 +435,22 @@ def test_room_is_what_may_be_held_less_who_could_be() -> None:
     driven.done("one")
     assert len(driven.resumed) == 1
     assert driven.engine.lines.room_in(driven.plan, line) == 1
+
+
+def test_answers_say_why_there_is_none_also_when_they_were_held_back() -> None:
+    driven = Driven(ordered())
+    for name in ("first", "held", "late"):
+        driven.open(name, deadline_ms=5.0 if name == "late" else 100.0)
+    driven.refuse("refused")
+    for name in ("held", "late", "first"):
+        driven.done(name, ())
+        if name == "late":
+            driven.tick(5.0)
+    why = ("a.outputs: step 'a' put out nothing",)
+    assert driven.told == [
+        ("late", "deadline"),
+        ("first", "absent"),
+        ("held", "absent"),
+        ("refused", "invalid-request"),
+    ]
+    assert driven.details == {"late": (), "first": why, "held": why, "refused": ()}

@@ -616,3 +616,25 @@ def test_nothing_is_kept_for_a_visit_that_its_triggers_have_skipped() -> None:
     assert isinstance(end, Absent)
     assert "p.inputs.go" in end.reason
     assert not any(change.kept for change in at.store.export())
+
+
+def test_requests_see_the_state_of_the_ownership_under_which_they_were_taken() -> None:
+    plan, engine = compiled(pipeline("latest")), Engine(lambda: 0.5)
+    joined: list[tuple[str, list[str]]] = []
+
+    def send(identity: str, name: str, epoch: int) -> None:
+        out: Effects = []
+        ownership = Ownership("g", "s", 0, epoch)
+        passage = Passage(plan, identity, 0.0, 1000.0, key=b"k", ownership=ownership)
+        engine.open(passage, (tensor(name),), out)
+        for effect in out:
+            if isinstance(effect, Call):
+                if effect.step == "c":
+                    joined.append((identity, [each for each, _ in named(effect.tensors)]))
+                made = {"a": "l", "b": "r", "c": "out"}[effect.step]
+                engine.done(effect, (tensor(made),), 1.0, out)
+
+    send("one", "y", 1)
+    send("two", "x", 1)
+    send("three", "x", 2)
+    assert joined == [("two", ["l", "r"])]

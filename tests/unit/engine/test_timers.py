@@ -55,12 +55,14 @@ def test_heap_is_bounded_by_twice_the_living() -> None:
     kept = [Thing() for _ in range(100)]
     for thing in kept:
         timers.add(1e9, 0, thing)
+    most = 0
     for number in range(20_000):
         thing = Thing()
         timers.add(60_000.0 + number, 0, thing)
         timers.next_due_ms()
         thing.living = False
-    assert len(timers) <= 2 * (len(kept) + 1) + 32 + 1
+        most = max(most, len(timers))
+    assert most <= 2 * (len(kept) + 1) + 32 + 1
 
 
 def test_sweeping_keeps_the_living_in_their_order() -> None:

@@ -45,6 +45,7 @@ FULL: dict[str, dict[str, Any]] = {
         "storageUri": "gs://bucket/iris",
         "python": "models:Iris",
         "artifactVersion": 2,
+        "artifactDigest": f"sha256:{'0' * 64}",
         "requirements": ["sklearn"],
         "parameters": [{"name": "threshold", "value": "0.4"}],
         "memory": "100Ki",

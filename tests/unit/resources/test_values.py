@@ -174,3 +174,44 @@ def test_an_explainer_explains_one() -> None:
         Explainer(type="anchor_tabular")
     with pytest.raises(ValidationError, match="write either modelRef or pipelineRef"):
         Explainer(type="anchor_tabular", model_ref="a", pipeline_ref="b")
+
+
+ZEROS = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("fields", "address", "digest"),
+    [
+        ({"storageUri": "http://x/f"}, "http://x/f", None),
+        ({"storageUri": f"http://x/f#sha256={'AB' * 32}"}, "http://x/f", f"sha256:{'ab' * 32}"),
+        ({"storageUri": "a#b", "artifactDigest": f"sha256:{ZEROS}"}, "a#b", f"sha256:{ZEROS}"),
+        (
+            {"storageUri": f"a#sha256={ZEROS}", "artifactDigest": f"sha256:{ZEROS}"},
+            "a",
+            f"sha256:{ZEROS}",
+        ),
+        ({}, None, None),
+    ],
+)
+def test_artifacts_may_have_a_digest(
+    fields: dict[str, str], address: str | None, digest: str | None
+) -> None:
+    spec = declared(**fields)
+    assert (spec.artifact_address, spec.declared_digest) == (address, digest)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"storageUri": "x", "artifactDigest": ZEROS}, "is no digest; write sha256: and 64"),
+        ({"storageUri": "x#sha256=abc"}, "'sha256:abc' is no digest"),
+        ({"artifactDigest": f"sha256:{ZEROS}"}, "of what storageUri names, and there is none"),
+        (
+            {"storageUri": f"x#sha256={'1' * 64}", "artifactDigest": f"sha256:{ZEROS}"},
+            f"stands behind storageUri, sha256:{'1' * 64}; write it once",
+        ),
+    ],
+)
+def test_a_digest_that_says_nothing_is_refused(fields: dict[str, str], sentence: str) -> None:
+    with pytest.raises(ValidationError, match=sentence):
+        declared(**fields)

@@ -18,6 +18,7 @@ from harness.http_messages import HttpAnswer, http_answers, http_request
 from penstock.core.contracts.page import PageContent
 from penstock.core.errors import NotFoundError
 from penstock.core.journal import OwnInquiries
+from penstock.core.log_ring import LogRing
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
@@ -26,6 +27,7 @@ from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
 from penstock.transports.rest.intake import Intake
+from penstock.transports.rest.logs import LogStreams
 from penstock.transports.rest.operation import Operation
 from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import page_operation, with_index
@@ -58,6 +60,7 @@ class RestRig:
         self.intake = Intake()
         self.watch = Watch(self.control)
         self.stopping = asyncio.Event()
+        self.logs = LogRing(100)
         callers = CallerHeaders(("x-tenant",))
         self.refused: list[str] = []
         self.service = InferenceService(
@@ -72,6 +75,7 @@ class RestRig:
                 *Resources(self.control, MAX_BODY, ORIGINS).operations(),
                 *Graphs(self.control).operations(),
                 *self.watch.operations(),
+                *LogStreams(self.logs, self.stopping).operations(),
                 *DrainOperations(self.control, ORIGINS, self.stopping).operations(),
                 *self.requests.operations(),
                 page_operation("/metrics", lambda path: METRICS),

@@ -163,3 +163,10 @@ async def test_a_quiet_watch_shows_that_it_is_there(
 )
 async def test_revisions_that_are_none(rig: RestRig, query: str, headers: dict[str, str]) -> None:
     assert (await ask(rig.app, "GET", f"/v1/watch{query}", b"", headers)).status == 400
+
+
+async def test_a_resource_is_described(rig: RestRig) -> None:
+    rig.control.put(resource("Model", "a"))
+    answer = await ask(rig.app, "GET", "/v1/resources/Model/a/description")
+    assert (answer.status, answer.json) == (200, rig.control.describe("Model", "a"))
+    assert (await ask(rig.app, "GET", "/v1/resources/Model/b/description")).status == 404
