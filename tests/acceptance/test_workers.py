@@ -43,8 +43,8 @@ async def slow(x):
     await asyncio.sleep(1.0)
     return {"y": x}
 
-def add(amount, rate):
-    return {"due": amount * rate}
+def add(amount, rate=None):
+    return {"due": amount * (1 if rate is None else rate)}
 
 def broken(x):
     raise RuntimeError("it is broken")
@@ -62,6 +62,14 @@ spec: {python: "models:slow"}
 kind: Model
 metadata: {name: alone}
 spec: {python: "models:where", replicas: 1}
+---
+kind: Server
+metadata: {name: shared}
+spec: {serverConfig: inprocess}
+---
+kind: Model
+metadata: {name: elsewhere}
+spec: {python: "models:where", server: shared}
 ---
 kind: Model
 metadata: {name: broken}
@@ -95,6 +103,20 @@ spec:
   - {name: broken}
   output: {steps: [broken]}
 ---
+kind: Model
+metadata: {name: add}
+spec: {python: "models:add"}
+---
+kind: Pipeline
+metadata: {name: rates}
+spec:
+  input: {key: currency}
+  steps:
+  - name: add
+    inputs: [rates.inputs.amount, rates.inputs.rate]
+    inputsJoinType: {name: latest, missing: run}
+  output: {steps: [add]}
+---
 kind: Pipeline
 metadata: {name: counted}
 spec:
@@ -124,6 +146,17 @@ class Up:
         try:
             connection.request("GET", path)
             return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
+    def asked(self, path: str) -> tuple[int, str]:
+        """The status at a path, and the code of its error."""
+        place = urlsplit(self.rest)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, json.load(answer).get("code", "")
         finally:
             connection.close()
 
@@ -241,6 +274,13 @@ def test_connections_come_to_all_workers_and_each_calls_its_own_copy(up: Up) -> 
     assert {up.infer("where")["pid"][0] for _ in range(40)} == up.pids()
 
 
+def test_a_server_of_its_own_is_started_once_and_called_by_all(up: Up) -> None:
+    pids = {up.infer("elsewhere")["pid"][0] for _ in range(20)}
+    assert len(pids) == 1
+    assert not pids & up.pids()
+    assert "1 of 1" in up.run("explain", "elsewhere")
+
+
 def test_there_is_one_status(up: Up) -> None:
     for _ in range(6):
         status = up.run("status")
@@ -337,6 +377,29 @@ def test_a_request_is_where_its_key_is(up: Up) -> None:
     assert (status, answer["code"]) == (400, "invalid-request")
 
 
+def test_state_of_keys_is_what_one_process_would_have(up: Up) -> None:
+    wrong: list[object] = []
+
+    def trade(currency: str) -> None:
+        key = ("BYTES", [1], [currency])
+        for rate in range(1, 12):
+            # Each request is a connection of its own, and comes to whichever worker.
+            send(
+                up.rest, "/v2/models/rates/infer", {"currency": key, "rate": ("FP32", [1], [rate])}
+            )
+            amount = {"currency": key, "amount": ("FP32", [1], [10])}
+            due = up.infer("rates", amount)["due"]
+            if due != [10.0 * rate]:
+                wrong.append((currency, rate, due))
+
+    traders = [threading.Thread(target=trade, args=(f"c{number}",)) for number in range(8)]
+    for trader in traders:
+        trader.start()
+    for trader in traders:
+        trader.join(60)
+    assert not wrong
+
+
 def test_a_killed_worker_is_replaced_without_the_others_noticing(tmp_path: Path) -> None:
     with started(tmp_path / "up") as up:
         before = up.pids()
@@ -356,20 +419,9 @@ def test_a_killed_worker_is_replaced_without_the_others_noticing(tmp_path: Path)
         assert "no" not in up.run("status", "--wait").split()
         eventually(lambda: "2 of 2" in up.run("explain", "where"))
         # What it had is lost, and that is said; the other's is there.
-        outcomes = Counter(send_get(up, f"{place}?wait=1000", place) for place in kept)
+        outcomes = Counter(up.asked(f"{place}?wait=1000") for place in kept)
         assert set(outcomes) == {(200, ""), (503, "lost")}, outcomes
         up.program.stop()
-
-
-def send_get(up: Up, path: str, place: str) -> tuple[int, str]:
-    place_of = urlsplit(up.rest)
-    connection = http.client.HTTPConnection(place_of.hostname or "", place_of.port, timeout=30)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, json.load(answer).get("code", "")
-    finally:
-        connection.close()
 
 
 def test_a_version_rolls_under_load_and_nothing_is_dropped(tmp_path: Path) -> None:
