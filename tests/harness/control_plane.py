@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from harness.builtin import builtin_rules
+from harness.builtin import builtin_eviction, builtin_rules
 from harness.events import PATIENCE_S
 from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
@@ -252,6 +252,7 @@ class Plane:
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
+            eviction=builtin_eviction(),
             storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
