@@ -40,12 +40,14 @@ async def test_a_gateway_serves_what_its_scheduler_does(tmp_path: Path) -> None:
         await plane.apply(model("a"), model("b"), pipeline("p", "a", "b"))
         assert (await gateway.answers("p")).model_name == "p"
         assert (await gateway.answers("b")).model_version == "1"
+        assert ("p", False) in gateway.metrics.pipelines
         await plane.control.delete("Pipeline", "p", force=False)
         assert isinstance(await gateway.refuses("p"), NotFoundError)
         await plane.control.delete("Model", "a", force=False)
         assert isinstance(await gateway.refuses("a"), NotFoundError)
         await plane.unloaded(("a", 1))
         await gateway.answers("b")
+        assert list(gateway.metrics.pipelines) == [("b", True)], "what is gone counts no more"
 
 
 async def test_why_something_does_not_serve_is_passed_on(tmp_path: Path) -> None:
