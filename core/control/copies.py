@@ -99,8 +99,8 @@ class ModelCopies:
         return self._instance
 
     def begin(self) -> None:
-        """Have copies loaded, and look for room again whenever servers change."""
-        self._plan()
+        """Have copies loaded soon, and look for room again whenever servers change."""
+        self._placer.fleet.look_soon(self._plan)
 
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says, which is otherwise the same."""
@@ -153,7 +153,8 @@ class ModelCopies:
         self._let_go_of(leaving)
         if found is not None and leaving:
             found = self._placer.fleet.place(self.demand, self._taken())
-        if len(staying) < self.wanted:
+        # What is being loaded tells when it ends, and its replica when it stands differently.
+        if len(staying) + len(self._loading) < self.wanted:
             self._placer.fleet.wait(self._plan)
         else:
             self._placer.fleet.leave(self._plan)
@@ -214,7 +215,7 @@ class ModelCopies:
             return Prospect("moves", self._last_failure or None)
         if not self._tries:
             return Prospect("stays", next(iter(self._refused.values())).message)
-        found = self.explain()
+        found = self._placer.fleet.place(self.demand, self._taken())
         return Prospect("moves") if found.fitting else Prospect("stays", found.why_not)
 
     def _begin_load(self, replica: ServerReplica) -> None:

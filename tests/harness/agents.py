@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.builtin import builtin_eviction
 from harness.control_plane import FakeInstance, FakeServer, FakeStorage, Plane
 from harness.virtual_time import in_virtual_time
 from penstock.core.agent.agent import Agent, Identity
@@ -161,6 +162,7 @@ class AgentRig:
             self.shelf,
             self.background,
             world.clock,
+            builtin_eviction(),
         )
         pauses = Pauses(asyncio.sleep, lambda: 1.0)
         following = Following(self.agent, "the scheduler", self._dial, pauses)

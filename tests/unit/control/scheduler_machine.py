@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -45,14 +45,37 @@ class SchedulerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = VirtualClock()
-        self.runner = asyncio.Runner(loop_factory=lambda: VirtualLoop(self.clock))
+        self.runner = asyncio.Runner(loop_factory=self.new_loop)
         self.stack = contextlib.AsyncExitStack()
         self.folder = Path(tempfile.mkdtemp())
         self.world = World()
         self.touched: set[tuple[str, str]] = set()
         """What the step is about, by kind and name."""
         self.before: Seen | None = None
+        self.broken: list[object] = []
+        """Errors that nobody awaits."""
         self.callers: list[tuple[str, asyncio.Future[Any]]] = []
+
+    def new_loop(self) -> VirtualLoop:
+        """A loop on which no error of a task or a callback stays unnoticed."""
+        loop = VirtualLoop(self.clock)
+
+        def begun(
+            loop: asyncio.AbstractEventLoop,
+            work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+            **options: Any,
+        ) -> asyncio.Task[Any]:
+            task = asyncio.Task(work, loop=loop, **options)
+            task.add_done_callback(self.ended)
+            return task
+
+        loop.set_task_factory(begun)
+        loop.set_exception_handler(lambda _, context: self.broken.append(context))
+        return loop
+
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and isinstance(task.exception(), AssertionError):
+            self.broken.append(task.exception())
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         async def done() -> T:
@@ -86,6 +109,14 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.apply(pipeline("p", "a", "b"))
 
     def teardown(self) -> None:
+        try:
+            self.stop()
+        finally:
+            self.runner.close()
+            shutil.rmtree(self.folder)
+
+    def stop(self) -> None:
+        """All that was begun comes to an end."""
         if hasattr(self, "plane"):
             self.world.stopping = True
             if not self.ends_abruptly:
@@ -95,8 +126,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             left = [each.loaded for each in self.world.made if each.loaded]
             assert not running, "what was started is stopped"
             assert not left, "what was loaded is unloaded"
-        self.runner.close()
-        shutil.rmtree(self.folder)
+            assert self.broken == []
 
     # What people do
 
@@ -159,13 +189,25 @@ class SchedulerMachine(RuleBasedStateMachine):
     def apply_pipeline(self, name: str, chain: list[str]) -> None:
         self.apply(pipeline(name, *chain))
 
-    @rule(data=st.data())
-    def delete(self, data: st.DataObject) -> None:
-        there = [(each["kind"], each["metadata"]["name"]) for each in self.plane.control.list(None)]
+    @rule(data=st.data(), kind=st.sampled_from(["Model", "Pipeline", "Server"]))
+    def delete(self, data: st.DataObject, kind: str) -> None:
+        there = [each["metadata"]["name"] for each in self.plane.control.list(kind)]
         if there:
-            kind, name = data.draw(st.sampled_from(there), "resource")
-            self.touched.add((kind, name))
-            self.run(self.plane.control.delete(kind, name, force=True))
+            self.delete_one(kind, data.draw(st.sampled_from(there), "name"))
+
+    @rule(data=st.data(), undo=st.booleans())
+    def drain(self, data: st.DataObject, undo: bool) -> None:
+        there = [each["metadata"]["name"] for each in self.plane.control.list("Server")]
+        if there:
+            self.drain_one(data.draw(st.sampled_from(there), "name"), undo=undo)
+
+    def drain_one(self, name: str, *, undo: bool = False) -> None:
+        self.touched.add(("Server", name))
+        self.run(self.plane.control.drain(name, None, undo=undo))
+
+    def delete_one(self, kind: str, name: str) -> None:
+        self.touched.add((kind, name))
+        self.run(self.plane.control.delete(kind, name, force=True))
 
     @rule(first=pythons, second=pythons)
     def apply_two(self, first: str, second: str) -> None:
@@ -193,6 +235,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), fate=ends)
     def what_hangs_ends(self, data: st.DataObject, fate: Fate) -> None:
         index = data.draw(st.integers(0, len(self.world.hanging) - 1), "which")
+        self.end_one(index, fate)
+
+    def end_one(self, index: int, fate: Fate) -> None:
         hanging = self.world.hanging.pop(index)
 
         async def end() -> None:
@@ -232,13 +277,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         if not hasattr(self, "plane"):
             return
         now = Seen(self.plane)
-        assert self.world.wrongs == []
+        assert self.world.wrongs == self.broken == []
         for law in LAWS:
             law(self, now)
         self.run(self.rest())  # who is asked to explain may come to say something else
         self.answers_agree(Seen(self.plane))
         self.no_call_is_lost()
-        assert self.world.wrongs == []
+        assert self.world.wrongs == self.broken == []
         self.before = Seen(self.plane)
         self.touched.clear()
 
@@ -389,7 +434,7 @@ def what_runs_is_not_disturbed(machine: SchedulerMachine, now: Seen) -> None:
             continue
         served = before.serving.get(name)
         replaced = status.serving not in (None, version)
-        if served is None or served.version != version or replaced or replica.standing != "up":
+        if served is None or served.version != version or replaced or not replica.keeps_models:
             continue
         after = now.copies.get((replica, name, version))
         spec = now.places[name].wanted.model.spec
@@ -445,7 +490,7 @@ def what_is_wanted_and_fits_is_there(machine: SchedulerMachine, now: Seen) -> No
         if copies is None or copies._loading or copies._pause is not None:
             continue
         spec = place.wanted.model.spec
-        staying = [each for each in copies._loaded if each.standing == "up"]
+        staying = [each for each in copies._loaded if each.keeps_models]
         if len(staying) >= spec.replicas or len(copies._refused) >= MOST_REFUSALS:
             assert len(staying) <= spec.replicas
             continue
@@ -459,7 +504,7 @@ def what_is_wanted_and_fits_is_there(machine: SchedulerMachine, now: Seen) -> No
 def fits(replica: Any, spec: Any, wanted: Any) -> bool:
     """Found out anew, without filters."""
     return (
-        replica.standing == "up"
+        replica.keeps_models
         and frozenset(spec.requirements) <= replica.capabilities
         and spec.server in (None, replica.key.server)
         and (wanted.model.name, wanted.version) not in replica.versions
@@ -505,6 +550,20 @@ def servers_are_up_as_often_as_they_say(machine: SchedulerMachine, now: Seen) ->
         assert not status.ready or len(up) >= min(1, replicas), (name, status)
 
 
+def a_server_goes_when_the_next_one_is_up(machine: SchedulerMachine, now: Seen) -> None:
+    before = machine.before
+    assert before is not None
+    for name, status in before.of("Server"):
+        after = now.statuses.get(("Server", name))
+        was_up = [
+            replica
+            for replica, standing in before.standings.items()
+            if replica.key.server == name and standing == "up"
+        ]
+        if status.ready and was_up and after is not None:
+            assert after.ready, (name, status, after)
+
+
 def pipelines_break_by_no_version(machine: SchedulerMachine, now: Seen) -> None:
     """A new version of a model is refused rather than take a pipeline out of service."""
     before = machine.before
@@ -527,5 +586,6 @@ LAWS: tuple[Callable[[SchedulerMachine, Seen], None], ...] = (
     what_is_wanted_and_fits_is_there,
     status_and_explain_say_the_same,
     servers_are_up_as_often_as_they_say,
+    a_server_goes_when_the_next_one_is_up,
     pipelines_break_by_no_version,
 )
