@@ -112,7 +112,8 @@ class AgentProcess:
     async def _start(self) -> dict[str, str]:
         kind = self._config.agent.server
         self._plugins.server_adapters.get(kind)
-        parts = make_parts(self._plugins, servers=(kind,))
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, servers=(kind,), evictions=evictions)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -172,6 +173,7 @@ class AgentProcess:
             ),
             self._background,
             self._clock,
+            parts.evictions[section.eviction],
         )
 
     @property
