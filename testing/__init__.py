@@ -1,7 +1,8 @@
 """A kit for authors of plug-ins to test what they write, in virtual time and without a server.
 
 :class:`JoinLaws` holds a join to the laws of joins, :class:`FilterLaws` and :class:`SorterLaws`
-filters and sorters of placement to theirs. :class:`SimulatedPipeline` runs a manifest over scripted
+filters and sorters of placement to theirs, and :class:`EvictionLaws` eviction policies.
+:class:`SimulatedPipeline` runs a manifest over scripted
 models. :mod:`penstock.testing.cases` has pytest play case files.
 
 The names below are loaded when they are first used, since pytest loads the last of these wherever
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.core.clock import VirtualClock
+    from penstock.testing.eviction import EvictionLaws
     from penstock.testing.laws import JoinLaws
     from penstock.testing.pipeline import SimulatedPipeline, SimulatedRequest
     from penstock.testing.placement import FilterLaws, SorterLaws
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NEVER",
+    "EvictionLaws",
     "FilterLaws",
     "JoinLaws",
     "Reaction",
@@ -40,6 +43,7 @@ _PLACEMENT = "penstock.testing.placement"
 _SCRIPTS = "penstock.testing.scripts"
 
 _HOMES = {
+    "EvictionLaws": "penstock.testing.eviction",
     "FilterLaws": _PLACEMENT,
     "JoinLaws": "penstock.testing.laws",
     "NEVER": _SCRIPTS,

@@ -58,7 +58,7 @@ snapshots: st.SearchStrategy[PlacementSnapshot] = (
 )
 """One to three replicas of two servers, some full, some drained."""
 
-_inherited = settings(
+inherited = settings(
     database=None, deadline=None, suppress_health_check=[HealthCheck.differing_executors]
 )
 """For laws that many classes inherit: what broke one is not played again to another."""
@@ -71,7 +71,7 @@ class _RuleLaws:
         """What the rule is asked."""
         raise NotImplementedError
 
-    @_inherited
+    @inherited
     @given(demands, snapshots)
     def test_the_same_question_has_the_same_answer(
         self, model: ModelDemand, snapshot: PlacementSnapshot
@@ -83,7 +83,7 @@ class _RuleLaws:
         again = [ask_fresh(model, each, snapshot) for each in reversed(snapshot.servers)]
         assert first == again[::-1], "asked again, it says something else"
 
-    @_inherited
+    @inherited
     @given(demands, snapshots)
     def test_what_it_is_asked_about_stays_as_it_was(
         self, model: ModelDemand, snapshot: PlacementSnapshot
@@ -109,7 +109,7 @@ class FilterLaws(_RuleLaws):
     def _question(self) -> Callable[[ModelDemand, ServerSnapshot, PlacementSnapshot], object]:
         return self.filter.refuse
 
-    @_inherited
+    @inherited
     @given(demands, snapshots)
     def test_a_refusal_is_the_rest_of_a_sentence(
         self, model: ModelDemand, snapshot: PlacementSnapshot
@@ -139,7 +139,7 @@ class SorterLaws(_RuleLaws):
     def _question(self) -> Callable[[ModelDemand, ServerSnapshot, PlacementSnapshot], object]:
         return self.sorter.cost
 
-    @_inherited
+    @inherited
     @given(demands, snapshots)
     def test_a_cost_is_a_number(self, model: ModelDemand, snapshot: PlacementSnapshot) -> None:
         """It has a place in an order."""

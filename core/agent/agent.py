@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from penstock.core.agent.served import ServedCopies
 from penstock.core.agent.signatures import write_signature
 from penstock.core.clock import Clock
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
@@ -89,8 +90,10 @@ class Agent:
         served: ServedCopies,
         background: Background,
         clock: Clock,
+        eviction: EvictionPolicy,
     ) -> None:
         """``server`` has been started."""
+        self._eviction = eviction
         self._identity = identity
         self._server = server
         self._plain_server = server
@@ -221,7 +224,9 @@ class Agent:
         self._room = room
         self._server = self._plain_server
         if room is not None:
-            self._server = OvercommittedServer(self._plain_server, room, self._clock)
+            self._server = OvercommittedServer(
+                self._plain_server, room, self._clock, self._eviction
+            )
 
     def _begin(self, revision: int, work: Coroutine[Any, Any, pb.Report | None]) -> None:
         """Carry out a command that is not being carried out already, and report."""

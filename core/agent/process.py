@@ -28,7 +28,7 @@ from penstock.core.plugins.plugins import Plugins
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
-from penstock.core.runtime.memory import keep_freed_memory
+from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.serving import unless
 from penstock.core.signals import StopSignals
@@ -112,7 +112,8 @@ class AgentProcess:
     async def _start(self) -> dict[str, str]:
         kind = self._config.agent.server
         self._plugins.server_adapters.get(kind)
-        parts = make_parts(self._plugins, servers=(kind,))
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, servers=(kind,), evictions=evictions)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -172,6 +173,7 @@ class AgentProcess:
             ),
             self._background,
             self._clock,
+            parts.evictions[section.eviction],
         )
 
     @property
@@ -205,6 +207,7 @@ async def serve_agent(
     :meth:`AgentProcess.start` and :meth:`AgentProcess.follow` raise.
     """
     keep_freed_memory()
+    collect_less_often()
     with StopSignals() as signals:
         addresses = await unless(signals.asked, process.start())
         if addresses is None:

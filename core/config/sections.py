@@ -206,6 +206,14 @@ class AgentSection(FollowerSection):
         description="The room for models, where no manifest of the server says it.",
     )
     cache: CacheSection = CacheSection()
+    eviction: str = Field(
+        default="lru",
+        min_length=1,
+        description="Which model goes where more are registered than fit (overcommitPercent): lru, "
+        "the one that was called longest ago; cost, the one that costs least to bring back, by "
+        "its calls, the time of its load and its memory; or that of a plug-in. `penstock up` "
+        "goes by it as well.",
+    )
 
 
 class DataflowSection(Section):

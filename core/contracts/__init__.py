@@ -2,6 +2,7 @@
 
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
@@ -61,6 +62,7 @@ __all__ = [
     "CopyPlace",
     "Decision",
     "Delivery",
+    "EvictionPolicy",
     "Explainer",
     "FencedError",
     "Filter",
@@ -91,6 +93,7 @@ __all__ = [
     "PlacementSnapshot",
     "Reader",
     "RequestSeen",
+    "ResidentModel",
     "RoutedRequest",
     "Router",
     "Run",

@@ -215,7 +215,7 @@ class ModelCopies:
             return Prospect("moves", self._last_failure or None)
         if not self._tries:
             return Prospect("stays", next(iter(self._refused.values())).message)
-        found = self.explain()
+        found = self._placer.fleet.place(self.demand, self._taken())
         return Prospect("moves") if found.fitting else Prospect("stays", found.why_not)
 
     def _begin_load(self, replica: ServerReplica) -> None:

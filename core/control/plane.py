@@ -20,6 +20,7 @@ from penstock.core.contracts.control import (
     ResourceDocument,
     WatchEvent,
 )
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
@@ -82,6 +83,7 @@ class LocalControlPlane(ControlPlane):
         readers: Mapping[str, ServerAdapter] | None = None,
         server_kinds: ServerKinds = NO_KINDS,
         rules: Rules,
+        eviction: EvictionPolicy,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,
@@ -152,7 +154,14 @@ class LocalControlPlane(ControlPlane):
             self._store, self._usage, self._fleet, self._emptying, self.explain
         )
         self._servers = ServerReconciler(
-            self._store, self._fleet, server_kinds, self._background, clock, policy, self._hosted
+            self._store,
+            self._fleet,
+            server_kinds,
+            self._background,
+            clock,
+            policy,
+            eviction,
+            self._hosted,
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
@@ -261,9 +270,9 @@ class LocalControlPlane(ControlPlane):
                     details=[f"{user} uses {key}" for user in users],
                 )
             manifest, origin = resource.manifest, resource.origin
-            drains = self._fleet.drains
+            drains = None
             if key.kind == "Server":
-                drains = drains.undone(name, None, ())
+                drains = self._fleet.drains.undone(name, None, ())
             gone = SavedResource(manifest, origin, resource.status.version)
             await self._save((), [gone], drains)
             self._store.remove(key)
@@ -273,6 +282,7 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+            if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
                 self._usage.remove(key)

@@ -9,6 +9,7 @@ from itertools import count
 from typing import Any, TypeAlias
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.agents.hosted import HostedServers
 from penstock.core.control.background import Background
@@ -61,6 +62,7 @@ class ServerReconciler:
         background: Background,
         clock: Clock,
         policy: LoadPolicy,
+        eviction: EvictionPolicy,
         hosted: HostedServers | None = None,
     ) -> None:
         """``hosted`` has the servers of agents: those of kinds that are not made here."""
@@ -71,6 +73,7 @@ class ServerReconciler:
         self._background = background
         self._clock = clock
         self._policy = policy
+        self._eviction = eviction
         self._places: dict[str, _Place] = {}
         self._running: dict[ServerReplica, ServerAdapter] = {}
         self._own: set[str] = set()
@@ -148,7 +151,7 @@ class ServerReconciler:
         declared = spec.capabilities or adapter.capabilities()
         room = spec.memory
         if room is not None and spec.overcommit_percent:
-            adapter = OvercommittedServer(adapter, room, self._clock)
+            adapter = OvercommittedServer(adapter, room, self._clock, self._eviction)
             room = room * (100 + spec.overcommit_percent) // 100
         replica = ServerReplica(
             ReplicaKey(server.name, number),

@@ -115,10 +115,12 @@ class Fleet:
             asyncio.get_running_loop().call_soon(self._tell_some)
 
     def _tell_some(self) -> None:
-        for tell in list(islice(self._untold, TOLD_AT_ONCE)):
-            if self._untold.pop(tell, tell) is None:
-                tell()
-        if self._untold:
-            asyncio.get_running_loop().call_soon(self._tell_some)
-        else:
-            self._at_rest.set()
+        try:
+            for tell in list(islice(self._untold, TOLD_AT_ONCE)):
+                if self._untold.pop(tell, tell) is None:  # who was told before may have sent it off
+                    tell()
+        finally:
+            if self._untold:
+                asyncio.get_running_loop().call_soon(self._tell_some)
+            else:
+                self._at_rest.set()

@@ -1,4 +1,4 @@
-"""More models on a server than fit: those that were called longest ago are put out, and come back.
+"""More models on a server than fit: some are put out for others, and come back when called.
 
 A model that is out comes back with its next call, which waits for that, up to its deadline.
 """
@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Mapping
 from inspect import isawaitable
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.model import (
     Loader,
     ModelCall,
@@ -30,14 +31,17 @@ _log = logging.getLogger(__name__)
 class OvercommittedServer(ServerAdapter):
     """A server with room for ``memory_bytes`` of models, on which more are registered.
 
-    ``clock`` is the one that deadlines of calls are in. A model whose memory nobody has said takes
-    no room and is never put out.
+    ``clock`` is the one that deadlines of calls are in; ``policy`` says which model goes. A model
+    whose memory nobody has said takes no room and is never put out.
     """
 
-    def __init__(self, server: ServerAdapter, memory_bytes: int, clock: Clock) -> None:
+    def __init__(
+        self, server: ServerAdapter, memory_bytes: int, clock: Clock, policy: EvictionPolicy
+    ) -> None:
         self._server = server
         self._memory_bytes = memory_bytes
         self._clock = clock
+        self._policy = policy
         self._free_bytes = memory_bytes
         self._inside: OrderedDict[EvictableInstance, None] = OrderedDict()
         """The models that are loaded, the one that was called longest ago first."""
@@ -97,6 +101,8 @@ class OvercommittedServer(ServerAdapter):
         """A model that is loaded is called: others go before it."""
         if instance in self._inside:
             self._inside.move_to_end(instance)
+            instance.calls += 1
+            instance.called_ms = self._clock.now_ms()
 
     def idle(self) -> None:
         """A model has no call under way any more: it may be put out."""
@@ -111,11 +117,13 @@ class OvercommittedServer(ServerAdapter):
             while self._free_bytes < needed:
                 await self._put_one_out()
             self._free_bytes -= needed
+        began_ms = self._clock.now_ms()
         try:
             loaded = await self._server.load(spec)
         except BaseException:
             self._free(needed)
             raise
+        instance.came_in(began_ms, self._clock.now_ms())
         if needed:
             self._inside[instance] = None
         return loaded
@@ -129,15 +137,24 @@ class OvercommittedServer(ServerAdapter):
             self._free(instance.spec.memory_bytes or 0)
 
     async def _put_one_out(self) -> None:
-        """Make room of the model that was called longest ago, when one has no call under way."""
+        """Make room of the model that is worth least, when one has no call under way."""
         self._freed.clear()
-        for instance in self._inside:
-            loaded = instance.give_up()
-            if loaded is not None:
-                _log.debug("model '%s' is put out for want of room", instance.spec.name)
-                await self.let_out(instance, loaded)
-                return
-        await self._freed.wait()
+        instance = min((each for each in self._inside if each.idle), key=self._worth, default=None)
+        if instance is None:
+            await self._freed.wait()
+            return
+        loaded = instance.give_up()
+        assert loaded is not None, "what is idle is loaded"
+        _log.debug("model '%s' is put out for want of room", instance.spec.name)
+        await self.let_out(instance, loaded)
+
+    def _worth(self, instance: EvictableInstance) -> float:
+        try:
+            worth = float(self._policy.worth(instance.resident(self._clock.now_ms())))
+        except Exception:
+            _log.exception("the eviction policy failed for model '%s'", instance.spec.name)
+            return 0.0
+        return worth if worth == worth else 0.0  # not a number has no place in an order
 
     def _free(self, memory_bytes: int) -> None:
         self._free_bytes += memory_bytes
@@ -147,7 +164,17 @@ class OvercommittedServer(ServerAdapter):
 class EvictableInstance(ModelInstance):
     """One version of a model that may be out. It has no short cut: each call has to be noted."""
 
-    __slots__ = ("_calls", "_coming", "_loaded", "_server", "spec")
+    __slots__ = (
+        "_came_ms",
+        "_coming",
+        "_load_ms",
+        "_loaded",
+        "_server",
+        "_under_way",
+        "called_ms",
+        "calls",
+        "spec",
+    )
 
     def __init__(self, server: OvercommittedServer, spec: ModelSpec) -> None:
         super().__init__()
@@ -155,7 +182,13 @@ class EvictableInstance(ModelInstance):
         self._server = server
         self._loaded: ModelInstance | None = None
         self._coming: asyncio.Task[None] | None = None
-        self._calls = 0
+        self._under_way = 0
+        self._load_ms = 0.0
+        self._came_ms = 0.0
+        self.called_ms = 0.0
+        """When it was called last, or came in."""
+        self.calls = 0
+        """How many calls it has had since it came in."""
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         loaded = self._loaded
@@ -165,7 +198,7 @@ class EvictableInstance(ModelInstance):
         answer = loaded.infer(call)
         if not isawaitable(answer):
             return answer
-        self._calls += 1
+        self._under_way += 1
         return self._counted(answer)
 
     async def come_in(self) -> None:
@@ -182,9 +215,32 @@ class EvictableInstance(ModelInstance):
         if self._coming is not None:
             self._coming.cancel()
 
+    @property
+    def idle(self) -> bool:
+        """Whether it is loaded, and no call is under way on it."""
+        return self._loaded is not None and not self._under_way
+
+    def came_in(self, began_ms: float, now_ms: float) -> None:
+        """It has been loaded since ``began_ms``."""
+        self._load_ms = now_ms - began_ms
+        self._came_ms = self.called_ms = now_ms
+        self.calls = 0
+
+    def resident(self, now_ms: float) -> ResidentModel:
+        """What there is to know of it where somebody has to go."""
+        return ResidentModel(
+            self.spec.name,
+            self.spec.version,
+            self.spec.memory_bytes or 0,
+            self._load_ms,
+            now_ms - self._came_ms,
+            now_ms - self.called_ms,
+            self.calls,
+        )
+
     def give_up(self) -> ModelInstance | None:
         """What is loaded, to be unloaded; None while calls are under way on it."""
-        if self._calls:
+        if self._under_way:
             return None
         loaded, self._loaded = self._loaded, None
         return loaded
@@ -206,7 +262,7 @@ class EvictableInstance(ModelInstance):
 
     async def _infer_later(self, call: ModelCall) -> Tensors:
         # Counted from here on: it must not be put out again before this call has begun.
-        self._calls += 1
+        self._under_way += 1
         try:
             await self._come_in_for(call)
             loaded = self._loaded
@@ -236,6 +292,6 @@ class EvictableInstance(ModelInstance):
             self._end_call()
 
     def _end_call(self) -> None:
-        self._calls -= 1
-        if not self._calls:
+        self._under_way -= 1
+        if not self._under_way:
             self._server.idle()

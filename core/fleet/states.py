@@ -15,7 +15,8 @@ SERVER_STATES: Final[StateTable[Standing]] = StateTable(
     {
         "starting": "It is being started, also for the second time and later ones. Models that "
         "suit it wait for it.",
-        "up": "Models are loaded on it and called.",
+        "up": "Models are loaded on it and called. One that an operator drains stays up, and keeps "
+        "its models until they are loaded elsewhere.",
         "failed": "It could not be started, and is not tried again.",
         "draining": "It takes no models. Those that it has leave: at once when they are loaded "
         "elsewhere or fit nowhere else, otherwise when the other copies are loaded.",

@@ -328,8 +328,8 @@ SERVER: Final = (
     _own("spec.memory", "The room for models on each replica, as `4Gi`; not counted without it."),
     _own(
         "spec.overcommitPercent",
-        "How much more than `memory` may be registered: models that were called longest ago are "
-        "put out, and come back when they are called.",
+        "How much more than `memory` may be registered: some models are put out for others, "
+        "and come back when they are called.",
     ),
     _field("spec.replicas", "How many servers."),
     _field("spec.minReplicas", "The fewest servers that count as ready; 1 without it."),

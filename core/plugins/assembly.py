@@ -127,6 +127,11 @@ class Assembly:
         )
         for key, names, registry in rules:
             problems += self._problems_of_rules(key, names or (), registry)
+        if config.document.has(("agent", "eviction")):
+            try:
+                self.plugins.evictions.get(config.agent.eviction)
+            except UnknownNameError as error:
+                problems.append(config.problem(("agent", "eviction"), error.message))
         return problems
 
     def _problems_of_rules(

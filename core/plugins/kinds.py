@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from penstock.core.contracts.command import Command
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
@@ -46,6 +47,7 @@ SERVER_ADAPTERS: Final = Kind("server_adapters", "server adapter", ServerAdapter
 LOADERS: Final = Kind("loaders", "loader", Loader)
 FILTERS: Final = Kind("filters", "filter", Filter)
 SORTERS: Final = Kind("sorters", "sorter", Sorter)
+EVICTIONS: Final = Kind("evictions", "eviction policy", EvictionPolicy)
 STORAGES: Final = Kind("storages", "storage", ArtifactStorage)
 ROUTERS: Final = Kind("routers", "router", Router, "the proxy")
 SCALERS: Final = Kind("scalers", "scaler", Scaler, "the scheduler")
@@ -63,6 +65,7 @@ KINDS: Final = (
     LOADERS,
     FILTERS,
     SORTERS,
+    EVICTIONS,
     STORAGES,
     ROUTERS,
     SCALERS,

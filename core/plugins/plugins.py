@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from penstock.core.config import Config
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
@@ -83,6 +84,7 @@ class Plugins:
         self.loaders: Registry[Loader] = Registry(*found(kinds.LOADERS))
         self.filters: Registry[Filter] = Registry(*found(kinds.FILTERS))
         self.sorters: Registry[Sorter] = Registry(*found(kinds.SORTERS))
+        self.evictions: Registry[EvictionPolicy] = Registry(*found(kinds.EVICTIONS))
         self.storages: Registry[ArtifactStorage] = Registry(*found(kinds.STORAGES))
         self.routers: Registry[Router] = Registry(*found(kinds.ROUTERS))
         self.scalers: Registry[Scaler] = Registry(*found(kinds.SCALERS))

@@ -24,6 +24,7 @@ from pydantic import BaseModel
 from penstock.core.config import Config
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
@@ -134,6 +135,17 @@ def penstock_register_sorters() -> Factories[Sorter]:
 
     Called once at start-up. Returns names; every registered sorter is made when the scheduler
     starts, and they decide in the order of their names. When a factory fails, or when the hook
+    itself does, start-up is refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_evictions() -> Factories[EvictionPolicy]:
+    """Register eviction policies: which model goes where more are registered than fit.
+
+    Called once at start-up. Returns names as ``agent.eviction`` of the config file has them. The
+    chosen policy is made once, when the process starts. When the factory fails, or when the hook
     itself does, start-up is refused.
     """
     raise NotImplementedError

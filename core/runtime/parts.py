@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from penstock.core.config.sections import SchedulerSection
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
@@ -37,15 +38,17 @@ class Parts:
     front_ends: dict[str, FrontEnd]
     redactors: dict[str, Redactor]
     rules: Rules
+    evictions: dict[str, EvictionPolicy]
 
 
 def make_parts(
     plugins: Plugins,
     scheduler: SchedulerSection | None = None,
     servers: Sequence[str] | None = None,
+    evictions: Sequence[str] = (),
 ) -> Parts:
-    """Make one of everything that is registered, of filters and sorters those that are asked, and
-    of ``servers`` these (without them those that each process has).
+    """Make one of everything that is registered, of filters and sorters those that are asked, of
+    ``servers`` these (without them those that each process has), and of ``evictions`` these.
 
     Raises PluginsError with all that cannot be made.
     """
@@ -74,6 +77,7 @@ def make_parts(
             make_all(plugins.filters, _names(scheduler.filters, DEFAULT_FILTERS, plugins.filters)),
             make_all(plugins.sorters, _names(scheduler.sorters, DEFAULT_SORTERS, plugins.sorters)),
         ),
+        make_all(plugins.evictions, evictions),
     )
     if problems:
         raise PluginsError(problems, plugins.describe())

@@ -116,7 +116,8 @@ class Runtime:
         _log.info("stopped")
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
-        parts = make_parts(self._plugins, self._config.scheduler)
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, self._config.scheduler, evictions=evictions)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -168,6 +169,7 @@ class Runtime:
             readers=parts.servers,
             server_kinds=self._server_kinds(parts),
             rules=parts.rules,
+            eviction=parts.evictions[self._config.agent.eviction],
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
             models=self._data.models,

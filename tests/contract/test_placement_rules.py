@@ -1,7 +1,9 @@
-"""The laws of filters and sorters, over the built-in ones."""
+"""The laws of filters, sorters and eviction policies, over the built-in ones."""
 
 from __future__ import annotations
 
+from penstock.plugins.eviction.cost import CostAware
+from penstock.plugins.eviction.lru import LeastRecentlyUsed
 from penstock.plugins.placement.capabilities import CapabilitiesFilter
 from penstock.plugins.placement.draining import DrainingFilter
 from penstock.plugins.placement.explainer import ExplainerFilter
@@ -13,7 +15,15 @@ from penstock.plugins.placement.packing import PackingSorter
 from penstock.plugins.placement.replicas import ReplicasFilter
 from penstock.plugins.placement.server import ServerFilter
 from penstock.plugins.placement.spreading import SpreadingSorter
-from penstock.testing import FilterLaws, SorterLaws
+from penstock.testing import EvictionLaws, FilterLaws, SorterLaws
+
+
+class TestLeastRecentlyUsed(EvictionLaws):
+    policy = LeastRecentlyUsed()
+
+
+class TestCostAware(EvictionLaws):
+    policy = CostAware()
 
 
 class TestCapabilities(FilterLaws):

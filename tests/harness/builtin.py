@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from penstock.core.config import Config
+from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.plugins.manager import assemble
 from penstock.core.plugins.names import ENTRY_POINT_GROUP
 from penstock.core.plugins.plugins import Plugins
@@ -30,6 +31,13 @@ def builtin_rules() -> Rules:
         {name: plugins.make(plugins.filters, name) for name in DEFAULT_FILTERS},
         {name: plugins.make(plugins.sorters, name) for name in DEFAULT_SORTERS},
     )
+
+
+@cache
+def builtin_eviction() -> EvictionPolicy:
+    """The eviction policy that is asked when the config file says nothing."""
+    plugins = builtin_plugins()
+    return plugins.make(plugins.evictions, Config().agent.eviction)
 
 
 def builtin_entry_points() -> list[EntryPoint]:

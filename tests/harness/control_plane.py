@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from harness.builtin import builtin_rules
+from harness.builtin import builtin_eviction, builtin_rules
 from harness.events import PATIENCE_S
 from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
-from penstock.core.contracts.gateway import ServerMetadata
+from penstock.core.contracts.gateway import ServerMetadata, Target
 from penstock.core.contracts.model import (
     CopyPlace,
     ModelCall,
@@ -252,6 +252,7 @@ class Plane:
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
             rules=builtin_rules(),
+            eviction=builtin_eviction(),
             storages=[self.storage if storage is None else storage],
             joins=Joins(),
             models=self.models,
@@ -332,9 +333,15 @@ class Plane:
 
     def call(self, target: str, request: InferenceRequest | None = None) -> asyncio.Future[Any]:
         """Send a request; the future holds the answer, or the error as its result."""
+        return self.call_target(self.gateway.resolve(target), request)
+
+    def call_target(
+        self, target: Target, request: InferenceRequest | None = None
+    ) -> asyncio.Future[Any]:
+        """The same for a target that was resolved already."""
         answer: asyncio.Future[InferenceResponse | PenstockError]
         answer = asyncio.get_running_loop().create_future()
-        self.gateway.resolve(target).submit(
+        target.submit(
             request or InferenceRequest(None, (tensor("x"),)), {}, None, answer.set_result
         )
         return answer

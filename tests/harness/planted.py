@@ -16,7 +16,7 @@ from types import ModuleType
 @dataclass(frozen=True)
 class Bug:
     """Lines of a module, and what stands in their place. ``package`` is a name by which
-    :func:`planted` is told of it."""
+    :func:`planted` is told of it; ``module`` is named from there (``agents.hosted``)."""
 
     name: str
     package: str
@@ -42,14 +42,15 @@ def planted(bug: Bug, packages: Mapping[str, ModuleType]) -> Iterator[dict[str, 
 def _load(package: str, folder: Path, renamed: Mapping[str, str], bug: Bug) -> None:
     """Make the package's modules known; each is run when it is first imported."""
     sources = {}
-    for path in sorted(folder.glob("*.py")):
+    for path in sorted(folder.rglob("*.py")):
         text = path.read_text()
-        if package == bug.package and path.stem == bug.module:
+        module = ".".join(path.relative_to(folder).with_suffix("").parts)
+        if package == bug.package and module == bug.module:
             assert text.count(bug.right) == 1, f"'{bug.name}' has no one place in {path.name}"
             text = text.replace(bug.right, bug.wrong)
         for real, copy in renamed.items():
             text = text.replace(real, copy)
-        sources[path.stem] = (path, text)
+        sources[module.removesuffix(".__init__")] = (path, text)
     name = f"bugged_{package}"
     sys.meta_path.insert(0, _Finder(name, sources))
     try:
@@ -74,7 +75,9 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         head, _, stem = fullname.partition(".")
         if head != self._name or (stem or "__init__") not in self._sources:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self, is_package=not stem)
+        path, _ = self._sources[stem or "__init__"]
+        is_package = path.stem == "__init__"
+        return importlib.machinery.ModuleSpec(fullname, self, is_package=is_package)
 
     def exec_module(self, module: ModuleType) -> None:
         stem = module.__name__.partition(".")[2] or "__init__"

@@ -69,7 +69,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             task.add_done_callback(self.ended)
             return task
 
-        loop.set_task_factory(begun)
+        loop.set_task_factory(begun)  # type: ignore[arg-type]  # it may give what it likes
         loop.set_exception_handler(lambda _, context: self.broken.append(context))
         return loop
 
@@ -195,6 +195,16 @@ class SchedulerMachine(RuleBasedStateMachine):
         if there:
             self.delete_one(kind, data.draw(st.sampled_from(there), "name"))
 
+    @rule(data=st.data(), undo=st.booleans())
+    def drain(self, data: st.DataObject, undo: bool) -> None:
+        there = [each["metadata"]["name"] for each in self.plane.control.list("Server")]
+        if there:
+            self.drain_one(data.draw(st.sampled_from(there), "name"), undo=undo)
+
+    def drain_one(self, name: str, *, undo: bool = False) -> None:
+        self.touched.add(("Server", name))
+        self.run(self.plane.control.drain(name, None, undo=undo))
+
     def delete_one(self, kind: str, name: str) -> None:
         self.touched.add((kind, name))
         self.run(self.plane.control.delete(kind, name, force=True))
@@ -225,6 +235,9 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(data=st.data(), fate=ends)
     def what_hangs_ends(self, data: st.DataObject, fate: Fate) -> None:
         index = data.draw(st.integers(0, len(self.world.hanging) - 1), "which")
+        self.end_one(index, fate)
+
+    def end_one(self, index: int, fate: Fate) -> None:
         hanging = self.world.hanging.pop(index)
 
         async def end() -> None:
@@ -421,7 +434,7 @@ def what_runs_is_not_disturbed(machine: SchedulerMachine, now: Seen) -> None:
             continue
         served = before.serving.get(name)
         replaced = status.serving not in (None, version)
-        if served is None or served.version != version or replaced or replica.standing != "up":
+        if served is None or served.version != version or replaced or not replica.keeps_models:
             continue
         after = now.copies.get((replica, name, version))
         spec = now.places[name].wanted.model.spec
@@ -477,7 +490,7 @@ def what_is_wanted_and_fits_is_there(machine: SchedulerMachine, now: Seen) -> No
         if copies is None or copies._loading or copies._pause is not None:
             continue
         spec = place.wanted.model.spec
-        staying = [each for each in copies._loaded if each.standing == "up"]
+        staying = [each for each in copies._loaded if each.keeps_models]
         if len(staying) >= spec.replicas or len(copies._refused) >= MOST_REFUSALS:
             assert len(staying) <= spec.replicas
             continue
@@ -491,7 +504,7 @@ def what_is_wanted_and_fits_is_there(machine: SchedulerMachine, now: Seen) -> No
 def fits(replica: Any, spec: Any, wanted: Any) -> bool:
     """Found out anew, without filters."""
     return (
-        replica.standing == "up"
+        replica.keeps_models
         and frozenset(spec.requirements) <= replica.capabilities
         and spec.server in (None, replica.key.server)
         and (wanted.model.name, wanted.version) not in replica.versions

@@ -20,19 +20,22 @@ from harness.control_plane import (
     server,
 )
 from penstock.core.clock import SystemClock
+from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.model import CallOrigin, ModelCall, ModelInstance, ModelSpec
 from penstock.core.errors import DeadlineError, InvalidRequestError, NotReadyError
 from penstock.core.fleet.overcommit import OvercommittedServer
+from penstock.plugins.eviction.cost import CostAware
+from penstock.plugins.eviction.lru import LeastRecentlyUsed
 from penstock.testing.scripts import tensor
 
 
 class Full:
     """A server with room for two models of 10 bytes, or one of 20."""
 
-    def __init__(self) -> None:
+    def __init__(self, policy: EvictionPolicy | None = None) -> None:
         self.inner = FakeServer("fake")
         self.clock = SystemClock()
-        self.server = OvercommittedServer(self.inner, 20, self.clock)
+        self.server = OvercommittedServer(self.inner, 20, self.clock, policy or LeastRecentlyUsed())
 
     async def load(self, name: str, memory_bytes: int | None = 10) -> ModelInstance:
         return await self.server.load(ModelSpec(name, 1, memory_bytes=memory_bytes))
@@ -125,6 +128,62 @@ async def test_one_that_cannot_come_back_says_why_and_is_tried_with_the_next_cal
     assert full.inside() == ["big"]
 
 
+async def test_a_policy_is_shown_what_each_costs_to_bring_back() -> None:
+    noting = Noting()
+    full = Full(noting)
+    a = await full.load("a")
+    await full.call(a)
+    await full.call(a)
+    await full.load("b")
+    await full.load("c")
+    shown = noting.shown
+    assert [(each.name, each.memory_bytes, each.calls) for each in shown] == [
+        ("a", 10, 2),
+        ("b", 10, 0),
+    ]
+    assert all(0.0 <= each.idle_ms <= each.resident_ms and each.load_ms >= 0.0 for each in shown)
+    assert full.inside() == ["b", "c"], "what is worth least goes, whoever was called last"
+
+
+async def test_a_policy_that_fails_is_logged_and_does_no_harm(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    full = Full(Failing())
+    a = await full.load("a")
+    await full.load("b")
+    await full.call(a)
+    await full.load("c")
+    assert full.inside() == ["a", "c"], "of what is worth the same, the last called stays"
+    assert "the eviction policy failed for model 'a'" in caplog.text
+
+
+async def test_what_takes_long_to_load_stays_though_it_was_called_longer_ago() -> None:
+    worth = CostAware().worth
+    quick = ResidentModel("q", 1, 10, 1.0, 1000.0, 1.0, 5)
+    slow = ResidentModel("s", 1, 10, 60_000.0, 1000.0, 900.0, 2)
+    large = ResidentModel("l", 1, 1_000_000, 60_000.0, 1000.0, 900.0, 2)
+    assert worth(large) < worth(quick) < worth(slow)
+    assert LeastRecentlyUsed().worth(slow) < LeastRecentlyUsed().worth(quick)
+
+
+class Noting(EvictionPolicy):
+    """Thinks least of what is called most."""
+
+    def __init__(self) -> None:
+        self.shown: list[ResidentModel] = []
+
+    def worth(self, model: ResidentModel) -> float:
+        self.shown.append(model)
+        return -float(model.calls)
+
+
+class Failing(EvictionPolicy):
+    """Has a bug."""
+
+    def worth(self, model: ResidentModel) -> float:
+        raise RuntimeError("oops")
+
+
 async def test_what_is_larger_than_all_of_the_server_is_refused() -> None:
     full = Full()
     await full.load("a")
@@ -165,7 +224,7 @@ async def test_a_model_is_unloaded_wherever_it_is() -> None:
 async def test_twice_as_many_as_fit_take_turns_without_an_error() -> None:
     inner = FakeServer("fake")
     clock = SystemClock()
-    crowded = OvercommittedServer(inner, 100, clock)
+    crowded = OvercommittedServer(inner, 100, clock, LeastRecentlyUsed())
     instances = [await crowded.load(ModelSpec(f"m{n}", 1, memory_bytes=1)) for n in range(200)]
     rng = random.Random(1)
 
