@@ -37,6 +37,7 @@ from penstock.core.control.preparation import TRIED_AGAIN, Preparation, Prepared
 from penstock.core.control.readiness import Shortfall, wait_serving, wait_settled
 from penstock.core.control.reasons import Reason
 from penstock.core.control.servers import ServerKinds, ServerReconciler
+from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
@@ -137,6 +138,7 @@ class LocalControlPlane(ControlPlane):
             policy,
             clock,
             asyncio.Semaphore(policy.parallel),
+            Shortage(self._store, clock),
         )
         self._hosted = None
         if agents is not None:

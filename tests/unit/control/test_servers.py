@@ -342,3 +342,45 @@ async def test_a_model_without_replicas_is_not_served(plane: Plane, fakes: FakeK
     await plane.apply(asking("a", replicas=1))
     assert await plane.settle() == []
     assert (await plane.call("a")).model_version == "1"
+
+
+async def test_a_model_that_fits_nowhere_asks_for_more_replicas(
+    plane: Plane, fakes: FakeKind
+) -> None:
+    await plane.apply(
+        server("s", memory="10Mi"),
+        asking("a", memory="6Mi"),
+        asking("b", memory="6Mi", replicas=2),
+        asking("c", memory="3Mi", replicas=2),
+        asking("d", memory="11Mi"),
+    )
+    assert len(await plane.settle()) == 2
+    await plane.turns()
+
+    asked = plane.condition("Server", "s", "ScaleUpWanted")
+    assert asked == (
+        "True",
+        "ModelsDoNotFit",
+        "2 more replicas would hold what fits nowhere: 'b' (2 copies), 'c' (1 copy); "
+        "raise spec.replicas",
+    )
+    assert plane.condition("Server", "s") == ("True", "Serving", "version 1 serves")
+    assert plane.control.explain("b")["grow"] == ["s"]
+    assert plane.control.explain("d")["grow"] == []
+
+    await plane.apply(server("s", memory="10Mi", replicas=3))
+    await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)
+    assert len(await plane.settle()) == 1
+    assert fakes.held("b") == fakes.held("c") == 2
+
+
+async def test_what_is_not_wanted_any_more_asks_for_nothing(plane: Plane) -> None:
+    await plane.apply(server("s"), asking("a", replicas=2), asking("b", replicas=3))
+    await plane.settle()
+    await plane.turns()
+    asked = plane.condition("Server", "s", "ScaleUpWanted")
+    assert asked is not None
+    assert asked[2].startswith("2 more replicas would hold what fits nowhere: 'a' (1 copy), 'b' (2")
+    await plane.control.delete("Model", "b", force=False)
+    await plane.apply(asking("a"))
+    await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)
