@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from harness.builtin import builtin_plugins
 from harness.control_plane import (
     FakeKind,
     FakeServer,
@@ -23,6 +24,8 @@ from penstock.core.errors import (
     NotReadyError,
     UnsupportedError,
 )
+from penstock.core.positions import PositionedDocument
+from penstock.core.problems import KeyPath, Problem, ProblemsError
 
 
 @pytest.fixture
@@ -146,6 +149,37 @@ async def test_a_start_that_fails_for_good_is_the_reason(plane: Plane, fakes: Fa
     assert "server 's' takes no models: server 's/0' could not be started: it is not" in of_model
     assert plane.reason("Server", "s") == "StartFailed"
     assert not broken.running
+
+
+async def test_options_that_a_kind_does_not_take_are_refused_where_they_stand(
+    tmp_path: Path,
+) -> None:
+    plugins = builtin_plugins()
+
+    def check(
+        kind: str, options: Mapping[str, object], document: PositionedDocument, at: KeyPath
+    ) -> list[Problem]:
+        return plugins.problems_of_options(plugins.server_adapters, kind, options, document, at)
+
+    fakes = FakeKind("fake")
+    async with control_plane(tmp_path, kinds={"v2": fakes}, options_check=check) as plane:
+        with pytest.raises(ProblemsError) as refused:
+            await plane.apply(
+                server("s", serverConfig="v2", options={"addres": "grpc://a:1"}),
+                server("t", serverConfig="v2", options={"address": 7}),
+                server("u", serverConfig="inprocess", options={"speed": 7}),
+            )
+        assert plane.control.list("Server") == []
+        await plane.apply(server("s", serverConfig="v2", options={"address": "grpc://a:1"}))
+        assert await plane.settle() == []
+    said = [(each.path, each.message) for each in refused.value.problems]
+    paths = [path for path, _ in said]
+    assert "spec.options.addres" in paths
+    assert "spec.options.address" in paths
+    assert ("spec.options.speed", "unknown key 'speed'") in said
+    lines = [each.position.line for each in refused.value.problems]
+    assert lines == sorted(lines)
+    assert lines[0] > 1, "the position is that of the key"
 
 
 async def test_a_kind_that_is_not_installed_and_options_that_are_wrong(plane: Plane) -> None:
