@@ -41,7 +41,12 @@ class Problem:
     hint: str | None = None
 
     def __str__(self) -> str:
-        where = f"{self.position}: {self.path}: " if self.path else f"{self.position}: "
+        return f"{self.position}: {self.without_position}"
+
+    @property
+    def without_position(self) -> str:
+        """The problem as text that says where it is by the path alone."""
+        where = f"{self.path}: " if self.path else ""
         return where + self.message + (f"; {self.hint}" if self.hint else "")
 
 

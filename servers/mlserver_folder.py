@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from penstock.core.contracts.model import Loader, ModelSpec
 from penstock.core.errors import InvalidRequestError, NotFoundError, UnsupportedError
 from penstock.core.model import Model
-from penstock.core.plugins import hookimpl
 from penstock.servers.mlserver_settings import SETTINGS_FILE, MLServerSettings, read_settings
-
-penstock_api = 1
 
 _SKLEARN: Final = "mlserver_sklearn.SKLearnModel"
 
@@ -40,7 +36,7 @@ class MLServerFolderLoader(Loader):
     looks_for = f"a file {SETTINGS_FILE}"
 
     def capabilities(self) -> frozenset[str]:
-        return frozenset(("sklearn",)) if _has_sklearn() else frozenset()
+        return frozenset(("sklearn",)) if has_sklearn() else frozenset()
 
     def recognises(self, spec: ModelSpec) -> bool:
         return (
@@ -90,7 +86,7 @@ def _check_runtime(settings: MLServerSettings, spec: ModelSpec) -> None:
             f"{where} is for MLServer's runtime '{written}', which is not loaded in this process: "
             f"it needs a server with the capabilities mlserver and {RUNTIMES[known]}"
         )
-    if not _has_sklearn():
+    if not has_sklearn():
         raise UnsupportedError(
             f"{where} needs scikit-learn, which is not installed: pip install 'penstock[sklearn]'"
         )
@@ -117,11 +113,6 @@ def _file(settings: MLServerSettings, folder: Path) -> Path | None:
     return path
 
 
-def _has_sklearn() -> bool:
+def has_sklearn() -> bool:
+    """Whether scikit-learn and what its files are read with are installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("sklearn", "joblib"))
-
-
-@hookimpl
-def penstock_register_loaders() -> Mapping[str, type[Loader]]:
-    """The loader ``mlserver-folder``."""
-    return {"mlserver-folder": MLServerFolderLoader}

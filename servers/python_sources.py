@@ -7,11 +7,16 @@ imported by a name that is only known when the code runs is not found.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from typing import Final
 
 from penstock.servers.python_modules import find_module, find_own
+
+PARSED: Final = 256
+"""Of how many files it is remembered what they import: many models are in one file."""
 
 
 def source_files(module: str, folders: Sequence[Path]) -> list[Path]:
@@ -19,16 +24,18 @@ def source_files(module: str, folders: Sequence[Path]) -> list[Path]:
     that it imports from there. Empty when no folder has it."""
     top = module.partition(".")[0]
     for folder in folders:
-        if find_own(folder, top) is not None:
-            return _Walk(folder).files(module)
+        found = find_own(folder, top)
+        if found is not None:
+            return _Walk(folder, top, found).files(module)
     return []
 
 
 class _Walk:
-    """A walk along imports within one folder."""
+    """A walk along imports within one folder; ``found`` is what was found of ``top`` there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, top: str, found: ModuleSpec) -> None:
         self._folder = folder
+        self._own = {top: found}
         self._seen: dict[str, ModuleSpec | None] = {}
         self._files: dict[Path, None] = {}
 
@@ -40,12 +47,12 @@ class _Walk:
                     waiting += self._take(name)
         return list(self._files)
 
-    def _take(self, name: str) -> Iterator[str]:
+    def _take(self, name: str) -> Iterable[str]:
         """Note the file of a module; what it imports."""
         spec = self._find(name)
         self._seen[name] = spec
         if spec is None or not spec.has_location or spec.origin is None:
-            return iter(())
+            return ()
         path = Path(spec.origin)
         self._files[path] = None
         is_package = spec.submodule_search_locations is not None
@@ -54,7 +61,7 @@ class _Walk:
     def _find(self, name: str) -> ModuleSpec | None:
         parent, _, last = name.rpartition(".")
         if not parent:
-            return find_own(self._folder, last)
+            return self._own.get(last) or find_own(self._folder, last)
         owner = self._seen.get(parent)
         for place in (owner and owner.submodule_search_locations) or ():
             spec = find_module(Path(place), last)
@@ -69,20 +76,26 @@ def _with_parents(name: str) -> Iterator[str]:
     return (".".join(parts[: count + 1]) for count in range(len(parts)))
 
 
-def _imports(path: Path, package: str) -> Iterator[str]:
+def _imports(path: Path, package: str) -> Iterable[str]:
     """The names that a file in ``package`` imports: modules, and some that are none."""
     if path.suffix != ".py":
-        return
+        return ()
     try:
-        tree = ast.parse(path.read_bytes())
+        return _imported(path.read_bytes(), package)
     except (OSError, ValueError, SyntaxError, RecursionError):
-        return  # that is told when it is loaded
-    for node in ast.walk(tree):
+        return ()  # that is told when it is loaded
+
+
+@lru_cache(maxsize=PARSED)
+def _imported(source: bytes, package: str) -> tuple[str, ...]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
-            yield from (each.name for each in node.names)
+            names += (each.name for each in node.names)
         elif isinstance(node, ast.ImportFrom):
             # What stands behind "import" is a module or something in it; who looks finds out.
-            yield from (f"{_origin(node, package)}{each.name}" for each in node.names)
+            names += (f"{_origin(node, package)}{each.name}" for each in node.names)
+    return tuple(names)
 
 
 def _origin(node: ast.ImportFrom, package: str) -> str:

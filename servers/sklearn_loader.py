@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Mapping
-
 from penstock.core.contracts.model import Loader, ModelSpec
-from penstock.core.plugins import hookimpl
 from penstock.servers.mlserver_settings import SETTINGS_FILE
 from penstock.servers.sklearn_model import (
     FILE_NAMES,
@@ -16,12 +12,6 @@ from penstock.servers.sklearn_model import (
     methods_of,
     missing_file,
 )
-
-penstock_api = 1
-
-if importlib.util.find_spec("sklearn") is None:
-    # Importing it here would cost every start a second; it is imported with the first estimator.
-    raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
 
 
 class SklearnLoader(Loader):
@@ -50,9 +40,3 @@ class SklearnLoader(Loader):
 
     def definition(self, spec: ModelSpec) -> SklearnModel | None:
         return None if spec.artifacts is None else self.load(spec)
-
-
-@hookimpl
-def penstock_register_loaders() -> Mapping[str, type[Loader]]:
-    """The loader ``sklearn``."""
-    return {"sklearn": SklearnLoader}

@@ -20,11 +20,12 @@ from penstock.core.errors import (
     ForbiddenError,
     InvalidRequestError,
     LostError,
+    NotReadyError,
     PenstockError,
     UnauthenticatedError,
     UnsupportedError,
 )
-from penstock.core.grpc_errors import error_of_call
+from penstock.core.grpc_errors import error_of_call, own_error
 from penstock.proto import agent_pb2 as pb
 from penstock.proto.agent_pb2_grpc import AgentStub
 
@@ -140,13 +141,26 @@ def dial_of(scheduler: RemoteServer) -> Dial:
                 async for message in call:
                     yield message
             except grpc.aio.AioRpcError as error:
-                if error.code() is grpc.StatusCode.UNIMPLEMENTED:
-                    raise UnsupportedError(
-                        f"the process at {scheduler.place} is no scheduler; start one with "
-                        "penstock run scheduler, or name another with --scheduler"
-                    ) from error
-                raise error_of_call(error, scheduler.place) from error
+                raise _why(error, scheduler.place) from error
             finally:
                 call.cancel()
 
     return dial
+
+
+def _why(error: grpc.aio.AioRpcError, place: str) -> PenstockError:
+    """What an agent's user can do about the end of a talk."""
+    own = own_error(error)
+    if isinstance(own, UnauthenticatedError | ForbiddenError):
+        return type(own)(
+            f"the scheduler at {place} does not let the agent in: {own}; an agent takes its token "
+            "from agent.token in its configuration file"
+        )
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+        return UnsupportedError(
+            f"the process at {place} is no scheduler; start one with penstock run scheduler, or "
+            "name another with --scheduler"
+        )
+    if own is None and error.code() is grpc.StatusCode.UNAVAILABLE:
+        return NotReadyError(f"nobody answers at {place} ({error.details()})")
+    return error_of_call(error, place)

@@ -28,7 +28,7 @@ from penstock.core.plugins.plugins import Plugins
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
-from penstock.core.runtime.memory import keep_freed_memory
+from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.serving import unless
 from penstock.core.signals import StopSignals
@@ -207,6 +207,7 @@ async def serve_agent(
     :meth:`AgentProcess.start` and :meth:`AgentProcess.follow` raise.
     """
     keep_freed_memory()
+    collect_less_often()
     with StopSignals() as signals:
         addresses = await unless(signals.asked, process.start())
         if addresses is None:

@@ -84,8 +84,8 @@ class ArtifactCache:
         """A folder for what is being fetched; its folder ``files`` is empty."""
         with self._in_order() as tenant:
             folder = tenant.new_folder()
-        (folder / FILES).mkdir()
-        return folder
+            (folder / FILES).mkdir()
+            return folder
 
     def add(self, folder: Path, address: str, identity: str, artifacts: Path) -> Path:
         """What was fetched into a new folder is an entry from now on, and in use; its artifacts.
@@ -104,7 +104,7 @@ class ArtifactCache:
 
     def _put(self, folder: Path, key: str, entry: Entry) -> Path:
         with self._in_order() as tenant:
-            # There is one, if who made it could not lock it, or it came back from a backup.
+            # There may be one by now, on file systems whose locks hold nobody up.
             self._throw_away(key, tenant)
             folder.rename(self._folder / _ENTRIES / key)
             entries.sync(self._folder / _ENTRIES)

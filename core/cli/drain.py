@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
 
@@ -11,11 +11,13 @@ from penstock.core.cli.drain_view import print_drain
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import server_names
 from penstock.core.cli.server_option import ask, server_option
+from penstock.core.cli.serving import NOT_READY
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import ResourceDocument
 
-NOT_READY = 3
+Copies: TypeAlias = dict[tuple[int, str, int], dict[str, Any]]
+"""Copies of models by replica, name and version."""
 
 replica_option = click.option(
     "--replica", type=click.IntRange(0), metavar="N", help="Only this one of its replicas."
@@ -50,45 +52,47 @@ def drain_command(
         state = await client.drain(name, replica, undo=undo)
         if not wait or undo:
             return state
-        return await _followed(output, client, name, state, timeout)
+        return await _followed(output, client, state, replica, timeout)
 
     state = ask(server, drained)
     if output.is_json:
         output.json(state)
     else:
         print_drain(output, state)
-    return NOT_READY if wait and not undo and _left(state) else 0
+    return NOT_READY if wait and not undo and _left(state, replica) else 0
 
 
 async def _followed(
-    output: Output, client: ControlClient, name: str, state: ResourceDocument, timeout_s: float
+    output: Output,
+    client: ControlClient,
+    state: ResourceDocument,
+    replica: int | None,
+    timeout_s: float,
 ) -> ResourceDocument:
     """The state when no more models will leave by themselves, or when the time is over."""
     try:
         async with asyncio.timeout(timeout_s):
-            async for following in client.follow_drain(name):
+            async for following in client.follow_drain(state["server"]):
                 if not output.is_json:
-                    _tell_gone(state, following)
+                    _tell_gone(_left(state, replica), _left(following, replica))
                 state = following
-                if not any(copy["outlook"] != "stays" for copy in _left(state).values()):
+                if all(copy["outlook"] == "stays" for copy in _left(state, replica).values()):
                     break
     except TimeoutError:
         pass
     return state
 
 
-def _tell_gone(before: ResourceDocument, now: ResourceDocument) -> None:
-    still = _left(now)
-    for key in [key for key in _left(before) if key not in still]:
-        replica, model, version = key
+def _tell_gone(before: Copies, now: Copies) -> None:
+    for replica, model, version in [key for key in before if key not in now]:
         click.echo(f"replica {replica}: model '{model}', version {version}, is gone")
 
 
-def _left(state: ResourceDocument) -> dict[tuple[int, str, int], dict[str, Any]]:
-    """The copies on replicas that are drained."""
+def _left(state: ResourceDocument, replica: int | None) -> Copies:
+    """The copies on replicas that are drained, or on the one that was named."""
     return {
         (each["replica"], copy["name"], copy["version"]): copy
         for each in state["replicas"]
-        if each["drained"]
+        if each["drained"] and replica in (None, each["replica"])
         for copy in each["models"]
     }

@@ -103,8 +103,8 @@ class ModelCopies:
         return self._instance
 
     def begin(self) -> None:
-        """Have copies loaded, and look for room again whenever servers change."""
-        self._plan()
+        """Have copies loaded soon, and look for room again whenever servers change."""
+        self._placer.fleet.look_soon(self._plan)
 
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says, which is otherwise the same."""
@@ -158,7 +158,8 @@ class ModelCopies:
         self._let_go_of(leaving)
         if found is not None and leaving:
             found = self._placer.fleet.place(self.demand, self._taken())
-        if len(staying) < self.wanted:
+        # What is being loaded tells when it ends, and its replica when it stands differently.
+        if len(staying) + len(self._loading) < self.wanted:
             self._placer.fleet.wait(self._plan)
         else:
             self._placer.fleet.leave(self._plan)
@@ -219,7 +220,7 @@ class ModelCopies:
             return Prospect("moves", self._last_failure or None)
         if not self._tries:
             return Prospect("stays", next(iter(self._refused.values())).message)
-        found = self.explain()
+        found = self._placer.fleet.place(self.demand, self._taken())
         return Prospect("moves") if found.fitting else Prospect("stays", found.why_not)
 
     def _begin_load(self, replica: ServerReplica) -> None:
@@ -365,6 +366,10 @@ class ModelCopies:
         soon = [f"server '{name[0]}' {later[name]}" for name in found.fitting if name in later]
         if soon:
             said = f"version {self.version} waits for a server: {'; '.join(dict.fromkeys(soon))}"
+            return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
+        expected = self._placer.fleet.expected
+        if expected:
+            said = f"version {self.version} waits for {expected}: {found.why_not}"
             return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
         said = f"version {self.version} fits on no server: {found.why_not}"
         return Outlook(Reason.NO_SERVER, said, at_work=False)

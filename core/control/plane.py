@@ -220,11 +220,15 @@ class LocalControlPlane(ControlPlane):
 
         Comes back with what does not serve then, and why, in the order of kind and name.
         """
-        return await wait_settled(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        return await wait_settled(self._store, timeout_s, at_rest=self._at_rest)
 
     async def wait_serving(self, timeout_s: float) -> None:
         """Return when something is wanted, and all of that serves, or the time is over."""
-        await wait_serving(self._store, timeout_s, at_rest=self._pipelines.at_rest)
+        await wait_serving(self._store, timeout_s, at_rest=self._at_rest)
+
+    async def _at_rest(self) -> None:
+        await self._fleet.at_rest()
+        await self._pipelines.at_rest()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
@@ -282,9 +286,9 @@ class LocalControlPlane(ControlPlane):
                     details=[f"{user} uses {key}" for user in users],
                 )
             manifest, origin = resource.manifest, resource.origin
-            drains = self._fleet.drains
+            drains = None
             if key.kind == "Server":
-                drains = drains.undone(name, None, ())
+                drains = self._fleet.drains.undone(name, None, ())
             gone = SavedResource(manifest, origin, resource.status.version)
             await self._save((), [gone], drains)
             self._store.remove(key)
@@ -294,6 +298,7 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+            if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
                 self._usage.remove(key)

@@ -25,7 +25,10 @@ class Reason(StrEnum):
     )
     LOAD_FAILED = "LoadFailed", "Loading failed for good; the message says what to change."
     NO_SERVER = "NoServer", "The model fits on no server; the message says why on none."
-    WAITING_FOR_SERVER = "WaitingForServer", "A server that may suit the model is being started."
+    WAITING_FOR_SERVER = (
+        "WaitingForServer",
+        "A server that may suit the model is being started, or agents may come back.",
+    )
     NO_STORAGE = "NoStorage", "No storage knows addresses like the model's `storageUri`."
     WAITING_FOR_OTHERS = (
         "WaitingForOthers",

@@ -41,7 +41,7 @@ class LoadedVersions:
 
     def _make(self, slot: ModelSlot, version: int) -> ServedTarget:
         for left in [each for each in self._made if each.served is None]:
-            self._made.pop(left).expire()
+            del self._made[left]
         assert slot.served is not None, "places of versions are of those that are loaded"
         plan = compile_model(slot.name, version, self._joins)
         target = self._made[slot] = ServedTarget(
@@ -52,4 +52,6 @@ class LoadedVersions:
             deployment=self._dataflow.deploy_version(plan, slot),
             signature=slot.served.instance.signature,
         )
+        # A version may go and be loaded again: front ends shall ask each time.
+        target.expire()
         return target

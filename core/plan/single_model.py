@@ -32,12 +32,19 @@ def compile_model(
 def _plan(
     name: str, version: int, joins: JoinFactories, tapped: frozenset[Port], *, emits: bool
 ) -> Plan:
+    inputs = join_plan(make_join(INNER, joins), (f"{name}.inputs",))
+    # Asked once: the other one is the same, but for what it has decided by then.
+    outputs = replace(
+        inputs,
+        references=(f"{name}.outputs",),
+        decisions=None if inputs.decisions is None else {},
+    )
     whole = Part(0, None, None, None, Absent("the request has no tensors", "left-out"))
     output = Consumer(
         index=1,
         place=1,
         name="output",
-        inputs=join_plan(make_join(INNER, joins), (f"{name}.outputs",)),
+        inputs=outputs,
         triggers=None,
         window_ms=None,
         may_clash=False,
@@ -46,7 +53,7 @@ def _plan(
         index=0,
         place=0,
         name=name,
-        inputs=join_plan(make_join(INNER, joins), (f"{name}.inputs",)),
+        inputs=inputs,
         triggers=None,
         window_ms=None,
         may_clash=False,

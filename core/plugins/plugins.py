@@ -137,7 +137,7 @@ class Plugins:
             problems = problems_of_validation(error, written, plugin.schema, at=("options",))
             raise InvalidRequestError(
                 f"the options of '{name}' are wrong",
-                details=[f"{each.path}: {each.message}" for each in problems],
+                details=[each.without_position for each in problems],
             ) from error
         return registry.make(name, made_with)
 

@@ -61,6 +61,8 @@ class RouteFollower:
         self._say = asyncio.Event()
         switchboard.on_done = self._say.set
         self._connected = False
+        self._missed = False
+        """Whether it has been said that the scheduler is away."""
         self._leaving = False
         self._ended = asyncio.Event()
         self.informed = asyncio.Event()
@@ -87,13 +89,13 @@ class RouteFollower:
         attempt = 0
         try:
             while not self._leaving:
-                attempt = 0 if await self._follow(first=not attempt) else attempt + 1
+                attempt = 0 if await self._follow() else attempt + 1
                 if not self._leaving:
                     await self._sleep(self._pause_s(attempt))
         finally:
             self._ended.set()
 
-    async def _follow(self, *, first: bool) -> bool:
+    async def _follow(self) -> bool:
         """Follow up to the end of one connection; whether anything came over it."""
         heard = False
         said = "it has ended the connection"
@@ -103,6 +105,7 @@ class RouteFollower:
                     if not heard:
                         _log.info("following the scheduler at %s", self._scheduler)
                     heard = self._connected = True
+                    self._missed = False
                     await self._take(update)
                     self._say.set()
         except PenstockError as error:
@@ -113,7 +116,8 @@ class RouteFollower:
             said = "following it failed by a defect of Penstock"
             _log.exception("the scheduler at %s cannot be followed", self._scheduler)
         self._connected = False
-        if (heard or first) and not self._leaving:
+        if not self._missed and not self._leaving:
+            self._missed = True
             _log.warning(
                 "the scheduler at %s is away (%s); what is known is served, and it is tried again",
                 self._scheduler,

@@ -169,9 +169,9 @@ def _read_body(message: pb.Route) -> RouteBody | None:
         case "copies":
             copies = message.copies
             places = [CopyPlace(each.address, each.model, each.version) for each in copies.places]
-            return Copies(copies.version, _read_signature(copies.signature), tuple(places))
+            return Copies(copies.version, _read_signature(copies), tuple(places))
         case "model":
-            return ServedModel(message.model.version, _read_signature(message.model.signature))
+            return ServedModel(message.model.version, _read_signature(message.model))
         case "pipeline":
             return _read_pipeline(message.pipeline)
         case "not_ready":
@@ -190,7 +190,7 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         return NotReady(message.version, said)
     return ServedPipeline(
         message.version,
-        _read_signature(message.signature),
+        _read_signature(message),
         manifest,
         cast(Recording, message.record),
         frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
@@ -239,11 +239,13 @@ def _write_shape(shape: tuple[Dimension, ...] | None) -> pb.Shape | None:
     )
 
 
-def _read_signature(message: pb.Signature) -> Signature:
-    """A signature; one of which nothing is known says so of both sides."""
+def _read_signature(message: pb.Copies | pb.Model | pb.Pipeline) -> Signature | None:
+    if not message.HasField("signature"):
+        return None
+    sides = message.signature
     return Signature(
-        _read_tensors(message.inputs) if message.HasField("inputs") else None,
-        _read_tensors(message.outputs) if message.HasField("outputs") else None,
+        _read_tensors(sides.inputs) if sides.HasField("inputs") else None,
+        _read_tensors(sides.outputs) if sides.HasField("outputs") else None,
     )
 
 

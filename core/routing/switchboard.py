@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
-from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
@@ -28,6 +29,11 @@ from penstock.core.routing.route import (
 from penstock.core.routing.table import Shown, Switch
 
 _ORDER: Final = ("copies", "model", "pipeline", "experiment")
+
+Made: TypeAlias = ModelInstance | Plan | NotReady | None
+"""What a route comes to here; None where it is gone."""
+
+Done: TypeAlias = Callable[[], Awaitable[None]]
 
 _log = logging.getLogger(__name__)
 
@@ -67,42 +73,69 @@ class Switchboard:
 
     async def switch(self, switches: Sequence[Switch]) -> None:
         """Put these routes into force, all at once for requests."""
-        made = {each.key: await self._made(each) for each in switches}
-        for each in sorted(switches, key=_order):
+        made = []
+        for each in switches:
+            made.append((each, await self._make(each)))
+            await asyncio.sleep(0)  # requests go first
+        for each, what in sorted(made, key=_order):
             if each.key.kind == "copies":
-                self._switch_copies(each, made[each.key])
+                self._switch_copies(each, what)
             elif each.key.kind == "model":
-                self._switch_model(each)
+                self._switch_model(each, what)
             elif each.key.kind == "pipeline":
-                self._switch_pipeline(each)
+                self._switch_pipeline(each, what)
 
-    async def _made(self, switch: Switch) -> ModelInstance | str:
-        """What calls the copies of a route, or why there are none."""
-        body = None if switch.after is None else switch.after.route.body
-        if isinstance(body, NotReady):
-            return body.reason
-        if not isinstance(body, Copies):
-            return "it was deleted"
+    async def _make(self, switch: Switch) -> Made:
+        """What is to be in force."""
+        if switch.after is None:
+            return None
+        name, body = switch.key.name, switch.after.route.body
         try:
-            return await self._servers.instance(switch.key.name, body)
+            if isinstance(body, Copies):
+                return await self._servers.instance(name, body)
+            if isinstance(body, ServedModel):
+                return compile_model(name, body.version, self._joins, followed=self._followed)
+            if isinstance(body, ServedPipeline):
+                return self._compiled(body)
         except PenstockError as error:
-            return error.message
+            about = {"version": body.version}
+            _log.warning("%s cannot be served: %s", switch.key, error, extra=about)
+            return NotReady(body.version, error.message)
+        return body
 
-    # Models
+    def _compiled(self, body: ServedPipeline) -> Plan | NotReady:
+        plan = compile_pipeline(
+            body.manifest,
+            body.version,
+            self._joins,
+            record=body.record,
+            read=body.read,
+            followed=self._followed,
+        )
+        if plan.keeping or (plan.entrance is not None and plan.entrance.by_key):
+            return NotReady(
+                body.version,
+                "it keeps state across requests, which has to be in one place; call it at the "
+                "scheduler",
+            )
+        return plan
 
-    def _switch_copies(self, switch: Switch, made: ModelInstance | str) -> None:
-        name, after = switch.key.name, switch.after
-        if after is None:
-            self._leave(switch.before, self._forget_copies(name), f"forgetting model '{name}'")
+    def _switch_copies(self, switch: Switch, made: Made) -> None:
+        name = switch.key.name
+        body = None if switch.after is None else switch.after.route.body
+        if made is None:
+            self._leave(
+                switch.before, partial(self._forget_copies, name), f"forgetting model '{name}'"
+            )
             return
         before = self._instances.pop(name, None)
-        if isinstance(made, str):
-            self._models.withdraw(name, made)
-        elif isinstance(after.route.body, Copies):
+        if isinstance(made, ModelInstance) and isinstance(body, Copies):
             self._instances[name] = made
-            self._models.publish(name, after.route.body.version, made)
+            self._models.publish(name, body.version, made)
+        elif isinstance(made, NotReady):
+            self._models.withdraw(name, made.reason)
         if before is not None:
-            self._leave(switch.before, self._release(before), f"draining model '{name}'")
+            self._leave(switch.before, partial(self._release, before), f"draining model '{name}'")
 
     async def _forget_copies(self, name: str) -> None:
         """Pipelines that are gone as well may have requests under way that are yet to call it."""
@@ -120,75 +153,49 @@ class Switchboard:
         await self._models.drained(instance)
         await self._servers.release(instance)
 
-    def _switch_model(self, switch: Switch) -> None:
+    def _switch_model(self, switch: Switch, made: Made) -> None:
         name, before = switch.key.name, switch.before
-        body = None if switch.after is None else switch.after.route.body
-        if isinstance(body, ServedModel):
-            plan = compile_model(name, body.version, self._joins, followed=self._followed)
-            self._gateway.set_model(plan, body.signature)
-        else:
-            self._stop_serving("model", name, body)
+        self._serve(switch, made)
         if before is not None and isinstance(before.route.body, ServedModel):
-            drained = self._gateway.drained("model", name, before.route.body.version)
+            drained = partial(self._gateway.drained, "model", name, before.route.body.version)
             self._leave(before, drained, f"draining calls of model '{name}'")
 
-    # Pipelines
-
-    def _switch_pipeline(self, switch: Switch) -> None:
+    def _switch_pipeline(self, switch: Switch, made: Made) -> None:
         name = switch.key.name
-        body = None if switch.after is None else switch.after.route.body
         before = self._plans.pop(name, None)
-        if isinstance(body, ServedPipeline):
-            body = self._serve(name, body)
-        if not isinstance(body, ServedPipeline):
-            self._stop_serving("pipeline", name, body)
+        self._serve(switch, made)
+        if isinstance(made, Plan):
+            self._plans[name] = made
         if before is not None:
             task = self._draining.add(before)
-            self._leave(switch.before, _ended(task), f"draining pipeline '{name}'")
+            self._leave(switch.before, partial(_ended, task), f"draining pipeline '{name}'")
 
-    def _serve(self, name: str, body: ServedPipeline) -> ServedPipeline | NotReady:
-        """Serve a pipeline, or say why that cannot be here."""
-        try:
-            plan = compile_pipeline(
-                body.manifest,
-                body.version,
-                self._joins,
-                record=body.record,
-                read=body.read,
-                followed=self._followed,
-            )
-        except PenstockError as error:
-            _log.warning("%s", error, extra={"pipeline": name, "version": body.version})
-            return NotReady(body.version, error.message)
-        if plan.keeping or (plan.entrance is not None and plan.entrance.by_key):
-            return NotReady(
-                body.version,
-                "it keeps state across requests, which has to be in one place; call it at the "
-                "scheduler",
-            )
-        self._plans[name] = plan
-        self._gateway.set_pipeline(plan, body.signature)
-        return body
-
-    def _stop_serving(self, kind: TargetKind, name: str, body: object) -> None:
-        if isinstance(body, NotReady):
-            self._gateway.set_not_ready(kind, name, body.version, body.reason)
-        else:
+    def _serve(self, switch: Switch, made: Made) -> None:
+        """Have requests get what is made, if it is anything."""
+        kind, name = switch.key
+        body = None if switch.after is None else switch.after.route.body
+        if isinstance(made, Plan) and isinstance(body, ServedModel):
+            self._gateway.set_model(made, body.signature)
+        elif isinstance(made, Plan) and isinstance(body, ServedPipeline):
+            self._gateway.set_pipeline(made, body.signature)
+        elif kind != "copies" and isinstance(made, NotReady):
+            self._gateway.set_not_ready(kind, name, made.version, made.reason)
+        elif kind != "copies":
             self._gateway.remove(kind, name)
 
     # What leaves
 
-    def _leave(self, shown: Shown | None, done: Awaitable[None], what: str) -> None:
-        """A route is replaced, and is in use until ``done``."""
+    def _leave(self, shown: Shown | None, done: Done, what: str) -> None:
+        """A route is replaced, and is in use until what ``done`` begins has ended."""
         token = object()
         used = None if shown is None else shown.in_use()
         if shown is not None and used is not None:
             self._leaving[token] = (shown.epoch, used)
         self._background.spawn(self._see_off(token, done), what)
 
-    async def _see_off(self, token: object, done: Awaitable[None]) -> None:
+    async def _see_off(self, token: object, done: Done) -> None:
         try:
-            await done
+            await done()
         finally:
             self._leaving.pop(token, None)
             self.on_done()
@@ -202,6 +209,7 @@ async def _ended(task: Awaitable[None]) -> None:
     await task
 
 
-def _order(switch: Switch) -> tuple[bool, int]:
+def _order(made: tuple[Switch, Made]) -> tuple[bool, int]:
     """What is new comes first, copies before what calls them; what goes comes last."""
+    switch, _ = made
     return switch.after is None, _ORDER.index(switch.key.kind)

@@ -28,6 +28,7 @@ from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
+from penstock.core.runtime.exposure import exposures
 from penstock.core.runtime.parts import Parts
 
 V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
@@ -124,6 +125,8 @@ class DataPlane:
             book=self._book,
             logs=self._logs,
         )
+        for sentence in exposures(self._config):
+            _log.warning("%s", sentence)
         addresses = {}
         for name, front_end in parts.front_ends.items():
             addresses[name] = await front_end.start(context)

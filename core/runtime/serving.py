@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 
 from penstock.core.control import Shortfall
 from penstock.core.manifests import ManifestSource
-from penstock.core.runtime.memory import keep_freed_memory
+from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.runtime import Runtime
 from penstock.core.signals import StopSignals
 
@@ -60,6 +60,7 @@ async def host(
     signals that came. Raises what ``start`` raises.
     """
     keep_freed_memory()
+    collect_less_often()
     with StopSignals() as signals:
         addresses = await unless(signals.asked, start())
         if addresses is None:

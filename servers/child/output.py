@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Mapping
 from typing import BinaryIO, Final
 
 LONGEST_LINE: Final = 4096
@@ -18,10 +19,14 @@ _log = logging.getLogger("penstock.servers.output")
 
 
 class Output:
-    """Logs the lines of one server, each with the server's name before it."""
+    """Logs the lines of one server, each with the server's name before it.
 
-    def __init__(self, server: str) -> None:
+    ``about`` is what the lines are about, for machines: the server, unless it is said.
+    """
+
+    def __init__(self, server: str, about: Mapping[str, str] | None = None) -> None:
         self._server = server
+        self.about = {"server": server} if about is None else about
         self._begun = b""
         self._last: deque[str] = deque(maxlen=KEPT_LINES)
 
@@ -51,11 +56,6 @@ class Output:
         """Pass on what has no line's end."""
         begun, self._begun = self._begun, b""
         self._pass_on(begun)
-
-    @property
-    def about(self) -> dict[str, str]:
-        """What lines of a log that are about the server have beside their sentence."""
-        return {"server": self._server}
 
     @property
     def last(self) -> tuple[str, ...]:

@@ -85,7 +85,6 @@ class ChildProcess(Process):
         # A pipe of our own: asyncio takes no process for ended while anybody holds one of its.
         reading, writing = os.pipe()
         reader = asyncio.create_task(output.follow(os.fdopen(reading, "rb", 0)), name="output")
-        inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         told = (str(theirs.fileno()), str(grace_s), ",".join(map(str, passed)))
         program = [sys.executable, "-I", "-S", str(GUARD), *told]
         try:
@@ -99,7 +98,7 @@ class ChildProcess(Process):
                     pass_fds=(theirs.fileno(), *passed),
                     # A Ctrl-C is this process's to answer.
                     start_new_session=True,
-                    env={**inherited, **environment},
+                    env=environment_with(environment),
                     cwd=folder,
                 )
             finally:
@@ -146,6 +145,12 @@ class ChildProcess(Process):
             end_group(self.pid)
         await _until_read(reader)
         return _in_words(status, for_memory=ended_for_memory() > self._ended_for_memory)
+
+
+def environment_with(own: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a program with ``own`` ones over those of this process."""
+    inherited = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+    return {**inherited, **own}
 
 
 class Guard:

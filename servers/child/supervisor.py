@@ -86,7 +86,6 @@ class Supervisor:
     ) -> None:
         self.life = Life(subject)
         self._subject = subject
-        self._about = output.about
         self._charge = charge
         self._output = output
         self._watching = watching
@@ -119,7 +118,8 @@ class Supervisor:
         try:
             await self._keep_running(first)
         except Exception as error:
-            _log.exception("%s is not looked after any more", self._subject, extra=self._about)
+            said = "%s is not looked after any more"
+            _log.exception(said, self._subject, extra=self._output.about)
             self.life.stops()
             if not first.done():
                 first.set_exception(error)
@@ -132,7 +132,7 @@ class Supervisor:
                 first.set_exception(NotReadyError(f"{self._subject} {self.life.how}"))
             if first.exception() is not None:
                 return
-            _log.warning("%s", self.life.why_not(self._clock.now_ms()), extra=self._about)
+            _log.warning("%s", self.life.why_not(self._clock.now_ms()), extra=self._output.about)
             await asyncio.sleep(pause_ms / 1000.0)
 
     async def _one_life(self, first: asyncio.Future[None]) -> float:

@@ -23,13 +23,12 @@ _NOTHING: Final = memoryview(b"")
 class WorkerConnection(asyncio.BufferedProtocol):
     """Asks a worker, and hands its answers to those who asked, in whatever order they come.
 
-    ``hello`` is what the worker says of itself first, None when it is gone before that.
+    ``hello`` is what the worker says of itself first, empty before that.
     """
 
     def __init__(self) -> None:
-        self.hello: asyncio.Future[dict[str, Any] | None] = (
-            asyncio.get_running_loop().create_future()
-        )
+        self.hello: Mapping[str, Any] = {}
+        self._greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.is_open = True
         self._transport: asyncio.Transport | None = None
         self._numbers = count(1)
@@ -48,6 +47,11 @@ class WorkerConnection(asyncio.BufferedProtocol):
         loop = asyncio.get_running_loop()
         _, protocol = await loop.create_unix_connection(cls, sock=connection)
         return protocol
+
+    async def greeted(self, timeout_s: float) -> bool:
+        """Whether the worker has come up, for which this waits so long."""
+        await asyncio.wait([self._greeted], timeout=timeout_s)
+        return bool(self.hello)
 
     def ask(
         self, header: Mapping[str, Any], contents: Sequence[Buffer], on_answer: OnAnswer
@@ -91,7 +95,9 @@ class WorkerConnection(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.is_open = False
-        for waiting in (self.hello, *self._awaited):
+        if not self._greeted.done():
+            self._greeted.set_result(None)
+        for waiting in self._awaited:
             if not waiting.done():
                 waiting.set_result(None)
 
@@ -139,7 +145,8 @@ class WorkerConnection(asyncio.BufferedProtocol):
     def _deliver(self, header: dict[str, Any], contents: memoryview) -> None:
         number = header.get("id")
         if number is None:
-            self.hello.set_result(header)
+            self.hello = header
+            self._greeted.set_result(None)
             return
         self._asked.pop(number)(header, contents)
 

@@ -20,7 +20,8 @@ from penstock.servers.installing.recipe import Recipe
 NEEDED_BYTES: Final = 100 * 1024 * 1024
 """What an environment with numpy takes; how much more it will be nobody knows before."""
 
-PYTHONS: Final = ((3, 10), (3, 99))
+PYTHONS: Final = ((3, 0), (3, 99))
+"""Of one that is too old the worker says so itself, also where the environment is there already."""
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)\s*($|[\[;@=<>!~#, ])")
 """What a requirement begins with: the name of a package."""

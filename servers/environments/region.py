@@ -10,6 +10,7 @@ import weakref
 import numpy as np
 
 from penstock.servers.environments.arena import Arena
+from penstock.servers.processes.frames import copy_into, unfilled
 
 
 class Region:
@@ -32,6 +33,12 @@ class Region:
     def view(self, start: int, size: int) -> memoryview:
         """A part of it."""
         return self._memory[start : start + size]
+
+    def copy(self, start: int, size: int) -> memoryview:
+        """A copy of a part."""
+        copy = unfilled(size)
+        copy_into(copy, self.view(start, size))
+        return copy
 
     @property
     def may_lend(self) -> bool:

@@ -1,4 +1,4 @@
-"""The server adapter ``venv``: Python models in processes of another environment."""
+"""The server adapter ``venv``: models in processes of another environment."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +15,8 @@ from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapte
 from penstock.core.errors import NotReadyError, error_of
 from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
+from penstock.servers.child.output import Output
+from penstock.servers.child.process import environment_with
 from penstock.servers.environments.environment import Environment
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.run import command
@@ -30,8 +32,8 @@ _log = logging.getLogger(__name__)
 
 
 class VenvServer(ServerAdapter):
-    """Loads Python models in the environment that the options name, each in a process of its own
-    or all in one.
+    """Loads models with Penstock's own loaders (``worker/loaders.py``) in the environment that the
+    options name, each in a process of its own or all in one.
 
     Raises InvalidRequestError for options that name none.
     """
@@ -64,8 +66,8 @@ class VenvServer(ServerAdapter):
 
     def signature(self, spec: ModelSpec) -> Signature | None:
         """What the model says itself, in its environment, where that is there."""
-        if spec.python is None:
-            return spec.signature
+        if spec.python is None and spec.artifacts is None:
+            return spec.signature  # the artifacts tell more, and are not here
         python = self._environment.python()
         try:
             done = subprocess.run(
@@ -75,6 +77,7 @@ class VenvServer(ServerAdapter):
                 capture_output=True,
                 text=True,
                 timeout=DESCRIBE_S,
+                env=environment_with(self._options.environment),
             )
         except (OSError, subprocess.SubprocessError) as error:
             said = (getattr(error, "stderr", None) or str(error)).strip().splitlines()
@@ -93,7 +96,7 @@ class VenvServer(ServerAdapter):
         except asyncio.CancelledError:
             self._environment.give_up()
             raise
-        worker = self._new_worker(f"the process of server '{self._name}'", self._name)
+        worker = self._new_worker(f"the process of server '{self._name}'", self._name, {})
         await worker.start()
         if self._options.processes == "shared":
             self._shared = worker
@@ -112,7 +115,9 @@ class VenvServer(ServerAdapter):
             model = await worker.load(spec)
         else:
             worker = self._new_worker(
-                f"the worker process of model '{spec.name}'", f"{self._name} {spec.name}"
+                f"the worker process of model '{spec.name}'",
+                f"{self._name} {spec.name}",
+                {"model": spec.name},
             )
             await worker.start()
             try:
@@ -139,9 +144,11 @@ class VenvServer(ServerAdapter):
             await worker.stop()
 
     def _make(self) -> Path:
-        return self._environment.make(lambda line: _log.info("server '%s': %s", self._name, line))
+        said, about = "server '%s': %s", {"server": self._name}
+        return self._environment.make(lambda line: _log.info(said, self._name, line, extra=about))
 
-    def _new_worker(self, subject: str, name: str) -> SupervisedWorker:
+    def _new_worker(self, subject: str, name: str, about: Mapping[str, str]) -> SupervisedWorker:
         if self._python is None:
             raise NotReadyError(f"server '{self._name}' is not started")
-        return SupervisedWorker(subject, name, self._python, self._options, self._clock)
+        output = Output(name, {"server": self._name, **about})
+        return SupervisedWorker(subject, output, self._python, self._options, self._clock)

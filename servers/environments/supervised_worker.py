@@ -18,8 +18,8 @@ from penstock.servers.child.output import Output
 from penstock.servers.child.process import ChildProcess
 from penstock.servers.child.supervisor import Charge, Supervisor, Watching
 from penstock.servers.environments.options import VenvOptions
-from penstock.servers.environments.run import Run, start_run
-from penstock.servers.environments.wire import message
+from penstock.servers.environments.run import PACKAGE, Run, start_run
+from penstock.servers.environments.wire import FORMAT, message
 from penstock.servers.environments.worker_model import WorkerModel
 from penstock.servers.inprocess.waiting import Patience
 from penstock.servers.processes.documents import signature_of, spec_document
@@ -31,17 +31,17 @@ class SupervisedWorker(Charge):
     """One worker, from :meth:`start` to :meth:`stop`: when its process ends it is started again,
     and what was loaded is loaded again.
 
-    ``subject`` is what sentences call it, ``name`` what stands before the lines that it prints.
+    ``subject`` is what sentences call it, ``output`` takes the lines that it prints.
     """
 
     def __init__(
-        self, subject: str, name: str, python: Path, options: VenvOptions, clock: Clock
+        self, subject: str, output: Output, python: Path, options: VenvOptions, clock: Clock
     ) -> None:
         self._subject = subject
         self._python = python
         self._options = options
         self._clock = clock
-        self._output = Output(name)
+        self._output = output
         watching = Watching(options.start_timeout_s, options.look_s, options.hang_s)
         self._supervisor = Supervisor(subject, self, self._output, watching, clock)
         self._run: Run | None = None
@@ -85,7 +85,7 @@ class SupervisedWorker(Charge):
         self._models[model] = order
         model.use(run)
         for warning in told["warnings"]:
-            _log.warning("model '%s': %s", spec.name, warning)
+            _log.warning("model '%s': %s", spec.name, warning, extra={"model": spec.name})
         return model
 
     async def unload(self, model: WorkerModel) -> None:
@@ -109,11 +109,7 @@ class SupervisedWorker(Charge):
     async def lives(self, timeout_s: float) -> bool:
         """Whether it is up, and no call in it is over its time."""
         run = self._run
-        if run is None:
-            return False
-        if not run.connection.hello.done():
-            await asyncio.wait([run.connection.hello], timeout=timeout_s)
-        if not run.connection.hello.done() or run.connection.hello.result() is None:
+        if run is None or not await run.connection.greeted(timeout_s):
             return False
         now_ms = self._clock.now_ms()
         return not any(model.is_overdue(now_ms) for model in self._models)
@@ -167,6 +163,11 @@ class SupervisedWorker(Charge):
 
     async def _load(self, run: Run, order: Mapping[str, Any]) -> dict[str, Any]:
         """Have a process load a model: what it says of it. Raises PenstockError."""
+        if run.connection.hello["format"] != FORMAT:
+            raise NotReadyError(
+                f"{PACKAGE} holds another Penstock than the one that runs, so that a worker cannot "
+                "be talked to; start Penstock again"
+            )
         try:
             async with asyncio.timeout(self._options.load_timeout_s):
                 told = await run.connection.answer_to(order)
@@ -190,7 +191,7 @@ class SupervisedWorker(Charge):
                 await self._load(run, order)
             except PenstockError as error:
                 said = f"{self._subject} was started again, and cannot load it again: {error}"
-                _log.error("%s", said)
+                _log.error("%s", said, extra=self._output.about)
                 model.lose(NotReadyError(said), partial(str, said))
                 await asyncio.sleep(pause_ms / 1000.0)
                 pause_ms = min(2.0 * pause_ms, LONGEST_PAUSE_MS)

@@ -45,15 +45,18 @@ class Placed(NamedTuple):
             copy_into(memory[place : place + len(raw)], raw)
 
 
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def message(header: Mapping[str, Any], contents: Sequence[Buffer] = ()) -> list[Buffer]:
     """The pieces of a message, in their order."""
-    head = json.dumps(header, separators=(",", ":")).encode()
+    head = _encode(header).encode()
     return [LENGTHS.pack(len(head), sum(map(len, contents))) + head, *contents]
 
 
 def header_of(head: Buffer) -> dict[str, Any]:
     """The header of a message. The other side is one product's, and is trusted."""
-    header: dict[str, Any] = json.loads(bytes(head))
+    header: dict[str, Any] = json.loads(str(head, "utf-8"))
     return header
 
 

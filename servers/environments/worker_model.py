@@ -5,19 +5,28 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, TypeVar
 
 from penstock.core.byte_elements import Buffer
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError, error_of
+from penstock.core.errors import (
+    InternalError,
+    NotReadyError,
+    PenstockError,
+    UnsupportedError,
+    error_of,
+)
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
+from penstock.servers.environments.job import Job
 from penstock.servers.environments.run import Run
-from penstock.servers.environments.wire import ALIGNMENT, SHARED_FROM, Placed, placed, tensors_of
+from penstock.servers.environments.wire import ALIGNMENT, Placed, placed, tensors_of
 from penstock.servers.inprocess.waiting import Patience, fail
 from penstock.servers.processes.documents import call_document
-from penstock.servers.processes.frames import copy_into, unfilled
+
+T = TypeVar("T")
 
 LARGE: Final = 2 * 1024 * 1024
 """Bytes from which on a copy is made in a thread: the event loop must not stand still for it."""
@@ -25,23 +34,6 @@ LARGE: Final = 2 * 1024 * 1024
 MOST_OF_REGION: Final = 4
 """An answer that takes more than one part in so many of the shared memory goes by the socket, so
 that several calls have room."""
-
-
-class _Job:
-    """One call on its way. ``start`` is where its tensors lie in shared memory, and ``room`` (start
-    and size) where its answer may, None where nowhere."""
-
-    __slots__ = ("call", "future", "number", "over", "room", "run", "start", "timer")
-
-    def __init__(self, call: ModelCall, future: asyncio.Future[Tensors]) -> None:
-        self.call = call
-        self.future = future
-        self.timer: asyncio.TimerHandle | None = None
-        self.run: Run | None = None
-        self.start: int | None = None
-        self.room: tuple[int, int] | None = None
-        self.number = 0
-        self.over = False
 
 
 class WorkerModel(ModelInstance):
@@ -86,8 +78,8 @@ class WorkerModel(ModelInstance):
         self._loop = asyncio.get_running_loop()
         self._run: Run | None = None
         self._why_not: Callable[[], str] = lambda: "its process is not up"
-        self._jobs: set[_Job] = set()
-        self._waiting: deque[_Job] = deque()
+        self._jobs: set[Job] = set()
+        self._waiting: deque[Job] = deque()
         self._idle: asyncio.Event | None = None
         self._room = 0
         self._copied = False
@@ -108,7 +100,7 @@ class WorkerModel(ModelInstance):
         return any(job.call.deadline_ms <= now_ms for job in self._jobs)
 
     def infer(self, call: ModelCall) -> Awaitable[Tensors]:
-        job = _Job(call, self._loop.create_future())
+        job = Job(call, self._loop.create_future())
         if len(self._jobs) < self._concurrency:
             self._begin(job)
             return job.future
@@ -126,58 +118,51 @@ class WorkerModel(ModelInstance):
             self._idle = asyncio.Event()
             await self._idle.wait()
 
-    def _begin(self, job: _Job) -> None:
+    def _begin(self, job: Job) -> None:
         """Send a call. Raises PenstockError when that cannot be."""
         run = self._run
         if run is None or not run.connection.is_open:
             raise NotReadyError(self._why_not())
         self._check(job.call.tensors, run)
         tensors = placed(job.call.tensors, alignment=ALIGNMENT)
-        job.run = run
-        if tensors.size >= SHARED_FROM:
-            job.start = run.region.arena.take(tensors.size)
-        if self._room >= SHARED_FROM:
-            start = run.region.arena.take(self._room)
-            job.room = None if start is None else (start, self._room)
+        job.goes_to(run, tensors.size, self._room)
         self._jobs.add(job)
-        if job.start is not None and tensors.size >= LARGE:
-            copying = self._loop.run_in_executor(
-                None, tensors.write, run.region.view(job.start, tensors.size)
-            )
-            copying.add_done_callback(lambda _: self._send(job, run, tensors))
+        if job.start is None:
+            self._send(job, run, placed(job.call.tensors))
             return
-        if job.start is not None:
-            tensors.write(run.region.view(job.start, tensors.size))
-        self._send(job, run, tensors)
+        place = run.region.view(job.start, tensors.size)
+        if tensors.size < LARGE:
+            tensors.write(place)
+            self._send(job, run, tensors)
+        else:
+            self._in_thread(
+                job, partial(tensors.write, place), lambda _: self._send(job, run, tensors)
+            )
 
-    def _send(self, job: _Job, run: Run, tensors: Placed) -> None:
+    def _send(self, job: Job, run: Run, tensors: Placed) -> None:
         if job.over or not run.connection.is_open:
             return  # who sees the process end has ended it, or will
         header: dict[str, Any] = {
             "do": "call",
             "model": self.key,
             "call": call_document(job.call, self._clock.now_ms()),
+            "tensors": tensors.described,
             "room": job.room or (0, 0),
         }
-        contents: Sequence[Buffer] = ()
+        contents: Sequence[Buffer] = tensors.raws
         if job.start is not None:
+            contents = ()
             header["shared"] = job.start, tensors.size
             header["copied"] = self._copied
-        else:
-            tensors = placed(job.call.tensors)
-            contents = tensors.raws
-        header["tensors"] = tensors.described
-        job.number = run.connection.ask(
-            header, contents, lambda header, contents: self._answered(job, run, header, contents)
-        )
+        job.number = run.connection.ask(header, contents, partial(self._answered, job, run))
         if self._is_async:
-            job.future.add_done_callback(lambda future: self._give_up(job, run, future))
+            job.future.add_done_callback(partial(self._give_up, job, run))
 
-    def _give_up(self, job: _Job, run: Run, future: asyncio.Future[Tensors]) -> None:
+    def _give_up(self, job: Job, run: Run, future: asyncio.Future[Tensors]) -> None:
         if future.cancelled() and not job.over and run.connection.is_open:
             run.connection.tell({"do": "cancel", "call": job.number})
 
-    def _answered(self, job: _Job, run: Run, header: dict[str, Any], contents: memoryview) -> None:
+    def _answered(self, job: Job, run: Run, header: dict[str, Any], contents: memoryview) -> None:
         if job.over:
             return
         if header.get("kept"):
@@ -187,39 +172,48 @@ class WorkerModel(ModelInstance):
         if "code" in header:
             self._end(job, error_of(header["code"], header["message"]))
             return
-        size = header["size"]
-        if self._room < size <= run.region.size // MOST_OF_REGION:
-            self._room = size
-        if job.future.done():
-            self._end(job, ())
-        elif "shared" not in header:
+        if self._room < header["size"] <= run.region.size // MOST_OF_REGION:
+            self._room = header["size"]
+        if "shared" not in header:
             self._end(job, tensors_of(header["tensors"], contents))
-        elif run.region.may_lend:
-            job.room = None
-            self._end(job, tensors_of(header["tensors"], run.region.lend(*header["shared"])))
-        elif size < LARGE:
-            self._end(job, tensors_of(header["tensors"], _copy(run, *header["shared"])))
+        elif job.future.done():
+            self._end(job, ())
         else:
-            copying = self._loop.run_in_executor(None, _copy, run, *header["shared"])
-            copying.add_done_callback(
-                lambda copied: self._end(job, tensors_of(header["tensors"], copied.result()))
-            )
+            self._fetch(job, run, header)
 
-    def _end(self, job: _Job, outcome: Tensors | PenstockError) -> None:
-        """A call is through: give back what it had, tell who waits, and begin the next."""
-        if job.over:
-            return
-        job.over = True
-        self._jobs.discard(job)
-        for start in (job.start, job.room and job.room[0]):
-            if start is not None and job.run is not None:
-                job.run.region.arena.give_back(start)
-        if not job.future.done():
-            if isinstance(outcome, PenstockError):
-                fail(job.future, outcome)
+    def _fetch(self, job: Job, run: Run, header: dict[str, Any]) -> None:
+        """Take an answer that lies in shared memory."""
+        start, size = header["shared"]
+
+        def take(contents: memoryview) -> None:
+            self._end(job, tensors_of(header["tensors"], contents))
+
+        if run.region.may_lend:
+            job.room = None
+            take(run.region.lend(start, size))
+        elif size < LARGE:
+            take(run.region.copy(start, size))
+        else:
+            self._in_thread(job, partial(run.region.copy, start, size), take)
+
+    def _in_thread(self, job: Job, copy: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Copy in a thread, and go on with what comes of that."""
+
+        def done(copying: asyncio.Future[T]) -> None:
+            error = asyncio.CancelledError() if copying.cancelled() else copying.exception()
+            if error is None:
+                then(copying.result())
             else:
-                job.future.set_result(outcome)
-        self._next()
+                self._end(job, InternalError(f"tensors could not be copied: {error!r}"))
+
+        self._loop.run_in_executor(None, copy).add_done_callback(done)
+
+    def _end(self, job: Job, outcome: Tensors | PenstockError) -> None:
+        """A call is through; begin the next."""
+        if not job.over:
+            self._jobs.discard(job)
+            job.settle(outcome)
+            self._next()
 
     def _next(self) -> None:
         while self._waiting and len(self._jobs) < self._concurrency:
@@ -237,18 +231,9 @@ class WorkerModel(ModelInstance):
 
     def _check(self, tensors: Tensors, run: Run) -> None:
         """Refuse tensors of datatypes that the environment has no numpy type for."""
-        hello = run.connection.hello.result()
-        assert hello is not None, "it has come up"
         for tensor in tensors:
-            if tensor.datatype not in hello["datatypes"]:
+            if tensor.datatype not in run.connection.hello["datatypes"]:
                 raise UnsupportedError(
                     f"tensor '{tensor.name}' is {tensor.datatype}, which needs the package "
-                    f"ml_dtypes in the environment of the model; install it there"
+                    "ml_dtypes in the environment of the model; install it there"
                 )
-
-
-def _copy(run: Run, start: int, size: int) -> memoryview:
-    """A copy of a part of the memory that is shared with a process."""
-    copy = unfilled(size)
-    copy_into(copy, run.region.view(start, size))
-    return copy

@@ -87,6 +87,10 @@ class FarInstance(ModelInstance):
         self._rig = rig
         self._name = name
 
+    def check(self) -> None:
+        """It is there, or its agent is not."""
+        assert not self._rig.alive or self._name in self._rig.shelf.copies, self._name
+
     def infer(self, call: ModelCall) -> Any:
         if not self._rig.alive:
             raise LostError(f"{self._rig.name} is not there")
@@ -126,7 +130,7 @@ class AgentRig:
     def __init__(
         self,
         world: World,
-        server: FakeServer,
+        server: FakeBackend,
         *,
         name: str = "s",
         number: int | None = None,
@@ -141,7 +145,8 @@ class AgentRig:
         self.alive = True
         self.reachable = True
         self.cut = False
-        self.muffled = False
+        self._voice = asyncio.Event()
+        self._voice.set()
         self.lines = 0
         self.name = f"agent-{next(self.numbers)}"
         self.address = f"grpc://{self.name}:1"
@@ -163,6 +168,18 @@ class AgentRig:
         following = Following(self.agent, "the scheduler", self._dial, pauses)
         self.following = self.background.spawn(following.run(), "following")
 
+    @property
+    def muffled(self) -> bool:
+        """Whether nothing comes through either way, and nothing is lost."""
+        return not self._voice.is_set()
+
+    @muffled.setter
+    def muffled(self, muffled: bool) -> None:
+        if muffled:
+            self._voice.clear()
+        else:
+            self._voice.set()
+
     async def _dial(self, said: AsyncIterator[pb.FromAgent]) -> AsyncIterator[pb.ToAgent]:
         """The agent's way to the scheduler that there is now."""
         plane = self.world.plane
@@ -171,18 +188,18 @@ class AgentRig:
         self.lines += 1
         async with aclosing(_gen(plane.control.agents.follow(self._heard(said), self.name))) as out:
             async for message in out:
+                await self._voice.wait()
                 if self.cut or plane is not self.world.plane:
                     raise LostError("the connection broke")
-                if not self.muffled:
-                    yield message
+                yield message
 
     async def _heard(self, said: AsyncIterator[pb.FromAgent]) -> AsyncIterator[pb.FromAgent]:
         """What of the agent's words comes to the scheduler."""
         async for message in said:
+            await self._voice.wait()
             if self.cut:
                 return
-            if not self.muffled:
-                yield message
+            yield message
 
     async def kill(self) -> None:
         """Its process ends with nothing said."""

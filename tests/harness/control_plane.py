@@ -16,8 +16,14 @@ from harness.events import PATIENCE_S
 from penstock.core.artifacts import ArtifactCache
 from penstock.core.clock import SystemClock, VirtualClock
 from penstock.core.contracts.control import Change, ManifestText
-from penstock.core.contracts.gateway import ServerMetadata
-from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.gateway import ServerMetadata, Target
+from penstock.core.contracts.model import (
+    CopyPlace,
+    ModelCall,
+    ModelInstance,
+    ModelSpec,
+    ServerAdapter,
+)
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
 from penstock.core.control.agents.hosted import AgentMeeting
@@ -36,6 +42,8 @@ from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
+
+PLACE = "grpc://far:1"
 
 BAD = "models:Bad"
 """A model that cannot be loaded."""
@@ -81,6 +89,8 @@ class FakeServer(ServerAdapter):
         self.running = False
         self.start_errors: list[Exception] = []
         self.start_gate: asyncio.Event | None = None
+        self.placed: frozenset[str] = frozenset()
+        """Models that other processes can call as well, at ``PLACE``."""
 
     async def start(self) -> None:
         """At once, or when ``start_gate`` is set; the errors of ``start_errors`` come first."""
@@ -110,6 +120,8 @@ class FakeServer(ServerAdapter):
         finally:
             self.loading -= 1
         instance = FakeInstance(spec, self.signatures.get(spec.name, spec.signature))
+        if spec.name in self.placed:
+            instance.place = CopyPlace(PLACE, spec.name, str(spec.version))
         self.loaded[spec.name, spec.version] = instance
         return instance
 
@@ -324,9 +336,15 @@ class Plane:
 
     def call(self, target: str, request: InferenceRequest | None = None) -> asyncio.Future[Any]:
         """Send a request; the future holds the answer, or the error as its result."""
+        return self.call_target(self.gateway.resolve(target), request)
+
+    def call_target(
+        self, target: Target, request: InferenceRequest | None = None
+    ) -> asyncio.Future[Any]:
+        """The same for a target that was resolved already."""
         answer: asyncio.Future[InferenceResponse | PenstockError]
         answer = asyncio.get_running_loop().create_future()
-        self.gateway.resolve(target).submit(
+        target.submit(
             request or InferenceRequest(None, (tensor("x"),)), {}, None, answer.set_result
         )
         return answer

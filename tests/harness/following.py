@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
-from harness.control_plane import Plane
+from harness.control_plane import PLACE, Plane
 from harness.events import PATIENCE_S
 from penstock.core.clock import SystemClock
 from penstock.core.contracts.gateway import ServerMetadata
@@ -28,40 +28,62 @@ from penstock.core.routing.switchboard import Switchboard
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
 
+HERE = "grpc://scheduler:1"
+
 
 class FarInstance(ModelInstance):
-    """Calls a model at the gateway of a plane, as one in another process would: not at once."""
+    """Calls a model as one in another process is called: not at once."""
 
     def __init__(self, plane: Plane, model: str, version: str, misses: list[str]) -> None:
         super().__init__()
-        self._misses = misses
         self._plane = plane
         self._model = model
         self._version = version
+        self._misses = misses
 
     async def infer(self, call: ModelCall) -> Tensors:
         await asyncio.sleep(0)
-        answer: asyncio.Future[InferenceResponse | PenstockError]
-        answer = asyncio.get_running_loop().create_future()
         try:
-            target = self._plane.gateway.resolve(self._model, version=self._version or None)
+            return await self._answer(call)
         except PenstockError as error:
             self._misses.append(str(error))
             raise
+        finally:
+            await asyncio.sleep(0)
+
+    async def _answer(self, call: ModelCall) -> Tensors:
+        """The answer of the plane's own gateway."""
+        answer: asyncio.Future[InferenceResponse | PenstockError]
+        answer = asyncio.get_running_loop().create_future()
+        target = self._plane.gateway.resolve(self._model, version=self._version or None)
         target.submit(InferenceRequest(None, call.tensors), {}, None, answer.set_result)
         result = await answer
-        await asyncio.sleep(0)
         if isinstance(result, PenstockError):
-            self._misses.append(str(result))
             raise result
         return result.tensors
 
 
-class FarServer(ServerAdapter):
-    """The server of a plane, as gateways reach it."""
+class PlacedInstance(FarInstance):
+    """Calls the server of a plane, past the plane."""
 
-    def __init__(self, plane: Plane) -> None:
+    async def _answer(self, call: ModelCall) -> Tensors:
+        key = (self._model, int(self._version))
+        instance = self._plane.server.loaded.get(key)
+        if instance is None:
+            raise NotReadyError(f"{key} is not there")
+        result = instance.infer(call)
+        tensors: Tensors = result if isinstance(result, tuple) else await result
+        if self._plane.server.loaded.get(key) is not instance:
+            raise NotReadyError(f"{key} was unloaded while it was called")
+        return tensors
+
+
+class FarServer(ServerAdapter):
+    """Copies of a plane's models, as gateways reach them."""
+
+    def __init__(self, plane: Plane, kind: type[FarInstance]) -> None:
         self._plane = plane
+        self._kind = kind
         self.loaded = 0
         self.misses: list[str] = []
         """Why calls found nothing there to call."""
@@ -75,7 +97,7 @@ class FarServer(ServerAdapter):
     async def load(self, spec: ModelSpec) -> ModelInstance:
         self.loaded += 1
         names = (spec.parameters["remoteModel"], spec.parameters["remoteVersion"])
-        return FarInstance(self._plane, *names, self.misses)
+        return self._kind(self._plane, *names, self.misses)
 
     async def unload(self, instance: ModelInstance) -> None:
         self.loaded -= 1
@@ -134,7 +156,10 @@ class FollowingGateway:
     def __init__(self, plane: Plane, book: RouteBook, name: str = "gateway") -> None:
         clock = SystemClock()
         self.link = Link(book)
-        self.server = FarServer(plane)
+        self.far = {
+            HERE: FarServer(plane, FarInstance),
+            PLACE: FarServer(plane, PlacedInstance),
+        }
         self.models = ModelGateway()
         self.metrics = Metrics()
         self.dataflow = Dataflow(self.models, self.metrics, clock)
@@ -146,7 +171,7 @@ class FollowingGateway:
         self.gateway.open_intake()
         self.background = Background()
         self.kept: list[Route] = []
-        self.servers = CopyServers(self._make, "grpc://scheduler:1")
+        self.servers = CopyServers(self._make, HERE)
         self.switchboard = Switchboard(
             self.models, self.gateway, self.servers, Joins(), self.background, followed=False
         )
@@ -211,8 +236,13 @@ class FollowingGateway:
             return None
 
     def _make(self, options: Mapping[str, Any]) -> ServerAdapter:
-        assert options == {"address": "grpc://scheduler:1", "verify": False}
-        return self.server
+        assert options["verify"] is False
+        return self.far[options["address"]]
+
+    @property
+    def misses(self) -> list[str]:
+        """Why calls found nothing there to call."""
+        return [said for far in self.far.values() for said in far.misses]
 
     def _keep(self, routes: Any) -> None:
         self.kept = list(routes)

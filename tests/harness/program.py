@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 STOP_S = 30.0
 """How long a stop may take; only one that hangs takes so long."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 PROGRAM = "import sys; from penstock.core.cli import main; sys.exit(main())"
 
@@ -21,7 +24,9 @@ PROGRAM = "import sys; from penstock.core.cli import main; sys.exit(main())"
 class Program:
     """One process. ``addresses`` (``rest``, ``grpc``) are there from its start on."""
 
-    def __init__(self, folder: Path, words: Sequence[str | Path]) -> None:
+    def __init__(
+        self, folder: Path, words: Sequence[str | Path], environment: Mapping[str, str] = NOTHING
+    ) -> None:
         folder.mkdir(exist_ok=True)
         self._log = (folder / "log").open("a+")
         self._process = subprocess.Popen(
@@ -30,7 +35,7 @@ class Program:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         )
         addresses = self.event("started")["addresses"]
         assert isinstance(addresses, dict)
@@ -45,6 +50,11 @@ class Program:
     def grpc_port(self) -> str:
         """That of it, for one that takes its place."""
         return self.grpc.rpartition(":")[2]
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
 
     def ready(self) -> None:
         """Wait until it says that everything is ready."""
@@ -61,6 +71,14 @@ class Program:
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(STOP_S)
         assert code == 0, self.logged()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def ended(self) -> int:
+        """Wait until it ends by itself; its exit code."""
+        return self._process.wait(STOP_S)
 
     def kill(self) -> None:
         """End it without a warning (``kill -9``)."""
@@ -100,9 +118,11 @@ def shown(log: IO[str]) -> str:
 
 
 @contextmanager
-def program(folder: Path, *words: str | Path) -> Iterator[Program]:
+def program(
+    folder: Path, *words: str | Path, environment: Mapping[str, str] = NOTHING
+) -> Iterator[Program]:
     """A process that has started; it is killed at the end unless it has stopped."""
-    started = Program(folder, words)
+    started = Program(folder, words, environment)
     try:
         yield started
     finally:

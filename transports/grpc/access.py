@@ -6,14 +6,13 @@ is the control plane's.
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final
 
 import grpc
 
 from penstock.core.credentials import Access
 from penstock.core.errors import PenstockError
 from penstock.transports.grpc.closing import Closing
-from penstock.transports.grpc.errors import Context, fail
 from penstock.transports.grpc.guard import Handler
 from penstock.transports.grpc.methods import (
     HEALTH_SERVICE,
@@ -22,6 +21,7 @@ from penstock.transports.grpc.methods import (
     REQUESTS_SERVICE,
     Handlers,
     MethodTable,
+    refusing,
 )
 
 OPEN: Final = (
@@ -45,7 +45,7 @@ class GuardedMethodTable(MethodTable):
         try:
             self._check(handler_call_details)
         except PenstockError as error:
-            return _refusal(error)
+            return refusing(error)
         return super().service(handler_call_details)
 
     def _check(self, call: grpc.HandlerCallDetails) -> None:
@@ -59,11 +59,3 @@ class GuardedMethodTable(MethodTable):
             self._access.check_inference(authorization)
         else:
             self._access.check_control(authorization)
-
-
-def _refusal(error: PenstockError) -> Handler:
-    async def refuse(messages: object, context: Context) -> NoReturn:
-        await fail(context, error)
-
-    # A handler of streams answers calls of every shape.
-    return grpc.stream_stream_rpc_method_handler(refuse)

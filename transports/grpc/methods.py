@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-from penstock.core.errors import NotReadyError, UnsupportedError
+from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError
 from penstock.core.nearest import did_you_mean
 from penstock.proto import agent_pb2 as agent
 from penstock.proto import control_pb2 as control
@@ -181,13 +181,18 @@ class MethodTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic 
 
     def _unknown(self, method: str) -> Handler:
         hint = did_you_mean(method, self._handlers)
-        error = UnsupportedError(f"there is no method {method}" + (f"; {hint}" if hint else ""))
+        said = f"there is no method {method}" + (f"; {hint}" if hint else "")
+        return refusing(UnsupportedError(said))
 
-        async def refuse(messages: object, context: Context) -> NoReturn:
-            await fail(context, error)
 
-        # A handler of streams answers calls of every shape.
-        return grpc.stream_stream_rpc_method_handler(refuse)
+def refusing(error: PenstockError) -> Handler:
+    """What ends every call with ``error``."""
+
+    async def refuse(messages: object, context: Context) -> NoReturn:
+        await fail(context, error)
+
+    # A handler of streams answers calls of every shape.
+    return grpc.stream_stream_rpc_method_handler(refuse)
 
 
 def _of_service(service: str, methods: Handlers) -> Handlers:

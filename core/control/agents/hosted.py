@@ -154,6 +154,7 @@ class HostedServers(AgentHost):
         self._servers: dict[str, _Hosted] = {}
         self._revisions = count(1)
         self._gathering = True
+        fleet.expected = "agents that may come back"
         self._closed = False
 
     def start(self) -> None:
@@ -271,6 +272,7 @@ class HostedServers(AgentHost):
         facade.join(register)
         seat = _Seat(register.process, register.place, replica, facade)
         self._equip(hosted, seat)
+        replica.why = "it is being attached to"
         replica.found = facade.found
         self._fleet.add(replica)
         seat.attaching = self._background.spawn(
@@ -440,6 +442,7 @@ class HostedServers(AgentHost):
         """Let agents come back before others are given their models."""
         await self._policy.sleep(self._options.return_ms / 1000.0)
         self._gathering = False
+        self._fleet.expected = ""
         for hosted in self._servers.values():
             for seat in hosted.seats.values():
                 if seat.line is not None:
@@ -507,7 +510,7 @@ class HostedServers(AgentHost):
     def _outlook(self, hosted: _Hosted, up: int) -> Outlook:
         """Why fewer agents are there than are wanted."""
         missing = [
-            f"replica {number}: {seat.why or 'it is being attached to'}"
+            f"replica {number}: {seat.why or seat.replica.why}"
             for number, seat in sorted(hosted.seats.items())
             if not (seat.up or seat.leaving or seat.spare)
         ]

@@ -20,7 +20,11 @@ OLDEST = (3, 10)
 
 
 class OnePackage(MetaPathFinder):
-    """Finds the package ``penstock`` in one folder; what is in it is found as usual."""
+    """Finds the package ``penstock`` in one folder, and the modules in it.
+
+    The ``__init__`` of packages within is not run: what they gather from their modules would need
+    libraries that are not here.
+    """
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -28,9 +32,17 @@ class OnePackage(MetaPathFinder):
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Where ``penstock`` is; of no other name."""
-        if name != "penstock":
+        """Where ``penstock`` is, or a package within."""
+        top, *within = name.split(".")
+        if top != "penstock":
             return None
+        if within:
+            folder = os.path.join(self._folder, *within)
+            if not os.path.isdir(folder):
+                return None  # a module, found as usual
+            spec = ModuleSpec(name, None, is_package=True)
+            spec.submodule_search_locations = [folder]
+            return spec
         return importlib.util.spec_from_file_location(
             name,
             os.path.join(self._folder, "__init__.py"),

@@ -108,3 +108,14 @@ def test_who_has_no_certificate_is_told_what_to_look_at(guarded: Penstock) -> No
     done = guarded("status", "--ca", "pki/ca.pem", "-o", "json")
     assert done.code == 1
     assert "--cert and --key" in done.error["error"]
+
+
+def test_names_are_completed(guarded: Penstock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("_PENSTOCK_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_CWORD", "3")
+    monkeypatch.setenv("COMP_WORDS", "penstock get model o")
+    assert guarded().out.strip() == ""
+    monkeypatch.setenv("PENSTOCK_TOKEN_FILE", "pki/boss")
+    for name, file in (("CA", "ca.pem"), ("CERT", "client.pem"), ("KEY", "client.key")):
+        monkeypatch.setenv(f"PENSTOCK_{name}", f"pki/{file}")
+    assert guarded().out.strip() == "plain,one"

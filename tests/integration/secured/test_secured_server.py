@@ -257,6 +257,20 @@ async def test_everything_of_the_control_plane_is_guarded() -> None:
                     await asked
 
 
+@pytest.mark.parametrize(
+    "method", ["penstock.agent.v1.Agent/Follow", "penstock.routes.v1.Routes/Follow", "new.v1.A/B"]
+)
+async def test_services_that_come_later_are_guarded_as_well(method: str) -> None:
+    async with (
+        served(access=Access(lambda: "boss")) as (_, over_grpc),
+        grpc.aio.insecure_channel(over_grpc) as channel,
+    ):
+        call: Any = channel.stream_stream(f"/{method}", None, None)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            [_ async for _ in call(iter([b""]))]
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
 @pytest.mark.parametrize("token", [None, "guest", "boss"])
 async def test_requests_want_a_token_where_there_is_one_for_them(token: str | None) -> None:
     known = Credentials(token=None if token is None else lambda: token)

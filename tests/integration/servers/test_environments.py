@@ -29,6 +29,7 @@ from penstock.core.errors import (
     UnsupportedError,
 )
 from penstock.core.signature import Signature, TensorSpec
+from penstock.servers.environments import supervised_worker
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.server import VenvServer
 
@@ -332,6 +333,28 @@ async def test_what_cannot_be_sent_is_refused(start: Start, folder: Path) -> Non
     odd = ModelSpec("m", 1, python="models:Worker", folders=(folder,), parameters={"f": object()})
     with pytest.raises(UnsupportedError, match="cannot be sent to another environment"):
         await server.load(odd)
+
+
+async def test_files_of_scikit_learn_are_loaded_there(start: Start, folder: Path) -> None:
+    joblib, linear = pytest.importorskip("joblib"), pytest.importorskip("sklearn.linear_model")
+    fitted = linear.LinearRegression().fit([[0.0], [1.0]], [1.0, 3.0])
+    joblib.dump(fitted, folder / "model.joblib")
+    server = await start()
+    assert {"sklearn", "scikit-learn"} <= server.capabilities()
+    model = await server.load(ModelSpec("m", 1, artifacts=folder, requirements=("sklearn",)))
+    answer = values(await ask(model, call_with(predict=np.array([[2.0]]))))
+    assert answer["predict"][0] == pytest.approx([5.0])
+    with pytest.raises(InvalidRequestError, match="no loader recognises"):
+        await server.load(ModelSpec("m", 1, artifacts=folder.parent))
+
+
+async def test_a_worker_of_another_penstock_is_not_talked_to(
+    start: Start, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = await start()
+    monkeypatch.setattr(supervised_worker, "FORMAT", 2)
+    with pytest.raises(NotReadyError, match=r"another Penstock than the one that runs.*start"):
+        await server.load(spec(folder))
 
 
 async def test_bf16_goes_where_ml_dtypes_is(start: Start, folder: Path) -> None:

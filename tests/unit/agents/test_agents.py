@@ -56,6 +56,9 @@ def test_a_model_waits_for_an_agent(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         await world.scheduler.apply(model("a"))
         await world.after(LOOK_S)
+        assert status(world, "Model", "a")[1] == "WaitingForServer"
+        assert "agents that may come back" in status(world, "Model", "a")[2]
+        await world.after(OPTIONS.return_ms / 1000.0)
         assert status(world, "Model", "a")[1] == "NoServer"
 
         rig = world.agent()

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -61,13 +61,15 @@ class SchedulerMachine(RuleBasedStateMachine):
         loop = VirtualLoop(self.clock)
 
         def begun(
-            loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **options: Any
+            loop: asyncio.AbstractEventLoop,
+            work: Coroutine[Any, Any, Any] | Generator[Any, None, Any],
+            **options: Any,
         ) -> asyncio.Task[Any]:
             task = asyncio.Task(work, loop=loop, **options)
             task.add_done_callback(self.ended)
             return task
 
-        loop.set_task_factory(begun)  # type: ignore[arg-type]  # it may give what it likes
+        loop.set_task_factory(begun)
         loop.set_exception_handler(lambda _, context: self.broken.append(context))
         return loop
 

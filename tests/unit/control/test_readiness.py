@@ -55,3 +55,26 @@ async def test_changes_that_come_too_fast_are_no_end_of_the_wait(tmp_path: Path)
     async with control_plane(tmp_path, history=2) as plane:
         await plane.apply(*(model(f"m{index}") for index in range(12)))
         assert await plane.settle() == []
+
+
+async def test_serving_is_waited_for_where_something_is_wanted(tmp_path: Path) -> None:
+    async with control_plane(tmp_path) as plane:
+        waiting = asyncio.ensure_future(plane.control.wait_serving(30.0))
+        await plane.turns()
+        assert not waiting.done(), "nothing is wanted yet"
+        gate = plane.server.held["a"] = asyncio.Event()
+        await plane.apply(pipeline("p", "a"))
+        await plane.settle()
+        assert not waiting.done(), "it lacks a model"
+        await plane.apply(model("a"))
+        await plane.turns()
+        assert not waiting.done(), "it is being loaded"
+        gate.set()
+        await waiting
+        assert plane.reason("Pipeline", "p") == "Serving"
+
+
+async def test_serving_is_not_waited_for_beyond_the_time(tmp_path: Path) -> None:
+    async with control_plane(tmp_path) as plane:
+        await plane.apply(pipeline("p", "a"))
+        await plane.control.wait_serving(0.01)

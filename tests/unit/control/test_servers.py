@@ -76,6 +76,16 @@ async def test_copies_go_to_replicas_of_their_own_and_share_the_calls(
         assert (await answer).model_version == "1"
 
 
+async def test_models_are_spread_over_replicas_that_come_up_together(
+    plane: Plane, fakes: FakeKind
+) -> None:
+    models = (asking(f"m{number}", memory="1Mi") for number in range(6))
+    await plane.apply(server("s", replicas=3, memory="1Gi"), *models)
+
+    assert await plane.settle() == []
+    assert [len(each.loaded) for each in fakes.made] == [2, 2, 2]
+
+
 async def test_with_fewer_replicas_than_wanted_a_model_serves_and_says_so(
     plane: Plane, fakes: FakeKind
 ) -> None:

@@ -66,7 +66,7 @@ def test_a_missing_extra_makes_a_plug_in_unavailable_and_is_no_problem() -> None
     entry_point = FakeEntryPoint(
         "sklearn",
         ModuleNotFoundError("No module named 'sklearn'", name="sklearn"),
-        "penstock.servers.sklearn_loader [sklearn]",
+        "penstock.servers.sklearn_plugin [sklearn]",
         FakeDistribution("penstock", "0.1.0"),
         ["sklearn"],
     )

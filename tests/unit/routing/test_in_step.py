@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from harness.control_plane import FakeInstance, Plane, control_plane, model, pipeline
 from harness.following import FollowingGateway, following
-from penstock.core.clock import SystemClock
+from penstock.core.clock import VirtualClock
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.inference import InferenceResponse
 from penstock.core.routing.book import RouteBook
@@ -30,7 +30,7 @@ class Followed(NamedTuple):
 
 @asynccontextmanager
 async def followed(folder: Path) -> AsyncIterator[Followed]:
-    book = RouteBook("epoch", SystemClock())
+    book = RouteBook("epoch", VirtualClock())
     async with control_plane(folder, book=book) as plane, following(plane, book) as gateway:
         yield Followed(plane, book, gateway)
 
@@ -156,7 +156,7 @@ async def test_what_works_is_kept_from_a_scheduler_that_knows_nothing(tmp_path: 
         await plane.apply(model("a"), model("b"), pipeline("p", "a"))
         await gateway.answers("p")
         await gateway.answers("b")
-        successor = RouteBook("another", SystemClock())
+        successor = RouteBook("another", VirtualClock())
         gateway.link.cut()
         gateway.link.book = successor
         gateway.link.mend()
@@ -176,12 +176,13 @@ async def test_what_works_is_kept_from_a_scheduler_that_knows_nothing(tmp_path: 
 
 
 async def test_what_was_known_once_serves_a_gateway_that_starts_alone(tmp_path: Path) -> None:
-    book = RouteBook("epoch", SystemClock())
+    book = RouteBook("epoch", VirtualClock())
     async with control_plane(tmp_path, book=book) as plane:
         async with following(plane, book) as gateway:
             await plane.apply(model("a"), pipeline("p", "a"))
             await gateway.answers("p")
             kept = gateway.kept
+            await gateway.follower.leave()
         restarted = FollowingGateway(plane, book, "restarted")
         restarted.link.cut()
         await restarted.follower.begin_with(kept)

@@ -1,0 +1,113 @@
+"""Routes as messages, and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from penstock.core.contracts.model import CopyPlace
+from penstock.core.records import Port
+from penstock.core.resources import Pipeline
+from penstock.core.routing import messages
+from penstock.core.routing.messages import (
+    read_acknowledgement,
+    read_updates,
+    write_acknowledgement,
+    write_update,
+)
+from penstock.core.routing.route import (
+    Acknowledgement,
+    Copies,
+    Gone,
+    InUse,
+    NotReady,
+    Route,
+    RouteKey,
+    ServedModel,
+    ServedPipeline,
+    Update,
+)
+from penstock.core.signature import Signature, TensorSpec
+from penstock.proto import routes_pb2 as pb
+
+SIGNATURE = Signature(
+    (
+        TensorSpec("x", "FP32", (None, "n", 4)),
+        TensorSpec("anything"),
+        TensorSpec("scalar", "INT64", (), optional=True),
+    ),
+    None,
+)
+
+PIPELINE = Pipeline.model_validate(
+    {
+        "metadata": {"name": "p"},
+        "spec": {"steps": [{"name": "a"}], "output": {"steps": ["a"], "stepsJoin": "outer"}},
+    }
+)
+
+ROUTES: tuple[Route | Gone, ...] = (
+    Route(
+        RouteKey("copies", "m"),
+        1,
+        Copies(3, SIGNATURE, (CopyPlace("", "m.model", "3"), CopyPlace("grpc://far:1", "m_3"))),
+    ),
+    Route(RouteKey("copies", "gone"), 2, NotReady(0, "it was deleted")),
+    Route(RouteKey("model", "m"), 3, ServedModel(3, Signature((), ()))),
+    Route(RouteKey("model", "o"), 3, ServedModel(1, None)),
+    Route(RouteKey("model", "n"), 4, NotReady(1, "it is being loaded")),
+    Route(
+        RouteKey("pipeline", "p"),
+        5,
+        ServedPipeline(
+            2,
+            SIGNATURE,
+            PIPELINE,
+            "boundary",
+            frozenset({Port(None, "outputs"), Port("a", "inputs")}),
+        ),
+    ),
+    Gone(RouteKey("pipeline", "q"), 6),
+    Route(RouteKey("experiment", "e"), 7, NotReady(1, "it is not there yet")),
+)
+
+
+async def read(*sent: pb.Update) -> list[Update]:
+    async def stream() -> AsyncIterator[pb.Update]:
+        for message in sent:
+            yield pb.Update.FromString(message.SerializeToString())
+
+    return [update async for update in read_updates(stream())]
+
+
+async def test_an_update_comes_as_it_went() -> None:
+    update = Update("epoch", 7, ROUTES, whole=True, settled=False)
+    assert await read(*write_update(update)) == [update]
+    nothing = Update("epoch", 7, (), whole=False, settled=True)
+    assert await read(*write_update(nothing)) == [nothing]
+
+
+async def test_a_large_one_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "ROUTES_PER_MESSAGE", 2)
+    update = Update("epoch", 7, ROUTES, whole=True, settled=False)
+    sent = list(write_update(update))
+    assert [len(message.routes) for message in sent] == [2, 2, 2, 2]
+    assert await read(*sent, *sent) == [update, update]
+
+
+def test_an_acknowledgement_comes_as_it_went() -> None:
+    used = (InUse(RouteKey("copies", "m"), 1, 7), InUse(RouteKey("pipeline", "p"), 2, 3))
+    for said in (Acknowledgement("g", "epoch", 9, used), Acknowledgement("g", "", 0, leaving=True)):
+        assert read_acknowledgement(write_acknowledgement(said)) == said
+
+
+async def test_what_this_release_does_not_know_is_left_out_or_not_ready() -> None:
+    [message] = write_update(Update("epoch", 7, ROUTES[5:6], whole=True, settled=False))
+    message.routes.add(kind=99, name="new", revision=8)
+    message.routes[0].pipeline.manifest = '{"kind": "Pipeline", "spec": {"later": 1}}'
+    [update] = await read(message)
+    [route] = update.routes
+    assert isinstance(route, Route)
+    assert isinstance(route.body, NotReady)
+    assert route.body.reason.startswith("this gateway cannot read its manifest")
