@@ -193,6 +193,11 @@ class LocalControlPlane(ControlPlane):
         """What agents follow, where this process has servers of theirs."""
         return self._hosted
 
+    def expect_agents(self, server: str, kind: str, replicas: int) -> None:
+        """So many agents of a server are on their way, after the start."""
+        assert self._hosted is not None, "who has no agents expects none"
+        self._hosted.expect(server, kind, replicas)
+
     def start(self) -> None:
         """Begin to bring about what is wanted.
 

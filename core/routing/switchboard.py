@@ -43,7 +43,8 @@ _log = logging.getLogger(__name__)
 class Switchboard:
     """What is served here is what the routes say.
 
-    ``followed`` says whether observers follow requests.
+    ``followed`` says whether observers follow requests, ``keeps_state`` whether requests come to
+    this process by their keys, so that it may keep state.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Switchboard:
         background: Background,
         *,
         followed: bool,
+        keeps_state: bool = False,
     ) -> None:
         self._models = models
         self._gateway = gateway
@@ -64,6 +66,7 @@ class Switchboard:
         self._metrics = metrics
         self._background = background
         self._followed = followed
+        self._keeps_state = keeps_state
         self.on_done: Callable[[], None] = _nobody
         """Called when something that was replaced has nothing under way any more."""
         self._draining = DrainingPipelines(gateway, background)
@@ -118,7 +121,8 @@ class Switchboard:
             read=body.read,
             followed=self._followed,
         )
-        if plan.keeping or (plan.entrance is not None and plan.entrance.by_key):
+        keeps_state = plan.keeping or (plan.entrance is not None and plan.entrance.by_key)
+        if keeps_state and not self._keeps_state:
             return NotReady(
                 body.version,
                 "it keeps state across requests, which has to be in one place; call it at the "
@@ -137,6 +141,8 @@ class Switchboard:
         before = self._instances.pop(name, None)
         if isinstance(made, ModelInstance) and isinstance(body, Copies):
             self._instances[name] = made
+            if made is before:
+                return  # it is called by another route from now on
             self._models.publish(name, body.version, made)
         elif isinstance(made, NotReady):
             self._models.withdraw(name, made.reason)
