@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -27,6 +28,8 @@ from penstock.core.errors import OverloadedError
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.positions import PositionedDocument
+from penstock.core.problems import KeyPath, Problem
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
@@ -176,10 +179,12 @@ class Runtime:
     def _make_control(
         self, parts: Parts, work_folder: Path, database: Database | None, *, followed: bool
     ) -> LocalControlPlane:
+        kinds = self._server_kinds(parts)
         return LocalControlPlane(
             servers=self._own_servers(parts),
             readers=parts.servers,
-            server_kinds=self._server_kinds(parts),
+            server_kinds=kinds,
+            server_options=partial(self._problems_of_options, kinds),
             rules=parts.rules,
             eviction=parts.evictions[self._config.agent.eviction],
             storages=list(parts.storages.values()),
@@ -221,6 +226,19 @@ class Runtime:
             )
 
         return AgentMeeting(uuid4().hex, self._config.scheduler.agents, call)
+
+    def _problems_of_options(
+        self,
+        kinds: ServerKinds,
+        kind: str,
+        options: Mapping[str, object],
+        document: PositionedDocument,
+        at: KeyPath,
+    ) -> list[Problem]:
+        if kind not in kinds:
+            return []
+        adapters = self._plugins.server_adapters
+        return self._plugins.problems_of_options(adapters, kind, options, document, at)
 
     def _server_kinds(self, parts: Parts) -> ServerKinds:
         """What makes replicas of the servers that manifests ask for; of those that this process

@@ -221,6 +221,7 @@ class Worker:
             self._data.gateway,
             servers,
             self._plugins.joins,
+            self._data.metrics,
             self._background,
             followed=followed,
             keeps_state=True,

@@ -581,6 +581,18 @@ def pipelines_break_by_no_version(machine: SchedulerMachine, now: Seen) -> None:
             assert ("Pipeline", name) in machine.touched or reason != "SignaturesDoNotFit", after
 
 
+def servers_are_asked_to_grow_while_it_would_help(machine: SchedulerMachine, now: Seen) -> None:
+    asked: set[str] = set()
+    for place in now.places.values():
+        for copies in (place.serving, place.coming, place.held):
+            why = None if copies is None else copies.outlook
+            if copies is not None and why is not None and why.reason == "NoServer":
+                asked.update(copies.servers_to_grow(copies.explain())[:1])
+    for name, status in now.of("Server"):
+        said = status.conditions.get("ScaleUpWanted")
+        assert (said is not None) == (name in asked), (name, asked, said)
+
+
 LAWS: tuple[Callable[[SchedulerMachine, Seen], None], ...] = (
     nothing_is_ready_that_is_not_loaded,
     what_is_held_is_there_and_fits,
@@ -593,5 +605,6 @@ LAWS: tuple[Callable[[SchedulerMachine, Seen], None], ...] = (
     status_and_explain_say_the_same,
     servers_are_up_as_often_as_they_say,
     a_server_goes_when_the_next_one_is_up,
+    servers_are_asked_to_grow_while_it_would_help,
     pipelines_break_by_no_version,
 )
