@@ -211,11 +211,15 @@ class LocalControlPlane(ControlPlane):
         if self._hosted is not None:
             self._hosted.start()
 
+    def part_with_agents(self) -> None:
+        """The process is about to stop: agents keep what they have, and are missed no more."""
+        if self._hosted is not None:
+            self._hosted.close()
+
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
         self._fleet.close()
-        if self._hosted is not None:
-            self._hosted.close()
+        self.part_with_agents()
         await self._background.close()
         await self._models.close()
         await self._servers.close()

@@ -123,6 +123,8 @@ class Runtime:
         is set, and is then given up; nor does a stop that is forced wait for models that hang.
         """
         self._plugins.stopping()
+        if self._control is not None:
+            self._control.part_with_agents()
         forced = forced or asyncio.Event()
         await self._data.drain(grace_s, forced)
         await self._closing.close(forced)

@@ -204,7 +204,8 @@ class HostedServers(AgentHost):
             self._dismiss(seat, f"server '{name}' was deleted")
 
     def close(self) -> None:
-        """The scheduler stops: agents keep what they have."""
+        """The scheduler stops: agents keep what they have, and calls that are under way there
+        end as they should. May be repeated."""
         self._closed = True
         for hosted in self._servers.values():
             for seat in hosted.seats.values():
