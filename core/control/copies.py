@@ -15,7 +15,7 @@ from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
 from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
-from penstock.core.control.policy import LoadPolicy, tried_again
+from penstock.core.control.policy import LoadPolicy, WantedCopies, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.shortage import Shortage, Wish
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
@@ -89,8 +89,14 @@ class ModelCopies:
     @property
     def wanted(self) -> int:
         """How many copies there shall be."""
+        return self._wanted.copies
+
+    @property
+    def _wanted(self) -> WantedCopies:
         spec = self._model.spec
-        return self._placer.policy.copies(spec) if spec.replicas is None else spec.replicas
+        if spec.replicas is None:
+            return self._placer.policy.unsaid(spec)
+        return WantedCopies(spec.replicas, spec.server)
 
     @property
     def ready(self) -> bool:
@@ -180,7 +186,7 @@ class ModelCopies:
             self.version,
             frozenset(spec.requirements),
             spec.memory,
-            spec.server,
+            self._wanted.server,
             self.wanted,
             spec.explainer is not None,
         )
