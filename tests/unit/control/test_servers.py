@@ -409,12 +409,14 @@ async def test_a_model_that_fits_nowhere_asks_for_more_replicas(
         "raise spec.replicas",
     )
     assert plane.condition("Server", "s") == ("True", "Serving", "version 1 serves")
+    assert plane.metrics.replicas_wanted == {"s": 2}
     assert plane.control.explain("b")["grow"] == ["s"]
     assert plane.control.explain("d")["grow"] == []
 
     await plane.apply(server("s", memory="10Mi", replicas=3))
     await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)
     assert len(await plane.settle()) == 1
+    assert plane.metrics.replicas_wanted == {}
     assert fakes.held("b") == fakes.held("c") == 2
 
 
@@ -466,3 +468,11 @@ async def test_more_than_the_room_may_be_measured_and_moves_nothing(
     (said,) = await plane.settle()
     assert "server 's' has 0 left of 10Mi (99Mi are taken as measured)" in said
     assert plane.reason("Model", "a") == "Serving"
+
+
+async def test_a_server_that_no_manifest_asks_for_cannot_grow(plane: Plane) -> None:
+    await plane.apply(model("a", replicas=2, python="m:A", requirements=["sklearn"]))
+    await plane.settle()
+    assert plane.condition("Model", "a", "ReplicasReady") is not None
+    assert plane.control.explain("a")["grow"] == []
+    assert plane.metrics.replicas_wanted == {}
