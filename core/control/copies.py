@@ -89,7 +89,8 @@ class ModelCopies:
     @property
     def wanted(self) -> int:
         """How many copies there shall be."""
-        return self._model.spec.replicas
+        spec = self._model.spec
+        return self._placer.policy.copies(spec) if spec.replicas is None else spec.replicas
 
     @property
     def ready(self) -> bool:
@@ -180,7 +181,7 @@ class ModelCopies:
             frozenset(spec.requirements),
             spec.memory,
             spec.server,
-            spec.replicas,
+            self.wanted,
             spec.explainer is not None,
         )
 

@@ -193,6 +193,11 @@ class LocalControlPlane(ControlPlane):
         """What agents follow, where this process has servers of theirs."""
         return self._hosted
 
+    def expect_agents(self, server: str, kind: str, replicas: int) -> None:
+        """So many agents of a server are on their way, after the start."""
+        assert self._hosted is not None, "who has no agents expects none"
+        self._hosted.expect(server, kind, replicas)
+
     def start(self) -> None:
         """Begin to bring about what is wanted.
 
@@ -206,11 +211,15 @@ class LocalControlPlane(ControlPlane):
         if self._hosted is not None:
             self._hosted.start()
 
+    def part_with_agents(self) -> None:
+        """The process is about to stop: agents keep what they have, and are missed no more."""
+        if self._hosted is not None:
+            self._hosted.close()
+
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
         self._fleet.close()
-        if self._hosted is not None:
-            self._hosted.close()
+        self.part_with_agents()
         await self._background.close()
         await self._models.close()
         await self._servers.close()
