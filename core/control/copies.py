@@ -332,7 +332,8 @@ class ModelCopies:
     def servers_to_grow(self, found: Placement) -> tuple[str, ...]:
         """The servers that would hold another copy if they had one more replica."""
         holding = frozenset(each.key for each in (*self._loaded, *self._loading))
-        return servers_to_grow(found, self.demand, holding)
+        named = servers_to_grow(found, self.demand, holding)
+        return tuple(name for name in named if self._placer.shortage.can_grow(name))
 
     def _ask_for(self, wish: Wish | None) -> None:
         before, self._wish = self._wish, wish

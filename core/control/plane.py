@@ -146,7 +146,7 @@ class LocalControlPlane(ControlPlane):
             policy,
             clock,
             asyncio.Semaphore(policy.parallel),
-            Shortage(self._store, clock),
+            Shortage(self._store, metrics, clock),
         )
         self._hosted = None
         if agents is not None:
