@@ -192,6 +192,16 @@ def a_server_that_cannot_be_started(machine: SchedulerMachine) -> Iterator[None]
         yield
 
 
+def a_pipeline_that_is_deleted_in_service(machine: SchedulerMachine) -> Iterator[None]:
+    """All that it asks for is there."""
+    _server(machine, "s")
+    machine.apply_two(first="m:A", second="m:A")
+    machine.apply_pipeline(name="p", chain=["a", "b"])
+    yield
+    machine.delete_one("Pipeline", "p")
+    yield
+
+
 STORIES: Final[tuple[Story, ...]] = (
     least_replicas,
     room_that_gets_free,
@@ -206,4 +216,5 @@ STORIES: Final[tuple[Story, ...]] = (
     a_pipeline_that_is_behind,
     a_version_that_breaks_a_pipeline,
     a_server_that_cannot_be_started,
+    a_pipeline_that_is_deleted_in_service,
 )
