@@ -73,6 +73,8 @@ class ModelCopies:
         self._pause: asyncio.Task[None] | None = None
         self._failures = 0
         self._last_failure = ""
+        self._postponed: Outlook | None = None
+        """What there is to say until the pause after a failure is over."""
         self._closed = False
         self._instance: ModelInstance | None = None
         self.state: VersionState = VERSION_STATES.start
@@ -298,7 +300,8 @@ class ModelCopies:
         self._failures += 1
         said = f"{said}; {tried_again(self._placer.clock.now_ms(), pause_s)}"
         self._warn(said)
-        self._say(Outlook(Reason.RETRYING, said, at_work=True))
+        self._postponed = Outlook(Reason.RETRYING, said, at_work=True)
+        self._say(self._postponed)
         self._pause = self._placer.background.spawn(
             self._wait(pause_s), f"waiting to load model '{self._model.name}' again"
         )
@@ -345,7 +348,7 @@ class ModelCopies:
         elif len(self._loaded) >= self.wanted:
             self._say(None)
         elif self._pause is not None:
-            pass  # that is what was said of the failure
+            self._say(self._postponed)
         elif self._loading:
             self._say(self._on_its_way())
         elif found is not None and (found.fitting or not self._refused):
