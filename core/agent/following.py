@@ -156,7 +156,7 @@ def _why(error: grpc.aio.AioRpcError, place: str) -> PenstockError:
             f"the scheduler at {place} does not let the agent in: {own}; an agent takes its token "
             "from agent.token in its configuration file"
         )
-    if own is None and error.code() is grpc.StatusCode.UNIMPLEMENTED:
+    if error.code() is grpc.StatusCode.UNIMPLEMENTED:
         return UnsupportedError(
             f"the process at {place} is no scheduler; start one with penstock run scheduler, or "
             "name another with --scheduler"

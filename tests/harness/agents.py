@@ -247,6 +247,7 @@ class World:
     async def kill_scheduler(self) -> None:
         """Its process ends with nothing said."""
         plane, self.plane = self.scheduler, None
+        plane.control._fleet.close()
         await plane.control._background.close()
         await plane.dataflow.stop()
 

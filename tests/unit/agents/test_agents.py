@@ -518,6 +518,25 @@ def test_a_scheduler_that_stops_leaves_agents_what_they_have(tmp_path: Path) -> 
     in_a_world(tmp_path, story)
 
 
+def test_a_scheduler_that_drains_calls_its_agents_to_the_end(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        rig = world.agent()
+        await world.after(LOOK_S)
+        await applied(world, model("a"))
+        gate = rig.server.loaded["a", 1].gate = asyncio.Event()
+        answer = world.scheduler.call("a")
+        await rig.server.loaded["a", 1].called.wait()
+
+        world.scheduler.control.part_with_agents()
+        rig.cut = True
+        await world.after(OPTIONS.grace_ms / 1000.0 + 20.0)
+        assert status(world, "Model", "a")[0] == "True"
+        gate.set()
+        assert (await answer).tensors
+
+    in_a_world(tmp_path, story)
+
+
 # Leaving
 
 

@@ -17,7 +17,7 @@ WAITING = TOLD_AT_ONCE * 2 + 1
 def waiting(fleet: Fleet, count: int) -> tuple[Counter[int], list[Callable[[], None]]]:
     """Some that wait; how often each was told, and what tells them."""
     told: Counter[int] = Counter()
-    tells = [partial(told.update, (number,)) for number in range(count)]
+    tells: list[Callable[[], None]] = [partial(told.update, (number,)) for number in range(count)]
     for tell in tells:
         fleet.wait(tell)
     return told, tells
