@@ -12,21 +12,30 @@ _PAIRS: Final = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
 _COUNTED: Final = 1 << 20
 """How many identities one moment has before its random part is drawn anew."""
 
+_LENGTH: Final = 26
+_NUMBER_BITS: Final = 10
+MOST_WORKERS: Final = (1 << _NUMBER_BITS) - 1
+"""The largest number of a worker that an identity has room for."""
+
 
 class Identities:
     """Makes identities: 26 characters of Crockford's base 32, as the ULID specification has them.
 
     48 bits of milliseconds, 60 random bits that are drawn once a millisecond, and 20 bits that
     count within it, so that identities of one process also sort in the order they were made.
-    ``random_bits`` gives that many random bits (``random.SystemRandom().getrandbits``).
-    Source of the format: https://github.com/ulid/spec.
+    ``random_bits`` gives that many random bits (``random.SystemRandom().getrandbits``). Where
+    several workers stand behind one address, the last ten of the random bits are the number of the
+    ``worker``, which :func:`worker_of` reads. Source of the format: https://github.com/ulid/spec.
     """
 
-    __slots__ = ("_clock", "_count", "_millisecond", "_prefix", "_random_bits")
+    __slots__ = ("_clock", "_count", "_millisecond", "_prefix", "_random_bits", "_worker")
 
-    def __init__(self, clock: Clock, random_bits: Callable[[int], int]) -> None:
+    def __init__(
+        self, clock: Clock, random_bits: Callable[[int], int], worker: int | None = None
+    ) -> None:
         self._clock = clock
         self._random_bits = random_bits
+        self._worker = worker
         self._millisecond = -1
         self._count = 0
         self._prefix = ""
@@ -37,11 +46,39 @@ class Identities:
         count = self._count + 1
         if millisecond > self._millisecond or count >= _COUNTED:
             self._millisecond = max(millisecond, self._millisecond)
-            drawn = self._random_bits(60)
-            self._prefix = _base32(self._millisecond, 10) + _base32(drawn, 12)
+            self._prefix = _base32(self._millisecond, 10) + _base32(self._drawn(), 12)
             count = 0
         self._count = count
         return self._prefix + _PAIRS[count >> 10] + _PAIRS[count & 1023]
+
+    def _drawn(self) -> int:
+        if self._worker is None:
+            return self._random_bits(60)
+        return self._random_bits(60 - _NUMBER_BITS) << _NUMBER_BITS | self._worker
+
+
+def worker_of(identity: str) -> int | None:
+    """The number of the worker that took a request in, where several stand behind one address;
+    None for what is no identity. ``identity`` may be that of a child of the request."""
+    return None if (own := _own(identity)) is None else _number(own[20:22])
+
+
+def made_ms(identity: str) -> int | None:
+    """When a request was taken in, in milliseconds since the epoch; None for what is no
+    identity."""
+    return None if (own := _own(identity)) is None else _number(own[:10])
+
+
+def _own(identity: str) -> str | None:
+    own = identity.partition("/")[0]
+    return own if len(own) == _LENGTH and not set(own) - set(_ALPHABET) else None
+
+
+def _number(text: str) -> int:
+    number = 0
+    for letter in text:
+        number = number << 5 | _ALPHABET.index(letter)
+    return number
 
 
 def _base32(number: int, length: int) -> str:

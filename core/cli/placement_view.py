@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 def print_placement(output: Output, placement: Mapping[str, Any]) -> None:
     """A headline, and a row for each replica of each server."""
     click.echo(_headline(placement))
+    if placement.get("grow"):
+        named = ", ".join(f"'{server}'" for server in placement["grow"])
+        click.echo(f"it would fit on one more replica of server {named}")
     if placement["servers"]:
         output.table(
             ("server", "models", "room", "copy", "why"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +22,15 @@ from penstock.core.cli.serving import (
     run_loop,
     with_ports,
 )
+from penstock.core.identity import MOST_WORKERS
 
 if TYPE_CHECKING:
+    from penstock.core.config import Config
     from penstock.core.control import Shortfall
+    from penstock.core.runtime import Runtime
     from penstock.core.signals import StopSignals
+    from penstock.core.workers.ports import WorkerPorts
+    from penstock.core.workers.scheduler import WorkerScheduler
 
 
 @click.command("up")
@@ -37,6 +44,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Seconds to get ready.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    metavar="N",
+    help="Serve in N processes behind the same address, for all cores of the machine (Linux).",
+)
 @click.option("--stay", is_flag=True, help="Serve what is ready, also when not everything is.")
 @output_option
 def up_command(
@@ -45,18 +58,28 @@ def up_command(
     rest_port: int | None,
     grpc_port: int | None,
     ready_timeout: float,
+    workers: int | None,
     stay: bool,
 ) -> int:
-    """Serve MANIFESTS (files or folders) in this process, over REST and gRPC, until stopped.
+    """Serve MANIFESTS (files or folders) over REST and gRPC until stopped, in this process or in
+    workers of it.
 
     The first SIGINT or SIGTERM drains what is under way; a second one forces, and the exit code is
     then 130. Exits with 3 when something that was asked for does not become ready.
     """
-    from penstock.core.runtime import Runtime, serve
+    kept = click.get_current_context().with_resource(ExitStack())
+    doors: list[WorkerPorts] = []
 
-    settings, plugins, output, logs = begin_serving(
-        config, lambda read: with_ports(read, rest_port, grpc_port)
-    )
+    def override(read: Config) -> Config:
+        chosen = with_ports(read, rest_port, grpc_port)
+        if workers is None:
+            return chosen
+        from penstock.core.workers.ports import WorkerPorts
+
+        doors.append(kept.enter_context(closing(WorkerPorts(chosen, workers))))
+        return doors[0].doors.scheduler.on(chosen)
+
+    settings, plugins, output, logs = begin_serving(config, override)
     fell_short: list[Shortfall] = []
 
     def on_started(addresses: Mapping[str, str]) -> None:
@@ -69,11 +92,21 @@ def up_command(
         fell_short.extend(shortfalls)
         return False
 
+    # What speaks gRPC comes after that has been told how much it logs.
+    from penstock.core.runtime import Runtime, host
+
+    reached_at = doors[0].addresses() if doors else None
+    runtime = Runtime(settings, plugins, logs=logs, workers=workers or 0, reached_at=reached_at)
+    hosted: Runtime | WorkerScheduler = runtime
+    if doors:
+        from penstock.core.workers.scheduler import WorkerScheduler
+
+        hosted = WorkerScheduler(runtime, doors[0], config)
+
     async def main() -> StopSignals:
-        runtime = Runtime(settings, plugins, logs=logs)
-        return await serve(
-            runtime,
-            manifests,
+        return await host(
+            hosted,
+            partial(hosted.start, manifests),
             ready_timeout_s=ready_timeout,
             on_started=on_started,
             on_ready=on_ready,

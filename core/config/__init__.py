@@ -9,6 +9,7 @@ from penstock.core.config.sections import (
     LimitsSection,
     LoggingSection,
     RestSection,
+    unix_path,
 )
 
 __all__ = [
@@ -23,4 +24,5 @@ __all__ = [
     "TransportSection",
     "examine_config",
     "load_config",
+    "unix_path",
 ]

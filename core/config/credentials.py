@@ -109,6 +109,13 @@ class AccessSection(Section):
             )
         return self
 
+    def own_token(self) -> Token | None:
+        """What processes of this one's own bring to its control plane, None where that is open.
+
+        Raises InvalidRequestError for a token that cannot be read.
+        """
+        return None if self.token is None else self.token.token()
+
     def access(self) -> Access | None:
         """None where everybody may do everything. Raises InvalidRequestError for tokens that
         cannot be read."""

@@ -5,6 +5,7 @@ Numbers and flags may be written as text, so that they can come from the environ
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -72,11 +73,58 @@ PassedHeader: TypeAlias = Annotated[str, AfterValidator(_header)]
 """The name of a header that may travel with a request."""
 
 
+PORTS_CAN_BE_SHARED: Final = sys.platform == "linux"
+"""Other systems have the option too, and give all connections to one process."""
+
+UNIX: Final = "unix:"
+
+
+def unix_path(host: str) -> Path | None:
+    """The path of a Unix socket that stands for a host (``unix:/run/penstock.sock``), None for a
+    host of a network."""
+    return Path(host.removeprefix(UNIX)) if host.startswith(UNIX) else None
+
+
+def _host(host: str) -> str:
+    path = unix_path(host)
+    if path is not None and not path.is_absolute():
+        raise ValueError(f"must have a whole path, as unix:/run/penstock.sock, not '{host}'")
+    return host
+
+
+def _shareable(asked: bool) -> bool:
+    if asked and not PORTS_CAN_BE_SHARED:
+        raise ValueError(
+            "processes can share a port on Linux only, which spreads connections over them"
+        )
+    return asked
+
+
+Host: TypeAlias = Annotated[
+    str,
+    Field(
+        min_length=1,
+        description="A name or number of this machine, or unix:/PATH, a Unix socket.",
+    ),
+    AfterValidator(_host),
+]
+
+SharedPort: TypeAlias = Annotated[
+    bool,
+    Field(
+        description="Let other processes of the same user that say so too listen on the port; the "
+        "system spreads connections over them (Linux only)."
+    ),
+    AfterValidator(_shareable),
+]
+
+
 class RestSection(Section):
     """Where REST listens. Nothing listens beyond loopback unless ``host`` says so."""
 
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: Host = "127.0.0.1"
     port: Port = 8900
+    shared_port: SharedPort = False
     origins: tuple[WebOrigin, ...] = Field(
         default=(),
         description="Addresses (https://console.example.org) whose web pages may change what is "
@@ -88,8 +136,9 @@ class RestSection(Section):
 class GrpcSection(Section):
     """Where gRPC listens. Nothing listens beyond loopback unless ``host`` says so."""
 
-    host: str = Field(default="127.0.0.1", min_length=1)
+    host: Host = "127.0.0.1"
     port: Port = 8901
+    shared_port: SharedPort = False
     tls: ServerTlsSection | None = Field(default=None, description="TLS; plain gRPC without it.")
 
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.elsewhere import Elsewhere
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.contracts.page import Page
+from penstock.core.contracts.inquiries import Inquiries
+from penstock.core.contracts.page import MergedPage, Page
 from penstock.core.credentials import Access
 from penstock.core.log_ring import LogRing
 
@@ -33,10 +35,12 @@ class FrontEndContext:
     beside ``x-request-id`` and ``traceparent``. ``count_refused`` is told the code of the error of
     each inference request that ends before a target has taken it in, since nobody else can count
     it: what cannot be read, and names that are not there. ``desk`` knows what is
-    remembered of requests. ``access`` says what callers must bring; None where it is nothing.
-    ``logs`` has the latest lines of the log, where somebody keeps them.
-    ``book`` is what gateways elsewhere follow, ``agents`` what agents do, where this is a
-    scheduler.
+    remembered of requests in this process; ``inquiries`` answers what people ask of that, None
+    where the desk does. ``elsewhere`` says what other processes behind the address are to answer,
+    and ``merged_pages`` are put together from theirs, where there are others. ``access`` says what
+    callers must bring; None where it is nothing. ``logs`` has the latest lines of the log, where
+    somebody keeps them. ``book`` is what gateways elsewhere follow, ``agents`` what agents do,
+    where this is a scheduler.
     """
 
     gateway: Gateway
@@ -47,6 +51,9 @@ class FrontEndContext:
     passed_headers: frozenset[str] = frozenset()
     count_refused: Callable[[str], None] = _count_nowhere
     desk: InquiryDesk | None = None
+    inquiries: Inquiries | None = None
+    elsewhere: Elsewhere | None = None
+    merged_pages: Mapping[str, MergedPage] = field(default_factory=dict)
     agents: AgentHost | None = None
     access: Access | None = None
     logs: LogRing | None = None

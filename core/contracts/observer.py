@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from penstock.core.contracts.follower import Follower
-from penstock.core.contracts.page import Page
+from penstock.core.contracts.page import MergePages, Page
 
 if TYPE_CHECKING:
     # Counters know plans, and plans know the contract of joins.
@@ -28,6 +28,13 @@ class Observer(ABC):
         """Pages for the REST front end by path, as ``/metrics``; asked for once, after the start.
 
         A path may have placeholders for one of its parts each, as ``/console/files/{file}``.
+        """
+        return {}
+
+    def merges(self) -> Mapping[str, MergePages]:
+        """Those of its pages that show one process, by path: where several processes stand behind
+        one address, a reader is shown what this makes of the pages of all. Asked for like
+        :meth:`pages`. Other pages are those of the process that schedules.
         """
         return {}
 

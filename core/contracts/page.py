@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -26,3 +26,9 @@ Page: TypeAlias = Callable[[Mapping[str, str]], PageContent]
 It is given what stands in the placeholders of its path (``/console/files/{file}``), by name, and
 raises a PenstockError, NotFoundError for instance, for what it does not have.
 """
+
+MergedPage: TypeAlias = Callable[[Mapping[str, str]], Awaitable[PageContent]]
+"""The same, of which others have to be asked."""
+
+MergePages: TypeAlias = Callable[[Mapping[str, PageContent]], PageContent]
+"""Puts together what several processes show at one path, by the names of the processes."""

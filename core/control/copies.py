@@ -17,12 +17,14 @@ from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
+from penstock.core.control.shortage import Shortage, Wish
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
 from penstock.core.control.states import VERSION_STATES, VersionState
 from penstock.core.fleet import CopyState, Fleet, ServerReplica, balanced
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.resources import Model, Origin
 from penstock.core.scheduling import Placement
+from penstock.core.scheduling.growth import servers_to_grow
 
 MOST_REFUSALS: Final = 3
 """On how many replicas a version is tried whose files or code are refused: one that brings servers
@@ -45,6 +47,7 @@ class Placer:
     policy: LoadPolicy
     clock: Clock
     turns: asyncio.Semaphore
+    shortage: Shortage
 
 
 class ModelCopies:
@@ -73,6 +76,7 @@ class ModelCopies:
         self._closed = False
         self._instance: ModelInstance | None = None
         self.state: VersionState = VERSION_STATES.start
+        self._wish: Wish | None = None
         self._former: dict[asyncio.Task[None], frozenset[ServerReplica]] = {}
         """What was called before other copies came or went, until no call on it is under way."""
         self.outlook: Outlook | None = loading(version)
@@ -85,7 +89,8 @@ class ModelCopies:
     @property
     def wanted(self) -> int:
         """How many copies there shall be."""
-        return self._model.spec.replicas
+        spec = self._model.spec
+        return self._placer.policy.copies(spec) if spec.replicas is None else spec.replicas
 
     @property
     def ready(self) -> bool:
@@ -115,6 +120,7 @@ class ModelCopies:
     def close(self) -> None:
         """Load nothing more. What is loaded stays until :meth:`unload`."""
         self._closed = True
+        self._ask_for(None)
         self._placer.fleet.leave(self._plan)
         for task in (*self._loading.values(), self._pause):
             if task is not None:
@@ -175,7 +181,7 @@ class ModelCopies:
             frozenset(spec.requirements),
             spec.memory,
             spec.server,
-            spec.replicas,
+            self.wanted,
             spec.explainer is not None,
         )
 
@@ -301,7 +307,32 @@ class ModelCopies:
         self._plan()
 
     def _look_out(self, found: Placement | None) -> None:
-        """Say why there are fewer copies than wanted."""
+        """Say why there are fewer copies than wanted, and what would help."""
+        self._say_why(found)
+        no_room = self.outlook is not None and self.outlook.reason == Reason.NO_SERVER
+        if not self._closed:
+            self._ask_for(self._wished(found) if found is not None and no_room else None)
+
+    def _wished(self, found: Placement) -> Wish | None:
+        """More replicas of the first server, by name, that would then hold the missing copies."""
+        servers = self.servers_to_grow(found)
+        if not servers:
+            return None
+        rooms = {each.server.name: each.server.memory_bytes for each in found.verdicts}
+        missing = self.wanted - len(self._loaded) - len(self._loading)
+        needed = self._model.spec.memory or 0
+        return Wish(servers[0], missing, needed, rooms[servers[0]])
+
+    def servers_to_grow(self, found: Placement) -> tuple[str, ...]:
+        """The servers that would hold another copy if they had one more replica."""
+        holding = frozenset(each.key for each in (*self._loaded, *self._loading))
+        return servers_to_grow(found, self.demand, holding)
+
+    def _ask_for(self, wish: Wish | None) -> None:
+        before, self._wish = self._wish, wish
+        self._placer.shortage.note(self._model.name, self.version, wish, before)
+
+    def _say_why(self, found: Placement | None) -> None:
         if not self.wanted:
             self._say(self._on_its_way())
         elif len(self._loaded) >= self.wanted:

@@ -145,6 +145,7 @@ class ModelReconciler:
             "wanted": copies.wanted,
             "loaded": copies.loaded,
             "why": None if why is None else why.message,
+            "grow": list(copies.servers_to_grow(found)) if copies.loaded < copies.wanted else [],
             "servers": document_of(found),
         }
 

@@ -33,10 +33,17 @@ from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
-from penstock.core.control.preparation import TRIED_AGAIN, Preparation, PreparedEntry
+from penstock.core.control.preparation import (
+    TRIED_AGAIN,
+    OptionsCheck,
+    Preparation,
+    PreparedEntry,
+    unchecked,
+)
 from penstock.core.control.readiness import Shortfall, wait_serving, wait_settled
 from penstock.core.control.reasons import Reason
 from penstock.core.control.servers import ServerKinds, ServerReconciler
+from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
@@ -82,6 +89,7 @@ class LocalControlPlane(ControlPlane):
         servers: Mapping[str, ServerAdapter],
         readers: Mapping[str, ServerAdapter] | None = None,
         server_kinds: ServerKinds = NO_KINDS,
+        server_options: OptionsCheck = unchecked,
         rules: Rules,
         eviction: EvictionPolicy,
         storages: Sequence[ArtifactStorage],
@@ -103,6 +111,7 @@ class LocalControlPlane(ControlPlane):
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well."""
         self._database = database
+        self._server_options = server_options
         saved = NOTHING_SAVED if database is None else database.saved()
         self._saved = saved
         self._store = ResourceStore(
@@ -137,6 +146,7 @@ class LocalControlPlane(ControlPlane):
             policy,
             clock,
             asyncio.Semaphore(policy.parallel),
+            Shortage(self._store, clock),
         )
         self._hosted = None
         if agents is not None:
@@ -182,6 +192,11 @@ class LocalControlPlane(ControlPlane):
     def agents(self) -> AgentHost | None:
         """What agents follow, where this process has servers of theirs."""
         return self._hosted
+
+    def expect_agents(self, server: str, kind: str, replicas: int) -> None:
+        """So many agents of a server are on their way, after the start."""
+        assert self._hosted is not None, "who has no agents expects none"
+        self._hosted.expect(server, kind, replicas)
 
     def start(self) -> None:
         """Begin to bring about what is wanted.
@@ -245,7 +260,13 @@ class LocalControlPlane(ControlPlane):
 
     def _preparation(self) -> Preparation:
         return Preparation(
-            self._store, self._joins, self._record, self._followed, self._namespace, self._files
+            self._store,
+            self._joins,
+            self._record,
+            self._followed,
+            self._namespace,
+            self._files,
+            self._server_options,
         )
 
     async def _save(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from penstock.core.resources.model import ModelDeclaration
+
 FIRST_RETRY_S: Final = 1.0
 LAST_RETRY_S: Final = 60.0
 
@@ -16,9 +18,11 @@ LAST_RETRY_S: Final = 60.0
 @dataclass(frozen=True, slots=True)
 class LoadPolicy:
     """How loads go on: ``parallel`` at a time; ``sleep`` waits for a retry (seconds), ``jitter``
-    gives numbers from 0 to 1."""
+    gives numbers from 0 to 1. ``copies`` says how many copies a model has whose manifest does not
+    say ``replicas``."""
 
     parallel: int = 4
+    copies: Callable[[ModelDeclaration], int] = lambda _: 1
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
@@ -28,7 +28,7 @@ from penstock.core.manifests.set_rules import circles_of_pipelines
 from penstock.core.plan import Recording
 from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.positions import PositionedDocument
-from penstock.core.problems import Position, Problem, ProblemsError, format_path
+from penstock.core.problems import KeyPath, Position, Problem, ProblemsError, format_path
 from penstock.core.references import Source
 from penstock.core.resources import (
     KINDS,
@@ -36,11 +36,26 @@ from penstock.core.resources import (
     Digest,
     Manifest,
     Pipeline,
+    Server,
     means_another,
     update,
 )
 
 TRIED_AGAIN: Final = "it could not be loaded, and is tried again"
+
+OptionsCheck: TypeAlias = Callable[
+    [str, Mapping[str, object], PositionedDocument, KeyPath], list[Problem]
+]
+"""What is wrong with the options of a kind of server that are written in a document, at a path;
+nothing of kinds that are not known here."""
+
+
+def unchecked(
+    kind: str, options: Mapping[str, object], document: PositionedDocument, at: KeyPath
+) -> list[Problem]:
+    """Finds nothing wrong."""
+    return []
+
 
 Action: TypeAlias = Literal["created", "changed", "unchanged"]
 
@@ -96,6 +111,7 @@ class Preparation:
     followed: bool
     namespace: str | None
     files: ModelFiles
+    options: OptionsCheck = unchecked
 
     def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
         """Read and check; blocks for as long as that takes. Raises ProblemsError with all that is
@@ -109,6 +125,7 @@ class Preparation:
         prepared = []
         for entry in manifests.entries:
             problems += self._strangers(entry)
+            problems += self._wrong_options(entry)
             try:
                 prepared.append(self._entry(entry, findings))
             except PlanError as error:
@@ -237,6 +254,13 @@ class Preparation:
             manifest, version, self.joins, record=record, followed=self.followed
         )
         return PipelineVersion(manifest, plan, self.joins, record, self.followed, hints)
+
+    def _wrong_options(self, entry: Entry) -> list[Problem]:
+        """Of a server, what its kind does not take."""
+        if not isinstance(entry.manifest, Server):
+            return []
+        spec = entry.manifest.spec
+        return self.options(spec.server_config, spec.options, entry.document, ("spec", "options"))
 
     def _strangers(self, entry: Entry) -> list[Problem]:
         namespace = entry.manifest.metadata.namespace

@@ -39,6 +39,11 @@ class Reason(StrEnum):
         "The version's signature does not fit a pipeline that is served; the message names the "
         "edge.",
     )
+    MODELS_DO_NOT_FIT = (
+        "ModelsDoNotFit",
+        "Models fit on no server, and would on more replicas of this one; the message says how "
+        "many.",
+    )
     STARTING = "Starting", "Replicas of the server are being started."
     START_FAILED = "StartFailed", "The server cannot be started; the message says what to change."
     WAITING_FOR_AGENTS = (

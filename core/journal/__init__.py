@@ -1,6 +1,7 @@
 """What is remembered of requests: how each of their ports ended, and what became of them."""
 
 from penstock.core.journal.desk import InquiryDesk
+from penstock.core.journal.inquiries import OwnInquiries
 from penstock.core.journal.journal import Journal, JournalLimits
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import AttemptRecord, PortRecord, Story
@@ -12,6 +13,7 @@ __all__ = [
     "JournalLimits",
     "Letter",
     "LetterBox",
+    "OwnInquiries",
     "PortRecord",
     "Story",
 ]

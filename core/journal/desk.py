@@ -6,15 +6,19 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.inquiries import Tapped
 from penstock.core.errors import (
     ConflictError,
     InvalidRequestError,
+    LostError,
     NotFoundError,
+    PenstockError,
     UnsupportedError,
 )
+from penstock.core.identity import made_ms
 from penstock.core.journal.documents import letter_document, summary, tap_document, whole
 from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
@@ -37,13 +41,6 @@ Export: TypeAlias = Callable[[Story, Sequence[Story], Sequence[Story]], Awaitabl
 read it."""
 
 
-class Tapped(NamedTuple):
-    """What a tap tells: that it is ``open``, a ``record``, or how many were ``lost``."""
-
-    kind: Literal["open", "record", "lost"]
-    document: dict[str, Any]
-
-
 class InquiryDesk:
     """Answers for one process, from what its journal and its dead letters hold."""
 
@@ -53,7 +50,11 @@ class InquiryDesk:
         letters: LetterBox,
         gateway: Gateway,
         export: Export | None = None,
+        begun_ms: float | None = None,
     ) -> None:
+        """``begun_ms`` says, for one of several workers, when its process began to take requests
+        in: what is older was taken in by one that it has replaced."""
+        self._begun_ms = begun_ms
         self._export = export
         self._journal = journal
         self._letters = letters
@@ -68,7 +69,7 @@ class InquiryDesk:
         for story in stories:
             if not story.external if pipeline is None else story.pipeline == pipeline:
                 return story
-        raise NotFoundError(_unknown(identity, pipeline, stories))
+        raise self._unknown(identity, pipeline, stories)
 
     def inspect(self, identity: str) -> dict[str, Any]:
         """Everything that is known of one request, and of those that it made of other pipelines.
@@ -107,8 +108,19 @@ class InquiryDesk:
             return [stories[0]]
         of_caller = list(islice(self._journal.of_caller(identity), MOST_LISTED))
         if not of_caller:
-            raise NotFoundError(_unknown(identity, None, stories))
+            raise self._unknown(identity, None, stories)
         return of_caller
+
+    def _unknown(
+        self, identity: str, pipeline: str | None, stories: Sequence[Story]
+    ) -> PenstockError:
+        at_ms = made_ms(identity)
+        if self._begun_ms is not None and at_ms is not None and at_ms < int(self._begun_ms):
+            return LostError(
+                f"request '{identity}' was taken in by a worker that has ended since and was "
+                "started again; what it had is lost"
+            )
+        return NotFoundError(_unknown(identity, pipeline, stories))
 
     def _with_children(self, story: Story, depth: int) -> dict[str, Any]:
         document = whole(story)

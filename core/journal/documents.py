@@ -24,6 +24,23 @@ SHOWN_BYTES: Final = 200
 """So many bytes of one element of a BYTES tensor are shown."""
 
 
+SUMMARY: Final = (
+    "id",
+    "pipeline",
+    "version",
+    "asynchronous",
+    "external",
+    "begun_by",
+    "opened",
+    "took_ms",
+    "under_way",
+    "outcome",
+    "step",
+    "x_request_id",
+)
+"""The keys of a summary."""
+
+
 def summary(story: Story) -> dict[str, Any]:
     """One line about a request: who, when, how long, and how it ended."""
     took_ms = None if story.answered_ms is None else story.answered_ms - story.opened_ms
@@ -41,6 +58,11 @@ def summary(story: Story) -> dict[str, Any]:
         "step": getattr(story.result, "step", None),
         "x_request_id": story.headers.get("x-request-id"),
     }
+
+
+def summary_of(document: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`summary` says, from a document that says more."""
+    return {key: document[key] for key in SUMMARY}
 
 
 def whole(story: Story) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -36,12 +36,18 @@ class LetterBox:
 
     __slots__ = ("_held", "_letters", "_most", "_most_bytes", "_numbers")
 
-    def __init__(self, most: int = MOST_LETTERS, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        most: int = MOST_LETTERS,
+        most_bytes: int = MOST_BYTES,
+        numbers: Iterable[int] | None = None,
+    ) -> None:
+        """``numbers`` are those of the letters in their order, 1, 2, 3 and so on without them."""
         self._most = most
         self._most_bytes = most_bytes
         self._letters: dict[int, Letter] = {}
         self._held = 0
-        self._numbers = count(1)
+        self._numbers = iter(count(1) if numbers is None else numbers)
 
     def put(
         self,

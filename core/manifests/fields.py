@@ -126,7 +126,11 @@ MODEL: Final = (
         "Settings that are handed to the model: a mapping, or a list of `name` and `value`.",
     ),
     _field("spec.memory", "How much memory a copy takes, as `100Mi`, of what its server has."),
-    _field("spec.replicas", "How many copies are loaded, each on another replica of a server."),
+    _field(
+        "spec.replicas",
+        "How many copies are loaded, each on another replica of a server; without it one, or with "
+        "`penstock up --workers` one in each worker.",
+    ),
     _field("spec.minReplicas", "The fewest copies that count as ready; 1 without it."),
     _idle("spec.maxReplicas", "The most copies.", "models are not scaled yet", 0, 1),
     _own(

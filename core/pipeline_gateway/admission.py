@@ -86,6 +86,7 @@ class Admission:
         limits: GatewayLimits,
         journal: Journal,
         letters: LetterBox,
+        worker: int | None = None,
     ) -> None:
         self.now_ms = clock.now_ms
         self._journal = journal
@@ -95,7 +96,7 @@ class Admission:
         self._metrics = metrics
         self._clock = clock
         self._limits = limits
-        self._identities = Identities(clock, secrets.randbits)
+        self._identities = Identities(clock, secrets.randbits, worker)
         self._waiting: deque[Submission] = deque()
         self._ordered: deque[Submission] = deque()
         """Those that wait to enter pipelines that keep the order of their answers."""

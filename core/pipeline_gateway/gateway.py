@@ -46,7 +46,9 @@ class PipelineGateway(Gateway):
         server: ServerMetadata,
         journal: Journal | None = None,
         letters: LetterBox | None = None,
+        worker: int | None = None,
     ) -> None:
+        """``worker`` is the number of this process where several stand behind one address."""
         self._dataflow = dataflow
         self._models = dataflow.models
         self._admission = Admission(
@@ -56,10 +58,13 @@ class PipelineGateway(Gateway):
             limits,
             Journal(JournalLimits()) if journal is None else journal,
             LetterBox() if letters is None else letters,
+            worker,
         )
         self._routes = Routes()
         self._server = server
         self._tapping = Tapping(self._put, self._routes, self._models)
+        self.changes = 0
+        """How often other pipelines have come to be served."""
         self._book: RouteBook | None = None
         self._versions: LoadedVersions | None = None
 
@@ -101,6 +106,7 @@ class PipelineGateway(Gateway):
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
+        self.changes += 1
         self._tapping.withdraw(kind, name)
         if kind == "pipeline":
             self._admission.readers.leave(name)
@@ -111,6 +117,7 @@ class PipelineGateway(Gateway):
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
         self._routes.remove(kind, name)
+        self.changes += 1
         self._tapping.remove(kind, name)
         if kind == "pipeline":
             self._admission.readers.leave(name)
@@ -125,6 +132,14 @@ class PipelineGateway(Gateway):
         await self._routes.drained(kind, name, version)
         if self._book is not None:
             await self._book.finished(kind, name, version)
+
+    def plans(self) -> list[Plan]:
+        """Those of the pipelines that are served."""
+        return [
+            target.deployment.plan
+            for target in self._routes
+            if target.kind == "pipeline" and target.deployment is not None
+        ]
 
     def may_follow(self, tap: Tap) -> None:
         self._tapping.may_follow(tap)
@@ -152,6 +167,7 @@ class PipelineGateway(Gateway):
             signature=signature,
         )
         self._routes.put(target)
+        self.changes += 1
         if kind == "pipeline":
             self._admission.readers.serve(target)
             name = plan.name + PIPELINE_SUFFIX

@@ -33,7 +33,8 @@ from penstock.core.plugins.calls import HookCalls
 from penstock.core.plugins.description import PluginDescription
 from penstock.core.plugins.errors import Origin, PluginProblem, PluginsError, cause_of
 from penstock.core.plugins.registry import Registration, Registry
-from penstock.core.positions import read_documents
+from penstock.core.positions import PositionedDocument, read_documents
+from penstock.core.problems import KeyPath, Problem, format_path
 from penstock.core.validation import problems_of_validation
 
 T = TypeVar("T")
@@ -128,8 +129,7 @@ class Plugins:
             if options:
                 raise InvalidRequestError(f"'{name}' takes no options")
             return registry.make(name)
-        common = {} if plugin.options is None else _written(plugin.options)
-        merged = {**common, **options}
+        merged = {**_common(plugin), **options}
         try:
             made_with = plugin.schema.model_validate(merged)
         except ValidationError as error:
@@ -140,6 +140,27 @@ class Plugins:
                 details=[each.without_position for each in problems],
             ) from error
         return registry.make(name, made_with)
+
+    def problems_of_options(
+        self,
+        registry: Registry[T],
+        name: str,
+        options: Mapping[str, object],
+        document: PositionedDocument,
+        at: KeyPath,
+    ) -> list[Problem]:
+        """What :meth:`make_with` would refuse of ``options``, which stand in ``document``."""
+        plugin = self._active[registry.origin(name).plugin]
+        if plugin.schema is None:
+            if not options:
+                return []
+            position = document.position(at, of_key=True)
+            return [Problem(position, format_path(at), f"'{name}' takes no options")]
+        try:
+            plugin.schema.model_validate({**_common(plugin), **options})
+        except ValidationError as error:
+            return problems_of_validation(error, document, plugin.schema, at=at)
+        return []
 
     @property
     def own_servers(self) -> tuple[str, ...]:
@@ -180,9 +201,11 @@ class Plugins:
         return [plugin for plugin in self._active.values() if hook in plugin.hooks]
 
 
-def _written(options: BaseModel) -> dict[str, object]:
-    """The options that somebody wrote, by the names that are written."""
-    return options.model_dump(by_alias=True, exclude_unset=True)
+def _common(plugin: ActivePlugin) -> dict[str, object]:
+    """The options that somebody wrote in the config file, by the names that are written."""
+    if plugin.options is None:
+        return {}
+    return plugin.options.model_dump(by_alias=True, exclude_unset=True)
 
 
 @contextmanager

@@ -57,7 +57,7 @@ class ModelDeclaration(Value):
     requirements: tuple[Text, ...] = ()
     parameters: ModelParameters = Field(default_factory=dict)
     memory: Bytes | None = None
-    replicas: Count = 1
+    replicas: Count | None = None
     min_replicas: Count | None = None
     max_replicas: Count | None = None
     execution: Execution = "auto"

@@ -13,6 +13,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
 from penstock.core.errors import PenstockError
 from penstock.core.joinspec import JoinFactories
+from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Plan
@@ -23,6 +24,7 @@ from penstock.core.routing.route import (
     Copies,
     InUse,
     NotReady,
+    RouteKey,
     ServedModel,
     ServedPipeline,
 )
@@ -41,7 +43,8 @@ _log = logging.getLogger(__name__)
 class Switchboard:
     """What is served here is what the routes say.
 
-    ``followed`` says whether observers follow requests.
+    ``followed`` says whether observers follow requests, ``keeps_state`` whether requests come to
+    this process by their keys, so that it may keep state.
     """
 
     def __init__(
@@ -50,21 +53,27 @@ class Switchboard:
         gateway: PipelineGateway,
         servers: CopyServers,
         joins: JoinFactories,
+        metrics: Metrics,
         background: Background,
         *,
         followed: bool,
+        keeps_state: bool = False,
     ) -> None:
         self._models = models
         self._gateway = gateway
         self._servers = servers
         self._joins = joins
+        self._metrics = metrics
         self._background = background
         self._followed = followed
+        self._keeps_state = keeps_state
         self.on_done: Callable[[], None] = _nobody
         """Called when something that was replaced has nothing under way any more."""
         self._draining = DrainingPipelines(gateway, background)
         self._instances: dict[str, ModelInstance] = {}
         self._plans: dict[str, Plan] = {}
+        self._names: set[RouteKey] = set()
+        """What requests may name now, whether it serves or not."""
         self._leaving: dict[object, tuple[str, InUse]] = {}
 
     def in_use(self, epoch: str) -> list[InUse]:
@@ -112,7 +121,8 @@ class Switchboard:
             read=body.read,
             followed=self._followed,
         )
-        if plan.keeping or (plan.entrance is not None and plan.entrance.by_key):
+        keeps_state = plan.keeping or (plan.entrance is not None and plan.entrance.by_key)
+        if keeps_state and not self._keeps_state:
             return NotReady(
                 body.version,
                 "it keeps state across requests, which has to be in one place; call it at the "
@@ -131,6 +141,8 @@ class Switchboard:
         before = self._instances.pop(name, None)
         if isinstance(made, ModelInstance) and isinstance(body, Copies):
             self._instances[name] = made
+            if made is before:
+                return  # it is called by another route from now on
             self._models.publish(name, body.version, made)
         elif isinstance(made, NotReady):
             self._models.withdraw(name, made.reason)
@@ -157,8 +169,13 @@ class Switchboard:
         name, before = switch.key.name, switch.before
         self._serve(switch, made)
         if before is not None and isinstance(before.route.body, ServedModel):
-            drained = partial(self._gateway.drained, "model", name, before.route.body.version)
+            version = before.route.body.version
+            drained = partial(self._model_drained, switch.key, version)
             self._leave(before, drained, f"draining calls of model '{name}'")
+
+    async def _model_drained(self, key: RouteKey, version: int) -> None:
+        await self._gateway.drained("model", key.name, version)
+        self._tidy(key)
 
     def _switch_pipeline(self, switch: Switch, made: Made) -> None:
         name = switch.key.name
@@ -168,20 +185,35 @@ class Switchboard:
             self._plans[name] = made
         if before is not None:
             task = self._draining.add(before)
-            self._leave(switch.before, partial(_ended, task), f"draining pipeline '{name}'")
+            drained = partial(self._pipeline_drained, switch.key, task)
+            self._leave(switch.before, drained, f"draining pipeline '{name}'")
+
+    async def _pipeline_drained(self, key: RouteKey, task: asyncio.Task[None]) -> None:
+        await task
+        self._tidy(key)
+
+    def _tidy(self, key: RouteKey) -> None:
+        """Count nothing more for a name that is gone."""
+        if key not in self._names:
+            self._metrics.forget(key.name, single_model=key.kind == "model")
 
     def _serve(self, switch: Switch, made: Made) -> None:
         """Have requests get what is made, if it is anything."""
         kind, name = switch.key
+        assert kind != "copies", "that is nothing which requests name"
         body = None if switch.after is None else switch.after.route.body
+        self._names.add(switch.key)
         if isinstance(made, Plan) and isinstance(body, ServedModel):
             self._gateway.set_model(made, body.signature)
         elif isinstance(made, Plan) and isinstance(body, ServedPipeline):
             self._gateway.set_pipeline(made, body.signature)
-        elif kind != "copies" and isinstance(made, NotReady):
+        elif isinstance(made, NotReady):
             self._gateway.set_not_ready(kind, name, made.version, made.reason)
-        elif kind != "copies":
+        else:
             self._gateway.remove(kind, name)
+            self._names.discard(switch.key)
+            if switch.before is not None and not switch.before.route.serves:
+                self._tidy(switch.key)
 
     # What leaves
 
@@ -203,10 +235,6 @@ class Switchboard:
 
 def _nobody() -> None:
     """Where nobody waits."""
-
-
-async def _ended(task: Awaitable[None]) -> None:
-    await task
 
 
 def _order(made: tuple[Switch, Made]) -> tuple[bool, int]:

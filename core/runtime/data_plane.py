@@ -30,6 +30,7 @@ from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
 from penstock.core.runtime.exposure import exposures
 from penstock.core.runtime.parts import Parts
+from penstock.core.workers.number import WorkerNumber
 
 V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
 
@@ -52,15 +53,18 @@ class DataPlane:
         logs: LogRing | None = None,
         *,
         kind: type[PipelineGateway] = PipelineGateway,
+        worker: WorkerNumber | None = None,
     ) -> None:
+        """``worker`` says which of several behind one address this process is."""
         limits = config.limits
         self._config = config
         self._closing = closing
         self._book = book
         self._logs = logs
         self._journal = Journal(JournalLimits(limits.recorded_requests, limits.recorded_bytes))
-        self._letters = LetterBox()
-        self._front_ends: dict[str, FrontEnd] = {}
+        self._begun_ms = None if worker is None else clock.now_ms()
+        self._letters = LetterBox(numbers=None if worker is None else worker.letters)
+        self._front_ends: list[tuple[str, FrontEnd]] = []
         self._pages: dict[str, Page] = {}
         self.metrics = Metrics()
         self.models = ModelGateway(book)
@@ -84,6 +88,7 @@ class DataPlane:
             ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
             self._journal,
             self._letters,
+            None if worker is None else worker.number,
         )
 
     def start(self, parts: Parts) -> bool:
@@ -108,10 +113,23 @@ class DataPlane:
         agents: AgentHost | None = None,
     ) -> dict[str, str]:
         """Start the front ends; their addresses by name. ``manifest_of`` is for cases."""
+        for sentence in exposures(self._config):
+            _log.warning("%s", sentence)
+        context = self.context(parts, control, manifest_of, agents)
+        return await self.listen_with(parts.front_ends, context)
+
+    def context(
+        self,
+        parts: Parts,
+        control: ControlPlane | None,
+        manifest_of: ManifestOf,
+        agents: AgentHost | None = None,
+    ) -> FrontEndContext:
+        """What front ends serve."""
         limits, defaults = self._config.limits, self._config.defaults
         settings = {"defaults": defaults.model_dump(mode="json", by_alias=True)}
         exporter = CaseExporter(manifest_of, parts.redactors, settings, self._journal.find)
-        context = FrontEndContext(
+        return FrontEndContext(
             self.gateway,
             control,
             self._pages,
@@ -119,19 +137,24 @@ class DataPlane:
             max_header_bytes=limits.header_bytes,
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
-            desk=InquiryDesk(self._journal, self._letters, self.gateway, exporter.file),
+            desk=InquiryDesk(
+                self._journal, self._letters, self.gateway, exporter.file, self._begun_ms
+            ),
             agents=agents,
             access=self._config.scheduler.access.access(),
             book=self._book,
             logs=self._logs,
         )
-        for sentence in exposures(self._config):
-            _log.warning("%s", sentence)
+
+    async def listen_with(
+        self, front_ends: Mapping[str, FrontEnd], context: FrontEndContext
+    ) -> dict[str, str]:
+        """Start these front ends; their addresses by name."""
         addresses = {}
-        for name, front_end in parts.front_ends.items():
+        for name, front_end in front_ends.items():
             addresses[name] = await front_end.start(context)
             self._closing.add(f"front end '{name}'", front_end.stop)
-            self._front_ends[name] = front_end
+            self._front_ends.append((name, front_end))
         return addresses
 
     async def drain(self, grace_s: float | None, forced: asyncio.Event) -> None:
@@ -142,7 +165,7 @@ class DataPlane:
             grace_s = self._config.defaults.drain_ms / 1000.0
         drains = {
             "the gateway": self.gateway.drain,
-            **{f"front end '{name}'": each.drain for name, each in self._front_ends.items()},
+            **{f"front end '{name}'": each.drain for name, each in self._front_ends},
         }
         await drain(drains, grace_s, forced)
         left = self.dataflow.open_passages

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import ip_address
 
-from penstock.core.config import Config
+from penstock.core.config import Config, unix_path
 
 
 def exposures(config: Config) -> Iterator[str]:
@@ -27,6 +27,8 @@ def exposures(config: Config) -> Iterator[str]:
 
 
 def _is_loopback(host: str) -> bool:
+    if unix_path(host) is not None:
+        return True
     try:
         return ip_address(host).is_loopback
     except ValueError:

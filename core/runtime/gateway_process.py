@@ -135,6 +135,7 @@ class GatewayProcess:
             self._data.gateway,
             servers,
             self._plugins.joins,
+            self._data.metrics,
             self._background,
             followed=followed,
         )

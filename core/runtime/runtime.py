@@ -8,6 +8,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -26,11 +28,14 @@ from penstock.core.errors import OverloadedError
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
+from penstock.core.positions import PositionedDocument
+from penstock.core.problems import KeyPath, Problem
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
+from penstock.core.workers.copies import IN_WORKERS, CopyInEach
 
 CALLS: Final = "v2"
 """The server adapter that models on agents are called through."""
@@ -55,10 +60,18 @@ class Runtime:
         clock: Clock | None = None,
         policy: LoadPolicy | None = None,
         hosts_models: bool = True,
+        workers: int = 0,
+        reached_at: Mapping[str, str] | None = None,
         logs: LogRing | None = None,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
-        starts."""
+        starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
+        process would do; models whose manifests do not say otherwise have a copy in each.
+        ``reached_at`` has the addresses by front end, where callers reach others than those that
+        this process listens on."""
+        self._reached_at = reached_at
+        self._workers = workers
+        self._has_agents = bool(workers) or not hosts_models
         self._hosts_models = hosts_models
         self._config = config
         self._plugins = plugins
@@ -128,12 +141,14 @@ class Runtime:
         followed = self._data.start(parts)
         for name, server in parts.servers.items():
             server.use_loaders(parts.loaders)
-            if self._hosts_models:
+            if name in self._own_servers(parts):
                 await server.start()
                 self._closing.add(f"server '{name}'", server.stop)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
+        if self._workers:
+            control.expect_agents(IN_WORKERS, IN_WORKERS, self._workers)
         self._closing.add("the control plane", control.stop)
         self._control = control
         self._closing.add("the background tasks", self._background.close)
@@ -143,7 +158,7 @@ class Runtime:
         self._background.spawn(self._settle(control, knows_all=knows), "settling")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
-        self._plugins.started(self._config, addresses)
+        self._plugins.started(self._config, self._reached_at or addresses)
         return addresses
 
     async def _settle(self, control: LocalControlPlane, *, knows_all: bool) -> None:
@@ -166,10 +181,12 @@ class Runtime:
     def _make_control(
         self, parts: Parts, work_folder: Path, database: Database | None, *, followed: bool
     ) -> LocalControlPlane:
+        kinds = self._server_kinds(parts)
         return LocalControlPlane(
-            servers=parts.servers if self._hosts_models else {},
+            servers=self._own_servers(parts),
             readers=parts.servers,
-            server_kinds=self._server_kinds(parts),
+            server_kinds=kinds,
+            server_options=partial(self._problems_of_options, kinds),
             rules=parts.rules,
             eviction=parts.evictions[self._config.agent.eviction],
             storages=list(parts.storages.values()),
@@ -182,11 +199,24 @@ class Runtime:
             module_folders=(Path.cwd(),),
             record=self._config.defaults.record,
             followed=followed,
-            policy=self._policy,
+            policy=self._policy_for(parts),
             database=database,
             cache=open_cache(self._config.agent.cache, self._closing),
-            agents=None if self._hosts_models else self._meeting(),
+            agents=self._meeting() if self._has_agents else None,
         )
+
+    def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:
+        """Those that load models in this process."""
+        if not self._hosts_models:
+            return {}
+        workers = (IN_WORKERS,) if self._workers else ()
+        return {name: server for name, server in parts.servers.items() if name not in workers}
+
+    def _policy_for(self, parts: Parts) -> LoadPolicy:
+        if not self._workers:
+            return self._policy
+        capabilities = parts.servers[IN_WORKERS].capabilities()
+        return replace(self._policy, copies=CopyInEach(self._workers, capabilities))
 
     def _meeting(self) -> AgentMeeting:
         """What the agents of a scheduler are met with."""
@@ -198,6 +228,19 @@ class Runtime:
             )
 
         return AgentMeeting(uuid4().hex, self._config.scheduler.agents, call)
+
+    def _problems_of_options(
+        self,
+        kinds: ServerKinds,
+        kind: str,
+        options: Mapping[str, object],
+        document: PositionedDocument,
+        at: KeyPath,
+    ) -> list[Problem]:
+        if kind not in kinds:
+            return []
+        adapters = self._plugins.server_adapters
+        return self._plugins.problems_of_options(adapters, kind, options, document, at)
 
     def _server_kinds(self, parts: Parts) -> ServerKinds:
         """What makes replicas of the servers that manifests ask for; of those that this process

@@ -86,13 +86,6 @@ class Placement(NamedTuple):
             )
         return found
 
-    def only_refused_by(self, filter: str) -> bool:
-        """Whether a replica would fit if it were not for this one filter."""
-        return any(
-            verdict.taken is None and {each.filter for each in verdict.refusals} == {filter}
-            for verdict in self.verdicts
-        )
-
 
 def place(
     model: ModelDemand,

@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from string import Template
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from penstock.core.contracts.observer import Observer
-from penstock.core.contracts.page import Page, PageContent
+from penstock.core.contracts.page import MergePages, Page, PageContent
 from penstock.core.errors import NotFoundError
 from penstock.core.metrics import Metrics
-from penstock.plugins.console.figures import figures_document
+from penstock.plugins.console.figures import figures_document, merged_figures
 from penstock.plugins.console.options import ConsoleOptions
 
 MEDIA_TYPES: Final = {
@@ -59,6 +59,9 @@ class ConsoleObserver(Observer):
             f"{self._path}/figures": self._figures,
         }
 
+    def merges(self) -> Mapping[str, MergePages]:
+        return {f"{self._path}/figures": _merged}
+
     def _content(self, name: str, body: bytes) -> PageContent:
         if name == INDEX:
             body = self._with_addresses(body)
@@ -81,5 +84,12 @@ class ConsoleObserver(Observer):
 
     def _figures(self, path: Mapping[str, str]) -> PageContent:
         assert self._metrics is not None, "pages are asked for after the start"
-        body = orjson.dumps(figures_document(self._metrics))
-        return PageContent("application/json", body, {"cache-control": "no-store"})
+        return _written(figures_document(self._metrics))
+
+
+def _merged(pages: Mapping[str, PageContent]) -> PageContent:
+    return _written(merged_figures([orjson.loads(page.body) for page in pages.values()]))
+
+
+def _written(figures: dict[str, Any]) -> PageContent:
+    return PageContent("application/json", orjson.dumps(figures), {"cache-control": "no-store"})

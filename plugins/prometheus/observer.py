@@ -9,9 +9,10 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 import penstock
 from penstock.core.contracts.observer import Observer
-from penstock.core.contracts.page import Page, PageContent
+from penstock.core.contracts.page import MergePages, Page, PageContent
 from penstock.core.metrics import Metrics
 from penstock.plugins.prometheus.exposition import exposition
+from penstock.plugins.prometheus.merging import merged_page
 
 
 class PrometheusObserver(Observer):
@@ -30,6 +31,9 @@ class PrometheusObserver(Observer):
 
     def pages(self) -> Mapping[str, Page]:
         return {"/metrics": self._page}
+
+    def merges(self) -> Mapping[str, MergePages]:
+        return {"/metrics": merged_page}
 
     def _page(self, path: Mapping[str, str]) -> PageContent:
         assert self._metrics is not None, "pages are asked for after the start"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -61,11 +62,6 @@ class SupervisedWorker(Charge):
         """The memory that the process holds, None while there is none."""
         return None if self._run is None else self._run.process.memory_bytes()
 
-    @property
-    def pid(self) -> int | None:
-        """The number of the process, None while there is none."""
-        return None if self._run is None else self._run.process.pid
-
     async def load(self, spec: ModelSpec) -> WorkerModel:
         """Load a model beside what is loaded. Raises PenstockError."""
         order = self._order(spec)
@@ -91,9 +87,8 @@ class SupervisedWorker(Charge):
     async def unload(self, model: WorkerModel) -> None:
         """Unload a model, whether its process lives or not."""
         self._models.pop(model, None)
-        run = self._run
-        if run is not None:
-            await run.connection.answer_to({"do": "unload", "model": model.key})
+        if self._run is not None:
+            await self._unload(self._run, model)
 
     async def launch(self) -> ChildProcess:
         self._run = await start_run(
@@ -118,8 +113,10 @@ class SupervisedWorker(Charge):
         """Load again what was loaded."""
         run = self._run
         assert run is not None, "it is up"
-        for model, order in list(self._models.items()):
-            await self._load_again(run, model, order)
+        # One that is tried again does not hold the others up.
+        await asyncio.gather(
+            *(self._load_again(run, model, order) for model, order in self._models.items())
+        )
 
     async def went_down(self) -> None:
         run, self._run = self._run, None
@@ -200,5 +197,11 @@ class SupervisedWorker(Charge):
                     model.use(run)
                 else:
                     # It was unloaded meanwhile.
-                    await run.connection.answer_to({"do": "unload", "model": model.key})
+                    await self._unload(run, model)
                 return
+
+    async def _unload(self, run: Run, model: WorkerModel) -> None:
+        """Have a process forget a model; one that is busy does so later."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._options.stop_timeout_s):
+                await run.connection.answer_to({"do": "unload", "model": model.key})

@@ -15,10 +15,15 @@ from penstock.servers.call_options import Concurrency, MaxWaiting
 from penstock.servers.v2.endpoint import SCHEMES, ClientLimits, Endpoint, Protocol
 
 SCHEME_MEANINGS: Final = {scheme: meaning for meaning, scheme in SCHEMES.items()}
+UNIX: Final = "unix:/"
+"""How the address of a Unix socket begins, where gRPC is spoken."""
+
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def _address(written: str) -> str:
+    if written.startswith(UNIX):
+        return written
     parts = _split(written)
     if parts.scheme and parts.scheme not in SCHEME_MEANINGS:
         raise ValueError(
@@ -41,7 +46,8 @@ class V2Options(Section):
 
     address: Annotated[str, AfterValidator(_address)] | None = Field(
         default=None,
-        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS.",
+        description="grpc://host:port or http://host:port, grpcs:// or https:// with TLS; or "
+        "unix:/path, a Unix socket where gRPC is spoken.",
     )
     protocol: Protocol | None = Field(
         default=None, description="What is spoken at an address that is host:port alone."
@@ -103,7 +109,7 @@ class V2Options(Section):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.address is None:
+        if self.address is None or self.address.startswith(UNIX):
             return self
         scheme = _split(self.address).scheme
         if not scheme:
@@ -125,6 +131,9 @@ class V2Options(Section):
         Raises InvalidRequestError where the token cannot be read.
         """
         assert self.address is not None, "who has none has no server"
+        if self.address.startswith(UNIX):
+            token = None if self.token is None else self.token.token()
+            return Endpoint("grpc", self.address, None, token, self.limits())
         parts = _split(self.address)
         protocol, secured = self.protocol or "grpc", False
         if parts.scheme:

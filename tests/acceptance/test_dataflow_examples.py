@@ -21,10 +21,10 @@ NEGATIVE = {"INPUT": ("FP32", [3], [-1, 2, 3])}
 FLAG = ("BOOL", [1], [True])
 
 
-@pytest.fixture(scope="module")
-def rest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@pytest.fixture(scope="module", params=[None, 2], ids=["one process", "two workers"])
+def rest(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("dataflow")
-    with penstock_up(folder, *sorted(EXAMPLES.glob("*.yaml"))) as addresses:
+    with penstock_up(folder, *sorted(EXAMPLES.glob("*.yaml")), workers=request.param) as addresses:
         yield addresses["rest"]
 
 

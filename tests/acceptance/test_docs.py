@@ -177,6 +177,19 @@ def run_tests(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_the_rules_of_the_how_to_page_and_their_tests_work(tmp_path: Path) -> None:
+    page = REPOSITORY / "docs" / "how-to" / "write-a-placement.md"
+    for text in blocks(page, "python"):
+        (tmp_path / text.partition("\n")[0].removeprefix("# ")).write_text(text)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["test_tidy.py", "tidy.py"]
+    done = run_tests(tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "8 passed" in done.stdout, done.stdout
+    rules = tmp_path / "tidy.py"
+    rules.write_text(rules.read_text().replace('return f"has', 'return f"Has'))
+    assert run_tests(tmp_path).returncode == 1
+
+
 def test_the_join_of_the_how_to_page_and_its_tests_work(tmp_path: Path) -> None:
     page = REPOSITORY / "docs" / "how-to" / "write-a-join.md"
     files = {}

@@ -16,10 +16,13 @@ from penstock.proto import open_inference_pb2 as pb
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "state"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+@pytest.fixture(scope="module", params=[None, 3], ids=["one process", "three workers"])
+def server(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Mapping[str, str]]:
     folder = tmp_path_factory.mktemp("state")
-    with penstock_up(folder, *sorted(EXAMPLES.glob("*.yaml"))) as addresses:
+    manifests = sorted(EXAMPLES.glob("*.yaml"))
+    with penstock_up(folder, *manifests, workers=request.param) as addresses:
         yield addresses
 
 

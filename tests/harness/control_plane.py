@@ -27,6 +27,7 @@ from penstock.core.contracts.model import (
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.control import LoadPolicy, LocalControlPlane
 from penstock.core.control.agents.hosted import AgentMeeting
+from penstock.core.control.preparation import OptionsCheck, unchecked
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
@@ -226,6 +227,7 @@ class Plane:
         cache: ArtifactCache | None = None,
         clock: VirtualClock | None = None,
         made_by: type[LocalControlPlane] = LocalControlPlane,
+        options_check: OptionsCheck = unchecked,
         book: RouteBook | None = None,
         agents: AgentMeeting | None = None,
         **servers: FakeServer,
@@ -251,6 +253,7 @@ class Plane:
         self.control = made_by(
             servers={"inprocess": self.server, **servers} if own_server else {},
             server_kinds=kinds or {},
+            server_options=options_check,
             rules=builtin_rules(),
             eviction=builtin_eviction(),
             storages=[self.storage if storage is None else storage],

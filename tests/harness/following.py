@@ -173,7 +173,13 @@ class FollowingGateway:
         self.kept: list[Route] = []
         self.servers = CopyServers(self._make, HERE)
         self.switchboard = Switchboard(
-            self.models, self.gateway, self.servers, Joins(), self.background, followed=False
+            self.models,
+            self.gateway,
+            self.servers,
+            Joins(),
+            self.metrics,
+            self.background,
+            followed=False,
         )
         self.follower = RouteFollower(
             self.link.connect,

@@ -37,7 +37,11 @@ class Program:
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         )
-        addresses = self.event("started")["addresses"]
+        try:
+            addresses = self.event("started")["addresses"]
+        except BaseException:
+            self.close()
+            raise
         assert isinstance(addresses, dict)
         self.addresses: dict[str, str] = addresses
 

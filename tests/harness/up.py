@@ -11,14 +11,16 @@ from harness.program import program
 
 @contextmanager
 def penstock_up(
-    folder: Path, *manifests: Path, config: str | None = None
+    folder: Path, *manifests: Path, config: str | None = None, workers: int | None = None
 ) -> Iterator[dict[str, str]]:
     """The addresses (``rest``, ``grpc``) of a server in ``folder`` that has everything ready.
 
-    ``config`` is the text of its config file. Fails when it does not get ready, or does not stop in
-    peace at the end.
+    ``config`` is the text of its config file, ``workers`` how many processes serve. Fails when it
+    does not get ready, or does not stop in peace at the end.
     """
     words = ["up", "--rest-port", "0", "--grpc-port", "0"]
+    if workers is not None:
+        words += ["--workers", str(workers)]
     if config is not None:
         (folder / "penstock.yaml").write_text(config)
         words += ["-c", "penstock.yaml"]

@@ -35,6 +35,15 @@ EXPLAINED: Final[dict[tuple[str, str], str]] = {
         'value: Body | None = ""',
     ): "it is only asked whether it is a tuple",
     (
+        "known = gate.plan.decisions.get(gate.states << 1)"
+        "  # type: ignore[union-attr]  # quick ones have them",
+        "known = None  # type: ignore[union-attr]  # quick ones have them",
+    ): "the long way to the same decision",
+    (
+        "self._open[passage] = None",
+        'self._open[passage] = ""',
+    ): "nothing is read but which passages there are",
+    (
         "is_value = type(body) is tuple",
         "is_value = type(body) is not tuple",
     ): "the long way to the same decision",

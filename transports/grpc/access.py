@@ -6,6 +6,7 @@ is the control plane's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import grpc
@@ -36,8 +37,14 @@ INFERENCE: Final = (f"/{INFERENCE_SERVICE}/", f"/{REQUESTS_SERVICE}/")
 class GuardedMethodTable(MethodTable):
     """A table that lets only those call a method who bring what it needs."""
 
-    def __init__(self, handlers: Handlers, closing: Closing, access: Access) -> None:
-        super().__init__(handlers, closing)
+    def __init__(
+        self,
+        handlers: Handlers,
+        closing: Closing,
+        others: Callable[[str], Handler] | None,
+        access: Access,
+    ) -> None:
+        super().__init__(handlers, closing, others)
         self._access = access
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:

@@ -19,6 +19,7 @@ from penstock.proto import requests_pb2 as pb
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
 from penstock.transports.grpc.metadata import MetadataReader
+from penstock.transports.grpc.passing import CallsElsewhere
 
 _EVENTS: Final = {
     "record": pb.FollowResponse.EVENT_RECORD,
@@ -37,7 +38,9 @@ class AsyncRequestCalls:
         metadata: MetadataReader,
         count_refused: Callable[[str], None],
         closing: Closing,
+        elsewhere: CallsElsewhere | None = None,
     ) -> None:
+        self._elsewhere = elsewhere
         self._gateway = gateway
         self._desk = desk
         self._metadata = metadata
@@ -59,6 +62,10 @@ class AsyncRequestCalls:
         except PenstockError as error:
             self._count_refused(error.code)
             raise
+        if self._elsewhere is not None:
+            answer = await self._elsewhere.submit(target, request, given, caller.headers, context)
+            if answer is not None:
+                return answer
         identity = target.accept(given, caller.headers).identity
         context.set_trailing_metadata(((IDENTITY_HEADER, identity),))
         return pb.SubmitResponse(request=identity)

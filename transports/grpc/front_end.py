@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from penstock.core.config import GrpcSection
+from penstock.core.config import GrpcSection, unix_path
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.credentials import ServerCertificate
-from penstock.core.errors import ConflictError
+from penstock.core.errors import ConflictError, InvalidRequestError
+from penstock.core.journal import OwnInquiries
 from penstock.proto import (
     agent_pb2,
     control_pb2,
@@ -36,6 +38,7 @@ from penstock.transports.grpc.methods import (
     AGENT_SERVICE,
     CONTROL_SERVICE,
     HEALTH_SERVICE,
+    HEALTH_WATCH,
     INFERENCE_SERVICE,
     REFLECTION_SERVICE,
     REQUESTS_SERVICE,
@@ -51,6 +54,7 @@ from penstock.transports.grpc.methods import (
     request_handlers,
     route_handlers,
 )
+from penstock.transports.grpc.passing import CallsElsewhere
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
@@ -69,11 +73,13 @@ class GrpcFrontEnd(FrontEnd):
         self._options = options
         self._server: grpc.aio.Server | None = None
         self._closing = Closing()
+        self._elsewhere: CallsElsewhere | None = None
 
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is ``host:port``, as gRPC clients take it, or ``grpcs://host:port``."""
         methods = self._methods(context)
-        server = grpc.aio.server(options=_server_options(context))
+        options = _server_options(context, shared=self._options.shared_port)
+        server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((methods,))
         address = await self._bind(server)
         await server.start()
@@ -99,9 +105,14 @@ class GrpcFrontEnd(FrontEnd):
         self._closing.release()
         if self._server is not None:
             await self._server.stop(None)
+        if self._elsewhere is not None:
+            await self._elsewhere.close()
 
     def _methods(self, context: FrontEndContext) -> MethodTable:
         gateway, control, closing = context.gateway, context.control, self._closing
+        elsewhere = None
+        if context.elsewhere is not None:
+            elsewhere = self._elsewhere = CallsElsewhere(context.elsewhere, closing)
         limit = MessageLimit(context.max_request_bytes)
         guard = MethodGuard(closing, limit)
         services = [INFERENCE_SERVICE, HEALTH_SERVICE, REFLECTION_SERVICE]
@@ -114,15 +125,18 @@ class GrpcFrontEnd(FrontEnd):
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
         information = InformationCalls(gateway, closing)
         handlers = dict(inference_handlers(inference, information, guard))
-        if control is not None or context.logs is not None:
+        if control is not None or context.logs is not None or elsewhere is not None:
             services.append(CONTROL_SERVICE)
             files.append(control_pb2.DESCRIPTOR)
         if context.logs is not None:
             handlers |= log_handlers(LogCalls(context.logs, closing), guard)
         if control is not None:
             handlers |= control_handlers(ControlCalls(control, closing), guard)
-            if context.desk is not None:
-                handlers |= request_handlers(RequestCalls(context.desk, closing), guard)
+        inquiries = context.inquiries
+        if inquiries is None and control is not None and context.desk is not None:
+            inquiries = OwnInquiries(context.desk)
+        if inquiries is not None:
+            handlers |= request_handlers(RequestCalls(inquiries, closing), guard)
         if context.agents is not None:
             services.append(AGENT_SERVICE)
             files.append(agent_pb2.DESCRIPTOR)
@@ -131,9 +145,11 @@ class GrpcFrontEnd(FrontEnd):
             services.append(REQUESTS_SERVICE)
             files.append(requests_pb2.DESCRIPTOR)
             calls = AsyncRequestCalls(
-                gateway, context.desk, metadata, context.count_refused, closing
+                gateway, context.desk, metadata, context.count_refused, closing, elsewhere
             )
             handlers |= async_request_handlers(calls, guard)
+            if elsewhere is not None:
+                handlers |= elsewhere.to_owner(handlers)
         if context.book is not None:
             services.append(ROUTES_SERVICE)
             files.append(routes_pb2.DESCRIPTOR)
@@ -141,12 +157,19 @@ class GrpcFrontEnd(FrontEnd):
         health = HealthCalls(gateway, control, frozenset(services), closing)
         handlers |= health_handlers(health, guard)
         handlers |= reflection_handlers(services, reflection_pool(files), guard)
+        others = None
+        if elsewhere is not None:
+            others = elsewhere.to_scheduler
+            del handlers[HEALTH_WATCH]  # who schedules knows when something changes
         if context.access is not None:
-            return GuardedMethodTable(handlers, closing, context.access)
-        return MethodTable(handlers, closing)
+            return GuardedMethodTable(handlers, closing, others, context.access)
+        return MethodTable(handlers, closing, others)
 
     async def _bind(self, server: grpc.aio.Server) -> str:
         host, port, tls = self._options.host, self._options.port, self._options.tls
+        path = unix_path(host)
+        if path is not None:
+            return self._bind_at(server, path)
         shown = f"[{host}]" if ":" in host else host
         certificate = None
         if tls is not None:
@@ -164,14 +187,23 @@ class GrpcFrontEnd(FrontEnd):
             ) from error
         return f"{shown}:{bound}" if tls is None else f"grpcs://{shown}:{bound}"
 
+    def _bind_at(self, server: grpc.aio.Server, path: Path) -> str:
+        try:
+            server.add_insecure_port(f"unix:{path}")
+        except RuntimeError as error:
+            raise InvalidRequestError(
+                f"gRPC cannot listen on unix:{path}; correct grpc.host"
+            ) from error
+        return f"unix:{path}"
 
-def _server_options(context: FrontEndContext) -> list[tuple[str, int]]:
+
+def _server_options(context: FrontEndContext, *, shared: bool) -> list[tuple[str, int]]:
     hard_limit = min(HARD_LIMIT * context.max_request_bytes, LARGEST_OPTION)
     return [
         ("grpc.max_receive_message_length", hard_limit),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_metadata_size", context.max_header_bytes),
         ("grpc.absolute_max_metadata_size", context.max_header_bytes),
-        # Otherwise a second server on the same port would start, and get half of the calls.
-        ("grpc.so_reuseport", 0),
+        # Unasked for, a second server on the same port would start, and get half of the calls.
+        ("grpc.so_reuseport", int(shared)),
     ]

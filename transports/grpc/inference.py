@@ -50,15 +50,16 @@ class InferenceCalls:
 
     async def infer(self, message: bytes, context: Context) -> bytes:
         """ModelInfer. Hot."""
-        identity = None
+        identity = ticket = None
         failure: PenstockError
         self._closing.enter()
         try:
             self._limit.check(message)
             caller = self._metadata.read(context.invocation_metadata() or ())
             ticket, answer = self._submit(parse_request(message), caller, context)
-            identity = ticket.identity
             result = await answer.of(ticket)
+            # Where the request was passed on, its identity comes with the answer.
+            identity = ticket.identity
             if not isinstance(result, PenstockError):
                 context.set_trailing_metadata(_metadata_of(result, identity))
                 return serialize_response(result)
@@ -69,7 +70,7 @@ class InferenceCalls:
             failure = defect(error, "ModelInfer")
         finally:
             self._closing.leave()
-        if identity is None:
+        if ticket is None:
             self._count_refused(failure.code)
         await fail(context, failure, identity)
 

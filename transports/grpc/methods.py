@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn, TypeAlias
 
 import grpc
@@ -37,6 +37,8 @@ REQUESTS_SERVICE: Final = "penstock.requests.v1.Requests"
 ROUTES_SERVICE: Final = "penstock.routes.v1.Routes"
 HEALTH_SERVICE: Final = "grpc.health.v1.Health"
 REFLECTION_SERVICE: Final = reflection.SERVICE_NAME
+
+HEALTH_WATCH: Final = f"/{HEALTH_SERVICE}/Watch"
 
 ANSWERED_TO_THE_END: Final = frozenset(
     (
@@ -161,8 +163,15 @@ class MethodTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic 
     When closing has begun, calls are refused, but for those that ask how the server is.
     """
 
-    def __init__(self, handlers: Handlers, closing: Closing) -> None:
+    def __init__(
+        self,
+        handlers: Handlers,
+        closing: Closing,
+        others: Callable[[str], Handler] | None = None,
+    ) -> None:
+        """``others`` makes handlers of all other methods, where somebody else answers those."""
         self._handlers = handlers
+        self._others = others
         self._closing = closing
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
@@ -170,7 +179,7 @@ class MethodTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic 
         method = handler_call_details.method
         if self._closing.begun and method not in ANSWERED_TO_THE_END:
             return grpc.stream_stream_rpc_method_handler(self._refuse)
-        return self._handlers.get(method) or self._unknown(method)
+        return self._handlers.get(method) or (self._others or self._unknown)(method)
 
     async def _refuse(self, messages: object, context: Context) -> NoReturn:
         await self._closing.refusal()

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import orjson
 
+from penstock.core.contracts.inquiries import Inquiries
 from penstock.core.errors import InvalidRequestError
-from penstock.core.journal import InquiryDesk
 from penstock.core.journal.desk import MOST_LISTED
 from penstock.proto import control_pb2 as pb
 from penstock.transports.grpc.closing import Closing
@@ -25,19 +25,19 @@ PIECE_BYTES: Final = 1024 * 1024
 class RequestCalls:
     """Every method may raise PenstockError."""
 
-    def __init__(self, desk: InquiryDesk, closing: Closing) -> None:
-        self._desk = desk
+    def __init__(self, inquiries: Inquiries, closing: Closing) -> None:
+        self._inquiries = inquiries
         self._closing = closing
 
     async def inspect(self, request: pb.InspectRequest, context: Context) -> pb.InspectResponse:
         """Inspect."""
-        return pb.InspectResponse(story=_text(self._desk.inspect(request.request)))
+        return pb.InspectResponse(story=_text(await self._inquiries.inspect(request.request)))
 
     async def list_requests(
         self, request: pb.ListRequestsRequest, context: Context
     ) -> pb.ListRequestsResponse:
         """ListRequests."""
-        found = self._desk.find(
+        found = await self._inquiries.find(
             pipeline=request.pipeline or None,
             outcome=request.outcome or None,
             since_ms=request.since_ms,
@@ -51,7 +51,7 @@ class RequestCalls:
         self, request: pb.ExportRequest, context: Context
     ) -> AsyncIterator[pb.ExportResponse]:
         """Export."""
-        case = await self._desk.export(request.request)
+        case = await self._inquiries.export(request.request)
         for start in range(0, len(case), PIECE_BYTES):
             yield pb.ExportResponse(piece=case[start : start + PIECE_BYTES])
 
@@ -59,7 +59,7 @@ class RequestCalls:
         """Tap; ends when the server drains."""
         if request.limit < 0:
             raise InvalidRequestError(f"the limit is {request.limit}; it is 0 (none) or more")
-        tapped = self._desk.tap(
+        tapped = await self._inquiries.tap(
             request.port,
             everything=request.everything,
             state=request.state or None,
@@ -78,20 +78,22 @@ class RequestCalls:
         self, request: pb.GetDeadLetterRequest, context: Context
     ) -> pb.GetDeadLetterResponse:
         """GetDeadLetter."""
-        return pb.GetDeadLetterResponse(letter=_text(self._desk.letter(request.number)))
+        return pb.GetDeadLetterResponse(letter=_text(await self._inquiries.letter(request.number)))
 
     async def list_dead_letters(
         self, request: pb.ListDeadLettersRequest, context: Context
     ) -> pb.ListDeadLettersResponse:
         """ListDeadLetters."""
-        found = self._desk.letters(pipeline=request.pipeline or None, most=_limit(request.limit))
+        found = await self._inquiries.letters(
+            pipeline=request.pipeline or None, most=_limit(request.limit)
+        )
         return pb.ListDeadLettersResponse(letters=[_text(each) for each in found])
 
     async def send_dead_letter(
         self, request: pb.SendDeadLetterRequest, context: Context
     ) -> pb.SendDeadLetterResponse:
         """SendDeadLetter."""
-        return pb.SendDeadLetterResponse(request=self._desk.send_again(request.number))
+        return pb.SendDeadLetterResponse(request=await self._inquiries.send_again(request.number))
 
 
 def _text(document: dict[str, Any]) -> str:

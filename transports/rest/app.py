@@ -29,8 +29,11 @@ ANY_NAME: Final = re.compile(r"/v2/(models|pipelines)/(.*?)(?:/versions/[^/]+)?/
 """The path of an inference, whatever stands where the name should; percent-encoding is gone."""
 
 
-def build_app(operations: Iterable[Operation]) -> Starlette:
-    """The application that serves ``operations``, under uvicorn or any other ASGI server."""
+def build_app(operations: Iterable[Operation], others: ASGIApp | None = None) -> Starlette:
+    """The application that serves ``operations``, under uvicorn or any other ASGI server.
+
+    ``others`` answers at all other paths; without it nothing is there.
+    """
     methods: dict[str, dict[str, ASGIApp]] = {}
     for operation in operations:
         methods.setdefault(operation.route, {})[operation.method] = operation.app
@@ -45,6 +48,8 @@ def build_app(operations: Iterable[Operation]) -> Starlette:
     )
     # A path with a slash too many is a wrong path; nobody is sent elsewhere.
     app.router.redirect_slashes = False
+    if others is not None:
+        app.router.default = others
     return app
 
 

@@ -42,7 +42,7 @@ async def read_body(receive: Receive, found: HeaderMap, max_bytes: int) -> bytes
     length = found.get(b"content-length", b"")
     if length.isdigit() and int(length) > max_bytes:
         raise too_large(max_bytes)
-    body = await _receive_all(receive, max_bytes)
+    body = await receive_all(receive, max_bytes)
     if encoding in (b"", b"identity"):
         return body
     if len(body) <= INLINE_BYTES:
@@ -77,7 +77,8 @@ def _framing(body: bytes, encoding: bytes) -> int:
     return ZLIB if body[:1] and body[0] & 0x0F == 8 else RAW
 
 
-async def _receive_all(receive: Receive, max_bytes: int) -> bytes:
+async def receive_all(receive: Receive, max_bytes: int) -> bytes:
+    """The whole body as it came. Raises TooLargeError, CallerGoneError."""
     pieces: list[bytes] = []
     size = 0
     more = True

@@ -7,6 +7,7 @@ import asyncio
 from penstock.core.config import RestSection
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.credentials import ServerCertificate
+from penstock.core.journal import OwnInquiries
 from penstock.transports.rest.access import guarded
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
@@ -19,7 +20,8 @@ from penstock.transports.rest.intake import Intake
 from penstock.transports.rest.listening import address_of, bind
 from penstock.transports.rest.logs import LogStreams
 from penstock.transports.rest.origins import Origins
-from penstock.transports.rest.pages import page_operation, with_index
+from penstock.transports.rest.pages import merged_page_operation, page_operation, with_index
+from penstock.transports.rest.passing import PassedToScheduler
 from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
 from penstock.transports.rest.server import HttpServer
@@ -62,13 +64,22 @@ class RestFrontEnd(FrontEnd):
         if context.logs is not None:
             operations += LogStreams(context.logs, self._stopping).operations()
         if context.desk is not None:
-            self._requests = Requests(service, context.desk, origins)
+            inquiries = context.inquiries or OwnInquiries(context.desk)
+            self._requests = Requests(service, context.desk, inquiries, origins, context.elsewhere)
             operations += self._requests.operations()
         operations += [page_operation(path, page) for path, page in context.pages.items()]
+        operations += [
+            merged_page_operation(path, page) for path, page in context.merged_pages.items()
+        ]
         access = context.access
         if access is not None:
             operations = [guarded(operation, access) for operation in operations]
-        app = build_app(with_index(operations, context.gateway))
+        elsewhere = context.elsewhere
+        if elsewhere is None:
+            app = build_app(with_index(operations, context.gateway))
+        else:
+            others = PassedToScheduler(elsewhere, context.max_request_bytes)
+            app = build_app(operations, others)
         tls = self._options.tls
         server = HttpServer(
             app,
@@ -77,7 +88,9 @@ class RestFrontEnd(FrontEnd):
             context.max_header_bytes,
             None if tls is None else await asyncio.to_thread(ServerCertificate, tls.tls()),
         )
-        sockets = await bind(self._options.host, self._options.port)
+        sockets = await bind(
+            self._options.host, self._options.port, shared=self._options.shared_port
+        )
         await server.listen(sockets)
         self._server = server
         return address_of(self._options.host, sockets[0], secured=tls is not None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import orjson
@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.contracts.page import Page
+from penstock.core.contracts.page import MergedPage, Page, PageContent
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.openapi import openapi_document
 from penstock.transports.rest.operation import Content, Operation, served_by
@@ -25,8 +25,17 @@ WORD: Final = re.compile(r"\w+")
 def page_operation(path: str, page: Page) -> Operation:
     """The page that an observer shows at ``path``, made anew for every reader."""
 
+    async def made(path: Mapping[str, str]) -> PageContent:
+        return page(path)
+
+    return merged_page_operation(path, made)
+
+
+def merged_page_operation(path: str, page: MergedPage) -> Operation:
+    """The same for a page that is put together from those of several processes."""
+
     async def show(request: Request) -> Response:
-        content = page(request.path_params)
+        content = await page(request.path_params)
         headers = {"content-type": content.media_type, **content.headers}
         etag = content.headers.get("etag")
         if etag is not None and etag in request.headers.get("if-none-match", ""):

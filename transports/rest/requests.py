@@ -17,10 +17,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from penstock.core.codecs.json import decode_request, encode_response
+from penstock.core.contracts.elsewhere import Elsewhere
+from penstock.core.contracts.inquiries import Document, Inquiries
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import InquiryDesk, Story
-from penstock.core.journal.documents import summary
+from penstock.core.journal.documents import summary, summary_of
 from penstock.core.journal.events import events_of
 from penstock.core.journal.story import LONGEST_WAIT_MS
 from penstock.transports.rest.answer import Answer, error_answer, missing_header
@@ -38,6 +40,7 @@ from penstock.transports.rest.inference import ERRORS, HEADERS, REQUEST, RESPONS
 from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.origins import Origins
+from penstock.transports.rest.passing import PassedOnResponse, passed_to_owner
 from penstock.transports.rest.queries import moment_ms, number
 from penstock.transports.rest.schemas import ref
 from penstock.transports.rest.tap import TapStreams
@@ -65,14 +68,33 @@ _LIMIT: Final = Parameter(
 class Requests:
     """Takes requests in, and tells of them."""
 
-    def __init__(self, service: InferenceService, desk: InquiryDesk, origins: Origins) -> None:
+    def __init__(
+        self,
+        service: InferenceService,
+        desk: InquiryDesk,
+        inquiries: Inquiries,
+        origins: Origins,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._service = service
         self._origins = origins
         self._desk = desk
+        self._inquiries = inquiries
         self._closing = asyncio.Event()
 
     def operations(self) -> list[Operation]:
         """What is served here, with what the OpenAPI document says of it."""
+        served = self._operations()
+        elsewhere = self._elsewhere
+        if elsewhere is None:
+            return served
+        return [
+            passed_to_owner(each, elsewhere) if each.path.startswith(_REQUEST) else each
+            for each in served
+        ]
+
+    def _operations(self) -> list[Operation]:
         accepted = Content.json("It is at work", ref("RequestSummary"))
         return [
             Operation(
@@ -233,7 +255,7 @@ class Requests:
                 ("not-found", "unsupported"),
                 takes_slashes=True,
             ),
-            *TapStreams(self._desk, self._closing).operations(),
+            *TapStreams(self._inquiries, self._closing).operations(),
         ]
 
     def close(self) -> None:
@@ -262,8 +284,12 @@ class Requests:
         except PenstockError as error:
             service.count_refused(error.code)
             raise
+        if self._elsewhere is not None:
+            home = self._elsewhere.home(target, given, caller.headers)
+            if home is not None:
+                return PassedOnResponse(home, body)
         ticket = target.accept(given, caller.headers)
-        return _at_work(self._desk.story(ticket.identity), found.get(REQUEST_ID))
+        return _at_work(summary(self._desk.story(ticket.identity)), found.get(REQUEST_ID))
 
     async def answer(self, request: Request) -> Response:
         """The answer, if it is there in time."""
@@ -272,7 +298,7 @@ class Requests:
         wait_ms = number(text, "the query parameter wait", LONGEST_WAIT_MS)
         if await story.answered(wait_ms):
             return _as_called(story)
-        return _at_work(story, None)
+        return _at_work(summary(story), None)
 
     async def events(self, request: Request) -> Response:
         """Follow a request to its end."""
@@ -281,7 +307,7 @@ class Requests:
     async def list(self, request: Request) -> Response:
         """Requests, the latest first."""
         query = request.query_params
-        requests = self._desk.find(
+        requests = await self._inquiries.find(
             pipeline=query.get("pipeline"),
             outcome=query.get("outcome"),
             since_ms=moment_ms(query.get("since"), "since", 0.0),
@@ -293,31 +319,31 @@ class Requests:
 
     async def inspect(self, request: Request) -> Response:
         """Everything about one request."""
-        return JsonAnswer(self._desk.inspect(request.path_params["request"]))
+        return JsonAnswer(await self._inquiries.inspect(request.path_params["request"]))
 
     async def case(self, request: Request) -> Response:
         """A request as a file."""
         identity = request.path_params["request"]
         name = f"{identity.replace('/', '-')}.penstock"
         headers = {"content-disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-        case = await self._desk.export(identity)
+        case = await self._inquiries.export(identity)
         return Response(case, media_type=CASE_TYPE, headers=headers)
 
     async def letters(self, request: Request) -> Response:
         """Dead letters, the latest first."""
         pipeline = request.query_params.get("pipeline")
-        letters = self._desk.letters(pipeline=pipeline, most=_limit(request))
+        letters = await self._inquiries.letters(pipeline=pipeline, most=_limit(request))
         return JsonAnswer({"dead_letters": letters})
 
     async def letter(self, request: Request) -> Response:
         """One dead letter."""
-        return JsonAnswer(self._desk.letter(_letter_number(request)))
+        return JsonAnswer(await self._inquiries.letter(_letter_number(request)))
 
     async def send(self, request: Request) -> Response:
         """Send the request of a dead letter again."""
         self._origins.check(request)
-        identity = self._desk.send_again(_letter_number(request))
-        return _at_work(self._desk.story(identity), None)
+        identity = await self._inquiries.send_again(_letter_number(request))
+        return _at_work(summary_of(await self._inquiries.inspect(identity)), None)
 
     def _kept(self, request: Request) -> Story:
         identity = request.path_params["request"]
@@ -334,11 +360,12 @@ async def _told(story: Story) -> AsyncGenerator[bytes]:
         yield event(told.kind, told.document)
 
 
-def _at_work(story: Story, request_id: bytes | None) -> Response:
-    headers = {"location": f"/v2/requests/{story.identity}", "penstock-request": story.identity}
+def _at_work(told: Document, request_id: bytes | None) -> Response:
+    identity = told["id"]
+    headers = {"location": f"/v2/requests/{identity}", "penstock-request": identity}
     if request_id is not None:
         headers["x-request-id"] = request_id.decode("latin-1")
-    return JsonAnswer(summary(story), 202, headers)
+    return JsonAnswer(told, 202, headers)
 
 
 def _as_called(story: Story) -> Response:

@@ -10,9 +10,8 @@ from contextlib import aclosing
 from starlette.requests import Request
 from starlette.responses import Response
 
+from penstock.core.contracts.inquiries import Inquiries, Tapped
 from penstock.core.errors import NotReadyError
-from penstock.core.journal import InquiryDesk
-from penstock.core.journal.desk import Tapped
 from penstock.core.journal.tap import STATES
 from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_response
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
@@ -22,8 +21,8 @@ from penstock.transports.rest.queries import flag, number
 class TapStreams:
     """Streams of records; they end when the server drains, which ``closing`` tells."""
 
-    def __init__(self, desk: InquiryDesk, closing: asyncio.Event) -> None:
-        self._desk = desk
+    def __init__(self, inquiries: Inquiries, closing: asyncio.Event) -> None:
+        self._inquiries = inquiries
         self._closing = closing
 
     def operations(self) -> list[Operation]:
@@ -71,7 +70,7 @@ class TapStreams:
         if self._closing.is_set():
             raise NotReadyError("the server is stopping; follow another one")
         query = request.query_params
-        tapped = self._desk.tap(
+        tapped = await self._inquiries.tap(
             request.path_params["port"],
             everything=flag(query, "everything"),
             state=query.get("state"),

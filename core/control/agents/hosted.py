@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Final
 
@@ -20,7 +20,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, scarce, stand, stand_copies
-from penstock.core.control.store import AnyResource, ResourceKey, ResourceStore
+from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import ConflictError, InvalidRequestError, LostError, PenstockError
 from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica
 from penstock.core.names import problem_of_name
@@ -108,12 +108,13 @@ class _Seat:
 class _Hosted:
     """A server, its seats by number, and the manifest that asks for it, if one does."""
 
-    __slots__ = ("declared", "kind", "name", "seats")
+    __slots__ = ("declared", "expected", "kind", "name", "seats")
 
     def __init__(self, name: str, kind: str) -> None:
         self.name = name
         self.kind = kind
         self.declared: Server | None = None
+        self.expected = False
         self.seats: dict[int, _Seat] = {}
 
     @property
@@ -160,6 +161,19 @@ class HostedServers(AgentHost):
     def start(self) -> None:
         """Agents may come back from now on."""
         self._background.spawn(self._gather(), "waiting for agents to come back")
+
+    def expect(self, name: str, kind: str, replicas: int) -> None:
+        """So many agents of a server are on their way, which this process has started itself."""
+        hosted = self._declare(name, kind)
+        hosted.declared, hosted.expected = _undeclared(name, kind, replicas), True
+        self._rewrite(name, hosted.declared)
+        self._write(hosted)
+
+    def _rewrite(self, name: str, manifest: Manifest) -> None:
+        """A server is declared otherwise from now on."""
+        resource = self._store.get(ResourceKey("Server", name))
+        assert resource is not None, "it was declared"
+        self._store.put(replace(resource, manifest=manifest))
 
     def want(self, server: Server) -> None:
         """A manifest asks for the server."""
@@ -254,9 +268,11 @@ class HostedServers(AgentHost):
     def _declare(self, name: str, kind: str) -> _Hosted:
         """A server that is there because an agent says so."""
         hosted = self._servers[name] = _Hosted(name, kind)
-        manifest = _undeclared(name, kind, 1)
+        manifest: Manifest = _undeclared(name, kind, 1)
         key = ResourceKey("Server", name)
-        made = create(manifest, Origin("<agent>"), revision=0, now_ms=self._clock.now_ms())
+        made: Resource[Manifest] = create(
+            manifest, Origin("<agent>"), revision=0, now_ms=self._clock.now_ms()
+        )
         version = self._store.next_version(key)
         self._store.put(made.with_status(made.status.model_copy(update={"version": version})))
         return hosted
@@ -492,8 +508,7 @@ class HostedServers(AgentHost):
         if hosted.declared is None:
             manifest = _undeclared(hosted.name, hosted.kind, len(hosted.seats))
             if manifest != resource.manifest:
-                changed: AnyResource = Resource(manifest, resource.origin, resource.status)
-                resource = self._store.put(changed)
+                resource = self._store.put(replace(resource, manifest=manifest))
         up = sum(seat.up for seat in hosted.seats.values())
         least = 1
         if hosted.declared is not None:
@@ -517,6 +532,8 @@ class HostedServers(AgentHost):
         ]
         said = f"{up} of {hosted.wanted} agents are there"
         said = "; ".join((said, *missing))
+        if hosted.expected:
+            return Outlook(Reason.WAITING_FOR_AGENTS, said, at_work=True)
         if hosted.wanted > len(hosted.seats) or any(seat.gone for seat in hosted.seats.values()):
             said = (
                 f"{said}; start one with: penstock run agent --server {hosted.kind} "
@@ -543,7 +560,7 @@ def _overcommitted(hosted: _Hosted) -> int | None:
     return hosted.declared.spec.memory
 
 
-def _undeclared(name: str, kind: str, replicas: int) -> Manifest:
+def _undeclared(name: str, kind: str, replicas: int) -> Server:
     return Server(
         api_version=API_VERSIONS[0],
         metadata=Metadata(name=name, annotations=UNDECLARED),

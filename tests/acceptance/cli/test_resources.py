@@ -77,10 +77,11 @@ def test_a_change_is_shown_as_a_diff(penstock: Penstock) -> None:
         assert diff == [
             "  --- before",
             "  +++ after",
-            "  @@ -4,3 +4,4 @@",
+            "  @@ -4,4 +4,4 @@",
             "     name: shown",
             "   spec:",
             "     python: models:one",
+            "  -  replicas: 1",
             "  +  replicas: 2",
         ]
     (penstock.folder / "more.yaml").write_text(text % 1)

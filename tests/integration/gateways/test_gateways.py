@@ -227,3 +227,20 @@ async def test_what_belongs_to_the_scheduler_is_sent_there(tmp_path: Path) -> No
         status, body = await get(f"{gateway.addresses['rest']}/v1/resources")
         assert status == 501
         assert re.search(said, body)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "nothing says which scheduler to follow; give its gRPC address with --scheduler"),
+        (("--scheduler", "somewhere"), "'somewhere' has no port; write HOST:PORT"),
+    ],
+)
+def test_a_gateway_has_to_know_its_scheduler(
+    tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    with (
+        pytest.raises(AssertionError, match=re.escape(said)),
+        program(tmp_path / "gateway", "run", "gateway", *words, *PORTS),
+    ):
+        pass

@@ -312,7 +312,9 @@ async def test_a_load_that_fails_says_why(
 async def test_a_model_that_cannot_be_loaded_again_is_tried_again(
     start: Start, folder: Path
 ) -> None:
-    model = await (await start()).load(spec(folder))
+    server = await start(processes="shared")
+    model = await server.load(spec(folder))
+    other = await server.load(spec(folder, "echo"))
     (folder / "broken").touch()
     with pytest.raises(LostError):
         await ask(model, timed(-1.0))
@@ -324,6 +326,8 @@ async def test_a_model_that_cannot_be_loaded_again_is_tried_again(
                 if "cannot load it again: load of 'models:Worker' raised OSError" in error.message:
                     break
                 await asyncio.sleep(0.02)
+    # One that cannot be loaded holds no other up.
+    assert (await until_it_answers(other))["y"] == [1.0]
     (folder / "broken").unlink()
     assert (await until_it_answers(model))["y"] == [3.0]
 

@@ -25,6 +25,7 @@ from penstock.core.control.copies import MOST_REFUSALS
 from penstock.core.control.states import PIPELINE_REASONS, VERSION_REASONS, VersionState
 from penstock.core.fleet import ServerReplica
 from penstock.core.inference import InferenceResponse
+from penstock.core.resources.model import ModelDeclaration
 from unit.control.scheduler_world import SIGNATURES, DirectedServer, Fate, World, failure
 
 T = TypeVar("T")
@@ -35,6 +36,11 @@ SERVERS, MODELS, PIPELINES = "st", "abc", "pq"
 pythons = st.sampled_from(sorted(SIGNATURES))
 fates = st.sampled_from(["well", "well", "hangs", "in passing", "for good"])
 ends = st.sampled_from(["well", "well", "in passing", "for good"])
+
+
+def wanted_of(spec: ModelDeclaration) -> int:
+    """How many copies there shall be."""
+    return 1 if spec.replicas is None else spec.replicas
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -418,7 +424,7 @@ def a_version_takes_over_when_it_has_enough_copies(machine: SchedulerMachine, no
         if status.serving is None or (old is not None and old.serving == status.serving):
             continue
         spec = now.places[name].wanted.model.spec
-        least = max(1, min(spec.min_replicas or 1, spec.replicas))
+        least = max(1, min(spec.min_replicas or 1, wanted_of(spec)))
         lapsed = old is not None and before.serving[name] is now.serving[name]
         assert lapsed or len(now.loaded(name, status.serving)) >= least, (name, status)
 
@@ -438,7 +444,7 @@ def what_runs_is_not_disturbed(machine: SchedulerMachine, now: Seen) -> None:
             continue
         after = now.copies.get((replica, name, version))
         spec = now.places[name].wanted.model.spec
-        surplus = len(now.loaded(name, version)) >= spec.replicas
+        surplus = len(now.loaded(name, version)) >= wanted_of(spec)
         assert after == "loaded" or surplus, (name, version, str(replica.key), after)
 
 
@@ -491,8 +497,8 @@ def what_is_wanted_and_fits_is_there(machine: SchedulerMachine, now: Seen) -> No
             continue
         spec = place.wanted.model.spec
         staying = [each for each in copies._loaded if each.keeps_models]
-        if len(staying) >= spec.replicas or len(copies._refused) >= MOST_REFUSALS:
-            assert len(staying) <= spec.replicas
+        if len(staying) >= wanted_of(spec) or len(copies._refused) >= MOST_REFUSALS:
+            assert len(staying) <= wanted_of(spec)
             continue
         for replica in now.replicas:
             assert not fits(replica, spec, place.wanted) or replica in copies._refused, (
@@ -575,6 +581,18 @@ def pipelines_break_by_no_version(machine: SchedulerMachine, now: Seen) -> None:
             assert ("Pipeline", name) in machine.touched or reason != "SignaturesDoNotFit", after
 
 
+def servers_are_asked_to_grow_while_it_would_help(machine: SchedulerMachine, now: Seen) -> None:
+    asked: set[str] = set()
+    for place in now.places.values():
+        for copies in (place.serving, place.coming, place.held):
+            why = None if copies is None else copies.outlook
+            if copies is not None and why is not None and why.reason == "NoServer":
+                asked.update(copies.servers_to_grow(copies.explain())[:1])
+    for name, status in now.of("Server"):
+        said = status.conditions.get("ScaleUpWanted")
+        assert (said is not None) == (name in asked), (name, asked, said)
+
+
 LAWS: tuple[Callable[[SchedulerMachine, Seen], None], ...] = (
     nothing_is_ready_that_is_not_loaded,
     what_is_held_is_there_and_fits,
@@ -587,5 +605,6 @@ LAWS: tuple[Callable[[SchedulerMachine, Seen], None], ...] = (
     status_and_explain_say_the_same,
     servers_are_up_as_often_as_they_say,
     a_server_goes_when_the_next_one_is_up,
+    servers_are_asked_to_grow_while_it_would_help,
     pipelines_break_by_no_version,
 )

@@ -53,6 +53,20 @@ def room_that_gets_free(machine: SchedulerMachine) -> Iterator[None]:
     yield
 
 
+def a_load_that_is_given_up(machine: SchedulerMachine) -> Iterator[None]:
+    """Its server goes on with it, and has no room for another until it ends."""
+    _server(machine, "s", memory=10)
+    machine.loads_come_to(name="a", fate="hangs")
+    _model(machine, "a", memory=10)
+    yield
+    _model(machine, "b", memory=10)
+    yield
+    machine.delete_one("Model", "a")
+    yield
+    machine.end_one(0, "well")
+    yield
+
+
 def room_that_is_taken(machine: SchedulerMachine) -> Iterator[None]:
     """One lacks a word, and soon the room as well."""
     _server(machine, "s", memory=10)
@@ -170,6 +184,7 @@ def a_server_that_cannot_be_started(machine: SchedulerMachine) -> Iterator[None]
 STORIES: Final[tuple[Story, ...]] = (
     least_replicas,
     room_that_gets_free,
+    a_load_that_is_given_up,
     room_that_is_taken,
     a_server_that_goes,
     a_server_that_is_drained,

@@ -107,11 +107,11 @@ def check(plane: Plane, fakes: FakeKind) -> None:
         assert ready == any(
             each.ready or (each is place.serving and each.loaded) for each in versions
         )
-        if newest.loaded >= spec.replicas or len(newest._refused) >= 3:
+        if newest.loaded >= newest.wanted or len(newest._refused) >= 3:
             continue
         for replica in replicas:
             assert replica in newest._refused or not fits(replica, spec, place.wanted), (
-                f"{place.wanted.model.name} has {newest.loaded} of {spec.replicas} copies, "
+                f"{place.wanted.model.name} has {newest.loaded} of {newest.wanted} copies, "
                 f"and one fits on {replica.key}"
             )
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from harness.builtin import builtin_plugins
 from harness.control_plane import (
     FakeKind,
     FakeServer,
@@ -23,6 +24,8 @@ from penstock.core.errors import (
     NotReadyError,
     UnsupportedError,
 )
+from penstock.core.positions import PositionedDocument
+from penstock.core.problems import KeyPath, Problem, ProblemsError
 
 
 @pytest.fixture
@@ -156,6 +159,37 @@ async def test_a_start_that_fails_for_good_is_the_reason(plane: Plane, fakes: Fa
     assert "server 's' takes no models: server 's/0' could not be started: it is not" in of_model
     assert plane.reason("Server", "s") == "StartFailed"
     assert not broken.running
+
+
+async def test_options_that_a_kind_does_not_take_are_refused_where_they_stand(
+    tmp_path: Path,
+) -> None:
+    plugins = builtin_plugins()
+
+    def check(
+        kind: str, options: Mapping[str, object], document: PositionedDocument, at: KeyPath
+    ) -> list[Problem]:
+        return plugins.problems_of_options(plugins.server_adapters, kind, options, document, at)
+
+    fakes = FakeKind("fake")
+    async with control_plane(tmp_path, kinds={"v2": fakes}, options_check=check) as plane:
+        with pytest.raises(ProblemsError) as refused:
+            await plane.apply(
+                server("s", serverConfig="v2", options={"addres": "grpc://a:1"}),
+                server("t", serverConfig="v2", options={"address": 7}),
+                server("u", serverConfig="inprocess", options={"speed": 7}),
+            )
+        assert plane.control.list("Server") == []
+        await plane.apply(server("s", serverConfig="v2", options={"address": "grpc://a:1"}))
+        assert await plane.settle() == []
+    said = [(each.path, each.message) for each in refused.value.problems]
+    paths = [path for path, _ in said]
+    assert "spec.options.addres" in paths
+    assert "spec.options.address" in paths
+    assert ("spec.options.speed", "unknown key 'speed'") in said
+    lines = [each.position.line for each in refused.value.problems]
+    assert lines == sorted(lines)
+    assert lines[0] > 1, "the position is that of the key"
 
 
 async def test_a_kind_that_is_not_installed_and_options_that_are_wrong(plane: Plane) -> None:
@@ -352,3 +386,45 @@ async def test_a_model_without_replicas_is_not_served(plane: Plane, fakes: FakeK
     await plane.apply(asking("a", replicas=1))
     assert await plane.settle() == []
     assert (await plane.call("a")).model_version == "1"
+
+
+async def test_a_model_that_fits_nowhere_asks_for_more_replicas(
+    plane: Plane, fakes: FakeKind
+) -> None:
+    await plane.apply(
+        server("s", memory="10Mi"),
+        asking("a", memory="6Mi"),
+        asking("b", memory="6Mi", replicas=2),
+        asking("c", memory="3Mi", replicas=2),
+        asking("d", memory="11Mi"),
+    )
+    assert len(await plane.settle()) == 2
+    await plane.turns()
+
+    asked = plane.condition("Server", "s", "ScaleUpWanted")
+    assert asked == (
+        "True",
+        "ModelsDoNotFit",
+        "2 more replicas would hold what fits nowhere: 'b' (2 copies), 'c' (1 copy); "
+        "raise spec.replicas",
+    )
+    assert plane.condition("Server", "s") == ("True", "Serving", "version 1 serves")
+    assert plane.control.explain("b")["grow"] == ["s"]
+    assert plane.control.explain("d")["grow"] == []
+
+    await plane.apply(server("s", memory="10Mi", replicas=3))
+    await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)
+    assert len(await plane.settle()) == 1
+    assert fakes.held("b") == fakes.held("c") == 2
+
+
+async def test_what_is_not_wanted_any_more_asks_for_nothing(plane: Plane) -> None:
+    await plane.apply(server("s"), asking("a", replicas=2), asking("b", replicas=3))
+    await plane.settle()
+    await plane.turns()
+    asked = plane.condition("Server", "s", "ScaleUpWanted")
+    assert asked is not None
+    assert asked[2].startswith("2 more replicas would hold what fits nowhere: 'a' (1 copy), 'b' (2")
+    await plane.control.delete("Model", "b", force=False)
+    await plane.apply(asking("a"))
+    await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)

@@ -454,3 +454,35 @@ def test_answers_say_why_there_is_none_also_when_they_were_held_back() -> None:
         ("refused", "invalid-request"),
     ]
     assert driven.details == {"late": (), "first": why, "held": why, "refused": ()}
+
+
+def test_request_is_open_while_a_step_is_at_work_also_when_its_answer_was_held_back() -> None:
+    spec = {
+        "steps": [{"name": "a"}, {"name": "b"}],
+        "output": {"steps": ["a"], "order": "partition"},
+    }
+    engine, plan = Engine(lambda: 0.5), compiled(spec)
+    calls: dict[tuple[str, str], Call] = {}
+
+    def carry_out(out: Effects) -> None:
+        for effect in out:
+            if isinstance(effect, Call):
+                calls[effect.passage.identity, effect.step] = effect
+            elif isinstance(effect, Turn):
+                engine.turn(effect.lane, 1.0, out)
+
+    def done(identity: str, step: str) -> None:
+        out: Effects = []
+        engine.done(calls[identity, step], GOOD, 1.0, out)
+        carry_out(out)
+
+    for identity in ("one", "two"):
+        out: Effects = []
+        engine.open(Passage(plan, identity, 0.0, 100.0), (tensor("x"),), out)
+        carry_out(out)
+    done("two", "a")
+    done("one", "b")
+    done("one", "a")
+    assert engine.open_passages == 1
+    done("two", "b")
+    assert engine.open_passages == 0

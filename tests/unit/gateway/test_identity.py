@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.core.clock import VirtualClock
-from penstock.core.identity import Identities
+from penstock.core.identity import MOST_WORKERS, Identities, made_ms, worker_of
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -47,4 +47,37 @@ def test_they_sort_as_they_were_made_also_when_a_time_is_older(steps: list[float
 def test_two_processes_do_not_meet() -> None:
     clock = VirtualClock(1e12)
     one, other = (Identities(clock, random.Random(seed).getrandbits) for seed in (1, 2))
+    assert not {one.next() for _ in range(100)} & {other.next() for _ in range(100)}
+
+
+def test_it_says_which_worker_took_a_request_in_and_when() -> None:
+    made = Identities(VirtualClock(1469918176385.7), random.Random(1).getrandbits, worker=7)
+    identity = made.next()
+    assert len(identity) == 26
+    assert set(identity) <= set(ALPHABET)
+    assert worker_of(identity) == 7
+    assert made_ms(identity) == 1469918176385
+
+
+@given(st.integers(1, MOST_WORKERS), st.integers(0, 1 << 45))
+def test_every_number_of_a_worker_is_read_back(number: int, now_ms: int) -> None:
+    made = Identities(VirtualClock(now_ms), random.Random(number).getrandbits, worker=number)
+    several = [made.next() for _ in range(3)]
+    assert {worker_of(each) for each in several} == {number}
+    assert several == sorted(set(several))
+
+
+def test_the_child_of_a_request_is_where_the_request_is() -> None:
+    made = Identities(VirtualClock(5.0), random.Random(1).getrandbits, worker=3)
+    assert worker_of(f"{made.next()}/step.0.0") == 3
+
+
+def test_other_words_say_nothing_of_workers() -> None:
+    assert worker_of("my-own-x-request-id") is None
+    assert made_ms("I" * 26) is None
+
+
+def test_workers_with_the_same_number_do_not_meet() -> None:
+    clock = VirtualClock(1e12)
+    one, other = (Identities(clock, random.Random(seed).getrandbits, worker=2) for seed in (1, 2))
     assert not {one.next() for _ in range(100)} & {other.next() for _ in range(100)}

@@ -10,8 +10,8 @@ import pytest
 from harness.gateway_world import Act, Caller, GatewayWorld
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.inquiries import Tapped
 from penstock.core.errors import InvalidRequestError, NotFoundError, OverloadedError
-from penstock.core.journal.desk import Tapped
 from penstock.core.journal.tap import Tap, TapRecord, Wanted, wanted
 from penstock.core.pipeline_gateway import GatewayLimits
 from penstock.core.pipeline_gateway.tapping import MOST_TAPS

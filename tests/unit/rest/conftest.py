@@ -17,6 +17,7 @@ from harness.connection import FakeConnection
 from harness.http_messages import HttpAnswer, http_answers, http_request
 from penstock.core.contracts.page import PageContent
 from penstock.core.errors import NotFoundError
+from penstock.core.journal import OwnInquiries
 from penstock.core.log_ring import LogRing
 from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
@@ -65,7 +66,8 @@ class RestRig:
         self.service = InferenceService(
             self.gateway, callers, self.intake, MAX_BODY, self.refused.append
         )
-        self.requests = Requests(self.service, self.gateway.desk, ORIGINS)
+        desk = self.gateway.desk
+        self.requests = Requests(self.service, desk, OwnInquiries(desk), ORIGINS)
         self.operations: list[Operation] = with_index(
             [
                 *inference_operations(self.service),

@@ -72,7 +72,9 @@ def follower_of(scheduler: Scheduler, clock: VirtualClock) -> RouteFollower:
         raise AssertionError("no copies are told of here")
 
     servers = CopyServers(make, "grpc://scheduler:1")  # type: ignore[arg-type]  # it makes nothing
-    switchboard = Switchboard(models, gateway, servers, Joins(), background, followed=False)
+    switchboard = Switchboard(
+        models, gateway, servers, Joins(), metrics, background, followed=False
+    )
     return RouteFollower(
         scheduler.connect,
         switchboard,

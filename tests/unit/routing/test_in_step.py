@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.control_plane import FakeInstance, Plane, control_plane, model, pipeline
+from harness.control_plane import FakeInstance, FakeServer, Plane, control_plane, model, pipeline
 from harness.following import FollowingGateway, following
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import NotFoundError, NotReadyError
@@ -40,12 +40,14 @@ async def test_a_gateway_serves_what_its_scheduler_does(tmp_path: Path) -> None:
         await plane.apply(model("a"), model("b"), pipeline("p", "a", "b"))
         assert (await gateway.answers("p")).model_name == "p"
         assert (await gateway.answers("b")).model_version == "1"
+        assert ("p", False) in gateway.metrics.pipelines
         await plane.control.delete("Pipeline", "p", force=False)
         assert isinstance(await gateway.refuses("p"), NotFoundError)
         await plane.control.delete("Model", "a", force=False)
         assert isinstance(await gateway.refuses("a"), NotFoundError)
         await plane.unloaded(("a", 1))
         await gateway.answers("b")
+        assert list(gateway.metrics.pipelines) == [("b", True)], "what is gone counts no more"
 
 
 async def test_why_something_does_not_serve_is_passed_on(tmp_path: Path) -> None:
@@ -208,3 +210,46 @@ async def test_a_pipeline_that_keeps_state_is_not_served_twice(tmp_path: Path) -
         error = await gateway.refuses("p", "keeps state across requests")
         assert isinstance(error, NotReadyError)
         assert "call it at the scheduler" in str(error)
+
+
+async def test_pipelines_on_pipelines_run_in_the_gateway(tmp_path: Path) -> None:
+    """One is a step of another, and a third reads the first."""
+    async with followed(tmp_path) as world:
+        plane, _, gateway = world
+        reader = {
+            "steps": [{"name": "b"}],
+            "input": {"externalInputs": ["p.outputs"]},
+            "output": {"steps": ["b"]},
+        }
+        parent = {"steps": [{"name": "p", "pipeline": "p"}], "output": {"steps": ["p"]}}
+        await plane.apply(
+            *map(model, "ab"), pipeline("p", "a"), pipeline("q", **parent), pipeline("r", **reader)
+        )
+        await gateway.serves("r", "1")
+        plane.server.loaded["b", 1].called.clear()
+        answer = await gateway.answers("q")
+        assert answer.model_name == "q"
+        await plane.server.loaded["b", 1].called.wait()
+        assert gateway.misses == []
+        assert not plane.metrics.pipelines["p", False].answers, "the gateway alone runs it"
+
+
+async def test_a_copy_that_leaves_stays_until_the_gateway_has_heard(tmp_path: Path) -> None:
+    other = FakeServer("python")
+    book = RouteBook("epoch", VirtualClock())
+    async with (
+        control_plane(tmp_path, book=book, other=other) as plane,
+        following(plane, book) as gateway,
+    ):
+        await plane.apply(model("a", python="models:Any", replicas=2))
+        await plane.settle()
+        await gateway.answers("a")
+        gateway.link.open.clear()
+        await plane.apply(model("a", python="models:Any", replicas=1))
+        await plane.turns()
+        assert len(plane.server.loaded) + len(other.loaded) == 2
+        gateway.link.open.set()
+        await plane.quiet()
+        assert len(plane.server.loaded) + len(other.loaded) == 1
+        await gateway.answers("a")
+        assert gateway.misses == []

@@ -1,0 +1,55 @@
+"""What people may ask of the one process that they ask."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator
+
+from penstock.core.contracts.inquiries import Document, Inquiries, Tapped
+from penstock.core.journal.desk import InquiryDesk
+
+
+class OwnInquiries(Inquiries):
+    """Answers from the desk of this process."""
+
+    def __init__(self, desk: InquiryDesk) -> None:
+        self._desk = desk
+
+    async def inspect(self, identity: str) -> Document:
+        return self._desk.inspect(identity)
+
+    async def export(self, identity: str) -> bytes:
+        return await self._desk.export(identity)
+
+    async def find(
+        self,
+        *,
+        pipeline: str | None = None,
+        outcome: str | None = None,
+        since_ms: float = 0.0,
+        until_ms: float = math.inf,
+        request_id: str | None = None,
+        most: int = 20,
+    ) -> list[Document]:
+        return self._desk.find(
+            pipeline=pipeline,
+            outcome=outcome,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            request_id=request_id,
+            most=most,
+        )
+
+    async def tap(
+        self, port: str, *, everything: bool, state: str | None, most: int
+    ) -> AsyncGenerator[Tapped]:
+        return self._desk.tap(port, everything=everything, state=state, most=most)
+
+    async def letters(self, *, pipeline: str | None = None, most: int = 20) -> list[Document]:
+        return self._desk.letters(pipeline=pipeline, most=most)
+
+    async def letter(self, number: int) -> Document:
+        return self._desk.letter(number)
+
+    async def send_again(self, number: int) -> str:
+        return self._desk.send_again(number)

@@ -1,0 +1,294 @@
+"""Hosts a worker: a gateway and the agent of the server in its process, behind a shared address."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+from penstock.core.agent.agent import Agent, Identity
+from penstock.core.agent.following import Following, dial_of
+from penstock.core.cases import CaseManifest
+from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
+from penstock.core.client.routes import follow_routes
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.config import Config
+from penstock.core.contracts.frontend import FrontEndContext
+from penstock.core.contracts.inquiries import Inquiries
+from penstock.core.contracts.model import ServerAdapter
+from penstock.core.control.background import Background
+from penstock.core.control.model_files import ModelFiles
+from penstock.core.identity import Identities
+from penstock.core.journal import OwnInquiries
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.routing.copy_servers import ADAPTER
+from penstock.core.routing.follower import RouteFollower
+from penstock.core.routing.switchboard import Switchboard
+from penstock.core.runtime.artifact_cache import open_cache
+from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.gateway_process import FollowingGateway
+from penstock.core.runtime.parts import Parts, make_parts
+from penstock.core.runtime.serving import unless
+from penstock.core.workers.copies import IN_WORKERS
+from penstock.core.workers.doors import Doors
+from penstock.core.workers.elsewhere import OtherWorkers
+from penstock.core.workers.homed_gateway import HomedGateway
+from penstock.core.workers.inquiries import MergedInquiries, WorkerInquiries
+from penstock.core.workers.known_models import KnownModels
+from penstock.core.workers.number import WorkerNumber
+from penstock.core.workers.own_copies import NearestCopies, OwnCopies
+from penstock.core.workers.pages import merged_pages
+
+MEASURED_EVERY_S: Final = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class Worker:
+    """Worker ``number`` of those that ``doors`` are of. Started once, stopped once.
+
+    Its public front ends pass on what is another process's to answer; at its door it answers the
+    others, and passes on nothing.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        doors: Doors,
+        number: int,
+        *,
+        on_drained: Callable[[], object],
+        clock: Clock | None = None,
+    ) -> None:
+        """``on_drained`` is called when nothing is under way that came in here; others may still
+        call the models of this worker then, up to :meth:`release`."""
+        self._on_drained = on_drained
+        self._released = asyncio.Event()
+        self._stopping = False
+        self._config = config
+        self._plugins = plugins
+        self._doors = doors
+        self._number = number
+        self._clock = clock or SystemClock()
+        self._background = Background()
+        self._closing = Closing()
+        which = WorkerNumber(number, doors.workers)
+        self._data = DataPlane(
+            config, self._clock, self._closing, kind=FollowingGateway, worker=which
+        )
+        self._copies = DataPlane(config, self._clock, self._closing)
+        self._loader: KnownModels | None = None
+        token = config.scheduler.access.own_token()
+        self._scheduler = RemoteServer(doors.scheduler.grpc_target, None, token)
+
+    async def start(self) -> dict[str, str]:
+        """Begin to follow the scheduling process, and listen as soon as it has said what is served.
+
+        Comes back with the public addresses. What was started is stopped again when it fails.
+        """
+        try:
+            return await self._start()
+        except BaseException:
+            await self._closing.close()
+            raise
+
+    async def wait_ready(self, timeout_s: float) -> Sequence[str]:
+        """It is ready when it has started."""
+        return ()
+
+    async def stop(
+        self, *, grace_s: float | None = None, forced: asyncio.Event | None = None
+    ) -> None:
+        """Take in nothing new, finish what is under way, and stop everything once the other workers
+        have finished as well."""
+        self._stopping = True
+        forced = forced or asyncio.Event()
+        await self._data.drain(grace_s, forced)
+        self._on_drained()
+        await unless(forced, self._released.wait())
+        await self._copies.drain(grace_s, forced)
+        await self._closing.close(forced)
+
+    def release(self) -> None:
+        """Nobody needs this worker any more."""
+        self._released.set()
+        if not self._stopping:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    async def _start(self) -> dict[str, str]:
+        evictions = (self._config.agent.eviction,)
+        parts = make_parts(self._plugins, servers=(IN_WORKERS,), evictions=evictions)
+        followed = self._data.start(parts)
+        self._closing.add("the background tasks", self._background.close)
+        own = await self._begin_agent(parts)
+        follower = await self._begin_to_follow(own, followed=followed)
+        await follower.informed.wait()
+        self._data.gateway.open_intake()
+        return await self._listen(parts)
+
+    # What it has itself
+
+    async def _begin_agent(self, parts: Parts) -> OwnCopies:
+        work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
+        self._closing.add(
+            "the folder of fetched artifacts",
+            lambda: asyncio.to_thread(shutil.rmtree, work_folder, ignore_errors=True),
+        )
+        server = parts.servers[IN_WORKERS]
+        server.use_loaders(parts.loaders)
+        await server.start()
+        self._closing.add(f"server '{IN_WORKERS}'", server.stop)
+        # Nobody follows what other workers have called here, nor looks at it.
+        bare = replace(parts, observers={}, front_ends={})
+        self._copies.start(bare)
+        self._copies.gateway.open_intake()
+        address = f"unix:{self._doors.copies_of(self._number)}"
+        section = self._doors.worker(self._number).on(self._config).grpc
+        for_copies = section.model_copy(update={"host": address})
+        front_ends = {"copies": self._plugins.frontends.make("grpc", for_copies)}
+        context = replace(self._copies.context(bare, None, _no_manifest), access=None)
+        await self._copies.listen_with(front_ends, context)
+        own = OwnCopies(
+            address,
+            self._copies.models,
+            self._copies.gateway,
+            self._copies.metrics,
+            self._plugins.joins,
+        )
+        agent = self._make_agent(parts, server, work_folder, own, address)
+        self._closing.add("the models", agent.close)
+        self._background.spawn(agent.measure(MEASURED_EVERY_S), "measuring memory")
+        following = Following(agent, self._doors.scheduler.name, dial_of(self._scheduler))
+        self._background.spawn(following.run(), "doing what the scheduling process says")
+        return own
+
+    def _make_agent(
+        self,
+        parts: Parts,
+        server: ServerAdapter,
+        work_folder: Path,
+        own: OwnCopies,
+        address: str,
+    ) -> Agent:
+        here = (Path.cwd(),)
+        storages = list(parts.storages.values())
+        section = self._config.agent
+        self._loader = KnownModels(
+            storages,
+            self._background,
+            work_folder=work_folder,
+            module_folders=here,
+            cache=open_cache(section.cache, self._closing),
+        )
+        return Agent(
+            Identity(
+                IN_WORKERS,
+                self._number - 1,
+                uuid4().hex,
+                f"{self._doors.worker(self._number).name}, process {os.getpid()}",
+                IN_WORKERS,
+                address,
+            ),
+            server,
+            self._loader,
+            ModelFiles(parts.servers, storages, here),
+            own,
+            self._background,
+            self._clock,
+            parts.evictions[section.eviction],
+        )
+
+    # What it serves
+
+    async def _begin_to_follow(self, own: OwnCopies, *, followed: bool) -> RouteFollower:
+        servers = NearestCopies(self._make_server, self._doors.scheduler.grpc_target, own)
+        self._closing.add("the clients of servers", servers.close)
+        switchboard = Switchboard(
+            self._data.models,
+            self._data.gateway,
+            servers,
+            self._plugins.joins,
+            self._data.metrics,
+            self._background,
+            followed=followed,
+            keeps_state=True,
+        )
+        follower = RouteFollower(
+            partial(follow_routes, self._scheduler),
+            switchboard,
+            gateway=f"worker {self._number}, {secrets.token_hex(8)}",
+            scheduler=self._doors.scheduler.name,
+            keep=lambda routes: None,
+        )
+        self._background.spawn(follower.run(), "following the scheduling process")
+        self._closing.add("the routes", follower.leave)
+        return follower
+
+    def _make_server(self, options: Mapping[str, Any]) -> ServerAdapter:
+        return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
+
+    async def _listen(self, parts: Parts) -> dict[str, str]:
+        assert self._loader is not None, "its agent has begun"
+        context = self._data.context(parts, None, self._loader.manifest)
+        assert context.desk is not None, "data planes have desks"
+        own = OwnInquiries(context.desk)
+        door = self._doors.worker(self._number)
+        sections = door.on(self._config)
+        at_door = {
+            "rest at its door": self._plugins.frontends.make("rest", sections.rest),
+            "grpc at its door": self._plugins.frontends.make("grpc", sections.grpc),
+        }
+        await self._data.listen_with(at_door, replace(context, inquiries=own, access=None))
+        public = await self._public(context, parts, own)
+        return await self._data.listen_with(parts.front_ends, public)
+
+    async def _public(
+        self, context: FrontEndContext, parts: Parts, own: OwnInquiries
+    ) -> FrontEndContext:
+        limits, defaults = self._config.limits, self._config.defaults
+        homed = HomedGateway(
+            self._data.gateway,
+            self._doors,
+            self._number,
+            Identities(self._clock, secrets.randbits, self._number),
+            self._data.metrics.refuse,
+            most=limits.in_flight,
+            deadline_ms=defaults.deadline_ms,
+        )
+        self._closing.add("what is passed on", homed.close)
+        inquiries: dict[int, Inquiries] = {self._number: own}
+        for number in self._doors.numbers:
+            if number != self._number:
+                inquiries[number] = await self._inquiries_of(number)
+        return replace(
+            context,
+            gateway=homed,
+            pages={},
+            inquiries=MergedInquiries(inquiries, self._number),
+            elsewhere=OtherWorkers(self._doors, self._number, homed),
+            merged_pages=merged_pages(parts.observers.values(), self._doors, self._number),
+        )
+
+    async def _inquiries_of(self, number: int) -> Inquiries:
+        client = ControlClient(RemoteServer(self._doors.worker(number).grpc_target))
+        await client.__aenter__()
+        self._closing.add(f"asking worker {number}", partial(client.__aexit__, None, None, None))
+        return WorkerInquiries(client)
+
+
+def _no_manifest(kind: str, name: str) -> CaseManifest | None:
+    """Nobody makes cases of what other workers have called."""
+    return None
