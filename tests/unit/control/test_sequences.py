@@ -78,7 +78,9 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(name=model_names, python=python)
     def apply_model(self, name: str, python: str) -> None:
-        self.run(self.plane.apply(model(name, python=python)))
+        # What is fetched for a load goes with it.
+        fetched = model(name, python=python, storageUri=f"fake://{name}")
+        self.run(self.plane.apply(fetched))
         known = self.models.get(name)
         if known is None:
             version = self.last_versions.get(("Model", name), 0) + 1
