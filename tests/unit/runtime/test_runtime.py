@@ -34,6 +34,7 @@ from penstock.core.plugins.manager import assemble
 from penstock.core.problems import ProblemsError
 from penstock.core.runtime import Runtime
 from penstock.joins.inner import InnerJoin
+from penstock.plugins.eviction.lru import LeastRecentlyUsed
 from penstock.testing.scripts import tensor
 
 
@@ -148,6 +149,7 @@ def plugin_of(recorder: Recorder) -> Any:
         register_storages={"fake": FakeStorage},
         register_observers={"fake": lambda: RecordingObserver(recorder, "/metrics")},
         register_frontends={"a": front_end("a"), "b": front_end("b")},
+        register_evictions={"lru": LeastRecentlyUsed},
         started=started,
         stopping=stopping,
         resource_changed=resource_changed,
