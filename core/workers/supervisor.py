@@ -77,7 +77,7 @@ class Workers:
 
     async def all_up(self) -> None:
         """Return when each has answered once. Raises NotReadyError where one does not get there."""
-        up = asyncio.gather(*(event.wait() for event in self._up.values()))
+        up = asyncio.ensure_future(self._until_up())
         hopeless = asyncio.ensure_future(self._hopeless.wait())
         try:
             await asyncio.wait((up, hopeless), return_when=asyncio.FIRST_COMPLETED)
@@ -87,6 +87,10 @@ class Workers:
             hopeless.cancel()
             up.cancel()
             await asyncio.wait((up, hopeless))
+
+    async def _until_up(self) -> None:
+        for event in self._up.values():
+            await event.wait()
 
     async def stop(self, forced: asyncio.Event) -> None:
         """Have all finish what is under way and end, at once when ``forced`` is set.
