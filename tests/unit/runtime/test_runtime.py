@@ -34,6 +34,7 @@ from penstock.core.plugins.manager import assemble
 from penstock.core.problems import ProblemsError
 from penstock.core.runtime import Runtime
 from penstock.joins.inner import InnerJoin
+from penstock.plugins.eviction.lru import LeastRecentlyUsed
 from penstock.testing.scripts import tensor
 
 
@@ -146,6 +147,7 @@ def plugin_of(recorder: Recorder) -> Any:
         register_server_adapters={"fake": make_server},
         register_loaders={"none": NoLoader},
         register_storages={"fake": FakeStorage},
+        register_evictions={"lru": LeastRecentlyUsed},
         register_observers={"fake": lambda: RecordingObserver(recorder, "/metrics")},
         register_frontends={"a": front_end("a"), "b": front_end("b")},
         started=started,
