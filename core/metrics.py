@@ -217,12 +217,14 @@ class ModelCounters:
 class Metrics:
     """All counters of a process. Names that go take their counters along, models excepted."""
 
-    __slots__ = ("_gone", "pipelines", "refused")
+    __slots__ = ("_gone", "pipelines", "refused", "replicas_wanted")
 
     def __init__(self) -> None:
         self.pipelines: dict[tuple[str, bool], PipelineCounters] = {}
         self.refused: dict[str, int] = {}
         """Requests refused before they entered a pipeline, by code."""
+        self.replicas_wanted: dict[str, int] = {}
+        """How many more replicas of a server models wait for, by server; others are left out."""
         self._gone: dict[str, ModelCounters] = {}
 
     def tally(self, plan: Plan) -> PlanTally:

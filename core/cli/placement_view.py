@@ -34,7 +34,9 @@ def room_of(replica: Mapping[str, Any]) -> str:
     free, memory = replica["free_memory_bytes"], replica["memory_bytes"]
     if memory is None:
         return "not counted"
-    return f"{format_bytes(free)} of {format_bytes(memory)}"
+    said = f"{format_bytes(free)} of {format_bytes(memory)}"
+    measured = replica.get("measured_bytes")
+    return f"{said}, {format_bytes(measured)} measured" if measured else said
 
 
 def _headline(placement: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from penstock.core.contracts.gateway import Target
+from penstock.core.errors import LostError, NotReadyError, PenstockError
 from penstock.core.inference import InferenceRequest
 
 
@@ -44,3 +45,21 @@ class Elsewhere(ABC):
 
         Raises the PenstockError that refuses a request that has no key.
         """
+
+
+def away(peer: Peer) -> PenstockError:
+    """What is said where a process does not answer that has nothing to lose."""
+    return NotReadyError(f"{peer.name} gives no answer; send the request again later")
+
+
+def lost(peer: Peer) -> PenstockError:
+    """What is said of a request whose process has ended."""
+    return LostError(f"{peer.name}, which took the request in, has ended, and what it had is lost")
+
+
+def home_away(peer: Peer) -> PenstockError:
+    """What is said to a request whose home is away, and which nobody has taken in."""
+    return NotReadyError(
+        f"{peer.name}, where the request has to be, has ended and is being started again; send "
+        "the request again later"
+    )

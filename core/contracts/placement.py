@@ -37,7 +37,8 @@ class ServerSnapshot:
     ``memory_bytes`` is the room for models, None when nobody counts it. ``models`` are the names of
     those that are loaded, or are being loaded; a live view, for the length of the call. ``why_not``
     says why it takes no models any more (it is being drained, or could not be started), None when
-    it does, or will as soon as it is up.
+    it does, or will as soon as it is up. ``measured_bytes`` is how much of the room models take
+    that do not say how much they take, as it was measured.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ServerSnapshot:
     free_memory_bytes: int | None
     models: Set[str]
     why_not: str | None
+    measured_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from penstock.core.contracts.placement import ModelDemand
 from penstock.core.control.background import Background
 from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
-from penstock.core.control.policy import LoadPolicy, tried_again
+from penstock.core.control.policy import LoadPolicy, WantedCopies, tried_again
 from penstock.core.control.reasons import Reason
 from penstock.core.control.shortage import Shortage, Wish
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
@@ -73,6 +73,8 @@ class ModelCopies:
         self._pause: asyncio.Task[None] | None = None
         self._failures = 0
         self._last_failure = ""
+        self._postponed: Outlook | None = None
+        """What there is to say until the pause after a failure is over."""
         self._closed = False
         self._instance: ModelInstance | None = None
         self.state: VersionState = VERSION_STATES.start
@@ -89,8 +91,14 @@ class ModelCopies:
     @property
     def wanted(self) -> int:
         """How many copies there shall be."""
+        return self._wanted.copies
+
+    @property
+    def _wanted(self) -> WantedCopies:
         spec = self._model.spec
-        return self._placer.policy.copies(spec) if spec.replicas is None else spec.replicas
+        if spec.replicas is None:
+            return self._placer.policy.unsaid(spec)
+        return WantedCopies(spec.replicas, spec.server)
 
     @property
     def ready(self) -> bool:
@@ -180,7 +188,7 @@ class ModelCopies:
             self.version,
             frozenset(spec.requirements),
             spec.memory,
-            spec.server,
+            self._wanted.server,
             self.wanted,
             spec.explainer is not None,
         )
@@ -292,7 +300,8 @@ class ModelCopies:
         self._failures += 1
         said = f"{said}; {tried_again(self._placer.clock.now_ms(), pause_s)}"
         self._warn(said)
-        self._say(Outlook(Reason.RETRYING, said, at_work=True))
+        self._postponed = Outlook(Reason.RETRYING, said, at_work=True)
+        self._say(self._postponed)
         self._pause = self._placer.background.spawn(
             self._wait(pause_s), f"waiting to load model '{self._model.name}' again"
         )
@@ -326,7 +335,8 @@ class ModelCopies:
     def servers_to_grow(self, found: Placement) -> tuple[str, ...]:
         """The servers that would hold another copy if they had one more replica."""
         holding = frozenset(each.key for each in (*self._loaded, *self._loading))
-        return servers_to_grow(found, self.demand, holding)
+        named = servers_to_grow(found, self.demand, holding)
+        return tuple(name for name in named if self._placer.shortage.can_grow(name))
 
     def _ask_for(self, wish: Wish | None) -> None:
         before, self._wish = self._wish, wish
@@ -338,7 +348,7 @@ class ModelCopies:
         elif len(self._loaded) >= self.wanted:
             self._say(None)
         elif self._pause is not None:
-            pass  # that is what was said of the failure
+            self._say(self._postponed)
         elif self._loading:
             self._say(self._on_its_way())
         elif found is not None and (found.fitting or not self._refused):

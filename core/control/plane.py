@@ -146,7 +146,7 @@ class LocalControlPlane(ControlPlane):
             policy,
             clock,
             asyncio.Semaphore(policy.parallel),
-            Shortage(self._store, clock),
+            Shortage(self._store, metrics, clock),
         )
         self._hosted = None
         if agents is not None:
@@ -288,6 +288,10 @@ class LocalControlPlane(ControlPlane):
             resource = self._store.get(key)
             if resource is None:
                 raise self._not_found(key)
+            if key.kind == "Server" and self._hosted is not None and self._hosted.expects(name):
+                raise ConflictError(
+                    f"the replicas of {key} are the workers of this process; it goes with them"
+                )
             users = self._usage.users(key)
             if users and not force:
                 raise ConflictError(

@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.core.resources.model import ModelDeclaration
 
@@ -15,14 +15,21 @@ FIRST_RETRY_S: Final = 1.0
 LAST_RETRY_S: Final = 60.0
 
 
+class WantedCopies(NamedTuple):
+    """So many copies, on replicas of one server, or of any where that is None."""
+
+    copies: int
+    server: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPolicy:
     """How loads go on: ``parallel`` at a time; ``sleep`` waits for a retry (seconds), ``jitter``
-    gives numbers from 0 to 1. ``copies`` says how many copies a model has whose manifest does not
-    say ``replicas``."""
+    gives numbers from 0 to 1. ``unsaid`` says how many copies a model has whose manifest does not
+    say ``replicas``, and where."""
 
     parallel: int = 4
-    copies: Callable[[ModelDeclaration], int] = lambda _: 1
+    unsaid: Callable[[ModelDeclaration], WantedCopies] = lambda spec: WantedCopies(1, spec.server)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     jitter: Callable[[], float] = random.random
 

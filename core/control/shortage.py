@@ -7,11 +7,13 @@ of the condition) decides. It goes as soon as it is no longer true.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from typing import Final, NamedTuple
 
 from penstock.core.clock import Clock
 from penstock.core.control.reasons import Reason
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.metrics import Metrics
 from penstock.core.scheduling.growth import replicas_for
 
 SCALE_UP: Final = "ScaleUpWanted"
@@ -34,11 +36,16 @@ class Wish(NamedTuple):
 class Shortage:
     """What is wished of servers, by model and version. All methods are called on the event loop."""
 
-    def __init__(self, store: ResourceStore, clock: Clock) -> None:
+    def __init__(self, store: ResourceStore, metrics: Metrics, clock: Clock) -> None:
         self._store = store
+        self._metrics = metrics
         self._clock = clock
         self._wishes: dict[str, dict[tuple[str, int], Wish]] = {}
         self._changed: set[str] = set()
+
+    def can_grow(self, server: str) -> bool:
+        """Whether somebody can ask for more of its replicas: a process's own server has one."""
+        return self._store.get(ResourceKey("Server", server)) is not None
 
     def note(self, model: str, version: int, wish: Wish | None, before: Wish | None) -> None:
         """A version wishes this from now on, in place of what it wished before."""
@@ -61,32 +68,41 @@ class Shortage:
     def _write(self) -> None:
         changed, self._changed = self._changed, set()
         for server in sorted(changed):
-            key = ResourceKey("Server", server)
-            resource = self._store.get(key)
-            if resource is None:  # it is this process's own, or gone
-                continue
-            said, status = self._said(server), resource.status
-            if said is None:
-                status = status.without_condition(SCALE_UP)
+            wishes = self._wishes.get(server)
+            if wishes:
+                more = _replicas_for(wishes.values())
+                self._metrics.replicas_wanted[server] = more
+                self._say(server, _sentence(more, wishes))
             else:
-                now_ms = self._clock.now_ms()
-                status = status.with_condition(
-                    SCALE_UP, "True", Reason.MODELS_DO_NOT_FIT, said, now_ms=now_ms
-                )
-            self._store.set_status(key, status)
+                self._metrics.replicas_wanted.pop(server, None)
+                self._say(server, None)
 
-    def _said(self, server: str) -> str | None:
-        wishes = self._wishes.get(server)
-        if not wishes:
-            return None
-        room = min((each.room_bytes for each in wishes.values() if each.room_bytes), default=None)
-        more = replicas_for([(each.copies, each.memory_bytes) for each in wishes.values()], room)
-        listed = [
-            f"'{name}' ({each.copies} {'copy' if each.copies == 1 else 'copies'})"
-            for (name, _), each in sorted(wishes.items())
-        ]
-        named = ", ".join(listed[:MOST_NAMED])
-        if len(listed) > MOST_NAMED:
-            named += f" and {len(listed) - MOST_NAMED} more"
-        replicas = "1 more replica" if more == 1 else f"{more} more replicas"
-        return f"{replicas} would hold what fits nowhere: {named}; raise spec.replicas"
+    def _say(self, server: str, said: str | None) -> None:
+        key = ResourceKey("Server", server)
+        resource = self._store.get(key)
+        if resource is None:  # it is gone
+            return
+        if said is None:
+            status = resource.status.without_condition(SCALE_UP)
+        else:
+            status = resource.status.with_condition(
+                SCALE_UP, "True", Reason.MODELS_DO_NOT_FIT, said, now_ms=self._clock.now_ms()
+            )
+        self._store.set_status(key, status)
+
+
+def _replicas_for(wishes: Collection[Wish]) -> int:
+    room = min((each.room_bytes for each in wishes if each.room_bytes is not None), default=None)
+    return replicas_for([(each.copies, each.memory_bytes) for each in wishes], room)
+
+
+def _sentence(more: int, wishes: Mapping[tuple[str, int], Wish]) -> str:
+    listed = [
+        f"'{name}' ({each.copies} {'copy' if each.copies == 1 else 'copies'})"
+        for (name, _), each in sorted(wishes.items())
+    ]
+    named = ", ".join(listed[:MOST_NAMED])
+    if len(listed) > MOST_NAMED:
+        named += f" and {len(listed) - MOST_NAMED} more"
+    replicas = "1 more replica" if more == 1 else f"{more} more replicas"
+    return f"{replicas} would hold what fits nowhere: {named}; raise spec.replicas"

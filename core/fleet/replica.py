@@ -21,14 +21,18 @@ class ReplicaKey(NamedTuple):
 
 
 class _Copy:
-    """What is loaded or being loaded: the room that it takes, and who is told of the replica."""
+    """What is loaded or being loaded: the room that it takes, and who is told of the replica.
 
-    __slots__ = ("memory_bytes", "state", "tell")
+    ``began_with`` is what the server held before, where the room is to be measured.
+    """
+
+    __slots__ = ("began_with", "memory_bytes", "state", "tell")
 
     def __init__(self, memory_bytes: int, tell: Callable[[], None]) -> None:
         self.memory_bytes = memory_bytes
         self.tell = tell
         self.state: CopyState = COPY_STATES.start
+        self.began_with: int | None = None
 
 
 class ServerReplica:
@@ -49,6 +53,7 @@ class ServerReplica:
         "found",
         "holds_off",
         "key",
+        "measured_bytes",
         "memory_bytes",
         "standing",
         "used_bytes",
@@ -70,6 +75,8 @@ class ServerReplica:
         self.why = "it is being started"
         self.drained = False
         self.used_bytes = 0
+        self.measured_bytes = 0
+        """What of that was measured, for nobody had said it."""
         self.found: frozenset[str] = frozenset()
         self.holds_off = ""
         self._held: dict[tuple[str, int], _Copy] = {}
@@ -92,6 +99,8 @@ class ServerReplica:
         the replica stands differently."""
         assert (model, version) not in self._held, "a replica holds a version once"
         copy = self._held[model, version] = _Copy(memory_bytes or 0, tell)
+        if memory_bytes is None and self.memory_bytes is not None:
+            copy.began_with = self.adapter.memory_bytes()
         self._names[model] = self._names.get(model, 0) + 1
         self.used_bytes += copy.memory_bytes
 
@@ -99,15 +108,32 @@ class ServerReplica:
         """The copy of that version is in another state from now on."""
         copy = self._held[model, version]
         copy.state = COPY_STATES.turned(copy.state, state)
-        if state == "gone":
+        if state == "loaded" and copy.began_with is not None:
+            self._measure(copy, copy.began_with)
+        elif state == "gone":
             self._let_go(model, version)
+
+    def _measure(self, copy: _Copy, began_with: int) -> None:
+        """The room of a copy of which nobody has said how much it takes.
+
+        It takes what the server has grown by while it was loaded. What others loaded meanwhile
+        counts as well, and a server that has shrunk counts as one that has not grown: a
+        measurement takes room, and never gives any.
+        """
+        held = self.adapter.memory_bytes()
+        copy.memory_bytes = max(0, (held or 0) - began_with)
+        self.used_bytes += copy.memory_bytes
+        self.measured_bytes += copy.memory_bytes
 
     def state_of(self, model: str, version: int) -> CopyState:
         """That of the copy of a version which it holds."""
         return self._held[model, version].state
 
     def _let_go(self, model: str, version: int) -> None:
-        self.used_bytes -= self._held.pop((model, version)).memory_bytes
+        copy = self._held.pop((model, version))
+        self.used_bytes -= copy.memory_bytes
+        if copy.began_with is not None:
+            self.measured_bytes -= copy.memory_bytes
         self._names[model] -= 1
         if not self._names[model]:
             del self._names[model]
@@ -143,7 +169,7 @@ class ServerReplica:
         why_not = "it is drained" if self.drained else None
         if self.standing not in ("up", "starting"):
             why_not = self.why
-        free = None if self.memory_bytes is None else self.memory_bytes - self.used_bytes
+        free = None if self.memory_bytes is None else max(0, self.memory_bytes - self.used_bytes)
         return ServerSnapshot(
             self.key.server,
             self.key.number,
@@ -152,4 +178,5 @@ class ServerReplica:
             free,
             self.models | self.found if self.found else self.models,
             why_not,
+            self.measured_bytes,
         )

@@ -216,7 +216,7 @@ class Runtime:
         if not self._workers:
             return self._policy
         capabilities = parts.servers[IN_WORKERS].capabilities()
-        return replace(self._policy, copies=CopyInEach(self._workers, capabilities))
+        return replace(self._policy, unsaid=CopyInEach(self._workers, capabilities))
 
     def _meeting(self) -> AgentMeeting:
         """What the agents of a scheduler are met with."""

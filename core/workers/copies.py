@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.core.control.policy import WantedCopies
 from penstock.core.resources.model import ModelDeclaration
 
 IN_WORKERS: Final = "inprocess"
@@ -19,7 +20,9 @@ class CopyInEach:
     workers: int
     capabilities: frozenset[str]
 
-    def __call__(self, spec: ModelDeclaration) -> int:
-        """The number of copies where the manifest does not say it."""
+    def __call__(self, spec: ModelDeclaration) -> WantedCopies:
+        """The copies of a model whose manifest does not say how many."""
         can_be_there = self.capabilities.issuperset(spec.requirements)
-        return self.workers if can_be_there and spec.server in (None, IN_WORKERS) else 1
+        if can_be_there and spec.server in (None, IN_WORKERS):
+            return WantedCopies(self.workers, IN_WORKERS)
+        return WantedCopies(1, spec.server)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import sys
 import threading
 import time
@@ -63,6 +64,7 @@ def part_of(arguments: list[str]) -> Part:
 def main() -> None:
     """Be a worker until a signal says otherwise; a second one forces."""
     part = part_of(sys.argv[1:])
+    started_by = os.getppid()
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     from penstock.core.cli.serving import run_loop
@@ -106,6 +108,10 @@ def main() -> None:
     except PenstockError as error:
         _log.error("worker %d cannot serve: %s", part.number, error)
         sys.exit(1)
+    finally:
+        if os.getppid() != started_by:
+            # Who would have done it has ended without a word.
+            shutil.rmtree(part.folder, ignore_errors=True)
 
 
 def _end_with(lifeline: int, release: Callable[[], object]) -> None:

@@ -11,6 +11,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
+from penstock.core.errors import NotReadyError
+
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 30.0
 """Between the end of a worker that keeps ending and its next start; the first is at once."""
@@ -20,6 +22,9 @@ SOUND_S: Final = 60.0
 
 FORCED_S: Final = 2.0
 """How long a worker that is to end at once has for that."""
+
+MOST_FAILED_STARTS: Final = 3
+"""After so many ends of a worker that has never answered, it is not waited for."""
 
 UP: Final = b"u"
 DRAINED: Final = b"d"
@@ -59,6 +64,8 @@ class Workers:
         self._tasks: list[asyncio.Task[None]] = []
         self._reading, self._writing = -1, -1
         self._stopping = False
+        self._hopeless = asyncio.Event()
+        self._how = ""
 
     def start(self) -> None:
         """Start all, and keep them running."""
@@ -69,9 +76,17 @@ class Workers:
         ]
 
     async def all_up(self) -> None:
-        """Return when each has answered once."""
-        for event in self._up.values():
-            await event.wait()
+        """Return when each has answered once. Raises NotReadyError where one does not get there."""
+        up = asyncio.gather(*(event.wait() for event in self._up.values()))
+        hopeless = asyncio.ensure_future(self._hopeless.wait())
+        try:
+            await asyncio.wait((up, hopeless), return_when=asyncio.FIRST_COMPLETED)
+            if not up.done():
+                raise NotReadyError(f"{self._how}, and has not answered once; its log says why")
+        finally:
+            hopeless.cancel()
+            up.cancel()
+            await asyncio.wait((up, hopeless))
 
     async def stop(self, forced: asyncio.Event) -> None:
         """Have all finish what is under way and end, at once when ``forced`` is set.
@@ -121,6 +136,9 @@ class Workers:
             if self._ending():
                 return
             ends = 1 if loop.time() - begun >= SOUND_S else ends + 1
+            if ends == MOST_FAILED_STARTS and not self._up[number].is_set():
+                self._how = f"worker {number} {in_words(status)} {ends} times"
+                self._hopeless.set()
             pause_s = pause_after(ends)
             _log.warning(
                 "worker %d %s; it is started again%s",

@@ -238,6 +238,9 @@ class Worker:
         return follower
 
     def _make_server(self, options: Mapping[str, Any]) -> ServerAdapter:
+        token = self._config.scheduler.access.token
+        if token is not None and options["address"] == self._doors.scheduler.grpc_target:
+            options = {**options, "token": token.model_dump(mode="json", exclude_none=True)}
         return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
 
     async def _listen(self, parts: Parts) -> dict[str, str]:

@@ -25,8 +25,11 @@ class MemoryFilter(Filter):
         needed, free = model.memory_bytes, server.free_memory_bytes
         if needed is None or free is None or server.memory_bytes is None or needed <= free:
             return None
+        measured = ""
+        if server.measured_bytes:
+            measured = f" ({format_bytes(server.measured_bytes)} are taken as measured)"
         return (
-            f"has {format_bytes(free)} left of {format_bytes(server.memory_bytes)}, "
+            f"has {format_bytes(free)} left of {format_bytes(server.memory_bytes)}{measured}, "
             f"and a copy takes {format_bytes(needed)}"
         )
 

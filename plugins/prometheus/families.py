@@ -133,6 +133,12 @@ REFUSED = Family(
     ("code",),
     "Requests that were not let in, by code: overloaded, not-ready, ...",
 )
+REPLICAS_WANTED = Family(
+    "penstock_server_replicas_wanted",
+    "gauge",
+    ("server",),
+    "How many more replicas would hold the models that fit nowhere.",
+)
 
 FAMILIES: Final = (
     BUILD,
@@ -152,5 +158,6 @@ FAMILIES: Final = (
     MODEL_SECONDS,
     MODEL_FAILURES,
     REFUSED,
+    REPLICAS_WANTED,
 )
 """Every metric, in the order of the page."""

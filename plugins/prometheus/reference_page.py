@@ -25,6 +25,9 @@ or one of the [error codes](errors.md), `cause` a word such as `absent` or `join
 """
 
 _FOOT: Final = """
+Where [several workers](../how-to/workers.md) serve, the page is theirs put together. Each sample
+has the label `worker`: a number, or `scheduler` for the process that was started.
+
 Histograms have buckets from 16 µs to 67 s, each twice as wide as the one before; those of steps, of
 which there are many, from 64 µs and four times as wide.
 

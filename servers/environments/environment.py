@@ -37,17 +37,18 @@ class Environment:
     """
 
     def __init__(self, options: VenvOptions) -> None:
-        self._python = options.python
+        python = options.python
+        self._python = None if python is None else python.expanduser().absolute()
         self._wanted = _wanted(options)
         self._installer: Installer | None = None
         self._recipe: Recipe | None = None
         self._installation: Installation | None = None
         if self._wanted:
-            base = options.python or Path(sys.executable)
+            base = self._python or Path(sys.executable)
             self._recipe = _recipe(self._wanted, base)
             folder = data_folder() / "environments" / self._recipe.version
             self._installation = Installation(self._recipe, folder)
-        elif options.python is None:
+        elif python is None:
             raise InvalidRequestError(
                 "nothing says which environment it is: write python (the Python of one that is "
                 "there), requirements or requirementsFile (of one to be made) under options"
@@ -57,10 +58,11 @@ class Environment:
         """The Python of the environment. Raises NotReadyError when it is not there."""
         if self._installation is None:
             assert self._python is not None, "one of the two is there"
-            python = self._python.expanduser().absolute()
-            if not python.is_file():
-                raise NotReadyError(f"there is no Python at {python}, which options.python names")
-            return python
+            if not self._python.is_file():
+                raise NotReadyError(
+                    f"there is no Python at {self._python}, which options.python names"
+                )
+            return self._python
         if self._installation.note() is None:
             raise NotReadyError(
                 f"the environment in {self._installation.folder} has not been made yet; it is made "
@@ -89,8 +91,7 @@ class Environment:
         if self._installation is not None:
             folders = self._installation.site_packages()
         elif self._python is not None:
-            prefix = self._python.expanduser().absolute().parents[1]
-            folders = prefix.glob("lib/python*/site-packages")
+            folders = self._python.parents[1].glob("lib/python*/site-packages")
         found = [info.name.split("-")[0] for each in folders for info in each.glob("*.dist-info")]
         names = found or [match[1] for each in self._wanted if (match := _NAME.match(each))]
         normal = {re.sub(r"[-_.]+", "-", name).lower() for name in names}

@@ -27,9 +27,12 @@ _NEWS: Final = re.compile(r"^\s*(Collecting|Downloading|Using cached|Installing 
 
 _NO_NETWORK: Final = re.compile(
     r"name resolution|nodename nor servname|network is unreachable|connection (refused|reset)"
-    r"|timed out|no matching distribution|cannot connect to proxy|max retries",
+    r"|timed out|from versions: none|cannot connect to proxy|max retries",
     re.I,
 )
+_WORDY: Final = ("ERROR: Ignored the following", "ERROR: Could not find a version")
+"""How lines of pip's begin that list versions; what is wrong stands in another line."""
+
 _NO_SPACE: Final = re.compile(r"no space left|errno 28|disk quota", re.I)
 
 
@@ -171,6 +174,7 @@ class Installer:
     def _failure(self, lines: Sequence[str]) -> str:
         said = "\n".join(lines)
         errors = [line for line in lines if line.startswith("ERROR")]
+        errors.sort(key=lambda line: line.startswith(_WORDY))
         reason = next(iter(errors or reversed(lines)), "pip failed")
         if _NO_SPACE.search(said):
             return _no_space(self._installation.folder, None, self._recipe.needed_bytes)

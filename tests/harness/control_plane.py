@@ -88,6 +88,8 @@ class FakeServer(ServerAdapter):
         self.begun = asyncio.Event()
         self.running = False
         self.start_errors: list[Exception] = []
+        self.memory: dict[str, int] = {}
+        """How much models take as it is measured, by name; empty where nobody measures."""
         self.start_gate: asyncio.Event | None = None
         self.placed: frozenset[str] = frozenset()
         """Models that other processes can call as well, at ``PLACE``."""
@@ -102,6 +104,11 @@ class FakeServer(ServerAdapter):
 
     def capabilities(self) -> frozenset[str]:
         return self._capabilities
+
+    def memory_bytes(self) -> int | None:
+        if not self.memory:
+            return None
+        return 1000 + sum(self.memory.get(name, 0) for name, _ in self.loaded)
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
         self.loads.append(spec)

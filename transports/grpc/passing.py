@@ -9,9 +9,9 @@ from typing import Any, Final, TypeAlias, cast
 import grpc
 
 from penstock.core.codecs.protobuf import read_message
-from penstock.core.contracts.elsewhere import Elsewhere, Peer
+from penstock.core.contracts.elsewhere import Elsewhere, Peer, away, home_away, lost
 from penstock.core.contracts.gateway import Target
-from penstock.core.errors import LostError, NotReadyError, PenstockError
+from penstock.core.errors import PenstockError
 from penstock.core.grpc_errors import own_error
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Headers
@@ -74,7 +74,7 @@ class CallsElsewhere:
                     failure = error
                 finally:
                     call.cancel()
-                await _fail_as(failure, context, _away(peer))
+                await _fail_as(failure, context, away(peer))
 
         return grpc.stream_stream_rpc_method_handler(passed)
 
@@ -92,7 +92,7 @@ class CallsElsewhere:
                 answer: bytes = await here(data, context)
                 return answer
             with self._closing.call():
-                return await self._ask(peer, FETCH, data, context, _lost(peer))
+                return await self._ask(peer, FETCH, data, context, lost(peer))
 
         return grpc.unary_unary_rpc_method_handler(fetch)
 
@@ -115,7 +115,7 @@ class CallsElsewhere:
                     failure = error
                 finally:
                     call.cancel()
-                await _fail_as(failure, context, _lost(peer))
+                await _fail_as(failure, context, lost(peer))
 
         return grpc.unary_stream_rpc_method_handler(follow)
 
@@ -133,7 +133,7 @@ class CallsElsewhere:
         if home is None:
             return None
         data = message.SerializeToString()
-        answer = await self._ask(home, SUBMIT, data, context, _home_away(home))
+        answer = await self._ask(home, SUBMIT, data, context, home_away(home))
         return read_message(requests.SubmitResponse, answer)
 
     async def _ask(
@@ -173,14 +173,6 @@ class CallsElsewhere:
         return channel
 
 
-def _home_away(peer: Peer) -> PenstockError:
-    """The error of a request whose home is away, and which has not been taken in."""
-    return NotReadyError(
-        f"{peer.name}, where the request has to be, has ended and is being started again; send "
-        "the request again later"
-    )
-
-
 async def _one(data: bytes) -> AsyncIterator[bytes]:
     yield data
 
@@ -199,11 +191,3 @@ async def _fail_as(error: grpc.aio.AioRpcError, context: Context, away: Penstock
         await fail(context, away)
     trailing = cast(Metadata, tuple(error.trailing_metadata() or ()))
     await context.abort(error.code(), error.details() or "", trailing)
-
-
-def _away(peer: Peer) -> PenstockError:
-    return NotReadyError(f"{peer.name} gives no answer; send the request again later")
-
-
-def _lost(peer: Peer) -> PenstockError:
-    return LostError(f"{peer.name}, which took the request in, has ended, and what it had is lost")

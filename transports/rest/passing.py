@@ -13,8 +13,8 @@ import httptools
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from penstock.core.contracts.elsewhere import Elsewhere, Peer
-from penstock.core.errors import LostError, NotReadyError, PenstockError
+from penstock.core.contracts.elsewhere import Elsewhere, Peer, away, home_away, lost
+from penstock.core.errors import PenstockError
 from penstock.transports.rest.body import receive_all
 from penstock.transports.rest.operation import Operation
 
@@ -48,7 +48,7 @@ class PassedToScheduler:
         """One request."""
         peer = self._elsewhere.scheduler
         body = await receive_all(receive, self._max_request_bytes)
-        await pass_on(peer, scope, body, receive, send, _away)
+        await pass_on(peer, scope, body, receive, send, away)
 
 
 def passed_to_owner(operation: Operation, elsewhere: Elsewhere) -> Operation:
@@ -60,7 +60,7 @@ def passed_to_owner(operation: Operation, elsewhere: Elsewhere) -> Operation:
         if peer is None:
             await here(scope, receive, send)
         else:
-            await pass_on(peer, scope, b"", receive, send, _lost)
+            await pass_on(peer, scope, b"", receive, send, lost)
 
     return replace(operation, app=app)
 
@@ -71,37 +71,37 @@ async def pass_on(
     body: bytes,
     receive: Receive,
     send: Send,
-    away: Callable[[Peer], PenstockError],
+    gone_error: Callable[[Peer], PenstockError],
 ) -> None:
     """Have ``peer`` answer a request whose body has been read.
 
-    Raises the error ``away`` where it does not answer; the caller may go away meanwhile.
+    Raises ``gone_error`` where it does not answer; the caller may go away meanwhile.
     """
     answer = _Answer(head_only=scope["method"] == "HEAD")
     gone = asyncio.ensure_future(_gone(receive))
     try:
-        reader, writer = await _connected(peer.rest, peer, away)
+        reader, writer = await _connected(peer.rest, peer, gone_error)
         try:
             writer.writelines((_head_of(scope, len(body)), body))
             await _pass_back(reader, answer, gone, send)
         except (OSError, httptools.HttpParserError) as error:
             if not answer.begun:
-                raise away(peer) from error
+                raise gone_error(peer) from error
         finally:
             writer.close()
         if not answer.begun and not gone.done():
-            raise away(peer)
+            raise gone_error(peer)
     finally:
         gone.cancel()
 
 
 async def _connected(
-    path: Path, peer: Peer, away: Callable[[Peer], PenstockError]
+    path: Path, peer: Peer, gone_error: Callable[[Peer], PenstockError]
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     try:
         return await asyncio.open_unix_connection(path, limit=PIECE_BYTES)
     except OSError as error:
-        raise away(peer) from error
+        raise gone_error(peer) from error
 
 
 async def _pass_back(
@@ -151,7 +151,7 @@ class PassedOnResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [each for each in scope["headers"] if each[0] != b"content-encoding"]
         plain = {**scope, "headers": headers}
-        await pass_on(self._peer, plain, self._content, receive, send, _home_away)
+        await pass_on(self._peer, plain, self._content, receive, send, home_away)
 
 
 class _Answer:
@@ -201,19 +201,3 @@ class _Answer:
         if not self.complete:
             self.complete = True
             self._messages.append({"type": "http.response.body", "body": b""})
-
-
-def _away(peer: Peer) -> PenstockError:
-    return NotReadyError(f"{peer.name} gives no answer; send the request again later")
-
-
-def _lost(peer: Peer) -> PenstockError:
-    return LostError(f"{peer.name}, which took the request in, has ended, and what it had is lost")
-
-
-def _home_away(peer: Peer) -> PenstockError:
-    """The error of a request whose home is away, and which has not been taken in."""
-    return NotReadyError(
-        f"{peer.name}, where the request has to be, has ended and is being started again; send "
-        "the request again later"
-    )

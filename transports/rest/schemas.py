@@ -156,6 +156,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         wanted=_COUNT,
         loaded=_COUNT,
         why=_STRING_OR_NULL,
+        grow=_STRINGS,
         servers=array_of("PlacementOnReplica"),
     ),
     "PlacementOnReplica": _object(
@@ -165,6 +166,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         capabilities=_STRINGS,
         memory_bytes={"type": ["integer", "null"]},
         free_memory_bytes={"type": ["integer", "null"]},
+        measured_bytes=_COUNT,
         models=_COUNT,
         rank={"type": ["integer", "null"]},
         taken=_STRING_OR_NULL,

@@ -169,6 +169,11 @@ class HostedServers(AgentHost):
         self._rewrite(name, hosted.declared)
         self._write(hosted)
 
+    def expects(self, name: str) -> bool:
+        """Whether the agents of a server are this process's own."""
+        hosted = self._servers.get(name)
+        return hosted is not None and hosted.expected
+
     def _rewrite(self, name: str, manifest: Manifest) -> None:
         """A server is declared otherwise from now on."""
         resource = self._store.get(ResourceKey("Server", name))

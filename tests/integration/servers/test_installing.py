@@ -94,7 +94,7 @@ def test_half_an_installation_is_never_used(recipe: Recipe, there: Installation)
 
 
 def test_what_is_in_the_way_is_named(
-    recipe: Recipe, there: Installation, monkeypatch: pytest.MonkeyPatch
+    recipe: Recipe, there: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(
         UnsupportedError, match=r"tiny 1.0 runs on Python 2.7 to 3.0, and .*--python"
@@ -109,6 +109,13 @@ def test_what_is_in_the_way_is_named(
     nowhere = replace(recipe, requirements=("penstock-no-such-package==1",))
     with pytest.raises(NotReadyError, match=r"tiny cannot be downloaded .*PIP_INDEX_URL"):
         Installer(nowhere, there, print).install()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    newer = replace(recipe, requirements=("tiny==2",))
+    with pytest.raises(
+        NotReadyError, match="installed: ERROR: No matching distribution found for tiny==2"
+    ):
+        Installer(newer, there, print).install()
     broken = replace(recipe, requirements=("/no/such/file.whl",))
     with pytest.raises(NotReadyError, match=r"tiny cannot be installed: .*file.whl"):
         Installer(broken, there, print).install()

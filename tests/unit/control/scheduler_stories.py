@@ -130,6 +130,17 @@ def a_load_that_fails_in_passing(machine: SchedulerMachine) -> Iterator[None]:
     yield
 
 
+def more_copies_while_one_is_tried_again(machine: SchedulerMachine) -> Iterator[None]:
+    """One that was to move was enough again when its load had failed."""
+    machine.apply_server(name="s", replicas=2, memory=0, version=1, words=[])
+    _model(machine, "a")
+    machine.loads_come_to(name="a", fate="in passing")
+    machine.drain_one("s")
+    yield
+    _model(machine, "a", replicas=2)
+    yield
+
+
 def a_version_that_waits_for_others(machine: SchedulerMachine) -> Iterator[None]:
     """And loses its server meanwhile."""
     _server(machine, "s")
@@ -181,6 +192,16 @@ def a_server_that_cannot_be_started(machine: SchedulerMachine) -> Iterator[None]
         yield
 
 
+def a_pipeline_that_is_deleted_in_service(machine: SchedulerMachine) -> Iterator[None]:
+    """All that it asks for is there."""
+    _server(machine, "s")
+    machine.apply_two(first="m:A", second="m:A")
+    machine.apply_pipeline(name="p", chain=["a", "b"])
+    yield
+    machine.delete_one("Pipeline", "p")
+    yield
+
+
 STORIES: Final[tuple[Story, ...]] = (
     least_replicas,
     room_that_gets_free,
@@ -190,8 +211,10 @@ STORIES: Final[tuple[Story, ...]] = (
     a_server_that_is_drained,
     another_version_of_a_server,
     a_load_that_fails_in_passing,
+    more_copies_while_one_is_tried_again,
     a_version_that_waits_for_others,
     a_pipeline_that_is_behind,
     a_version_that_breaks_a_pipeline,
     a_server_that_cannot_be_started,
+    a_pipeline_that_is_deleted_in_service,
 )

@@ -409,12 +409,14 @@ async def test_a_model_that_fits_nowhere_asks_for_more_replicas(
         "raise spec.replicas",
     )
     assert plane.condition("Server", "s") == ("True", "Serving", "version 1 serves")
+    assert plane.metrics.replicas_wanted == {"s": 2}
     assert plane.control.explain("b")["grow"] == ["s"]
     assert plane.control.explain("d")["grow"] == []
 
     await plane.apply(server("s", memory="10Mi", replicas=3))
     await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)
     assert len(await plane.settle()) == 1
+    assert plane.metrics.replicas_wanted == {}
     assert fakes.held("b") == fakes.held("c") == 2
 
 
@@ -428,3 +430,49 @@ async def test_what_is_not_wanted_any_more_asks_for_nothing(plane: Plane) -> Non
     await plane.control.delete("Model", "b", force=False)
     await plane.apply(asking("a"))
     await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)
+
+
+async def test_what_a_model_takes_is_measured_where_nobody_has_said_it(
+    plane: Plane, fakes: FakeKind
+) -> None:
+    measuring = FakeServer("fake")
+    measuring.memory = {"a": 7 << 20, "b": -(2 << 20), "c": 9 << 20}
+    fakes.prepared = [measuring]
+    await plane.apply(server("s", memory="10Mi"), asking("a"))
+    await plane.settle()
+    await plane.apply(asking("b"))
+    await plane.settle()
+
+    [explained] = [each for each in plane.control.explain("a")["servers"] if each["server"] == "s"]
+    assert explained["measured_bytes"] == 7 << 20, "what shrinks gives no room"
+    assert explained["free_memory_bytes"] == 3 << 20
+
+    await plane.apply(asking("c", memory="4Mi"))
+    (said,) = await plane.settle()
+    assert "'s' has 3Mi left of 10Mi (7Mi are taken as measured), and a copy takes 4Mi" in said
+    await plane.control.delete("Model", "a", force=False)
+    await plane.until(lambda: plane.reason("Model", "c") == "Serving")
+    [explained] = [each for each in plane.control.explain("c")["servers"] if each["server"] == "s"]
+    assert (explained["measured_bytes"], explained["free_memory_bytes"]) == (0, 6 << 20)
+
+
+async def test_more_than_the_room_may_be_measured_and_moves_nothing(
+    plane: Plane, fakes: FakeKind
+) -> None:
+    measuring = FakeServer("fake")
+    measuring.memory = {"a": 99 << 20}
+    fakes.prepared = [measuring]
+    await plane.apply(server("s", memory="10Mi"), asking("a"))
+    assert await plane.settle() == []
+    await plane.apply(asking("b", memory="1Mi"))
+    (said,) = await plane.settle()
+    assert "server 's' has 0 left of 10Mi (99Mi are taken as measured)" in said
+    assert plane.reason("Model", "a") == "Serving"
+
+
+async def test_a_server_that_no_manifest_asks_for_cannot_grow(plane: Plane) -> None:
+    await plane.apply(model("a", replicas=2, python="m:A", requirements=["sklearn"]))
+    await plane.settle()
+    assert plane.condition("Model", "a", "ReplicasReady") is not None
+    assert plane.control.explain("a")["grow"] == []
+    assert plane.metrics.replicas_wanted == {}

@@ -150,6 +150,7 @@ def plugin_of(recorder: Recorder) -> Any:
         register_evictions={"lru": LeastRecentlyUsed},
         register_observers={"fake": lambda: RecordingObserver(recorder, "/metrics")},
         register_frontends={"a": front_end("a"), "b": front_end("b")},
+        register_evictions={"lru": LeastRecentlyUsed},
         started=started,
         stopping=stopping,
         resource_changed=resource_changed,

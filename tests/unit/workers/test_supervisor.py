@@ -35,11 +35,11 @@ def test_letters_of_two_workers_never_have_one_number() -> None:
 
 def test_a_model_has_a_copy_in_each_worker_that_can_have_it() -> None:
     copies = CopyInEach(4, frozenset({"python", "sklearn"}))
-    assert copies(ModelDeclaration(python="m:M")) == 4
-    assert copies(ModelDeclaration(python="m:M", requirements=("sklearn",))) == 4
-    assert copies(ModelDeclaration(python="m:M", server="inprocess")) == 4
-    assert copies(ModelDeclaration(storage_uri="x", requirements=("triton",))) == 1
-    assert copies(ModelDeclaration(storage_uri="x", server="mlserver")) == 1
+    assert copies(ModelDeclaration(python="m:M")) == (4, "inprocess")
+    assert copies(ModelDeclaration(python="m:M", requirements=("sklearn",))) == (4, "inprocess")
+    assert copies(ModelDeclaration(python="m:M", server="inprocess")) == (4, "inprocess")
+    assert copies(ModelDeclaration(storage_uri="x", requirements=("triton",))) == (1, None)
+    assert copies(ModelDeclaration(storage_uri="x", server="mlserver")) == (1, "mlserver")
 
 
 def test_what_a_worker_is_told_is_read_back() -> None:
