@@ -147,7 +147,6 @@ def plugin_of(recorder: Recorder) -> Any:
         register_server_adapters={"fake": make_server},
         register_loaders={"none": NoLoader},
         register_storages={"fake": FakeStorage},
-        register_evictions={"lru": LeastRecentlyUsed},
         register_observers={"fake": lambda: RecordingObserver(recorder, "/metrics")},
         register_frontends={"a": front_end("a"), "b": front_end("b")},
         register_evictions={"lru": LeastRecentlyUsed},
