@@ -39,11 +39,11 @@ class Slow(Model):
 async def run(models: int, room: int, calls: int, load_ms: float) -> None:
     """Print the figures."""
     _, plugins = start_up(None)
-    parts = make_parts(plugins, evictions=("lru",))
+    parts = make_parts(plugins)
     server = parts.servers["inprocess"]
     server.use_loaders(parts.loaders)
     clock = SystemClock()
-    crowded = OvercommittedServer(server, room, clock, parts.evictions["lru"])
+    crowded = OvercommittedServer(server, room, clock, parts.eviction)
     await crowded.start()
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "slow.py").write_text(MODEL)

@@ -90,7 +90,7 @@ class Agent:
         served: ServedCopies,
         background: Background,
         clock: Clock,
-        eviction: EvictionPolicy,
+        eviction: EvictionPolicy | None,
     ) -> None:
         """``server`` has been started."""
         self._eviction = eviction

@@ -112,8 +112,8 @@ class AgentProcess:
     async def _start(self) -> dict[str, str]:
         kind = self._config.agent.server
         self._plugins.server_adapters.get(kind)
-        evictions = (self._config.agent.eviction,)
-        parts = make_parts(self._plugins, servers=(kind,), evictions=evictions)
+        eviction = self._config.agent.eviction
+        parts = make_parts(self._plugins, servers=(kind,), eviction=eviction)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -173,7 +173,7 @@ class AgentProcess:
             ),
             self._background,
             self._clock,
-            parts.evictions[section.eviction],
+            parts.eviction,
         )
 
     @property

@@ -91,7 +91,7 @@ class LocalControlPlane(ControlPlane):
         server_kinds: ServerKinds = NO_KINDS,
         server_options: OptionsCheck = unchecked,
         rules: Rules,
-        eviction: EvictionPolicy,
+        eviction: EvictionPolicy | None,
         storages: Sequence[ArtifactStorage],
         joins: JoinFactories,
         models: ModelGateway,

@@ -62,7 +62,7 @@ class ServerReconciler:
         background: Background,
         clock: Clock,
         policy: LoadPolicy,
-        eviction: EvictionPolicy,
+        eviction: EvictionPolicy | None,
         hosted: HostedServers | None = None,
     ) -> None:
         """``hosted`` has the servers of agents: those of kinds that are not made here."""

@@ -14,7 +14,7 @@ from penstock.core.clock import Clock
 from penstock.core.control.reasons import Reason
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.metrics import Metrics
-from penstock.core.scheduling.growth import replicas_for
+from penstock.core.scheduling.growth import least_replicas
 
 SCALE_UP: Final = "ScaleUpWanted"
 MOST_NAMED: Final = 5
@@ -70,7 +70,7 @@ class Shortage:
         for server in sorted(changed):
             wishes = self._wishes.get(server)
             if wishes:
-                more = _replicas_for(wishes.values())
+                more = _least_for(wishes.values())
                 self._metrics.replicas_wanted[server] = more
                 self._say(server, _sentence(more, wishes))
             else:
@@ -91,9 +91,9 @@ class Shortage:
         self._store.set_status(key, status)
 
 
-def _replicas_for(wishes: Collection[Wish]) -> int:
+def _least_for(wishes: Collection[Wish]) -> int:
     room = min((each.room_bytes for each in wishes if each.room_bytes is not None), default=None)
-    return replicas_for([(each.copies, each.memory_bytes) for each in wishes], room)
+    return least_replicas([(each.copies, each.memory_bytes) for each in wishes], room)
 
 
 def _sentence(more: int, wishes: Mapping[tuple[str, int], Wish]) -> str:
@@ -105,4 +105,4 @@ def _sentence(more: int, wishes: Mapping[tuple[str, int], Wish]) -> str:
     if len(listed) > MOST_NAMED:
         named += f" and {len(listed) - MOST_NAMED} more"
     replicas = "1 more replica" if more == 1 else f"{more} more replicas"
-    return f"{replicas} would hold what fits nowhere: {named}; raise spec.replicas"
+    return f"it takes at least {replicas} to hold what fits nowhere: {named}; raise spec.replicas"

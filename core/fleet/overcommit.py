@@ -31,12 +31,17 @@ _log = logging.getLogger(__name__)
 class OvercommittedServer(ServerAdapter):
     """A server with room for ``memory_bytes`` of models, on which more are registered.
 
-    ``clock`` is the one that deadlines of calls are in; ``policy`` says which model goes. A model
-    whose memory nobody has said takes no room and is never put out.
+    ``clock`` is the one that deadlines of calls are in; ``policy`` says which model goes, the
+    one that was called longest ago without it. A model whose memory nobody has said takes no room
+    and is never put out.
     """
 
     def __init__(
-        self, server: ServerAdapter, memory_bytes: int, clock: Clock, policy: EvictionPolicy
+        self,
+        server: ServerAdapter,
+        memory_bytes: int,
+        clock: Clock,
+        policy: EvictionPolicy | None,
     ) -> None:
         self._server = server
         self._memory_bytes = memory_bytes
@@ -149,6 +154,8 @@ class OvercommittedServer(ServerAdapter):
         await self.let_out(instance, loaded)
 
     def _worth(self, instance: EvictableInstance) -> float:
+        if self._policy is None:
+            return 0.0  # of what is worth the same, the first goes
         try:
             worth = float(self._policy.worth(instance.resident(self._clock.now_ms())))
         except Exception:

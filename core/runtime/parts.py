@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -38,17 +38,17 @@ class Parts:
     front_ends: dict[str, FrontEnd]
     redactors: dict[str, Redactor]
     rules: Rules
-    evictions: dict[str, EvictionPolicy]
+    eviction: EvictionPolicy | None
 
 
 def make_parts(
     plugins: Plugins,
     scheduler: SchedulerSection | None = None,
     servers: Sequence[str] | None = None,
-    evictions: Sequence[str] = (),
+    eviction: str = "lru",
 ) -> Parts:
     """Make one of everything that is registered, of filters and sorters those that are asked, of
-    ``servers`` these (without them those that each process has), and of ``evictions`` these.
+    ``servers`` these (without them those that each process has), and ``eviction`` if it is there.
 
     Raises PluginsError with all that cannot be made.
     """
@@ -77,7 +77,7 @@ def make_parts(
             make_all(plugins.filters, _names(scheduler.filters, DEFAULT_FILTERS, plugins.filters)),
             make_all(plugins.sorters, _names(scheduler.sorters, DEFAULT_SORTERS, plugins.sorters)),
         ),
-        make_all(plugins.evictions, evictions),
+        _first(make_all(plugins.evictions, _there(eviction, plugins.evictions))),
     )
     if problems:
         raise PluginsError(problems, plugins.describe())
@@ -93,6 +93,15 @@ def _names(
         return asked
     there = registry.names()
     return [name for name in default if name in there]
+
+
+def _there(name: str, registry: Registry[T]) -> Sequence[str]:
+    """The name, if something has it. One that somebody wrote and nothing has is refused before."""
+    return [name] if name in registry.names() else []
+
+
+def _first(made: Mapping[str, T]) -> T | None:
+    return next(iter(made.values()), None)
 
 
 def _warn_of_idle(plugins: Plugins) -> None:

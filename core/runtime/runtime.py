@@ -131,8 +131,8 @@ class Runtime:
         _log.info("stopped")
 
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
-        evictions = (self._config.agent.eviction,)
-        parts = make_parts(self._plugins, self._config.scheduler, evictions=evictions)
+        eviction = self._config.agent.eviction
+        parts = make_parts(self._plugins, self._config.scheduler, eviction=eviction)
         work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
         self._closing.add(
             "the folder of fetched artifacts",
@@ -188,7 +188,7 @@ class Runtime:
             server_kinds=kinds,
             server_options=partial(self._problems_of_options, kinds),
             rules=parts.rules,
-            eviction=parts.evictions[self._config.agent.eviction],
+            eviction=parts.eviction,
             storages=list(parts.storages.values()),
             joins=self._plugins.joins,
             models=self._data.models,

@@ -40,18 +40,16 @@ def _has_room_when_empty(server: ServerSnapshot, model: ModelDemand) -> bool:
     return room is None or needed is None or needed <= room
 
 
-def replicas_for(copies: Sequence[tuple[int, int]], room: int | None) -> int:
-    """How many empty replicas with so much ``room`` hold copies of models, the first that has room.
+def least_replicas(copies: Sequence[tuple[int, int]], room: int | None) -> int:
+    """How many empty replicas with so much ``room`` it takes at least to hold copies of models.
 
     ``copies`` are how many of each model and how much each takes. Copies of one model go to
-    replicas of their own.
+    replicas of their own, and two that take more than half of one do not go together. A bound,
+    since thousands may wait: what still fits nowhere then asks again.
     """
-    if room is None:
-        return max((count for count, _ in copies), default=0)
-    free: list[int] = []
-    for count, needed in copies:
-        fitting = [index for index, left in enumerate(free) if needed <= left][:count]
-        for index in fitting:
-            free[index] -= needed
-        free += [room - needed] * (count - len(fitting))
-    return len(free)
+    most = max((count for count, _ in copies), default=0)
+    if not room:
+        return most
+    total = sum(count * needed for count, needed in copies)
+    large = sum(count for count, needed in copies if 2 * needed > room)
+    return max(most, -(-total // room), large)

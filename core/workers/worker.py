@@ -129,8 +129,8 @@ class Worker:
             os.kill(os.getpid(), signal.SIGTERM)
 
     async def _start(self) -> dict[str, str]:
-        evictions = (self._config.agent.eviction,)
-        parts = make_parts(self._plugins, servers=(IN_WORKERS,), evictions=evictions)
+        eviction = self._config.agent.eviction
+        parts = make_parts(self._plugins, servers=(IN_WORKERS,), eviction=eviction)
         followed = self._data.start(parts)
         self._closing.add("the background tasks", self._background.close)
         own = await self._begin_agent(parts)
@@ -208,7 +208,7 @@ class Worker:
             own,
             self._background,
             self._clock,
-            parts.evictions[section.eviction],
+            parts.eviction,
         )
 
     # What it serves

@@ -137,7 +137,7 @@ REPLICAS_WANTED = Family(
     "penstock_server_replicas_wanted",
     "gauge",
     ("server",),
-    "How many more replicas would hold the models that fit nowhere.",
+    "How many more replicas it takes at least to hold the models that fit nowhere.",
 )
 
 FAMILIES: Final = (

@@ -405,7 +405,8 @@ async def test_a_model_that_fits_nowhere_asks_for_more_replicas(
     assert asked == (
         "True",
         "ModelsDoNotFit",
-        "2 more replicas would hold what fits nowhere: 'b' (2 copies), 'c' (1 copy); "
+        "it takes at least 2 more replicas to hold what fits nowhere: 'b' (2 copies), "
+        "'c' (1 copy); "
         "raise spec.replicas",
     )
     assert plane.condition("Server", "s") == ("True", "Serving", "version 1 serves")
@@ -426,7 +427,9 @@ async def test_what_is_not_wanted_any_more_asks_for_nothing(plane: Plane) -> Non
     await plane.turns()
     asked = plane.condition("Server", "s", "ScaleUpWanted")
     assert asked is not None
-    assert asked[2].startswith("2 more replicas would hold what fits nowhere: 'a' (1 copy), 'b' (2")
+    assert asked[2].startswith(
+        "it takes at least 2 more replicas to hold what fits nowhere: 'a' (1"
+    )
     await plane.control.delete("Model", "b", force=False)
     await plane.apply(asking("a"))
     await plane.until(lambda: plane.condition("Server", "s", "ScaleUpWanted") is None)

@@ -7,7 +7,7 @@ import pytest
 from harness.builtin import builtin_rules
 from penstock.core.contracts.placement import ModelDemand, PlacementSnapshot, ServerSnapshot
 from penstock.core.scheduling import place
-from penstock.core.scheduling.growth import replicas_for, servers_to_grow
+from penstock.core.scheduling.growth import least_replicas, servers_to_grow
 
 
 def replica(name: str, number: int, memory: int | None, free: int | None) -> ServerSnapshot:
@@ -49,10 +49,11 @@ def test_another_server_where_it_fits_changes_nothing() -> None:
         ([(1, 10), (1, 10)], 10, 2),
         ([(2, 5), (1, 5), (1, 5)], 10, 2),
         ([(3, 1), (1, 9)], 10, 3),
+        ([(1, 6), (1, 6), (1, 6)], 10, 3),
         ([(2, 5), (3, 0)], None, 3),
     ],
 )
 def test_copies_of_one_model_go_to_replicas_of_their_own(
     copies: list[tuple[int, int]], room: int | None, replicas: int
 ) -> None:
-    assert replicas_for(copies, room) == replicas
+    assert least_replicas(copies, room) == replicas
