@@ -5,10 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 ResourceDocument: TypeAlias = dict[str, Any]
 """A resource as JSON: its manifest plus ``status {revision, version, conditions}``."""
+
+
+NO_LOAD_PARAMETERS: Final = (
+    "loading and unloading take no parameters here: what a model is, its manifest says "
+    "(penstock apply)"
+)
+"""What is said to who asks for a load of V2's with parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +92,21 @@ class ControlPlane(ABC):
         """Everything that is known of one resource: ``resource``, ``uses``, ``used_by``,
         ``warnings``, ``events``, and the ``placement`` of a model or the ``replicas`` of a server.
         NotFoundError with the nearest name."""
+
+    @abstractmethod
+    async def load(self, model: str) -> None:
+        """Have a model on servers again that was unloaded, or that could not be loaded; files that
+        have changed make a new version. Returns when it serves.
+
+        NotFoundError with the nearest name, NotReadyError with the reason why it does not serve.
+        """
+
+    @abstractmethod
+    async def unload(self, model: str) -> None:
+        """Have a model on no server; its manifest stays, with ``replicas: 0``.
+
+        NotFoundError with the nearest name, ConflictError when others use it.
+        """
 
     @abstractmethod
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:

@@ -40,15 +40,16 @@ from penstock.core.control.preparation import (
     PreparedEntry,
     unchecked,
 )
-from penstock.core.control.readiness import Shortfall, wait_serving, wait_settled
+from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, wait_settled
 from penstock.core.control.reasons import Reason
+from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
-from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.errors import ConflictError, NotFoundError, NotReadyError
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
@@ -247,6 +248,32 @@ class LocalControlPlane(ControlPlane):
     async def delete(self, kind: str, name: str, *, force: bool) -> Change:
         deleting = self._background.spawn(self._delete(kind, name, force), "deleting a resource")
         return await asyncio.shield(deleting)
+
+    async def load(self, model: str) -> None:
+        resource = self._model_named(model)
+        await self.apply([loaded(resource.manifest, resource.origin)], dry_run=False)
+        key = ResourceKey("Model", model)
+        why = await wait_for(self._store, key, LOADED_WITHIN_S, at_rest=self._at_rest)
+        if why is not None:
+            raise NotReadyError(f"model '{model}' is not loaded: {why}")
+
+    async def unload(self, model: str) -> None:
+        resource = self._model_named(model)
+        users = self._usage.users(ResourceKey("Model", model))
+        if users:
+            raise ConflictError(
+                f"model '{model}' is used by {_listed(users)}; delete them first, or apply it with "
+                "replicas: 0",
+                details=[f"{user} uses model '{model}'" for user in users],
+            )
+        await self.apply([unloaded(resource.manifest, resource.origin)], dry_run=False)
+
+    def _model_named(self, name: str) -> AnyResource:
+        key = ResourceKey("Model", name)
+        resource = self._store.get(key)
+        if resource is None:
+            raise self._not_found(key)
+        return resource
 
     async def _apply(self, manifests: Sequence[ManifestText], dry_run: bool) -> list[Change]:
         async with self._changing:

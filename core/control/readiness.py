@@ -55,6 +55,34 @@ async def wait_serving(
             await _wait(store, at_rest, lambda status: shortfall(status) is None)
 
 
+async def wait_for(
+    store: ResourceStore,
+    key: ResourceKey,
+    timeout_s: float,
+    *,
+    at_rest: Callable[[], Awaitable[None]],
+) -> str | None:
+    """Return when nothing more is to come for one resource, or the time is over; why it does not
+    serve then, None when it does."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await at_rest()
+            while (resource := store.get(key)) is not None and not settled(resource.status):
+                await _next_change(store, key)
+                await at_rest()
+    resource = store.get(key)
+    return "it was deleted" if resource is None else shortfall(resource.status)
+
+
+async def _next_change(store: ResourceStore, key: ResourceKey) -> None:
+    """Return when the resource has changed, or when changes came too fast to follow."""
+    with suppress(OverloadedError):
+        async with aclosing(store.follow(key.kind, store.revision)) as changes:
+            async for change in changes:
+                if change.key == key:
+                    return
+
+
 async def _wait(store: ResourceStore, at_rest: Callable[[], Awaitable[None]], done: Done) -> None:
     await at_rest()
     while _waiting(store, done):

@@ -38,6 +38,12 @@ class ElsewhereControlPlane(ControlPlane):
     def describe(self, kind: str, name: str) -> ResourceDocument:
         raise self._elsewhere()
 
+    async def load(self, model: str) -> None:
+        raise self._elsewhere()
+
+    async def unload(self, model: str) -> None:
+        raise self._elsewhere()
+
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         raise self._elsewhere()
 

@@ -40,6 +40,7 @@ class FakeControlPlane(ControlPlane):
         self.resources: dict[tuple[str, str], ResourceDocument] = {}
         self.applied: list[tuple[tuple[ManifestText, ...], bool]] = []
         self.refusal: PenstockError | None = None
+        self.repository: list[tuple[str, str]] = []
         self.drains: list[tuple[str, int | None, bool]] = []
         self.events: asyncio.Queue[WatchEvent] = asyncio.Queue()
 
@@ -88,6 +89,14 @@ class FakeControlPlane(ControlPlane):
     def describe(self, kind: str, name: str) -> ResourceDocument:
         document = self.get(kind, name)
         return {"resource": document, "uses": [], "used_by": [], "warnings": [], "events": []}
+
+    async def load(self, model: str) -> None:
+        self.get("Model", model)
+        self.repository.append(("load", model))
+
+    async def unload(self, model: str) -> None:
+        self.get("Model", model)
+        self.repository.append(("unload", model))
 
     async def drain(self, server: str, replica: int | None, *, undo: bool) -> ResourceDocument:
         self.drained(server)

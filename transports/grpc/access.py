@@ -31,6 +31,8 @@ OPEN: Final = (
     f"/{INFERENCE_SERVICE}/ServerLive",
     f"/{INFERENCE_SERVICE}/ServerReady",
 )
+REPOSITORY: Final = f"/{INFERENCE_SERVICE}/RepositoryModel"
+"""How the methods begin that load and unload models, which is the control plane's matter."""
 INFERENCE: Final = (f"/{INFERENCE_SERVICE}/", f"/{REQUESTS_SERVICE}/")
 
 
@@ -62,7 +64,7 @@ class GuardedMethodTable(MethodTable):
         metadata = call.invocation_metadata or ()
         given = next((value for key, value in metadata if key == "authorization"), None)
         authorization = given.decode("latin-1") if isinstance(given, bytes) else given
-        if method.startswith(INFERENCE):
+        if method.startswith(INFERENCE) and not method.startswith(REPOSITORY):
             self._access.check_inference(authorization)
         else:
             self._access.check_control(authorization)

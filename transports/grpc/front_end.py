@@ -51,10 +51,12 @@ from penstock.transports.grpc.methods import (
     inference_handlers,
     log_handlers,
     reflection_handlers,
+    repository_handlers,
     request_handlers,
     route_handlers,
 )
 from penstock.transports.grpc.passing import CallsElsewhere
+from penstock.transports.grpc.repository import RepositoryCalls
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
@@ -132,6 +134,7 @@ class GrpcFrontEnd(FrontEnd):
             handlers |= log_handlers(LogCalls(context.logs, closing), guard)
         if control is not None:
             handlers |= control_handlers(ControlCalls(control, closing), guard)
+            handlers |= repository_handlers(RepositoryCalls(control), guard)
         inquiries = context.inquiries
         if inquiries is None and control is not None and context.desk is not None:
             inquiries = OwnInquiries(context.desk)

@@ -26,6 +26,7 @@ from penstock.transports.grpc.guard import Handler, MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
 from penstock.transports.grpc.logs import LogCalls
+from penstock.transports.grpc.repository import RepositoryCalls
 from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
@@ -68,12 +69,15 @@ def inference_handlers(
         "ServerMetadata": guard.unary(information.server_metadata, v2.ServerMetadataRequest),
         "ModelMetadata": guard.unary(information.model_metadata, v2.ModelMetadataRequest),
         "RepositoryIndex": guard.unary(information.repository_index, v2.RepositoryIndexRequest),
-        "RepositoryModelLoad": guard.unary(
-            information.repository_model_load, v2.RepositoryModelLoadRequest
-        ),
-        "RepositoryModelUnload": guard.unary(
-            information.repository_model_unload, v2.RepositoryModelUnloadRequest
-        ),
+    }
+    return _of_service(INFERENCE_SERVICE, methods)
+
+
+def repository_handlers(calls: RepositoryCalls, guard: MethodGuard) -> Handlers:
+    """What of V2 changes models; the control plane does it."""
+    methods = {
+        "RepositoryModelLoad": guard.unary(calls.load, v2.RepositoryModelLoadRequest),
+        "RepositoryModelUnload": guard.unary(calls.unload, v2.RepositoryModelUnloadRequest),
     }
     return _of_service(INFERENCE_SERVICE, methods)
 

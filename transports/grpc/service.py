@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
-
 from penstock.core.contracts.gateway import Gateway
-from penstock.core.errors import UnsupportedError
 from penstock.core.signature import TensorSpec
 from penstock.proto import open_inference_pb2 as v2
 from penstock.transports.grpc.closing import Closing
@@ -81,23 +78,6 @@ class InformationCalls:
                 )
                 for entry in self._gateway.repository_index(ready_only=request.ready)
             ]
-        )
-
-    async def repository_model_load(
-        self, request: v2.RepositoryModelLoadRequest, context: Context
-    ) -> NoReturn:
-        """RepositoryModelLoad: not there yet."""
-        raise UnsupportedError(
-            "models cannot be loaded through the model repository yet; apply their manifests with "
-            "'penstock apply'"
-        )
-
-    async def repository_model_unload(
-        self, request: v2.RepositoryModelUnloadRequest, context: Context
-    ) -> NoReturn:
-        """RepositoryModelUnload: not there yet."""
-        raise UnsupportedError(
-            "models cannot be unloaded through the model repository yet; use 'penstock delete'"
         )
 
 

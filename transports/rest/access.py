@@ -1,7 +1,8 @@
 """Which operations need which bearer token.
 
-Everything under ``/v1`` is the control plane's; requests, and what is asked about models, are under
-``/v2``. Health, metrics, the console's pages and the OpenAPI document are open to everybody.
+Everything under ``/v1`` is the control plane's, and so is loading and unloading models; requests,
+and what is asked about models, are under ``/v2``. Health, metrics, the console's pages and the
+OpenAPI document are open to everybody.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from penstock.core.credentials import Access
 from penstock.transports.rest.operation import Operation
+from penstock.transports.rest.repository import REPOSITORY
 
 HEALTH: Final = "/v2/health/"
 
@@ -22,7 +24,7 @@ HEALTH: Final = "/v2/health/"
 def guarded(operation: Operation, access: Access) -> Operation:
     """The operation, for those only who bring what it needs."""
     path = operation.path
-    if path.startswith("/v1/"):
+    if path.startswith(("/v1/", f"{REPOSITORY}/")):
         check = access.check_control
         codes: tuple[str, ...] = ("unauthenticated", "forbidden")
     elif path.startswith("/v2") and not path.startswith(HEALTH) and access.guards_inference:

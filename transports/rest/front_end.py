@@ -22,6 +22,7 @@ from penstock.transports.rest.logs import LogStreams
 from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import merged_page_operation, page_operation, with_index
 from penstock.transports.rest.passing import PassedToScheduler
+from penstock.transports.rest.repository import ModelRepository
 from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
 from penstock.transports.rest.server import HttpServer
@@ -58,6 +59,8 @@ class RestFrontEnd(FrontEnd):
             resources = Resources(context.control, context.max_request_bytes, origins)
             operations += resources.operations()
             operations += self._watch.operations()
+            repository = ModelRepository(context.control, context.max_request_bytes, origins)
+            operations += repository.operations()
             operations += Graphs(context.control).operations()
             drains = DrainOperations(context.control, origins, self._stopping)
             operations += drains.operations()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 
+from fakes.control import resource
 from harness.grpc_rig import Rig, failure_of
 from penstock.core.errors import NotReadyError
 from penstock.core.signature import Signature, TensorSpec
@@ -38,10 +39,20 @@ async def test_readiness_of_a_model(rig: Rig) -> None:
     assert (error.code(), error.details()) == (grpc.StatusCode.UNAVAILABLE, "it loads")
 
 
-async def test_the_repository_cannot_load_yet(rig: Rig) -> None:
-    load = rig.v2.RepositoryModelLoad(v2.RepositoryModelLoadRequest(model_name="m"))
-    unload = rig.v2.RepositoryModelUnload(v2.RepositoryModelUnloadRequest(model_name="m"))
-    for call in (load, unload):
-        error = await failure_of(call)
-        assert error.code() is grpc.StatusCode.UNIMPLEMENTED
-        assert "penstock" in (error.details() or "")
+async def test_the_repository_loads_and_unloads(rig: Rig) -> None:
+    rig.control.put(resource("Model", "m"))
+    await rig.v2.RepositoryModelLoad(v2.RepositoryModelLoadRequest(model_name="m"))
+    await rig.v2.RepositoryModelUnload(v2.RepositoryModelUnloadRequest(model_name="m"))
+    assert rig.control.repository == [("load", "m"), ("unload", "m")]
+
+
+async def test_what_the_repository_refuses(rig: Rig) -> None:
+    error = await failure_of(
+        rig.v2.RepositoryModelLoad(v2.RepositoryModelLoadRequest(model_name="m"))
+    )
+    assert error.code() is grpc.StatusCode.NOT_FOUND
+    request = v2.RepositoryModelUnloadRequest(model_name="m")
+    request.parameters["unload_dependents"].bool_param = True
+    error = await failure_of(rig.v2.RepositoryModelUnload(request))
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert "take no parameters here" in (error.details() or "")

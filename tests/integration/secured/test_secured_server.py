@@ -34,6 +34,8 @@ from penstock.core.errors import (
 )
 from penstock.core.inference import InferenceRequest
 from penstock.core.tensors import Tensor
+from penstock.proto import open_inference_pb2 as v2
+from penstock.proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from penstock.transports.grpc.front_end import GrpcFrontEnd
 from penstock.transports.rest.front_end import RestFrontEnd
 
@@ -78,7 +80,9 @@ def credentials(pki: Path, *, client: bool, token: str | None = None) -> Credent
     return Credentials(pki / "ca.pem", mine, key, None if token is None else lambda: token)
 
 
-def get(server: RemoteServer, path: str = "/v1/resources") -> tuple[int, Any, str | None]:
+def get(
+    server: RemoteServer, path: str = "/v1/resources", method: str = "GET"
+) -> tuple[int, Any, str | None]:
     """Status, document and the header that says what is wanted."""
     context = server.ssl_context()
     connection = (
@@ -87,7 +91,7 @@ def get(server: RemoteServer, path: str = "/v1/resources") -> tuple[int, Any, st
         else http.client.HTTPSConnection(server.place, timeout=10, context=context)
     )
     try:
-        connection.request("GET", path, headers=server.headers())
+        connection.request(method, path, headers=server.headers())
         answer = connection.getresponse()
         return answer.status, json.load(answer), answer.getheader("www-authenticate")
     finally:
@@ -255,6 +259,32 @@ async def test_everything_of_the_control_plane_is_guarded() -> None:
             ):
                 with pytest.raises(UnauthenticatedError):
                     await asked
+
+
+@pytest.mark.parametrize("token", [None, "guest", "boss"])
+@pytest.mark.parametrize("verb", ["load", "unload"])
+async def test_loading_and_unloading_want_the_token_of_the_control_plane(
+    token: str | None, verb: str
+) -> None:
+    known = Credentials(token=None if token is None else lambda: token)
+    expected = {None: 401, "guest": 403, "boss": 200}[token]
+    async with served(access=GUARDED) as (rest, over_grpc):
+        path = f"/v2/repository/models/echo/{verb}"
+        status, *_ = await asyncio.to_thread(get, known.server(rest), path, "POST")
+        assert status == expected
+        async with grpc.aio.insecure_channel(over_grpc) as channel:
+            stub: Any = GRPCInferenceServiceStub(channel)
+            metadata = tuple(known.server(over_grpc).headers().items())
+            request = v2.RepositoryModelLoadRequest(model_name="echo")
+            call = getattr(stub, f"RepositoryModel{verb.title()}")(request, metadata=metadata)
+            if expected == 200:
+                await call
+                return
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call
+        code = caught.value.code()
+        refused = {401: grpc.StatusCode.UNAUTHENTICATED, 403: grpc.StatusCode.PERMISSION_DENIED}
+        assert code is refused[expected]
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from penstock.transports.rest.logs import LogStreams
 from penstock.transports.rest.operation import Operation
 from penstock.transports.rest.origins import Origins
 from penstock.transports.rest.pages import page_operation, with_index
+from penstock.transports.rest.repository import ModelRepository
 from penstock.transports.rest.requests import Requests
 from penstock.transports.rest.resources import Resources
 from penstock.transports.rest.server import HttpServer
@@ -73,6 +74,7 @@ class RestRig:
                 *inference_operations(self.service),
                 *Information(self.gateway, callers, self.intake, MAX_BODY).operations(),
                 *Resources(self.control, MAX_BODY, ORIGINS).operations(),
+                *ModelRepository(self.control, MAX_BODY, ORIGINS).operations(),
                 *Graphs(self.control).operations(),
                 *self.watch.operations(),
                 *LogStreams(self.logs, self.stopping).operations(),
