@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
+
+from penstock.core.errors import InvalidRequestError
 
 ResourceDocument: TypeAlias = dict[str, Any]
 """A resource as JSON: its manifest plus ``status {revision, version, conditions}``."""
-
-
-NO_LOAD_PARAMETERS: Final = (
-    "loading and unloading take no parameters here: what a model is, its manifest says "
-    "(penstock apply)"
-)
-"""What is said to who asks for a load of V2's with parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,3 +125,14 @@ class ControlPlane(ABC):
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """What there is (``put`` for each) when ``from_revision`` is 0 or too old to follow from,
         then every change as it happens."""
+
+
+def refuse_parameters(parameters: Mapping[str, object]) -> None:
+    """Raise InvalidRequestError for parameters of V2 with which a model is to be loaded or
+    unloaded in a way of its own; ``unload_dependents: false`` asks for nothing."""
+    asking = ", ".join(sorted(name for name, value in parameters.items() if value))
+    if asking:
+        raise InvalidRequestError(
+            f"loading and unloading take no parameters here ({asking}): what a model is, its "
+            "manifest says (penstock apply)"
+        )

@@ -85,7 +85,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     "part",
     [
         *("health", "metadata", "raw", "typed", "pipelines", "errors"),
-        *("timeouts", "callbacks", "stream", "compression", "aio"),
+        *("repository", "timeouts", "callbacks", "stream", "compression", "aio"),
     ],
 )
 def test_tritonclient(triton_python: Path, address: str, part: str) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.core.contracts.control import NO_LOAD_PARAMETERS, ControlPlane
-from penstock.core.errors import InvalidRequestError
+from penstock.core.contracts.control import ControlPlane, refuse_parameters
 from penstock.proto import open_inference_pb2 as v2
 from penstock.transports.grpc.errors import Context
 
@@ -18,7 +17,7 @@ class RepositoryCalls:
         self, request: v2.RepositoryModelLoadRequest, context: Context
     ) -> v2.RepositoryModelLoadResponse:
         """RepositoryModelLoad; there is one repository, whatever name is given."""
-        _refuse_parameters(request)
+        refuse_parameters(_parameters(request))
         await self._control.load(request.model_name)
         return v2.RepositoryModelLoadResponse()
 
@@ -26,13 +25,15 @@ class RepositoryCalls:
         self, request: v2.RepositoryModelUnloadRequest, context: Context
     ) -> v2.RepositoryModelUnloadResponse:
         """RepositoryModelUnload."""
-        _refuse_parameters(request)
+        refuse_parameters(_parameters(request))
         await self._control.unload(request.model_name)
         return v2.RepositoryModelUnloadResponse()
 
 
-def _refuse_parameters(
+def _parameters(
     request: v2.RepositoryModelLoadRequest | v2.RepositoryModelUnloadRequest,
-) -> None:
-    if request.parameters:
-        raise InvalidRequestError(NO_LOAD_PARAMETERS)
+) -> dict[str, object]:
+    return {
+        name: getattr(value, value.WhichOneof("parameter_choice") or "", None)
+        for name, value in request.parameters.items()
+    }

@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from penstock.core.contracts.control import NO_LOAD_PARAMETERS, ControlPlane
+from penstock.core.contracts.control import ControlPlane, refuse_parameters
 from penstock.core.errors import InvalidRequestError
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.caller import HeaderMap
@@ -68,17 +68,21 @@ class ModelRepository:
     async def _change(self, request: Request, change: Callable[[str], Awaitable[None]]) -> Response:
         self._origins.check(request)
         found: HeaderMap = dict(reversed(request.headers.raw))
-        _refuse_parameters(await read_body(request.receive, found, self._max_request_bytes))
+        refuse_parameters(
+            _parameters(await read_body(request.receive, found, self._max_request_bytes))
+        )
         await change(request.path_params["model"])
         return JsonAnswer({})
 
 
-def _refuse_parameters(body: bytes) -> None:
+def _parameters(body: bytes) -> dict[str, object]:
     try:
         written = orjson.loads(body) if body else {}
     except orjson.JSONDecodeError as error:
         raise InvalidRequestError(f"the body is no JSON: {error}") from None
     if not isinstance(written, dict):
         raise InvalidRequestError("the body must be a JSON object, or nothing")
-    if written.get("parameters"):
-        raise InvalidRequestError(NO_LOAD_PARAMETERS)
+    parameters = written.get("parameters") or {}
+    if not isinstance(parameters, dict):
+        raise InvalidRequestError("parameters must be a JSON object")
+    return parameters

@@ -151,10 +151,22 @@ def errors(client: Any) -> None:
     array = good[0]
     sentence = refusal(lambda: client.infer("total", [array], model_version="7"), "NOT_FOUND")
     assert "7" in sentence, sentence
-    sentence = refusal(lambda: client.load_model("echo"), "UNIMPLEMENTED")
+    sentence = refusal(lambda: client.load_model("ecco"), "NOT_FOUND")
+    assert "did you mean 'echo'" in sentence, sentence
+    sentence = refusal(lambda: client.load_model("echo", config="{}"), "INVALID_ARGUMENT")
     assert "penstock apply" in sentence, sentence
+    sentence = refusal(lambda: client.unload_model("echo"), "ABORTED")
+    assert "pipeline 'flow'" in sentence, sentence
     refusal(lambda: client.get_inference_statistics("echo"), "UNIMPLEMENTED")
     assert client.infer("total", good).as_numpy("total").tolist() == [0.0]
+
+
+def repository(client: Any) -> None:
+    """A model goes off its server, and comes back."""
+    client.unload_model("broken")
+    assert not client.is_model_ready("broken")
+    client.load_model("broken")
+    assert client.is_model_ready("broken")
 
 
 def timeouts(client: Any) -> None:
@@ -258,7 +270,7 @@ PARTS = {
     each.__name__: each
     for each in (
         *(health, metadata, raw, typed, pipelines, errors),
-        *(timeouts, callbacks, stream, compression),
+        *(repository, timeouts, callbacks, stream, compression),
     )
 }
 

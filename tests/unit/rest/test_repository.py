@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .conftest import RestRig
 
 
-@pytest.mark.parametrize("body", [b"", b"{}", b'{"parameters": {}}'])
+@pytest.mark.parametrize("body", [b"", b"{}", b'{"parameters": {"unload_dependents": false}}'])
 @pytest.mark.parametrize("verb", ["load", "unload"])
 async def test_a_model_is_loaded_or_unloaded(rig: RestRig, verb: str, body: bytes) -> None:
     rig.control.put(resource("Model", "scale"))
@@ -26,6 +26,8 @@ async def test_a_model_is_loaded_or_unloaded(rig: RestRig, verb: str, body: byte
     ("body", "why"),
     [
         (b'{"parameters": {"config": "{}"}}', "take no parameters here"),
+        (b'{"parameters": {"unload_dependents": true}}', "(unload_dependents)"),
+        (b'{"parameters": [1]}', "parameters must be a JSON object"),
         (b"[]", "must be a JSON object"),
         (b"{", "the body is no JSON"),
     ],
