@@ -22,8 +22,9 @@ def test_a_placement_is_explained_row_by_row(penstock: Penstock) -> None:
 
     done = penstock("explain", "heavy")
     assert done.code == 0, done.err
-    headline, headings, *rows = done.out.splitlines()
+    headline, growth, headings, *rows = done.out.splitlines()
     assert headline.startswith("model 'heavy', version 1: 2 of 3 replicas are loaded; version 1")
+    assert growth == "it would fit on one more replica of server 'big'"
     assert headings.split() == ["server", "models", "room", "copy", "why"]
     assert [row.split()[0] for row in rows] == ["big/0", "big/1", "inprocess/0"]
     assert all("40Mi of 100Mi" in row and "yes" in row for row in rows[:2])
