@@ -148,7 +148,9 @@ async def test_a_model_that_puts_nothing_out_is_absent(server: V2Server) -> None
 
 async def test_the_deadline_ends_a_call(server: V2Server) -> None:
     model = await server.load(ModelSpec("slow", 1))
-    with pytest.raises(DeadlineError, match=r"gave no answer within|the deadline of"):
+    # Another test's call may have the only place there still.
+    ended = r"gave no answer within|the deadline of|the time was over before"
+    with pytest.raises(DeadlineError, match=ended):
         await ask(model, call_with(SystemClock().now_ms() + 100.0, x=[1]))
 
 
