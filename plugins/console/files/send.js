@@ -45,6 +45,8 @@ export function sendView({ query, signal, setQuery }) {
   async function choose() {
     setQuery({ target: target.value });
     result.replaceChildren();
+    // Nobody shall type into the fields of another target, which are about to go.
+    form.replaceChildren();
     const [kind, name] = split(target.value);
     asked = target.value;
     let inputs = [];
