@@ -48,7 +48,7 @@ def test_the_token_is_asked_for_once(page: Page) -> None:
     expect(page.locator("#connection")).to_have_text("live")
     expect(dialog).to_have_count(0)
     page.goto(f"{page.url.partition('#')[0]}#/requests")
-    expect(page.get_by_role("heading", name="Requests")).to_be_visible()
+    expect(page.get_by_role("heading", name="Requests", exact=True)).to_be_visible()
 
 
 def test_who_declines_is_not_asked_again(page: Page) -> None:
