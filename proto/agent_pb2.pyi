@@ -1,5 +1,6 @@
 # ruff: noqa
 # fmt: off
+from penstock.proto import signature_pb2 as _signature_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -67,8 +68,8 @@ class Copy(_message.Message):
     version: int
     loaded: bool
     revision: int
-    signature: Signature
-    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., loaded: bool = ..., revision: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ...) -> None: ...
+    signature: _signature_pb2.Signature
+    def __init__(self, name: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., loaded: bool = ..., revision: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ...) -> None: ...
 
 class Report(_message.Message):
     __slots__ = ("loaded", "load_failed", "unloaded", "beat", "leaving")
@@ -91,8 +92,8 @@ class Loaded(_message.Message):
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     revision: int
     name: str
-    signature: Signature
-    def __init__(self, revision: _Optional[int] = ..., name: _Optional[str] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ...) -> None: ...
+    signature: _signature_pb2.Signature
+    def __init__(self, revision: _Optional[int] = ..., name: _Optional[str] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ...) -> None: ...
 
 class LoadFailed(_message.Message):
     __slots__ = ("revision", "reason", "message", "retriable")
@@ -167,43 +168,3 @@ class Drain(_message.Message):
     WHY_FIELD_NUMBER: _ClassVar[int]
     why: str
     def __init__(self, why: _Optional[str] = ...) -> None: ...
-
-class Signature(_message.Message):
-    __slots__ = ("inputs", "outputs")
-    INPUTS_FIELD_NUMBER: _ClassVar[int]
-    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
-    inputs: Side
-    outputs: Side
-    def __init__(self, inputs: _Optional[_Union[Side, _Mapping[str, object]]] = ..., outputs: _Optional[_Union[Side, _Mapping[str, object]]] = ...) -> None: ...
-
-class Side(_message.Message):
-    __slots__ = ("tensors",)
-    TENSORS_FIELD_NUMBER: _ClassVar[int]
-    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
-    def __init__(self, tensors: _Optional[_Iterable[_Union[Tensor, _Mapping[str, object]]]] = ...) -> None: ...
-
-class Tensor(_message.Message):
-    __slots__ = ("name", "datatype", "shape", "optional")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DATATYPE_FIELD_NUMBER: _ClassVar[int]
-    SHAPE_FIELD_NUMBER: _ClassVar[int]
-    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    datatype: str
-    shape: Shape
-    optional: bool
-    def __init__(self, name: _Optional[str] = ..., datatype: _Optional[str] = ..., shape: _Optional[_Union[Shape, _Mapping[str, object]]] = ..., optional: bool = ...) -> None: ...
-
-class Shape(_message.Message):
-    __slots__ = ("dimensions",)
-    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
-    dimensions: _containers.RepeatedCompositeFieldContainer[Dimension]
-    def __init__(self, dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping[str, object]]]] = ...) -> None: ...
-
-class Dimension(_message.Message):
-    __slots__ = ("length", "name")
-    LENGTH_FIELD_NUMBER: _ClassVar[int]
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    length: int
-    name: str
-    def __init__(self, length: _Optional[int] = ..., name: _Optional[str] = ...) -> None: ...

@@ -1,5 +1,6 @@
 # ruff: noqa
 # fmt: off
+from penstock.proto import signature_pb2 as _signature_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -90,9 +91,9 @@ class Copies(_message.Message):
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     PLACES_FIELD_NUMBER: _ClassVar[int]
     version: int
-    signature: Signature
+    signature: _signature_pb2.Signature
     places: _containers.RepeatedCompositeFieldContainer[Place]
-    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ..., places: _Optional[_Iterable[_Union[Place, _Mapping[str, object]]]] = ...) -> None: ...
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ..., places: _Optional[_Iterable[_Union[Place, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Place(_message.Message):
     __slots__ = ("address", "model", "version")
@@ -109,8 +110,8 @@ class Model(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     version: int
-    signature: Signature
-    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ...) -> None: ...
+    signature: _signature_pb2.Signature
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ...) -> None: ...
 
 class Pipeline(_message.Message):
     __slots__ = ("version", "signature", "manifest", "record", "read")
@@ -120,11 +121,11 @@ class Pipeline(_message.Message):
     RECORD_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
     version: int
-    signature: Signature
+    signature: _signature_pb2.Signature
     manifest: str
     record: str
     read: _containers.RepeatedCompositeFieldContainer[Port]
-    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ...) -> None: ...
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Port(_message.Message):
     __slots__ = ("step", "side")
@@ -145,43 +146,3 @@ class NotReady(_message.Message):
 class Gone(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
-
-class Signature(_message.Message):
-    __slots__ = ("inputs", "outputs")
-    INPUTS_FIELD_NUMBER: _ClassVar[int]
-    OUTPUTS_FIELD_NUMBER: _ClassVar[int]
-    inputs: Tensors
-    outputs: Tensors
-    def __init__(self, inputs: _Optional[_Union[Tensors, _Mapping[str, object]]] = ..., outputs: _Optional[_Union[Tensors, _Mapping[str, object]]] = ...) -> None: ...
-
-class Tensors(_message.Message):
-    __slots__ = ("tensors",)
-    TENSORS_FIELD_NUMBER: _ClassVar[int]
-    tensors: _containers.RepeatedCompositeFieldContainer[Tensor]
-    def __init__(self, tensors: _Optional[_Iterable[_Union[Tensor, _Mapping[str, object]]]] = ...) -> None: ...
-
-class Tensor(_message.Message):
-    __slots__ = ("name", "datatype", "shape", "optional")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    DATATYPE_FIELD_NUMBER: _ClassVar[int]
-    SHAPE_FIELD_NUMBER: _ClassVar[int]
-    OPTIONAL_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    datatype: str
-    shape: Shape
-    optional: bool
-    def __init__(self, name: _Optional[str] = ..., datatype: _Optional[str] = ..., shape: _Optional[_Union[Shape, _Mapping[str, object]]] = ..., optional: bool = ...) -> None: ...
-
-class Shape(_message.Message):
-    __slots__ = ("dimensions",)
-    DIMENSIONS_FIELD_NUMBER: _ClassVar[int]
-    dimensions: _containers.RepeatedCompositeFieldContainer[Dimension]
-    def __init__(self, dimensions: _Optional[_Iterable[_Union[Dimension, _Mapping[str, object]]]] = ...) -> None: ...
-
-class Dimension(_message.Message):
-    __slots__ = ("fixed", "named")
-    FIXED_FIELD_NUMBER: _ClassVar[int]
-    NAMED_FIELD_NUMBER: _ClassVar[int]
-    fixed: int
-    named: str
-    def __init__(self, fixed: _Optional[int] = ..., named: _Optional[str] = ...) -> None: ...

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from penstock.core.agent.served import ServedCopies
-from penstock.core.agent.signatures import write_signature
 from penstock.core.clock import Clock
+from penstock.core.codecs.signatures import write_signature
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 import orjson
 
+from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
@@ -25,7 +26,7 @@ from penstock.core.routing.route import (
     ServedPipeline,
     Update,
 )
-from penstock.core.signature import Dimension, Signature, TensorSpec
+from penstock.core.signature import Signature
 from penstock.proto import routes_pb2 as pb
 
 ROUTES_PER_MESSAGE: Final = 500
@@ -138,12 +139,10 @@ def _write_route(route: Route | Gone) -> pb.Route:
                 for place in places
             ]
             message.copies.MergeFrom(
-                pb.Copies(version=version, signature=_write_signature(signature), places=written)
+                pb.Copies(version=version, signature=write_signature(signature), places=written)
             )
         case ServedModel(version, signature):
-            message.model.MergeFrom(
-                pb.Model(version=version, signature=_write_signature(signature))
-            )
+            message.model.MergeFrom(pb.Model(version=version, signature=write_signature(signature)))
         case ServedPipeline() as served:
             message.pipeline.MergeFrom(_write_pipeline(served))
         case NotReady(version, reason):
@@ -154,7 +153,7 @@ def _write_route(route: Route | Gone) -> pb.Route:
 def _write_pipeline(served: ServedPipeline) -> pb.Pipeline:
     return pb.Pipeline(
         version=served.version,
-        signature=_write_signature(served.signature),
+        signature=write_signature(served.signature),
         manifest=orjson.dumps(served.manifest.document()).decode(),
         record=served.record,
         read=[
@@ -169,9 +168,9 @@ def _read_body(message: pb.Route) -> RouteBody | None:
         case "copies":
             copies = message.copies
             places = [CopyPlace(each.address, each.model, each.version) for each in copies.places]
-            return Copies(copies.version, _read_signature(copies), tuple(places))
+            return Copies(copies.version, _signature_in(copies), tuple(places))
         case "model":
-            return ServedModel(message.model.version, _read_signature(message.model))
+            return ServedModel(message.model.version, _signature_in(message.model))
         case "pipeline":
             return _read_pipeline(message.pipeline)
         case "not_ready":
@@ -190,87 +189,12 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         return NotReady(message.version, said)
     return ServedPipeline(
         message.version,
-        _read_signature(message),
+        _signature_in(message),
         manifest,
         cast(Recording, message.record),
         frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
     )
 
 
-# Signatures
-
-
-def _write_signature(signature: Signature | None) -> pb.Signature | None:
-    if signature is None:
-        return None
-    return pb.Signature(
-        inputs=_write_tensors(signature.inputs), outputs=_write_tensors(signature.outputs)
-    )
-
-
-def _write_tensors(tensors: tuple[TensorSpec, ...] | None) -> pb.Tensors | None:
-    if tensors is None:
-        return None
-    return pb.Tensors(
-        tensors=[
-            pb.Tensor(
-                name=tensor.name,
-                datatype=tensor.datatype or "",
-                shape=_write_shape(tensor.shape),
-                optional=tensor.optional,
-            )
-            for tensor in tensors
-        ]
-    )
-
-
-def _write_shape(shape: tuple[Dimension, ...] | None) -> pb.Shape | None:
-    if shape is None:
-        return None
-    return pb.Shape(
-        dimensions=[
-            pb.Dimension(named=size)
-            if isinstance(size, str)
-            else pb.Dimension()
-            if size is None
-            else pb.Dimension(fixed=size)
-            for size in shape
-        ]
-    )
-
-
-def _read_signature(message: pb.Copies | pb.Model | pb.Pipeline) -> Signature | None:
-    if not message.HasField("signature"):
-        return None
-    sides = message.signature
-    return Signature(
-        _read_tensors(sides.inputs) if sides.HasField("inputs") else None,
-        _read_tensors(sides.outputs) if sides.HasField("outputs") else None,
-    )
-
-
-def _read_tensors(message: pb.Tensors) -> tuple[TensorSpec, ...]:
-    return tuple(
-        [
-            TensorSpec(
-                each.name,
-                each.datatype or None,
-                _read_shape(each.shape) if each.HasField("shape") else None,
-                each.optional,
-            )
-            for each in message.tensors
-        ]
-    )
-
-
-def _read_shape(message: pb.Shape) -> tuple[Dimension, ...]:
-    return tuple([_read_dimension(each) for each in message.dimensions])
-
-
-def _read_dimension(message: pb.Dimension) -> Dimension:
-    match message.WhichOneof("length"):
-        case "fixed":
-            return message.fixed
-        case "named":
-            return message.named
-    return None
+def _signature_in(message: pb.Copies | pb.Model | pb.Pipeline) -> Signature | None:
+    return read_signature(message.signature) if message.HasField("signature") else None

@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 import orjson
 
-from penstock.core.agent.signatures import read_signature
+from penstock.core.codecs.signatures import read_signature
 from penstock.core.contracts.model import CopyPlace, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.control.loading import LoadError
 from penstock.core.control.reasons import Reason

@@ -8,8 +8,8 @@ import pytest
 
 from harness.virtual_time import in_virtual_time
 from penstock.core.agent.line import Line, heard
-from penstock.core.agent.signatures import read_signature, write_signature
 from penstock.core.clock import VirtualClock
+from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.errors import LostError
 from penstock.core.signature import Signature, TensorSpec
 

@@ -1,10 +1,9 @@
-"""Signatures as agents tell them to schedulers: V2's metadata would lose names of lengths, and
-which tensors may be missing."""
+"""Signatures as messages of ``penstock.signature.v1``, both ways."""
 
 from __future__ import annotations
 
 from penstock.core.signature import Dimension, Signature, TensorSpec
-from penstock.proto import agent_pb2 as pb
+from penstock.proto import signature_pb2 as pb
 
 
 def write_signature(signature: Signature | None) -> pb.Signature | None:
@@ -24,8 +23,8 @@ def read_signature(message: pb.Signature) -> Signature:
     )
 
 
-def _write_side(tensors: tuple[TensorSpec, ...] | None) -> pb.Side | None:
-    return None if tensors is None else pb.Side(tensors=map(_write_tensor, tensors))
+def _write_side(tensors: tuple[TensorSpec, ...] | None) -> pb.Tensors | None:
+    return None if tensors is None else pb.Tensors(tensors=map(_write_tensor, tensors))
 
 
 def _write_tensor(tensor: TensorSpec) -> pb.Tensor:
@@ -40,11 +39,11 @@ def _write_tensor(tensor: TensorSpec) -> pb.Tensor:
 
 def _write_dimension(size: Dimension) -> pb.Dimension:
     if isinstance(size, str):
-        return pb.Dimension(name=size)
-    return pb.Dimension(length=size)
+        return pb.Dimension(named=size)
+    return pb.Dimension(fixed=size)
 
 
-def _read_side(side: pb.Side) -> tuple[TensorSpec, ...]:
+def _read_side(side: pb.Tensors) -> tuple[TensorSpec, ...]:
     return tuple(map(_read_tensor, side.tensors))
 
 
@@ -56,10 +55,9 @@ def _read_tensor(tensor: pb.Tensor) -> TensorSpec:
 
 
 def _read_dimension(dimension: pb.Dimension) -> Dimension:
-    match dimension.WhichOneof("size"):
-        case "length":
-            return dimension.length
-        case "name":
-            return dimension.name
-        case _:
-            return None
+    match dimension.WhichOneof("length"):
+        case "fixed":
+            return dimension.fixed
+        case "named":
+            return dimension.named
+    return None
