@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -31,6 +29,7 @@ from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.serving import unless
+from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.signals import StopSignals
 
 MEASURED_EVERY_S: Final = 5.0
@@ -70,11 +69,7 @@ class AgentProcess:
         Raises UnknownNameError for a server adapter that is not there, PluginsError and whatever
         else refuses; what was started by then is stopped again.
         """
-        try:
-            return await self._start()
-        except BaseException:
-            await self._closing.close()
-            raise
+        return await self._closing.starting(self._start())
 
     async def follow(self) -> None:
         """Follow the scheduler; returns when it needs this agent no more.
@@ -114,11 +109,7 @@ class AgentProcess:
         self._plugins.server_adapters.get(kind)
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, servers=(kind,), eviction=eviction)
-        work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
-        self._closing.add(
-            "the folder of fetched artifacts",
-            lambda: asyncio.to_thread(shutil.rmtree, work_folder, ignore_errors=True),
-        )
+        work_folder = await make_work_folder(self._closing)
         followed = self._data.start(parts)
         server = parts.servers[kind]
         server.use_loaders(parts.loaders)

@@ -17,8 +17,6 @@ from penstock.core.client.remote_server import RemoteServer
 if TYPE_CHECKING:
     from rich.text import Text
 
-LEVELS: Final = ("debug", "info", "warning", "error")
-
 _STYLES: Final = {"debug": "dim", "info": "green", "warning": "yellow", "error": "red"}
 
 
@@ -27,7 +25,7 @@ _STYLES: Final = {"debug": "dim", "info": "green", "warning": "yellow", "error":
 @click.argument("name", required=False, shell_complete=names_of_kind)
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is logged from now on.")
 @click.option("--since", type=Ago(), default=0.0, help="As 90s, 10m, 2h, 1d: not older than that.")
-@click.option("--level", type=click.Choice(LEVELS), help="Only lines that weigh that much.")
+@click.option("--level", type=click.Choice(list(_STYLES)), help="Only lines that weigh that much.")
 @server_option
 @output_option
 def logs_command(

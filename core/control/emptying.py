@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from penstock.core.clock import Clock
 from penstock.core.contracts.control import ResourceDocument
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import DRAINED
+from penstock.core.control.standing import DRAINED, noted
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import NotFoundError
 from penstock.core.fleet import Fleet, ServerReplica
@@ -66,13 +66,8 @@ class Emptying:
         resource = self._store.get(key)
         if resource is None:
             return
-        sentence = self._sentence(server)
-        if sentence is None:
-            status = resource.status.without_condition(DRAINED)
-        else:
-            status = resource.status.with_condition(
-                DRAINED, "True", Reason.DRAINED, sentence, now_ms=self._clock.now_ms()
-            )
+        said, now_ms = self._sentence(server), self._clock.now_ms()
+        status = noted(resource.status, DRAINED, Reason.DRAINED, said, now_ms)
         self._store.set_status(key, status)
 
     def state(self, server: str) -> ResourceDocument:

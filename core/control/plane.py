@@ -441,25 +441,15 @@ class LocalControlPlane(ControlPlane):
         entry, now_ms = each.entry, self._clock.now_ms()
         old = self._store.get(each.key)
         idle = entry.without_effect
-        if old is None:
-            new = create(
-                entry.manifest,
-                entry.origin,
-                revision=0,
-                now_ms=now_ms,
-                without_effect=idle,
-                digest=each.digest,
-            )
-        else:
-            new = update(
-                old,
-                entry.manifest,
-                entry.origin,
-                revision=0,
-                now_ms=now_ms,
-                without_effect=idle,
-                digest=each.digest,
-            )
+        make = create if old is None else partial(update, old)
+        new = make(
+            entry.manifest,
+            entry.origin,
+            revision=0,
+            now_ms=now_ms,
+            without_effect=idle,
+            digest=each.digest,
+        )
         status = new.status.model_copy(update={"version": each.version})
         sentence = machinery_missing(each.key.kind)
         if sentence is not None:

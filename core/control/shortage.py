@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from penstock.core.clock import Clock
 from penstock.core.control.reasons import Reason
+from penstock.core.control.standing import noted
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.metrics import Metrics
 from penstock.core.scheduling.growth import least_replicas
@@ -82,12 +83,8 @@ class Shortage:
         resource = self._store.get(key)
         if resource is None:  # it is gone
             return
-        if said is None:
-            status = resource.status.without_condition(SCALE_UP)
-        else:
-            status = resource.status.with_condition(
-                SCALE_UP, "True", Reason.MODELS_DO_NOT_FIT, said, now_ms=self._clock.now_ms()
-            )
+        now_ms = self._clock.now_ms()
+        status = noted(resource.status, SCALE_UP, Reason.MODELS_DO_NOT_FIT, said, now_ms)
         self._store.set_status(key, status)
 
 

@@ -64,6 +64,13 @@ def stand_copies(status: Status, outlook: Outlook | None, now_ms: float) -> Stat
     )
 
 
+def noted(status: Status, type: str, reason: Reason, said: str | None, now_ms: float) -> Status:
+    """``status`` that says of one thing that it is so, or nothing of it where ``said`` is None."""
+    if said is None:
+        return status.without_condition(type)
+    return status.with_condition(type, "True", reason, said, now_ms=now_ms)
+
+
 def scarce(outlook: Outlook | None, there: int, wanted: int, word: str) -> Outlook | None:
     """Why fewer replicas are there than are wanted, None when all are; ``word`` says how they are
     there."""

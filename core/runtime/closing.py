@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Final, TypeVar
+
+T = TypeVar("T")
 
 CLOSE_LIMIT_S: Final = 10.0
 """How long one part may take to close; a process must be able to end."""
@@ -29,6 +31,14 @@ class Closing:
     def add(self, what: str, close: Callable[[], Awaitable[object]]) -> None:
         """``what`` has been opened."""
         self._opened.append((what, close))
+
+    async def starting(self, start: Awaitable[T]) -> T:
+        """What a start comes back with; when it fails, all that it has opened is closed again."""
+        try:
+            return await start
+        except BaseException:
+            await self.close()
+            raise
 
     async def close(self, forced: asyncio.Event | None = None) -> None:
         """Close everything, the last opened first. Errors are logged, and closing goes on.

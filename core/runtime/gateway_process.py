@@ -79,11 +79,7 @@ class GatewayProcess:
         Comes back with the addresses by front end. Raises PluginsError and whatever else refuses;
         what was started by then is stopped again.
         """
-        try:
-            return await self._start()
-        except BaseException:
-            await self._closing.close()
-            raise
+        return await self._closing.starting(self._start())
 
     async def wait_ready(self, timeout_s: float) -> Sequence[str]:
         """Return when there are routes, or when the time is over, with a sentence then."""

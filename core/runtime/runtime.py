@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -35,6 +33,7 @@ from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
+from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.workers.copies import IN_WORKERS, CopyInEach
 
 CALLS: Final = "v2"
@@ -101,11 +100,7 @@ class Runtime:
         :meth:`wait_ready`. Raises PluginsError, ProblemsError and whatever else refuses; what was
         started by then is stopped again.
         """
-        try:
-            return await self._start(manifests)
-        except BaseException:
-            await self._closing.close()
-            raise
+        return await self._closing.starting(self._start(manifests))
 
     async def wait_ready(self, timeout_s: float) -> Sequence[Shortfall]:
         """Return when everything is ready, or will not be without anybody's doing.
@@ -133,11 +128,7 @@ class Runtime:
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, self._config.scheduler, eviction=eviction)
-        work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
-        self._closing.add(
-            "the folder of fetched artifacts",
-            lambda: asyncio.to_thread(shutil.rmtree, work_folder, ignore_errors=True),
-        )
+        work_folder = await make_work_folder(self._closing)
         followed = self._data.start(parts)
         for name, server in parts.servers.items():
             server.use_loaders(parts.loaders)

@@ -6,9 +6,7 @@ import asyncio
 import logging
 import os
 import secrets
-import shutil
 import signal
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -41,6 +39,7 @@ from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.gateway_process import FollowingGateway
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.serving import unless
+from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.workers.copies import IN_WORKERS
 from penstock.core.workers.doors import Doors
 from penstock.core.workers.elsewhere import OtherWorkers
@@ -99,11 +98,7 @@ class Worker:
 
         Comes back with the public addresses. What was started is stopped again when it fails.
         """
-        try:
-            return await self._start()
-        except BaseException:
-            await self._closing.close()
-            raise
+        return await self._closing.starting(self._start())
 
     async def wait_ready(self, timeout_s: float) -> Sequence[str]:
         """It is ready when it has started."""
@@ -142,11 +137,7 @@ class Worker:
     # What it has itself
 
     async def _begin_agent(self, parts: Parts) -> OwnCopies:
-        work_folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="penstock-"))
-        self._closing.add(
-            "the folder of fetched artifacts",
-            lambda: asyncio.to_thread(shutil.rmtree, work_folder, ignore_errors=True),
-        )
+        work_folder = await make_work_folder(self._closing)
         server = parts.servers[IN_WORKERS]
         server.use_loaders(parts.loaders)
         await server.start()

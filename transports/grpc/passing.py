@@ -3,7 +3,8 @@ message."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any, Final, TypeAlias, cast
 
 import grpc
@@ -63,18 +64,10 @@ class CallsElsewhere:
             peer = self._elsewhere.scheduler
             with self._closing.call():
                 messages = self._closing.messages(context)
-                call = self._method(peer, method)(
-                    messages, metadata=_metadata(context), timeout=context.time_remaining()
-                )
-                try:
-                    async for message in self._closing.until(aiter(call)):
+                answers = self._answers(peer, method, messages, context, away)
+                async with aclosing(answers):
+                    async for message in answers:
                         yield message
-                    return
-                except grpc.aio.AioRpcError as error:
-                    failure = error
-                finally:
-                    call.cancel()
-                await _fail_as(failure, context, away(peer))
 
         return grpc.stream_stream_rpc_method_handler(passed)
 
@@ -104,18 +97,10 @@ class CallsElsewhere:
                     yield message
                 return
             with self._closing.call():
-                call = self._method(peer, FOLLOW)(
-                    _one(data), metadata=_metadata(context), timeout=context.time_remaining()
-                )
-                try:
-                    async for message in self._closing.until(aiter(call)):
+                answers = self._answers(peer, FOLLOW, _one(data), context, lost)
+                async with aclosing(answers):
+                    async for message in answers:
                         yield message
-                    return
-                except grpc.aio.AioRpcError as error:
-                    failure = error
-                finally:
-                    call.cancel()
-                await _fail_as(failure, context, lost(peer))
 
         return grpc.unary_stream_rpc_method_handler(follow)
 
@@ -161,6 +146,28 @@ class CallsElsewhere:
             return self._elsewhere.who_has(read_message(kind, data).request)
         except PenstockError:
             return None  # it is refused here just so
+
+    async def _answers(
+        self,
+        peer: Peer,
+        method: str,
+        messages: AsyncIterator[bytes],
+        context: Context,
+        gone_error: Callable[[Peer], PenstockError],
+    ) -> AsyncGenerator[bytes]:
+        """What a peer answers; ends the call as it has ended there."""
+        call = self._method(peer, method)(
+            messages, metadata=_metadata(context), timeout=context.time_remaining()
+        )
+        try:
+            async for message in self._closing.until(aiter(call)):
+                yield message
+            return
+        except grpc.aio.AioRpcError as error:
+            failure = error
+        finally:
+            call.cancel()
+        await _fail_as(failure, context, gone_error(peer))
 
     def _method(self, peer: Peer, method: str) -> Any:
         return self._channel(peer).stream_stream(method, None, None)
