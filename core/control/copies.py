@@ -22,7 +22,7 @@ from penstock.core.control.standing import Outlook, loading, scaled_to_zero
 from penstock.core.control.states import VERSION_STATES, VersionState
 from penstock.core.fleet import CopyState, Fleet, ServerReplica, balanced
 from penstock.core.model_gateway import ModelGateway
-from penstock.core.resources import Model, Origin
+from penstock.core.resources import Model, Origin, sized_as
 from penstock.core.scheduling import Placement
 from penstock.core.scheduling.growth import servers_to_grow
 
@@ -116,8 +116,8 @@ class ModelCopies:
         self._placer.fleet.look_soon(self._plan)
 
     def resize(self, model: Model) -> None:
-        """Have as many copies as ``model`` says, which is otherwise the same."""
-        self._model = model
+        """Have as many copies as ``model`` says, which may be another version."""
+        self._model = sized_as(self._model, model)
         self._plan()
         self._tell()  # there may be enough already
 

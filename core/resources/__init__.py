@@ -24,6 +24,7 @@ from penstock.core.resources.resource import (
     content_of,
     create,
     means_another,
+    sized_as,
     update,
 )
 from penstock.core.resources.server import Server, ServerDeclaration
@@ -61,5 +62,6 @@ __all__ = [
     "content_of",
     "create",
     "means_another",
+    "sized_as",
     "update",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import orjson
 
@@ -17,6 +18,14 @@ from penstock.core.resources.status import WITHOUT_EFFECT, Status
 from penstock.core.resources.value import Value
 
 ManifestT = TypeVar("ManifestT", bound=Manifest)
+
+
+_SIZE: Final[Mapping[str, int | None]] = {
+    "replicas": 1,
+    "min_replicas": None,
+    "max_replicas": None,
+}
+"""Fields that make no other version, as they would be for one replica."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +128,17 @@ def content_of(model: Model, origin: Origin, digest: Digest) -> str:
     return hashlib.blake2b(written, digest_size=16).hexdigest()
 
 
+def sized_as(model: Model, other: Model) -> Model:
+    """``model`` with as many copies as ``other`` says."""
+    size = {field: getattr(other.spec, field) for field in _SIZE}
+    return model.model_copy(update={"spec": model.spec.model_copy(update=size)})
+
+
 def _but_for_size(manifest: Manifest) -> Value:
     """The spec, as it would be for one replica."""
     if not isinstance(manifest, Model | Server):
         return manifest.spec
-    size = {"replicas": 1, "min_replicas": None, "max_replicas": None}
-    return manifest.spec.model_copy(update=size)
+    return manifest.spec.model_copy(update=_SIZE)
 
 
 def _with_idle(status: Status, without_effect: tuple[str, ...], now_ms: float) -> Status:

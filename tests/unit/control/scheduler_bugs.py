@@ -119,6 +119,13 @@ BUGS = (
         "                if blocked is None or name not in waiting:\n",
     ),
     Bug(
+        "a version that is resized becomes another",
+        "control",
+        "copies",
+        "        self._model = sized_as(self._model, model)\n",
+        "        self._model = model\n",
+    ),
+    Bug(
         "pipelines are not told of a model that goes",
         "control",
         "models",

@@ -180,6 +180,22 @@ def a_version_that_breaks_a_pipeline(machine: SchedulerMachine) -> Iterator[None
     yield
 
 
+def a_version_that_is_resized_while_another_is_refused(machine: SchedulerMachine) -> Iterator[None]:
+    """Copies that come later are of the version that serves."""
+    machine.apply_server(name="s", replicas=2, memory=0, version=1, words=[])
+    machine.apply_two(first="m:A", second="m:A")
+    machine.apply_pipeline(name="p", chain=["a", "b"])
+    yield
+    machine.apply_two(first="m:Widens", second="m:A")
+    yield
+    machine.apply_model(
+        name="a", python="m:Widens", replicas=1, least=0, memory=0, words=[], pinned=None
+    )
+    yield
+    machine.drain_one("s")
+    yield
+
+
 def a_server_that_cannot_be_started(machine: SchedulerMachine) -> Iterator[None]:
     """And is deleted; another is while it is being started."""
     machine.starts_come_to(fate="for good")
@@ -215,6 +231,7 @@ STORIES: Final[tuple[Story, ...]] = (
     a_version_that_waits_for_others,
     a_pipeline_that_is_behind,
     a_version_that_breaks_a_pipeline,
+    a_version_that_is_resized_while_another_is_refused,
     a_server_that_cannot_be_started,
     a_pipeline_that_is_deleted_in_service,
 )

@@ -479,3 +479,18 @@ async def test_a_server_that_no_manifest_asks_for_cannot_grow(plane: Plane) -> N
     assert plane.condition("Model", "a", "ReplicasReady") is not None
     assert plane.control.explain("a")["grow"] == []
     assert plane.metrics.replicas_wanted == {}
+
+
+async def test_copies_that_come_while_a_newer_version_waits_are_of_the_one_that_serves(
+    plane: Plane, fakes: FakeKind
+) -> None:
+    await plane.apply(server("s", replicas=2), asking("a"))
+    assert await plane.settle() == []
+    newer = {"python": "m:B", "requirements": ["fake", "gpu"]}
+    await plane.apply(asking("a", **newer))
+    assert len(await plane.settle()) == 1
+    await plane.apply(asking("a", replicas=2, **newer))
+    await plane.settle()
+    assert fakes.held("a") == 2
+    loads = [spec for each in fakes.made for spec in each.loads]
+    assert [(spec.version, spec.python) for spec in loads] == [(1, "m:A"), (1, "m:A")]
