@@ -26,6 +26,7 @@ from integration.gateways.rig import (
     write,
 )
 from penstock.core.errors import LostError, PenstockError
+from penstock.servers.v2.endpoint import Protocol
 
 OTHER_TIME = """
 from penstock.core.clock import SystemClock
@@ -89,6 +90,20 @@ async def test_an_agent_is_killed_under_load(tmp_path: Path) -> None:
             process.stop()
         assert loads(again, "a_1") == loads(two, "a_1") == 1
         assert "ERROR" not in there.logged() + two.logged()
+
+
+async def test_models_answer_on_their_agent_too(tmp_path: Path) -> None:
+    write(tmp_path / "scheduler")
+    with scheduler(tmp_path / "scheduler") as there, agent(tmp_path / "one", there) as one:
+        await apply(there.grpc, tmp_path / "scheduler", times("a", 2))
+        await until_said(there.grpc, "Model", "a", serves)
+        rest = one.addresses["rest"].removeprefix("http://")
+        places: dict[Protocol, str] = {"grpc": one.grpc, "rest": rest}
+        for protocol, place in places.items():
+            async with client_of(place, protocol) as client:
+                assert await value_of(client, "a_1") == 2.0
+                with pytest.raises(PenstockError, match="there is no model"):
+                    await value_of(client, "a_2")
 
 
 async def test_a_scheduler_is_killed_under_load_and_its_agents_go_on(tmp_path: Path) -> None:

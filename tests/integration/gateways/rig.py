@@ -23,6 +23,7 @@ from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest
 from penstock.core.tensors import Tensor
 from penstock.servers.v2 import Endpoint, V2Client, connect
+from penstock.servers.v2.endpoint import Protocol
 
 PATIENCE_S = 30.0
 PORTS = ("--rest-port", "0", "--grpc-port", "0")
@@ -103,8 +104,8 @@ async def apply(place: str, folder: Path, *documents: str) -> None:
 
 
 @asynccontextmanager
-async def client_of(place: str) -> AsyncIterator[V2Client]:
-    client = await connect(Endpoint("grpc", place))
+async def client_of(place: str, protocol: Protocol = "grpc") -> AsyncIterator[V2Client]:
+    client = await connect(Endpoint(protocol, place))
     try:
         yield client
     finally:
