@@ -124,6 +124,40 @@ class Reader(ABC):
         """
 
 
+class Extent(NamedTuple):
+    """What a partition holds: offsets from ``first`` on, and before ``end``."""
+
+    first: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class From:
+    """Where to begin to read: at an offset, at the first record that is not older than a time, or,
+    with neither, behind what there is. An offset or time before the first record is the first."""
+
+    offset: int | None = None
+    time_ms: float | None = None
+
+
+THE_END: Final = From()
+THE_BEGINNING: Final = From(offset=0)
+
+
+class Tail(ABC):
+    """Reads one partition that others own, or nobody: nothing that it reads counts as taken."""
+
+    @abstractmethod
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        """The next records, at least one and at most ``limit``, in the order of their offsets;
+        waits until there is one. Their attempt is 0. Raises NotFoundError when the stream is
+        deleted, also while it waits. A call that is cancelled has taken nothing."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Read no more."""
+
+
 class Transport(ABC):
     """Keeps streams. All methods are called on the event loop, between start and stop.
 
@@ -133,6 +167,9 @@ class Transport(ABC):
 
     crosses_processes: ClassVar[bool] = True
     """Whether other processes see the same streams."""
+
+    root: str = "penstock.default"
+    """What the names of all streams and groups begin with: ``<prefix>.<namespace>``."""
 
     @abstractmethod
     async def start(self) -> None:
@@ -195,6 +232,21 @@ class Transport(ABC):
 
         Reads what every earlier owner has finished, whatever the group's progress. Raises
         FencedError when the ownership is over, NotFoundError for an unknown stream.
+        """
+
+    @abstractmethod
+    async def extents(self, stream: str) -> Sequence[Extent]:
+        """What the partitions of a stream hold at some moment of the call, by their numbers.
+
+        Raises NotFoundError for an unknown stream.
+        """
+
+    @abstractmethod
+    async def tail(self, stream: str, partition: int, begin: From) -> Tail:
+        """Begin to read a partition without owning it. What is written once this has returned is
+        read.
+
+        Raises NotFoundError for an unknown stream or partition.
         """
 
     @abstractmethod

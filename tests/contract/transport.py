@@ -10,14 +10,19 @@ import pytest
 
 from penstock.core.contracts.transport import (
     REMOVED,
+    THE_BEGINNING,
+    THE_END,
     Delivery,
+    Extent,
     FencedError,
+    From,
     Membership,
     Output,
     Owner,
     Ownership,
     Reader,
     StreamSpec,
+    Tail,
     Transport,
 )
 from penstock.core.errors import ConflictError, NotFoundError
@@ -65,7 +70,7 @@ class WatchedOwner(Owner):
             self._changed.notify_all()
 
 
-async def read(reader: Reader, count: int) -> list[Delivery]:
+async def read(reader: Reader | Tail, count: int) -> list[Delivery]:
     """The next ``count`` deliveries."""
     deliveries: list[Delivery] = []
     while len(deliveries) < count:
@@ -397,3 +402,61 @@ class TransportContract:
             transport.read(ownership, ["t"])
         with pytest.raises(NotFoundError):
             await transport.read_all(ownership, "t")
+
+    async def test_who_reads_a_tail_takes_nothing(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        _, ownership = await self.owning(transport, "s")
+        await transport.publish([Output("s", a_record(name)) for name in "ab"])
+        tail = await transport.tail("s", 0, THE_BEGINNING)
+        read_along = await read(tail, 2)
+        await tail.close()
+        assert [(d.record.identity, d.attempt) for d in read_along] == [("a", 0), ("b", 0)]
+        owned = await read(transport.read(ownership, ["s"]), 2)
+        assert [(d.record.identity, d.attempt) for d in owned] == [("a", 1), ("b", 1)]
+
+    async def test_a_tail_from_the_end_has_all_that_is_written_from_then_on(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s", 2)])
+        await transport.publish([Output("s", a_record("before"), 1)])
+        tail = await transport.tail("s", 1, THE_END)
+        await transport.publish([Output("s", a_record("after"), 1)])
+        assert identities(await read(tail, 1)) == ["after"]
+        taking = asyncio.create_task(read(tail, 1))
+        await asyncio.sleep(0)  # let it begin to wait
+        await transport.publish([Output("s", a_record("other"), 0), Output("s", a_record("x"), 1)])
+        assert identities(await taking) == ["x"]
+        await tail.close()
+
+    async def test_a_tail_begins_at_an_offset_or_a_time(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        written = await transport.publish([Output("s", a_record(name)) for name in "abc"])
+        tail = await transport.tail("s", 0, From(offset=written[1].offset))
+        assert identities(await read(tail, 2)) == ["b", "c"]
+        await tail.close()
+        tail = await transport.tail("s", 0, From(time_ms=written[0].time_ms))
+        assert identities(await read(tail, 3)) == ["a", "b", "c"]
+        await tail.close()
+        tail = await transport.tail("s", 0, From(time_ms=written[2].time_ms + 60_000.0))
+        await transport.publish([Output("s", a_record("d"))])
+        assert identities(await read(tail, 1)) == ["d"]
+        await tail.close()
+
+    async def test_extents_are_those_of_the_partitions(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s", 2)])
+        assert list(await transport.extents("s")) == [Extent(0, 0), Extent(0, 0)]
+        await transport.publish([Output("s", a_record(name), 1) for name in "ab"])
+        assert list(await transport.extents("s")) == [Extent(0, 0), Extent(0, 2)]
+
+    async def test_a_tail_of_a_stream_that_is_deleted_ends(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        tail = await transport.tail("s", 0, THE_END)
+        taking = asyncio.create_task(read(tail, 1))
+        await asyncio.sleep(0)  # let it begin to wait
+        await transport.delete_streams(["s"])
+        with pytest.raises(NotFoundError):
+            await taking
+        with pytest.raises(NotFoundError):
+            await transport.tail("s", 0, THE_END)
+        with pytest.raises(NotFoundError):
+            await transport.extents("s")

@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import NamedTuple
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, REMOVED, Delivery
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    REMOVED,
+    Delivery,
+    Extent,
+    From,
+)
 from penstock.core.records import Record
 
 
@@ -44,7 +50,7 @@ class Partition:
     """
 
     def __init__(self, stream: str, number: int, compacted: bool, max_records: int) -> None:
-        self._stream = stream
+        self.stream = stream
         self._number = number
         self._compacted = compacted
         self._max_records = max_records
@@ -52,8 +58,9 @@ class Partition:
         self._last_of_key: dict[bytes, int] = {}
         self._next_offset = 0
         self._groups: dict[str, Progress] = {}
+        self.deleted = False
         self.wakers: set[asyncio.Event] = set()
-        """Set when a record arrives."""
+        """Set when a record arrives, and when the stream is deleted."""
 
     def room_for(self, keys: Sequence[bytes]) -> bool:
         """Whether records of these keys can be appended."""
@@ -83,6 +90,49 @@ class Partition:
         for waker in self.wakers:
             waker.set()
         return offset
+
+    @property
+    def extent(self) -> Extent:
+        """From the oldest record there is to where the next one comes."""
+        return Extent(next(iter(self._entries), self._next_offset), self._next_offset)
+
+    def position_of(self, begin: From) -> int:
+        """The offset at which to begin to read."""
+        if begin.offset is not None:
+            return begin.offset
+        if begin.time_ms is None:
+            return self._next_offset
+        entries = self._entries.items()
+        not_older = (offset for offset, entry in entries if entry.time_ms >= begin.time_ms)
+        return next(not_older, self._next_offset)
+
+    def copies(self, position: int, limit: int) -> list[Delivery]:
+        """Up to ``limit`` records from an offset on, for somebody who takes none of them."""
+        copies: list[Delivery] = []
+        for offset in range(max(position, self.extent.first), self._next_offset):
+            entry = self._entries.get(offset)
+            if entry is not None:
+                copies.append(
+                    Delivery(self.stream, self._number, offset, entry.record, 0, entry.time_ms)
+                )
+                if len(copies) == limit:
+                    break
+        return copies
+
+    def delete(self) -> None:
+        """The stream is gone."""
+        self.deleted = True
+        for waker in self.wakers:
+            waker.set()
+
+    async def changed(self, waker: asyncio.Event) -> None:
+        """Return when a record has arrived, or the stream is gone."""
+        waker.clear()
+        self.wakers.add(waker)
+        try:
+            await waker.wait()
+        finally:
+            self.wakers.discard(waker)
 
     def records(self) -> list[Record]:
         """All that are kept, the oldest first."""
@@ -114,7 +164,7 @@ class Partition:
                 progress.returned.discard(offset)
                 taken.append(
                     Delivery(
-                        self._stream, self._number, offset, entry.record, attempt, entry.time_ms
+                        self.stream, self._number, offset, entry.record, attempt, entry.time_ms
                     )
                 )
             position = max(position, offset + 1)

@@ -11,13 +11,16 @@ from typing import ClassVar
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.transport import (
     Delivery,
+    Extent,
     FencedError,
+    From,
     Membership,
     Output,
     Owner,
     Ownership,
     Reader,
     StreamSpec,
+    Tail,
     Transport,
     Written,
 )
@@ -71,6 +74,26 @@ class _MemoryReader(Reader):
                 partition.wakers.discard(self._arrived)
 
 
+class _MemoryTail(Tail):
+    def __init__(self, partition: Partition, position: int) -> None:
+        self._partition = partition
+        self._position = position
+        self._arrived = asyncio.Event()
+
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        while True:
+            if self._partition.deleted:
+                raise NotFoundError(f"the stream '{self._partition.stream}' was deleted")
+            taken = self._partition.copies(self._position, limit)
+            if taken:
+                self._position = taken[-1].offset + 1
+                return taken
+            await self._partition.changed(self._arrived)
+
+    async def close(self) -> None:
+        """It holds nothing."""
+
+
 class MemoryTransport(Transport):
     """Streams in the memory of this process. Records are kept as they are, and never copied."""
 
@@ -107,6 +130,8 @@ class MemoryTransport(Transport):
         for name in names:
             stream = self._streams.pop(name, None)
             if stream is not None:
+                for partition in stream.partitions:
+                    partition.delete()
                 for contest in stream.contests.values():
                     await contest.resize(0)
 
@@ -130,6 +155,13 @@ class MemoryTransport(Transport):
     async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
         self._owned(ownership)
         return self._partition(stream, ownership.partition).records()
+
+    async def extents(self, stream: str) -> Sequence[Extent]:
+        return [partition.extent for partition in self._stream(stream).partitions]
+
+    async def tail(self, stream: str, partition: int, begin: From) -> Tail:
+        read = self._partition(stream, partition)
+        return _MemoryTail(read, read.position_of(begin))
 
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
