@@ -44,7 +44,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalKafka]:
 
 @pytest.fixture
 def start_kafka(tmp_path: Path) -> Iterator[KafkaStarter]:
-    """Starts a Kafka of the test's own, as often as it is called; stopped at the end.
+    """Starts a Kafka of the test's own, as often as it is called; killed at the end.
 
     Its ``brokers`` have ``kill``, ``stop`` and ``start`` (again, on the same folder and ports).
     """
@@ -53,8 +53,11 @@ def start_kafka(tmp_path: Path) -> Iterator[KafkaStarter]:
 
         def start(options: ClusterOptions) -> LocalKafka:
             folder = tmp_path / f"kafka-{len(started)}"
-            started.append(running.enter_context(LocalKafka(folder, options)))
-            return started[-1]
+            kafka = LocalKafka(folder, options)
+            started.append(kafka)
+            kafka.start()
+            running.callback(kafka.kill)  # its folder goes as well
+            return kafka
 
         started: list[LocalKafka] = []
         yield start

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import closing
 
-from confluent_kafka import Consumer, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
 PATIENCE_S = 20.0
 """For one answer of a broker; only one that does not answer takes so long."""
@@ -28,8 +28,7 @@ def written(client: Mapping[str, str], topic: str, value: bytes) -> bool:
 
 def read(client: Mapping[str, str], topic: str) -> bytes | None:
     """The first record of a topic; None when none comes."""
-    group = {"group.id": f"readers of {topic}", "auto.offset.reset": "earliest"}
-    with closing(Consumer({**client, **group, "enable.auto.commit": "false"})) as consumer:
-        consumer.subscribe([topic])
+    with closing(Consumer({**client, "group.id": "none"})) as consumer:
+        consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
         message = consumer.poll(PATIENCE_S)
         return None if message is None or message.error() else message.value()

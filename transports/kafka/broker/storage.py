@@ -105,8 +105,13 @@ def format_storage(
     said = [(process, process.communicate(timeout=_FORMAT_S)[0]) for process in running]
     for process, words in said:
         if process.returncode:
-            why = " / ".join(words.strip().splitlines()[-3:])
-            raise NotReadyError(f"Kafka cannot format the folder of a broker: {why}")
+            raise NotReadyError(f"Kafka cannot format the folder of a broker: {_reason(words)}")
+
+
+def _reason(words: str) -> str:
+    """The last line that the tool said before it named the places in its code."""
+    lines = [line for line in words.splitlines() if line.strip() and not line.startswith("\tat ")]
+    return lines[-1] if lines else "without a word"
 
 
 def _scram_words(listener: Listener) -> Sequence[str]:
