@@ -54,13 +54,22 @@ Body: TypeAlias = Tensors | Absent | Failed
 Headers: TypeAlias = Mapping[str, str]
 
 
+class Undecoded(NamedTuple):
+    """What somebody wrote that is no record: value and headers as they were, for a dead letter to
+    hold it whole."""
+
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
 class Record(NamedTuple):
     """One record of one port: what belongs to which request, and what it holds.
 
     ``identity`` stays the same through every pipeline that reads the request; ``key`` decides the
     partition. ``round`` counts the turns of a loop from 0. ``deadline_ms`` is in milliseconds
     since the epoch, in the clock of the transport. Parameters and headers are those of the
-    request, the same at every step.
+    request, the same at every step, and so is ``request_id``, V2's ``id``, which is the caller's
+    own. ``undecoded`` stands beside a ``body`` that says why there is none.
     """
 
     identity: str
@@ -73,3 +82,5 @@ class Record(NamedTuple):
     parameters: Parameters
     headers: Headers
     deadline_ms: float
+    request_id: str | None = None
+    undecoded: Undecoded | None = None

@@ -65,8 +65,8 @@ class ServerTlsSection(Section):
         return ServerTls(self.certificate_file, self.key_file, self.client_ca_file)
 
 
-class TokenOptions(Section):
-    """Where the bearer token is; never the token itself."""
+class SecretOptions(Section):
+    """Where a secret is; never the secret itself."""
 
     env: str | None = Field(
         default=None, min_length=1, description="The environment variable that holds it."
@@ -81,12 +81,21 @@ class TokenOptions(Section):
             raise ValueError("write one of env and file")
         return self
 
+    def secret(self, named: str) -> Token:
+        """``named`` is the key that this section stands under. Raises InvalidRequestError where it
+        cannot be read."""
+        if self.env is not None:
+            return token_of_environment(self.env, named=f"{named}.env")
+        assert self.file is not None, "one of them is there"
+        return token_of_file(self.file, named=f"{named}.file")
+
+
+class TokenOptions(SecretOptions):
+    """Where the bearer token is; never the token itself."""
+
     def token(self) -> Token:
         """Raises InvalidRequestError where it cannot be read."""
-        if self.env is not None:
-            return token_of_environment(self.env)
-        assert self.file is not None, "one of them is there"
-        return token_of_file(self.file)
+        return self.secret("token")
 
 
 class AccessSection(Section):

@@ -20,13 +20,16 @@ FRESH_S: Final = 60.0
 """Who hands out tokens in files writes a new one long before the old one is over."""
 
 
-def token_of_environment(name: str, environment: Mapping[str, str] = os.environ) -> Token:
-    """The token in an environment variable; raises InvalidRequestError when there is none."""
+def token_of_environment(
+    name: str, environment: Mapping[str, str] = os.environ, *, named: str = "token.env"
+) -> Token:
+    """The token in an environment variable; raises InvalidRequestError when there is none.
+    ``named`` says where the variable is named."""
     token = environment.get(name, "").strip()
     if not token:
         raise InvalidRequestError(
-            f"the environment variable {name}, which token.env names, is not set; set it to the "
-            "token, or correct the name"
+            f"the environment variable {name}, which {named} names, is not set; set it to the "
+            f"{_noun(named)}, or correct the name"
         )
     return lambda: token
 
@@ -50,6 +53,11 @@ def token_of_file(
         return token
 
     return current
+
+
+def _noun(named: str) -> str:
+    """What is in a variable that is named at ``named``, as ``token`` at ``token.env``."""
+    return named.split(".")[-2]
 
 
 def _read(path: Path, named: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING, final
 
 from penstock.core.contracts.transport import Delivery, Output
@@ -120,6 +121,8 @@ class StreamRequest:
                 self.key = key_of(record, plan.key)
         except InvalidRequestError as error:
             failure = failure or Failed(error.code, error.message)
+        if deadline_ms is None and isfinite(record.deadline_ms):
+            deadline_ms = record.deadline_ms
         if deadline_ms is None:
             deadline_ms = now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms)
         passage = self.passage = Passage(
@@ -127,7 +130,7 @@ class StreamRequest:
             self.identity,
             now_ms,
             deadline_ms,
-            None,
+            record.request_id,
             record.parameters,
             self.headers,
             deployment.tally,
@@ -212,6 +215,7 @@ class StreamRequest:
             given.parameters,
             headers,
             given.deadline_ms if self.passage is None else self.passage.deadline_ms,
+            given.request_id,
         )
 
     def _bury(self, failure: Failed) -> None:
@@ -224,6 +228,7 @@ class StreamRequest:
         }
         given = delivery.record
         record = self._record(_INPUTS, given.key, given.body, 0, headers)
+        record = record._replace(undecoded=given.undecoded)
         self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, record))
 
     def replace(self, refused: list[Output], failure: Failed) -> None:
@@ -247,6 +252,10 @@ class StreamRequest:
 
 def _without_contents(record: Record) -> Record:
     body = record.body
+    if record.undecoded is not None:
+        value = record.undecoded.value or b""
+        headers = {**record.headers, OMITTED_HEADER: str(len(value))}
+        return record._replace(undecoded=None, headers=headers)
     if isinstance(body, Absent | Failed):
         return record
     omitted = sum(tensor.nbytes for tensor in body)

@@ -26,13 +26,15 @@ LONGEST_KEPT: Final = 256
 RAW_FIELD = ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER
 
 
-def parse_request(data: bytes) -> InferenceRequest:
+def parse_request(data: bytes, *, omitted: bool = False) -> InferenceRequest:
     """The request in the bytes of a ModelInferRequest; large raw contents are views of ``data``.
 
-    Raises as :func:`decode_request`, and InvalidRequestError when the bytes are no such message.
+    ``omitted`` says that tensors may have been left without their contents. Raises as
+    :func:`decode_request`, and InvalidRequestError when the bytes are no such message.
     """
     message, views = parse(ModelInferRequest, data, RAW_FIELD)
-    return read_request(message, message.raw_input_contents if views is None else views)
+    raws = message.raw_input_contents if views is None else views
+    return read_request(message, raws, omitted)
 
 
 def decode_request(message: ModelInferRequest) -> InferenceRequest:
@@ -44,9 +46,11 @@ def decode_request(message: ModelInferRequest) -> InferenceRequest:
     return read_request(message, message.raw_input_contents)
 
 
-def read_request(message: ModelInferRequest, raws: Sequence[Buffer]) -> InferenceRequest:
+def read_request(
+    message: ModelInferRequest, raws: Sequence[Buffer], omitted: bool = False
+) -> InferenceRequest:
     """The request in a message whose raw contents may stand beside it."""
-    tensors = read_tensors(message.inputs, raws, "inputs")
+    tensors = read_tensors(message.inputs, raws, "inputs", omitted)
     if len(tensors) > 1:
         refuse_duplicates([tensor.name for tensor in tensors], "inputs")
     return InferenceRequest(

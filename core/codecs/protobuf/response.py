@@ -41,13 +41,15 @@ def write_head(response: InferenceResponse) -> ModelInferResponse:
     return message
 
 
-def parse_response(data: bytes) -> InferenceResponse:
+def parse_response(data: bytes, *, omitted: bool = False) -> InferenceResponse:
     """The response in the bytes of a ModelInferResponse; large raw contents are views of ``data``.
 
-    For clients, adapters and readers of streams. Raises InvalidRequestError, naming the tensor.
+    ``omitted`` says that tensors may have been left without their contents. For clients, adapters
+    and readers of streams. Raises InvalidRequestError, naming the tensor.
     """
     message, views = parse(ModelInferResponse, data, RAW_FIELD)
-    return read_response(message, message.raw_output_contents if views is None else views)
+    raws = message.raw_output_contents if views is None else views
+    return read_response(message, raws, omitted)
 
 
 def decode_response(message: ModelInferResponse) -> InferenceResponse:
@@ -55,12 +57,14 @@ def decode_response(message: ModelInferResponse) -> InferenceResponse:
     return read_response(message, message.raw_output_contents)
 
 
-def read_response(message: ModelInferResponse, raws: Sequence[Buffer]) -> InferenceResponse:
+def read_response(
+    message: ModelInferResponse, raws: Sequence[Buffer], omitted: bool = False
+) -> InferenceResponse:
     """The response in a message whose raw contents may stand beside it."""
     return InferenceResponse(
         message.model_name,
         message.model_version,
         message.id or None,
-        read_tensors(message.outputs, raws, "outputs"),
+        read_tensors(message.outputs, raws, "outputs", omitted),
         read_parameters(message.parameters, "the response"),
     )

@@ -19,9 +19,12 @@ from penstock.proto.open_inference_pb2 import ModelInferRequest, ModelInferRespo
 Entry: TypeAlias = ModelInferRequest.InferInputTensor | ModelInferResponse.InferOutputTensor
 
 
-def read_tensors(entries: Sequence[Entry], raws: Sequence[Buffer], side: str) -> tuple[Tensor, ...]:
+def read_tensors(
+    entries: Sequence[Entry], raws: Sequence[Buffer], side: str, omitted: bool = False
+) -> tuple[Tensor, ...]:
     """The tensors of ``side`` (``inputs`` or ``outputs``); raw contents are kept, not copied.
 
+    With ``omitted``, empty raw contents are those of a tensor of which only the signature is kept.
     Raises InvalidRequestError, naming the tensor.
     """
     if raws and len(raws) != len(entries):
@@ -32,13 +35,13 @@ def read_tensors(entries: Sequence[Entry], raws: Sequence[Buffer], side: str) ->
         )
     return tuple(
         [
-            read_tensor(entry, raws[index] if raws else None, f"{side}[{index}]")
+            read_tensor(entry, raws[index] if raws else None, f"{side}[{index}]", omitted)
             for index, entry in enumerate(entries)
         ]
     )
 
 
-def read_tensor(entry: Entry, raw: Buffer | None, where: str) -> Tensor:
+def read_tensor(entry: Entry, raw: Buffer | None, where: str, omitted: bool = False) -> Tensor:
     """One tensor, of raw contents where there are any."""
     name = entry.name
     if not name:
@@ -57,6 +60,10 @@ def read_tensor(entry: Entry, raw: Buffer | None, where: str) -> Tensor:
             f"tensor '{name}' has typed contents beside raw ones; send all tensors raw, or all "
             "typed"
         )
+    if omitted and not len(raw):
+        known_datatype(name, datatype)
+        element_count(name, shape)
+        return Tensor(name, datatype, shape, b"", parameters)
     return Tensor.checked(name, datatype, shape, raw, parameters)
 
 

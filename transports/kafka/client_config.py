@@ -1,0 +1,135 @@
+"""The options as librdkafka takes them: for what writes, what reads, and what makes topics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from confluent_kafka import KafkaError, KafkaException
+
+from penstock.core.credentials.tls import unusable
+from penstock.core.errors import InvalidRequestError
+from penstock.transports.kafka.librdkafka import ClientOptions, option_text
+from penstock.transports.kafka.oauth import OauthSource, oauth_source
+from penstock.transports.kafka.options import KafkaOptions
+from penstock.transports.kafka.security import OidcOptions, SecurityOptions
+
+ClientConfig: TypeAlias = dict[str, str | OauthSource]
+
+_SECTION: Final = "transport.security"
+
+
+def producer_config(options: KafkaOptions) -> ClientConfig:
+    """For what writes: nothing twice, and nothing late for the sake of larger batches."""
+    return {
+        **_client_config(options),
+        "linger.ms": "0",
+        **_texts(options.client),
+        **_texts(options.producer),
+        "acks": "all",
+        "enable.idempotence": "true",
+        "message.max.bytes": str(options.max_record_bytes),
+    }
+
+
+def consumer_config(options: KafkaOptions) -> ClientConfig:
+    """For what reads partitions that are assigned by hand. ``group.id`` is the group in whose name
+    offsets are committed; the consumer is no member of it."""
+    return {
+        **_client_config(options),
+        **_texts(options.client),
+        **_texts(options.consumer),
+        "group.id": f"{options.root}.dataflow",
+        "enable.auto.commit": "false",
+        "enable.auto.offset.store": "false",
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "message.max.bytes": str(options.max_record_bytes),
+        "fetch.message.max.bytes": str(options.max_record_bytes),
+    }
+
+
+def admin_config(options: KafkaOptions) -> ClientConfig:
+    """For what makes, changes and deletes topics."""
+    return {**_client_config(options), **_texts(options.client)}
+
+
+def topic_config(options: KafkaOptions, *, compacted: bool = False) -> dict[str, str]:
+    """What a topic is made with."""
+    config = {
+        **_texts(options.topic),
+        "cleanup.policy": "compact" if compacted else "delete",
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(options.max_record_bytes),
+    }
+    return config
+
+
+def refused_config(error: KafkaException) -> InvalidRequestError:
+    """What is said when a client cannot be made of its options."""
+    reason = error.args[0]
+    said = reason.str() if isinstance(reason, KafkaError) else str(reason)
+    return InvalidRequestError(
+        f"the section transport is refused by librdkafka: {' '.join(said.split())}; the options of "
+        "client, producer, consumer and security go together with those of Penstock"
+    )
+
+
+def _texts(options: ClientOptions) -> dict[str, str]:
+    return {name: option_text(value) for name, value in options.items()}
+
+
+def _client_config(options: KafkaOptions) -> ClientConfig:
+    return {
+        "bootstrap.servers": options.bootstrap_servers,
+        "client.id": f"penstock-{options.instance}",
+        **_security_config(options.security),
+    }
+
+
+def _security_config(security: SecurityOptions) -> ClientConfig:
+    """Raises InvalidRequestError for files and secrets that cannot be read."""
+    config: ClientConfig = {"security.protocol": security.protocol}
+    files = {
+        "ssl.ca.location": security.ca_file,
+        "ssl.certificate.location": security.certificate_file,
+        "ssl.key.location": security.key_file,
+    }
+    config |= {name: _readable(path) for name, path in files.items() if path is not None}
+    if security.key_password is not None:
+        config["ssl.key.password"] = security.key_password.secret(f"{_SECTION}.keyPassword")()
+    if security.mechanism is not None:
+        config["sasl.mechanism"] = security.mechanism
+    if security.username is not None and security.password is not None:
+        config["sasl.username"] = security.username
+        config["sasl.password"] = security.password.secret(f"{_SECTION}.password")()
+    if security.token is not None:
+        config["oauth_cb"] = oauth_source(security.token.secret(f"{_SECTION}.token"))
+    if security.oidc is not None:
+        config |= _oidc_config(security.oidc)
+    return config
+
+
+def _oidc_config(oidc: OidcOptions) -> ClientConfig:
+    config: ClientConfig = {
+        "sasl.oauthbearer.method": "oidc",
+        "sasl.oauthbearer.token.endpoint.url": oidc.token_endpoint,
+        "sasl.oauthbearer.client.id": oidc.client_id,
+        "sasl.oauthbearer.client.secret": oidc.client_secret.secret(
+            f"{_SECTION}.oidc.clientSecret"
+        )(),
+    }
+    if oidc.scope is not None:
+        config["sasl.oauthbearer.scope"] = oidc.scope
+    if oidc.extensions is not None:
+        config["sasl.oauthbearer.extensions"] = oidc.extensions
+    return config
+
+
+def _readable(path: Path) -> str:
+    """The path of a file of TLS that can be read."""
+    try:
+        with path.open("rb"):
+            return str(path)
+    except OSError as error:
+        raise unusable(error) from error

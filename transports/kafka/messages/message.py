@@ -1,0 +1,24 @@
+"""What Kafka carries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias
+
+from penstock.transports.kafka.messages.size import message_size
+
+MessageHeader: TypeAlias = tuple[str, bytes | None]
+
+
+class KafkaMessage(NamedTuple):
+    """Key, value and headers of a message. No value at all takes the key out of a compacted topic;
+    of headers of one name the last counts."""
+
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[MessageHeader]
+
+    @property
+    def nbytes(self) -> int:
+        """What the broker's limit is for, see :func:`message_size`."""
+        return message_size(self.key, self.value, self.headers)
