@@ -6,9 +6,15 @@ from collections.abc import Mapping
 from contextlib import closing
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 PATIENCE_S = 20.0
 """For one answer of a broker; only one that does not answer takes so long."""
+
+
+def admin_of(client: Mapping[str, str]) -> AdminClient:
+    """What manages a broker."""
+    return AdminClient({**client})
 
 
 def went_through(client: Mapping[str, str], topic: str) -> bool:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException, Producer
 
 from harness.certificates import certificates
 from harness.kafka import need_kafka
@@ -97,13 +96,9 @@ def wrong_clients(folder: Path) -> Mapping[str, dict[str, str]]:
 @pytest.mark.parametrize("listener", LISTENERS)
 def test_who_comes_close_is_not(guarded: LocalKafka, folder: Path, listener: str) -> None:
     errors: list[object] = []
-    client = AdminClient(
-        {
-            "bootstrap.servers": guarded.addresses(listener),
-            "error_cb": errors.append,
-            **wrong_clients(folder)[listener],
-        }
-    )
+    settings = wrong_clients(folder)[listener]
+    address = guarded.addresses(listener)
+    client = Producer({"bootstrap.servers": address, "error_cb": errors.append, **settings})
     client.poll(PATIENCE_S)
     assert errors
     with pytest.raises(KafkaException):

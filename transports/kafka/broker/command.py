@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,29 +68,32 @@ def up_command(port: int, folder: Path | None, brokers: str, keep: bool) -> int:
     kafka = LocalKafka(place, options, lambda line: click.echo(line, err=True))
     kafka.start()
     try:
-        _print_started(output, kafka.bootstrap_servers, place)
-        forced = asyncio.run(_until_stopped(kafka))
+        forced = asyncio.run(_serve(kafka, partial(_print_started, output, kafka, place)))
     finally:
         kafka.kill()
     return INTERRUPTED if forced else 0
 
 
-def _print_started(output: Output, servers: str, place: Path) -> None:
+def _print_started(output: Output, kafka: LocalKafka, place: Path) -> None:
+    servers = kafka.bootstrap_servers
     if output.is_json:
-        addresses = {"kafka": servers}
-        output.json({"event": "started", "addresses": addresses, "folder": str(place)})
+        pids = [broker.pid for broker in kafka.brokers]
+        started = {"addresses": {"kafka": servers}, "folder": str(place), "pids": pids}
+        output.json({"event": "started", **started})
         return
     click.echo(f"Kafka is at {servers}, its records are in {place}\n")
     click.echo("In penstock.yaml:\n")
     click.echo(f"transport:\n  kind: kafka\n  bootstrapServers: {servers}")
 
 
-async def _until_stopped(kafka: LocalKafka) -> bool:
-    """Run until a signal asks to stop, and stop: whether a second one forced it.
+async def _serve(kafka: LocalKafka, on_started: Callable[[], None]) -> bool:
+    """Run until a signal asks to stop, and stop: whether a second one forced it. ``on_started`` is
+    called when signals are listened for.
 
     Raises NotReadyError when all brokers have ended by themselves.
     """
     with StopSignals() as signals:
+        on_started()
         everything = asyncio.create_task(_all_ended(kafka.brokers))
         if await _first_of(signals.asked, everything):
             raise NotReadyError(f"no broker runs any more: {', '.join(everything.result())}")
