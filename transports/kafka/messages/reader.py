@@ -97,14 +97,15 @@ def _decoded(
     port = port_of_topic(topic) if named is None else port_named(named)
     version = take(VERSION_HEADER, None)
     round_number = take(ROUND_HEADER, None)
-    deadline_ms = _NEVER
-    if DEADLINE_HEADER in texts:
-        deadline_ms = deadline_of(texts) or 0.0
+    deadline_ms = deadline_of(texts)
+    if deadline_ms is None:
+        deadline_ms = _NEVER
+    else:
         del texts[DEADLINE_HEADER]
     if MARKER_HEADER in texts:
         body, contents = _marker(texts), _contents_of_marker(headers, texts)
     elif value is None:
-        body, contents = REMOVED, Contents(None, (), NO_PARAMETERS)
+        body, contents = REMOVED, _contents_of_marker(headers, texts)
     else:
         contents = _contents_of_value(value, port, texts)
         body = contents.tensors or NO_TENSORS
@@ -173,6 +174,6 @@ def _contents_of_marker(headers: Iterable[MessageHeader], texts: dict[str, str])
     request = InferenceRequest(None, ())
     if texts.pop(PARAMETERS_HEADER, None) is not None:
         # These are bytes, and no text.
-        *_, last = (content for name, content in headers if name == PARAMETERS_HEADER)
-        request = parse_request(last or b"")
+        given = [content for name, content in headers if name == PARAMETERS_HEADER and content]
+        request = parse_request(given[-1]) if given else request
     return Contents(request.id, (), request.parameters)
