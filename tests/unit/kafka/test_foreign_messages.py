@@ -110,8 +110,13 @@ def test_a_request_in_json(kind: bytes) -> None:
 
 
 def test_json_with_base64() -> None:
-    entry = {"name": "x", "datatype": "BYTES", "shape": [1], "data": ["/wA="]}
-    entry["parameters"] = {"content_type": "base64"}
+    entry = {
+        "name": "x",
+        "datatype": "BYTES",
+        "shape": [1],
+        "data": ["/wA="],
+        "parameters": {"content_type": "base64"},
+    }
     record = read(orjson.dumps({"inputs": [entry]}), ("content-type", b"application/json"))
     assert record.body == (Tensor("x", "BYTES", (1,), b"\2\0\0\0\xff\0"),)
 
