@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from penstock.transports.kafka import KafkaOptions
 from penstock.transports.kafka.options import unique_instance
 from penstock.transports.kafka.owned import CLIENT_OPTIONS, TOPIC_OPTIONS
 
+PAGE = Path(__file__).parents[3] / "docs/how-to/connect-to-kafka.md"
 BROKER = "bootstrapServers: 127.0.0.1:9092"
 SASL = "protocol: sasl_ssl"
 PASSWORD = "password: {env: KAFKA_PASSWORD}"
@@ -135,6 +137,20 @@ def test_librdkafka_is_asked_about_every_option(tmp_path: Path) -> None:
     assert 'transport.producer["linger.ms"]: configuration property' in said[1]
     assert "outside allowed range" in said[1]
     assert 'transport.consumer["fetch.min.bytes"]: invalid value' in said[2]
+
+
+def documented() -> list[str]:
+    """The YAML on the page about connecting, each with what the section begins with."""
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    begin = f"transport:\n  kind: kafka\n  {BROKER}\n"
+    return [text if text.startswith("transport:") else begin + text for text in blocks]
+
+
+@pytest.mark.parametrize("text", documented())
+def test_what_is_documented_is_taken(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "penstock.yaml"
+    path.write_text(text)
+    assert isinstance(assemble(load_config(path)).options("kafka"), KafkaOptions)
 
 
 @pytest.mark.parametrize("section", ["client", "producer", "consumer"])
