@@ -40,6 +40,7 @@ from penstock.transports.kafka.messages import decode
 from penstock.transports.memory import MemoryOptions, MemoryTransport
 
 PARTITIONS = 4
+KINDS = pytest.mark.parametrize("made", [MemoryTransport, CodedTransport])
 NAMES = StreamNames()
 INPUTS = NAMES.of("sums", Port(None, "inputs"))
 OUTPUTS = NAMES.of("sums", Port(None, "outputs"))
@@ -190,10 +191,13 @@ def models(folder: Path) -> Path:
     return folder
 
 
-async def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@KINDS
+async def test_a_worker_that_is_killed_loses_and_doubles_nothing(
+    tmp_path: Path, made: type[MemoryTransport]
+) -> None:
     folder = models(tmp_path)
     count = 200
-    async with world() as each:
+    async with world(made(MemoryOptions())) as each:
         one, two = (Process(each.transport, StreamLimits(in_flight=8)) for _ in range(2))
         await one.start(folder, exactly_once=True)
         await two.start(folder, exactly_once=True)
@@ -267,7 +271,7 @@ async def test_a_record_that_cannot_be_decoded_is_buried_whole(tmp_path: Path) -
     assert letter.record.headers[ORIGIN_HEADER] == f"{INPUTS}/2/0"
 
 
-@pytest.mark.parametrize("made", [MemoryTransport, CodedTransport])
+@KINDS
 async def test_id_and_deadline_of_a_record_are_its_request_s(
     tmp_path: Path, made: type[MemoryTransport]
 ) -> None:
@@ -368,9 +372,12 @@ def _of_somebody(identity: str, who: str, **values: float) -> Output:
     return Output(INPUTS, record, len(who) % PARTITIONS)
 
 
-async def test_what_joins_remember_survives_a_worker_that_is_killed(tmp_path: Path) -> None:
+@KINDS
+async def test_what_joins_remember_survives_a_worker_that_is_killed(
+    tmp_path: Path, made: type[MemoryTransport]
+) -> None:
     folder = models(tmp_path)
-    async with world() as each:
+    async with world(made(MemoryOptions())) as each:
         one, two = (Process(each.transport, StreamLimits(), pipeline=REMEMBERING) for _ in range(2))
         await one.start(folder, exactly_once=True)
         await each.transport.publish(
