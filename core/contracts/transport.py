@@ -74,7 +74,8 @@ class Delivery(NamedTuple):
 
     ``attempt`` counts from 1 how often the record was taken, over all owners of the group; what was
     given back was not taken. A record that cannot be decoded comes with the body ``Failed``, code
-    ``invalid-request``, and the headers that could be read.
+    ``invalid-request`` (``unsupported`` for what another Penstock may read), the headers that could
+    be read, and what was written in ``undecoded``.
     """
 
     stream: str
