@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -35,26 +34,29 @@ class Seen:
 class Ledger:
     """Follows the log record by record; everybody who does comes to the same.
 
-    Time is that of the records, and a silence of all counts as half a lease at most: when a broker
-    was away, nobody could be heard, and nobody is given up for that. Who writes nothing for a
-    lease is out, and has to say hello again.
+    Time is that of the records. After a silence of all for more than half a lease everybody has a
+    whole one from then on: when a broker was away, nobody could be heard, and nobody is given up
+    for that. Who writes nothing for a lease is out, and has to say hello again.
 
-    Who begins to read in the middle does not know what members own that came before. Until it is
-    ``exact`` the ledger takes their word for it.
+    Who begins to read in the middle does not know what members own that came before, nor who of a
+    name is in. Until it is ``exact`` the ledger takes their word for the one, and who was heard
+    last for the other.
     """
 
-    def __init__(self, lease_ms: float, *, exact: bool) -> None:
+    def __init__(self, lease_ms: float, reader: MemberId, *, exact: bool) -> None:
         self._lease_ms = lease_ms
-        self._longest_gap_ms = lease_ms / 2.0
-        self._last_ms: float | None = None
-        self.now = 0.0
-        """The time that has passed in the log, silences cut short; in ms."""
+        self._reader = reader
+        """Who reads, and knows of itself that it is in when its hello has been read."""
+        self._silence_ms = lease_ms / 2.0
+        self.now = float("-inf")
+        """The time of the last record; in ms."""
+        self._alive_since = 0.0
+        """Since when there was no silence, as far as the log was read."""
         self.exact = exact
         self.asked_at: int | None = None
         """The offset at which members were asked what they own, as long as it is not exact."""
         self.members: dict[MemberId, Seen] = {}
         """Those that live, who was heard last at the end."""
-        self._replaced: dict[str, set[str]] = {}
         self._owned: dict[Subject, dict[int, Owned]] = {}
         self.version = 0
         """Grows with everything that may change who is to own what."""
@@ -65,12 +67,11 @@ class Ledger:
         if message is None:
             return
         member = message.member
-        if self.is_replaced(member):
-            return
         if isinstance(message, Bye):
             self._remove(member)
         elif isinstance(message, Hello):
-            self._welcome(member)
+            if message.first or not self.exact or self._namesake(member) is None:
+                self._welcome(member)
         elif (seen := self._hear(member)) is not None:
             if isinstance(message, Act):
                 self._act(offset, message, seen)
@@ -78,8 +79,13 @@ class Ledger:
                 self._hold(message, seen)
 
     def is_replaced(self, member: MemberId) -> bool:
-        """Whether another process has come under the member's name."""
-        return member.incarnation in self._replaced.get(member.instance, ())
+        """Whether the member is out, and another process is in under its name."""
+        return member not in self.members and self._namesake(member) is not None
+
+    @property
+    def was_followed(self) -> bool:
+        """Whether everybody who lives has been heard since the log was begun."""
+        return self.now - self._alive_since >= self._lease_ms
 
     def next_end(self) -> float | None:
         """When in the log's time the next lease is over if nothing is heard."""
@@ -108,10 +114,11 @@ class Ledger:
         return not self.exact and asked_at is not None and message.as_of >= asked_at
 
     def _pass_time(self, time_ms: float) -> None:
-        if self._last_ms is not None:
-            gap_ms = max(0.0, time_ms - self._last_ms)
-            self.now += min(gap_ms, self._longest_gap_ms)
-        self._last_ms = max(time_ms, self._last_ms or 0.0)
+        if time_ms - self.now > self._silence_ms:
+            self._alive_since = time_ms
+            for seen in self.members.values():
+                seen.lived = time_ms
+        self.now = max(self.now, time_ms)
         while self.members:
             member, seen = next(iter(self.members.items()))
             if self.now - seen.lived < self._lease_ms:
@@ -122,23 +129,29 @@ class Ledger:
         """A member that lives has written; None for one that is out."""
         seen = self.members.pop(member, None)
         if seen is None:
-            if self.exact or any(other.instance == member.instance for other in self.members):
+            if self.exact or member == self._reader:
                 return None
             # It was there before what was read of the log.
-            seen = Seen(self.now)
-            self.version += 1
+            self._welcome(member)
+            seen = self.members.pop(member)
         self.members[member] = seen
         seen.lived = self.now
         return seen
 
     def _welcome(self, member: MemberId) -> None:
         """It begins with nothing, and who had its name before is gone."""
-        for other in [each for each in self.members if each.instance == member.instance]:
-            if other != member:
-                self._replaced.setdefault(member.instance, set()).add(other.incarnation)
+        self._remove(member)
+        if (other := self._namesake(member)) is not None:
             self._remove(other)
         self.members[member] = Seen(self.now)
         self.version += 1
+
+    def _namesake(self, member: MemberId) -> MemberId | None:
+        """Another that is in under the same name."""
+        return next(
+            (each for each in self.members if each.instance == member.instance and each != member),
+            None,
+        )
 
     def _remove(self, member: MemberId) -> None:
         if self.members.pop(member, None) is not None:

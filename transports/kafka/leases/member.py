@@ -21,6 +21,7 @@ from penstock.transports.kafka.leases.effects import (
 from penstock.transports.kafka.leases.ledger import Ledger
 from penstock.transports.kafka.leases.messages import (
     Act,
+    Ask,
     Beat,
     Bye,
     Hello,
@@ -53,9 +54,9 @@ class _Sent(NamedTuple):
 
 
 class _Round(NamedTuple):
-    """Members are asked what they own: since the hello at an offset, and these have not said."""
+    """Members are asked what they own: since the record at an offset, and these have not said."""
 
-    hello: int
+    asked_at: int
     waiting: set[MemberId]
 
 
@@ -71,18 +72,26 @@ class Member:
         """``whole``: the log is read from its very beginning."""
         self.id = MemberId(instance, incarnation)
         self._times = times
-        self.ledger = Ledger(times.lease_ms, exact=whole)
+        self.ledger = Ledger(times.lease_ms, self.id, exact=whole)
         self.effects: list[Effect] = []
         self._wanted: dict[Subject, int] = {}
         self._owned: dict[tuple[Subject, int], Ownership] = {}
         self._losing: set[Ownership] = set()
-        self._released: list[Ownership] = []
+        self._released: dict[Ownership, None] = {}
+        """What has been handed over, until the log says so: what was written may get lost."""
         self._number = 0
         self._sent: deque[_Sent] = deque()
         """What was written and has not been read back, the oldest first."""
         self._acted = 0
         """The number of the last message that changes what is owned."""
         self._introduced = False
+        """It has said hello."""
+        self._hello = 0
+        """The number of that."""
+        self._welcomed = False
+        """Its hello has been read back."""
+        self._has_come = False
+        """It was in before."""
         self._round: _Round | None = None
         self._offset = -1
         """Of the last record of the log that was read."""
@@ -116,9 +125,13 @@ class Member:
     def released(self, ownership: Ownership, now_ms: float) -> None:
         """An ownership that was to be lost has been handed over."""
         if self._owned.get(_place_of(ownership)) == ownership:
-            self._released.append(ownership)
+            self._released[ownership] = None
             self._decided = None
             self._decide(now_ms)
+
+    def owns(self, ownership: Ownership) -> bool:
+        """Whether an ownership holds."""
+        return self._owned.get(_place_of(ownership)) == ownership
 
     def give_up(self, ownership: Ownership, now_ms: float) -> None:
         """An ownership is worth nothing to the process any more, and is lost at once."""
@@ -154,14 +167,14 @@ class Member:
         self.ledger.observe(offset, time_ms, message)
         if self._gone:
             return
-        if self.ledger.is_replaced(self.id):
-            self._be_replaced()
-            return
         if message is not None and message.member == self.id:
             self._read_back(message)
-        elif isinstance(message, Hello) and self._introduced:
+        elif isinstance(message, Hello | Ask) and self._introduced:
             self._asked = True
             self._decided = None
+        if self._has_come and self.ledger.is_replaced(self.id):
+            self._be_replaced()
+            return
         if self._introduced and was_in and self.id not in self.ledger.members:
             self._come_again()
         if not self.ledger.exact and message is not None:
@@ -183,7 +196,8 @@ class Member:
                 self._write(Beat(self.id, self._next()), now_ms)
             else:
                 self._introduced = True
-                self._write(Hello(self.id, self._next()), now_ms)
+                self._hello = self._next()
+                self._write(Hello(self.id, self._hello, not self._has_come), now_ms)
         self._decide(now_ms)
 
     def next_tick_ms(self) -> float:
@@ -214,47 +228,58 @@ class Member:
             self._decided = None
 
     def _read_back(self, message: Message) -> None:
+        acted = self._acts_are_under_way()
         while self._sent and self._sent[0].number <= message.number:
             self._heard_ms = self._sent.popleft().at_ms
-        self._decided = None
+        if acted and not self._acts_are_under_way():
+            self._decided = None  # it has come, or never will
+        if message.number == self._hello:
+            self._welcomed = self._has_come = True
+        elif message.number > self._hello and self._introduced and not self._welcomed:
+            self._come_again()  # the hello before it was lost
 
     def _come_again(self) -> None:
         """It was silent for a lease, and is out: what it owned is free, and it begins anew."""
         for ownership in list(self._owned.values()):
             self._lose_at_once(ownership)
-        self._introduced = False
+        self._introduced = self._welcomed = False
         self._beat_due_ms = float("-inf")
 
-    # What others own --------------------------------------------------------------------------------
+    # What others own ------------------------------------------------------------------------------
 
     @property
     def _is_in(self) -> bool:
         """Whether it is a member, and knows what others own."""
-        return self._introduced and self.ledger.exact and self.id in self.ledger.members
+        return self._welcomed and self.ledger.exact and self.id in self.ledger.members
 
     def _follow_round(self, message: Message, now_ms: float, *, known: bool) -> None:
         """All who live are asked what they own; what they say is exact if nobody does anything
         meanwhile, else they are asked again."""
         members = self.ledger.members
-        if self.id not in members or not self._introduced:
+        if self.id not in members or not self._welcomed:
             return
-        if isinstance(message, Hello) and message.member == self.id:
+        mine = message.member == self.id
+        asks = isinstance(message, Hello) or (isinstance(message, Ask) and self._round is None)
+        if mine and asks:
             self._round = _Round(self._offset, {each for each in members if each != self.id})
             self.ledger.asked_at = self._offset
+        if mine and isinstance(message, Beat) and (self._round is None or self._round.waiting):
+            # The question or an answer was lost. Answers to the first question count as well.
+            self._write(Ask(self.id, self._next()), now_ms)
         if self._round is None:
             return
         waiting = self._round.waiting
-        if isinstance(message, Hello):
+        if isinstance(message, Hello) and message.first:
             waiting.discard(message.member)
         elif isinstance(message, Act) or not known:
             self._round = None
-            self._write(Hello(self.id, self._next()), now_ms)
+            self._write(Ask(self.id, self._next()), now_ms)
             return
-        elif isinstance(message, Holdings) and message.as_of >= self._round.hello:
+        elif isinstance(message, Holdings) and message.as_of >= self._round.asked_at:
             waiting.discard(message.member)
         waiting.intersection_update(members)
         # Who has not been heard for a lease is out. Before that, more may be there.
-        if not waiting and self.ledger.now >= self._times.lease_ms:
+        if not waiting and self.ledger.was_followed:
             self._round = None
             self.ledger.exact = True
             self.ledger.version += 1
@@ -285,11 +310,13 @@ class Member:
             self._lose_at_once(ownership)
 
     def _lose_at_once(self, ownership: Ownership) -> None:
+        """It is no longer owned. Of what was handed over nobody needs to be told."""
         del self._owned[_place_of(ownership)]
         self._losing.discard(ownership)
         if ownership in self._released:
-            self._released.remove(ownership)
-        self.effects.append(Fenced(ownership))
+            del self._released[ownership]
+        else:
+            self.effects.append(Fenced(ownership))
 
     # What it writes -------------------------------------------------------------------------------
 
@@ -323,9 +350,6 @@ class Member:
         releases: dict[Subject, list[int]] = {}
         for ownership in self._released:
             releases.setdefault(_subject_of(ownership), []).append(ownership.partition)
-            self._losing.discard(ownership)
-            del self._owned[_place_of(ownership)]
-        self._released.clear()
         claims = self._share(set(quits))
         if quits or joins or releases or claims:
             self._acted = self._number + 1

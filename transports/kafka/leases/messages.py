@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -28,7 +28,17 @@ class Beat(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """The member has come, and wants to know what others own."""
+    """The member has come, owns nothing, and wants to know what others own. When it is there for
+    the ``first`` time it takes its name from who had it; when it was silent for a lease and comes
+    again it is let in only if nobody has taken the name meanwhile."""
+
+    member: MemberId
+    number: int
+    first: bool
+
+
+class Ask(NamedTuple):
+    """The member wants to know once more what others own."""
 
     member: MemberId
     number: int
@@ -64,7 +74,7 @@ class Bye(NamedTuple):
     number: int
 
 
-Message: TypeAlias = Beat | Hello | Holdings | Act | Bye
+Message: TypeAlias = Beat | Hello | Ask | Holdings | Act | Bye
 
 
 def encode(message: Message) -> bytes:
@@ -86,6 +96,8 @@ def decode(text: bytes | None) -> Message | None:
 
 
 def _body(message: Message) -> list[Any]:
+    if isinstance(message, Hello):
+        return [message.first]
     if isinstance(message, Holdings):
         owns = [[*subject, list(owned.items())] for subject, owned in message.owns.items()]
         return [message.as_of, _counts(message.competes), owns]
@@ -115,9 +127,7 @@ def _read_lists(rows: Sequence[Any]) -> dict[Subject, list[int]]:
     return {(group, stream): numbers for group, stream, numbers in rows}
 
 
-def _read_holdings(
-    member: MemberId, number: int, as_of: int, competes: Any, owns: Any
-) -> Holdings:
+def _read_holdings(member: MemberId, number: int, as_of: int, competes: Any, owns: Any) -> Holdings:
     owned = {(group, stream): dict(epochs) for group, stream, epochs in owns}
     return Holdings(member, number, as_of, _read_counts(competes), owned)
 
@@ -135,9 +145,10 @@ def _read_act(
     )
 
 
-_READERS: Final[dict[str, Any]] = {
+_READERS: Final[dict[str, Callable[..., Message]]] = {
     "beat": Beat,
     "hello": Hello,
+    "ask": Ask,
     "holdings": _read_holdings,
     "act": _read_act,
     "bye": Bye,
