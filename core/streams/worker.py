@@ -73,7 +73,9 @@ class StreamWorker:
         )
         await self._transport.make_streams(pipeline.streams(partitions))
         share = self._shares[pipeline.name] = _Share(self, pipeline)
-        share.membership = await self._transport.compete(self._names.group, pipeline.inputs, share)
+        share.membership = await self._transport.compete(
+            self._names.group, pipeline.inputs, share, atomic=exactly_once
+        )
 
     async def withdraw(self, pipeline: str) -> None:
         """Finish what is under way of a pipeline, and work on it no more."""
