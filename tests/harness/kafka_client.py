@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import closing
+from uuid import uuid4
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, NewTopic
 
 PATIENCE_S = 20.0
 """For one answer of a broker; only one that does not answer takes so long."""
@@ -15,6 +16,15 @@ PATIENCE_S = 20.0
 def admin_of(client: Mapping[str, str]) -> AdminClient:
     """What manages a broker."""
     return AdminClient({**client})
+
+
+def new_topic(client: Mapping[str, str], copies: int) -> str:
+    """The name of a topic that has been made, with one partition."""
+    name = f"topic-{uuid4().hex}"
+    admin = admin_of(client)  # held, since its end would be that of its answers
+    [made] = admin.create_topics([NewTopic(name, 1, copies)]).values()
+    made.result(PATIENCE_S)
+    return name
 
 
 def went_through(client: Mapping[str, str], topic: str) -> bool:
