@@ -10,6 +10,7 @@ from penstock.core.clock import Clock
 from penstock.core.control.admission import Breakage, Signatures
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
+from penstock.core.control.pipeline_streams import PipelineStreams
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, settled, shortfall, stand
 from penstock.core.control.states import PIPELINE_STATES, PipelineState
@@ -92,7 +93,11 @@ class PipelineReconciler:
         metrics: Metrics,
         background: Background,
         clock: Clock,
+        streams: PipelineStreams | None = None,
     ) -> None:
+        self._streams = streams
+        if streams is not None:
+            streams.on_change = self._streams_changed
         self._store = store
         self._usage = usage
         self._gateway = gateway
@@ -137,6 +142,8 @@ class PipelineReconciler:
         self._marked.pop(name, None)
         self._usage.remove(ResourceKey("Pipeline", name))
         self._gateway.remove("pipeline", name)
+        if self._streams is not None:
+            self._streams.forget(name)
         self._mark_parents(name)
         self._mark_all(place.sources())
         drained = None if place.serving is None else self._drain(place.serving.plan)
@@ -148,6 +155,10 @@ class PipelineReconciler:
         for user in self._usage.users(ResourceKey("Model", name)):
             if user.kind == "Pipeline":
                 self._mark(user.name)
+
+    def _streams_changed(self, name: str) -> None:
+        if name in self._places:
+            self._mark(name)
 
     async def broken_by(self, changes: Signatures) -> list[Breakage]:
         """Pipelines that are served and would not be if models had these signatures.
@@ -344,7 +355,7 @@ class PipelineReconciler:
         self, version: PipelineVersion, models: ServedModels
     ) -> tuple[Outlook | None, PipelineTypes | None]:
         """Why a version cannot serve, None when it can; and its types when its models are there."""
-        outlook = self._outlook(version, models)
+        outlook = self._outlook(version, models) or self._outlook_of_streams(version)
         if outlook is not None:
             return outlook, None
         types = infer_types(version.pipeline, models.signature, loaded=True)
@@ -413,6 +424,14 @@ class PipelineReconciler:
         if not at_work and reason == Reason.WAITING_FOR_PIPELINES:
             reason = Reason.PIPELINE_NOT_READY
         return Outlook(reason, "; ".join(said), at_work)
+
+    def _outlook_of_streams(self, wanted: PipelineVersion) -> Outlook | None:
+        """What is with the streams of a version; None when they are there, or it needs none."""
+        if self._streams is None:
+            return None
+        children = (self._places[name].serving for name in wanted.plan.pipelines)
+        plans = [child.plan for child in children if child is not None]
+        return self._streams.outlook(wanted.plan, plans)
 
     def _index(self, name: str, place: _Place) -> None:
         needs = [ResourceKey("Model", model) for model in place.models()]

@@ -105,7 +105,7 @@ class GatewayProcess:
 
     async def _start(self) -> dict[str, str]:
         parts = make_parts(self._plugins, self._config.scheduler)
-        followed = self._data.start(parts)
+        followed = await self._data.start(parts)
         servers = CopyServers(self._make_server, _inference_at(self._scheduler))
         self._closing.add("the clients of servers", servers.close)
         self._closing.add("the background tasks", self._background.close)
