@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Final, Literal, TypeAlias
 
 from penstock.core.clock import Clock
@@ -21,6 +22,8 @@ from penstock.core.streams.worker import set_clock
 StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow"]
 
 ALL_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset(("pipeline-gateway", "dataflow"))
+
+NO_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset()
 
 _log = logging.getLogger(__name__)
 
@@ -89,6 +92,11 @@ class StreamRoles:
         if self._intake is not None:
             await self._intake.stop()
         await self.transport.stop()
+
+
+def chosen_roles(names: Collection[str]) -> frozenset[StreamRole]:
+    """The roles of these names."""
+    return frozenset(role for role in ALL_STREAM_ROLES if role in names)
 
 
 def stream_roles(
