@@ -90,7 +90,7 @@ class StreamWorker:
         share = self._shares[pipeline.name] = _Share(self, pipeline)
         try:
             share.membership = await self._transport.compete(
-                self._names.group, pipeline.inputs, share
+                self._names.group, pipeline.inputs, share, atomic=exactly_once
             )
         except BaseException:
             del self._shares[pipeline.name]

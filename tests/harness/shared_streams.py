@@ -76,8 +76,10 @@ class SharedTransport(Transport):
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
         return await self._streams.publish(outputs)
 
-    async def compete(self, group: str, stream: str, owner: Owner) -> Membership:
-        return await self._streams.compete(group, stream, owner)
+    async def compete(
+        self, group: str, stream: str, owner: Owner, *, atomic: bool = False
+    ) -> Membership:
+        return await self._streams.compete(group, stream, owner, atomic=atomic)
 
     def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
         return self._streams.read(ownership, streams)
