@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, cast
 
 from penstock.core.clock import Clock
@@ -17,6 +18,7 @@ from penstock.core.contracts.gateway import (
 )
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
+from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.joinspec import JoinFactories
 from penstock.core.journal import Journal, JournalLimits, LetterBox
 from penstock.core.journal.tap import Tap
@@ -26,9 +28,11 @@ from penstock.core.pipeline_gateway.carriage import Carriage
 from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
 from penstock.core.pipeline_gateway.routes import Routes
+from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
+from penstock.core.records import Record
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 
@@ -208,6 +212,28 @@ class PipelineGateway(Gateway):
             deployment=deployment,
             signature=signature,
         )
+
+    # What is told of answers in streams
+
+    def check(self, pipeline: str) -> None:
+        """Raise UnsupportedError where nothing will say how requests to a pipeline ended."""
+        with suppress(NotFoundError):
+            deployment = self._routes.find(pipeline, "pipeline", None).deployment
+            if deployment is not None and deployment.plan.output is None:
+                raise UnsupportedError(
+                    f"pipeline '{pipeline}' has no output, so nothing says how its requests have "
+                    "ended over streams; its dead letters hold those that failed"
+                )
+
+    def outcome(
+        self, record: Record, request: InferenceRequest
+    ) -> InferenceResponse | PenstockError:
+        """What a caller gets for a record of the output stream of a pipeline, which may be gone."""
+        try:
+            target = self._routes.find(record.pipeline, "pipeline", None)
+        except NotFoundError:
+            target = ServedTarget(self._admission, "pipeline", record.pipeline, record.version)
+        return outcome_of(record, target, request)
 
     # What front ends ask
 

@@ -23,18 +23,20 @@ from penstock.core.errors import (
     PenstockError,
     error_of,
 )
-from penstock.core.identity import Identities
+from penstock.core.identity import Identities, Whereabouts, placed
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.journal import Story
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Absent, Failed, Headers, Port, Record
 from penstock.core.request_headers import MISSING
 from penstock.core.signature import Signature
 from penstock.core.streams.clock import TransportClock
-from penstock.core.streams.headers import DETAILS_HEADER, REPLY_TO_HEADER
+from penstock.core.streams.headers import DETAILS_HEADER, REPLY_TO_HEADER, WANTED_HEADER
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
 from penstock.core.streams.outbox import Outbox
 from penstock.core.streams.replies import Replies
+from penstock.core.streams.wanted import wanted_text
 
 _INPUTS = Port(None, "inputs")
 
@@ -64,6 +66,8 @@ class StreamIntake:
         self._outbox = Outbox(transport, clock)
         partition = secrets.randbelow(REPLY_PARTITIONS)
         self._replies = Replies(transport, names, clock, partition, self._heard)
+        self._posted = 0
+        """Requests that nobody waits for and that are not taken in yet."""
         self._under_way: dict[str, StreamedSubmission] = {}
         self._waiting: deque[StreamedSubmission] = deque()
         self._empty: asyncio.Event | None = None
@@ -131,6 +135,49 @@ class StreamIntake:
             self._publish(submission)
         return submission
 
+    def accept(
+        self, target: StreamedTarget, request: InferenceRequest, headers: Headers
+    ) -> AcceptedRequest:
+        """Have a request published that nobody waits for; raises what refuses it."""
+        admission = self.admission
+        if not admission.is_open:
+            raise admission.counted(admission.closed_error())
+        try:
+            key = target.admit(request, headers, asynchronous=True)
+        except PenstockError as refusal:
+            raise admission.counted(refusal) from None
+        if self._posted >= self._limits.in_flight:
+            raise admission.counted(self._overloaded())
+        now_ms = self.now_ms()
+        identity = self._identities.next(now_ms)
+        partition = target.partition_of(key or identity.encode())
+        identity = placed(identity, Whereabouts(target.name, partition))
+        wanted = wanted_text(request)
+        record = Record(
+            identity,
+            key or identity.encode(),
+            target.name,
+            0,
+            _INPUTS,
+            0,
+            request.tensors or NO_TENSORS,
+            request.parameters,
+            dict(headers) if wanted is None else {**headers, WANTED_HEADER: wanted},
+            # Its time begins when a worker takes it up.
+            float("inf"),
+            request.id,
+        )
+        accepted = AcceptedRequest(
+            self, target, request, headers, identity, now_ms, self._limits.deadline_ms
+        )
+        self._posted += 1
+        self._outbox.put(Output(target.inputs, record, partition), accepted)
+        return accepted
+
+    def posted(self) -> None:
+        """A request that nobody waits for is taken in, or refused."""
+        self._posted -= 1
+
     def leave(self, submission: StreamedSubmission) -> None:
         """A request has been answered; somebody else may come in."""
         if self._under_way.pop(submission.identity, None) is None:
@@ -143,8 +190,8 @@ class StreamIntake:
     def _publish(self, submission: StreamedSubmission) -> None:
         self._under_way[submission.identity] = submission
         target = submission.target
-        output = Output(target.inputs, submission.record, target.partition_of(submission.record))
-        self._outbox.put(output, submission)
+        record = submission.record
+        self._outbox.put(Output(target.inputs, record, target.partition_of(record.key)), submission)
 
     def _heard(self, record: Record) -> None:
         submission = self._under_way.get(record.identity)
@@ -183,10 +230,10 @@ class StreamedTarget(ServedTarget):
         assert self.deployment is not None, "it serves"
         return StreamedTarget(self._intake, self.deployment, self.signature)
 
-    def partition_of(self, record: Record) -> int:
-        """The number of the partition that the record's key decides."""
+    def partition_of(self, key: bytes) -> int:
+        """The number of the partition that a record's key decides."""
         assert self.deployment is not None, "it serves"
-        return crc32(record.key) % self.deployment.plan.partitions
+        return crc32(key) % self.deployment.plan.partitions
 
     def submit(
         self,
@@ -196,6 +243,9 @@ class StreamedTarget(ServedTarget):
         reply: Reply,
     ) -> Ticket:
         return self._intake.submit(self, request, headers, timeout_ms, reply)
+
+    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        return self._intake.accept(self, request, headers)
 
 
 class StreamedSubmission(Ticket):
@@ -282,6 +332,69 @@ class StreamedSubmission(Ticket):
         except Exception:
             # It must not raise; were it let through, others would lose their answers as well.
             _log.exception("the answer to request %s could not be given", self.identity)
+
+
+class AcceptedRequest(Ticket):
+    """A request that nobody waits for, on its way into its stream."""
+
+    __slots__ = ("_future", "_intake", "_limit_ms", "_story")
+
+    def __init__(
+        self,
+        intake: StreamIntake,
+        target: StreamedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        identity: str,
+        now_ms: float,
+        limit_ms: float,
+    ) -> None:
+        self._intake = intake
+        self._limit_ms = limit_ms
+        self._future: asyncio.Future[PenstockError | None]
+        self._future = asyncio.get_running_loop().create_future()
+        self._story = Story(
+            identity,
+            target.name,
+            int(target.version),
+            request,
+            headers,
+            now_ms,
+            float("inf"),
+            asynchronous=True,
+        )
+
+    @property
+    def identity(self) -> str:
+        return self._story.identity
+
+    async def accepted(self) -> Story | None:
+        try:
+            async with asyncio.timeout(self._limit_ms / 1000.0):
+                error = await asyncio.shield(self._future)
+        except TimeoutError:
+            error = NotReadyError(
+                f"the transport has not acknowledged the request within {self._limit_ms:.0f} ms; "
+                f"it may be taken in all the same, as '{self.identity}'"
+            )
+        if error is not None:
+            raise self._intake.admission.counted(error)
+        return self._story
+
+    def cancel(self) -> None:
+        """It is run all the same."""
+
+    def sent(self, written: Written) -> None:
+        """The input stream has it."""
+        self._end(None)
+
+    def refused(self, error: PenstockError) -> None:
+        """The input stream does not have it."""
+        self._end(error)
+
+    def _end(self, error: PenstockError | None) -> None:
+        self._intake.posted()
+        self._future.set_result(error)
 
 
 def outcome_of(

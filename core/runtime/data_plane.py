@@ -148,7 +148,12 @@ class DataPlane:
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
             desk=InquiryDesk(
-                self._journal, self._letters, self.gateway, exporter.file, self._begun_ms
+                self._journal,
+                self._letters,
+                self.gateway,
+                exporter.file,
+                self._begun_ms,
+                None if self._streams is None else self._streams.answers,
             ),
             agents=agents,
             access=self._config.scheduler.access.access(),

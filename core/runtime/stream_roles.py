@@ -11,6 +11,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.transport import Transport
 from penstock.core.dataflow import Dataflow
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.pipeline_gateway.answers import Answers
 from penstock.core.pipeline_gateway.carriage import Carriage
 from penstock.core.pipeline_gateway.streamed import StreamIntake
 from penstock.core.plugins.plugins import Plugins
@@ -42,6 +43,8 @@ class StreamRoles:
         self.clock = TransportClock(clock)
         self._config = config
         self._roles = roles
+        self.answers: Answers | None = None
+        """Finds what nobody waited for, where callers are answered."""
         self._intake: StreamIntake | None = None
         self._worker: StreamWorker | None = None
         self._roster: Roster | None = None
@@ -54,8 +57,10 @@ class StreamRoles:
     def carry(self, gateway: PipelineGateway, dataflow: Dataflow, limits: GatewayLimits) -> None:
         """Have the gateway's pipelines go through streams, over ``dataflow``."""
         transport, names, clock = self.transport, self.names, self.clock
+        travelling = travelling_headers(self._config.defaults.passed_headers)
         if "pipeline-gateway" in self._roles:
             self._intake = StreamIntake(gateway.admission, limits, transport, names, clock)
+            self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
         if "dataflow" in self._roles:
             self._worker = StreamWorker(
                 transport,
@@ -65,7 +70,7 @@ class StreamRoles:
                 StreamLimits(
                     dedup_requests=limits.dedup_requests, deadline_ms=limits.async_deadline_ms
                 ),
-                travelling_headers(self._config.defaults.passed_headers),
+                travelling,
             )
             self._roster = Roster(self._worker)
         gateway.carry_over(Carriage(gateway.admission, self._intake, self._roster))
@@ -91,6 +96,8 @@ class StreamRoles:
         await self.hand_over(forced=True)
         if self._intake is not None:
             await self._intake.stop()
+        if self.answers is not None:
+            await self.answers.stop()
         await self.transport.stop()
 
 

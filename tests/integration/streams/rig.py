@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import textwrap
+import urllib.error
+import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -181,3 +183,21 @@ async def process(
         yield Process(runtime, addresses, folder)
     finally:
         await runtime.stop(grace_s=PATIENCE_S)
+
+
+async def call(at: Process, path: str, body: object | None = None) -> tuple[int, str]:
+    """Status and body of a GET, or of a POST when there is a body to send."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        at.addresses["rest"] + path, data, {"content-type": "application/json"}
+    )
+
+    def send() -> tuple[int, str]:
+        try:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read().decode()
+
+    return await asyncio.to_thread(send)
