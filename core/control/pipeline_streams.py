@@ -44,14 +44,17 @@ class PipelineStreams:
         self.on_change: Callable[[str], None] = _nobody
         """Called with the name of a pipeline whose outlook may be another."""
 
-    def outlook(self, plan: Plan, children: Iterable[Plan]) -> Outlook | None:
+    def outlook(self, plan: Plan, children: Iterable[Plan], *, serves: bool) -> Outlook | None:
         """Why a version cannot serve for the sake of its streams, None when it can.
 
-        ``children`` are the pipelines that its steps are. What is missing is made meanwhile.
+        ``children`` are the pipelines that its steps are. What is missing is made meanwhile; a
+        version that ``serves`` has what it needs.
         """
         refusal = _refusal(plan, children)
         if refusal is not None:
             return Outlook(Reason.NOT_OVER_STREAMS, refusal, at_work=False)
+        if serves:
+            return None
         made = self._made.get(plan.name)
         if made is None or made.version != plan.version:
             said = "its streams are being made"

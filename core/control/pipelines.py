@@ -431,7 +431,8 @@ class PipelineReconciler:
             return None
         children = (self._places[name].serving for name in wanted.plan.pipelines)
         plans = [child.plan for child in children if child is not None]
-        return self._streams.outlook(wanted.plan, plans)
+        serves = self._places[wanted.plan.name].serving is wanted
+        return self._streams.outlook(wanted.plan, plans, serves=serves)
 
     def _index(self, name: str, place: _Place) -> None:
         needs = [ResourceKey("Model", model) for model in place.models()]

@@ -29,11 +29,14 @@ class Carriage:
         if self._roster is not None:
             self._roster.serve(deployment)
         if self._intake is not None:
+            self._intake.serve(deployment.plan.name)
             return StreamedTarget(self._intake, deployment, signature)
         return TargetElsewhere(self._admission, deployment, signature)
 
     def withdraw(self, pipeline: str) -> None:
         """Nothing serves it any more. What is in its streams stays there."""
+        if self._intake is not None:
+            self._intake.withdraw(pipeline)
         if self._roster is not None:
             self._roster.withdraw(pipeline)
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
+from typing import Final
 from zlib import crc32
 
 import orjson
@@ -38,6 +39,9 @@ from penstock.core.streams.outbox import Outbox
 from penstock.core.streams.replies import Replies
 from penstock.core.streams.wanted import wanted_text
 
+LEFT_S: Final = 5.0
+"""Workers finish what is under way of a pipeline that goes away within so long."""
+
 _INPUTS = Port(None, "inputs")
 
 _log = logging.getLogger(__name__)
@@ -66,6 +70,8 @@ class StreamIntake:
         self._outbox = Outbox(transport, clock)
         partition = secrets.randbelow(REPLY_PARTITIONS)
         self._replies = Replies(transport, names, clock, partition, self._heard)
+        self._leaving: dict[str, asyncio.TimerHandle] = {}
+        """Pipelines that were withdrawn, and when nobody is expected to answer any more."""
         self._posted = 0
         """Requests that nobody waits for and that are not taken in yet."""
         self._under_way: dict[str, StreamedSubmission] = {}
@@ -78,6 +84,8 @@ class StreamIntake:
 
     async def stop(self) -> None:
         """Hear no more answers."""
+        for leaving in self._leaving.values():
+            leaving.cancel()
         await self._outbox.close()
         await self._replies.stop()
 
@@ -87,6 +95,29 @@ class StreamIntake:
             if self._empty is None or self._empty.is_set():
                 self._empty = asyncio.Event()
             await self._empty.wait()
+
+    def serve(self, pipeline: str) -> None:
+        """Workers may answer requests to a pipeline from now on."""
+        leaving = self._leaving.pop(pipeline, None)
+        if leaving is not None:
+            leaving.cancel()
+
+    def withdraw(self, pipeline: str) -> None:
+        """Nothing serves a pipeline any more: who waits for it still is told so in the end."""
+        self.serve(pipeline)
+        self._leaving[pipeline] = asyncio.get_running_loop().call_later(
+            LEFT_S, self._give_up, pipeline
+        )
+
+    def _give_up(self, pipeline: str) -> None:
+        del self._leaving[pipeline]
+        for submission in [*self._under_way.values(), *self._waiting]:
+            if submission.target.name == pipeline:
+                submission.refused(
+                    NotReadyError(
+                        f"pipeline '{pipeline}' went away before a worker took the request up"
+                    )
+                )
 
     def submit(
         self,

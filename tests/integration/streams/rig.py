@@ -10,7 +10,8 @@ import urllib.request
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -29,6 +30,7 @@ from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole
 from penstock.core.tensors import Tensor
 
 PATIENCE_S = 20.0
+NOTHING: Headers = MappingProxyType({})
 
 MODELS = textwrap.dedent(
     """
@@ -144,7 +146,7 @@ class Process:
         name: str,
         *values: float,
         timeout_ms: float | None = None,
-        headers: Headers = NO_PARAMETERS,  # type: ignore[assignment]  # an empty mapping of anything
+        headers: Headers = NOTHING,
         parameters: Parameters = NO_PARAMETERS,
         outputs: tuple[str, ...] | None = None,
     ) -> Answer:
@@ -185,11 +187,19 @@ async def process(
         await runtime.stop(grace_s=PATIENCE_S)
 
 
-async def call(at: Process, path: str, body: object | None = None) -> tuple[int, str]:
+class Reachable(Protocol):
+    """A process that listens."""
+
+    addresses: dict[str, str]
+
+
+async def call(
+    at: Reachable, path: str, body: object | None = None, headers: Headers = NOTHING
+) -> tuple[int, str]:
     """Status and body of a GET, or of a POST when there is a body to send."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
-        at.addresses["rest"] + path, data, {"content-type": "application/json"}
+        at.addresses["rest"] + path, data, {"content-type": "application/json", **headers}
     )
 
     def send() -> tuple[int, str]:
