@@ -10,14 +10,21 @@ from typing import Final, NamedTuple
 from penstock.core.contracts.transport import Transport
 from penstock.core.control.background import Background
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook
+from penstock.core.control.standing import TRANSPORT_REACHED, Outlook
 from penstock.core.errors import NotReadyError, PenstockError
 from penstock.core.plan import Plan
+from penstock.core.resources import Status
+from penstock.core.resources.status import ConditionStatus
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.pipeline import streams_of
 
 FIRST_BACKOFF_S: Final = 0.5
 LAST_BACKOFF_S: Final = 15.0
+
+LOOK_S: Final = 5.0
+"""How often it is looked whether the transport is there."""
+
+ANSWER_S: Final = 5.0
 
 LAYOUTS: Final = ("fused",)
 """The layouts that workers know."""
@@ -39,10 +46,44 @@ class PipelineStreams:
         self._transport = transport
         self._names = names
         self._background = background
+        self._away: str | None = None
         self._made: dict[str, _Made] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.on_change: Callable[[str], None] = _nobody
         """Called with the name of a pipeline whose outlook may be another."""
+
+    def start(self) -> None:
+        """Begin to look whether the transport is there."""
+        self._background.spawn(self._look(), "looking for the transport")
+
+    def noted(self, status: Status, plan: Plan, now_ms: float) -> Status:
+        """``status`` of a pipeline that says as well what carries its requests, and how that is."""
+        held: ConditionStatus = "True" if self._away is None else "False"
+        reason = Reason.TRANSPORT_REACHED if self._away is None else Reason.TRANSPORT_AWAY
+        said = f"requests go through {plan.partitions} partitions of '{self._names.root}'"
+        if self._away is not None:
+            said = f"{said}, which cannot be reached: {self._away}"
+        return status.with_condition(TRANSPORT_REACHED, held, reason, said, now_ms=now_ms)
+
+    async def _look(self) -> None:
+        while True:
+            away = await self._asked()
+            if away != self._away:
+                self._away = away
+                for pipeline in list(self._made):
+                    self.on_change(pipeline)
+            await asyncio.sleep(LOOK_S)
+
+    async def _asked(self) -> str | None:
+        """Why the transport cannot be had, None when it can."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._transport.time_ms()
+        except TimeoutError:
+            return f"it has not answered for {ANSWER_S:g} s"
+        except PenstockError as error:
+            return error.message
+        return None
 
     def outlook(self, plan: Plan, children: Iterable[Plan], *, serves: bool) -> Outlook | None:
         """Why a version cannot serve for the sake of its streams, None when it can.
@@ -62,6 +103,19 @@ class PipelineStreams:
             self._made[plan.name] = made
             self._make(plan)
         return made.outlook
+
+    async def delete(self, plan: Plan) -> None:
+        """Delete the streams of a pipeline that is gone, with what is in them, where its manifest
+        says so."""
+        said = None if plan.pipeline is None else plan.pipeline.spec.dataflow
+        if said is None or not said.clean_topics_on_delete:
+            return
+        names = [spec.name for spec in streams_of(plan, self._names, plan.partitions)]
+        try:
+            await self._transport.delete_streams(names)
+        except PenstockError as error:
+            about = {"pipeline": plan.name}
+            _log.warning("its streams could not be deleted: %s", error, extra=about)
 
     def forget(self, pipeline: str) -> None:
         """The pipeline is gone; its streams stay, with what is in them."""

@@ -116,6 +116,8 @@ class PipelineReconciler:
     def start(self, models: ServedModels) -> None:
         """Begin to go through marked pipelines, over ``models``."""
         self._models = models
+        if self._streams is not None:
+            self._streams.start()
         self._background.spawn(self._run(models), "reconciling pipelines")
 
     def want(self, version: PipelineVersion) -> None:
@@ -147,7 +149,8 @@ class PipelineReconciler:
         self._mark_parents(name)
         self._mark_all(place.sources())
         drained = None if place.serving is None else self._drain(place.serving.plan)
-        self._background.spawn(self._forget(name, drained), f"forgetting pipeline '{name}'")
+        leaving = place.wanted.plan
+        self._background.spawn(self._forget(leaving, drained), f"forgetting pipeline '{name}'")
         self._reconsider(place.models())
 
     def model_changed(self, name: str) -> None:
@@ -444,14 +447,20 @@ class PipelineReconciler:
         resource = self._store.get(key)
         assert resource is not None, "what is gone is not marked"
         version = None if serving is None else serving.plan.version
-        status = stand(resource.status, version, outlook, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        status = stand(resource.status, version, outlook, now_ms)
+        if self._streams is not None:
+            plan = self._places[name].wanted.plan if serving is None else serving.plan
+            status = self._streams.noted(status, plan, now_ms)
         self._store.set_status(key, status)
 
-    async def _forget(self, name: str, drained: asyncio.Task[None] | None) -> None:
+    async def _forget(self, plan: Plan, drained: asyncio.Task[None] | None) -> None:
         if drained is not None:
             await drained
-        if name not in self._places:
-            self._metrics.forget(name, single_model=False)
+        if plan.name not in self._places:
+            self._metrics.forget(plan.name, single_model=False)
+            if self._streams is not None:
+                await self._streams.delete(plan)
 
 
 def _log_turn(name: str, target: PipelineVersion | None, outlook: Outlook | None) -> None:

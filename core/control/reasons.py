@@ -87,6 +87,11 @@ class Reason(StrEnum):
         "StreamsDoNotFit",
         "The streams of the pipeline cannot be made as they are wanted; the message says why.",
     )
+    TRANSPORT_REACHED = "TransportReached", "The transport answers; the message says which it is."
+    TRANSPORT_AWAY = (
+        "TransportAway",
+        "The transport does not answer, so requests wait or are refused until it does.",
+    )
     NOT_OVER_STREAMS = (
         "NotOverStreams",
         "The pipeline cannot run over a transport between processes; the message says why.",

@@ -13,11 +13,11 @@ REPLY_PARTITIONS: Final = 8
 class StreamNames:
     """The streams of one namespace, as ``<prefix>.<namespace>.pipeline.<pipeline>.inputs``."""
 
-    __slots__ = ("_root", "replies")
+    __slots__ = ("replies", "root")
 
     def __init__(self, prefix: str = "penstock", namespace: str = "default") -> None:
-        self._root = f"{prefix}.{namespace}"
-        self.replies = f"{self._root}.replies"
+        self.root = f"{prefix}.{namespace}"
+        self.replies = f"{self.root}.replies"
         """Where gateways hear what their callers wait for."""
 
     @classmethod
@@ -29,12 +29,12 @@ class StreamNames:
     @property
     def group(self) -> str:
         """The group in which workers share partitions."""
-        return f"{self._root}.dataflow"
+        return f"{self.root}.dataflow"
 
     @property
     def dead_letters(self) -> str:
         """Where dead letters go."""
-        return f"{self._root}.deadletters"
+        return f"{self.root}.deadletters"
 
     def reply_address(self, partition: int) -> str:
         """What a request says of where its answer is waited for."""
@@ -55,10 +55,10 @@ class StreamNames:
     def state(self, pipeline: str, consumer: str) -> str:
         """Where it is kept what the join of a step, or of the output under the pipeline's own name,
         keeps across requests."""
-        return f"{self._root}.pipeline.{pipeline}.state.{consumer}"
+        return f"{self.root}.pipeline.{pipeline}.state.{consumer}"
 
     def of(self, pipeline: str, port: Port) -> str:
         """The stream of a port of a pipeline."""
         if port.step is None:
-            return f"{self._root}.pipeline.{pipeline}.{port.side}"
-        return f"{self._root}.pipeline.{pipeline}.step.{port.step}.{port.side}"
+            return f"{self.root}.pipeline.{pipeline}.{port.side}"
+        return f"{self.root}.pipeline.{pipeline}.step.{port.step}.{port.side}"

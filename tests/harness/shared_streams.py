@@ -65,6 +65,8 @@ class SharedTransport(Transport):
         """The streams stay."""
 
     async def time_ms(self) -> float:
+        if self._streams.away:
+            raise NotReadyError("the streams are away")
         return await self._streams.time_ms()
 
     async def make_streams(self, specs: Sequence[StreamSpec]) -> None:

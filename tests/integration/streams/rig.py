@@ -175,7 +175,9 @@ async def process(
     settings: Config | None = None,
 ) -> AsyncIterator[Process]:
     """A runtime with models of its own."""
-    (folder / "models.py").write_text(MODELS, encoding="utf-8")
+    models = folder / "models.py"
+    if not models.exists():  # others may be reading it
+        models.write_text(MODELS, encoding="utf-8")
     settings = settings or config()
     entries: list[Any] = [*builtin_entry_points(), streams.entry_point()]
     runtime = Runtime(settings, assemble(settings, entry_points=entries), roles=roles)
