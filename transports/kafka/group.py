@@ -29,7 +29,9 @@ class Group:
     """Reads partitions that are owned, and commits what is finished. Methods are called on the
     event loop. ``config`` is that of a consumer of the group."""
 
-    def __init__(self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]
+    ) -> None:
         self._fetcher = Fetcher(config)
         self._inquirer = Inquirer(config)
         self._deliver = deliver

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from penstock.core.contracts.transport import Delivery, FencedError, Owner, Ownership, Reader
+from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
@@ -41,6 +42,16 @@ class Possession:
         self._over = False
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is somebody else's, or nobody's."""
+        return self._over
+
+    def progress(self) -> dict[TopicNumber, Progress]:
+        """How far the group has come in what is read under this ownership."""
+        number = self.ownership.partition
+        return {(stream, number): progress for stream, progress in self._progress.items()}
 
     def check(self) -> None:
         """Raise FencedError when the ownership is over."""

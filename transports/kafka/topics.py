@@ -22,6 +22,8 @@ from penstock.transports.kafka.refusals import refusal_of
 
 _ASK_S: Final = 10.0
 
+_NOTHING: Final[Mapping[str, str]] = {}
+
 
 class Topics:
     """Knows the topics that were asked about. All methods are called on the event loop.
@@ -77,14 +79,15 @@ class Topics:
             else:
                 self._partitions[topic] = len(found.partitions)
 
-    async def make(self, specs: Sequence[StreamSpec]) -> None:
-        """See to it that topics are there as they are wanted, see Transport.make_streams."""
+    async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
+        """See to it that topics are there as they are wanted, see Transport.make_streams.
+        ``more`` are settings of those that are made."""
         if not specs:
             return
         await self.look_up([spec.name for spec in specs])
         there = [spec for spec in specs if spec.name in self._partitions]
         await self._check(there)
-        await self._create([spec for spec in specs if spec.name not in self._partitions])
+        await self._create([spec for spec in specs if spec.name not in self._partitions], more)
         few = [spec for spec in there if spec.partitions > self._partitions[spec.name]]
         if few:
             wanted = [NewPartitions(spec.name, spec.partitions) for spec in few]
@@ -101,14 +104,14 @@ class Topics:
         for name in names:
             self._partitions.pop(name, None)
 
-    async def _create(self, specs: Sequence[StreamSpec]) -> None:
+    async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:
             made = [
                 NewTopic(
                     spec.name,
                     num_partitions=spec.partitions,
                     replication_factor=self._replication,
-                    config=self._settings(compacted=spec.compacted),
+                    config={**self._settings(compacted=spec.compacted), **more},
                 )
                 for spec in specs
             ]

@@ -62,8 +62,10 @@ class KafkaTransport(Transport):
         self._sender = Sender(producer_config(options))
         looking = {**consumer_config(options), "enable.partition.eof": "true"}
         self._inquirer = Inquirer(looking)
-        self._tails = Tails(self._inquirer, lambda: Fetcher(looking), _delivery)
-        self._memberships = Memberships(options, self._topics, self._sender, self._tails, _delivery)
+        self._tails = Tails(self._inquirer, lambda: Fetcher(looking))
+        self._memberships = Memberships(
+            options, self._topics, self._sender, self._inquirer, self._tails, _delivery
+        )
         self._started = True
         try:
             await self._memberships.start()
@@ -122,7 +124,7 @@ class KafkaTransport(Transport):
             return ()
         tail = await self._tails.open(where, THE_BEGINNING)
         try:
-            deliveries = await tail.take_up_to(extent.end)
+            deliveries = [_delivery(each, 0) for each in await tail.take_up_to(extent.end)]
         finally:
             await tail.close()
         possession.check()
@@ -141,7 +143,7 @@ class KafkaTransport(Transport):
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         await self._topics.find(stream)
         self._topics.check(stream, partition)
-        tail = await self._tails.open((stream, partition), begin)
+        tail = KafkaTail(await self._tails.open((stream, partition), begin), _delivery)
         there = self._tails_of.setdefault(stream, set())
         there.add(tail)
         tail.when_closed(partial(there.discard, tail))
@@ -155,9 +157,9 @@ class KafkaTransport(Transport):
         await possession.may_act()
         try:
             places = await possession.finish(deliveries, messages, self._sender)
-        except NotReadyError as error:
+        except (FencedError, NotReadyError) as error:
             # What was written is not known, and must not be written twice.
-            await self._memberships.give_up(possession)
+            self._memberships.give_up(possession)
             raise FencedError(
                 f"what was written of partition {ownership.partition} of '{ownership.stream}' was "
                 f"never acknowledged: {error}"
@@ -194,9 +196,7 @@ class KafkaTransport(Transport):
 
 
 def _written(outputs: Sequence[Output], places: Sequence[Place]) -> list[Written]:
-    return [
-        Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)
-    ]
+    return [Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)]
 
 
 def _delivery(message: Message, attempt: int) -> Delivery:

@@ -115,9 +115,7 @@ def _read_lists(rows: Sequence[Any]) -> dict[Subject, list[int]]:
     return {(group, stream): numbers for group, stream, numbers in rows}
 
 
-def _read_holdings(
-    member: MemberId, number: int, as_of: int, competes: Any, owns: Any
-) -> Holdings:
+def _read_holdings(member: MemberId, number: int, as_of: int, competes: Any, owns: Any) -> Holdings:
     owned = {(group, stream): dict(epochs) for group, stream, epochs in owns}
     return Holdings(member, number, as_of, _read_counts(competes), owned)
 
