@@ -38,7 +38,7 @@ _SETTINGS: Final = {
     "segment.bytes": str(16 * 1024 * 1024),
 }
 
-_TIME: Final = KafkaMessage(None, b"t", ())
+_TIME: Final = KafkaMessage(None, b"t", [])
 """Says nothing, and is stamped with the time."""
 
 _TIME_S: Final = 10.0

@@ -226,7 +226,7 @@ class Seat:
             self._changed.set()
 
     def _write(self, text: bytes) -> None:
-        message = KafkaMessage(None, text, ())
+        message = KafkaMessage(None, text, [])
         sent = self._sender.send([Outgoing(self._topic, 0, message, message.nbytes)])
         sent.add_done_callback(_note)
 
