@@ -8,6 +8,7 @@ from itertools import count
 import pytest
 
 from contract.transport import TransportContract
+from harness.renamed_transport import RenamedTransport
 from penstock.core.contracts.transport import Transport
 from penstock.transports.kafka.broker.cluster import LocalKafka
 from penstock.transports.kafka.options import KafkaOptions
@@ -24,10 +25,9 @@ class TestKafkaTransport(TransportContract):
         self.servers = kafka.bootstrap_servers
 
     async def started(self) -> AsyncIterator[Transport]:
-        options = KafkaOptions(
-            bootstrap_servers=self.servers, namespace=f"contract{next(_NUMBERS)}"
-        )
-        transport = KafkaTransport(options)
+        namespace = f"contract{next(_NUMBERS)}"
+        options = KafkaOptions(bootstrap_servers=self.servers, namespace=namespace)
+        transport = RenamedTransport(KafkaTransport(options), f"{options.root}.")
         await transport.start()
         try:
             yield transport

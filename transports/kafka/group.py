@@ -77,6 +77,8 @@ class Group:
 
     async def commit(self, progress: Mapping[TopicNumber, Progress]) -> None:
         """Commit how far the group has come; returns when the broker has it."""
+        if not progress:
+            return
         async with self._committing:
             await self._inquirer.commit(
                 [(where, each.done_below, each.encode()) for where, each in progress.items()]

@@ -38,7 +38,7 @@ class Possession:
         self._transactor = transactor
         self._progress = {ownership.stream: progress}
         self.sources: dict[str, Source] = {}
-        self._opening = asyncio.Lock()
+        self._openings: dict[str, asyncio.Task[Source]] = {}
         self._over = False
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
@@ -75,11 +75,13 @@ class Possession:
 
     async def source(self, stream: str) -> Source:
         """The owned partition number of a stream."""
-        async with self._opening:
-            source = self.sources.get(stream)
-            if source is None:
-                source = await self._open(stream)
-            return source
+        opening = self._openings.get(stream)
+        if opening is None:
+            opening = self._openings[stream] = asyncio.get_running_loop().create_task(
+                self._open(stream)
+            )
+        # Who waits may be cancelled; what is begun here is for whoever comes next.
+        return await asyncio.shield(opening)
 
     async def finish(
         self, deliveries: Sequence[Delivery], messages: Sequence[Outgoing], sender: Sender
@@ -101,10 +103,9 @@ class Possession:
 
     async def close(self) -> None:
         """Read no more."""
-        self._over = True
-        self.changed.set()
-        async with self._opening:
-            await self.group.close_sources(self.sources.values())
+        self.end()
+        await asyncio.gather(*self._openings.values(), return_exceptions=True)
+        await self.group.close_sources(self.sources.values())
 
     async def _open(self, stream: str) -> Source:
         where = stream, self.ownership.partition

@@ -1,4 +1,4 @@
-"""A member of the log of leases at work: reads and writes the log, and does what follows from it."""
+"""A member of the log of leases at work: reads the log, writes it, and does what follows."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ class Transactor:
         for part in parts:
             for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
                 heard = _hearing(part, index)
-                producer.produce(topic, value, key, partition, heard, headers=headers)
+                producer.produce(topic, value, key, partition, heard, headers=list(headers))
         producer.flush()
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 from confluent_kafka import Message
 
@@ -37,6 +38,7 @@ from penstock.transports.kafka.fetcher import Fetcher
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.memberships import Memberships
 from penstock.transports.kafka.messages import decode, encode
+from penstock.transports.kafka.messages.message import MessageHeader
 from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
@@ -183,8 +185,10 @@ class KafkaTransport(Transport):
         """What is to be written, all of which the broker takes as far as is known here."""
         limit = self._options.max_record_bytes
         messages = []
-        for stream, record, partition in outputs:
+        for stream, record, wanted in outputs:
+            partition = wanted
             if partition is None:
+                # As producers on librdkafka choose it where they are not told otherwise.
                 partition = zlib.crc32(record.key) % self._topics.partitions(stream)
             else:
                 self._topics.check(stream, partition)
@@ -204,11 +208,16 @@ def _written(outputs: Sequence[Output], places: Sequence[Place]) -> list[Written
     return [Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)]
 
 
+def _headers_of(message: Message) -> Sequence[MessageHeader]:
+    """Headers as a consumer gives them: the library's types allow what a producer may give."""
+    return cast("Sequence[MessageHeader]", message.headers() or ())
+
+
 def _delivery(message: Message, attempt: int) -> Delivery:
     """A message that was read, as a delivery."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None, "it was read"
     assert partition is not None, "it was read"
     assert offset is not None, "it was read"
-    record = decode(topic, message.key(), message.value(), message.headers())
+    record = decode(topic, message.key(), message.value(), _headers_of(message))
     return Delivery(topic, partition, offset, record, attempt, float(message.timestamp()[1]))

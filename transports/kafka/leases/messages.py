@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -133,7 +133,7 @@ def _read_act(
     )
 
 
-_READERS: Final[dict[str, Any]] = {
+_READERS: Final[dict[str, Callable[..., Message]]] = {
     "beat": Beat,
     "hello": Hello,
     "holdings": _read_holdings,
