@@ -131,4 +131,5 @@ async def test_any_gateway_finds_the_answer_of_a_request_that_nobody_waited_for(
         location = await asyncio.to_thread(send)
         for at in (scheduler, gateway, scheduler):
             status, body = await get(f"{at.addresses['rest']}{location}?wait=15000")
-            assert (status, json.loads(body)["outputs"][0]["data"]) == (200, [6.0])
+            assert status == 200, body
+            assert json.loads(body)["outputs"][0]["data"] == [6.0]
