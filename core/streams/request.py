@@ -172,7 +172,8 @@ class StreamRequest:
         if self.reply_partition is not None:
             answered = self.unwritten[-1].record
             replies = self.tenure.pipeline.names.replies
-            self.unwritten.append(Output(replies, answered, self.reply_partition))
+            # First, for somebody waits for it, and a transport may write one after the other.
+            self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
         elif isinstance(body, Failed):
             self._bury(body)
         self.tenure.answered(self)

@@ -69,6 +69,8 @@ def _texts(options: ClientOptions) -> dict[str, str]:
 
 def _client_config(options: KafkaOptions) -> ClientConfig:
     return {
+        # Small requests are not to wait for the acknowledgement of those before them.
+        "socket.nagle.disable": "true",
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),
