@@ -8,7 +8,7 @@ import secrets
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,11 @@ async def answers_in(options: KafkaOptions, pipeline: str) -> Counter[str]:
         stream = f"{options.root}.pipeline.{pipeline}.outputs"
         for number, extent in enumerate(await transport.extents(stream)):
             tail = await transport.tail(stream, number, THE_BEGINNING)
-            offset = -1 if extent.end else 0
-            while offset < extent.end - 1:
-                for delivery in await tail.take(1_000):
-                    found[delivery.record.identity] += 1
-                    offset = delivery.offset
+            while tail.position < extent.end:
+                # The last offsets may be those of transactions, and no records.
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(0.2):
+                        found.update(each.record.identity for each in await tail.take(1_000))
             await tail.close()
     finally:
         await transport.stop()
