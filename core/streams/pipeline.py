@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import StreamSpec
 from penstock.core.dataflow import Deployment
+from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.limits import StreamLimits
@@ -17,6 +18,20 @@ if TYPE_CHECKING:
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
+
+
+def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
+    """The streams that a version reads and writes, dead letters and replies apart."""
+    ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
+    for step in plan.steps:
+        ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
+        ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
+    specs = [StreamSpec(names.of(plan.name, port), partitions) for port in ports]
+    return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
+
+
+def _state_streams(plan: Plan, names: StreamNames) -> list[str]:
+    return [names.state(plan.name, join.consumer) for join in plan.kept_joins]
 
 
 class StreamedPipeline:
@@ -71,18 +86,11 @@ class StreamedPipeline:
 
     def streams(self, partitions: int) -> list[StreamSpec]:
         """The streams that the newest version reads and writes, dead letters apart."""
-        plan = self.deployment.plan
-        ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
-        for step in plan.steps:
-            ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
-            ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
-        specs = [StreamSpec(self.stream_of(port), partitions) for port in ports]
-        return specs + [StreamSpec(name, partitions, True) for name in self.state_streams()]
+        return streams_of(self.deployment.plan, self.names, partitions)
 
     def state_streams(self) -> list[str]:
         """The streams in which the newest version's joins keep state."""
-        plan = self.deployment.plan
-        return [self.names.state(self.name, join.consumer) for join in plan.kept_joins]
+        return _state_streams(self.deployment.plan, self.names)
 
     def knows(self, identity: str) -> bool:
         """Whether a request is under way here, or among the last that ended."""

@@ -5,18 +5,23 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING, final
 
+import orjson
+
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER, MISSING
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     COUNTED_HEADER,
+    DETAILS_HEADER,
     KEPT_HEADER,
     OMITTED_HEADER,
+    REPLY_TO_HEADER,
+    WANTED_HEADER,
     deadline_of,
     failure_headers,
 )
@@ -64,9 +69,11 @@ class StreamRequest:
 
     ``lane`` are the requests whose answers keep one order with its own, None where there is none.
     ``counted`` says that joins number what requests bring, so that it counts only when all that
-    came before have ended. ``unwritten`` waits for the next batch. ``answered_once`` says that the
-    request's outcome is decided, ``ended`` that nothing of it is under way. ``refused`` says that
-    the transport refused what it wrote.
+    came before have ended. ``reply_partition`` is where a gateway waits for the answer, None where
+    nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
+    ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
+    under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
+    batch with it is under way.
     """
 
     __slots__ = (
@@ -78,10 +85,12 @@ class StreamRequest:
         "ended",
         "headers",
         "identity",
+        "is_written",
         "key",
         "lane",
         "passage",
         "refused",
+        "reply_partition",
         "tenure",
         "unwritten",
     )
@@ -96,6 +105,7 @@ class StreamRequest:
         self.headers: Headers = {
             name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
         }
+        self.reply_partition = tenure.pipeline.names.reply_partition(headers.get(REPLY_TO_HEADER))
         self.key = delivery.record.key
         self.lane: bytes | None = None
         self.counted = False
@@ -105,6 +115,7 @@ class StreamRequest:
         self.ended = False
         self.duplicate = False
         self.refused = False
+        self.is_written = False
 
     # How it begins ------------------------------------------------------------------------------
 
@@ -160,8 +171,13 @@ class StreamRequest:
         """The output has been decided."""
         self.answered_once = True
         body = answer.body
-        self._write(_OUTPUTS, body, 0)
-        if isinstance(body, Failed):
+        self._write(_OUTPUTS, body, 0, self._answer_headers(answer))
+        if self.reply_partition is not None:
+            answered = self.unwritten[-1].record
+            replies = self.tenure.pipeline.names.replies
+            # First, for somebody waits for it, and a transport may write one after the other.
+            self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
+        elif isinstance(body, Failed):
             self._bury(body)
         self.tenure.answered(self)
         if answer.passage.left:
@@ -171,7 +187,7 @@ class StreamRequest:
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
         if record.port.step is not None:
-            self._write(record.port, record.body, record.round)
+            self._write(record.port, record.body, record.round, self.headers)
 
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""
@@ -193,10 +209,22 @@ class StreamRequest:
 
     # What it writes -----------------------------------------------------------------------------
 
-    def _write(self, port: Port, body: Body, round_number: int) -> None:
+    def _answer_headers(self, answer: Answer) -> Headers:
+        """Those of the request, and what the answer's body has no place for."""
+        more = {}
+        if answer.details:
+            more[DETAILS_HEADER] = orjson.dumps(answer.details).decode()
+        if answer.passage.missing:
+            more[MISSING] = ", ".join(answer.passage.missing)
+        wanted = self.delivery.record.headers.get(WANTED_HEADER)
+        if wanted is not None:
+            more[WANTED_HEADER] = wanted
+        return {**self.headers, **more} if more else self.headers
+
+    def _write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
         tenure = self.tenure
         stream = tenure.pipeline.stream_of(port)
-        record = self._record(port, self.key, body, round_number, self.headers)
+        record = self._record(port, self.key, body, round_number, headers)
         self.unwritten.append(Output(stream, record, self.delivery.partition))
 
     def _record(
@@ -238,10 +266,12 @@ class StreamRequest:
         """
         self.refused = True
         kept = []
+        pipeline = self.tenure.pipeline
         for output in refused:
-            if output.stream == self.tenure.pipeline.outputs:
+            if output.stream in (pipeline.outputs, pipeline.names.replies):
                 kept.append(output._replace(record=output.record._replace(body=failure)))
-                self._bury(failure)
+                if self.reply_partition is None:
+                    self._bury(failure)
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
             else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from penstock.core.contracts.transport import (
     Membership,
     Owner,
@@ -11,10 +13,11 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import ConflictError
+from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.clock import Glance, TransportClock, are_enough
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.limits import StreamLimits
-from penstock.core.streams.names import StreamNames
+from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Tenure
 from penstock.core.streams.turnstile import Turnstile
@@ -35,7 +38,9 @@ class StreamWorker:
         clock: TransportClock,
         names: StreamNames,
         limits: StreamLimits,
+        travelling: frozenset[str] = TRAVELLING_HEADERS,
     ) -> None:
+        self._travelling = travelling
         self._transport = transport
         self._dataflow = dataflow
         self._clock = clock
@@ -46,13 +51,18 @@ class StreamWorker:
         self._shares: dict[str, _Share] = {}
 
     async def start(self) -> None:
-        """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
-        # The first answer takes longest, for it has to connect.
-        glances: list[Glance] = []
-        while not are_enough(glances):
-            glances.append(await self._glance())
-        self._clock.set_by(glances)
-        await self._transport.make_streams([StreamSpec(self._names.dead_letters)])
+        """Set the clock by the transport's, and see to the streams that all pipelines have in
+        common. Raises NotReadyError when the transport cannot be had."""
+        await set_clock(self._clock, self._transport)
+        common = StreamSpec(self._names.replies, REPLY_PARTITIONS)
+        await self._transport.make_streams([StreamSpec(self._names.dead_letters), common])
+
+    def renew(self, deployment: Deployment) -> None:
+        """From now on requests of a pipeline that is worked on begin with this version, whose
+        streams are there."""
+        share = self._shares.get(deployment.plan.name)
+        if share is not None:
+            share.pipeline.deployment = deployment
 
     async def serve(
         self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
@@ -64,18 +74,33 @@ class StreamWorker:
         """
         _check_partitions(deployment, partitions)
         share = self._shares.get(deployment.plan.name)
-        if share is not None:
+        if share is not None and share.goes_on(exactly_once=exactly_once):
             share.pipeline.deployment = deployment
             await self._transport.make_streams(share.pipeline.streams(partitions))
             return
+        await self.withdraw(deployment.plan.name)
         pipeline = StreamedPipeline(
-            deployment, self._names, self._limits, exactly_once=exactly_once
+            deployment,
+            self._names,
+            self._limits,
+            exactly_once=exactly_once,
+            travelling=self._travelling,
         )
         await self._transport.make_streams(pipeline.streams(partitions))
         share = self._shares[pipeline.name] = _Share(self, pipeline)
-        share.membership = await self._transport.compete(
-            self._names.group, pipeline.inputs, share, atomic=exactly_once
-        )
+        try:
+            share.membership = await self._transport.compete(
+                self._names.group, pipeline.inputs, share, atomic=exactly_once
+            )
+        except BaseException:
+            del self._shares[pipeline.name]
+            raise
+
+    def close(self, pipeline: str) -> None:
+        """Take up nothing more of a pipeline; what is under way goes on."""
+        share = self._shares.get(pipeline)
+        if share is not None:
+            share.close()
 
     async def withdraw(self, pipeline: str) -> None:
         """Finish what is under way of a pipeline, and work on it no more."""
@@ -89,13 +114,7 @@ class StreamWorker:
             for share in self._shares.values():
                 for holding in share.holdings.values():
                     holding.give_up()
-        for name in list(self._shares):
-            await self.withdraw(name)
-
-    async def _glance(self) -> Glance:
-        asked_ms = self._clock.local_ms()
-        time_ms = await self._transport.time_ms()
-        return Glance(asked_ms, self._clock.local_ms(), time_ms)
+        await asyncio.gather(*map(self.withdraw, list(self._shares)))
 
     def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
         """Begin to work on a partition that was won."""
@@ -111,6 +130,17 @@ class StreamWorker:
             )
         )
         return holding
+
+
+async def set_clock(clock: TransportClock, transport: Transport) -> None:
+    """Set a clock by the transport's. Raises NotReadyError when that cannot be had."""
+    # The first answer takes longest, for it has to connect.
+    glances: list[Glance] = []
+    while not are_enough(glances):
+        asked_ms = clock.local_ms()
+        time_ms = await transport.time_ms()
+        glances.append(Glance(asked_ms, clock.local_ms(), time_ms))
+    clock.set_by(glances)
 
 
 def _check_partitions(deployment: Deployment, partitions: int) -> None:
@@ -132,9 +162,22 @@ class _Share(Owner):
         self.pipeline = pipeline
         self.holdings: dict[Ownership, Holding] = {}
         self.membership: Membership | None = None
+        self._closed = False
+
+    def goes_on(self, *, exactly_once: bool) -> bool:
+        """Whether it can work on another version as well."""
+        return not self._closed and self.pipeline.exactly_once is exactly_once
+
+    def close(self) -> None:
+        """Take up nothing more."""
+        self._closed = True
+        for holding in self.holdings.values():
+            holding.tenure.close()
 
     async def won(self, ownership: Ownership) -> None:
-        self.holdings[ownership] = self._worker.hold(self.pipeline, ownership)
+        holding = self.holdings[ownership] = self._worker.hold(self.pipeline, ownership)
+        if self._closed:
+            holding.tenure.close()
 
     async def lost(self, ownership: Ownership) -> None:
         holding = self.holdings.pop(ownership)

@@ -35,6 +35,8 @@ def consumer_config(options: KafkaOptions) -> ClientConfig:
     return {
         **_client_config(options),
         "fetch.message.max.bytes": str(max(options.max_record_bytes, STOCK_RECORD_BYTES)),
+        # A partition that is added waits for the end of the fetch that is under way.
+        "fetch.wait.max.ms": "100",
         **_texts(options.client),
         **_texts(options.consumer),
         "group.id": f"{options.root}.dataflow",
@@ -67,6 +69,8 @@ def _texts(options: ClientOptions) -> dict[str, str]:
 
 def _client_config(options: KafkaOptions) -> ClientConfig:
     return {
+        # Small requests are not to wait for the acknowledgement of those before them.
+        "socket.nagle.disable": "true",
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),

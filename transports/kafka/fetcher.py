@@ -125,7 +125,9 @@ class Fetcher:
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._consumer.close)
 
-    async def _do(self, what: Callable[[list[TopicPartition]], None], at: list[TopicPartition]) -> None:
+    async def _do(
+        self, what: Callable[[list[TopicPartition]], None], at: list[TopicPartition]
+    ) -> None:
         """Have the thread do something, and return when it is done."""
         done: asyncio.Future[None] = self._loop.create_future()
         self._orders.append((what, at, done))

@@ -29,7 +29,9 @@ class Group:
     """Reads partitions that are owned, and commits what is finished. Methods are called on the
     event loop. ``config`` is that of a consumer of the group."""
 
-    def __init__(self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]
+    ) -> None:
         self._fetcher = Fetcher(config)
         self._inquirer = Inquirer(config)
         self._deliver = deliver
@@ -75,6 +77,8 @@ class Group:
 
     async def commit(self, progress: Mapping[TopicNumber, Progress]) -> None:
         """Commit how far the group has come; returns when the broker has it."""
+        if not progress:
+            return
         async with self._committing:
             await self._inquirer.commit(
                 [(where, each.done_below, each.encode()) for where, each in progress.items()]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-from confluent_kafka import OFFSET_END, Consumer, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from penstock.core.contracts.transport import Extent
 from penstock.transports.kafka.fetcher import TopicNumber
@@ -17,6 +17,8 @@ T = TypeVar("T")
 
 _ASK_S: Final = 10.0
 """How long a question may take."""
+
+_AGAIN_S: Final = 0.05
 
 
 class Inquirer:
@@ -89,7 +91,25 @@ class Inquirer:
         return self._consumer.commit(offsets=offsets, asynchronous=False)
 
     async def _ask(self, question: Callable[..., T], *about: object) -> T:
-        try:
-            return await self._loop.run_in_executor(self._thread, question, *about)
-        except KafkaException as error:
-            raise refusal_of(error.args[0]) from None
+        until_s = self._loop.time() + _ASK_S
+        while True:
+            try:
+                return await self._loop.run_in_executor(self._thread, question, *about)
+            except KafkaException as error:
+                passes = error.args[0].code() in _PASSING
+                if not passes or self._loop.time() >= until_s:
+                    raise refusal_of(error.args[0]) from None
+            await asyncio.sleep(_AGAIN_S)
+
+
+_PASSING: Final = frozenset(
+    {
+        KafkaError.NOT_LEADER_FOR_PARTITION,
+        KafkaError.LEADER_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.REPLICA_NOT_AVAILABLE,
+    }
+)
+"""What is so for a moment after a topic was made, or a broker has gone or come."""

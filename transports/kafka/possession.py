@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from penstock.core.contracts.transport import Delivery, FencedError, Owner, Ownership, Reader
+from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
@@ -37,10 +38,20 @@ class Possession:
         self._transactor = transactor
         self._progress = {ownership.stream: progress}
         self.sources: dict[str, Source] = {}
-        self._opening = asyncio.Lock()
+        self._openings: dict[str, asyncio.Task[Source]] = {}
         self._over = False
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is somebody else's, or nobody's."""
+        return self._over
+
+    def progress(self) -> dict[TopicNumber, Progress]:
+        """How far the group has come in what is read under this ownership."""
+        number = self.ownership.partition
+        return {(stream, number): progress for stream, progress in self._progress.items()}
 
     def check(self) -> None:
         """Raise FencedError when the ownership is over."""
@@ -64,11 +75,13 @@ class Possession:
 
     async def source(self, stream: str) -> Source:
         """The owned partition number of a stream."""
-        async with self._opening:
-            source = self.sources.get(stream)
-            if source is None:
-                source = await self._open(stream)
-            return source
+        opening = self._openings.get(stream)
+        if opening is None:
+            opening = self._openings[stream] = asyncio.get_running_loop().create_task(
+                self._open(stream)
+            )
+        # Who waits may be cancelled; what is begun here is for whoever comes next.
+        return await asyncio.shield(opening)
 
     async def finish(
         self, deliveries: Sequence[Delivery], messages: Sequence[Outgoing], sender: Sender
@@ -90,10 +103,9 @@ class Possession:
 
     async def close(self) -> None:
         """Read no more."""
-        self._over = True
-        self.changed.set()
-        async with self._opening:
-            await self.group.close_sources(self.sources.values())
+        self.end()
+        await asyncio.gather(*self._openings.values(), return_exceptions=True)
+        await self.group.close_sources(self.sources.values())
 
     async def _open(self, stream: str) -> Source:
         where = stream, self.ownership.partition

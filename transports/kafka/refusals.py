@@ -53,7 +53,9 @@ def refusal_of(error: KafkaError, topic: str | None = None) -> PenstockError:
             "topic (message.max.bytes of the broker) and transport.maxRecordBytes together"
         )
     if code in _FORBIDDEN:
-        return ForbiddenError(f"{what}: {error.str()}; the user of transport.security lacks a right")
+        return ForbiddenError(
+            f"{what}: {error.str()}; the user of transport.security lacks a right"
+        )
     if code in _UNAUTHENTICATED:
         return UnauthenticatedError(f"{what}: {error.str()}; look at transport.security")
     return NotReadyError(f"{what}: {error.str()}")

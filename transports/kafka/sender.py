@@ -104,7 +104,7 @@ class Sender:
         for index, (topic, partition, (key, value, headers), _) in enumerate(messages):
             heard = partial(self._delivered, group, index)
             try:
-                produce(topic, value, key, partition, heard, headers=headers)
+                produce(topic, value, key, partition, heard, headers=list(headers))
             except KafkaException as error:
                 # Refused at once; it counts like one that is refused later.
                 if group.delivered(index, error.args[0], None):

@@ -8,84 +8,112 @@ from collections.abc import Callable, Sequence
 from confluent_kafka import Message
 
 from penstock.core.contracts.transport import Delivery, From, Tail
+from penstock.core.errors import PenstockError
 from penstock.transports.kafka.fetcher import Fetcher, Inlet, TopicNumber
 from penstock.transports.kafka.inquirer import Inquirer
 
 
-class KafkaTail(Tail):
+class MessageTail:
     """One partition, read through one of the fetchers for tails."""
 
-    def __init__(
-        self, fetcher: Fetcher, inlet: Inlet, deliver: Callable[[Message, int], Delivery]
-    ) -> None:
+    def __init__(self, fetcher: Fetcher, inlet: Inlet, begin: int) -> None:
         self._fetcher = fetcher
         self._inlet = inlet
-        self._deliver = deliver
+        self._next = begin
         self._arrived = asyncio.Event()
         inlet.arrived = self._arrived.set
-        self._closing: Callable[[], None] | None = None
 
-    async def take(self, limit: int) -> Sequence[Delivery]:
+    @property
+    def position(self) -> int:
+        """Nothing before this offset comes any more; see :class:`Tail`."""
+        # What the end is behind may be of transactions alone, which brings no message.
+        return self._next if self._inlet.messages else max(self._next, self._inlet.reached)
+
+    async def take(self, limit: int) -> list[Message]:
+        """The next messages, at least one."""
         inlet = self._inlet
         while not inlet.messages:
-            if inlet.error is not None:
-                raise inlet.error
-            self._arrived.clear()
-            await self._arrived.wait()
-        count = min(limit, len(inlet.messages))
-        return [self._deliver(inlet.pop(), 0) for _ in range(count)]
+            await self._wait()
+        return [self._pop() for _ in range(min(limit, len(inlet.messages)))]
 
-    def when_closed(self, call: Callable[[], None]) -> None:
-        """Have it called when the tail is closed."""
-        self._closing = call
+    async def take_up_to(self, end: int) -> list[Message]:
+        """All that is left before an offset, whatever of it was removed or never committed."""
+        inlet = self._inlet
+        taken: list[Message] = []
+        while inlet.reached < end:
+            while inlet.messages:
+                message = self._pop()
+                taken.append(message)
+                if (message.offset() or 0) >= end - 1:
+                    return taken
+            if inlet.reached < end:
+                await self._wait()
+        return taken + [self._pop() for _ in range(len(inlet.messages))]
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: PenstockError) -> None:
         """Nothing more comes."""
         self._inlet.error = error
         self._arrived.set()
 
-    async def take_up_to(self, end: int) -> Sequence[Delivery]:
-        """All that is left before an offset, whatever of it was removed or never committed."""
-        inlet = self._inlet
-        taken: list[Delivery] = []
-        while inlet.reached < end and not (taken and taken[-1].offset >= end - 1):
-            if inlet.messages:
-                taken.append(self._deliver(inlet.pop(), 0))
-                continue
-            if inlet.error is not None:
-                raise inlet.error
-            self._arrived.clear()
-            await self._arrived.wait()
-        while inlet.messages:
-            taken.append(self._deliver(inlet.pop(), 0))
-        return taken
+    async def close(self) -> None:
+        """Read no more."""
+        await self._fetcher.close_inlets([self._inlet])
+
+    def _pop(self) -> Message:
+        message = self._inlet.pop()
+        self._next = (message.offset() or 0) + 1
+        return message
+
+    async def _wait(self) -> None:
+        if self._inlet.error is not None:
+            raise self._inlet.error
+        self._arrived.clear()
+        await self._arrived.wait()
+
+
+class KafkaTail(Tail):
+    """A tail whose messages are records."""
+
+    def __init__(self, messages: MessageTail, deliver: Callable[[Message, int], Delivery]) -> None:
+        self._messages = messages
+        self._deliver = deliver
+        self._closed: Callable[[], None] | None = None
+
+    @property
+    def position(self) -> int:
+        return self._messages.position
+
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        return [self._deliver(message, 0) for message in await self._messages.take(limit)]
+
+    def when_closed(self, call: Callable[[], None]) -> None:
+        """Have it called when the tail is closed."""
+        self._closed = call
+
+    def fail(self, error: PenstockError) -> None:
+        """Nothing more comes."""
+        self._messages.fail(error)
 
     async def close(self) -> None:
-        if self._closing is not None:
-            self._closing()
-        await self._fetcher.close_inlets([self._inlet])
+        if self._closed is not None:
+            self._closed()
+        await self._messages.close()
 
 
 class Tails:
     """Opens tails. One consumer can read a partition once, so there may be several."""
 
-    def __init__(
-        self,
-        inquirer: Inquirer,
-        make_fetcher: Callable[[], Fetcher],
-        deliver: Callable[[Message, int], Delivery],
-    ) -> None:
+    def __init__(self, inquirer: Inquirer, make_fetcher: Callable[[], Fetcher]) -> None:
         self._inquirer = inquirer
         self._make_fetcher = make_fetcher
-        self._deliver = deliver
         self._fetchers: list[Fetcher] = []
 
-    async def open(self, where: TopicNumber, begin: From) -> KafkaTail:
+    async def open(self, where: TopicNumber, begin: From) -> MessageTail:
         """Read a partition from some place on."""
         offset = await self._offset(where, begin)
         fetcher = self._fetcher(where)
         inlets = await fetcher.open({where: offset})
-        return KafkaTail(fetcher, inlets[where], self._deliver)
+        return MessageTail(fetcher, inlets[where], offset)
 
     def _fetcher(self, where: TopicNumber) -> Fetcher:
         """One that does not read the partition yet."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
     ConfigResource,
@@ -18,9 +18,11 @@ from confluent_kafka.admin import (
 from penstock.core.contracts.transport import StreamSpec
 from penstock.core.errors import ConflictError, NotFoundError
 from penstock.core.nearest import did_you_mean
-from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
+
+_NOTHING: Final[Mapping[str, str]] = {}
 
 
 class Topics:
@@ -69,22 +71,24 @@ class Topics:
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
-        listed = await self._ask(self._admin.list_topics, timeout=_ASK_S)
-        for topic in topics:
-            found = listed.topics.get(topic)
-            if found is None or found.error is not None:
+        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_ASK_S)
+        for topic, future in asked.items():
+            try:
+                self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
+            except KafkaException as error:
+                if not is_unknown(error.args[0]):
+                    raise refusal_of(error.args[0], topic) from None
                 self._partitions.pop(topic, None)
-            else:
-                self._partitions[topic] = len(found.partitions)
 
-    async def make(self, specs: Sequence[StreamSpec]) -> None:
-        """See to it that topics are there as they are wanted, see Transport.make_streams."""
+    async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
+        """See to it that topics are there as they are wanted, see Transport.make_streams.
+        ``more`` are settings of those that are made."""
         if not specs:
             return
         await self.look_up([spec.name for spec in specs])
         there = [spec for spec in specs if spec.name in self._partitions]
         await self._check(there)
-        await self._create([spec for spec in specs if spec.name not in self._partitions])
+        await self._create([spec for spec in specs if spec.name not in self._partitions], more)
         few = [spec for spec in there if spec.partitions > self._partitions[spec.name]]
         if few:
             wanted = [NewPartitions(spec.name, spec.partitions) for spec in few]
@@ -101,14 +105,14 @@ class Topics:
         for name in names:
             self._partitions.pop(name, None)
 
-    async def _create(self, specs: Sequence[StreamSpec]) -> None:
+    async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:
             made = [
                 NewTopic(
                     spec.name,
                     num_partitions=spec.partitions,
                     replication_factor=self._replication,
-                    config=self._settings(compacted=spec.compacted),
+                    config={**self._settings(compacted=spec.compacted), **more},
                 )
                 for spec in specs
             ]
@@ -148,12 +152,6 @@ class Topics:
             except KafkaException as error:
                 if error.args[0].code() != but:
                     raise refusal_of(error.args[0], name) from None
-
-    async def _ask(self, question: Any, **about: object) -> Any:
-        try:
-            return await asyncio.to_thread(question, **about)
-        except KafkaException as error:
-            raise refusal_of(error.args[0]) from None
 
 
 def _check_fit(spec: StreamSpec, config: Mapping[str, str]) -> None:

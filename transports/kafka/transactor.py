@@ -55,6 +55,8 @@ class Transactor:
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
         self._task: asyncio.Task[None] | None = None
+        self.is_over = False
+        """Whether somebody else has the transactional id now."""
 
     async def begin(self) -> None:
         """Take the transactional id: what others had under way with it is ended."""
@@ -116,6 +118,7 @@ class Transactor:
 
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
+            self.is_over = True
             raise FencedError(f"transactions of this process are over: {error.str()}")
         await self._ask(self._abort)
         refused = [part for part in parts if part.refused is not None]
@@ -129,7 +132,9 @@ class Transactor:
         return [part for part in parts if part.refused is None]
 
     def _fail(self, parts: Sequence[_Part], error: BaseException) -> None:
-        told = error if isinstance(error, PenstockError) else FencedError(f"no transaction: {error}")
+        told = (
+            error if isinstance(error, PenstockError) else FencedError(f"no transaction: {error}")
+        )
         for part in parts:
             if not part.future.done():
                 part.future.set_exception(told)
@@ -161,7 +166,7 @@ class Transactor:
         for part in parts:
             for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
                 heard = _hearing(part, index)
-                producer.produce(topic, value, key, partition, heard, headers=headers)
+                producer.produce(topic, value, key, partition, heard, headers=list(headers))
         producer.flush()
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)

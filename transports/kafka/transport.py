@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from functools import partial
+from typing import cast
 
 from confluent_kafka import Message
 
@@ -37,6 +38,7 @@ from penstock.transports.kafka.fetcher import Fetcher
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.memberships import Memberships
 from penstock.transports.kafka.messages import decode, encode
+from penstock.transports.kafka.messages.message import MessageHeader
 from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
@@ -62,8 +64,10 @@ class KafkaTransport(Transport):
         self._sender = Sender(producer_config(options))
         looking = {**consumer_config(options), "enable.partition.eof": "true"}
         self._inquirer = Inquirer(looking)
-        self._tails = Tails(self._inquirer, lambda: Fetcher(looking), _delivery)
-        self._memberships = Memberships(options, self._topics, self._sender, self._tails, _delivery)
+        self._tails = Tails(self._inquirer, lambda: Fetcher(looking))
+        self._memberships = Memberships(
+            options, self._topics, self._sender, self._inquirer, self._tails, _delivery
+        )
         self._started = True
         try:
             await self._memberships.start()
@@ -96,7 +100,12 @@ class KafkaTransport(Transport):
             await self._memberships.forget(name)
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
-        messages = self._outgoing(outputs)
+        try:
+            messages = self._outgoing(outputs)
+        except NotFoundError:
+            # Another process may have made it, or given it more partitions.
+            await self._topics.look_up(list({output.stream for output in outputs}))
+            messages = self._outgoing(outputs)
         return _written(outputs, await self._sender.send(messages))
 
     async def compete(
@@ -122,7 +131,7 @@ class KafkaTransport(Transport):
             return ()
         tail = await self._tails.open(where, THE_BEGINNING)
         try:
-            deliveries = await tail.take_up_to(extent.end)
+            deliveries = [_delivery(each, 0) for each in await tail.take_up_to(extent.end)]
         finally:
             await tail.close()
         possession.check()
@@ -141,7 +150,7 @@ class KafkaTransport(Transport):
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         await self._topics.find(stream)
         self._topics.check(stream, partition)
-        tail = await self._tails.open((stream, partition), begin)
+        tail = KafkaTail(await self._tails.open((stream, partition), begin), _delivery)
         there = self._tails_of.setdefault(stream, set())
         there.add(tail)
         tail.when_closed(partial(there.discard, tail))
@@ -155,9 +164,9 @@ class KafkaTransport(Transport):
         await possession.may_act()
         try:
             places = await possession.finish(deliveries, messages, self._sender)
-        except NotReadyError as error:
+        except (FencedError, NotReadyError) as error:
             # What was written is not known, and must not be written twice.
-            await self._memberships.give_up(possession)
+            self._memberships.give_up(possession)
             raise FencedError(
                 f"what was written of partition {ownership.partition} of '{ownership.stream}' was "
                 f"never acknowledged: {error}"
@@ -176,8 +185,10 @@ class KafkaTransport(Transport):
         """What is to be written, all of which the broker takes as far as is known here."""
         limit = self._options.max_record_bytes
         messages = []
-        for stream, record, partition in outputs:
+        for stream, record, wanted in outputs:
+            partition = wanted
             if partition is None:
+                # As producers on librdkafka choose it where they are not told otherwise.
                 partition = zlib.crc32(record.key) % self._topics.partitions(stream)
             else:
                 self._topics.check(stream, partition)
@@ -194,9 +205,12 @@ class KafkaTransport(Transport):
 
 
 def _written(outputs: Sequence[Output], places: Sequence[Place]) -> list[Written]:
-    return [
-        Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)
-    ]
+    return [Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)]
+
+
+def _headers_of(message: Message) -> Sequence[MessageHeader]:
+    """Headers as a consumer gives them: the library's types allow what a producer may give."""
+    return cast("Sequence[MessageHeader]", message.headers() or ())
 
 
 def _delivery(message: Message, attempt: int) -> Delivery:
@@ -205,5 +219,5 @@ def _delivery(message: Message, attempt: int) -> Delivery:
     assert topic is not None, "it was read"
     assert partition is not None, "it was read"
     assert offset is not None, "it was read"
-    record = decode(topic, message.key(), message.value(), message.headers())
+    record = decode(topic, message.key(), message.value(), _headers_of(message))
     return Delivery(topic, partition, offset, record, attempt, float(message.timestamp()[1]))

@@ -15,7 +15,7 @@ import yaml
 
 from harness.command_line import Penstock
 from harness.kafka import need_kafka
-from harness.kafka_client import went_through
+from harness.kafka_client import new_topic, went_through, written
 from harness.program import PROGRAM, Program, program
 
 LINES = 7
@@ -45,8 +45,10 @@ def test_three_go_on_when_one_has_ended(folder: Path, tmp_path: Path) -> None:
     words = ("kafka", "up", "--port", "0", "--brokers", "3", "--fresh", "--folder", folder)
     with program(tmp_path, *words) as up:
         first, *others = pids(up)
+        client = {"bootstrap.servers": up.addresses["kafka"]}
+        topic = new_topic(client, copies=3)
         os.kill(first, signal.SIGKILL)
-        assert went_through({"bootstrap.servers": up.addresses["kafka"]}, "topic")
+        assert written(client, topic, b"meanwhile")
         for other in others:
             os.kill(other, signal.SIGKILL)
         assert up.ended() == 1

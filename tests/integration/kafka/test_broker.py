@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import pytest
 from confluent_kafka import Consumer, KafkaException
-from confluent_kafka.admin import ConfigResource, ConfigSource, NewTopic, ResourceType
+from confluent_kafka.admin import ConfigResource, ConfigSource, ResourceType
 
 from harness.kafka import KafkaStarter, need_kafka
-from harness.kafka_client import PATIENCE_S, admin_of, read, went_through, written
+from harness.kafka_client import PATIENCE_S, admin_of, new_topic, read, went_through, written
 from harness.program import program
 from penstock.core.errors import ConflictError, InvalidRequestError, NotReadyError
 from penstock.core.folder_lock import alone_with
@@ -26,21 +26,12 @@ def client_of(kafka: LocalKafka) -> dict[str, str]:
     return {"bootstrap.servers": kafka.bootstrap_servers}
 
 
-def new_topic(kafka: LocalKafka, copies: int) -> str:
-    """The name of a topic that has been made."""
-    name = f"topic-{uuid4().hex}"
-    admin = admin_of(client_of(kafka))
-    [made] = admin.create_topics([NewTopic(name, 1, copies)]).values()
-    made.result(PATIENCE_S)
-    return name
-
-
 def test_a_record_goes_through(kafka: LocalKafka) -> None:
     assert went_through(client_of(kafka), f"topic-{uuid4().hex}")
 
 
 def test_a_group_reads_at_once(kafka: LocalKafka) -> None:
-    topic = new_topic(kafka, copies=1)
+    topic = new_topic(client_of(kafka), copies=1)
     assert written(client_of(kafka), topic, b"hello")
     group = {"group.id": topic, "auto.offset.reset": "earliest"}
     with closing(Consumer({**client_of(kafka), **group})) as consumer:
@@ -101,10 +92,10 @@ def test_a_killed_broker_comes_back_with_what_it_acknowledged(start_kafka: Kafka
 def test_three_brokers_go_on_with_two(start_kafka: KafkaStarter) -> None:
     kafka = start_kafka(ClusterOptions(brokers=3))
     assert len(kafka.bootstrap_servers.split(",")) == 3
-    topic = new_topic(kafka, copies=3)
+    topic = new_topic(client_of(kafka), copies=3)
     assert written(client_of(kafka), topic, b"before")
     kafka.brokers[0].kill()
-    assert written(client_of(kafka), new_topic(kafka, copies=2), b"meanwhile")
+    assert written(client_of(kafka), new_topic(client_of(kafka), copies=2), b"meanwhile")
     assert read(client_of(kafka), topic) == b"before"
     kafka.brokers[0].start()
     kafka.brokers[1].kill()

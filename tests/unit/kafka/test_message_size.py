@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from penstock.core.errors import TooLargeError
 from penstock.transports.kafka.messages import KafkaMessage, encode
 from unit.kafka.records import INPUTS, an_input
 
@@ -55,10 +53,3 @@ def test_many_headers() -> None:
 def test_a_record_s() -> None:
     message = encode(INPUTS, an_input(headers={"x-request-id": "7"}))
     assert message.nbytes == len(batch_of(message))
-
-
-def test_what_is_too_large_is_said_with_both_sizes() -> None:
-    message = encode(INPUTS, an_input())
-    message.check_size(INPUTS, message.nbytes)
-    with pytest.raises(TooLargeError, match=rf"'{INPUTS}' has {message.nbytes} bytes, and 99 are"):
-        message.check_size(INPUTS, 99)

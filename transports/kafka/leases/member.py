@@ -149,6 +149,10 @@ class Member:
             self._write(Bye(self.id, self._next()), now_ms)
         self._decide(now_ms)
 
+    def owns(self, ownership: Ownership) -> bool:
+        """Whether an ownership holds."""
+        return self._owned.get(_place_of(ownership)) == ownership
+
     @property
     def gone(self) -> bool:
         """Whether it has left, or another has taken its name."""
