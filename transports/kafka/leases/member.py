@@ -129,10 +129,6 @@ class Member:
             self._decided = None
             self._decide(now_ms)
 
-    def owns(self, ownership: Ownership) -> bool:
-        """Whether an ownership holds."""
-        return self._owned.get(_place_of(ownership)) == ownership
-
     def give_up(self, ownership: Ownership, now_ms: float) -> None:
         """An ownership is worth nothing to the process any more, and is lost at once."""
         if self._owned.get(_place_of(ownership)) == ownership and ownership not in self._released:
