@@ -16,7 +16,6 @@ from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
 from penstock.core.streams.turnstile import Turnstile
 
-
 MOST_FINISHING: Final = 2
 """Batches of one partition that are under way at a time: an answer need not wait until the ones
 before it are acknowledged."""
@@ -88,8 +87,9 @@ class Tenure:
 
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take is under way at a time, and few batches: what ends
-    meanwhile goes with the next, and what a request writes after that waits for it. No more than ``limits.in_flight`` records are in hand. Where joins
-    keep state, nothing is taken before that is read.
+    meanwhile goes with the next, and what a request writes after that waits for it. No more than
+    ``limits.in_flight`` records are in hand. Where joins keep state, nothing is taken before that
+    is read.
     """
 
     __slots__ = (
