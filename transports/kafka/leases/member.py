@@ -140,6 +140,11 @@ class Member:
         """Whether an ownership holds."""
         return self._owned.get(_place_of(ownership)) == ownership
 
+    def is_out_of(self, subject: Subject) -> bool:
+        """Whether nothing of a stream is owned, nor can be: no claim of it is on its way."""
+        owns = any(place[0] == subject for place in self._owned)
+        return self._gone or not (subject in self._wanted or owns or self._acts_are_under_way())
+
     @property
     def gone(self) -> bool:
         """Whether it has left, or another has taken its name."""
