@@ -111,9 +111,12 @@ def stream_roles(
 ) -> StreamRoles | None:
     """The roles over the configured transport; None where that is within the process.
 
-    Raises PluginsError and UnsupportedError where there is no such transport.
+    Raises PluginsError and UnsupportedError where it cannot be made.
     """
-    transport = plugins.make(plugins.transports, config.transport.kind)
+    kind = config.transport.kind
+    if kind not in plugins.transports.names():
+        return None  # the default, which somebody disabled: one that is written is there
+    transport = plugins.make(plugins.transports, kind)
     if not transport.crosses_processes:
         return None
     return StreamRoles(transport, clock, config, roles)
