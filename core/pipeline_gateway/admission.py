@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.follower import Follower, RequestSeen
@@ -36,6 +37,11 @@ from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.pipeline_gateway.watch import Watch, watch_of
 from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
+
+SubmissionMaker: TypeAlias = Callable[
+    [InferenceRequest, Headers, float, Reply, str, bytes], Submission
+]
+"""Makes a submission of request, headers, the time it has in ms, who is told, identity and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,8 +155,10 @@ class Admission:
         headers: Headers,
         timeout_ms: float | None,
         reply: Reply,
+        make: SubmissionMaker | None = None,
     ) -> Ticket:
-        """Let a request in, have it wait for its turn, or refuse it."""
+        """Let a request in, have it wait for its turn, or refuse it; ``make`` makes it where its
+        target wants one of its own."""
         now_ms = self._clock.now_ms()
         limit_ms = self._limits.deadline_ms
         if timeout_ms is not None and timeout_ms < limit_ms:
@@ -173,7 +181,9 @@ class Admission:
         if waits and len(room) >= self._limits.waiting:
             return self.refuse(self._overloaded(deployment.plan), identity, reply)
         submission: Submission
-        if deployment.plain:
+        if make is not None:
+            submission = make(request, headers, limit_ms, reply, identity, key)
+        elif deployment.plain:
             submission = Submission(
                 self, target, deployment, request, headers, limit_ms, reply, identity, key
             )
