@@ -83,6 +83,7 @@ class StreamRoles:
                 travelling,
             )
             self._roster = Roster(self._worker)
+            gateway.admission.carried = self._worker.running
         carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster)
         gateway.carry_over(carriage)
 

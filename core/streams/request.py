@@ -143,6 +143,7 @@ class StreamRequest:
             key=self.key,
             ownership=self.tenure.ownership,
         )
+        pipeline.running += 1
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
         if plan.keeping:
@@ -196,6 +197,8 @@ class StreamRequest:
 
     def closed(self) -> None:
         """Nothing of it is under way any more."""
+        if self.passage is not None:
+            self.tenure.pipeline.running -= 1
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
         self.ended = True

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from penstock.core.contracts.transport import Output, Transport
+from penstock.core.contracts.transport import Output, Transport, Written
 from penstock.core.errors import OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.records import Absent, Body, Failed
@@ -119,10 +119,7 @@ class WriteBehind:
     async def _publish(self, outputs: Sequence[Output]) -> None:
         asked_ms = self._clock.local_ms()
         try:
-            written = await self._transport.publish(outputs)
-        except OverloadedError as error:
-            await asyncio.sleep(error.retry_after_s)
-            await self._publish(outputs)
+            written = await self._written(outputs)
         except TooLargeError as error:
             await self._publish_smaller(outputs, error)
         except Exception as error:
@@ -132,6 +129,14 @@ class WriteBehind:
         else:
             self._clock.learn(Glance(asked_ms, self._clock.local_ms(), written[-1].time_ms))
             self._recover()
+
+    async def _written(self, outputs: Sequence[Output]) -> Sequence[Written]:
+        while True:
+            try:
+                return await self._transport.publish(outputs)
+            except OverloadedError as error:
+                # Whoever reads what we write is slow. What comes meanwhile waits here.
+                await asyncio.sleep(error.retry_after_s)
 
     async def _publish_smaller(self, outputs: Sequence[Output], error: TooLargeError) -> None:
         """Nothing is written of a batch in which one is too large: find that one by halves."""

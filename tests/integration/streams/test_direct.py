@@ -13,6 +13,7 @@ from integration.streams.rig import (
     PATIENCE_S,
     Process,
     call,
+    config,
     diamond,
     manifest,
     process,
@@ -78,6 +79,19 @@ async def test_a_worker_passes_over_what_is_answered_and_runs_what_nobody_waits_
         # Both were taken in turn, for the second has come out: the first was not run again.
         assert [each.identity for each in asked] == [first.identity, second.identity]
         assert REPLY_TO_HEADER not in asked[1].headers
+
+
+async def test_what_a_worker_has_in_hand_keeps_nobody_from_an_answer(tmp_path: Path) -> None:
+    streams = SharedStreams()
+    documents = [*DIAMOND_MODELS, diamond(layout="direct"), *single("waits", "endless")]
+    settings = config(limits={"inFlight": 1}, defaults={"drainMs": 1})
+    async with process(streams, tmp_path, *documents, settings=settings) as both:
+        assert await both.ready() == []
+        for _ in range(2):
+            body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1], "data": [3.0]}]}
+            assert (await call(both, "/v2/pipelines/waits/requests", body))[0] == 202
+        await eventually(both, 'requests_in_flight{pipeline="waits"} 2')
+        assert await both.send("diamond", 2.0, timeout_ms=5_000.0).value() == 10.0
 
 
 async def test_a_gateway_calls_models_where_they_are(tmp_path: Path) -> None:
