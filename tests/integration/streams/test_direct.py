@@ -17,34 +17,16 @@ from integration.streams.rig import (
     diamond,
     manifest,
     process,
+    records,
     single,
 )
 from integration.streams.test_roles import DATAFLOW, GATEWAY, NOTHING, follower
-from penstock.core.contracts.transport import THE_BEGINNING, Delivery
 from penstock.core.errors import PenstockError
 from penstock.core.records import Absent, Failed, Record
 from penstock.core.streams.headers import ANSWERED_HEADER, REPLY_TO_HEADER
 
 ROOT = "test.shared.pipeline"
 LETTERS = "test.shared.deadletters"
-
-
-async def records(streams: SharedStreams, stream: str, count: int) -> list[Record]:
-    """All that a stream holds, when it holds so many records."""
-    found: list[Delivery] = []
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            extents = await streams.extents(stream)
-            if sum(extent.end - extent.first for extent in extents) >= count:
-                break
-            await asyncio.sleep(0.005)
-    for partition, extent in enumerate(extents):
-        if extent.end > extent.first:
-            tail = await streams.tail(stream, partition, THE_BEGINNING)
-            found += await tail.take(1_000)
-            await tail.close()
-    assert len(found) == count
-    return [delivery.record for delivery in found]
 
 
 async def test_who_waits_is_answered_without_a_worker(tmp_path: Path) -> None:
