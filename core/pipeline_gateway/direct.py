@@ -17,7 +17,6 @@ from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Headers, Port, Record
 from penstock.core.signature import Signature
 from penstock.core.streams.headers import ANSWERED_HEADER, answer_headers, dead_letter
-from penstock.core.streams.names import StreamNames
 from penstock.core.streams.write_behind import WriteBehind
 
 _INPUTS: Final = Port(None, "inputs")
@@ -39,7 +38,7 @@ def answers_directly(plan: Plan) -> bool:
 class DirectTarget(StreamedTarget):
     """One version of a pipeline in layout direct; who does not wait goes through its streams."""
 
-    __slots__ = ("_behind", "_names")
+    __slots__ = ("_streams", "behind", "names")
 
     def __init__(
         self,
@@ -49,13 +48,21 @@ class DirectTarget(StreamedTarget):
         behind: WriteBehind,
     ) -> None:
         super().__init__(intake, deployment, signature)
-        self._behind = behind
-        self._names = intake.names
+        self.behind = behind
+        self.names = intake.names
+        self._streams: dict[Port, str] = {}
+
+    def stream_of(self, port: Port) -> str:
+        """The name of a port's stream."""
+        stream = self._streams.get(port)
+        if stream is None:
+            stream = self._streams[port] = self.names.of(self.name, port)
+        return stream
 
     def renewed(self) -> DirectTarget:
         self.expire()
         assert self.deployment is not None, "it serves"
-        return DirectTarget(self._intake, self.deployment, self.signature, self._behind)
+        return DirectTarget(self._intake, self.deployment, self.signature, self.behind)
 
     def submit(
         self,
@@ -86,8 +93,6 @@ class DirectTarget(StreamedTarget):
             reply,
             identity,
             key or identity.encode(),
-            self._names,
-            self._behind,
         )
 
 
@@ -95,7 +100,7 @@ class DirectSubmission(Submission):
     """Has written what its pipeline keeps: with the answer what there is by then, the rest when
     the request has ended."""
 
-    __slots__ = ("_behind", "_deadline_ms", "_names", "_partition", "_unwritten")
+    __slots__ = ("_deadline_ms", "_direct", "_partition", "_unwritten")
 
     def __init__(
         self,
@@ -108,14 +113,11 @@ class DirectSubmission(Submission):
         reply: Reply,
         identity: str,
         key: bytes,
-        names: StreamNames,
-        behind: WriteBehind,
     ) -> None:
         super().__init__(
             admission, target, deployment, request, headers, timeout_ms, reply, identity, key
         )
-        self._names = names
-        self._behind = behind
+        self._direct = target
         self._partition = target.partition_of(key)
         self._unwritten: list[Output] = []
         self._deadline_ms = 0.0
@@ -141,10 +143,10 @@ class DirectSubmission(Submission):
         # The output is written with what only its answer says.
 
     def buried(self, failure: Failed, now_ms: float) -> None:
-        inputs = self._names.of(self.target.name, _INPUTS)
+        direct = self._direct
         record = self._record(_INPUTS, self._input, 0, self._headers)
-        letter = dead_letter(record, failure, 1, f"{inputs}/{self._partition}")
-        self._unwritten.append(Output(self._names.dead_letters, letter))
+        letter = dead_letter(record, failure, 1, f"{direct.inputs}/{self._partition}")
+        self._unwritten.append(Output(direct.names.dead_letters, letter))
 
     def closed(self) -> None:
         super().closed()
@@ -155,9 +157,8 @@ class DirectSubmission(Submission):
         return self.request.tensors or NO_TENSORS
 
     def _write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
-        stream = self._names.of(self.target.name, port)
         record = self._record(port, body, round_number, headers)
-        self._unwritten.append(Output(stream, record, self._partition))
+        self._unwritten.append(Output(self._direct.stream_of(port), record, self._partition))
 
     def _record(self, port: Port, body: Body, round_number: int, headers: Headers) -> Record:
         plan = self.deployment.plan
@@ -179,4 +180,4 @@ class DirectSubmission(Submission):
     def _hand_over(self) -> None:
         unwritten, self._unwritten = self._unwritten, []
         if unwritten:
-            self._behind.put(unwritten)
+            self._direct.behind.put(unwritten)
