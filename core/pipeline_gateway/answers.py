@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import Final, Protocol
 
@@ -42,8 +42,8 @@ ACCEPTED_WITHIN_MS: Final = 60_000.0
 """A request is in its stream at the latest so long after it got its identity."""
 
 LOOKED_FOR_S: Final = 15.0
-QUIET_S: Final = 0.5
-"""What follows within so long may be missing: offsets of a stream have gaps at its end."""
+GLANCE_S: Final = 0.1
+"""How often it is looked whether the end of a stream is come to that has no record there."""
 
 IDLE_S: Final = 90.0
 """So long a partition is read along after somebody has last asked."""
@@ -160,15 +160,13 @@ class Answers:
             raise NotFoundError(f"the stream '{stream}' has no partition {partition}")
         end = extents[partition].end
         tail = await self._transport.tail(stream, partition, begin)
-        offset = -1 if extents[partition].first < end else end
         try:
-            while offset < end - 1:
-                try:
-                    async with asyncio.timeout(QUIET_S):
+            while tail.position < end:
+                # What is left may be no record: the end is come to without one.
+                deliveries: Sequence[Delivery] = ()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(GLANCE_S):
                         deliveries = await tail.take(MOST_AT_ONCE)
-                except TimeoutError:
-                    return
-                offset = deliveries[-1].offset
                 for delivery in deliveries:
                     yield delivery
         finally:

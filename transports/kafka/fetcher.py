@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from penstock.core.errors import PenstockError
+from penstock.core.errors import NotReadyError, PenstockError
 from penstock.transports.kafka.refusals import refusal_of
 
 _POLL_S: Final = 0.05
@@ -147,10 +147,11 @@ class Fetcher:
                 inlet.put(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 inlet.reached = message.offset() or 0
-            elif error.code() in _PASSING:
-                continue
             else:
-                inlet.error = refusal_of(error, topic)
+                refusal = refusal_of(error, topic)
+                if isinstance(refusal, NotReadyError):
+                    continue  # it passes by itself, and the consumer goes on
+                inlet.error = refusal
             told[inlet] = None
         for inlet in told:
             inlet.arrived()
@@ -192,11 +193,6 @@ def _end(done: asyncio.Future[None], error: PenstockError | None) -> None:
         done.set_result(None)
     else:
         done.set_exception(error)
-
-
-_PASSING: Final = frozenset(
-    {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._MAX_POLL_EXCEEDED}
-)
 
 
 def _size_of(message: Message) -> int:

@@ -229,7 +229,7 @@ class Member:
         self._introduced = False
         self._beat_due_ms = float("-inf")
 
-    # What others own --------------------------------------------------------------------------------
+    # What others own ------------------------------------------------------------------------------
 
     @property
     def _is_in(self) -> bool:
