@@ -40,6 +40,7 @@ class StreamedPipeline:
     ``deployment`` is the newest version, with which requests begin. ``exactly_once`` says that all
     that a request writes is written when it is finished, as one; else an answer goes out as soon
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
+    ``running`` counts requests of which anything is under way.
     """
 
     __slots__ = (
@@ -53,6 +54,7 @@ class StreamedPipeline:
         "open",
         "outputs",
         "recent",
+        "running",
         "travelling",
     )
 
@@ -73,6 +75,7 @@ class StreamedPipeline:
         self.travelling = travelling
         self.inputs = names.of(self.name, _INPUTS)
         self.outputs = names.of(self.name, _OUTPUTS)
+        self.running = 0
         self.open: dict[str, StreamRequest] = {}
         self.recent = RecentRequests(limits.dedup_requests)
         self._streams: dict[Port, str] = {}

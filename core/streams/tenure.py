@@ -11,6 +11,7 @@ from penstock.core.engine import Passage
 from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
 from penstock.core.state import StateChange
+from penstock.core.streams.headers import ANSWERED_HEADER
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
@@ -328,7 +329,7 @@ class Tenure:
         request = StreamRequest(self, delivery, pipeline.deployment)
         self._requests[delivery.offset] = request
         record = delivery.record
-        if pipeline.knows(request.identity):
+        if ANSWERED_HEADER in record.headers or pipeline.knows(request.identity):
             self._turnstile.enter()
             request.pass_over()
             return

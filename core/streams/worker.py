@@ -50,6 +50,10 @@ class StreamWorker:
         dataflow.waiting_for_room.append(self._turnstile.pump)
         self._shares: dict[str, _Share] = {}
 
+    def running(self) -> int:
+        """How many requests are run here."""
+        return sum([share.pipeline.running for share in self._shares.values()])
+
     async def start(self) -> None:
         """Set the clock by the transport's, and see to the streams that all pipelines have in
         common. Raises NotReadyError when the transport cannot be had."""
