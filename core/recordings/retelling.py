@@ -141,7 +141,6 @@ class _Order:
     def __init__(self, plan: Plan) -> None:
         assert plan.pipeline is not None, "it comes from a manifest"
         spec = plan.pipeline.spec
-        self._windows = {step.name: step.window_ms is not None for step in plan.steps}
         self._sources: dict[Port, list[Port]] = {}
         for step in spec.steps:
             read = [*(step.inputs or (plan.name,)), *step.triggers]
@@ -165,27 +164,15 @@ class _Order:
         return record.round, self._depths.get(record.port, deepest + side)
 
     def moment(self, record: PortRecord, placed: dict[tuple[Port, int], PortRecord]) -> float:
-        """When it came to be: with the last of its sources, if it was written with it."""
-        own_ms = record.at_ms
-        read = self._sources.get(record.port, ())
+        """When it came to be: not before its sources, where it was written with them."""
+        latest_ms = record.at_ms + JITTER_MS
         times = [
             source.at_ms
-            for port in read
+            for port in self._sources.get(record.port, ())
             for number in {record.round, 0}
-            if (source := placed.get((port, number))) is not None
-            and source.at_ms <= own_ms + JITTER_MS
+            if (source := placed.get((port, number))) is not None and source.at_ms <= latest_ms
         ]
-        if not times:
-            return own_ms
-        last_ms = max(times)
-        if record.port.side == "outputs" and record.port.step is not None:
-            return max(own_ms, last_ms)  # a call takes its time
-        if self._has_window(record.port):
-            return max(own_ms, last_ms)  # the clock may have ended it
-        return last_ms if last_ms >= own_ms - JITTER_MS else own_ms
-
-    def _has_window(self, port: Port) -> bool:
-        return port.step is not None and self._windows.get(port.step, False)
+        return max(record.at_ms, *times) if times else record.at_ms
 
 
 def _ports(references: Iterable[str], pipeline: str) -> list[Port]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
 from typing import Final
 
 from penstock.core.contracts.transport import Delivery, Extent, From, Transport
 from penstock.core.errors import NotFoundError
 
-QUIET_S: Final = 0.5
-"""What follows within so long may be missing: offsets of a stream have gaps at its end."""
+GLANCE_S: Final = 0.1
+"""How often it is looked whether the end of a stream is come to that has no record there."""
 
 MOST_AT_ONCE: Final = 1_000
 
@@ -28,20 +28,16 @@ async def present(
     """
     extent = await _extent(transport, stream, partition)
     end = extent.end if before is None else min(before, extent.end)
-    if (begin.offset or 0) >= end:
-        return
     tail = await transport.tail(stream, partition, begin)
-    offset = -1 if extent.first < end else end
     try:
-        while offset < end - 1:
-            try:
-                async with asyncio.timeout(QUIET_S):
+        while tail.position < end:
+            # What is left may be no record: the end is come to without one.
+            deliveries: Sequence[Delivery] = ()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GLANCE_S):
                     deliveries = await tail.take(MOST_AT_ONCE)
-            except TimeoutError:
-                return
             for delivery in deliveries:
-                offset = delivery.offset
-                if offset >= end:
+                if delivery.offset >= end:
                     return
                 yield delivery
     finally:

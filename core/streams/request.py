@@ -72,7 +72,8 @@ class StreamRequest:
     came before have ended. ``reply_partition`` is where a gateway waits for the answer, None where
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
-    under way. ``refused`` says that the transport refused what it wrote.
+    under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
+    batch with it is under way.
     """
 
     __slots__ = (
@@ -84,6 +85,7 @@ class StreamRequest:
         "ended",
         "headers",
         "identity",
+        "is_written",
         "key",
         "lane",
         "passage",
@@ -113,6 +115,7 @@ class StreamRequest:
         self.ended = False
         self.duplicate = False
         self.refused = False
+        self.is_written = False
 
     # How it begins ------------------------------------------------------------------------------
 

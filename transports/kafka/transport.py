@@ -100,7 +100,12 @@ class KafkaTransport(Transport):
             await self._memberships.forget(name)
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
-        messages = self._outgoing(outputs)
+        try:
+            messages = self._outgoing(outputs)
+        except NotFoundError:
+            # Another process may have made it, or given it more partitions.
+            await self._topics.look_up(list({output.stream for output in outputs}))
+            messages = self._outgoing(outputs)
         return _written(outputs, await self._sender.send(messages))
 
     async def compete(
