@@ -207,10 +207,18 @@ class InquiryDesk:
         pipeline, else that of a model. Raises at once InvalidRequestError, and what
         :meth:`penstock.core.contracts.gateway.Gateway.follow` does.
         """
-        chosen = wanted(port, everything=everything, state=state)
-        tap = Tap(chosen._replace(kind=self._kind_of(chosen)))
+        return self.tap_on(self.wanted(port, everything=everything, state=state), most)
+
+    def tap_on(self, chosen: Wanted, most: int) -> AsyncGenerator[Tapped]:
+        """The same of what is :meth:`wanted`."""
+        tap = Tap(chosen)
         self._gateway.may_follow(tap)
         return self._tapped(tap, most)
+
+    def wanted(self, port: str, *, everything: bool, state: str | None) -> Wanted:
+        """What is to be followed, with what its name is the name of."""
+        chosen = wanted(port, everything=everything, state=state)
+        return chosen._replace(kind=self._kind_of(chosen))
 
     def _kind_of(self, chosen: Wanted) -> TapKind:
         """What a name means. Raises NotFoundError where nothing has it."""
@@ -274,6 +282,14 @@ class InquiryDesk:
         if letter is None:
             raise no_letter(number)
         return letter
+
+
+def nothing_before(port: str) -> UnsupportedError:
+    """The error for a tap that is to begin with what was before."""
+    return UnsupportedError(
+        f"no stream keeps the records of '{port}', so they can be followed from now on only; see "
+        "penstock inspect for what was before"
+    )
 
 
 def no_letter(number: int) -> NotFoundError:

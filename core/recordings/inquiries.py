@@ -6,21 +6,23 @@ import math
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from penstock.core.contracts.inquiries import Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
 from penstock.core.contracts.transport import Transport
-from penstock.core.errors import NotFoundError
+from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.journal.desk import (
     MOST_LISTED,
     InquiryDesk,
     check_outcome,
     has_outcome,
     no_letter,
+    nothing_before,
 )
 from penstock.core.journal.documents import letter_document, summary
 from penstock.core.journal.letters import Letter
 from penstock.core.journal.story import Story
 from penstock.core.recordings.letters import RecordedLetters
 from penstock.core.recordings.requests import Catalogue, RecordedRequests, Wanted
+from penstock.core.recordings.taps import StreamTaps
 from penstock.core.streams.names import StreamNames
 
 _PIPELINES_OWN: Final = "the streams of the pipelines that are served here"
@@ -35,6 +37,7 @@ class StreamInquiries(Inquiries):
     ) -> None:
         self._desk = desk
         self._letters = RecordedLetters(transport, names)
+        self._taps = StreamTaps(transport, names)
         self._requests = RecordedRequests(transport, names, catalogue, self._letters)
 
     async def inspect(self, identity: str) -> Document:
@@ -79,9 +82,23 @@ class StreamInquiries(Inquiries):
         return [summary(story) for story in stories]
 
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
-        return self._desk.tap(port, everything=everything, state=state, most=most)
+        wanted = self._desk.wanted(port, everything=everything, state=state)
+        if wanted.kind != "model":
+            plan = self._requests.plan(wanted.name)
+            if plan is None:
+                raise NotReadyError(f"pipeline '{wanted.name}' is not ready; follow it when it is")
+            return self._taps.tap(wanted, plan, begin, most)
+        if begin != FROM_NOW_ON:
+            raise nothing_before(port)
+        return self._desk.tap_on(wanted, most)
 
     async def letters(self, *, pipeline: str | None = None, most: int = 20) -> list[Document]:
         letters = await self._letters.latest(

@@ -107,7 +107,8 @@ class RecordedRequests:
             stories = (self._brief(each, answers.get(_key(each))) for each in found)
             return [story for story in stories if matches(story)][:most]
 
-    def _plan(self, pipeline: str) -> Plan | None:
+    def plan(self, pipeline: str) -> Plan | None:
+        """That of a pipeline that is served."""
         return next((each for each in self._catalogue.plans() if each.name == pipeline), None)
 
     def _chosen(self, pipeline: str | None) -> list[Plan]:
@@ -161,7 +162,7 @@ class RecordedRequests:
 
     async def _told(self, found: _Found) -> Story:
         """Everything that streams hold of a request."""
-        plan = self._plan(found.pipeline)
+        plan = self.plan(found.pipeline)
         identity = identity_of(found.delivery)
         partition = found.delivery.partition
         asked = found.delivery if found.delivery.stream.endswith(".inputs") else None
@@ -240,7 +241,7 @@ class RecordedRequests:
 
     def _brief(self, found: _Found, answer: Delivery | None) -> Story:
         recorded = Recorded(identity_of(found.delivery), found.pipeline, found.delivery, answer)
-        return retold(recorded, self._plan(found.pipeline), self._catalogue.outcome)
+        return retold(recorded, self.plan(found.pipeline), self._catalogue.outcome)
 
     # Streams -----------------------------------------------------------------------------------
 

@@ -16,7 +16,6 @@ from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
 from penstock.core.streams.turnstile import Turnstile
 
-
 MOST_FINISHING: Final = 2
 """Batches of one partition that are under way at a time: an answer need not wait until the ones
 before it are acknowledged."""
