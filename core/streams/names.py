@@ -19,6 +19,11 @@ class StreamNames:
         return f"{self._root}.dataflow"
 
     @property
+    def models_group(self) -> str:
+        """The group in which model gateways share partitions of the inputs of steps."""
+        return f"{self._root}.models"
+
+    @property
     def dead_letters(self) -> str:
         """Where dead letters go."""
         return f"{self._root}.deadletters"

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.transport import StreamSpec
+from penstock.core.contracts.transport import Delivery, StreamSpec
 from penstock.core.dataflow import Deployment
+from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.recent import RecentRequests
+from penstock.core.streams.request import StreamRequest
 
 if TYPE_CHECKING:
-    from penstock.core.streams.request import StreamRequest
+    from penstock.core.streams.tenure import Tenure
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
@@ -31,6 +33,7 @@ class StreamedPipeline:
         "_streams",
         "deployment",
         "exactly_once",
+        "heard",
         "inputs",
         "limits",
         "name",
@@ -49,6 +52,7 @@ class StreamedPipeline:
         *,
         exactly_once: bool = False,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
+        step: str | None = None,
     ) -> None:
         self.name = deployment.plan.name
         self.deployment = deployment
@@ -56,11 +60,27 @@ class StreamedPipeline:
         self.limits = limits
         self.exactly_once = exactly_once
         self.travelling = travelling
-        self.inputs = names.of(self.name, _INPUTS)
-        self.outputs = names.of(self.name, _OUTPUTS)
+        self.inputs = names.of(self.name, Port(step, "inputs"))
+        self.outputs = names.of(self.name, Port(step, "outputs"))
+        self.heard: dict[str, None] = {}
+        """The streams in which it is said how calls went that were left to model gateways."""
+        self.hear(deployment.plan)
         self.open: dict[str, StreamRequest] = {}
         self.recent = RecentRequests(limits.dedup_requests)
         self._streams: dict[Port, str] = {}
+
+    def hear(self, plan: Plan) -> None:
+        """Requests are about to begin with a version: its calls elsewhere are to be heard of."""
+        for step in plan.called_elsewhere:
+            self.heard[self.names.of(self.name, Port(step, "outputs"))] = None
+
+    def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
+        """The request that a record of the input stream is."""
+        return StreamRequest(tenure, delivery, self.deployment)
+
+    def passes_over(self, request: StreamRequest) -> bool:
+        """Whether nothing is to be done about a request."""
+        return self.knows(request.identity)
 
     def stream_of(self, port: Port) -> str:
         """The name of a port's stream."""
@@ -71,17 +91,22 @@ class StreamedPipeline:
 
     def streams(self, partitions: int) -> list[StreamSpec]:
         """The streams that the newest version reads and writes, dead letters apart."""
-        plan = self.deployment.plan
+        return self.streams_of(self.deployment.plan, partitions)
+
+    def streams_of(self, plan: Plan, partitions: int) -> list[StreamSpec]:
+        """The same of any version."""
         ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
         for step in plan.steps:
             ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
             ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
         specs = [StreamSpec(self.stream_of(port), partitions) for port in ports]
-        return specs + [StreamSpec(name, partitions, True) for name in self.state_streams()]
+        return specs + [StreamSpec(name, partitions, True) for name in self._states_of(plan)]
 
     def state_streams(self) -> list[str]:
         """The streams in which the newest version's joins keep state."""
-        plan = self.deployment.plan
+        return self._states_of(self.deployment.plan)
+
+    def _states_of(self, plan: Plan) -> list[str]:
         return [self.names.state(self.name, join.consumer) for join in plan.kept_joins]
 
     def knows(self, identity: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
@@ -14,13 +14,15 @@ from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
+    CALL_HEADER,
     COUNTED_HEADER,
     KEPT_HEADER,
     OMITTED_HEADER,
     deadline_of,
     failure_headers,
 )
-from penstock.core.streams.state_records import without_contents
+from penstock.core.streams.state_records import NO_HEADERS, without_contents
+from penstock.core.streams.visits import VisitsElsewhere
 from penstock.core.tensors import Tensor
 
 if TYPE_CHECKING:
@@ -58,7 +60,6 @@ def key_of(record: Record, wanted: RequestKey) -> bytes:
     return key
 
 
-@final
 class StreamRequest:
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
@@ -66,7 +67,8 @@ class StreamRequest:
     ``counted`` says that joins number what requests bring, so that it counts only when all that
     came before have ended. ``unwritten`` waits for the next batch. ``answered_once`` says that the
     request's outcome is decided, ``ended`` that nothing of it is under way. ``refused`` says that
-    the transport refused what it wrote.
+    the transport refused what it wrote. ``elsewhere`` has its visits that model gateways carry out,
+    None where there are none.
     """
 
     __slots__ = (
@@ -75,6 +77,7 @@ class StreamRequest:
         "delivery",
         "deployment",
         "duplicate",
+        "elsewhere",
         "ended",
         "headers",
         "identity",
@@ -100,6 +103,7 @@ class StreamRequest:
         self.lane: bytes | None = None
         self.counted = False
         self.passage: Passage | None = None
+        self.elsewhere: VisitsElsewhere | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -138,6 +142,8 @@ class StreamRequest:
             key=self.key,
             ownership=self.tenure.ownership,
         )
+        if plan.called_elsewhere:
+            self.elsewhere = VisitsElsewhere(self, plan)
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
         if plan.keeping:
@@ -160,7 +166,7 @@ class StreamRequest:
         """The output has been decided."""
         self.answered_once = True
         body = answer.body
-        self._write(_OUTPUTS, body, 0)
+        self.write(_OUTPUTS, body, 0)
         if isinstance(body, Failed):
             self._bury(body)
         self.tenure.answered(self)
@@ -170,8 +176,10 @@ class StreamRequest:
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
+        if self.elsewhere is not None and self.elsewhere.sees_to(record):
+            return
         if record.port.step is not None:
-            self._write(record.port, record.body, record.round)
+            self.write(record.port, record.body, record.round)
 
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""
@@ -193,10 +201,14 @@ class StreamRequest:
 
     # What it writes -----------------------------------------------------------------------------
 
-    def _write(self, port: Port, body: Body, round_number: int) -> None:
+    def write(
+        self, port: Port, body: Body, round_number: int, more: Headers = NO_HEADERS
+    ) -> None:
+        """Have a record of a port written, which has ``more`` headers than those of the request."""
         tenure = self.tenure
         stream = tenure.pipeline.stream_of(port)
-        record = self._record(port, self.key, body, round_number, self.headers)
+        headers = {**self.headers, **more} if more else self.headers
+        record = self._record(port, self.key, body, round_number, headers)
         self.unwritten.append(Output(stream, record, self.delivery.partition))
 
     def _record(
@@ -244,6 +256,9 @@ class StreamRequest:
                 self._bury(failure)
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
+            elif self.elsewhere is not None and CALL_HEADER in output.record.headers:
+                uncalled = self.elsewhere.refused(output.record, failure)
+                kept.append(output._replace(record=_without_contents(uncalled)))
             else:
                 kept.append(output._replace(record=_without_contents(output.record)))
         letters = [each._replace(record=_without_contents(each.record)) for each in self.unwritten]

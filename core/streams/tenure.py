@@ -11,6 +11,7 @@ from penstock.core.engine import Passage
 from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
 from penstock.core.state import StateChange
+from penstock.core.streams.calls import CallDesk
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
@@ -60,7 +61,8 @@ class PartitionAccess(Protocol):
     """What a tenure asks of the transport. Each is begun at once and answered later."""
 
     def restore(self, streams: Sequence[str]) -> None:
-        """Read all of these state streams: :meth:`Tenure.restored`, or ``fenced``."""
+        """Read all of these state streams, and begin to hear how calls went that are left to model
+        gateways, for :meth:`CallDesk.heard`: :meth:`Tenure.restored`, or ``fenced``."""
 
     def take(self, limit: int) -> None:
         """Take up to ``limit`` records: :meth:`Tenure.taken`, or :meth:`Tenure.fenced`."""
@@ -84,7 +86,8 @@ class Tenure:
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take and one finish are under way at a time: what ends
     meanwhile goes with the next. No more than ``limits.in_flight`` records are in hand. Where joins
-    keep state, nothing is taken before that is read.
+    keep state, nothing is taken before that is read; nor where model gateways are asked, before
+    they can be heard.
     """
 
     __slots__ = (
@@ -104,6 +107,7 @@ class Tenure:
         "_singly",
         "_taking",
         "_turnstile",
+        "calls",
         "carrier",
         "over",
         "ownership",
@@ -127,8 +131,9 @@ class Tenure:
         self._turnstile = turnstile
         self._now_ms = now_ms
         self.state = StateRecords(ownership, pipeline.names)
+        self.calls = CallDesk(ownership.epoch)
         self._restoring = False
-        self._restored = not pipeline.deployment.plan.keeping
+        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)
         self._requests: dict[int, StreamRequest] = {}
         self._dirty: dict[StreamRequest, None] = {}
         self._answered: dict[bytes, deque[StreamRequest]] = {}
@@ -193,7 +198,10 @@ class Tenure:
         self._finishing = False
         if self.over:
             return
-        self._singly = max(0, self._singly - 1)
+        if self._singly:
+            self._singly -= 1
+            for request, _ in batch.parts:
+                request.refused = False  # what it writes next may be refused as well
         for request in batch.over:
             if not request.duplicate:
                 self.pipeline.recent.add(request.identity)
@@ -318,10 +326,10 @@ class Tenure:
 
     def _take(self, delivery: Delivery) -> None:
         pipeline = self.pipeline
-        request = StreamRequest(self, delivery, pipeline.deployment)
+        request = pipeline.request(self, delivery)
         self._requests[delivery.offset] = request
         record = delivery.record
-        if pipeline.knows(request.identity):
+        if pipeline.passes_over(request):
             self._turnstile.enter()
             request.pass_over()
             return

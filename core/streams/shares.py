@@ -1,0 +1,108 @@
+"""What one process has of the work on streams of one kind: pipelines' inputs, or those of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from penstock.core.contracts.transport import Membership, Owner, Ownership, Transport
+from penstock.core.dataflow import Dataflow
+from penstock.core.streams.clock import Glance, TransportClock, are_enough
+from penstock.core.streams.holding import Holding
+from penstock.core.streams.pipeline import StreamedPipeline
+from penstock.core.streams.tenure import Tenure
+from penstock.core.streams.turnstile import Turnstile
+
+
+class Shares:
+    """Competes for partitions, runs what comes through them, and hands them over.
+
+    ``dataflow`` is started, and has ``clock`` for its clock, so that deadlines and windows are
+    counted in the transport's time. All methods are called on its loop.
+    """
+
+    def __init__(self, transport: Transport, dataflow: Dataflow, clock: TransportClock) -> None:
+        self._transport = transport
+        self._dataflow = dataflow
+        self._clock = clock
+        self._turnstile = Turnstile()
+        dataflow.waiting_for_room.append(self._turnstile.pump)
+        self._shares: dict[str, _Share] = {}
+
+    async def start(self) -> None:
+        """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
+        # The first answer takes longest, for it has to connect.
+        glances: list[Glance] = []
+        while not are_enough(glances):
+            glances.append(await self._glance())
+        self._clock.set_by(glances)
+
+    def __iter__(self) -> Iterator[StreamedPipeline]:
+        """What is worked on."""
+        return iter([share.pipeline for share in self._shares.values()])
+
+    def of(self, inputs: str) -> StreamedPipeline | None:
+        """What is worked on that comes through this stream."""
+        share = self._shares.get(inputs)
+        return None if share is None else share.pipeline
+
+    async def take(self, pipeline: StreamedPipeline, group: str) -> None:
+        """Take part in the work on what comes through an input stream."""
+        share = self._shares[pipeline.inputs] = _Share(self, pipeline)
+        share.membership = await self._transport.compete(group, pipeline.inputs, share)
+
+    async def hear(self, pipeline: StreamedPipeline) -> None:
+        """Return when every partition hears all that the pipeline wants to hear."""
+        for holding in list(self._shares[pipeline.inputs].holdings.values()):
+            await holding.hear()
+
+    async def leave(self, inputs: str) -> None:
+        """Finish what is under way, and take part no more."""
+        share = self._shares.pop(inputs, None)
+        if share is not None and share.membership is not None:
+            await share.membership.leave()
+
+    async def stop(self, *, forced: bool) -> None:
+        """Hand everything over. ``forced``: at once, as a crash would, with nothing finished."""
+        if forced:
+            for share in self._shares.values():
+                for holding in share.holdings.values():
+                    holding.give_up()
+        for inputs in list(self._shares):
+            await self.leave(inputs)
+
+    async def _glance(self) -> Glance:
+        asked_ms = self._clock.local_ms()
+        time_ms = await self._transport.time_ms()
+        return Glance(asked_ms, self._clock.local_ms(), time_ms)
+
+    def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
+        """Begin to work on a partition that was won."""
+        holding = Holding(self._transport, pipeline, ownership, self._clock)
+        holding.begin(
+            Tenure(
+                pipeline,
+                ownership,
+                holding,
+                self._dataflow,
+                self._turnstile,
+                self._clock.now_ms,
+            )
+        )
+        return holding
+
+
+class _Share(Owner):
+    """The part in one input stream."""
+
+    def __init__(self, shares: Shares, pipeline: StreamedPipeline) -> None:
+        self._shares = shares
+        self.pipeline = pipeline
+        self.holdings: dict[Ownership, Holding] = {}
+        self.membership: Membership | None = None
+
+    async def won(self, ownership: Ownership) -> None:
+        self.holdings[ownership] = self._shares.hold(self.pipeline, ownership)
+
+    async def lost(self, ownership: Ownership) -> None:
+        holding = self.holdings.pop(ownership)
+        await holding.hand_over(self.pipeline.limits.hand_over_ms / 1000.0)
