@@ -136,7 +136,7 @@ class StepCall(StreamRequest):
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         # When the time of the whole request is over, its owner knows by itself.
-        over = record.passage.closed and isinstance(record.body, Failed)
+        over = isinstance(record.body, Failed) and record.at_ms >= record.passage.deadline_ms
         self._tell(record.body, awaited=not over)
 
     def answered(self, answer: Answer, now_ms: float) -> None:
