@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow
 from penstock.core.joinspec import JoinFactories
@@ -12,15 +15,17 @@ from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.shares import Shares
 from penstock.core.streams.step_call import StreamedStep
+from penstock.core.streams.waiting_calls import WaitingCalls
 
 
 class ModelGatewayWorker:
     """Takes part in the work on the input streams of steps, in layout spread.
 
     It shares calls of a batch, tries again, bounds attempts, and writes how each visit ended to the
-    outputs of the step, once. What has come too late it does not call. ``dataflow`` is started, and
-    has ``clock`` for its clock; ``joins`` are those that are installed. All methods are called on
-    its loop.
+    outputs of the step, once. What has come too late it does not call. Of one model it carries out
+    at most ``most_per_model`` visits at a time, as many as ``dataflow`` has calls or fewer; others
+    wait. ``dataflow`` is started, and has ``clock`` for its clock; ``joins`` are those that are
+    installed. All methods are called on its loop.
     """
 
     def __init__(
@@ -31,6 +36,8 @@ class ModelGatewayWorker:
         joins: JoinFactories,
         names: StreamNames,
         limits: StreamLimits,
+        *,
+        most_per_model: int = 256,
     ) -> None:
         self._transport = transport
         self._dataflow = dataflow
@@ -38,6 +45,9 @@ class ModelGatewayWorker:
         self._names = names
         self._limits = limits
         self._shares = Shares(transport, dataflow, clock)
+        self._waiting: Mapping[str, WaitingCalls] = defaultdict(
+            lambda: WaitingCalls(most_per_model)
+        )
 
     async def start(self) -> None:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
@@ -64,6 +74,7 @@ class ModelGatewayWorker:
                     self._joins,
                     self._names,
                     self._limits,
+                    self._waiting,
                 )
                 await self._shares.take(streamed, self._names.models_group)
 

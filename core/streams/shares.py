@@ -45,6 +45,12 @@ class Shares:
         share = self._shares.get(inputs)
         return None if share is None else share.pipeline
 
+    def tenures(self) -> Iterator[Tenure]:
+        """What is decided about each partition that is held."""
+        for share in self._shares.values():
+            for holding in share.holdings.values():
+                yield holding.tenure
+
     async def take(self, pipeline: StreamedPipeline, group: str) -> None:
         """Take part in the work on what comes through an input stream."""
         share = self._shares[pipeline.inputs] = _Share(self, pipeline)

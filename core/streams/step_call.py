@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -25,6 +26,7 @@ from penstock.core.streams.names import StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.tenure import Tenure
+from penstock.core.streams.waiting_calls import WaitingCalls
 
 MOST_SETTINGS: Final = 64
 """Versions and settings of one step that are kept ready."""
@@ -33,10 +35,11 @@ MOST_SETTINGS: Final = 64
 class StreamedStep(StreamedPipeline):
     """One step of a pipeline at one model gateway: its calls, of all versions of the pipeline.
 
-    ``settings`` are those of the newest version, for calls whose own make no sense.
+    ``settings`` are those of the newest version, for calls whose own make no sense. ``waiting`` has
+    for each model the calls of all steps.
     """
 
-    __slots__ = ("_dataflow", "_joins", "_known", "step")
+    __slots__ = ("_dataflow", "_joins", "_known", "step", "waiting")
 
     def __init__(
         self,
@@ -47,8 +50,10 @@ class StreamedStep(StreamedPipeline):
         joins: JoinFactories,
         names: StreamNames,
         limits: StreamLimits,
+        waiting: Mapping[str, WaitingCalls],
     ) -> None:
         self._dataflow = dataflow
+        self.waiting = waiting
         self._joins = joins
         self._known: dict[tuple[int, str], Deployment] = {}
         self.step = step_of(settings).name
@@ -88,12 +93,13 @@ class StepCall(StreamRequest):
     """One call. It writes how its visit ended, once, and nothing else: all other records, and dead
     letters, are up to the owner of the request."""
 
-    __slots__ = ("_told", "streamed_step")
+    __slots__ = ("_told", "_waiting", "streamed_step")
 
     def __init__(self, tenure: Tenure, delivery: Delivery, step: StreamedStep) -> None:
         super().__init__(tenure, delivery, step.deployment)
         self.streamed_step = step
         self._told = False
+        self._waiting: WaitingCalls | None = None
         # The owner has chosen those that travel.
         self.headers = {
             name: text
@@ -103,11 +109,43 @@ class StepCall(StreamRequest):
 
     def begin(self, now_ms: float, failure: Failed | None = None) -> None:
         record = self.delivery.record
+        step = self.streamed_step
         settings = record.headers.get(SETTINGS_HEADER, "")
         try:
-            self.deployment = self.streamed_step.deployment_for(record.version, settings)
+            self.deployment = step.deployment_for(record.version, settings)
         except InvalidRequestError as error:
             failure = failure or Failed(error.code, error.message)
+        if failure is not None:
+            self.tenure.carrier.refuse(self._enter(now_ms), failure)
+        else:
+            (model,) = self.deployment.plan.models
+            step.waiting[model].enter(self)
+
+    def go(self) -> None:
+        """Its turn has come."""
+        step = self.streamed_step
+        (model,) = self.deployment.plan.models
+        self._waiting = step.waiting[model]
+        now_ms = self.tenure.now_ms()
+        passage = self._enter(now_ms)
+        record = self.delivery.record
+        if record.deadline_ms <= now_ms:
+            late = Failed("deadline", visit_deadline_reason(step.step), step.step)
+            self._tell(late, awaited=False)
+            self.tenure.carrier.refuse(passage, late)
+        else:
+            body = record.body
+            tensors = () if isinstance(body, Absent | Failed) else body
+            self.tenure.carrier.begin(passage, tensors)
+
+    def closed(self) -> None:
+        super().closed()
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.leave()
+
+    def _enter(self, now_ms: float) -> VisitPassage:
+        record = self.delivery.record
         passage = VisitPassage(
             self.deployment.plan,
             self.identity,
@@ -123,16 +161,7 @@ class StepCall(StreamRequest):
         )
         passage.round = record.round
         self.passage = passage
-        body = record.body
-        if failure is not None:
-            self.tenure.carrier.refuse(passage, failure)
-        elif record.deadline_ms <= now_ms:
-            reason = visit_deadline_reason(self.streamed_step.step)
-            self._tell(Failed("deadline", reason, self.streamed_step.step), awaited=False)
-            self.tenure.carrier.refuse(passage, Failed("deadline", reason))
-        else:
-            tensors = () if isinstance(body, Absent | Failed) else body
-            self.tenure.carrier.begin(passage, tensors)
+        return passage
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         # When the time of the whole request is over, its owner knows by itself.

@@ -99,7 +99,6 @@ class Tenure:
         "_drained",
         "_finishing",
         "_held",
-        "_now_ms",
         "_requests",
         "_restored",
         "_restoring",
@@ -109,6 +108,7 @@ class Tenure:
         "_turnstile",
         "calls",
         "carrier",
+        "now_ms",
         "over",
         "ownership",
         "pipeline",
@@ -129,7 +129,7 @@ class Tenure:
         self.carrier = carrier
         self._access = access
         self._turnstile = turnstile
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self.state = StateRecords(ownership, pipeline.names)
         self.calls = CallDesk(ownership.epoch)
         self._restoring = False
@@ -212,7 +212,8 @@ class Tenure:
     def refused(self, batch: Batch, failure: Failed) -> bool:
         """The transport will not have a batch, now or later; nothing of it was done.
 
-        Requests go one by one then, and the one that is refused fails. Says whether anything can
+        Requests go one by one then, and what one writes that leaves calls to others as well, so that
+        no call fails for another; the one that is refused fails. Says whether anything can
         be done about it: not when it will not have the failure either.
         """
         self._finishing = False
@@ -226,7 +227,7 @@ class Tenure:
         for request, count in batch.parts:
             outputs = batch.outputs[at : at + count]
             at += count
-            if len(batch.parts) == 1:
+            if len(batch.parts) == 1 and (count == 1 or request.elsewhere is None):
                 request.replace(outputs, failure)
             else:
                 request.unwritten = outputs + request.unwritten
@@ -271,9 +272,13 @@ class Tenure:
         if self._taking:
             self._access.stop_taking()
 
+    def has(self, request: StreamRequest) -> bool:
+        """Whether a request is in hand: not finished, not given back, and not somebody else's."""
+        return self._requests.get(request.delivery.offset) is request
+
     def progressed(self, request: StreamRequest) -> None:
         """A request has something to be written, or has ended."""
-        if self._requests.get(request.delivery.offset) is not request:
+        if not self.has(request):
             return
         if request.ended and request.counted:
             self._held[request] = None
@@ -285,8 +290,7 @@ class Tenure:
 
     def answered(self, request: StreamRequest) -> None:
         """The outcome of a request has been told, in the order that its pipeline keeps."""
-        known = self._requests.get(request.delivery.offset) is request
-        if known and request.lane is not None and self.pipeline.exactly_once:
+        if self.has(request) and request.lane is not None and self.pipeline.exactly_once:
             self._answered.setdefault(request.lane, deque()).append(request)
 
     # What is to be done -------------------------------------------------------------------------
@@ -322,7 +326,7 @@ class Tenure:
 
     def begin(self, request: StreamRequest, failure: Failed | None = None) -> None:
         """Let a request that was taken into the pipeline, with a ``failure`` to fail there."""
-        request.begin(self._now_ms(), failure)
+        request.begin(self.now_ms(), failure)
 
     def _take(self, delivery: Delivery) -> None:
         pipeline = self.pipeline
@@ -377,12 +381,16 @@ class Tenure:
         batch = Batch([], [], [], [])
         for request in list(self._dirty):
             del self._dirty[request]
-            batch.outputs.extend(request.unwritten)
-            batch.parts.append((request, len(request.unwritten)))
+            outputs = request.unwritten
             request.unwritten = []
-            if request.ended and request not in self._held:
+            if self._singly and request.elsewhere is not None and len(outputs) > 1:
+                outputs, request.unwritten = outputs[:1], outputs[1:]
+                self._dirty[request] = None
+            elif request.ended and request not in self._held:
                 batch.deliveries.append(request.delivery)
                 batch.over.append(request)
+            batch.outputs.extend(outputs)
+            batch.parts.append((request, len(outputs)))
             if self._singly:
                 break
         return batch

@@ -77,6 +77,11 @@ class StreamWorker:
         """Hand everything over. ``forced``: at once, as a crash would, with nothing finished."""
         await self._shares.stop(forced=forced)
 
+    @property
+    def calls_elsewhere(self) -> int:
+        """How many calls wait for model gateways."""
+        return sum(len(tenure.calls) for tenure in self._shares.tenures())
+
     def _inputs_of(self, pipeline: str) -> str:
         return self._names.of(pipeline, Port(None, "inputs"))
 

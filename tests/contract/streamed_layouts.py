@@ -112,12 +112,14 @@ class Streamed(Layout):
         partitions: int = 2,
         limits: StreamLimits = LIMITS,
         settle_s: float = 0.1,
+        most_per_model: int = 256,
     ) -> None:
         self._opened = opened
         self._spread = spread
         self._workers = workers
         self._model_gateways = model_gateways if spread else 0
         self._settle_s = settle_s
+        self.most_per_model = most_per_model
         self.partitions = partitions
         self.limits = limits
 
@@ -219,7 +221,13 @@ class Running:
         process, clock, transport = await self._process()
         limits = self._layout.limits
         gateway = ModelGatewayWorker(
-            transport, process.dataflow, clock, Joins(), self.names, limits
+            transport,
+            process.dataflow,
+            clock,
+            Joins(),
+            self.names,
+            limits,
+            most_per_model=self._layout.most_per_model,
         )
         await gateway.start()
         self._roles[gateway] = process
@@ -250,6 +258,12 @@ class Running:
         """End it in peace."""
         del self._roles[role]
         await role.stop()
+
+    def clock_of(self, role: Role) -> TransportClock:
+        """The clock of a role's process."""
+        clock = self._roles[role].clock
+        assert isinstance(clock, TransportClock), "it is on streams"
+        return clock
 
     @property
     def workers(self) -> list[StreamWorker]:

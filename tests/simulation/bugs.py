@@ -12,8 +12,8 @@ BUGS = (
         "a record is finished before its request has ended",
         "streams",
         "tenure",
-        "            if request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
-        "            if True:\n                batch.deliveries.append(request.delivery)\n",
+        "            elif request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
+        "            else:\n                batch.deliveries.append(request.delivery)\n",
     ),
     Bug(
         "duplicates are run",
@@ -219,8 +219,8 @@ BUGS = (
         "absence is not written",
         "streams",
         "request",
-        "        self._write(_OUTPUTS, body, 0)\n        if isinstance(body, Failed):",
-        "        if not isinstance(body, Absent):\n            self._write(_OUTPUTS, body, 0)\n"
+        "        self.write(_OUTPUTS, body, 0)\n        if isinstance(body, Failed):",
+        "        if not isinstance(body, Absent):\n            self.write(_OUTPUTS, body, 0)\n"
         "        if isinstance(body, Failed):",
     ),
     Bug(
@@ -266,8 +266,8 @@ BUGS = (
         "records written twice by one batch",
         "streams",
         "tenure",
-        "            request.unwritten = []\n            if request.ended and",
-        "            if request.ended and",
+        "            request.unwritten = []\n            if self._singly and",
+        "            if self._singly and",
     ),
     Bug(
         "visits that share a call get each other's rows",
@@ -369,7 +369,7 @@ BUGS = (
         "requests are taken before it is read what joins have kept",
         "streams",
         "tenure",
-        "        self._restored = not pipeline.deployment.plan.keeping\n",
+        "        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)\n",
         "        self._restored = True\n",
     ),
     Bug(

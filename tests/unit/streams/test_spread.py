@@ -240,6 +240,84 @@ def test_no_more_calls_are_under_way_than_a_gateway_may_have_in_hand() -> None:
     assert all(each.answers == [value("a.y")] for each in seen.values())
 
 
+def test_a_model_is_not_overloaded_by_what_its_stream_can_keep() -> None:
+    model = Asked(after_100_ms)
+    load = workload(CHAIN, model, *[sent(f"r{number}") for number in range(400)])
+    limits = StreamLimits(in_flight=200)
+    seen = in_spread(load, lambda running: send_all(running, load), limits=limits)
+    assert model.most_under_way == 256
+    assert all(each.answers == [value("b.y")] for each in seen.values())
+
+
+def test_calls_that_wait_for_others_are_made_by_who_comes_after_a_crash() -> None:
+    model = Asked(after_100_ms)
+    load = workload(ONE, model, *[sent(f"r{number}") for number in range(10)])
+
+    async def story(running: Running) -> None:
+        await send_all(running, load)
+        await asyncio.sleep(0.15)
+        await running.kill(running.model_gateways[0])
+        await running.add_model_gateway()
+
+    seen = in_spread(load, story, most_per_model=2)
+    assert model.most_under_way == 2
+    assert all(each.answers == [value("a.y")] for each in seen.values())
+
+
+def test_who_is_not_answered_is_not_waited_for_when_the_time_is_over() -> None:
+    load = workload(ONE, Asked(after_100_ms), sent("r", deadline_ms=500.0))
+
+    async def story(running: Running) -> None:
+        await running.send(0)
+        await asyncio.sleep(0.1)
+        assert running.workers[0].calls_elsewhere == 1
+        await asyncio.sleep(0.5)
+        assert running.workers[0].calls_elsewhere == 0
+
+    in_spread(load, story, model_gateways=0)
+
+
+def test_the_time_is_over_when_it_is_for_the_owner() -> None:
+    async def never(call: ModelCall) -> Tensors:
+        await asyncio.get_running_loop().create_future()
+        return ()
+
+    spec = {"steps": [{"name": "a", "onError": "absent"}], "output": {"steps": ["a"]}}
+    load = workload(spec, Asked(never), sent("r", deadline_ms=500.0))
+
+    async def story(running: Running) -> None:
+        await running.send(0)
+        await asyncio.sleep(0.1)
+        running.clock_of(running.model_gateways[0]).offset_ms += 50.0
+
+    seen = in_spread(load, story)["r"]
+    wanted = "the deadline of 500 ms passed while 'a' was at work"
+    assert seen.answers == [("failed", "deadline", wanted, "a")]
+    own = ("failed", "deadline", "the request's deadline passed while step 'a' was at work", "a")
+    assert [body for port, _, body in seen.ports if port == "a.outputs"] == [own]
+
+
+def test_visits_of_two_rounds_may_be_called_at_once() -> None:
+    async def by_round(call: ModelCall) -> Tensors:
+        if call.step == "b":
+            await asyncio.sleep(0.1)
+            return (tensor("y", f"b{call.round}"),)
+        put_out = ("again", "out again", "out")[call.round].split()
+        return tuple(tensor(name, f"a{call.round}") for name in put_out)
+
+    turning = ["p", "a.outputs.again", "b.outputs.never"]
+    steps = [
+        {"name": "a", "inputs": turning, "inputsJoinType": "any"},
+        {"name": "b", "inputs": ["a.outputs.out"]},
+    ]
+    spec = {"allowCycles": True, "steps": steps, "output": {"steps": ["b.outputs.y"]}}
+    load = workload(spec, Asked(by_round), sent("r"))
+    wanted = in_virtual_time(partial(InProcess().run, load))
+    values = {(port, number) for port, number, body in wanted["r"].ports if body[0] == "value"}
+    assert values >= {("b.outputs", 1), ("b.outputs", 2)}
+    assert in_spread(load, lambda running: send_all(running, load)) == wanted
+
+
 def test_calls_of_several_owners_are_shared_where_they_are_made() -> None:
     async def doubled(call: ModelCall) -> Tensors:
         (x,) = call.tensors
@@ -366,7 +444,8 @@ def test_a_call_whose_settings_make_no_sense_fails(settings: str) -> None:
     assert model.calls == []
     [body] = [body for port, _, body in seen.ports if port == "a.outputs"]
     assert body[:2] == ("failed", "invalid-request"), body
-    assert not (seen.answers or seen.letters)
+    assert seen.answers == []
+    assert seen.letters == []
 
 
 def test_a_new_version_has_its_own_steps_and_settings() -> None:
