@@ -116,16 +116,16 @@ def up(folder: Path, *words: str) -> Iterator[Server]:
     server = Server(process, f"http://127.0.0.1:{port}")
     try:
         wait_until_ready(server.url)
-        _wait_until_loaded(server.url)
+        _wait_until_loaded(server.url, folder)
         yield server
     finally:
         server.stop()
 
 
-def _wait_until_loaded(url: str) -> None:
+def _wait_until_loaded(url: str, folder: Path) -> None:
     with urllib.request.urlopen(f"{url}/v1/watch?kind=Model", timeout=60) as changes:
         ready: set[bytes] = set()
-        while len(ready) < MANIFESTS.count("kind: Model"):
+        while len(ready) < (folder / "served.yaml").read_text().count("kind: Model"):
             line = changes.readline()
             if b'"Ready","status":"True"' in line:
                 ready.add(line.partition(b'"name":"')[2].partition(b'"')[0])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.core.clock import Clock
 
@@ -13,6 +14,9 @@ _COUNTED: Final = 1 << 20
 """How many identities one moment has before its random part is drawn anew."""
 
 _LENGTH: Final = 26
+_PARTS: Final = 3
+_DIGITS: Final = 6
+_NAME: Final = re.compile("[A-Za-z0-9_-]{1,63}")
 _NUMBER_BITS: Final = 10
 MOST_WORKERS: Final = (1 << _NUMBER_BITS) - 1
 """The largest number of a worker that an identity has room for."""
@@ -69,8 +73,31 @@ def made_ms(identity: str) -> int | None:
     return None if (own := _own(identity)) is None else _number(own[:10])
 
 
+class Whereabouts(NamedTuple):
+    """Where a request is: in which partition of the streams of which pipeline."""
+
+    pipeline: str
+    partition: int
+
+
+def placed(identity: str, where: Whereabouts) -> str:
+    """The identity of a request that says where it is: ``<identity>.<partition>.<pipeline>``."""
+    return f"{identity}.{where.partition}.{where.pipeline}"
+
+
+def whereabouts_of(identity: str) -> Whereabouts | None:
+    """Where a request is, None where its identity does not say."""
+    parts = identity.split(".")
+    if len(parts) != _PARTS or _own(identity) is None:
+        return None
+    _, partition, pipeline = parts
+    if not (partition.isascii() and partition.isdigit() and len(partition) <= _DIGITS):
+        return None
+    return Whereabouts(pipeline, int(partition)) if _NAME.fullmatch(pipeline) else None
+
+
 def _own(identity: str) -> str | None:
-    own = identity.partition("/")[0]
+    own = identity.partition("/")[0].partition(".")[0]
     return own if len(own) == _LENGTH and not set(own) - set(_ALPHABET) else None
 
 

@@ -114,18 +114,20 @@ class Model(_message.Message):
     def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ...) -> None: ...
 
 class Pipeline(_message.Message):
-    __slots__ = ("version", "signature", "manifest", "record", "read")
+    __slots__ = ("version", "signature", "manifest", "record", "read", "partitions")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
+    PARTITIONS_FIELD_NUMBER: _ClassVar[int]
     version: int
     signature: _signature_pb2.Signature
     manifest: str
     record: str
     read: _containers.RepeatedCompositeFieldContainer[Port]
-    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ...) -> None: ...
+    partitions: int
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ..., partitions: _Optional[int] = ...) -> None: ...
 
 class Port(_message.Message):
     __slots__ = ("step", "side")

@@ -110,7 +110,7 @@ class AgentProcess:
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, servers=(kind,), eviction=eviction)
         work_folder = await make_work_folder(self._closing)
-        followed = self._data.start(parts)
+        followed = await self._data.start(parts)
         server = parts.servers[kind]
         server.use_loaders(parts.loaders)
         server.use_name(self._name)

@@ -36,6 +36,16 @@ def reasons(resource: ResourceDocument) -> Iterator[str]:
             yield str(condition["message"])
 
 
+def _said_of(resource: ResourceDocument, *, ready: bool) -> Iterator[str]:
+    """Why a resource is not ready, and of what is ready that nobody reaches it now."""
+    if not ready:
+        yield from reasons(resource)
+        return
+    reached = conditions_of(resource).get("TransportReached")
+    if reached is not None and reached["status"] != "True":
+        yield str(reached["message"])
+
+
 def print_resources(output: Output, resources: Sequence[ResourceDocument]) -> None:
     """A row for each resource: what it is, whether it is ready, and why not."""
     from rich.text import Text
@@ -47,7 +57,7 @@ def print_resources(output: Output, resources: Sequence[ResourceDocument]) -> No
             resource["metadata"]["name"],
             str(resource.get("status", {}).get("version", "")),
             Text("yes" if ready else "no", style="green" if ready else "red"),
-            Text("" if ready else "; ".join(dict.fromkeys(reasons(resource)))),
+            Text("; ".join(dict.fromkeys(_said_of(resource, ready=ready)))),
         )
 
     output.table(("kind", "name", "version", "ready", "why"), map(row, resources))

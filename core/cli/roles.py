@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
+from itertools import dropwhile, takewhile
 from typing import Any, Final
 
 import click
@@ -12,20 +14,41 @@ ROLES: Final = {
     "scheduler": "Keep what was applied, and have agents load the models.",
     "agent": "Be one replica of a server, for a scheduler.",
     "gateway": "Answer requests by what a scheduler says, also while it is away.",
+    "pipeline-gateway": "Take requests to pipelines over streams, and give the answers.",
+    "dataflow": "Work on requests to pipelines over streams, and share them with others.",
 }
 """Name and summary of each role. Its command is in a module ``run_<name>``, loaded when it is
-used."""
+used; those over streams are in one."""
+
+STREAM_ROLES: Final = ("pipeline-gateway", "dataflow")
+"""Those that may be in one process, also with the scheduler."""
 
 
-def role_command(name: str) -> click.Command:
-    """The command of a role."""
-    module = import_module(f"penstock.core.cli.run_{name}")
-    command: click.Command = getattr(module, f"run_{name}_command")
+@cache
+def role_command(*names: str) -> click.Command:
+    """The command of a process with these roles. Raises UsageError where they are for several."""
+    over_streams = [name for name in names if name in STREAM_ROLES]
+    others = [name for name in names if name not in STREAM_ROLES]
+    if not others:
+        from penstock.core.cli.run_streams import stream_command
+
+        return stream_command(over_streams)
+    if others == ["scheduler"]:
+        from penstock.core.cli.run_scheduler import scheduler_command
+
+        return scheduler_command(over_streams)
+    if len(names) > 1:
+        raise click.UsageError(
+            f"the roles {' and '.join(names)} are for processes of their own; in one process may "
+            f"be {', '.join(('scheduler', *STREAM_ROLES))}"
+        )
+    module = import_module(f"penstock.core.cli.run_{names[0]}")
+    command: click.Command = getattr(module, f"run_{names[0]}_command")
     return command
 
 
 class RunCommand(click.Command):
-    """A command whose first word may be a role, which has options of its own then."""
+    """A command whose first words may be roles, which have options of their own then."""
 
     def make_context(
         self,
@@ -34,9 +57,11 @@ class RunCommand(click.Command):
         parent: click.Context | None = None,
         **extra: Any,
     ) -> click.Context:
-        if args and args[0] in ROLES:
-            name, *rest = args
-            return role_command(name).make_context(f"{info_name} {name}", rest, parent, **extra)
+        names = list(dict.fromkeys(takewhile(ROLES.__contains__, args)))
+        if names:
+            rest = list(dropwhile(ROLES.__contains__, args))
+            words = " ".join(names)
+            return role_command(*names).make_context(f"{info_name} {words}", rest, parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -13,6 +13,7 @@ from penstock.core.cli.output import output_option
 from penstock.core.cli.serving import (
     INTERRUPTED,
     begin_serving,
+    free_unless_written,
     port_options,
     print_started,
     run_loop,
@@ -65,8 +66,8 @@ def run_agent_command(
         chosen = read.model_copy(update={"agent": agent})
         return with_ports(
             chosen,
-            _port(rest_port, written="port" in read.rest.model_fields_set),
-            _port(grpc_port, written="port" in read.grpc.model_fields_set),
+            free_unless_written(rest_port, read.rest),
+            free_unless_written(grpc_port, read.grpc),
         )
 
     settings, plugins, output, logs = begin_serving(config, override)
@@ -78,9 +79,3 @@ def run_agent_command(
         return await serve_agent(AgentProcess(settings, plugins, logs=logs), on_started)
 
     return INTERRUPTED if run_loop(main()).forced.is_set() else 0
-
-
-def _port(given: int | None, *, written: bool) -> int | None:
-    """A free one where neither the command line nor the file says which: several agents run on one
-    machine, beside their scheduler."""
-    return 0 if given is None and not written else given

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +25,32 @@ if TYPE_CHECKING:
 READY_TIMEOUT_S = 300.0
 
 
-@click.command("scheduler")
-@config_option
-@port_options
-@output_option
-def run_scheduler_command(config: Path | None, rest_port: int | None, grpc_port: int | None) -> int:
-    """Keep what is applied, and have agents (penstock run agent) load the models.
+def scheduler_command(roles: Collection[str] = ()) -> click.Command:
+    """The command of a scheduler that has these roles over streams as well."""
 
-    Answers for all models and pipelines as well, over REST and gRPC, and calls the agents for
-    them. Runs no model itself. The first SIGINT or SIGTERM drains what is under way; a second one
-    forces, and the exit code is then 130.
-    """
+    @click.command(" ".join(("scheduler", *roles)))
+    @config_option
+    @port_options
+    @output_option
+    def command(config: Path | None, rest_port: int | None, grpc_port: int | None) -> int:
+        """Keep what is applied, and have agents (penstock run agent) load the models.
+
+        Answers for all models and pipelines as well, over REST and gRPC, and calls the agents for
+        them; where a transport crosses processes (transport.kind: kafka), it has to do with
+        requests to pipelines only in the roles pipeline-gateway and dataflow, which may be named
+        beside it. Runs no model itself. The first SIGINT or SIGTERM drains what is under way; a
+        second one forces, and the exit code is then 130.
+        """
+        return _schedule(roles, config, rest_port, grpc_port)
+
+    return command
+
+
+def _schedule(
+    roles: Collection[str], config: Path | None, rest_port: int | None, grpc_port: int | None
+) -> int:
     from penstock.core.runtime import Runtime, serve
+    from penstock.core.runtime.stream_roles import chosen_roles
 
     settings, plugins, output, logs = begin_serving(
         config, lambda read: with_ports(read, rest_port, grpc_port)
@@ -47,7 +61,7 @@ def run_scheduler_command(config: Path | None, rest_port: int | None, grpc_port:
 
     async def main() -> StopSignals:
         return await serve(
-            Runtime(settings, plugins, logs=logs, hosts_models=False),
+            Runtime(settings, plugins, logs=logs, hosts_models=False, roles=chosen_roles(roles)),
             ready_timeout_s=READY_TIMEOUT_S,
             on_started=on_started,
             on_ready=lambda _: True,

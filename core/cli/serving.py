@@ -14,7 +14,7 @@ import click
 from penstock.core.cli.output import Output
 
 if TYPE_CHECKING:
-    from penstock.core.config import Config
+    from penstock.core.config import Config, Section
     from penstock.core.log_ring import LogRing
     from penstock.core.plugins.plugins import Plugins
 
@@ -66,6 +66,12 @@ def with_ports(config: Config, rest_port: int | None, grpc_port: int | None) -> 
     if grpc_port is not None:
         changed["grpc"] = config.grpc.model_copy(update={"port": grpc_port})
     return config.model_copy(update=changed) if changed else config
+
+
+def free_unless_written(given: int | None, section: Section) -> int | None:
+    """The port of a process of which one machine has several: a free one where neither the command
+    line nor the section of the file says which."""
+    return 0 if given is None and "port" not in section.model_fields_set else given
 
 
 def run_loop(work: Coroutine[None, None, T]) -> T:

@@ -266,7 +266,13 @@ class AgentSection(FollowerSection):
 
 
 class DataflowSection(Section):
-    """The dataflow engine takes no options of its own yet; its bounds stand in ``limits``."""
+    """How pipelines are run; the bounds of that stand in ``limits``."""
+
+    partitions: Annotated[int, Field(ge=1, le=10_000), BeforeValidator(_no_flag)] = Field(
+        default=1,
+        description="How many partitions the streams of a pipeline have whose manifest does not "
+        "say (dataflow.partitions): so many workers can share its requests.",
+    )
 
 
 class ProxySection(Section):

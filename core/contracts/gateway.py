@@ -13,6 +13,7 @@ from penstock.core.records import Headers
 from penstock.core.signature import Signature
 
 if TYPE_CHECKING:
+    from penstock.core.journal.story import Story
     from penstock.core.journal.tap import Tap
 
 TargetKind: TypeAlias = Literal["model", "pipeline", "experiment"]
@@ -28,6 +29,14 @@ class Ticket(ABC):
     @abstractmethod
     def identity(self) -> str:
         """The identity that the gateway gave the request (header ``penstock-request``)."""
+
+    async def accepted(self) -> Story | None:
+        """Return when a request that nobody waits for is taken in for good.
+
+        Comes back with its story where the journal of the process has none. Raises the
+        PenstockError that refuses it.
+        """
+        return None
 
     @abstractmethod
     def cancel(self) -> None:
@@ -72,7 +81,8 @@ class Target(ABC):
 
     @abstractmethod
     def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
-        """Take in a request that nobody waits for: its answer is kept, by the ticket's identity.
+        """Take in a request that nobody waits for: its answer is kept, by the ticket's identity,
+        and it is taken in for good when :meth:`Ticket.accepted` has returned.
 
         Raises the PenstockError that refuses it (overloaded, not ready).
         """

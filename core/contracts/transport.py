@@ -74,7 +74,8 @@ class Delivery(NamedTuple):
 
     ``attempt`` counts from 1 how often the record was taken, over all owners of the group; what was
     given back was not taken. A record that cannot be decoded comes with the body ``Failed``, code
-    ``invalid-request``, and the headers that could be read.
+    ``invalid-request`` (``unsupported`` for what another Penstock may read), the headers that could
+    be read, and what was written in ``undecoded``.
     """
 
     stream: str
@@ -210,8 +211,11 @@ class Transport(ABC):
         """
 
     @abstractmethod
-    async def compete(self, group: str, stream: str, owner: Owner) -> Membership:
-        """Take part in sharing the partitions of ``stream`` within ``group``.
+    async def compete(
+        self, group: str, stream: str, owner: Owner, *, atomic: bool = False
+    ) -> Membership:
+        """Take part in sharing the partitions of ``stream`` within ``group``. ``atomic``: what is
+        written and what is finished with it is one (exactly once), if the transport can do that.
 
         ``owner.won`` and ``owner.lost`` are called as partitions come and go, one call at a time
         for each partition. Raises NotFoundError for an unknown stream.
@@ -255,8 +259,8 @@ class Transport(ABC):
     ) -> Sequence[Written]:
         """Write ``outputs``, and mark ``deliveries`` as done, in whatever order they were given.
 
-        The outputs are acknowledged before anything counts as done; a transport that can do both
-        as one does (exactly once). An acknowledgement that does not come is waited for and asked
+        The outputs are acknowledged before anything counts as done; where the ownership is
+        ``atomic``, both are one. An acknowledgement that does not come is waited for and asked
         for again, without writing anything twice; where it cannot be known what was done, the
         ownership is over. Raises FencedError, and what :meth:`publish` raises but NotReadyError;
         nothing counts as done then.

@@ -10,6 +10,7 @@ from penstock.core.clock import Clock
 from penstock.core.control.admission import Breakage, Signatures
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
+from penstock.core.control.pipeline_streams import PipelineStreams
 from penstock.core.control.reasons import Reason
 from penstock.core.control.standing import Outlook, settled, shortfall, stand
 from penstock.core.control.states import PIPELINE_STATES, PipelineState
@@ -92,7 +93,11 @@ class PipelineReconciler:
         metrics: Metrics,
         background: Background,
         clock: Clock,
+        streams: PipelineStreams | None = None,
     ) -> None:
+        self._streams = streams
+        if streams is not None:
+            streams.on_change = self._streams_changed
         self._store = store
         self._usage = usage
         self._gateway = gateway
@@ -111,6 +116,8 @@ class PipelineReconciler:
     def start(self, models: ServedModels) -> None:
         """Begin to go through marked pipelines, over ``models``."""
         self._models = models
+        if self._streams is not None:
+            self._streams.start()
         self._background.spawn(self._run(models), "reconciling pipelines")
 
     def want(self, version: PipelineVersion) -> None:
@@ -137,10 +144,13 @@ class PipelineReconciler:
         self._marked.pop(name, None)
         self._usage.remove(ResourceKey("Pipeline", name))
         self._gateway.remove("pipeline", name)
+        if self._streams is not None:
+            self._streams.forget(name)
         self._mark_parents(name)
         self._mark_all(place.sources())
         drained = None if place.serving is None else self._drain(place.serving.plan)
-        self._background.spawn(self._forget(name, drained), f"forgetting pipeline '{name}'")
+        leaving = place.wanted.plan
+        self._background.spawn(self._forget(leaving, drained), f"forgetting pipeline '{name}'")
         self._reconsider(place.models())
 
     def model_changed(self, name: str) -> None:
@@ -148,6 +158,10 @@ class PipelineReconciler:
         for user in self._usage.users(ResourceKey("Model", name)):
             if user.kind == "Pipeline":
                 self._mark(user.name)
+
+    def _streams_changed(self, name: str) -> None:
+        if name in self._places:
+            self._mark(name)
 
     async def broken_by(self, changes: Signatures) -> list[Breakage]:
         """Pipelines that are served and would not be if models had these signatures.
@@ -344,7 +358,7 @@ class PipelineReconciler:
         self, version: PipelineVersion, models: ServedModels
     ) -> tuple[Outlook | None, PipelineTypes | None]:
         """Why a version cannot serve, None when it can; and its types when its models are there."""
-        outlook = self._outlook(version, models)
+        outlook = self._outlook(version, models) or self._outlook_of_streams(version)
         if outlook is not None:
             return outlook, None
         types = infer_types(version.pipeline, models.signature, loaded=True)
@@ -414,6 +428,15 @@ class PipelineReconciler:
             reason = Reason.PIPELINE_NOT_READY
         return Outlook(reason, "; ".join(said), at_work)
 
+    def _outlook_of_streams(self, wanted: PipelineVersion) -> Outlook | None:
+        """What is with the streams of a version; None when they are there, or it needs none."""
+        if self._streams is None:
+            return None
+        children = (self._places[name].serving for name in wanted.plan.pipelines)
+        plans = [child.plan for child in children if child is not None]
+        serves = self._places[wanted.plan.name].serving is wanted
+        return self._streams.outlook(wanted.plan, plans, serves=serves)
+
     def _index(self, name: str, place: _Place) -> None:
         needs = [ResourceKey("Model", model) for model in place.models()]
         needs += [ResourceKey("Pipeline", pipeline) for pipeline in place.pipelines()]
@@ -424,14 +447,20 @@ class PipelineReconciler:
         resource = self._store.get(key)
         assert resource is not None, "what is gone is not marked"
         version = None if serving is None else serving.plan.version
-        status = stand(resource.status, version, outlook, self._clock.now_ms())
+        now_ms = self._clock.now_ms()
+        status = stand(resource.status, version, outlook, now_ms)
+        if self._streams is not None:
+            plan = self._places[name].wanted.plan if serving is None else serving.plan
+            status = self._streams.noted(status, plan, now_ms)
         self._store.set_status(key, status)
 
-    async def _forget(self, name: str, drained: asyncio.Task[None] | None) -> None:
+    async def _forget(self, plan: Plan, drained: asyncio.Task[None] | None) -> None:
         if drained is not None:
             await drained
-        if name not in self._places:
-            self._metrics.forget(name, single_model=False)
+        if plan.name not in self._places:
+            self._metrics.forget(plan.name, single_model=False)
+            if self._streams is not None:
+                await self._streams.delete(plan)
 
 
 def _log_turn(name: str, target: PipelineVersion | None, outlook: Outlook | None) -> None:

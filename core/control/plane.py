@@ -23,6 +23,7 @@ from penstock.core.contracts.control import (
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.contracts.transport import Transport
 from penstock.core.control.agents.hosted import AgentMeeting, HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
@@ -31,6 +32,7 @@ from penstock.core.control.emptying import Emptying, Prospect
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
+from penstock.core.control.pipeline_streams import PipelineStreams
 from penstock.core.control.pipelines import PipelineReconciler
 from penstock.core.control.policy import LoadPolicy
 from penstock.core.control.preparation import (
@@ -61,6 +63,7 @@ from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, READY, Model, Server, create, update
 from penstock.core.scheduling import Rules
+from penstock.core.streams.names import StreamNames
 
 DEFAULT_POLICY: Final = LoadPolicy()
 
@@ -108,9 +111,13 @@ class LocalControlPlane(ControlPlane):
         database: Database | None = None,
         agents: AgentMeeting | None = None,
         cache: ArtifactCache | None = None,
+        streams: tuple[Transport, StreamNames] | None = None,
+        partitions: int = 1,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
-        same servers without them. With ``agents`` there are servers of theirs as well."""
+        same servers without them. With ``agents`` there are servers of theirs as well. With
+        ``streams`` pipelines have their own there, of so many ``partitions`` where their manifests
+        do not say."""
         self._database = database
         self._server_options = server_options
         saved = NOTHING_SAVED if database is None else database.saved()
@@ -126,8 +133,15 @@ class LocalControlPlane(ControlPlane):
         self._followed = followed
         self._namespace = saved.namespace
         self._changing = asyncio.Lock()
+        self._partitions = partitions
         self._pipelines = PipelineReconciler(
-            self._store, self._usage, gateway, metrics, self._background, clock
+            self._store,
+            self._usage,
+            gateway,
+            metrics,
+            self._background,
+            clock,
+            None if streams is None else PipelineStreams(*streams, self._background),
         )
         self._files = ModelFiles(servers if readers is None else readers, storages, module_folders)
         loader = ModelLoader(
@@ -294,6 +308,7 @@ class LocalControlPlane(ControlPlane):
             self._namespace,
             self._files,
             self._server_options,
+            self._partitions,
         )
 
     async def _save(

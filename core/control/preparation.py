@@ -112,6 +112,7 @@ class Preparation:
     namespace: str | None
     files: ModelFiles
     options: OptionsCheck = unchecked
+    partitions: int = 1
 
     def prepare(self, texts: Sequence[ManifestText]) -> list[PreparedEntry]:
         """Read and check; blocks for as long as that takes. Raises ProblemsError with all that is
@@ -251,9 +252,16 @@ class Preparation:
             return None
         record = manifest.spec.record or self.record
         plan = compile_pipeline(
-            manifest, version, self.joins, record=record, followed=self.followed
+            manifest,
+            version,
+            self.joins,
+            record=record,
+            followed=self.followed,
+            partitions=self.partitions,
         )
-        return PipelineVersion(manifest, plan, self.joins, record, self.followed, hints)
+        return PipelineVersion(
+            manifest, plan, self.joins, record, self.followed, hints, self.partitions
+        )
 
     def _wrong_options(self, entry: Entry) -> list[Problem]:
         """Of a server, what its kind does not take."""

@@ -79,6 +79,23 @@ class Reason(StrEnum):
         "Models that the pipeline calls, or pipelines that it reads, do not fit along its edges; "
         "the message names them.",
     )
+    WAITING_FOR_STREAMS = (
+        "WaitingForStreams",
+        "The streams of the pipeline are being made, or the transport cannot be reached.",
+    )
+    STREAMS_DO_NOT_FIT = (
+        "StreamsDoNotFit",
+        "The streams of the pipeline cannot be made as they are wanted; the message says why.",
+    )
+    TRANSPORT_REACHED = "TransportReached", "The transport answers; the message says which it is."
+    TRANSPORT_AWAY = (
+        "TransportAway",
+        "The transport does not answer, so requests wait or are refused until it does.",
+    )
+    NOT_OVER_STREAMS = (
+        "NotOverStreams",
+        "The pipeline cannot run over a transport between processes; the message says why.",
+    )
     NOT_SUPPORTED_YET = (
         "NotSupportedYet",
         "Resources of this kind are checked and kept, and do nothing yet.",

@@ -29,6 +29,8 @@ Conditions are few, and say what is true now:
 | `Ready` | always | Calls are answered, by whichever version the message names. |
 | `Progressing` | while the wanted version is not the one that answers | `True`: work goes on. \
 `False`: nothing will change until somebody acts. |
+| `TransportReached` | of pipelines, where a transport between processes carries their requests | \
+`True`: it answers; `False`: it does not at the moment. |
 | `ReplicasReady` | while fewer replicas are there than are wanted | `False`: the version answers \
 with those that there are. |
 | `Drained` | of servers, while somebody has asked for it | It, or the replicas that the message \

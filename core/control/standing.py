@@ -4,6 +4,7 @@ Two conditions say it. ``Ready`` is true while some version answers calls, which
 ``Progressing`` is there while the version that is wanted is not the one that answers: true while
 work on it is under way, false when nothing will change until somebody acts. A third,
 ``ReplicasReady``, is there and false while a version answers with fewer replicas than are wanted.
+``TransportReached`` is there where pipelines have streams, and says whether these can be had now.
 ``Drained`` is there and true while a server, or replicas of it, take no models by an operator's
 word.
 """
@@ -19,6 +20,7 @@ from penstock.core.resources.status import ConditionStatus
 PROGRESSING: Final = "Progressing"
 REPLICAS_READY: Final = "ReplicasReady"
 DRAINED: Final = "Drained"
+TRANSPORT_REACHED: Final = "TransportReached"
 
 
 class Outlook(NamedTuple):

@@ -22,8 +22,8 @@ from penstock.core.signature import Signature
 
 
 class PipelineVersion(NamedTuple):
-    """One version, compiled: ``joins``, ``record`` and ``followed`` are what that takes beside the
-    manifest.
+    """One version, compiled: ``joins``, ``record``, ``followed`` and ``partitions`` are what that
+    takes beside the manifest.
 
     ``hints`` has a question for models that were not there (``did you mean ...?``).
     """
@@ -34,6 +34,7 @@ class PipelineVersion(NamedTuple):
     record: Recording
     followed: bool
     hints: Mapping[str, str]
+    partitions: int = 1
 
     def read_by_others(self, ports: frozenset[Port]) -> Plan:
         """The plan that emits what these of its ports hold as well."""
@@ -47,6 +48,7 @@ class PipelineVersion(NamedTuple):
             record=self.record,
             read=ports,
             followed=self.followed,
+            partitions=self.partitions,
         )
 
 

@@ -6,9 +6,9 @@ import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.gateway import Gateway, Ticket
 from penstock.core.contracts.inquiries import Tapped
 from penstock.core.errors import (
     ConflictError,
@@ -18,7 +18,7 @@ from penstock.core.errors import (
     PenstockError,
     UnsupportedError,
 )
-from penstock.core.identity import made_ms
+from penstock.core.identity import made_ms, whereabouts_of
 from penstock.core.journal.documents import letter_document, summary, tap_document, whole
 from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
@@ -41,6 +41,13 @@ Export: TypeAlias = Callable[[Story, Sequence[Story], Sequence[Story]], Awaitabl
 read it."""
 
 
+class AnswerFinder(Protocol):
+    """Finds answers in streams."""
+
+    async def story(self, identity: str) -> Story | None:
+        """What has become of a request; None where its identity does not say where it is."""
+
+
 class InquiryDesk:
     """Answers for one process, from what its journal and its dead letters hold."""
 
@@ -51,9 +58,12 @@ class InquiryDesk:
         gateway: Gateway,
         export: Export | None = None,
         begun_ms: float | None = None,
+        answers: AnswerFinder | None = None,
     ) -> None:
-        """``begun_ms`` says, for one of several workers, when its process began to take requests
-        in: what is older was taken in by one that it has replaced."""
+        """``answers`` finds requests that the journal does not know. ``begun_ms`` says, for one of
+        several workers, when its process began to take requests in: what is older was taken in by
+        one that it has replaced."""
+        self._answers = answers
         self._begun_ms = begun_ms
         self._export = export
         self._journal = journal
@@ -70,6 +80,18 @@ class InquiryDesk:
             if not story.external if pipeline is None else story.pipeline == pipeline:
                 return story
         raise self._unknown(identity, pipeline, stories)
+
+    async def find_story(self, identity: str, pipeline: str | None = None) -> Story:
+        """The same, also of a request whose answer is in a stream."""
+        story = None
+        if self._answers is not None and _means(identity, pipeline):
+            story = await self._answers.story(identity)
+        return self.story(identity, pipeline) if story is None else story
+
+    async def accepted(self, ticket: Ticket) -> Story:
+        """The story of a request that nobody waits for, once it is taken in for good."""
+        story = await ticket.accepted()
+        return self.story(ticket.identity) if story is None else story
 
     def inspect(self, identity: str) -> dict[str, Any]:
         """Everything that is known of one request, and of those that it made of other pipelines.
@@ -240,6 +262,12 @@ class InquiryDesk:
                 f"there is no dead letter {number}; it may have gone for later ones"
             )
         return letter
+
+
+def _means(identity: str, pipeline: str | None) -> bool:
+    """Whether an identity says that its request is in this pipeline, or in any if it is None."""
+    where = whereabouts_of(identity)
+    return where is not None and pipeline in (None, where.pipeline)
 
 
 def _check(outcome: str | None) -> None:

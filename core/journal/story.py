@@ -143,6 +143,11 @@ class Story:
             return None
         return "ok" if isinstance(self.result, InferenceResponse) else self.result.code
 
+    @property
+    def awaited(self) -> bool:
+        """Whether somebody waits for a change."""
+        return any(not each.done() for each in self._changed)
+
     def hold(self, body: Body) -> int:
         """Keep ``body``: how many bytes that adds. Contents that are kept already cost none."""
         if type(body) is not tuple:

@@ -303,7 +303,8 @@ PIPELINE: Final = (
     ),
     _own(
         "spec.layout",
-        "Who calls the models: `fused`, `spread` or `direct`. In one process all are the same.",
+        "Who calls the models: `fused`, `spread` or `direct`. In one process all are the same; "
+        "over a transport between processes only `fused` is there yet.",
     ),
     _own(
         "spec.delivery",
@@ -312,14 +313,14 @@ PIPELINE: Final = (
     _field("spec.dataflow", "How its streams are kept."),
     _own(
         "spec.dataflow.partitions",
-        "How many partitions each of its topics has. In one process, by how many orders "
-        "`output.order` goes; 1 when left out.",
+        "How many partitions each of its streams has, which so many processes can share. In one "
+        "process, by how many orders `output.order` goes. As configured (`dataflow.partitions`) "
+        "when left out.",
     ),
-    _idle(
+    _field(
         "spec.dataflow.cleanTopicsOnDelete",
-        "Whether its topics go when it is deleted.",
-        "in one process there are no topics",
-        False,
+        "Whether its streams go when it is deleted, over a transport between processes. What is in "
+        "them stays when left out.",
     ),
 )
 """The fields of a pipeline."""

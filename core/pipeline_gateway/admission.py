@@ -157,7 +157,7 @@ class Admission:
             limit_ms = timeout_ms
         identity = self._identities.next(now_ms)
         if not self._open:
-            return self._refuse(self._closed_error(), identity, reply)
+            return self.refuse(self.closed_error(), identity, reply)
         deployment = target.deployment
         key = b""
         room = self._waiting
@@ -166,12 +166,12 @@ class Admission:
             try:
                 key = target.admit(request, headers)
             except PenstockError as refusal:
-                return self._refuse(refusal, identity, reply)
+                return self.refuse(refusal, identity, reply)
             assert deployment is not None, "a target that is not ready refuses"
             room, waits = self._turn(deployment.plan, key, identity)
         assert deployment is not None, "a target that is not ready refuses"
         if waits and len(room) >= self._limits.waiting:
-            return self._refuse(self._overloaded(deployment.plan), identity, reply)
+            return self.refuse(self._overloaded(deployment.plan), identity, reply)
         submission: Submission
         if deployment.plain:
             submission = Submission(
@@ -191,11 +191,11 @@ class Admission:
     def accept(self, target: ServedTarget, request: InferenceRequest, headers: Headers) -> Ticket:
         """Take in a request that nobody waits for; raises what refuses it."""
         if not self._open:
-            raise self._counted(self._closed_error())
+            raise self.counted(self.closed_error())
         try:
             key = target.admit(request, headers, asynchronous=True)
         except PenstockError as refusal:
-            raise self._counted(refusal) from None
+            raise self.counted(refusal) from None
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
         now_ms = self._clock.now_ms()
@@ -203,7 +203,7 @@ class Admission:
         identity = self._identities.next(now_ms)
         room, waits = self._turn(deployment.plan, key, identity)
         if waits and len(room) >= self._limits.waiting:
-            raise self._counted(self._overloaded(deployment.plan))
+            raise self.counted(self._overloaded(deployment.plan))
         limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
         watch = self.watch(deployment, identity, headers, now_ms)
         submission = self._recorded(
@@ -237,7 +237,7 @@ class Admission:
         try:
             key = target.key_of(request, headers)
         except PenstockError as refusal:
-            return self._refuse(refusal, identity, reply)
+            return self.refuse(refusal, identity, reply)
         watch = None
         if followed:
             watch = self.watch(deployment, identity, headers, now_ms, child=True)
@@ -459,11 +459,13 @@ class Admission:
         # Who waits for its turn is under way as well: its version must not go before.
         submission.deployment.open += 1
 
-    def _closed_error(self) -> NotReadyError:
+    def closed_error(self) -> NotReadyError:
+        """What is said while nothing is taken in."""
         state = "stopping" if self._opened_before else "starting"
         return NotReadyError(f"the server is {state}; send the request again later")
 
-    def _counted(self, error: PenstockError) -> PenstockError:
+    def counted(self, error: PenstockError) -> PenstockError:
+        """The error of a request that did not enter."""
         self._metrics.refuse(error.code)
         return error
 
@@ -479,8 +481,9 @@ class Admission:
             "send the request again later, or raise limits.inFlight"
         )
 
-    def _refuse(self, error: PenstockError, identity: str, reply: Reply) -> Ticket:
-        reply(self._counted(error))
+    def refuse(self, error: PenstockError, identity: str, reply: Reply) -> Ticket:
+        """Let a request not enter."""
+        reply(self.counted(error))
         return RefusedTicket(identity)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final, cast
 
 from penstock.core.clock import Clock
@@ -15,19 +16,23 @@ from penstock.core.contracts.gateway import (
     TargetKind,
     TargetMetadata,
 )
-from penstock.core.dataflow import Dataflow
-from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
+from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
+from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.joinspec import JoinFactories
 from penstock.core.journal import Journal, JournalLimits, LetterBox
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
+from penstock.core.pipeline_gateway.carriage import Carriage
 from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
 from penstock.core.pipeline_gateway.routes import Routes
+from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
+from penstock.core.records import Record
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 
@@ -66,7 +71,17 @@ class PipelineGateway(Gateway):
         self.changes = 0
         """How often other pipelines have come to be served."""
         self._book: RouteBook | None = None
+        self._carriage: Carriage | None = None
         self._versions: LoadedVersions | None = None
+
+    @property
+    def admission(self) -> Admission:
+        """Who lets requests in."""
+        return self._admission
+
+    def carry_over(self, carriage: Carriage) -> None:
+        """Have requests to pipelines go through streams. Comes before anything is served."""
+        self._carriage = carriage
 
     def be_followed(self, book: RouteBook, joins: JoinFactories) -> None:
         """Have gateways elsewhere serve the same, by what is written into ``book``."""
@@ -89,6 +104,8 @@ class PipelineGateway(Gateway):
 
     async def drain(self) -> None:
         """Return when nothing is under way and nothing waits."""
+        if self._carriage is not None:
+            await self._carriage.drain()
         await self._admission.drain()
 
     def set_model(self, plan: Plan, signature: Signature | None) -> None:
@@ -111,6 +128,8 @@ class PipelineGateway(Gateway):
         if kind == "pipeline":
             self._admission.readers.leave(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, reason)
+            if self._carriage is not None:
+                self._carriage.withdraw(name)
         if self._book is not None:
             self._book.set_not_ready(kind, name, version, reason)
 
@@ -122,6 +141,8 @@ class PipelineGateway(Gateway):
         if kind == "pipeline":
             self._admission.readers.leave(name)
             self._models.withdraw(name + PIPELINE_SUFFIX, "it was deleted")
+            if self._carriage is not None:
+                self._carriage.withdraw(name)
             self._dataflow.forget(name)
         if self._book is not None:
             self._book.remove(kind, name)
@@ -142,9 +163,15 @@ class PipelineGateway(Gateway):
         ]
 
     def may_follow(self, tap: Tap) -> None:
+        if self._carriage is not None and tap.wanted.kind != "model":
+            raise UnsupportedError(
+                "requests to pipelines go through streams here, whose records cannot be followed "
+                "yet; read the streams themselves"
+            )
         self._tapping.may_follow(tap)
 
     def follow(self, tap: Tap) -> None:
+        self.may_follow(tap)
         self._tapping.follow(tap)
 
     def unfollow(self, tap: Tap) -> None:
@@ -158,14 +185,7 @@ class PipelineGateway(Gateway):
         taps: tuple[Tap, ...],
     ) -> None:
         deployment = self._dataflow.deploy(plan, taps)
-        target = ServedTarget(
-            self._admission,
-            kind,
-            plan.name,
-            plan.version,
-            deployment=deployment,
-            signature=signature,
-        )
+        target = self._target(kind, deployment, signature)
         self._routes.put(target)
         self.changes += 1
         if kind == "pipeline":
@@ -177,6 +197,43 @@ class PipelineGateway(Gateway):
                 # Its steps have bounds of their own.
                 child = ChildPipeline(self._admission, target)
                 self._models.publish(name, plan.version, child, bounded=False)
+
+    def _target(
+        self, kind: TargetKind, deployment: Deployment, signature: Signature | None
+    ) -> ServedTarget:
+        if kind == "pipeline" and self._carriage is not None:
+            return self._carriage.serve(deployment, signature)
+        plan = deployment.plan
+        return ServedTarget(
+            self._admission,
+            kind,
+            plan.name,
+            plan.version,
+            deployment=deployment,
+            signature=signature,
+        )
+
+    # What is told of answers in streams
+
+    def check(self, pipeline: str) -> None:
+        """Raise UnsupportedError where nothing will say how requests to a pipeline ended."""
+        with suppress(NotFoundError):
+            deployment = self._routes.find(pipeline, "pipeline", None).deployment
+            if deployment is not None and deployment.plan.output is None:
+                raise UnsupportedError(
+                    f"pipeline '{pipeline}' has no output, so nothing says how its requests have "
+                    "ended over streams; its dead letters hold those that failed"
+                )
+
+    def outcome(
+        self, record: Record, request: InferenceRequest
+    ) -> InferenceResponse | PenstockError:
+        """What a caller gets for a record of the output stream of a pipeline, which may be gone."""
+        try:
+            target = self._routes.find(record.pipeline, "pipeline", None)
+        except NotFoundError:
+            target = ServedTarget(self._admission, "pipeline", record.pipeline, record.version)
+        return outcome_of(record, target, request)
 
     # What front ends ask
 

@@ -138,11 +138,16 @@ class ServedTarget(Target):
         return NotReadyError(f"{self.kind} '{self._name}' is not ready: {self.reason}")
 
     def response(
-        self, request: InferenceRequest, tensors: Tensors, missing: tuple[str, ...] = ()
+        self,
+        request: InferenceRequest,
+        tensors: Tensors,
+        missing: tuple[str, ...] = (),
+        version: str | None = None,
     ) -> InferenceResponse | PenstockError:
         """The answer, with those tensors that the request selects.
 
         ``missing`` are the steps that the pipeline went on without; the answer names them.
+        ``version`` is the one that answered, where that was another.
         """
         if request.outputs is not None:
             if self._output_names is None:
@@ -152,7 +157,8 @@ class ServedTarget(Target):
             wanted = [output.name for output in request.outputs]
             tensors = tuple([t for name in wanted for t in tensors if t.name == name])
         parameters = {MISSING: ", ".join(missing)} if missing else NO_PARAMETERS
-        return InferenceResponse(self._name, self.version, request.id, tensors, parameters)
+        answered = self.version if version is None else version
+        return InferenceResponse(self._name, answered, request.id, tensors, parameters)
 
     def response_of_nothing(self, request: InferenceRequest) -> InferenceResponse | PenstockError:
         """What is said of a model that put out nothing: as V2 has it, an answer without outputs.

@@ -70,13 +70,15 @@ def compile_pipeline(
     followed: bool = False,
     tapped: frozenset[Port] = frozenset(),
     spread: bool = False,
+    partitions: int = 1,
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
     ``record`` says which ports are kept and hence emit what they hold, beside those that other
     pipelines ``read``; those that are ``tapped`` emit as well. ``followed`` says whether requests
-    may be followed. ``spread`` leaves calls of models to model gateways, so that every port has a
-    stream. Raises PlanError with every problem of the joins (unknown names, options that a
+    may be followed; ``partitions`` is how many there are where the manifest does not say.
+    ``spread`` leaves calls of models to model gateways, so that every port has a stream. Raises
+    PlanError with every problem of the joins (unknown names, options that a
     strategy refuses).
     """
     spec = pipeline.spec
@@ -128,6 +130,8 @@ def compile_pipeline(
     if entering is not None and spec.input is not None:
         by_key = spec.input.match == "key"
         entrance = _entrance(entering, entrance_place, name, by_key=by_key)
+    said = None if spec.dataflow is None else spec.dataflow.partitions
+    wanted_partitions = said or partitions
     plan = Plan(
         name=name,
         version=version,
@@ -152,6 +156,7 @@ def compile_pipeline(
             followed=followed,
             tapped=ports,
             spread=spread,
+            partitions=partitions,
         ),
         loops=loops.plans(consumers, spec.max_step_revisits + 1, entrance),
         entrance=entrance,
@@ -167,20 +172,23 @@ def compile_pipeline(
         key=key,
         keeping=tuple(each for each in consumers[:width] if each.inputs.kept is not None),
         rest=_rest(pipeline) if any(each.auto_window for each in joined) else (),
-        order=_order_plan(spec),
+        partitions=wanted_partitions,
+        order=_order_plan(spec, wanted_partitions),
         called_elsewhere=left,
     )
     if not followed:
         return plan
-    return replace(plan, followed=compile_pipeline(pipeline, version, joins, record="all", spread=spread))
+    all_emit = compile_pipeline(
+        pipeline, version, joins, record="all", partitions=partitions, spread=spread
+    )
+    return replace(plan, followed=all_emit)
 
 
-def _order_plan(spec: PipelineDeclaration) -> OrderPlan | None:
+def _order_plan(spec: PipelineDeclaration, partitions: int) -> OrderPlan | None:
     output = spec.output
     if output is None or output.order is None:
         return None
-    partitions = None if spec.dataflow is None else spec.dataflow.partitions
-    return OrderPlan(output.order == "key", partitions or 1, output.max_held or MAX_HELD)
+    return OrderPlan(output.order == "key", partitions, output.max_held or MAX_HELD)
 
 
 def _check_state(

@@ -349,6 +349,8 @@ class Plan:
     pipelines: tuple[str, ...] = ()
     """The names of the pipelines that steps are, likewise."""
     key: RequestKey | None = None
+    partitions: int = 1
+    """How many partitions each of its streams has."""
     keeping: tuple[Consumer, ...] = ()
     """Those whose joins keep state across requests."""
     rest: Rest = ()

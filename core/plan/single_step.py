@@ -43,7 +43,7 @@ def step_of(settings: str) -> Step:
 
 
 def without_attempts(step: Step) -> Step:
-    """The step as its owner has it, who makes one attempt and leaves all that is in it to others."""
+    """The step as its owner has it, who makes one attempt and leaves the rest to others."""
     return step.model_copy(update=_ONE_ATTEMPT)
 
 

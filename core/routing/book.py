@@ -80,7 +80,9 @@ class RouteBook:
         """A version takes requests from now on."""
         body: RouteBody = ServedModel(plan.version, signature)
         if plan.pipeline is not None:
-            body = ServedPipeline(plan.version, signature, plan.pipeline, plan.record, plan.read)
+            body = ServedPipeline(
+                plan.version, signature, plan.pipeline, plan.record, plan.read, plan.partitions
+            )
         self._put(RouteKey(kind, plan.name), body)
 
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:

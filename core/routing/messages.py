@@ -159,6 +159,7 @@ def _write_pipeline(served: ServedPipeline) -> pb.Pipeline:
         read=[
             pb.Port(step=port.step or "", side=port.side) for port in sorted(served.read, key=str)
         ],
+        partitions=served.partitions,
     )
 
 
@@ -193,6 +194,7 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         manifest,
         cast(Recording, message.record),
         frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
+        message.partitions or 1,
     )
 
 

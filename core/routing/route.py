@@ -44,14 +44,15 @@ class ServedModel:
 
 @dataclass(frozen=True, slots=True)
 class ServedPipeline:
-    """A version of a pipeline, and what compiling it takes beside joins: which ports are kept, and
-    which others read."""
+    """A version of a pipeline, and what compiling it takes beside joins: which ports are kept,
+    which others read, and how many partitions its streams have."""
 
     version: int
     signature: Signature | None
     manifest: Pipeline
     record: Recording
     read: frozenset[Port]
+    partitions: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,6 +120,7 @@ class Switchboard:
             record=body.record,
             read=body.read,
             followed=self._followed,
+            partitions=body.partitions,
         )
         keeps_state = plan.keeping or (plan.entrance is not None and plan.entrance.by_key)
         if keeps_state and not self._keeps_state:

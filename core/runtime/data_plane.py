@@ -19,7 +19,7 @@ from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
-from penstock.core.errors import ConflictError, UnsupportedError
+from penstock.core.errors import ConflictError
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
@@ -30,6 +30,7 @@ from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
 from penstock.core.runtime.exposure import exposures
 from penstock.core.runtime.parts import Parts
+from penstock.core.runtime.stream_roles import StreamRoles
 from penstock.core.workers.number import WorkerNumber
 
 V2_EXTENSIONS: Final = ("binary_tensor_data", "model_repository")
@@ -54,9 +55,13 @@ class DataPlane:
         *,
         kind: type[PipelineGateway] = PipelineGateway,
         worker: WorkerNumber | None = None,
+        streams: StreamRoles | None = None,
     ) -> None:
-        """``worker`` says which of several behind one address this process is."""
+        """``worker`` says which of several behind one address this process is; with ``streams``
+        requests to pipelines go through them."""
         limits = config.limits
+        clock = clock if streams is None else streams.clock
+        self._streams = streams
         self._config = config
         self._closing = closing
         self._book = book
@@ -75,32 +80,37 @@ class DataPlane:
             most_per_model=limits.in_flight_per_model,
             most_open_joins=limits.open_joins,
         )
+        bounds = GatewayLimits(
+            in_flight=limits.in_flight,
+            deadline_ms=config.defaults.deadline_ms,
+            async_deadline_ms=config.defaults.async_deadline_ms,
+            dedup_requests=limits.dedup_requests,
+        )
         self.gateway = kind(
             self.dataflow,
             self.metrics,
             clock,
-            GatewayLimits(
-                in_flight=limits.in_flight,
-                deadline_ms=config.defaults.deadline_ms,
-                async_deadline_ms=config.defaults.async_deadline_ms,
-                dedup_requests=limits.dedup_requests,
-            ),
+            bounds,
             ServerMetadata("penstock", penstock.__version__, V2_EXTENSIONS),
             self._journal,
             self._letters,
             None if worker is None else worker.number,
         )
+        if streams is not None:
+            streams.carry(self.gateway, self.dataflow, bounds)
 
-    def start(self, parts: Parts) -> bool:
+    async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.
 
-        Raises UnsupportedError for a transport that is not there, ConflictError for two pages in
-        one place.
+        Raises ConflictError for two pages in one place, NotReadyError when a transport that
+        requests need cannot be had.
         """
-        self._refuse_transport()
         self._observe(parts)
         self.dataflow.start()
         self._closing.add("the dataflow", self.dataflow.stop)
+        if self._streams is not None:
+            self._closing.add("the streams", self._streams.stop)
+            await self._streams.start()
         followers = _followers(parts)
         self.gateway.follow_with(followers)
         return bool(followers)
@@ -138,7 +148,12 @@ class DataPlane:
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
             desk=InquiryDesk(
-                self._journal, self._letters, self.gateway, exporter.file, self._begun_ms
+                self._journal,
+                self._letters,
+                self.gateway,
+                exporter.file,
+                self._begun_ms,
+                None if self._streams is None else self._streams.answers,
             ),
             agents=agents,
             access=self._config.scheduler.access.access(),
@@ -168,18 +183,13 @@ class DataPlane:
             **{f"front end '{name}'": each.drain for name, each in self._front_ends},
         }
         await drain(drains, grace_s, forced)
+        if self._streams is not None:
+            # Others go on with it, which is better than to give it up.
+            await self._streams.hand_over(forced=forced.is_set())
         left = self.dataflow.open_passages
         if left:
             why = "a second signal" if forced.is_set() else f"{grace_s:g} s"
             _log.warning("%d requests under way are given up after %s", left, why)
-
-    def _refuse_transport(self) -> None:
-        kind = self._config.transport.kind
-        if kind != "memory":
-            raise UnsupportedError(
-                f"the transport '{kind}' is not supported yet: pipelines run within one process; "
-                "leave transport.kind out of the config file"
-            )
 
     def _observe(self, parts: Parts) -> None:
         for name, observer in parts.observers.items():

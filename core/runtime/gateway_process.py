@@ -17,7 +17,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.errors import InvalidRequestError
+from penstock.core.errors import InvalidRequestError, UnsupportedError
 from penstock.core.log_ring import LogRing
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
@@ -30,6 +30,7 @@ from penstock.core.routing.switchboard import Switchboard
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import make_parts
+from penstock.core.runtime.stream_roles import NO_STREAM_ROLES, StreamRole, stream_roles
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +45,9 @@ class FollowingGateway(PipelineGateway):
 class GatewayProcess:
     """One process. Started once, stopped once; all methods are called on one event loop.
 
-    Raises InvalidRequestError where the configuration does not say which scheduler to follow.
+    ``roles`` are those that it has for pipelines over a transport that crosses processes. Raises
+    InvalidRequestError where the configuration does not say which scheduler to follow,
+    UnsupportedError where the transport is not one for its roles.
     """
 
     def __init__(
@@ -54,14 +57,19 @@ class GatewayProcess:
         *,
         clock: Clock | None = None,
         logs: LogRing | None = None,
+        roles: frozenset[StreamRole] = NO_STREAM_ROLES,
     ) -> None:
         self._config = config
         self._plugins = plugins
         self._scheduler = _scheduler_of(config)
         self._background = Background()
         self._closing = Closing()
+        clock = clock or SystemClock()
+        streams = stream_roles(config, plugins, clock, roles)
+        _check_roles(config.transport.kind, roles, over_streams=streams is not None)
+        self._over_streams = streams is not None
         self._data = DataPlane(
-            config, clock or SystemClock(), self._closing, logs=logs, kind=FollowingGateway
+            config, clock, self._closing, logs=logs, kind=FollowingGateway, streams=streams
         )
         self._file: RoutesFile | None = None
         if config.gateway.routes_file is not None:
@@ -105,7 +113,7 @@ class GatewayProcess:
 
     async def _start(self) -> dict[str, str]:
         parts = make_parts(self._plugins, self._config.scheduler)
-        followed = self._data.start(parts)
+        followed = await self._data.start(parts)
         servers = CopyServers(self._make_server, _inference_at(self._scheduler))
         self._closing.add("the clients of servers", servers.close)
         self._closing.add("the background tasks", self._background.close)
@@ -134,6 +142,8 @@ class GatewayProcess:
             self._data.metrics,
             self._background,
             followed=followed,
+            # Requests come by their partitions, each of which has one owner.
+            keeps_state=self._over_streams,
         )
         return RouteFollower(
             partial(follow_routes, self._scheduler),
@@ -162,6 +172,19 @@ class GatewayProcess:
     def _keep(self, routes: Sequence[Route]) -> None:
         if self._file is not None:
             self._file.keep(routes)
+
+
+def _check_roles(kind: str, roles: frozenset[StreamRole], *, over_streams: bool) -> None:
+    if over_streams and not roles:
+        raise UnsupportedError(
+            f"requests to pipelines go over the transport '{kind}', which a gateway does not; "
+            "start penstock run pipeline-gateway, and penstock run dataflow to work on them"
+        )
+    if roles and not over_streams:
+        raise UnsupportedError(
+            f"the transport '{kind}' stays within one process, so {' and '.join(sorted(roles))} "
+            "cannot work together; set transport.kind to kafka, or start penstock run gateway"
+        )
 
 
 def _scheduler_of(config: Config) -> RemoteServer:

@@ -22,7 +22,7 @@ from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
-from penstock.core.errors import OverloadedError
+from penstock.core.errors import OverloadedError, UnsupportedError
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
@@ -33,6 +33,7 @@ from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.parts import Parts, make_parts
+from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole, stream_roles
 from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.workers.copies import IN_WORKERS, CopyInEach
 
@@ -62,12 +63,14 @@ class Runtime:
         workers: int = 0,
         reached_at: Mapping[str, str] | None = None,
         logs: LogRing | None = None,
+        roles: frozenset[StreamRole] = ALL_STREAM_ROLES,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
         process would do; models whose manifests do not say otherwise have a copy in each.
         ``reached_at`` has the addresses by front end, where callers reach others than those that
-        this process listens on."""
+        this process listens on. ``roles`` are those that it has for pipelines over a transport
+        that crosses processes. Raises UnsupportedError for ``workers`` over such a transport."""
         self._reached_at = reached_at
         self._workers = workers
         self._has_agents = bool(workers) or not hosts_models
@@ -79,7 +82,16 @@ class Runtime:
         self._background = Background()
         self._closing = Closing()
         self._book = RouteBook(secrets.token_hex(8), self._clock)
-        self._data = DataPlane(config, self._clock, self._closing, self._book, logs)
+        self._streams = stream_roles(config, plugins, self._clock, roles)
+        if workers and self._streams is not None:
+            raise UnsupportedError(
+                f"--workers shares requests within one machine, and the transport "
+                f"'{config.transport.kind}' does so among any processes; leave --workers out, and "
+                "start more processes with penstock run dataflow pipeline-gateway"
+            )
+        self._data = DataPlane(
+            config, self._clock, self._closing, self._book, logs, streams=self._streams
+        )
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
 
@@ -129,7 +141,7 @@ class Runtime:
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, self._config.scheduler, eviction=eviction)
         work_folder = await make_work_folder(self._closing)
-        followed = self._data.start(parts)
+        followed = await self._data.start(parts)
         for name, server in parts.servers.items():
             server.use_loaders(parts.loaders)
             if name in self._own_servers(parts):
@@ -194,6 +206,8 @@ class Runtime:
             database=database,
             cache=open_cache(self._config.agent.cache, self._closing),
             agents=self._meeting() if self._has_agents else None,
+            streams=None if self._streams is None else self._streams.place,
+            partitions=self._config.dataflow.partitions,
         )
 
     def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:

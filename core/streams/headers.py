@@ -25,6 +25,16 @@ outputs that says how that went: who asked for it, and for which visit."""
 SETTINGS_HEADER: Final = "penstock-call-settings"
 """How the step is to be called, beside CALL_HEADER."""
 
+REPLY_TO_HEADER: Final = "penstock-reply-to"
+"""Of a request that somebody waits for: ``<stream>/<partition>``, where the answer goes as well."""
+
+DETAILS_HEADER: Final = "penstock-details"
+"""Of an answer that is absent: for each output step why it was skipped, a list in JSON."""
+
+WANTED_HEADER: Final = "penstock-wanted"
+"""Of a request that nobody waits for, and of its answer: how the answer is wanted when somebody
+fetches it (see :mod:`penstock.core.streams.wanted`)."""
+
 KEPT_HEADER: Final = "penstock-kept"
 """Of a record that a join keeps: its number, and when it came."""
 

@@ -10,7 +10,7 @@ from penstock.core.dataflow import Dataflow
 from penstock.core.joinspec import JoinFactories
 from penstock.core.plan import Plan
 from penstock.core.records import Port
-from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.shares import Shares
@@ -41,6 +41,7 @@ class ModelGatewayWorker:
     ) -> None:
         self._transport = transport
         self._dataflow = dataflow
+        self._clock = clock
         self._joins = joins
         self._names = names
         self._limits = limits
@@ -51,7 +52,7 @@ class ModelGatewayWorker:
 
     async def start(self) -> None:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
-        await self._shares.start()
+        await set_clock(self._clock, self._transport)
 
     async def serve(self, plan: Plan, *, partitions: int = 1) -> None:
         """Carry out the visits of the steps that a plan leaves to others, of all versions.

@@ -2,39 +2,68 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from penstock.core.records import Port
+
+REPLY_PARTITIONS: Final = 8
+"""How many partitions the reply stream has. Every process counts on it, so it is no option."""
 
 
 class StreamNames:
     """The streams of one namespace, as ``<prefix>.<namespace>.pipeline.<pipeline>.inputs``."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("replies", "root")
 
     def __init__(self, prefix: str = "penstock", namespace: str = "default") -> None:
-        self._root = f"{prefix}.{namespace}"
+        self.root = f"{prefix}.{namespace}"
+        self.replies = f"{self.root}.replies"
+        """Where gateways hear what their callers wait for."""
+
+    @classmethod
+    def under(cls, root: str) -> StreamNames:
+        """The names under a transport's root, ``<prefix>.<namespace>``."""
+        prefix, _, namespace = root.rpartition(".")
+        return cls(prefix, namespace)
 
     @property
     def group(self) -> str:
         """The group in which workers share partitions."""
-        return f"{self._root}.dataflow"
+        return f"{self.root}.dataflow"
 
     @property
     def models_group(self) -> str:
         """The group in which model gateways share partitions of the inputs of steps."""
-        return f"{self._root}.models"
+        return f"{self.root}.models"
 
     @property
     def dead_letters(self) -> str:
         """Where dead letters go."""
-        return f"{self._root}.deadletters"
+        return f"{self.root}.deadletters"
+
+    def reply_address(self, partition: int) -> str:
+        """What a request says of where its answer is waited for."""
+        return f"{self.replies}/{partition}"
+
+    def reply_partition(self, address: str | None) -> int | None:
+        """The partition of an address of :meth:`reply_address`; None for what is no such address.
+
+        Anybody may write a request, and answers must not go wherever it says.
+        """
+        if address is None:
+            return None
+        stream, _, number = address.rpartition("/")
+        if stream != self.replies or not (number.isascii() and number.isdigit()):
+            return None
+        return int(number) if len(number) < 4 and int(number) < REPLY_PARTITIONS else None
 
     def state(self, pipeline: str, consumer: str) -> str:
         """Where it is kept what the join of a step, or of the output under the pipeline's own name,
         keeps across requests."""
-        return f"{self._root}.pipeline.{pipeline}.state.{consumer}"
+        return f"{self.root}.pipeline.{pipeline}.state.{consumer}"
 
     def of(self, pipeline: str, port: Port) -> str:
         """The stream of a port of a pipeline."""
         if port.step is None:
-            return f"{self._root}.pipeline.{pipeline}.{port.side}"
-        return f"{self._root}.pipeline.{pipeline}.step.{port.step}.{port.side}"
+            return f"{self.root}.pipeline.{pipeline}.{port.side}"
+        return f"{self.root}.pipeline.{pipeline}.step.{port.step}.{port.side}"

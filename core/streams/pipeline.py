@@ -21,6 +21,20 @@ _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
 
 
+def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
+    """The streams that a version reads and writes, dead letters and replies apart."""
+    ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
+    for step in plan.steps:
+        ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
+        ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
+    specs = [StreamSpec(names.of(plan.name, port), partitions) for port in ports]
+    return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
+
+
+def _state_streams(plan: Plan, names: StreamNames) -> list[str]:
+    return [names.state(plan.name, join.consumer) for join in plan.kept_joins]
+
+
 class StreamedPipeline:
     """One pipeline at one worker, over all the partitions and versions that it has of it.
 
@@ -74,6 +88,11 @@ class StreamedPipeline:
         for step in plan.called_elsewhere:
             self.heard[self.names.of(self.name, Port(step, "outputs"))] = None
 
+    def hears(self, plan: Plan) -> bool:
+        """Whether all calls elsewhere of a version are heard of."""
+        ports = [Port(step, "outputs") for step in plan.called_elsewhere]
+        return all(self.stream_of(port) in self.heard for port in ports)
+
     def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
         """The request that a record of the input stream is."""
         return StreamRequest(tenure, delivery, self.deployment)
@@ -91,23 +110,11 @@ class StreamedPipeline:
 
     def streams(self, partitions: int) -> list[StreamSpec]:
         """The streams that the newest version reads and writes, dead letters apart."""
-        return self.streams_of(self.deployment.plan, partitions)
-
-    def streams_of(self, plan: Plan, partitions: int) -> list[StreamSpec]:
-        """The same of any version."""
-        ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
-        for step in plan.steps:
-            ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
-            ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
-        specs = [StreamSpec(self.stream_of(port), partitions) for port in ports]
-        return specs + [StreamSpec(name, partitions, True) for name in self._states_of(plan)]
+        return streams_of(self.deployment.plan, self.names, partitions)
 
     def state_streams(self) -> list[str]:
         """The streams in which the newest version's joins keep state."""
-        return self._states_of(self.deployment.plan)
-
-    def _states_of(self, plan: Plan) -> list[str]:
-        return [self.names.state(self.name, join.consumer) for join in plan.kept_joins]
+        return _state_streams(self.deployment.plan, self.names)
 
     def knows(self, identity: str) -> bool:
         """Whether a request is under way here, or among the last that ended."""

@@ -5,23 +5,28 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
+import orjson
+
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER, MISSING
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     CALL_HEADER,
     COUNTED_HEADER,
+    DETAILS_HEADER,
     KEPT_HEADER,
     OMITTED_HEADER,
+    REPLY_TO_HEADER,
+    WANTED_HEADER,
     deadline_of,
     failure_headers,
 )
-from penstock.core.streams.state_records import NO_HEADERS, without_contents
+from penstock.core.streams.state_records import without_contents
 from penstock.core.streams.visits import VisitsElsewhere
 from penstock.core.tensors import Tensor
 
@@ -65,10 +70,12 @@ class StreamRequest:
 
     ``lane`` are the requests whose answers keep one order with its own, None where there is none.
     ``counted`` says that joins number what requests bring, so that it counts only when all that
-    came before have ended. ``unwritten`` waits for the next batch. ``answered_once`` says that the
-    request's outcome is decided, ``ended`` that nothing of it is under way. ``refused`` says that
-    the transport refused what it wrote. ``elsewhere`` has its visits that model gateways carry out,
-    None where there are none.
+    came before have ended. ``reply_partition`` is where a gateway waits for the answer, None where
+    nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
+    ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
+    under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
+    batch with it is under way. ``elsewhere`` has its visits that model gateways carry out, None
+    where there are none.
     """
 
     __slots__ = (
@@ -81,10 +88,12 @@ class StreamRequest:
         "ended",
         "headers",
         "identity",
+        "is_written",
         "key",
         "lane",
         "passage",
         "refused",
+        "reply_partition",
         "tenure",
         "unwritten",
     )
@@ -99,6 +108,7 @@ class StreamRequest:
         self.headers: Headers = {
             name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
         }
+        self.reply_partition = tenure.pipeline.names.reply_partition(headers.get(REPLY_TO_HEADER))
         self.key = delivery.record.key
         self.lane: bytes | None = None
         self.counted = False
@@ -109,6 +119,7 @@ class StreamRequest:
         self.ended = False
         self.duplicate = False
         self.refused = False
+        self.is_written = False
 
     # How it begins ------------------------------------------------------------------------------
 
@@ -166,8 +177,13 @@ class StreamRequest:
         """The output has been decided."""
         self.answered_once = True
         body = answer.body
-        self.write(_OUTPUTS, body, 0)
-        if isinstance(body, Failed):
+        self.write(_OUTPUTS, body, 0, self._answer_headers(answer))
+        if self.reply_partition is not None:
+            answered = self.unwritten[-1].record
+            replies = self.tenure.pipeline.names.replies
+            # First, for somebody waits for it, and a transport may write one after the other.
+            self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
+        elif isinstance(body, Failed):
             self._bury(body)
         self.tenure.answered(self)
         if answer.passage.left:
@@ -179,7 +195,7 @@ class StreamRequest:
         if self.elsewhere is not None and self.elsewhere.sees_to(record):
             return
         if record.port.step is not None:
-            self.write(record.port, record.body, record.round)
+            self.write(record.port, record.body, record.round, self.headers)
 
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""
@@ -201,13 +217,22 @@ class StreamRequest:
 
     # What it writes -----------------------------------------------------------------------------
 
-    def write(
-        self, port: Port, body: Body, round_number: int, more: Headers = NO_HEADERS
-    ) -> None:
-        """Have a record of a port written, which has ``more`` headers than those of the request."""
+    def _answer_headers(self, answer: Answer) -> Headers:
+        """Those of the request, and what the answer's body has no place for."""
+        more = {}
+        if answer.details:
+            more[DETAILS_HEADER] = orjson.dumps(answer.details).decode()
+        if answer.passage.missing:
+            more[MISSING] = ", ".join(answer.passage.missing)
+        wanted = self.delivery.record.headers.get(WANTED_HEADER)
+        if wanted is not None:
+            more[WANTED_HEADER] = wanted
+        return {**self.headers, **more} if more else self.headers
+
+    def write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
+        """Have a record of a port written."""
         tenure = self.tenure
         stream = tenure.pipeline.stream_of(port)
-        headers = {**self.headers, **more} if more else self.headers
         record = self._record(port, self.key, body, round_number, headers)
         self.unwritten.append(Output(stream, record, self.delivery.partition))
 
@@ -250,10 +275,12 @@ class StreamRequest:
         """
         self.refused = True
         kept = []
+        pipeline = self.tenure.pipeline
         for output in refused:
-            if output.stream == self.tenure.pipeline.outputs:
+            if output.stream in (pipeline.outputs, pipeline.names.replies):
                 kept.append(output._replace(record=output.record._replace(body=failure)))
-                self._bury(failure)
+                if self.reply_partition is None:
+                    self._bury(failure)
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
             elif self.elsewhere is not None and CALL_HEADER in output.record.headers:

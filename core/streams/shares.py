@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from penstock.core.contracts.transport import Membership, Owner, Ownership, Transport
 from penstock.core.dataflow import Dataflow
-from penstock.core.streams.clock import Glance, TransportClock, are_enough
+from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Tenure
@@ -28,22 +29,14 @@ class Shares:
         dataflow.waiting_for_room.append(self._turnstile.pump)
         self._shares: dict[str, _Share] = {}
 
-    async def start(self) -> None:
-        """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
-        # The first answer takes longest, for it has to connect.
-        glances: list[Glance] = []
-        while not are_enough(glances):
-            glances.append(await self._glance())
-        self._clock.set_by(glances)
-
     def __iter__(self) -> Iterator[StreamedPipeline]:
         """What is worked on."""
         return iter([share.pipeline for share in self._shares.values()])
 
     def of(self, inputs: str) -> StreamedPipeline | None:
-        """What is worked on that comes through this stream."""
+        """What is worked on that comes through this stream, and goes on to be."""
         share = self._shares.get(inputs)
-        return None if share is None else share.pipeline
+        return None if share is None or share.closed else share.pipeline
 
     def tenures(self) -> Iterator[Tenure]:
         """What is decided about each partition that is held."""
@@ -54,7 +47,19 @@ class Shares:
     async def take(self, pipeline: StreamedPipeline, group: str) -> None:
         """Take part in the work on what comes through an input stream."""
         share = self._shares[pipeline.inputs] = _Share(self, pipeline)
-        share.membership = await self._transport.compete(group, pipeline.inputs, share)
+        try:
+            share.membership = await self._transport.compete(
+                group, pipeline.inputs, share, atomic=pipeline.exactly_once
+            )
+        except BaseException:
+            del self._shares[pipeline.inputs]
+            raise
+
+    def close(self, inputs: str) -> None:
+        """Take up nothing more of a stream; what is under way goes on."""
+        share = self._shares.get(inputs)
+        if share is not None:
+            share.close()
 
     async def hear(self, pipeline: StreamedPipeline) -> None:
         """Return when every partition hears all that the pipeline wants to hear."""
@@ -73,13 +78,7 @@ class Shares:
             for share in self._shares.values():
                 for holding in share.holdings.values():
                     holding.give_up()
-        for inputs in list(self._shares):
-            await self.leave(inputs)
-
-    async def _glance(self) -> Glance:
-        asked_ms = self._clock.local_ms()
-        time_ms = await self._transport.time_ms()
-        return Glance(asked_ms, self._clock.local_ms(), time_ms)
+        await asyncio.gather(*map(self.leave, list(self._shares)))
 
     def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
         """Begin to work on a partition that was won."""
@@ -105,9 +104,18 @@ class _Share(Owner):
         self.pipeline = pipeline
         self.holdings: dict[Ownership, Holding] = {}
         self.membership: Membership | None = None
+        self.closed = False
+
+    def close(self) -> None:
+        """Take up nothing more."""
+        self.closed = True
+        for holding in self.holdings.values():
+            holding.tenure.close()
 
     async def won(self, ownership: Ownership) -> None:
-        self.holdings[ownership] = self._shares.hold(self.pipeline, ownership)
+        holding = self.holdings[ownership] = self._shares.hold(self.pipeline, ownership)
+        if self.closed:
+            holding.tenure.close()
 
     async def lost(self, ownership: Ownership) -> None:
         holding = self.holdings.pop(ownership)

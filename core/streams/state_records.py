@@ -23,7 +23,7 @@ from penstock.core.streams.headers import COUNTED_HEADER, KEPT_HEADER
 from penstock.core.streams.names import StreamNames
 
 _NO_TENSORS: Final = Absent("only its number counts", "counted")
-NO_HEADERS: Final[Headers] = {}
+_NO_HEADERS: Final[Headers] = {}
 
 
 class StateKey(NamedTuple):
@@ -116,7 +116,7 @@ class StateRecords:
             0,
             REMOVED,
             NO_PARAMETERS,
-            NO_HEADERS,
+            _NO_HEADERS,
             float("inf"),
         )
         return Output(stream, record, self._ownership.partition)
@@ -124,7 +124,7 @@ class StateRecords:
 
 def without_contents(output: Output) -> Output:
     """What is written of a change whose record the transport will not have: nothing is kept."""
-    return output._replace(record=output.record._replace(body=REMOVED, headers=NO_HEADERS))
+    return output._replace(record=output.record._replace(body=REMOVED, headers=_NO_HEADERS))
 
 
 def _made_of(join: KeptJoin) -> int:

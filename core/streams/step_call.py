@@ -196,5 +196,7 @@ class StepCall(StreamRequest):
         """Write how the visit ended; the name of the call only where somebody waits for that."""
         self._told = True
         given = self.delivery.record
-        headers = {CALL_HEADER: given.headers[CALL_HEADER]} if awaited else {}
+        headers = self.headers
+        if awaited:
+            headers = {**headers, CALL_HEADER: given.headers[CALL_HEADER]}
         self.write(Port(self.streamed_step.step, "outputs"), body, given.round, headers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
 from penstock.core.engine import Passage
@@ -16,6 +16,10 @@ from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
 from penstock.core.streams.turnstile import Turnstile
+
+MOST_FINISHING: Final = 2
+"""Batches of one partition that are under way at a time: an answer need not wait until the ones
+before it are acknowledged."""
 
 
 class Carrier(Protocol):
@@ -84,10 +88,10 @@ class Tenure:
     """Decides for one partition number what is taken, run, written and finished.
 
     It is told what happened by calling its methods, and asks for what is to be done through
-    ``access`` and ``carrier``. At most one take and one finish are under way at a time: what ends
-    meanwhile goes with the next. No more than ``limits.in_flight`` records are in hand. Where joins
-    keep state, nothing is taken before that is read; nor where model gateways are asked, before
-    they can be heard.
+    ``access`` and ``carrier``. At most one take is under way at a time, and few batches: what ends
+    meanwhile goes with the next, and what a request writes after that waits for it. No more than
+    ``limits.in_flight`` records are in hand. Where joins keep state, nothing is taken before that
+    is read; nor where model gateways are asked, before they can be heard.
     """
 
     __slots__ = (
@@ -143,7 +147,7 @@ class Tenure:
         self._singly = 0
         self._taking = False
         self._returning = 0
-        self._finishing = False
+        self._finishing = 0
         self._busy = False
         self._closing = False
         self._drained = False
@@ -195,7 +199,7 @@ class Tenure:
 
     def finished(self, batch: Batch) -> None:
         """A batch is written, and its deliveries count as done."""
-        self._finishing = False
+        self._come_back(batch)
         if self.over:
             return
         if self._singly:
@@ -212,11 +216,11 @@ class Tenure:
     def refused(self, batch: Batch, failure: Failed) -> bool:
         """The transport will not have a batch, now or later; nothing of it was done.
 
-        Requests go one by one then, and what one writes that leaves calls to others as well, so that
-        no call fails for another; the one that is refused fails. Says whether anything can
-        be done about it: not when it will not have the failure either.
+        Requests go one by one then, and the records of one that leaves calls to others as well, so
+        that no call fails for another; the one that is refused fails. Says whether anything can be
+        done about it: not when it will not have the failure either.
         """
-        self._finishing = False
+        self._come_back(batch)
         if self.over:
             return True
         if len(batch.parts) == 1 and batch.parts[0][0].refused:
@@ -299,9 +303,11 @@ class Tenure:
         """Ask for what can be asked for as things stand."""
         if self._busy or self.over:
             return
-        if self._dirty and not self._finishing:
-            self._finishing = True
-            self._access.finish(self._next_batch())
+        if self._dirty and self._finishing < self._most_finishing():
+            batch = self._next_batch()
+            if batch.parts:
+                self._finishing += 1
+                self._access.finish(batch)
         if self._closing:
             if not (self._requests or self.takes):
                 self._tell_drained()
@@ -380,7 +386,10 @@ class Tenure:
     def _next_batch(self) -> Batch:
         batch = Batch([], [], [], [])
         for request in list(self._dirty):
+            if request.is_written:
+                continue
             del self._dirty[request]
+            request.is_written = True
             outputs = request.unwritten
             request.unwritten = []
             if self._singly and request.elsewhere is not None and len(outputs) > 1:
@@ -394,6 +403,20 @@ class Tenure:
             if self._singly:
                 break
         return batch
+
+    def _most_finishing(self) -> int:
+        """How many batches may be under way: one where their order matters, or where it is to be
+        found out which request the transport will not have."""
+        pipeline = self.pipeline
+        plan = pipeline.deployment.plan
+        alone = pipeline.exactly_once or plan.order is not None or plan.keeping or self._singly
+        return 1 if alone else MOST_FINISHING
+
+    def _come_back(self, batch: Batch) -> None:
+        """A batch is no longer under way."""
+        self._finishing -= 1
+        for request, _ in batch.parts:
+            request.is_written = False
 
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         self._returning += 1

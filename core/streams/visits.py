@@ -47,7 +47,9 @@ class VisitsElsewhere:
             return True
         if visit in self._joined:
             # It had its inputs, and failed or was given up before it was called.
-            self._request.write(Port(step, "inputs"), self._joined.pop(visit), record.round)
+            request = self._request
+            body = self._joined.pop(visit)
+            request.write(Port(step, "inputs"), body, record.round, request.headers)
         return False
 
     def call(self, call: Call, take: TakeOutcome) -> str:
@@ -59,7 +61,8 @@ class VisitsElsewhere:
         self._joined.pop(visit, None)
         self._called.add(visit)
         calls.expect(name, take)
-        headers = {CALL_HEADER: name, SETTINGS_HEADER: self._settings[call.step]}
+        settings = self._settings[call.step]
+        headers = {**request.headers, CALL_HEADER: name, SETTINGS_HEADER: settings}
         request.write(Port(call.step, "inputs"), call.tensors, call.round, headers)
         request.tenure.progressed(request)
         return name

@@ -8,11 +8,12 @@ from penstock.core.errors import ConflictError
 from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.plan import Plan
 from penstock.core.records import Port
+from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.calls import CalledElsewhere
-from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.limits import StreamLimits
-from penstock.core.streams.names import StreamNames
-from penstock.core.streams.pipeline import StreamedPipeline
+from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
+from penstock.core.streams.pipeline import StreamedPipeline, streams_of
 from penstock.core.streams.shares import Shares
 
 
@@ -32,16 +33,30 @@ class StreamWorker:
         clock: TransportClock,
         names: StreamNames,
         limits: StreamLimits,
+        travelling: frozenset[str] = TRAVELLING_HEADERS,
     ) -> None:
+        self._travelling = travelling
         self._transport = transport
+        self._clock = clock
         self._names = names
         self._limits = limits
         self._shares = Shares(transport, dataflow, clock)
 
     async def start(self) -> None:
-        """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
-        await self._shares.start()
-        await self._transport.make_streams([StreamSpec(self._names.dead_letters)])
+        """Set the clock by the transport's, and see to the streams that all pipelines have in
+        common. Raises NotReadyError when the transport cannot be had."""
+        await set_clock(self._clock, self._transport)
+        common = StreamSpec(self._names.replies, REPLY_PARTITIONS)
+        await self._transport.make_streams([StreamSpec(self._names.dead_letters), common])
+
+    def renew(self, deployment: Deployment) -> None:
+        """From now on requests of a pipeline that is worked on begin with this version, whose
+        streams are there. Where what comes of its calls cannot be heard yet, :meth:`serve` does
+        this."""
+        pipeline = self._shares.of(self._inputs_of(deployment.plan.name))
+        if pipeline is not None and pipeline.hears(deployment.plan):
+            _leave_calls(deployment)
+            pipeline.deployment = deployment
 
     async def serve(
         self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
@@ -54,20 +69,28 @@ class StreamWorker:
         plan = deployment.plan
         _check_partitions(plan, partitions)
         _check_delivery(plan, exactly_once=exactly_once)
-        if plan.called_elsewhere:
-            _leave_calls(deployment)
+        _leave_calls(deployment)
         pipeline = self._shares.of(self._inputs_of(plan.name))
-        if pipeline is None:
-            pipeline = StreamedPipeline(
-                deployment, self._names, self._limits, exactly_once=exactly_once
-            )
-            await self._transport.make_streams(pipeline.streams(partitions))
-            await self._shares.take(pipeline, self._names.group)
+        if pipeline is not None and pipeline.exactly_once is exactly_once:
+            await self._transport.make_streams(streams_of(plan, self._names, partitions))
+            pipeline.hear(plan)
+            await self._shares.hear(pipeline)
+            pipeline.deployment = deployment
             return
-        await self._transport.make_streams(pipeline.streams_of(plan, partitions))
-        pipeline.hear(plan)
-        await self._shares.hear(pipeline)
-        pipeline.deployment = deployment
+        await self.withdraw(plan.name)
+        pipeline = StreamedPipeline(
+            deployment,
+            self._names,
+            self._limits,
+            exactly_once=exactly_once,
+            travelling=self._travelling,
+        )
+        await self._transport.make_streams(pipeline.streams(partitions))
+        await self._shares.take(pipeline, self._names.group)
+
+    def close(self, pipeline: str) -> None:
+        """Take up nothing more of a pipeline; what is under way goes on."""
+        self._shares.close(self._inputs_of(pipeline))
 
     async def withdraw(self, pipeline: str) -> None:
         """Finish what is under way of a pipeline, and work on it no more."""
@@ -87,8 +110,8 @@ class StreamWorker:
 
 
 def _leave_calls(deployment: Deployment) -> None:
-    """Put in the place of the models what writes the calls down. Their number is bounded by that of
-    requests in hand."""
+    """Put in the place of models what writes the calls down that are left to others. Their number
+    is bounded by that of requests in hand."""
     plan = deployment.plan
     slots = list(deployment.slots)
     for step in plan.steps:

@@ -126,7 +126,7 @@ class Worker:
     async def _start(self) -> dict[str, str]:
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, servers=(IN_WORKERS,), eviction=eviction)
-        followed = self._data.start(parts)
+        followed = await self._data.start(parts)
         self._closing.add("the background tasks", self._background.close)
         own = await self._begin_agent(parts)
         follower = await self._begin_to_follow(own, followed=followed)
@@ -144,7 +144,7 @@ class Worker:
         self._closing.add(f"server '{IN_WORKERS}'", server.stop)
         # Nobody follows what other workers have called here, nor looks at it.
         bare = replace(parts, observers={}, front_ends={})
-        self._copies.start(bare)
+        await self._copies.start(bare)
         self._copies.gateway.open_intake()
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = self._doors.worker(self._number).on(self._config).grpc

@@ -12,13 +12,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from penstock.core import child_guard
 from penstock.core.errors import NotReadyError
 from penstock.servers.child.memory import memory_of_group
 from penstock.servers.child.out_of_memory import ended_for_memory
 from penstock.servers.child.output import Output
 from penstock.servers.child.supervisor import Process
-
-GUARD: Final = Path(__file__).with_name("guard.py")
 
 LAST_OUTPUT_S: Final = 2.0
 """How long the output of a server that has ended is waited for: others may hold it open."""
@@ -86,7 +85,7 @@ class ChildProcess(Process):
         reading, writing = os.pipe()
         reader = asyncio.create_task(output.follow(os.fdopen(reading, "rb", 0)), name="output")
         told = (str(theirs.fileno()), str(grace_s), ",".join(map(str, passed)))
-        program = [sys.executable, "-I", "-S", str(GUARD), *told]
+        program = [sys.executable, "-I", "-S", child_guard.PROGRAM, *told]
         try:
             try:
                 guarding = await asyncio.create_subprocess_exec(
@@ -198,12 +197,7 @@ def end_group(group: int) -> None:
 
 
 def _in_words(status: str, *, for_memory: bool) -> str:
-    if not status:
-        return "was ended with its guard"
-    number = int(status)
-    if number < 0:
-        why = ""
-        if number == -signal.SIGKILL and for_memory:
-            why = ", as the system ends processes when memory is short"
-        return f"was ended by {signal.Signals(-number).name}{why}"
-    return f"ended with status {number}"
+    how = child_guard.in_words(status)
+    if for_memory and status == str(-signal.SIGKILL):
+        how += ", as the system ends processes when memory is short"
+    return how

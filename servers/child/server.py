@@ -16,11 +16,11 @@ from typing import ClassVar, Final, Generic, TypeVar
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import DeadlineError, LostError, NotReadyError, PenstockError
+from penstock.core.free_ports import LOOPBACK, free_ports
 from penstock.core.names import name_of_copy
 from penstock.servers.child.client import ChildClient, Run
 from penstock.servers.child.options import ChildOptions
 from penstock.servers.child.output import Output
-from penstock.servers.child.ports import LOOPBACK, free_ports
 from penstock.servers.child.process import ChildProcess
 from penstock.servers.child.repository import ModelRepository
 from penstock.servers.child.supervisor import Charge, Supervisor, Watching

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from penstock.core.errors import InvalidRequestError, NotReadyError
+from penstock.core.home import data_folder
 from penstock.servers.environments.options import VenvOptions
-from penstock.servers.installing.home import data_folder
 from penstock.servers.installing.installation import Installation
 from penstock.servers.installing.installer import Installer
 from penstock.servers.installing.recipe import Recipe

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.core.errors import NotReadyError
-from penstock.servers.installing.home import servers_folder
+from penstock.core.home import data_folder
 from penstock.servers.installing.recipe import Recipe
 
 NOTE: Final = "penstock-server.json"
@@ -52,7 +52,7 @@ class Installation:
     def folder(self) -> Path:
         """Where it is: the folder that was given, else the one for its name and version."""
         recipe = self._recipe
-        return self._folder or servers_folder() / f"{recipe.name}-{recipe.version}"
+        return self._folder or data_folder() / "servers" / f"{recipe.name}-{recipe.version}"
 
     def note(self) -> Note | None:
         """What is installed, None when nothing is, or not this server."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 import re
 import shutil
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from penstock.core.errors import InvalidRequestError, NotReadyError, UnsupportedError
+from penstock.core.folder_lock import alone_with
 from penstock.servers.installing.installation import NOTE, Installation, Note
 from penstock.servers.installing.recipe import PythonVersion, Recipe
 
@@ -74,7 +72,7 @@ class Installer:
         note = self._wanted(extras)
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
-            with _alone(folder) as self._lock:
+            with alone_with(folder) as self._lock:
                 if self._installation.note() == note:
                     return False
                 self._check_place(folder)
@@ -219,17 +217,6 @@ def _rename_within(aside: Path, folder: Path) -> None:
         text = script.read_bytes()
         if before in text:
             script.write_bytes(text.replace(before, after))
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[int]:
-    """Nobody else installs into ``folder`` meanwhile, nor while anybody holds the open file."""
-    descriptor = os.open(folder.with_name(f".{folder.name}.lock"), os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield descriptor
-    finally:
-        os.close(descriptor)
 
 
 def _shortened(line: str) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelSpec
-from penstock.servers.child.ports import LOOPBACK
+from penstock.core.free_ports import LOOPBACK
 from penstock.servers.child.server import ChildServer, Place, Program
 from penstock.servers.installing.installation import Installation
 from penstock.servers.mlserver.model_folder import write_folder

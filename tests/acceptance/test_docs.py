@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness.command_line import Penstock
+from harness.kafka import need_kafka
 from harness.up import penstock_up
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -156,6 +157,22 @@ def test_manifests_and_settings_in_the_how_to_pages_are_valid(penstock: Penstock
         [settings] = [block for block in found if block.startswith("# penstock.yaml\n")]
         (penstock.folder / "penstock.yaml").write_text(settings)
         assert penstock("config", "check").code == 0
+
+
+def test_the_kafka_of_the_how_to_page_starts(tmp_path: Path) -> None:
+    need_kafka()
+    [text] = blocks(REPOSITORY / "docs" / "how-to" / "kafka-broker.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", text],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.split(",")) == 5, "three addresses, a space, and three again"
+    assert (tmp_path / "kafka" / "broker-3" / "server.log").exists()
 
 
 def test_the_servers_of_the_how_to_page_are_valid(penstock: Penstock) -> None:

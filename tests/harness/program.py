@@ -22,7 +22,8 @@ PROGRAM = "import sys; from penstock.core.cli import main; sys.exit(main())"
 
 
 class Program:
-    """One process. ``addresses`` (``rest``, ``grpc``) are there from its start on."""
+    """One process. ``started`` is what it printed when it was, ``addresses`` (``rest``, ``grpc``)
+    among it."""
 
     def __init__(
         self, folder: Path, words: Sequence[str | Path], environment: Mapping[str, str] = NOTHING
@@ -38,10 +39,11 @@ class Program:
             env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
         )
         try:
-            addresses = self.event("started")["addresses"]
+            self.started = self.event("started")
         except BaseException:
             self.close()
             raise
+        addresses = self.started["addresses"]
         assert isinstance(addresses, dict)
         self.addresses: dict[str, str] = addresses
 

@@ -21,7 +21,12 @@ def test_the_wheel_of_the_source_distribution_holds_every_module(tmp_path: Path)
     )
     assert done.returncode == 0, done.stdout + done.stderr
     [wheel] = tmp_path.glob("*.whl")
-    files = (file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
+    files = (
+        file
+        for package in PACKAGES
+        for suffix in (".py", ".properties", ".xml")
+        for file in (ROOT / package).rglob(f"*{suffix}")
+    )
     wanted = {f"penstock/{file.relative_to(ROOT).as_posix()}" for file in files}
     with ZipFile(wheel) as packed:
         assert wanted | {"penstock/__init__.py", "penstock/py.typed"} <= set(packed.namelist())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.coded_transport import CodedTransport
 from penstock.core.clock import SystemClock
 from penstock.core.contracts.model import ModelSpec
 from penstock.core.contracts.transport import (
@@ -22,6 +23,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, TooLargeError
+from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.plan.compiler import compile_pipeline
@@ -34,9 +36,11 @@ from penstock.core.tensors import Tensor
 from penstock.servers.inprocess import InProcessServer
 from penstock.servers.python_loader import PythonLoader
 from penstock.testing.joins import Joins
+from penstock.transports.kafka.messages import decode
 from penstock.transports.memory import MemoryOptions, MemoryTransport
 
 PARTITIONS = 4
+KINDS = pytest.mark.parametrize("made", [MemoryTransport, CodedTransport])
 NAMES = StreamNames()
 INPUTS = NAMES.of("sums", Port(None, "inputs"))
 OUTPUTS = NAMES.of("sums", Port(None, "outputs"))
@@ -187,10 +191,13 @@ def models(folder: Path) -> Path:
     return folder
 
 
-async def test_a_worker_that_is_killed_loses_and_doubles_nothing(tmp_path: Path) -> None:
+@KINDS
+async def test_a_worker_that_is_killed_loses_and_doubles_nothing(
+    tmp_path: Path, made: type[MemoryTransport]
+) -> None:
     folder = models(tmp_path)
     count = 200
-    async with world() as each:
+    async with world(made(MemoryOptions())) as each:
         one, two = (Process(each.transport, StreamLimits(in_flight=8)) for _ in range(2))
         await one.start(folder, exactly_once=True)
         await two.start(folder, exactly_once=True)
@@ -245,6 +252,57 @@ async def test_what_fails_is_answered_and_buried(tmp_path: Path) -> None:
         assert value_of(letter.record.body) == -4.0
 
 
+async def test_a_record_that_cannot_be_decoded_is_buried_whole(tmp_path: Path) -> None:
+    headers = (("x-odd", b"\xff"), ("x-request-id", b"7"))
+    async with world(CodedTransport(MemoryOptions())) as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        await each.transport.publish([Output(INPUTS, decode(INPUTS, b"k", b"garbage", headers), 2)])
+        [answer] = await each.answers.until(1)
+        [letter] = await each.letters.until(1)
+        await process.stop()
+    failed = Failed("invalid-request", "the message is not a valid ModelInferRequest")
+    assert answer.record.body == failed
+    assert answer.record.headers == {"x-request-id": "7"}
+    assert letter.record.undecoded is not None
+    assert letter.record.undecoded.value == b"garbage"
+    assert letter.record.undecoded.headers[:2] == headers
+    assert letter.record.headers[CODE_HEADER] == "invalid-request"
+    assert letter.record.headers[ORIGIN_HEADER] == f"{INPUTS}/2/0"
+
+
+@KINDS
+async def test_id_and_deadline_of_a_record_are_its_request_s(
+    tmp_path: Path, made: type[MemoryTransport]
+) -> None:
+    async with world(made(MemoryOptions())) as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        sent = _sent(4)
+        deadline_ms = await each.transport.time_ms() + 30_000.0
+        record = sent.record._replace(request_id="mine", deadline_ms=deadline_ms)
+        await each.transport.publish([sent._replace(record=record)])
+        [answer] = await each.answers.until(1)
+        await process.stop()
+    assert value_of(answer.record.body) == 12.0
+    assert answer.record.request_id == "mine"
+    assert answer.record.deadline_ms == deadline_ms
+
+
+async def test_of_an_undecodable_record_that_is_too_large_the_headers_are_buried(
+    tmp_path: Path,
+) -> None:
+    async with world(Choosy()) as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        record = decode(INPUTS, b"k", b"garbage", [("x-request-id", b"7")])
+        await each.transport.publish([Output(INPUTS, record, 2)])
+        letters = await each.letters.until(1)
+        await process.stop()
+    assert letters[-1].record.undecoded is None
+    assert letters[-1].record.headers[OMITTED_HEADER] == "7"
+
+
 class Choosy(MemoryTransport):
     """Is full for a moment, and never takes a five."""
 
@@ -258,6 +316,8 @@ class Choosy(MemoryTransport):
         if self._full and outputs:
             self._full = False
             raise OverloadedError("full", retry_after_s=0.01)
+        if any(each.record.undecoded is not None for each in outputs):
+            raise TooLargeError("the record is larger than the transport takes")
         if any(each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs):
             raise TooLargeError("the record is larger than the transport takes")
         return await super().finish(ownership, deliveries, outputs)
@@ -312,9 +372,12 @@ def _of_somebody(identity: str, who: str, **values: float) -> Output:
     return Output(INPUTS, record, len(who) % PARTITIONS)
 
 
-async def test_what_joins_remember_survives_a_worker_that_is_killed(tmp_path: Path) -> None:
+@KINDS
+async def test_what_joins_remember_survives_a_worker_that_is_killed(
+    tmp_path: Path, made: type[MemoryTransport]
+) -> None:
     folder = models(tmp_path)
-    async with world() as each:
+    async with world(made(MemoryOptions())) as each:
         one, two = (Process(each.transport, StreamLimits(), pipeline=REMEMBERING) for _ in range(2))
         await one.start(folder, exactly_once=True)
         await each.transport.publish(

@@ -219,9 +219,9 @@ BUGS = (
         "absence is not written",
         "streams",
         "request",
-        "        self.write(_OUTPUTS, body, 0)\n        if isinstance(body, Failed):",
-        "        if not isinstance(body, Absent):\n            self.write(_OUTPUTS, body, 0)\n"
-        "        if isinstance(body, Failed):",
+        "        self.write(_OUTPUTS, body, 0, self._answer_headers(answer))\n",
+        "        if not isinstance(body, Absent):\n"
+        "            self.write(_OUTPUTS, body, 0, self._answer_headers(answer))\n",
     ),
     Bug(
         "exactly once writes answers before their requests are finished",

@@ -14,7 +14,13 @@ from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Outp
 from penstock.core.engine import Call, Passage
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Port, Record
-from penstock.core.streams.headers import ATTEMPT_HEADER, CODE_HEADER, STEP_HEADER
+from penstock.core.request_headers import MISSING
+from penstock.core.streams.headers import (
+    ATTEMPT_HEADER,
+    CODE_HEADER,
+    DETAILS_HEADER,
+    STEP_HEADER,
+)
 from simulation.case import AGAIN_MS, DEADLINE_MS, Arrival
 from simulation.graphs import PIPELINE
 
@@ -416,7 +422,9 @@ class Laws:
         given = request.record
         if record.key != given.key or stream != self._world.names.of(PIPELINE, record.port):
             self._break(f"{record.port} of {identity} has another key, or is in another stream")
-        if dict(record.headers) != {"x-request-id": given.headers["x-request-id"]}:
+        own = {DETAILS_HEADER, MISSING} if record.port == OUTPUTS else set()
+        told_on = {name: text for name, text in record.headers.items() if name not in own}
+        if told_on != {"x-request-id": given.headers["x-request-id"]}:
             self._break(f"{record.port} of {identity} has the headers {dict(record.headers)}")
         if record.port == OUTPUTS and OUTPUTS not in request.outputs:
             self._check_order(identity, request, record)

@@ -66,7 +66,9 @@ class AsyncRequestCalls:
             answer = await self._elsewhere.submit(target, request, given, caller.headers, context)
             if answer is not None:
                 return answer
-        identity = target.accept(given, caller.headers).identity
+        ticket = target.accept(given, caller.headers)
+        await ticket.accepted()
+        identity = ticket.identity
         context.set_trailing_metadata(((IDENTITY_HEADER, identity),))
         return pb.SubmitResponse(request=identity)
 
@@ -74,7 +76,7 @@ class AsyncRequestCalls:
         """Fetch."""
         if not 0 <= request.wait_ms <= LONGEST_WAIT_MS:
             raise InvalidRequestError(f"wait_ms is {request.wait_ms}; it is 0 to {LONGEST_WAIT_MS}")
-        story = self._desk.story(request.request)
+        story = await self._desk.find_story(request.request)
         context.set_trailing_metadata(((IDENTITY_HEADER, story.identity),))
         if not await story.answered(request.wait_ms):
             return pb.FetchResponse()
@@ -87,7 +89,7 @@ class AsyncRequestCalls:
         self, request: pb.FollowRequest, context: Context
     ) -> AsyncIterator[pb.FollowResponse]:
         """Follow; ends when the server drains."""
-        story = self._desk.story(request.request)
+        story = await self._desk.find_story(request.request)
         async for event in self._closing.until(events_of(story)):
             told = story.result if event.kind == "answer" else None
             yield pb.FollowResponse(

@@ -22,7 +22,9 @@ def kafka_transport(options: KafkaOptions) -> Transport:
         raise UnsupportedError(
             "the transport kafka needs the library confluent-kafka; pip install 'penstock[kafka]'"
         )
-    raise UnsupportedError("the transport kafka cannot carry streams yet; use the transport memory")
+    from penstock.transports.kafka.transport import KafkaTransport
+
+    return KafkaTransport(options)
 
 
 @hookimpl

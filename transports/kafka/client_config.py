@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from confluent_kafka import KafkaError, KafkaException
-
 from penstock.core.credentials.tls import unusable
-from penstock.core.errors import InvalidRequestError
 from penstock.transports.kafka.librdkafka import ClientOptions, option_text
 from penstock.transports.kafka.oauth import OauthSource, oauth_source
-from penstock.transports.kafka.options import KafkaOptions
+from penstock.transports.kafka.options import STOCK_RECORD_BYTES, KafkaOptions
 from penstock.transports.kafka.security import OidcOptions, SecurityOptions
 
 ClientConfig: TypeAlias = dict[str, str | OauthSource]
@@ -37,6 +34,9 @@ def consumer_config(options: KafkaOptions) -> ClientConfig:
     offsets are committed; the consumer is no member of it."""
     return {
         **_client_config(options),
+        "fetch.message.max.bytes": str(max(options.max_record_bytes, STOCK_RECORD_BYTES)),
+        # A partition that is added waits for the end of the fetch that is under way.
+        "fetch.wait.max.ms": "100",
         **_texts(options.client),
         **_texts(options.consumer),
         "group.id": f"{options.root}.dataflow",
@@ -45,7 +45,6 @@ def consumer_config(options: KafkaOptions) -> ClientConfig:
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
         "message.max.bytes": str(options.max_record_bytes),
-        "fetch.message.max.bytes": str(options.max_record_bytes),
     }
 
 
@@ -56,23 +55,12 @@ def admin_config(options: KafkaOptions) -> ClientConfig:
 
 def topic_config(options: KafkaOptions, *, compacted: bool = False) -> dict[str, str]:
     """What a topic is made with."""
-    config = {
+    return {
         **_texts(options.topic),
         "cleanup.policy": "compact" if compacted else "delete",
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": str(options.max_record_bytes),
     }
-    return config
-
-
-def refused_config(error: KafkaException) -> InvalidRequestError:
-    """What is said when a client cannot be made of its options."""
-    reason = error.args[0]
-    said = reason.str() if isinstance(reason, KafkaError) else str(reason)
-    return InvalidRequestError(
-        f"the section transport is refused by librdkafka: {' '.join(said.split())}; the options of "
-        "client, producer, consumer and security go together with those of Penstock"
-    )
 
 
 def _texts(options: ClientOptions) -> dict[str, str]:
@@ -81,6 +69,8 @@ def _texts(options: ClientOptions) -> dict[str, str]:
 
 def _client_config(options: KafkaOptions) -> ClientConfig:
     return {
+        # Small requests are not to wait for the acknowledgement of those before them.
+        "socket.nagle.disable": "true",
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),

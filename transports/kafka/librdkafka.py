@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from penstock.core.errors import InvalidRequestError
+
+if TYPE_CHECKING:
+    from confluent_kafka import KafkaError, KafkaException
 
 OptionValue: TypeAlias = bool | int | float | str
 ClientOptions: TypeAlias = Mapping[str, OptionValue]
@@ -20,13 +25,27 @@ def option_text(value: OptionValue) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def _said_in(error: KafkaException) -> str:
+    reason: KafkaError = error.args[0]
+    return " ".join(reason.str().split())
+
+
+def refused_options(error: KafkaException) -> InvalidRequestError:
+    """What is said when a client cannot be made, for options that do not go together or files of
+    TLS that cannot be used."""
+    return InvalidRequestError(
+        f"the section transport cannot be used: {_said_in(error)}; look at its security, client, "
+        "producer and consumer"
+    )
+
+
 def wrong_options(options: ClientOptions) -> dict[str, str]:
     """The options that are unknown or have a value that cannot be, each with a sentence.
 
     Empty where the library is not installed: it is asked again when the client is made.
     """
     try:
-        from confluent_kafka import KafkaError, KafkaException, Producer
+        from confluent_kafka import KafkaException, Producer
     except ModuleNotFoundError:
         return {}
 
@@ -36,9 +55,8 @@ def wrong_options(options: ClientOptions) -> dict[str, str]:
         try:
             Producer({**texts, "logger": _silent})
         except KafkaException as error:
-            reason = error.args[0]
-            said = reason.str() if isinstance(reason, KafkaError) else str(reason)
-            return None if said.startswith(_FAILED_TO_CREATE) else " ".join(said.split())
+            said = _said_in(error)
+            return None if said.startswith(_FAILED_TO_CREATE) else said
         return None
 
     if said_of(options) is None:

@@ -85,9 +85,7 @@ class SecurityOptions(Section):
         for name in names:
             if not fits and getattr(self, name) is not None:
                 key = fields[name].alias
-                raise ValueError(
-                    f"{key} has no effect with {self.protocol}; protocol is {protocols}"
-                )
+                raise ValueError(f"{key} has no effect with {self.protocol}; write {protocols}")
 
     def _check_sasl(self) -> None:
         if self.mechanism is None:

@@ -138,7 +138,9 @@ class MemoryTransport(Transport):
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
         return self._write(outputs)
 
-    async def compete(self, group: str, stream: str, owner: Owner) -> Membership:
+    async def compete(
+        self, group: str, stream: str, owner: Owner, *, atomic: bool = False
+    ) -> Membership:
         wanted = self._stream(stream)
         contest = wanted.contests.get(group)
         if contest is None:

@@ -289,11 +289,11 @@ class Requests:
             if home is not None:
                 return PassedOnResponse(home, body)
         ticket = target.accept(given, caller.headers)
-        return _at_work(summary(self._desk.story(ticket.identity)), found.get(REQUEST_ID))
+        return _at_work(summary(await self._desk.accepted(ticket)), found.get(REQUEST_ID))
 
     async def answer(self, request: Request) -> Response:
         """The answer, if it is there in time."""
-        story = self._kept(request)
+        story = await self._kept(request)
         text = request.query_params.get("wait", "0")
         wait_ms = number(text, "the query parameter wait", LONGEST_WAIT_MS)
         if await story.answered(wait_ms):
@@ -302,7 +302,7 @@ class Requests:
 
     async def events(self, request: Request) -> Response:
         """Follow a request to its end."""
-        return event_response(_told(self._kept(request)), self._closing)
+        return event_response(_told(await self._kept(request)), self._closing)
 
     async def list(self, request: Request) -> Response:
         """Requests, the latest first."""
@@ -345,12 +345,13 @@ class Requests:
         identity = await self._inquiries.send_again(_letter_number(request))
         return _at_work(summary_of(await self._inquiries.inspect(identity)), None)
 
-    def _kept(self, request: Request) -> Story:
+    async def _kept(self, request: Request) -> Story:
         identity = request.path_params["request"]
         try:
-            return self._desk.story(identity, request.query_params.get("pipeline"))
+            return await self._desk.find_story(identity, request.query_params.get("pipeline"))
         except NotFoundError as error:
-            if len(identity) == _IDENTITY_LENGTH and identity.isalnum():
+            own = identity.partition(".")[0]
+            if len(own) == _IDENTITY_LENGTH and own.isalnum():
                 raise GoneError(f"request '{identity}' is no longer kept, or never was") from error
             raise
 

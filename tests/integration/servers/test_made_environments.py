@@ -19,9 +19,9 @@ from harness.calls import ask, call_with, values
 from harness.real_servers import servers_home
 from penstock.core.contracts.model import ModelSpec
 from penstock.core.errors import NotReadyError, UnsupportedError
+from penstock.core.home import HOME_VARIABLE
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.server import VenvServer
-from penstock.servers.installing.home import HOME_VARIABLE
 
 OTHER_NUMPY = "1.26.4" if sys.version_info < (3, 13) else "2.1.3"
 

@@ -24,6 +24,18 @@ def test_a_role_has_options_of_its_own(role: str) -> None:
     assert context_of(role, "--grpc-port", "0").command is command
 
 
+def test_roles_that_go_together_are_one_process() -> None:
+    command = context_of("dataflow", "pipeline-gateway", "--grpc-port", "0").command
+    assert command.name == "dataflow pipeline-gateway"
+    assert {each.name for each in command.params} >= {"scheduler", "routes_file", "rest_port"}
+    assert context_of("scheduler", "dataflow").command.name == "scheduler dataflow"
+
+
+def test_roles_that_do_not_go_together_are_refused() -> None:
+    with pytest.raises(click.UsageError, match="agent and dataflow are for processes of their own"):
+        context_of("agent", "dataflow")
+
+
 def test_options_may_stand_before_a_case() -> None:
     context = context_of("--models", "recorded", "a.penstock")
     assert context.command.name == "run"

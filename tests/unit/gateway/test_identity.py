@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from penstock.core.clock import VirtualClock
-from penstock.core.identity import MOST_WORKERS, Identities, made_ms, worker_of
+from penstock.core.identity import (
+    MOST_WORKERS,
+    Identities,
+    Whereabouts,
+    made_ms,
+    placed,
+    whereabouts_of,
+    worker_of,
+)
 
+WHERE = Whereabouts("credit-2", 17)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -81,3 +91,26 @@ def test_workers_with_the_same_number_do_not_meet() -> None:
     clock = VirtualClock(1e12)
     one, other = (Identities(clock, random.Random(seed).getrandbits, worker=2) for seed in (1, 2))
     assert not {one.next() for _ in range(100)} & {other.next() for _ in range(100)}
+
+
+def test_an_identity_may_say_where_its_request_is() -> None:
+    identity = placed(Identities(VirtualClock(1234.0), lambda bits: 0).next(), WHERE)
+    assert whereabouts_of(identity) == WHERE
+    assert made_ms(identity) == 1234
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        "",
+        "0" * 26,
+        "0" * 25 + ".1.p",
+        "0" * 26 + ".1",
+        "0" * 26 + ".x.p",
+        "0" * 26 + ".1.p.q",
+        "0" * 26 + ".1.p/q",
+        "0" * 26 + ".1234567.p",
+    ],
+)
+def test_what_says_no_place_has_none(identity: str) -> None:
+    assert whereabouts_of(identity) is None

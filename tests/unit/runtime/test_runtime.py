@@ -14,6 +14,7 @@ import yaml
 from harness.control_plane import FakeServer, FakeStorage, Naps, model, pipeline
 from harness.entry_points import FakeEntryPoint, a_plugin
 from harness.events import PATIENCE_S, Events
+from harness.shared_streams import SharedStreams
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText, WatchEvent
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
@@ -422,8 +423,19 @@ async def test_what_was_fetched_is_gone_afterwards(recorder: Recorder) -> None:
     assert not await asyncio.to_thread(folder.exists)
 
 
-async def test_a_transport_that_pipelines_do_not_go_over_is_refused(recorder: Recorder) -> None:
-    plugin = FakeEntryPoint("t", a_plugin(register_transports={"carrier": lambda: None}))
-    runtime = runtime_of(recorder, plugin, transport={"kind": "carrier"})
-    with pytest.raises(UnsupportedError, match="the transport 'carrier' is not supported yet"):
+async def test_a_transport_that_cannot_be_reached_is_a_reason_not_to_start(
+    recorder: Recorder,
+) -> None:
+    streams = SharedStreams()
+    streams.away = True
+    runtime = runtime_of(recorder, streams.entry_point(), transport={"kind": "shared"})
+    with pytest.raises(NotReadyError, match="the streams are away"):
         await runtime.start()
+
+
+async def test_workers_behind_one_address_share_no_streams(recorder: Recorder) -> None:
+    settings = Config.model_validate({"transport": {"kind": "shared"}})
+    plugin: list[Any] = [SharedStreams().entry_point()]
+    plugins = assemble(settings, entry_points=plugin)
+    with pytest.raises(UnsupportedError, match="leave --workers out"):
+        Runtime(settings, plugins, workers=2)

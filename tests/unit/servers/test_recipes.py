@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.servers.installing.home import data_folder
+from penstock.core.home import data_folder
 from penstock.servers.installing.installation import Installation
 from penstock.servers.mlserver.recipe import RECIPE as MLSERVER
 from penstock.servers.triton.recipe import RECIPE as TRITON

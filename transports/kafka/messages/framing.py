@@ -15,7 +15,6 @@ from typing import Final
 from penstock.core.codecs.protobuf.wire import read_varint
 from penstock.core.errors import InvalidRequestError
 
-_MAGIC: Final = 0
 _HEAD: Final = 5
 _JSON_BEGINS: Final = b"{ \t\r\n"
 _DEEPEST: Final = 4
@@ -26,16 +25,16 @@ def is_framed(value: bytes) -> bool:
     return value[:1] == b"\0"
 
 
-def unframed(value: bytes) -> tuple[bytes, str]:
-    """The payload, and its content type; raises InvalidRequestError."""
-    if len(value) <= _HEAD or value[0] != _MAGIC:
+def unframed(value: bytes) -> tuple[bytes, bool]:
+    """The payload, and whether it is JSON; else it is protobuf. Raises InvalidRequestError."""
+    if len(value) <= _HEAD or not is_framed(value):
         raise InvalidRequestError(
             "the value has no Schema Registry framing: a byte 0 and the number of a schema in 4 "
             "bytes before the payload; send it framed, or with its own content-type"
         )
     if value[_HEAD] in _JSON_BEGINS:
-        return value[_HEAD:], "application/json"
-    return value[_behind_indexes(value) :], "application/x-protobuf"
+        return value[_HEAD:], True
+    return value[_behind_indexes(value) :], False
 
 
 def _behind_indexes(value: bytes) -> int:
@@ -43,11 +42,12 @@ def _behind_indexes(value: bytes) -> int:
     first, position = read_varint(value, _HEAD)
     # Zigzag makes a positive number even; old serializers wrote it as it is.
     indexes = first if first & 1 else first >> 1
-    if indexes > _DEEPEST:
-        raise InvalidRequestError(
-            "the value has Schema Registry framing, and neither JSON nor a message of protobuf "
-            "behind it; Avro is not understood"
-        )
-    for _ in range(indexes):
-        _, position = read_varint(value, position)
-    return position
+    if indexes <= _DEEPEST:
+        for _ in range(indexes):
+            _, position = read_varint(value, position)
+        if position <= len(value):
+            return position
+    raise InvalidRequestError(
+        "the value has Schema Registry framing, and neither JSON nor a message of protobuf behind "
+        "it; Avro is not understood"
+    )

@@ -32,6 +32,12 @@ FORMAT: Final = 1
 """What is written. Readers take this one and the one before."""
 
 
+def header_bytes(text: str) -> bytes:
+    """What is written of a text, also of one that no UTF-8 can hold, as of a file's odd name in the
+    reason of a failure."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def header_text(value: bytes) -> str:
     """The text of a header that anybody may have written.
 

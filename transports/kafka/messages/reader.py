@@ -57,23 +57,23 @@ def decode(
     One that cannot be decoded has the body ``Failed``, which says why, the headers that could be
     read, and all of what was written in ``undecoded``. Large tensors are views of ``value``.
     """
-    texts = _texts_of(headers or ())
+    given = headers or ()
     try:
-        return _decoded(topic, key, value, headers or (), texts)
+        return _decoded(topic, key, value, given)
     except PenstockError as error:
-        texts = _texts_of(headers or ())
+        texts = _texts_of(given)
         return Record(
-            identity=texts.pop(IDENTITY_HEADER, ""),
-            key=key or b"",
-            pipeline=texts.pop(PIPELINE_HEADER, ""),
-            version=0,
-            port=port_of_topic(topic),
-            round=0,
-            body=Failed(error.code, error.message),
-            parameters=NO_PARAMETERS,
-            headers=texts,
-            deadline_ms=_NEVER,
-            undecoded=Undecoded(value, tuple(headers or ())),
+            texts.pop(IDENTITY_HEADER, ""),
+            key or b"",
+            texts.pop(PIPELINE_HEADER, ""),
+            0,
+            port_of_topic(topic),
+            0,
+            Failed(error.code, error.message),
+            NO_PARAMETERS,
+            texts,
+            _NEVER,
+            undecoded=Undecoded(value, tuple(given)),
         )
 
 
@@ -82,13 +82,10 @@ def _texts_of(headers: Iterable[MessageHeader]) -> dict[str, str]:
 
 
 def _decoded(
-    topic: str,
-    key: bytes | None,
-    value: bytes | None,
-    headers: Sequence[MessageHeader],
-    texts: dict[str, str],
+    topic: str, key: bytes | None, value: bytes | None, headers: Sequence[MessageHeader]
 ) -> Record:
-    """The record; takes out of ``texts`` what is no header of it."""
+    """The record; what is a field of it is no header of it."""
+    texts = _texts_of(headers)
     take = texts.pop
     written = take(FORMAT_HEADER, _FORMAT_TEXT)
     if written != _FORMAT_TEXT:
@@ -97,14 +94,15 @@ def _decoded(
     port = port_of_topic(topic) if named is None else port_named(named)
     version = take(VERSION_HEADER, None)
     round_number = take(ROUND_HEADER, None)
-    deadline_ms = _NEVER
-    if DEADLINE_HEADER in texts:
-        deadline_ms = deadline_of(texts) or 0.0
+    deadline_ms = deadline_of(texts)
+    if deadline_ms is None:
+        deadline_ms = _NEVER
+    else:
         del texts[DEADLINE_HEADER]
     if MARKER_HEADER in texts:
         body, contents = _marker(texts), _contents_of_marker(headers, texts)
     elif value is None:
-        body, contents = REMOVED, Contents(None, (), NO_PARAMETERS)
+        body, contents = REMOVED, _contents_of_marker(headers, texts)
     else:
         contents = _contents_of_value(value, port, texts)
         body = contents.tensors or NO_TENSORS
@@ -173,6 +171,6 @@ def _contents_of_marker(headers: Iterable[MessageHeader], texts: dict[str, str])
     request = InferenceRequest(None, ())
     if texts.pop(PARAMETERS_HEADER, None) is not None:
         # These are bytes, and no text.
-        *_, last = (content for name, content in headers if name == PARAMETERS_HEADER)
-        request = parse_request(last or b"")
+        given = [content for name, content in headers if name == PARAMETERS_HEADER and content]
+        request = parse_request(given[-1]) if given else request
     return Contents(request.id, (), request.parameters)

@@ -36,10 +36,14 @@ def read_contents(
     may lack their contents. Raises InvalidRequestError, UnsupportedError, TooLargeError.
     """
     kind = PROTOBUF if content_type is None else content_type.partition(";")[0].strip().lower()
-    framed = is_framed(value)
-    if kind == CONFLUENT or (content_type is None and framed):
-        value, kind = unframed(value)
+    if kind == CONFLUENT or (content_type is None and is_framed(value)):
+        value, is_json = unframed(value)
+        kind = JSON if is_json else PROTOBUF
     if kind == PROTOBUF:
+        if content_type is None and value[:1] == b"{":
+            raise InvalidRequestError(
+                f"the value looks like JSON; send it with the header content-type: {JSON}"
+            )
         message = _read_protobuf(value, side, omitted)
     elif kind == JSON:
         message = _read_json(value, side, json_length)

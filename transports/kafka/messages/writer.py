@@ -28,6 +28,7 @@ from penstock.transports.kafka.messages.headers import (
     RETRIABLE_HEADER,
     ROUND_HEADER,
     VERSION_HEADER,
+    header_bytes,
     header_text,
 )
 from penstock.transports.kafka.messages.message import KafkaMessage, MessageHeader
@@ -50,16 +51,14 @@ def encode(topic: str, record: Record) -> KafkaMessage:
     body = record.body
     headers = _head_of(record, None if port == port_of_topic(topic) else port)
     value: bytes | None
-    if not isinstance(body, Absent | Failed):
-        value = _value_of(record, body)
-    elif body == REMOVED:
-        value = None
-    else:
-        value = b""
+    if isinstance(body, Absent | Failed):
+        value = None if body == REMOVED else b""
         headers += _marker_headers(record, body)
+    else:
+        value = _value_of(record, body)
     given = record.headers
     if given:
-        headers += [(name, text.encode()) for name, text in given.items()]
+        headers += [(name, header_bytes(text)) for name, text in given.items()]
     return KafkaMessage(record.key or None, value, headers)
 
 
@@ -85,7 +84,7 @@ def _standing(
         (ROUND_HEADER, str(round_number) if round_number else ""),
         (PORT_HEADER, "" if port is None else str(port)),
     )
-    return tuple([(name, text.encode()) for name, text in texts if text])
+    return tuple([(name, header_bytes(text)) for name, text in texts if text])
 
 
 def _value_of(record: Record, tensors: Tensors) -> bytes:
@@ -104,9 +103,9 @@ def _value_of(record: Record, tensors: Tensors) -> bytes:
 
 
 def _marker_headers(record: Record, body: Absent | Failed) -> list[MessageHeader]:
-    """What a marker says, for its value is empty."""
+    """What a marker says, for its value holds nothing."""
     texts = _absent_texts(body) if isinstance(body, Absent) else _failed_texts(body)
-    headers: list[MessageHeader] = [(name, text.encode()) for name, text in texts]
+    headers: list[MessageHeader] = [(name, header_bytes(text)) for name, text in texts]
     if record.parameters or record.request_id:
         request = InferenceRequest(record.request_id, (), record.parameters)
         headers.append((PARAMETERS_HEADER, serialize_request(request)))
@@ -114,6 +113,8 @@ def _marker_headers(record: Record, body: Absent | Failed) -> list[MessageHeader
 
 
 def _absent_texts(absent: Absent) -> list[tuple[str, str]]:
+    if absent == REMOVED:
+        return []  # that there is no value says it
     return [
         (MARKER_HEADER, "absent"),
         (REASON_HEADER, absent.reason),
@@ -145,5 +146,5 @@ def _as_it_was(record: Record, undecoded: Undecoded) -> KafkaMessage:
         since[IDENTITY_HEADER] = record.identity
     for name, text in since.items():
         if name not in last or header_text(last[name]) != text:
-            headers.append((name, text.encode()))
+            headers.append((name, header_bytes(text)))
     return KafkaMessage(record.key or None, undecoded.value, headers)

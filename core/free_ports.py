@@ -19,3 +19,15 @@ def free_ports(count: int) -> tuple[int, ...]:
         for each in sockets:
             each.bind((LOOPBACK, 0))
         return tuple(each.getsockname()[1] for each in sockets)
+
+
+def is_free(port: int) -> bool:
+    """Whether a server of this machine could listen on the port now."""
+    with socket.socket() as trial:
+        # As servers do: connections that have ended a moment ago hold no port.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((LOOPBACK, port))
+        except OSError:
+            return False
+        return True

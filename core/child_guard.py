@@ -1,9 +1,9 @@
 """Stands between this process and a server: starts it, and sees that it never outlives us.
 
 Run as a program, in an interpreter of its own, with nothing but the standard library:
-``guard.py CONNECTION GRACE_S PASSED COMMAND...``. The connection is a stream socket, and PASSED the
-numbers of the open files that the server inherits, with commas between them. The guard writes
-the server's process number, and when it has ended its status, one to a line. It is told
+``child_guard.py CONNECTION GRACE_S PASSED COMMAND...``. The connection is a stream socket, and
+PASSED the numbers of the open files that the server inherits, with commas between them. The guard
+writes the server's process number, and when it has ended its status, one to a line. It is told
 ``terminate`` or ``kill``, one to a line; that the other side is gone means ``terminate``. After
 the server itself, whatever is left of its process group is ended.
 """
@@ -18,6 +18,9 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+
+PROGRAM = __file__
+"""To be run with Python's options -I and -S."""
 
 DIE_WITH_PARENT = 1
 """Linux's PR_SET_PDEATHSIG."""
@@ -47,6 +50,17 @@ def main(connection_fd: int, grace_s: float, passed: list[int], command: list[st
         _end_group(server.pid)
         with suppress(OSError):  # nobody may be there to be told
             connection.sendall(f"{status}\n".encode())
+
+
+def in_words(status: str) -> str:
+    """How a server has ended, in words after "the server": of the status that its guard wrote,
+    which is empty when the guard has gone before it could."""
+    if not status:
+        return "was ended with its guard"
+    number = int(status)
+    if number < 0:
+        return f"was ended by {signal.Signals(-number).name}"
+    return f"ended with status {number}"
 
 
 def _before() -> None:

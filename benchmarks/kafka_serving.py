@@ -1,0 +1,197 @@
+"""A diamond of four steps over Kafka, beside the bare floor of Kafka and beside one process.
+
+    python -m benchmarks.kafka_serving [--seconds 4] [--partitions 4] [--layouts fused direct]
+
+Needs wrk, Java and Maven. One model, two in parallel on its output, an inner join into the fourth;
+trivial models, JSON over REST. Everything is measured in turn in one run on the same cores:
+the floor (``benchmarks.kafka_floor``), the same manifest in one process on the memory transport,
+and ``penstock up`` on Kafka for each layout, one process with gateway and worker. Last come requests
+that a plain client writes to the input topic, all at once, with the CPU time that the worker takes
+for each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+
+from benchmarks import kafka_floor
+from benchmarks.serving import Measured, Payload, load
+from benchmarks.workers_serving import Server, up
+from penstock.core.tensors import Tensor
+from penstock.proto import open_inference_pb2 as v2
+from penstock.transports.kafka.broker.cluster import QUICK, ClusterOptions, LocalKafka
+
+MODELS = """\
+def one(x): return {"y": x}
+def left(y): return {"a": y + 1}
+def right(y): return {"b": y * 2}
+def last(a, b): return {"z": a + b}
+"""
+
+PIPELINE = """\
+kind: Pipeline
+metadata: {{name: {name}}}
+spec:
+  layout: {layout}
+  delivery: {delivery}
+  dataflow: {{partitions: {partitions}}}
+  steps:
+  - {{name: one}}
+  - {{name: left, inputs: [one]}}
+  - {{name: right, inputs: [one]}}
+  - {{name: last, inputs: [left, right]}}
+  output: {{steps: [last]}}
+"""
+
+SMALL = Payload(
+    "float32 [1] JSON",
+    json.dumps(
+        {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1], "data": [3.0]}]}
+    ).encode(),
+    {"Content-Type": "application/json"},
+)
+
+
+def manifest(layouts: list[str], partitions: int) -> str:
+    """The models, a pipeline for each layout, and one that is delivered exactly once."""
+    models = [
+        f"kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: models:{name}}}\n"
+        for name in ("one", "left", "right", "last")
+    ]
+    named = [(layout, layout, "at-least-once") for layout in layouts]
+    pipelines = [
+        PIPELINE.format(name=name, layout=layout, delivery=delivery, partitions=partitions)
+        for name, layout, delivery in [*named, ("once", "fused", "exactly-once")]
+    ]
+    return "---\n".join(models + pipelines)
+
+
+@contextmanager
+def broker(folder: Path) -> Iterator[str]:
+    """A broker as it runs elsewhere, without Java's options for a quick start."""
+    options = [each for each in QUICK if "TieredStop" not in each]
+    with LocalKafka(folder / "kafka", ClusterOptions(java_options=tuple(options))) as kafka:
+        yield kafka.bootstrap_servers
+
+
+def synchronous(
+    server: Server, pipeline: str, seconds: float, folder: Path
+) -> dict[int, tuple[Measured, float]]:
+    """What wrk says for each number in flight, and the CPU time of a request in µs."""
+    url = f"{server.url}/v2/pipelines/{pipeline}/infer"
+    load(url, SMALL, 16, 1, folder)  # what is compiled and connected late is not measured
+    measured = {}
+    for connections in kafka_floor.IN_FLIGHT:
+        before = server.cpu_s()
+        result = load(url, SMALL, connections, seconds, folder)
+        cpu_us = (server.cpu_s() - before) / (result.rate * seconds) * 1e6
+        measured[connections] = (result, cpu_us)
+    return measured
+
+
+def asynchronous(
+    server: Server, servers: str, pipeline: str, partitions: int, requests: int
+) -> tuple[float, float]:
+    """Answers per second to requests that are all there, and the worker's CPU time for one in µs."""
+    root = f"penstock.default.pipeline.{pipeline}"
+    reader = Consumer(
+        {
+            "bootstrap.servers": servers,
+            "group.id": "answers",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+        }
+    )
+    reader.assign(
+        [TopicPartition(f"{root}.outputs", number, OFFSET_END) for number in range(partitions)]
+    )
+    for _ in range(20):
+        reader.poll(0.1)
+    request = v2.ModelInferRequest()
+    tensor = request.inputs.add(name="x", datatype="FP32", shape=[1])
+    assert tensor.name == "x"
+    request.raw_input_contents.append(
+        bytes(Tensor.from_numpy("x", np.array([3.0], np.float32)).raw)
+    )
+    body = request.SerializeToString()
+    writer = Producer({"bootstrap.servers": servers, "linger.ms": 5})
+    before, began = server.cpu_s(), time.perf_counter()
+    for number in range(requests):
+        writer.produce(f"{root}.inputs", body, partition=number % partitions)
+        if number % 1_000 == 0:
+            writer.poll(0)
+    writer.flush()
+    left = requests
+    while left > 0:
+        left -= len(kafka_floor.arrived(reader))
+        if time.perf_counter() - began > 120:
+            raise SystemExit(f"{left} of {requests} requests to '{pipeline}' had no answer")
+    took = time.perf_counter() - began
+    return requests / took, (server.cpu_s() - before) / requests * 1e6
+
+
+def main() -> None:
+    """Measure, and print tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--partitions", type=int, default=4)
+    parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--layouts", nargs="+", default=["fused"])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "models.py").write_text(MODELS)
+        (folder / "served.yaml").write_text(manifest(options.layouts, options.partitions))
+        with broker(folder) as servers:
+            config = folder / "kafka.yaml"
+            config.write_text(f"transport: {{kind: kafka, bootstrapServers: '{servers}'}}\n")
+            measure(options, folder, servers, config)
+
+
+def measure(options: argparse.Namespace, folder: Path, servers: str, config: Path) -> None:
+    """One run."""
+    print("| what | in flight | requests/s | of the floor | median ms | of the floor | CPU µs |")
+    print("|---|---|---|---|---|---|---|")
+    floor = kafka_floor.measure(servers, options.seconds)
+    for in_flight, (rate, median_ms) in floor.items():
+        print(f"| bare round trip | {in_flight} | {rate:,.0f} | 1 | {median_ms:.2f} | 1 | |")
+    with up(folder) as alone:
+        rows("one process", synchronous(alone, options.layouts[0], options.seconds, folder), floor)
+    with up(folder, "-c", str(config)) as server:
+        for layout in options.layouts:
+            rows(layout, synchronous(server, layout, options.seconds, folder), floor)
+        print("\n| asynchronous | answers/s | CPU µs of one |\n|---|---|---|")
+        for pipeline in (options.layouts[0], "once"):
+            asynchronous(server, servers, pipeline, options.partitions, 2_000)
+            rate, cpu_us = asynchronous(
+                server, servers, pipeline, options.partitions, options.requests
+            )
+            print(f"| {pipeline} | {rate:,.0f} | {cpu_us:.0f} |")
+
+
+def rows(
+    what: str,
+    measured: dict[int, tuple[Measured, float]],
+    floor: dict[int, tuple[float, float]],
+) -> None:
+    """A row for each number in flight."""
+    for in_flight, (result, cpu_us) in measured.items():
+        rate, median_ms = floor[in_flight]
+        p50_ms = result.p50_us / 1e3
+        print(
+            f"| {what} | {in_flight} | {result.rate:,.0f} | {result.rate / rate:.2f} | "
+            f"{p50_ms:.2f} | {p50_ms / median_ms:.2f} | {cpu_us:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

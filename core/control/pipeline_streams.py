@@ -1,0 +1,191 @@
+"""The streams of pipelines: made before a version serves, and a reason why it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple
+
+from penstock.core.contracts.transport import Transport
+from penstock.core.control.background import Background
+from penstock.core.control.reasons import Reason
+from penstock.core.control.standing import TRANSPORT_REACHED, Outlook
+from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.plan import Plan
+from penstock.core.resources import Status
+from penstock.core.resources.status import ConditionStatus
+from penstock.core.streams.names import StreamNames
+from penstock.core.streams.pipeline import streams_of
+
+FIRST_BACKOFF_S: Final = 0.5
+LAST_BACKOFF_S: Final = 15.0
+
+LOOK_S: Final = 5.0
+"""How often it is looked whether the transport is there."""
+
+ANSWER_S: Final = 5.0
+
+LAYOUTS: Final = ("fused",)
+"""The layouts that workers know."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Made(NamedTuple):
+    """How the streams of one version stand; without an outlook they are there."""
+
+    version: int
+    outlook: Outlook | None
+
+
+class PipelineStreams:
+    """Makes the streams of versions over a transport that crosses processes."""
+
+    def __init__(self, transport: Transport, names: StreamNames, background: Background) -> None:
+        self._transport = transport
+        self._names = names
+        self._background = background
+        self._away: str | None = None
+        self._made: dict[str, _Made] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.on_change: Callable[[str], None] = _nobody
+        """Called with the name of a pipeline whose outlook may be another."""
+
+    def start(self) -> None:
+        """Begin to look whether the transport is there."""
+        self._background.spawn(self._look(), "looking for the transport")
+
+    def noted(self, status: Status, plan: Plan, now_ms: float) -> Status:
+        """``status`` of a pipeline that says as well what carries its requests, and how that is."""
+        held: ConditionStatus = "True" if self._away is None else "False"
+        reason = Reason.TRANSPORT_REACHED if self._away is None else Reason.TRANSPORT_AWAY
+        said = f"requests go through {plan.partitions} partitions of '{self._names.root}'"
+        if self._away is not None:
+            said = f"{said}, which cannot be reached: {self._away}"
+        return status.with_condition(TRANSPORT_REACHED, held, reason, said, now_ms=now_ms)
+
+    async def _look(self) -> None:
+        while True:
+            away = await self._asked()
+            if away != self._away:
+                self._away = away
+                for pipeline in list(self._made):
+                    self.on_change(pipeline)
+            await asyncio.sleep(LOOK_S)
+
+    async def _asked(self) -> str | None:
+        """Why the transport cannot be had, None when it can."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._transport.time_ms()
+        except TimeoutError:
+            return f"it has not answered for {ANSWER_S:g} s"
+        except PenstockError as error:
+            return error.message
+        return None
+
+    def outlook(self, plan: Plan, children: Iterable[Plan], *, serves: bool) -> Outlook | None:
+        """Why a version cannot serve for the sake of its streams, None when it can.
+
+        ``children`` are the pipelines that its steps are. What is missing is made meanwhile; a
+        version that ``serves`` has what it needs.
+        """
+        refusal = _refusal(plan, children)
+        if refusal is not None:
+            return Outlook(Reason.NOT_OVER_STREAMS, refusal, at_work=False)
+        if serves:
+            return None
+        made = self._made.get(plan.name)
+        if made is None or made.version != plan.version:
+            said = "its streams are being made"
+            made = _Made(plan.version, Outlook(Reason.WAITING_FOR_STREAMS, said, at_work=True))
+            self._made[plan.name] = made
+            self._make(plan)
+        return made.outlook
+
+    async def delete(self, plan: Plan) -> None:
+        """Delete the streams of a pipeline that is gone, with what is in them, where its manifest
+        says so."""
+        said = None if plan.pipeline is None else plan.pipeline.spec.dataflow
+        if said is None or not said.clean_topics_on_delete:
+            return
+        names = [spec.name for spec in streams_of(plan, self._names, plan.partitions)]
+        try:
+            await self._transport.delete_streams(names)
+        except PenstockError as error:
+            about = {"pipeline": plan.name}
+            _log.warning("its streams could not be deleted: %s", error, extra=about)
+
+    def forget(self, pipeline: str) -> None:
+        """The pipeline is gone; its streams stay, with what is in them."""
+        self._made.pop(pipeline, None)
+        task = self._tasks.pop(pipeline, None)
+        if task is not None:
+            task.cancel()
+
+    def _make(self, plan: Plan) -> None:
+        before = self._tasks.pop(plan.name, None)
+        if before is not None:
+            before.cancel()
+        work = self._see_to(plan)
+        self._tasks[plan.name] = self._background.spawn(
+            work, f"making streams of pipeline '{plan.name}'"
+        )
+
+    async def _see_to(self, plan: Plan) -> None:
+        """Make them, as often as it takes."""
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            outlook = await self._tried(plan)
+            self._made[plan.name] = _Made(plan.version, outlook)
+            self.on_change(plan.name)
+            if outlook is None or not outlook.at_work:
+                return
+            await asyncio.sleep(backoff_s)
+            backoff_s = min(2.0 * backoff_s, LAST_BACKOFF_S)
+
+    async def _tried(self, plan: Plan) -> Outlook | None:
+        try:
+            await self._transport.make_streams(streams_of(plan, self._names, plan.partitions))
+        except NotReadyError as error:
+            said = f"its streams cannot be made yet: {error.message}"
+            return Outlook(Reason.WAITING_FOR_STREAMS, said, at_work=True)
+        except PenstockError as error:
+            said = f"its streams cannot be made: {error.message}"
+            return Outlook(Reason.STREAMS_DO_NOT_FIT, said, at_work=False)
+        return None
+
+
+def _refusal(plan: Plan, children: Iterable[Plan]) -> str | None:
+    """Why a pipeline cannot be run over streams."""
+    manifest = plan.pipeline
+    assert manifest is not None, "models have no streams"
+    layout = manifest.spec.layout
+    if layout not in LAYOUTS:
+        return (
+            f"layout {layout} is not supported yet over this transport; leave it out, or say fused"
+        )
+    if plan.sources:
+        return (
+            f"it reads '{next(iter(plan.sources))}' (input.externalInputs or externalTriggers), "
+            "which is not supported yet over this transport"
+        )
+    whole = [join.consumer for join in plan.kept_joins if not join.by_key]
+    if whole and plan.partitions > 1:
+        return (
+            f"it has {plan.partitions} partitions, and the join of '{whole[0]}' keeps state for "
+            "all of its requests; give it one (dataflow.partitions), or keep state by key"
+        )
+    for child in children:
+        if child.keeping or child.order is not None:
+            what = "keeps state across requests" if child.keeping else "keeps an order"
+            return (
+                f"its step '{child.name}' is a pipeline that {what}, which is not supported yet "
+                "over this transport: it would be one of each worker"
+            )
+    return None
+
+
+def _nobody(pipeline: str) -> None:
+    """Where nobody is told."""

@@ -1,0 +1,90 @@
+"""What a process has to do with pipelines whose requests go through streams."""
+
+from __future__ import annotations
+
+from penstock.core.contracts.gateway import Reply, Ticket
+from penstock.core.dataflow import Deployment
+from penstock.core.errors import UnsupportedError
+from penstock.core.inference import InferenceRequest
+from penstock.core.pipeline_gateway.admission import Admission
+from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
+from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.records import Headers
+from penstock.core.signature import Signature
+from penstock.core.streams.roster import Roster
+
+
+class Carriage:
+    """``intake`` is there where callers are answered, ``roster`` where requests are worked on."""
+
+    def __init__(
+        self, admission: Admission, intake: StreamIntake | None, roster: Roster | None
+    ) -> None:
+        self._admission = admission
+        self._intake = intake
+        self._roster = roster
+
+    def serve(self, deployment: Deployment, signature: Signature | None) -> ServedTarget:
+        """A version takes requests from now on: what its name stands for here."""
+        if self._roster is not None:
+            self._roster.serve(deployment)
+        if self._intake is not None:
+            self._intake.serve(deployment.plan.name)
+            return StreamedTarget(self._intake, deployment, signature)
+        return TargetElsewhere(self._admission, deployment, signature)
+
+    def withdraw(self, pipeline: str) -> None:
+        """Nothing serves it any more. What is in its streams stays there."""
+        if self._intake is not None:
+            self._intake.withdraw(pipeline)
+        if self._roster is not None:
+            self._roster.withdraw(pipeline)
+
+    async def drain(self) -> None:
+        """Return when no caller waits and nothing is worked on any more."""
+        if self._intake is not None:
+            await self._intake.drain()
+        if self._roster is not None:
+            await self._roster.stop()
+
+
+class TargetElsewhere(ServedTarget):
+    """A pipeline in a process that takes no requests for it."""
+
+    __slots__ = ()
+
+    def __init__(
+        self, admission: Admission, deployment: Deployment, signature: Signature | None
+    ) -> None:
+        plan = deployment.plan
+        super().__init__(
+            admission,
+            "pipeline",
+            plan.name,
+            plan.version,
+            deployment=deployment,
+            signature=signature,
+        )
+
+    def renewed(self) -> TargetElsewhere:
+        self.expire()
+        assert self.deployment is not None, "it serves"
+        return TargetElsewhere(self._admission, self.deployment, self.signature)
+
+    def submit(
+        self,
+        request: InferenceRequest,
+        headers: Headers,
+        timeout_ms: float | None,
+        reply: Reply,
+    ) -> Ticket:
+        return self._admission.refuse(self._not_here(), "", reply)
+
+    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        raise self._admission.counted(self._not_here())
+
+    def _not_here(self) -> UnsupportedError:
+        return UnsupportedError(
+            f"this process takes no requests to pipelines; send those to '{self.name}' to a "
+            "pipeline gateway (penstock run pipeline-gateway)"
+        )

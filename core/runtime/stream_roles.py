@@ -1,0 +1,119 @@
+"""What a process does for pipelines whose requests go through streams, and the transport of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from typing import Final, Literal, TypeAlias
+
+from penstock.core.clock import Clock
+from penstock.core.config import Config
+from penstock.core.contracts.transport import Transport
+from penstock.core.dataflow import Dataflow
+from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.pipeline_gateway.answers import Answers
+from penstock.core.pipeline_gateway.carriage import Carriage
+from penstock.core.pipeline_gateway.streamed import StreamIntake
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.request_headers import travelling_headers
+from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams.clock import set_clock
+from penstock.core.streams.roster import Roster
+
+StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow"]
+
+ALL_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset(("pipeline-gateway", "dataflow"))
+
+NO_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset()
+
+_log = logging.getLogger(__name__)
+
+
+class StreamRoles:
+    """The roles of one process. Started once, stopped once.
+
+    ``clock`` is the transport's, for everything that has to do with requests in the process.
+    """
+
+    def __init__(
+        self, transport: Transport, clock: Clock, config: Config, roles: frozenset[StreamRole]
+    ) -> None:
+        self.transport = transport
+        self.names = StreamNames.under(transport.root)
+        self.clock = TransportClock(clock)
+        self._config = config
+        self._roles = roles
+        self.answers: Answers | None = None
+        """Finds what nobody waited for, where callers are answered."""
+        self._intake: StreamIntake | None = None
+        self._worker: StreamWorker | None = None
+        self._roster: Roster | None = None
+
+    @property
+    def place(self) -> tuple[Transport, StreamNames]:
+        """Where streams are, and what they are called."""
+        return self.transport, self.names
+
+    def carry(self, gateway: PipelineGateway, dataflow: Dataflow, limits: GatewayLimits) -> None:
+        """Have the gateway's pipelines go through streams, over ``dataflow``."""
+        transport, names, clock = self.transport, self.names, self.clock
+        travelling = travelling_headers(self._config.defaults.passed_headers)
+        if "pipeline-gateway" in self._roles:
+            self._intake = StreamIntake(gateway.admission, limits, transport, names, clock)
+            self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
+        if "dataflow" in self._roles:
+            self._worker = StreamWorker(
+                transport,
+                dataflow,
+                clock,
+                names,
+                StreamLimits(
+                    dedup_requests=limits.dedup_requests, deadline_ms=limits.async_deadline_ms
+                ),
+                travelling,
+            )
+            self._roster = Roster(self._worker)
+        gateway.carry_over(Carriage(gateway.admission, self._intake, self._roster))
+
+    async def start(self) -> None:
+        """Reach the transport. Raises NotReadyError when it cannot be had."""
+        await self.transport.start()
+        if self._worker is not None:
+            await self._worker.start()
+        else:
+            await set_clock(self.clock, self.transport)
+        if self._intake is not None:
+            await self._intake.start()
+        _log.info("requests to pipelines go through the streams of '%s'", self.transport.root)
+
+    async def hand_over(self, *, forced: bool) -> None:
+        """Work on nothing any more; what is not finished goes to other workers."""
+        if self._roster is not None:
+            await self._roster.stop(forced=forced)
+
+    async def stop(self) -> None:
+        """Let go of everything, as a crash would what was not handed over."""
+        await self.hand_over(forced=True)
+        if self._intake is not None:
+            await self._intake.stop()
+        if self.answers is not None:
+            await self.answers.stop()
+        await self.transport.stop()
+
+
+def chosen_roles(names: Collection[str]) -> frozenset[StreamRole]:
+    """The roles of these names."""
+    return frozenset(role for role in ALL_STREAM_ROLES if role in names)
+
+
+def stream_roles(
+    config: Config, plugins: Plugins, clock: Clock, roles: frozenset[StreamRole]
+) -> StreamRoles | None:
+    """The roles over the configured transport; None where that is within the process.
+
+    Raises PluginsError and UnsupportedError where there is no such transport.
+    """
+    transport = plugins.make(plugins.transports, config.transport.kind)
+    if not transport.crosses_processes:
+        return None
+    return StreamRoles(transport, clock, config, roles)

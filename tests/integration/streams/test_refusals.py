@@ -1,0 +1,74 @@
+"""What cannot run over streams is said to be so, and is not run wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.shared_streams import SharedStreams
+from integration.streams.rig import DIAMOND_MODELS, diamond, manifest, process
+from penstock.core.contracts.transport import StreamSpec
+
+
+async def not_ready(tmp_path: Path, streams: SharedStreams, *documents: str) -> str:
+    async with process(streams, tmp_path, *DIAMOND_MODELS, *documents) as one:
+        return "; ".join(await one.ready())
+
+
+async def test_layouts_that_are_not_there_yet(tmp_path: Path) -> None:
+    said = await not_ready(tmp_path, SharedStreams(), diamond(layout="direct"))
+    assert "layout direct is not supported yet" in said
+
+
+async def test_pipelines_that_read_others(tmp_path: Path) -> None:
+    reader = manifest(
+        "Pipeline",
+        "reader",
+        input={
+            "externalInputs": ["diamond.outputs.sum"],
+            "tensorMap": {"diamond.outputs.sum": "x"},
+        },
+        steps=[{"name": "double"}],
+        output={"steps": ["double"]},
+    )
+    said = await not_ready(tmp_path, SharedStreams(), diamond(), reader)
+    assert "it reads 'diamond'" in said
+
+
+async def test_steps_that_are_pipelines_with_an_order(tmp_path: Path) -> None:
+    child = manifest(
+        "Pipeline",
+        "child",
+        steps=[{"name": "double"}],
+        output={"steps": ["double"], "order": "partition"},
+    )
+    parent = manifest(
+        "Pipeline",
+        "parent",
+        steps=[{"name": "inner", "pipeline": "child"}],
+        output={"steps": ["inner"]},
+    )
+    said = await not_ready(tmp_path, SharedStreams(), child, parent)
+    assert "its step 'child' is a pipeline that keeps an order" in said
+
+
+async def test_streams_with_more_partitions_than_are_wanted(tmp_path: Path) -> None:
+    streams = SharedStreams()
+    await streams.make_streams([StreamSpec("test.shared.pipeline.diamond.inputs", 9)])
+    said = await not_ready(tmp_path, streams, diamond())
+    assert "its streams cannot be made" in said
+    assert "has 9 partitions, and 4 are wanted" in said
+
+
+async def test_a_step_that_is_a_pipeline_runs_in_the_worker(tmp_path: Path) -> None:
+    parent = manifest(
+        "Pipeline",
+        "parent",
+        steps=[{"name": "inner", "pipeline": "diamond"}],
+        output={"steps": ["inner"]},
+    )
+    streams = SharedStreams()
+    async with process(streams, tmp_path, *DIAMOND_MODELS, diamond(), parent) as one:
+        assert await one.ready() == []
+        assert await one.send("parent", 2.0).value() == 10.0
+        extents = await streams.extents("test.shared.pipeline.diamond.outputs")
+        assert sum(extent.end for extent in extents) == 0

@@ -1,0 +1,208 @@
+"""Reads partitions that are assigned by hand: one consumer, and the thread that waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from penstock.core.errors import PenstockError
+from penstock.transports.kafka.refusals import refusal_of
+
+_POLL_S: Final = 0.05
+"""How long the thread waits before it looks whether anything else is to be done."""
+
+_AT_ONCE: Final = 1_000
+"""Messages that are handed to the loop together."""
+
+_MOST_MESSAGES: Final = 10_000
+_MOST_BYTES: Final = 32 * 1024 * 1024
+"""What one partition holds before it is paused; it goes on at a quarter of it."""
+
+_log = logging.getLogger(__name__)
+
+TopicNumber: TypeAlias = tuple[str, int]
+
+_Order: TypeAlias = tuple[
+    Callable[[list[TopicPartition]], None], list[TopicPartition], "asyncio.Future[None] | None"
+]
+
+
+class Inlet:
+    """What has been read of one partition and not been taken. Touched on the event loop only."""
+
+    __slots__ = ("_fetcher", "_size", "arrived", "error", "messages", "paused", "reached", "where")
+
+    def __init__(self, fetcher: Fetcher, where: TopicNumber) -> None:
+        self._fetcher = fetcher
+        self.where = where
+        self.messages: deque[Message] = deque()
+        self._size = 0
+        self.paused = False
+        self.error: PenstockError | None = None
+        """Why nothing more comes."""
+        self.reached = 0
+        """The end that was last seen to be reached, where the consumer tells of ends."""
+        self.arrived: Callable[[], None] = _nobody
+        """Called when there are messages, an error, or the end is reached."""
+
+    def put(self, message: Message) -> None:
+        """Keep one that was read."""
+        self.messages.append(message)
+        self._size += _size_of(message)
+        too_much = len(self.messages) >= _MOST_MESSAGES or self._size >= _MOST_BYTES
+        if too_much and not self.paused:
+            self.paused = True
+            self._fetcher.pause(self.where)
+
+    def pop(self) -> Message:
+        """The next one."""
+        message = self.messages.popleft()
+        self._size -= _size_of(message)
+        few = len(self.messages) <= _MOST_MESSAGES // 4 and self._size <= _MOST_BYTES // 4
+        if self.paused and few:
+            self.paused = False
+            self._fetcher.resume(self.where)
+        return message
+
+
+class Fetcher:
+    """Keeps a consumer busy. All methods are called on the event loop.
+
+    ``config`` is the consumer's, with its group, in whose name offsets are committed.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._consumer = Consumer(dict(config))
+        self._loop = asyncio.get_running_loop()
+        self._inlets: dict[TopicNumber, Inlet] = {}
+        # A call on a consumer waits for another thread's poll, and may wait for ever: so all that
+        # concerns it is done by the one thread that polls.
+        self._orders: deque[_Order] = deque()
+        self._ends = False
+        self._thread = threading.Thread(
+            target=self._run, name="penstock-kafka-fetcher", daemon=True
+        )
+        self._thread.start()
+
+    def reads(self, where: TopicNumber) -> bool:
+        """Whether a partition is being read."""
+        return where in self._inlets
+
+    async def open(self, starts: Mapping[TopicNumber, int]) -> dict[TopicNumber, Inlet]:
+        """Begin to read partitions, each at an offset."""
+        inlets = {where: Inlet(self, where) for where in starts}
+        self._inlets.update(inlets)
+        assigned = [TopicPartition(*where, offset) for where, offset in starts.items()]
+        await self._do(self._consumer.incremental_assign, assigned)
+        return inlets
+
+    async def close_inlets(self, inlets: Sequence[Inlet]) -> None:
+        """Read these no more."""
+        there = [each for each in inlets if self._inlets.get(each.where) is each]
+        for each in there:
+            del self._inlets[each.where]
+        if there:
+            gone = [TopicPartition(*each.where) for each in there]
+            await self._do(self._consumer.incremental_unassign, gone)
+
+    def pause(self, where: TopicNumber) -> None:
+        """Read no more of a partition for now."""
+        self._orders.append((self._consumer.pause, [TopicPartition(*where)], None))
+
+    def resume(self, where: TopicNumber) -> None:
+        """Go on reading a partition."""
+        self._orders.append((self._consumer.resume, [TopicPartition(*where)], None))
+
+    async def close(self) -> None:
+        """End the thread and the consumer."""
+        self._ends = True
+        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._consumer.close)
+
+    async def _do(
+        self, what: Callable[[list[TopicPartition]], None], at: list[TopicPartition]
+    ) -> None:
+        """Have the thread do something, and return when it is done."""
+        done: asyncio.Future[None] = self._loop.create_future()
+        self._orders.append((what, at, done))
+        await done
+
+    def _take_in(self, messages: Sequence[Message]) -> None:
+        told: dict[Inlet, None] = {}
+        for message in messages:
+            error = message.error()
+            topic, partition = message.topic(), message.partition()
+            inlet = self._inlets.get((topic, partition))  # type: ignore[arg-type]  # never found
+            if inlet is None:
+                if error is not None:
+                    _log.warning("reading from Kafka: %s", error.str())
+                continue
+            if error is None:
+                inlet.put(message)
+            elif error.code() == KafkaError._PARTITION_EOF:
+                inlet.reached = message.offset() or 0
+            elif error.code() in _PASSING:
+                continue
+            else:
+                inlet.error = refusal_of(error, topic)
+            told[inlet] = None
+        for inlet in told:
+            inlet.arrived()
+
+    # The thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        consumer = self._consumer
+        while not self._ends:
+            while self._orders:
+                self._carry_out(*self._orders.popleft())
+            first = consumer.poll(_POLL_S)
+            if first is None:
+                continue
+            # Waits for nothing: takes what is there already.
+            messages = [first, *consumer.consume(_AT_ONCE, 0)]
+            self._loop.call_soon_threadsafe(self._take_in, messages)
+
+    def _carry_out(
+        self,
+        what: Callable[[list[TopicPartition]], None],
+        at: list[TopicPartition],
+        done: asyncio.Future[None] | None,
+    ) -> None:
+        error = None
+        try:
+            what(at)
+        except KafkaException as refused:
+            error = refusal_of(refused.args[0])
+        if done is not None:
+            # What was read before has been handed over before, so it comes to the loop first.
+            self._loop.call_soon_threadsafe(_end, done, error)
+
+
+def _end(done: asyncio.Future[None], error: PenstockError | None) -> None:
+    if done.done():
+        return
+    if error is None:
+        done.set_result(None)
+    else:
+        done.set_exception(error)
+
+
+_PASSING: Final = frozenset(
+    {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._MAX_POLL_EXCEEDED}
+)
+
+
+def _size_of(message: Message) -> int:
+    value = message.value()
+    return 0 if value is None else len(value)
+
+
+def _nobody() -> None:
+    """Nobody waits."""

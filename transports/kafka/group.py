@@ -1,0 +1,107 @@
+"""What a process has of one group: what it reads in its name, and how far it has come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Message
+
+from penstock.core.contracts.transport import Delivery
+from penstock.core.errors import PenstockError
+from penstock.transports.kafka.fetcher import Fetcher, TopicNumber
+from penstock.transports.kafka.inquirer import Inquirer
+from penstock.transports.kafka.progress import Progress
+from penstock.transports.kafka.source import Source
+
+COMMIT_S: Final = 0.05
+"""How long what is finished waits for more before it is committed: what a crash may repeat."""
+
+_AGAIN_S: Final = 0.5
+"""How long a commit that the broker did not take waits for the next."""
+
+_log = logging.getLogger(__name__)
+
+
+class Group:
+    """Reads partitions that are owned, and commits what is finished. Methods are called on the
+    event loop. ``config`` is that of a consumer of the group."""
+
+    def __init__(
+        self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]
+    ) -> None:
+        self._fetcher = Fetcher(config)
+        self._inquirer = Inquirer(config)
+        self._deliver = deliver
+        self._dirty: dict[Source, None] = {}
+        self._has_news = asyncio.Event()
+        self._committing = asyncio.Lock()
+        self._task = asyncio.get_running_loop().create_task(self._commit_for_ever())
+
+    @property
+    def metadata(self) -> Any:
+        """What a transaction is told of the group."""
+        return self._inquirer.group_metadata
+
+    async def progress_in(self, partitions: Sequence[TopicNumber]) -> dict[TopicNumber, Progress]:
+        """How far the group has come in partitions."""
+        committed = await self._inquirer.committed(partitions)
+        return {
+            where: Progress.decode(0 if offset is None else offset, text)
+            for where, (offset, text) in committed.items()
+        }
+
+    async def open(self, where: TopicNumber, progress: Progress) -> Source:
+        """Begin to read a partition from what is not finished on."""
+        start = progress.done_below or OFFSET_BEGINNING
+        inlets = await self._fetcher.open({where: start})
+        return Source(inlets[where], progress, self._deliver)
+
+    async def close_sources(self, sources: Iterable[Source]) -> None:
+        """Read these no more, and commit nothing of them."""
+        gone = list(sources)
+        for source in gone:
+            source.closed = True
+        await self._fetcher.close_inlets([source.inlet for source in gone])
+
+    def has_progressed(self, source: Source) -> None:
+        """Something is finished, to be committed soon."""
+        self._dirty[source] = None
+        self._has_news.set()
+
+    async def flush(self, sources: Iterable[Source]) -> None:
+        """Commit how far these have come; returns when the broker has it."""
+        await self.commit({source.inlet.where: source.progress for source in sources})
+
+    async def commit(self, progress: Mapping[TopicNumber, Progress]) -> None:
+        """Commit how far the group has come; returns when the broker has it."""
+        if not progress:
+            return
+        async with self._committing:
+            await self._inquirer.commit(
+                [(where, each.done_below, each.encode()) for where, each in progress.items()]
+            )
+
+    async def close(self) -> None:
+        """Read nothing more."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._fetcher.close()
+        await self._inquirer.close()
+
+    async def _commit_for_ever(self) -> None:
+        while True:
+            await self._has_news.wait()
+            await asyncio.sleep(COMMIT_S)
+            self._has_news.clear()
+            dirty = [source for source in self._dirty if not source.closed]
+            self._dirty.clear()
+            try:
+                await self.flush(dirty)
+            except PenstockError as error:
+                _log.warning("what is finished could not be committed, and will be: %s", error)
+                self._dirty.update(dict.fromkeys(dirty))
+                await asyncio.sleep(_AGAIN_S)
+                self._has_news.set()

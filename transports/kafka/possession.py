@@ -1,0 +1,145 @@
+"""One ownership, for as long as it holds: what is read and finished under it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from penstock.core.contracts.transport import Delivery, FencedError, Owner, Ownership, Reader
+from penstock.transports.kafka.fetcher import TopicNumber
+from penstock.transports.kafka.group import Group
+from penstock.transports.kafka.outgoing import Outgoing
+from penstock.transports.kafka.progress import Progress
+from penstock.transports.kafka.sender import Place, Sender
+from penstock.transports.kafka.source import Source
+from penstock.transports.kafka.transactor import Transactor
+
+
+class Possession:
+    """An ownership that was won. Its owner ``acts`` unless the lease of this process is in doubt.
+
+    ``progress`` is the group's in the stream that was competed for. With a ``transactor`` what is
+    written and what is finished is one.
+    """
+
+    def __init__(
+        self,
+        ownership: Ownership,
+        owner: Owner,
+        group: Group,
+        progress: Progress,
+        acts: asyncio.Event,
+        transactor: Transactor | None,
+    ) -> None:
+        self.ownership = ownership
+        self.owner = owner
+        self.group = group
+        self._acts = acts
+        self._transactor = transactor
+        self._progress = {ownership.stream: progress}
+        self.sources: dict[str, Source] = {}
+        self._openings: dict[str, asyncio.Task[Source]] = {}
+        self._over = False
+        self.changed = asyncio.Event()
+        """Set when there may be something to be taken, and when the ownership is over."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it is somebody else's, or nobody's."""
+        return self._over
+
+    def progress(self) -> dict[TopicNumber, Progress]:
+        """How far the group has come in what is read under this ownership."""
+        number = self.ownership.partition
+        return {(stream, number): progress for stream, progress in self._progress.items()}
+
+    def check(self) -> None:
+        """Raise FencedError when the ownership is over."""
+        if self._over:
+            raise FencedError(
+                f"partition {self.ownership.partition} of '{self.ownership.stream}' is no longer "
+                f"owned with epoch {self.ownership.epoch}"
+            )
+
+    async def may_act(self) -> None:
+        """Return when the owner is known to be the owner; raises FencedError when it is not."""
+        self.check()
+        while not self._acts.is_set():
+            await self._acts.wait()
+            self.check()
+
+    def end(self) -> None:
+        """It is somebody else's from now on."""
+        self._over = True
+        self.changed.set()
+
+    async def source(self, stream: str) -> Source:
+        """The owned partition number of a stream."""
+        opening = self._openings.get(stream)
+        if opening is None:
+            opening = self._openings[stream] = asyncio.get_running_loop().create_task(
+                self._open(stream)
+            )
+        # Who waits may be cancelled; what is begun here is for whoever comes next.
+        return await asyncio.shield(opening)
+
+    async def finish(
+        self, deliveries: Sequence[Delivery], messages: Sequence[Outgoing], sender: Sender
+    ) -> Sequence[Place]:
+        """Write messages, and count deliveries as done when they are acknowledged."""
+        done = [
+            (source, delivery.offset)
+            for delivery in deliveries
+            if (source := self.sources.get(delivery.stream)) is not None
+        ]
+        if self._transactor is not None:
+            return await self._transactor.carry_out(messages, self.group, done)
+        places = await sender.send(messages) if messages else ()
+        self.check()
+        for source, offset in done:
+            source.finish(offset)
+            self.group.has_progressed(source)
+        return places
+
+    async def close(self) -> None:
+        """Read no more."""
+        self.end()
+        await asyncio.gather(*self._openings.values(), return_exceptions=True)
+        await self.group.close_sources(self.sources.values())
+
+    async def _open(self, stream: str) -> Source:
+        where = stream, self.ownership.partition
+        if stream not in self._progress:
+            self._progress |= {stream: (await self.group.progress_in([where]))[where]}
+        self.check()
+        source = await self.group.open(where, self._progress[stream])
+        source.inlet.arrived = self.changed.set
+        self.sources[stream] = source
+        return source
+
+
+class PossessionReader(Reader):
+    """Reads what is owned."""
+
+    def __init__(self, possession: Possession, streams: Sequence[str]) -> None:
+        self._possession = possession
+        self._streams = streams
+        self._sources: list[Source] = []
+
+    async def take(self, limit: int) -> Sequence[Delivery]:
+        possession = self._possession
+        while True:
+            await possession.may_act()
+            if len(self._sources) < len(self._streams):
+                self._sources = [await possession.source(each) for each in self._streams]
+                continue
+            taken: list[Delivery] = []
+            possession.changed.clear()
+            for source in self._sources:
+                source.take(taken, limit)
+            if taken:
+                return taken
+            for source in self._sources:
+                if source.inlet.error is not None:
+                    raise FencedError(source.inlet.error.message)
+            await possession.changed.wait()

@@ -1,0 +1,155 @@
+"""Writes messages: one producer of the process, and the thread that hears of its deliveries."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from penstock.core.errors import OverloadedError
+from penstock.transports.kafka.outgoing import Outgoing
+from penstock.transports.kafka.refusals import refusal_of
+
+MOST_MESSAGES: Final = 100_000
+"""Messages on their way that one producer holds."""
+
+MOST_BYTES: Final = 512 * 1024 * 1024
+"""Bytes on their way that one producer holds."""
+
+_POLL_S: Final = 0.5
+"""How long the thread waits before it looks whether it is to end."""
+
+_LEFT_S: Final = 5.0
+"""How long the end waits for what is under way."""
+
+
+class Place(NamedTuple):
+    """Where a message went; ``time_ms`` is the broker's."""
+
+    partition: int
+    offset: int
+    time_ms: float
+
+
+NOWHERE: Final = Place(-1, -1, 0.0)
+
+
+class _Group:
+    """Messages that are acknowledged together."""
+
+    __slots__ = ("_lock", "error", "future", "left", "places", "size")
+
+    def __init__(self, future: asyncio.Future[Sequence[Place]], count: int, size: int) -> None:
+        self.future = future
+        self.left = count
+        self.size = size
+        self.places = [NOWHERE] * count
+        self.error: KafkaError | None = None
+        self._lock = threading.Lock()
+
+    def delivered(self, index: int, error: KafkaError | None, message: Message | None) -> bool:
+        """One is, or is refused; whether it was the last."""
+        if message is not None and error is None:
+            self.places[index] = place_of(message)
+        elif self.error is None:
+            self.error = error
+        # The loop and the sender's thread may both be here, the one with a refusal.
+        with self._lock:
+            self.left -= 1
+            return not self.left
+
+
+def place_of(message: Message) -> Place:
+    partition, offset = message.partition(), message.offset()
+    assert partition is not None, "it is delivered"
+    assert offset is not None, "it is delivered"
+    return Place(partition, offset, float(message.timestamp()[1]))
+
+
+class Sender:
+    """Sends groups of messages and says where each went. Methods are called on the event loop.
+
+    ``config`` is the producer's. Nothing is lost or written twice while a broker is away for less
+    than ``message.timeout.ms``.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        # What is on its way is bounded here, where a group is taken whole or not at all.
+        bounds = {"queue.buffering.max.messages": 0, "queue.buffering.max.kbytes": 2**31 - 1}
+        self._producer = Producer({**config, **bounds})
+        self._loop = asyncio.get_running_loop()
+        self._messages = 0
+        self._bytes = 0
+        self._done: list[_Group] = []
+        self._ends = False
+        self._thread = threading.Thread(target=self._run, name="penstock-kafka-sender", daemon=True)
+        self._thread.start()
+
+    def send(self, messages: Sequence[Outgoing]) -> asyncio.Future[Sequence[Place]]:
+        """Hand messages to the producer. The future ends when all are acknowledged, in their order.
+
+        It fails with what :func:`refusal_of` makes of the first refusal. Raises OverloadedError
+        when more is on its way than is allowed; nothing is sent then.
+        """
+        future: asyncio.Future[Sequence[Place]] = self._loop.create_future()
+        if not messages:
+            future.set_result(())
+            return future
+        group = _Group(future, len(messages), self._take_room(messages))
+        produce = self._producer.produce
+        for index, (topic, partition, (key, value, headers), _) in enumerate(messages):
+            heard = partial(self._delivered, group, index)
+            try:
+                produce(topic, value, key, partition, heard, headers=list(headers))
+            except KafkaException as error:
+                # Refused at once; it counts like one that is refused later.
+                if group.delivered(index, error.args[0], None):
+                    self._loop.call_soon(self._settle, [group])
+        return future
+
+    async def close(self) -> None:
+        """Wait for what is under way, and end."""
+        await asyncio.to_thread(self._producer.flush, _LEFT_S)
+        self._ends = True
+        await asyncio.to_thread(self._thread.join)
+
+    def _take_room(self, messages: Sequence[Outgoing]) -> int:
+        size = sum(message.nbytes for message in messages)
+        too_many = self._messages + len(messages) > MOST_MESSAGES
+        if self._messages and (too_many or self._bytes + size > MOST_BYTES):
+            raise OverloadedError(
+                f"{self._messages} records wait for Kafka to acknowledge them; try again later"
+            )
+        self._messages += len(messages)
+        self._bytes += size
+        return size
+
+    def _settle(self, done: Sequence[_Group]) -> None:
+        for group in done:
+            self._messages -= len(group.places)
+            self._bytes -= group.size
+            if group.future.done():
+                continue  # nobody waits any more
+            if group.error is not None:
+                group.future.set_exception(refusal_of(group.error))
+            else:
+                group.future.set_result(group.places)
+
+    # The thread -------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while not self._ends:
+            self._producer.poll(_POLL_S)
+            if self._done:
+                done, self._done = self._done, []
+                self._loop.call_soon_threadsafe(self._settle, done)
+
+    def _delivered(
+        self, group: _Group, index: int, error: KafkaError | None, message: Message
+    ) -> None:
+        if group.delivered(index, error, message):
+            self._done.append(group)

@@ -1,0 +1,79 @@
+"""One partition of one stream in the hands of its owner: what has come, was given back, is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+
+from confluent_kafka import Message
+
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery
+from penstock.transports.kafka.fetcher import Inlet
+from penstock.transports.kafka.progress import Progress
+
+
+class Source:
+    """Gives records out in the order of their offsets, those that were given back first.
+
+    ``progress`` is the group's; ``inlet`` brings what is behind it.
+    """
+
+    __slots__ = ("_deliver", "_returned", "_taken", "closed", "inlet", "progress")
+
+    def __init__(
+        self, inlet: Inlet, progress: Progress, deliver: Callable[[Message, int], Delivery]
+    ) -> None:
+        self.inlet = inlet
+        self.progress = progress
+        self.closed = False
+        self._deliver = deliver
+        self._returned: list[tuple[int, Message]] = []
+        self._taken: dict[int, Message] = {}
+
+    @property
+    def has_more(self) -> bool:
+        """Whether there is anything to be taken."""
+        return bool(self._returned or self.inlet.messages)
+
+    def take(self, taken: list[Delivery], limit: int) -> None:
+        """Add to ``taken`` up to ``limit`` records; one that is to come alone comes alone."""
+        progress = self.progress
+        while len(taken) < limit and progress.has_room:
+            message = self._next()
+            if message is None:
+                return
+            offset = message.offset()
+            assert offset is not None, "it was read"
+            attempt = progress.attempts_of(offset) + 1
+            most = taken[0].attempt if taken else 0
+            if taken and max(attempt, most) >= ALONE_FROM_ATTEMPT:
+                heappush(self._returned, (offset, message))
+                return
+            progress.take(offset)
+            self._taken[offset] = message
+            taken.append(self._deliver(message, attempt))
+
+    def give_back(self, offset: int) -> None:
+        """A record was not taken after all."""
+        message = self._taken.pop(offset, None)
+        if message is not None:
+            self.progress.give_back(offset)
+            heappush(self._returned, (offset, message))
+
+    def finish(self, offset: int) -> None:
+        """A record is done with."""
+        self._taken.pop(offset, None)
+        self.progress.finish(offset)
+
+    def _next(self) -> Message | None:
+        if self._returned:
+            return heappop(self._returned)[1]
+        messages = self.inlet.messages
+        while messages:
+            message = self.inlet.pop()
+            offset = message.offset()
+            assert offset is not None, "it was read"
+            self.progress.reach(offset)
+            if not self.progress.is_done(offset):
+                return message
+        return None

@@ -1,0 +1,174 @@
+"""Topics: made, checked and deleted, and how many partitions each has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AdminClient,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
+
+from penstock.core.contracts.transport import StreamSpec
+from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.nearest import did_you_mean
+from penstock.transports.kafka.refusals import refusal_of
+
+_ASK_S: Final = 10.0
+
+_NOTHING: Final[Mapping[str, str]] = {}
+
+
+class Topics:
+    """Knows the topics that were asked about. All methods are called on the event loop.
+
+    ``config`` is the client's; ``settings`` makes what goes with a topic, ``compacted`` or not;
+    ``replication`` is the broker's own where it is None.
+    """
+
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        settings: Callable[..., dict[str, str]],
+        replication: int | None,
+    ) -> None:
+        self._admin = AdminClient(dict(config))
+        self._settings = settings
+        self._replication = -1 if replication is None else replication
+        self._partitions: dict[str, int] = {}
+
+    def partitions(self, topic: str) -> int:
+        """How many there are. Raises NotFoundError for a topic that nobody has asked about."""
+        count = self._partitions.get(topic)
+        if count is None:
+            question = did_you_mean(topic, self._partitions)
+            sentence = f"there is no stream '{topic}'"
+            raise NotFoundError(f"{sentence}; {question}" if question else sentence)
+        return count
+
+    def check(self, topic: str, partition: int) -> None:
+        """Raise NotFoundError unless the partition is there."""
+        count = self.partitions(topic)
+        if not 0 <= partition < count:
+            raise NotFoundError(
+                f"the stream '{topic}' has {count} partitions, and none of number {partition}"
+            )
+
+    async def find(self, topic: str) -> int:
+        """How many partitions a topic has, asked of the broker if it is not known here.
+
+        Raises NotFoundError when there is no such topic.
+        """
+        if topic not in self._partitions:
+            await self.look_up([topic])
+        return self.partitions(topic)
+
+    async def look_up(self, topics: Sequence[str]) -> None:
+        """Ask the broker about topics; of those that are gone nothing is known afterwards."""
+        listed = await self._ask(self._admin.list_topics, timeout=_ASK_S)
+        for topic in topics:
+            found = listed.topics.get(topic)
+            if found is None or found.error is not None:
+                self._partitions.pop(topic, None)
+            else:
+                self._partitions[topic] = len(found.partitions)
+
+    async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
+        """See to it that topics are there as they are wanted, see Transport.make_streams.
+        ``more`` are settings of those that are made."""
+        if not specs:
+            return
+        await self.look_up([spec.name for spec in specs])
+        there = [spec for spec in specs if spec.name in self._partitions]
+        await self._check(there)
+        await self._create([spec for spec in specs if spec.name not in self._partitions], more)
+        few = [spec for spec in there if spec.partitions > self._partitions[spec.name]]
+        if few:
+            wanted = [NewPartitions(spec.name, spec.partitions) for spec in few]
+            await self._all(self._admin.create_partitions(wanted))
+        for spec in specs:
+            self._partitions[spec.name] = spec.partitions
+
+    async def delete(self, names: Sequence[str]) -> None:
+        """Delete topics; those that are not there are ignored."""
+        if not names:
+            return
+        asked = self._admin.delete_topics(list(names), operation_timeout=_ASK_S)
+        await self._all(asked, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
+        for name in names:
+            self._partitions.pop(name, None)
+
+    async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
+        if specs:
+            made = [
+                NewTopic(
+                    spec.name,
+                    num_partitions=spec.partitions,
+                    replication_factor=self._replication,
+                    config={**self._settings(compacted=spec.compacted), **more},
+                )
+                for spec in specs
+            ]
+            # Another process may have been quicker.
+            await self._all(self._admin.create_topics(made), but=KafkaError.TOPIC_ALREADY_EXISTS)
+            await self._until_known([spec.name for spec in specs])
+
+    async def _until_known(self, names: Sequence[str]) -> None:
+        """A topic is made before every broker knows it."""
+        for _ in range(50):
+            await self.look_up(names)
+            missing = [name for name in names if name not in self._partitions]
+            if not missing:
+                return
+            await asyncio.sleep(0.1)
+        raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 5 s")
+
+    async def _check(self, specs: Sequence[StreamSpec]) -> None:
+        for spec in specs:
+            count = self._partitions[spec.name]
+            if count > spec.partitions:
+                raise ConflictError(
+                    f"the stream '{spec.name}' has {count} partitions, and {spec.partitions} are "
+                    "wanted; partitions cannot be taken away: set dataflow.partitions to "
+                    f"{count}, or delete the topic"
+                )
+        asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
+        configs = self._admin.describe_configs(asked) if asked else {}
+        for spec, resource in zip(specs, asked, strict=True):
+            found = await asyncio.wrap_future(configs[resource])
+            _check_fit(spec, {name: entry.value for name, entry in found.items()})
+
+    async def _all(self, asked: Mapping[str, Any], but: int | None = None) -> None:
+        for name, future in asked.items():
+            try:
+                await asyncio.wrap_future(future)
+            except KafkaException as error:
+                if error.args[0].code() != but:
+                    raise refusal_of(error.args[0], name) from None
+
+    async def _ask(self, question: Any, **about: object) -> Any:
+        try:
+            return await asyncio.to_thread(question, **about)
+        except KafkaException as error:
+            raise refusal_of(error.args[0]) from None
+
+
+def _check_fit(spec: StreamSpec, config: Mapping[str, str]) -> None:
+    compacted = "compact" in config["cleanup.policy"]
+    if compacted != spec.compacted:
+        kind = "compacted" if compacted else "not compacted"
+        raise ConflictError(
+            f"the stream '{spec.name}' is there, and is {kind}; set cleanup.policy of the topic, "
+            "or delete it"
+        )
+    if config["message.timestamp.type"] != "LogAppendTime":
+        raise ConflictError(
+            f"the topic '{spec.name}' is stamped by whoever writes; time is the broker's: set its "
+            "message.timestamp.type to LogAppendTime"
+        )

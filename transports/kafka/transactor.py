@@ -1,0 +1,212 @@
+"""Writes and commits as one: the transactions of a process, each for all that waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from penstock.core.contracts.transport import FencedError
+from penstock.core.errors import PenstockError
+from penstock.transports.kafka.group import Group
+from penstock.transports.kafka.outgoing import Outgoing
+from penstock.transports.kafka.progress import Progress
+from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.sender import NOWHERE, Place, place_of
+from penstock.transports.kafka.source import Source
+
+_BEGIN_S: Final = 30.0
+"""How long the coordinator of transactions may take to be found."""
+
+_AGAIN_S: Final = 0.2
+"""How long a transaction that was aborted waits to be tried again."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Part:
+    """What one caller has in a transaction."""
+
+    messages: Sequence[Outgoing]
+    group: Group
+    done: Sequence[tuple[Source, int]]
+    future: asyncio.Future[Sequence[Place]]
+    places: list[Place]
+    refused: KafkaError | None = None
+
+
+class Transactor:
+    """Methods are called on the event loop; a thread waits for the broker.
+
+    ``config`` is the producer's, with its transactional id. Whoever begins with the same id later
+    ends what is under way here.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = dict(config)
+        self._loop = asyncio.get_running_loop()
+        self._thread = ThreadPoolExecutor(1, "penstock-kafka-transactor")
+        self._producer: Producer | None = None
+        self._waiting: list[_Part] = []
+        self._task: asyncio.Task[None] | None = None
+        self.is_over = False
+        """Whether somebody else has the transactional id now."""
+
+    async def begin(self) -> None:
+        """Take the transactional id: what others had under way with it is ended."""
+        await self._ask(self._begin)
+
+    async def carry_out(
+        self, messages: Sequence[Outgoing], group: Group, done: Sequence[tuple[Source, int]]
+    ) -> Sequence[Place]:
+        """Write messages and count offsets of sources as done, both or neither.
+
+        Raises FencedError when somebody else has the transactional id now, and what
+        :func:`refusal_of` makes of a message that the broker will not have.
+        """
+        future: asyncio.Future[Sequence[Place]] = self._loop.create_future()
+        self._waiting.append(_Part(messages, group, done, future, [NOWHERE] * len(messages)))
+        if self._task is None:
+            self._task = self._loop.create_task(self._work())
+        return await future
+
+    async def close(self) -> None:
+        """End; what is under way is aborted."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.to_thread(self._thread.shutdown)
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                parts, self._waiting = self._waiting, []
+                await self._until_done(parts)
+        except BaseException as error:
+            self._fail(self._waiting, error)
+            raise
+        finally:
+            self._task = None
+
+    async def _until_done(self, parts: list[_Part]) -> None:
+        try:
+            while parts:
+                parts = await self._once(parts)
+        except BaseException as error:
+            self._fail(parts, error)
+            raise
+
+    async def _once(self, parts: list[_Part]) -> list[_Part]:
+        """One transaction; comes back with those that are still to be written."""
+        offsets = _offsets_of(parts)
+        try:
+            await self._loop.run_in_executor(self._thread, self._transact, parts, offsets)
+        except KafkaException as error:
+            return await self._after(error.args[0], parts)
+        for part in parts:
+            for source, offset in part.done:
+                source.finish(offset)
+            if not part.future.done():
+                part.future.set_result(part.places)
+        return []
+
+    async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
+        if error.fatal():
+            self.is_over = True
+            raise FencedError(f"transactions of this process are over: {error.str()}")
+        await self._ask(self._abort)
+        refused = [part for part in parts if part.refused is not None]
+        for part in refused:
+            if not part.future.done():
+                assert part.refused is not None, "as picked"
+                part.future.set_exception(refusal_of(part.refused))
+        if not refused:
+            _log.warning("a transaction was aborted, and is tried again: %s", error.str())
+            await asyncio.sleep(_AGAIN_S)
+        return [part for part in parts if part.refused is None]
+
+    def _fail(self, parts: Sequence[_Part], error: BaseException) -> None:
+        told = (
+            error if isinstance(error, PenstockError) else FencedError(f"no transaction: {error}")
+        )
+        for part in parts:
+            if not part.future.done():
+                part.future.set_exception(told)
+
+    async def _ask(self, do: Any) -> None:
+        try:
+            await self._loop.run_in_executor(self._thread, do)
+        except KafkaException as error:
+            if error.args[0].fatal():
+                raise FencedError(error.args[0].str()) from None
+            raise refusal_of(error.args[0]) from None
+
+    # The thread -------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._producer = Producer(self._config)
+        self._producer.init_transactions(_BEGIN_S)
+
+    def _abort(self) -> None:
+        assert self._producer is not None, "begun"
+        self._producer.abort_transaction()
+
+    def _transact(
+        self, parts: Sequence[_Part], offsets: Mapping[Group, list[TopicPartition]]
+    ) -> None:
+        producer = self._producer
+        assert producer is not None, "begin() comes first"
+        producer.begin_transaction()
+        for part in parts:
+            for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
+                heard = _hearing(part, index)
+                producer.produce(topic, value, key, partition, heard, headers=list(headers))
+        producer.flush()
+        for group, positions in offsets.items():
+            producer.send_offsets_to_transaction(positions, group.metadata)
+        producer.commit_transaction()
+
+
+def _hearing(part: _Part, index: int) -> Any:
+    def heard(error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            part.places[index] = place_of(message)
+        elif error.code() in _OF_THE_MESSAGE:
+            part.refused = error
+
+    return heard
+
+
+def _offsets_of(parts: Sequence[_Part]) -> dict[Group, list[TopicPartition]]:
+    """How far groups have come once these parts are done."""
+    ahead: dict[Group, dict[Source, Progress]] = {}
+    for part in parts:
+        sources = ahead.setdefault(part.group, {})
+        for source, offset in part.done:
+            if source not in sources:
+                sources[source] = source.progress.copy()
+            sources[source].finish(offset)
+    return {
+        group: [
+            TopicPartition(*source.inlet.where, progress.done_below, progress.encode())
+            for source, progress in sources.items()
+        ]
+        for group, sources in ahead.items()
+        if sources
+    }
+
+
+_OF_THE_MESSAGE: Final = frozenset(
+    {
+        KafkaError.MSG_SIZE_TOO_LARGE,
+        KafkaError.RECORD_LIST_TOO_LARGE,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError.INVALID_MSG,
+    }
+)

@@ -1,0 +1,218 @@
+"""The transport ``kafka``."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from functools import partial
+from typing import cast
+
+from confluent_kafka import Message
+
+from penstock.core.contracts.transport import (
+    REMOVED,
+    THE_BEGINNING,
+    Delivery,
+    Extent,
+    FencedError,
+    From,
+    Membership,
+    Output,
+    Owner,
+    Ownership,
+    Reader,
+    StreamSpec,
+    Tail,
+    Transport,
+    Written,
+)
+from penstock.core.errors import NotFoundError, NotReadyError, TooLargeError
+from penstock.core.records import Record
+from penstock.transports.kafka.client_config import (
+    admin_config,
+    consumer_config,
+    producer_config,
+    topic_config,
+)
+from penstock.transports.kafka.fetcher import Fetcher
+from penstock.transports.kafka.inquirer import Inquirer
+from penstock.transports.kafka.memberships import Memberships
+from penstock.transports.kafka.messages import decode, encode
+from penstock.transports.kafka.messages.message import MessageHeader
+from penstock.transports.kafka.options import KafkaOptions
+from penstock.transports.kafka.outgoing import Outgoing
+from penstock.transports.kafka.possession import PossessionReader
+from penstock.transports.kafka.sender import Place, Sender
+from penstock.transports.kafka.tails import KafkaTail, Tails
+from penstock.transports.kafka.topics import Topics
+
+
+class KafkaTransport(Transport):
+    """Streams are topics. Ownership is kept in a log of leases (decision 42)."""
+
+    def __init__(self, options: KafkaOptions) -> None:
+        self.root = options.root
+        self._options = options
+        self._started = False
+        self._tails_of: dict[str, set[KafkaTail]] = {}
+
+    async def start(self) -> None:
+        options = self._options
+        self._topics = Topics(
+            admin_config(options), partial(topic_config, options), options.replication
+        )
+        self._sender = Sender(producer_config(options))
+        looking = {**consumer_config(options), "enable.partition.eof": "true"}
+        self._inquirer = Inquirer(looking)
+        self._tails = Tails(self._inquirer, lambda: Fetcher(looking))
+        self._memberships = Memberships(
+            options, self._topics, self._sender, self._inquirer, self._tails, _delivery
+        )
+        self._started = True
+        try:
+            await self._memberships.start()
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        if self._started:
+            self._started = False
+            await self._memberships.stop()
+            await self._tails.close()
+            await self._inquirer.close()
+            await self._sender.close()
+
+    async def time_ms(self) -> float:
+        return await self._memberships.time_ms()
+
+    async def make_streams(self, specs: Sequence[StreamSpec]) -> None:
+        await self._topics.make(specs)
+        for spec in specs:
+            self._memberships.resize(spec.name, spec.partitions)
+
+    async def delete_streams(self, names: Sequence[str]) -> None:
+        await self._topics.delete(names)
+        for name in names:
+            gone = NotFoundError(f"the stream '{name}' was deleted")
+            for tail in self._tails_of.pop(name, ()):
+                tail.fail(gone)
+            await self._memberships.forget(name)
+
+    async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
+        messages = self._outgoing(outputs)
+        return _written(outputs, await self._sender.send(messages))
+
+    async def compete(
+        self, group: str, stream: str, owner: Owner, *, atomic: bool = False
+    ) -> Membership:
+        partitions = await self._topics.find(stream)
+        return await self._memberships.compete(group, stream, partitions, owner, atomic=atomic)
+
+    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
+        possession = self._memberships.possession(ownership)
+        for stream in streams:
+            self._topics.check(stream, ownership.partition)
+        return PossessionReader(possession, streams)
+
+    async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
+        possession = self._memberships.possession(ownership)
+        await possession.may_act()
+        where = stream, ownership.partition
+        await self._topics.find(stream)
+        self._topics.check(*where)
+        extent = await self._inquirer.extent(where)
+        if extent.first == extent.end:
+            return ()
+        tail = await self._tails.open(where, THE_BEGINNING)
+        try:
+            deliveries = [_delivery(each, 0) for each in await tail.take_up_to(extent.end)]
+        finally:
+            await tail.close()
+        possession.check()
+        last = {delivery.record.key: delivery.record for delivery in deliveries}
+        return [
+            record
+            for delivery in deliveries
+            for record in [delivery.record]
+            if last[record.key] is record and record.body != REMOVED
+        ]
+
+    async def extents(self, stream: str) -> Sequence[Extent]:
+        count = await self._topics.find(stream)
+        return [await self._inquirer.extent((stream, number)) for number in range(count)]
+
+    async def tail(self, stream: str, partition: int, begin: From) -> Tail:
+        await self._topics.find(stream)
+        self._topics.check(stream, partition)
+        tail = KafkaTail(await self._tails.open((stream, partition), begin), _delivery)
+        there = self._tails_of.setdefault(stream, set())
+        there.add(tail)
+        tail.when_closed(partial(there.discard, tail))
+        return tail
+
+    async def finish(
+        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+    ) -> Sequence[Written]:
+        possession = self._memberships.possession(ownership)
+        messages = self._outgoing(outputs)
+        await possession.may_act()
+        try:
+            places = await possession.finish(deliveries, messages, self._sender)
+        except (FencedError, NotReadyError) as error:
+            # What was written is not known, and must not be written twice.
+            self._memberships.give_up(possession)
+            raise FencedError(
+                f"what was written of partition {ownership.partition} of '{ownership.stream}' was "
+                f"never acknowledged: {error}"
+            ) from error
+        return _written(outputs, places)
+
+    async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
+        possession = self._memberships.possession(ownership)
+        for delivery in deliveries:
+            source = possession.sources.get(delivery.stream)
+            if source is not None:
+                source.give_back(delivery.offset)
+        possession.changed.set()
+
+    def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
+        """What is to be written, all of which the broker takes as far as is known here."""
+        limit = self._options.max_record_bytes
+        messages = []
+        for stream, record, wanted in outputs:
+            partition = wanted
+            if partition is None:
+                # As producers on librdkafka choose it where they are not told otherwise.
+                partition = zlib.crc32(record.key) % self._topics.partitions(stream)
+            else:
+                self._topics.check(stream, partition)
+            message = encode(stream, record)
+            size = message.nbytes
+            if size > limit:
+                raise TooLargeError(
+                    f"the record for '{stream}' has {size} bytes, and {limit} is the most that is "
+                    "written to Kafka; send less, or raise max.message.bytes of the topic, "
+                    "message.max.bytes of the broker and transport.maxRecordBytes together"
+                )
+            messages.append(Outgoing(stream, partition, message, size))
+        return messages
+
+
+def _written(outputs: Sequence[Output], places: Sequence[Place]) -> list[Written]:
+    return [Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)]
+
+
+def _headers_of(message: Message) -> Sequence[MessageHeader]:
+    """Headers as a consumer gives them: the library's types allow what a producer may give."""
+    return cast("Sequence[MessageHeader]", message.headers() or ())
+
+
+def _delivery(message: Message, attempt: int) -> Delivery:
+    """A message that was read, as a delivery."""
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None, "it was read"
+    assert partition is not None, "it was read"
+    assert offset is not None, "it was read"
+    record = decode(topic, message.key(), message.value(), _headers_of(message))
+    return Delivery(topic, partition, offset, record, attempt, float(message.timestamp()[1]))
