@@ -18,8 +18,8 @@ from penstock.core.pipeline_gateway.streamed import StreamIntake
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.request_headers import travelling_headers
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams.clock import set_clock
 from penstock.core.streams.roster import Roster
-from penstock.core.streams.worker import set_clock
 from penstock.core.streams.write_behind import WriteBehind
 
 StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow"]

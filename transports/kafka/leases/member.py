@@ -116,8 +116,8 @@ class Member:
 
     def is_out_of(self, subject: Subject) -> bool:
         """Whether nothing of a stream is owned, nor can be: no claim of it is on its way."""
-        owns = any(place[0] == subject for place in self._owned)
-        return self._gone or not (subject in self._wanted or owns or self._acts_are_under_way())
+        may_own = subject in self._wanted or self._lease.awaits(self._acted)
+        return self._gone or not (may_own or self._holding.of(subject))
 
     @property
     def gone(self) -> bool:
