@@ -9,9 +9,8 @@ from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
-from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER, ORIGIN_HEADER
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     CALL_HEADER,
@@ -103,7 +102,7 @@ class StreamRequest:
         headers = delivery.record.headers
         travelling = tenure.pipeline.travelling
         self.headers: Headers = {
-            name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
+            name: headers[name] for name in headers if name in travelling
         }
         self.reply_partition = tenure.pipeline.names.reply_partition(headers.get(REPLY_TO_HEADER))
         self.key = delivery.record.key
