@@ -18,8 +18,8 @@ from penstock.core.pipeline_gateway.streamed import StreamIntake
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.request_headers import travelling_headers
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams.clock import set_clock
 from penstock.core.streams.roster import Roster
-from penstock.core.streams.worker import set_clock
 from penstock.core.streams.write_behind import WriteBehind
 
 StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow"]
@@ -127,9 +127,12 @@ def stream_roles(
 ) -> StreamRoles | None:
     """The roles over the configured transport; None where that is within the process.
 
-    Raises PluginsError and UnsupportedError where there is no such transport.
+    Raises PluginsError and UnsupportedError where it cannot be made.
     """
-    transport = plugins.make(plugins.transports, config.transport.kind)
+    kind = config.transport.kind
+    if kind not in plugins.transports.names():
+        return None  # the default, which somebody disabled: one that is written is there
+    transport = plugins.make(plugins.transports, kind)
     if not transport.crosses_processes:
         return None
     return StreamRoles(transport, clock, config, roles)

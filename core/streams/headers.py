@@ -23,6 +23,13 @@ ATTEMPT_HEADER: Final = "penstock-attempt"
 OMITTED_HEADER: Final = "penstock-omitted"
 """How many bytes of tensors a record lacks that was too big for its stream."""
 
+CALL_HEADER: Final = "penstock-call"
+"""Of a record at the inputs of a step that a model gateway is to call, and of the one at its
+outputs that says how that went: who asked for it, and for which visit."""
+
+SETTINGS_HEADER: Final = "penstock-call-settings"
+"""How the step is to be called, beside CALL_HEADER."""
+
 REPLY_TO_HEADER: Final = "penstock-reply-to"
 """Of a request that somebody waits for: ``<stream>/<partition>``, where the answer goes as well."""
 

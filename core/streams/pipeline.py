@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.transport import StreamSpec
+from penstock.core.contracts.transport import Delivery, StreamSpec
 from penstock.core.dataflow import Deployment
 from penstock.core.plan import Plan
 from penstock.core.records import Port
@@ -12,9 +12,10 @@ from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.recent import RecentRequests
+from penstock.core.streams.request import StreamRequest
 
 if TYPE_CHECKING:
-    from penstock.core.streams.request import StreamRequest
+    from penstock.core.streams.tenure import Tenure
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
@@ -59,6 +60,7 @@ class StreamedPipeline:
         "_streams",
         "deployment",
         "exactly_once",
+        "heard",
         "inputs",
         "limits",
         "name",
@@ -78,6 +80,7 @@ class StreamedPipeline:
         *,
         exactly_once: bool = False,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
+        step: str | None = None,
     ) -> None:
         self.name = deployment.plan.name
         self.deployment = deployment
@@ -85,12 +88,33 @@ class StreamedPipeline:
         self.limits = limits
         self.exactly_once = exactly_once
         self.travelling = travelling
-        self.inputs = names.of(self.name, _INPUTS)
-        self.outputs = names.of(self.name, _OUTPUTS)
+        self.inputs = names.of(self.name, Port(step, "inputs"))
+        self.outputs = names.of(self.name, Port(step, "outputs"))
         self.running = 0
+        self.heard: dict[str, None] = {}
+        """The streams in which it is said how calls went that were left to model gateways."""
+        self.hear(deployment.plan)
         self.open: dict[str, StreamRequest] = {}
         self.recent = RecentRequests(limits.dedup_requests)
         self._streams: dict[Port, str] = {}
+
+    def hear(self, plan: Plan) -> None:
+        """Requests are about to begin with a version: its calls elsewhere are to be heard of."""
+        for step in plan.called_elsewhere:
+            self.heard[self.names.of(self.name, Port(step, "outputs"))] = None
+
+    def hears(self, plan: Plan) -> bool:
+        """Whether all calls elsewhere of a version are heard of."""
+        ports = [Port(step, "outputs") for step in plan.called_elsewhere]
+        return all(self.stream_of(port) in self.heard for port in ports)
+
+    def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
+        """The request that a record of the input stream is."""
+        return StreamRequest(tenure, delivery, self.deployment)
+
+    def passes_over(self, request: StreamRequest) -> bool:
+        """Whether nothing is to be done about a request."""
+        return self.knows(request.identity)
 
     def stream_of(self, port: Port) -> str:
         """The name of a port's stream."""

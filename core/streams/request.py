@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
@@ -14,6 +14,7 @@ from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
+    CALL_HEADER,
     COUNTED_HEADER,
     KEPT_HEADER,
     REPLY_TO_HEADER,
@@ -24,6 +25,7 @@ from penstock.core.streams.headers import (
 )
 from penstock.core.streams.omitted import without_tensors
 from penstock.core.streams.state_records import without_contents
+from penstock.core.streams.visits import VisitsElsewhere
 
 if TYPE_CHECKING:
     from penstock.core.streams.tenure import Tenure
@@ -60,7 +62,6 @@ def key_of(record: Record, wanted: RequestKey) -> bytes:
     return key
 
 
-@final
 class StreamRequest:
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
@@ -70,7 +71,8 @@ class StreamRequest:
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
-    batch with it is under way.
+    batch with it is under way. ``elsewhere`` has its visits that model gateways carry out, None
+    where there are none.
     """
 
     __slots__ = (
@@ -79,6 +81,7 @@ class StreamRequest:
         "delivery",
         "deployment",
         "duplicate",
+        "elsewhere",
         "ended",
         "headers",
         "identity",
@@ -107,6 +110,7 @@ class StreamRequest:
         self.lane: bytes | None = None
         self.counted = False
         self.passage: Passage | None = None
+        self.elsewhere: VisitsElsewhere | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -147,6 +151,8 @@ class StreamRequest:
             ownership=self.tenure.ownership,
         )
         pipeline.running += 1
+        if plan.called_elsewhere:
+            self.elsewhere = VisitsElsewhere(self, plan)
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
         if plan.keeping:
@@ -169,7 +175,7 @@ class StreamRequest:
         """The output has been decided."""
         self.answered_once = True
         body = answer.body
-        self._write(_OUTPUTS, body, 0, self._answer_headers(answer))
+        self.write(_OUTPUTS, body, 0, self._answer_headers(answer))
         if self.reply_partition is not None:
             answered = self.unwritten[-1].record
             replies = self.tenure.pipeline.names.replies
@@ -184,8 +190,10 @@ class StreamRequest:
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
+        if self.elsewhere is not None and self.elsewhere.sees_to(record):
+            return
         if record.port.step is not None:
-            self._write(record.port, record.body, record.round, self.headers)
+            self.write(record.port, record.body, record.round, self.headers)
 
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""
@@ -217,7 +225,8 @@ class StreamRequest:
             more[WANTED_HEADER] = wanted
         return {**self.headers, **more} if more else self.headers
 
-    def _write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
+    def write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
+        """Have a record of a port written."""
         tenure = self.tenure
         stream = tenure.pipeline.stream_of(port)
         record = self._record(port, self.key, body, round_number, headers)
@@ -266,6 +275,9 @@ class StreamRequest:
                     self._bury(failure)
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
+            elif self.elsewhere is not None and CALL_HEADER in output.record.headers:
+                uncalled = self.elsewhere.refused(output.record, failure)
+                kept.append(output._replace(record=without_tensors(uncalled)))
             else:
                 kept.append(output._replace(record=without_tensors(output.record)))
         letters = [each._replace(record=without_tensors(each.record)) for each in self.unwritten]

@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from chaos.city import PARTITIONS, ROOT
 from penstock.core.tensors import Tensor
@@ -212,4 +219,6 @@ class Caller:
                 self.wrong.append(f"answered {data}")
         elif "code" not in document:
             self.wrong.append(f"status {status} without a code: {body!r}")
-        self.outcomes[f"{status} {document.get('code', '')} {document.get('error', '')[:160]}".strip()] += 1
+        self.outcomes[
+            f"{status} {document.get('code', '')} {document.get('error', '')[:160]}".strip()
+        ] += 1

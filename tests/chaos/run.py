@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from chaos.city import LEAST, ONCE, PARTITIONS, PIPELINES, City
+from chaos.city import ONCE, PARTITIONS, PIPELINES, City
 from chaos.load import Caller, Reader, Writer
 
 BROKER = "broker"
@@ -78,7 +78,9 @@ class Run:
                 for identity, place in writer.accepted.items()
                 if not self.readers[name].seen[identity]
             ]
-        problems += [f"{ONCE}: {each} is there {times} times" for each, times in self._doubled(ONCE)]
+        problems += [
+            f"{ONCE}: {each} is there {times} times" for each, times in self._doubled(ONCE)
+        ]
         for name, gaps in self.gaps.items():
             if name in ("dataflow", "up") and max(gaps) > GAP_S:
                 problems.append(f"after the death of {name} it took {max(gaps):.2f} s")
@@ -86,10 +88,15 @@ class Run:
 
     def figures(self) -> str:
         """What is worth telling."""
-        lines = [f"longest gaps: " + ", ".join(f"{n} {max(g):.2f} s of {len(g)}" for n, g in self.gaps.items())]
+        lines = [
+            "longest gaps: "
+            + ", ".join(f"{n} {max(g):.2f} s of {len(g)}" for n, g in self.gaps.items())
+        ]
         for name, writer in self.writers.items():
             reader = self.readers[name]
-            failed = [f"{each} {why}" for each, why in reader.failed.items() if each in writer.accepted]
+            failed = [
+                f"{each} {why}" for each, why in reader.failed.items() if each in writer.accepted
+            ]
             lines.append(
                 f"{name}: {len(writer.accepted)} accepted, "
                 f"{sum(times - 1 for _, times in self._doubled(name))} more than once, {len(failed)} failed: {failed[:5]}"

@@ -49,6 +49,10 @@ class Possession:
         """Whether it is somebody else's, or nobody's."""
         return self._over
 
+    def is_of(self, subject: tuple[str, str]) -> bool:
+        """Whether it is of a stream in a group."""
+        return self.ownership[:2] == subject
+
     def progress(self) -> dict[TopicNumber, Progress]:
         """How far the group has come in what is read under this ownership."""
         number = self.ownership.partition
