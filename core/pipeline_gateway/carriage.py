@@ -7,11 +7,12 @@ from penstock.core.dataflow import Deployment
 from penstock.core.errors import UnsupportedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway.admission import Admission
-from penstock.core.pipeline_gateway.direct import DirectTarget, answers_directly
+from penstock.core.pipeline_gateway.direct import DirectTarget
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
+from penstock.core.streams.pipeline import answers_directly
 from penstock.core.streams.roster import Roster
 from penstock.core.streams.write_behind import WriteBehind
 

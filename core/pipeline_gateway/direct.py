@@ -13,7 +13,6 @@ from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway.admission import Admission
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
 from penstock.core.pipeline_gateway.submission import Submission
-from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Headers, Port, Record
 from penstock.core.signature import Signature
 from penstock.core.streams.headers import ANSWERED_HEADER, answer_headers, dead_letter
@@ -21,18 +20,6 @@ from penstock.core.streams.write_behind import WriteBehind
 
 _INPUTS: Final = Port(None, "inputs")
 _OUTPUTS: Final = Port(None, "outputs")
-
-
-def answers_directly(plan: Plan) -> bool:
-    """Whether a gateway may run requests to a pipeline, and answer before streams have them.
-
-    Its manifest has to say so, and nothing in it may ask for the one owner of a partition: an
-    answer that is written exactly once, an order of answers, or others who read what it puts out.
-    """
-    assert plan.pipeline is not None, "models have no layout"
-    spec = plan.pipeline.spec
-    once = spec.delivery == "exactly-once"
-    return spec.layout == "direct" and not (once or plan.order is not None or plan.read)
 
 
 class DirectTarget(StreamedTarget):

@@ -21,6 +21,18 @@ _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
 
 
+def answers_directly(plan: Plan) -> bool:
+    """Whether a gateway may run requests to a pipeline, and answer before streams have them.
+
+    Its manifest has to say so, and nothing in it may ask for the one owner of a partition: an
+    answer that is written exactly once, an order of answers, or others who read what it puts out.
+    """
+    assert plan.pipeline is not None, "models have no layout"
+    spec = plan.pipeline.spec
+    once = spec.delivery == "exactly-once"
+    return spec.layout == "direct" and not (once or plan.order is not None or plan.read)
+
+
 def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
     """The streams that a version reads and writes, dead letters and replies apart."""
     ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
