@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from penstock.core.contracts.transport import (
     Delivery,
@@ -22,6 +22,9 @@ from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
 
 T = TypeVar("T")
+
+RESIGN_S: Final = 1.0
+"""How long a partition rests after the work on it went wrong."""
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +44,8 @@ class Holding:
         self._clock = clock
         self._reader: Reader = transport.read(ownership, [pipeline.inputs])
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resigning: set[asyncio.Task[None]] = set()
+        """Not among the tasks, which end when the partition is lost: that follows from it."""
         self._taking: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
         self._tenure: Tenure | None = None
@@ -163,8 +168,15 @@ class Holding:
             self.tenure.fenced()
         except Exception:
             place = f"partition {self._ownership.partition} of '{self._ownership.stream}'"
-            _log.exception("the work on %s ends; another owner may go on", place)
+            _log.exception("the work on %s ends; whoever wins it next goes on", place)
             self.tenure.fenced()
+            asyncio.get_running_loop().call_later(RESIGN_S, self._resign)
+
+    def _resign(self) -> None:
+        """Let the partition go; not at once, for what went wrong may go wrong again."""
+        task = asyncio.get_running_loop().create_task(self._transport.resign(self._ownership))
+        self._resigning.add(task)
+        task.add_done_callback(self._resigning.discard)
 
     async def _is_drained(self, within_s: float) -> bool:
         try:

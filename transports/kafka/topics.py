@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
 from penstock.core.contracts.transport import StreamSpec
 from penstock.core.errors import ConflictError, NotFoundError
 from penstock.core.nearest import did_you_mean
-from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
 
@@ -74,9 +74,9 @@ class Topics:
         listed = await self._ask(self._admin.list_topics, timeout=_ASK_S)
         for topic in topics:
             found = listed.topics.get(topic)
-            if found is None or found.error is not None:
+            if found is None or (found.error is not None and is_unknown(found.error)):
                 self._partitions.pop(topic, None)
-            else:
+            elif found.error is None:
                 self._partitions[topic] = len(found.partitions)
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
