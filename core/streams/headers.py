@@ -9,7 +9,7 @@ import orjson
 
 from penstock.core.engine import Answer
 from penstock.core.errors import InvalidRequestError
-from penstock.core.journal.desk import ORIGIN_HEADER
+from penstock.core.request_headers import ORIGIN_HEADER
 from penstock.core.records import Failed, Headers, Record
 from penstock.core.request_headers import MISSING
 

@@ -23,7 +23,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, TooLargeError
-from penstock.core.journal.desk import ORIGIN_HEADER
+from penstock.core.request_headers import ORIGIN_HEADER
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.plan.compiler import compile_pipeline
