@@ -26,7 +26,7 @@ LOOK_S: Final = 5.0
 
 ANSWER_S: Final = 5.0
 
-LAYOUTS: Final = ("fused",)
+LAYOUTS: Final = ("fused", "spread")
 """The layouts that workers know."""
 
 _log = logging.getLogger(__name__)

@@ -76,8 +76,8 @@ class _PipelineRules:
         if self._spec.delivery == "exactly-once":
             self._find(
                 ("spec", "delivery"),
-                "layout spread writes calls before their requests have ended, and so cannot deliver "
-                "exactly once",
+                "layout spread writes calls before their requests have ended, and so cannot "
+                "deliver exactly once",
                 "write delivery: at-least-once, or layout: fused",
             )
 
