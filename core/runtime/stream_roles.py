@@ -9,9 +9,10 @@ from typing import Final, Literal, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.config import Config
-from penstock.core.contracts.transport import Transport
+from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.joinspec import JoinFactories
+from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.pipeline_gateway.answers import Answers
 from penstock.core.pipeline_gateway.carriage import Carriage
@@ -28,6 +29,7 @@ from penstock.core.streams import (
 )
 from penstock.core.streams.clock import set_clock
 from penstock.core.streams.roster import Roster
+from penstock.core.streams.write_behind import WriteBehind
 
 StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow", "model-gateway"]
 
@@ -63,6 +65,7 @@ class StreamRoles:
         self.answers: Answers | None = None
         """Finds what nobody waited for, where callers are answered."""
         self._intake: StreamIntake | None = None
+        self._behind: WriteBehind | None = None
         self._workers: list[StreamWorker | ModelGatewayWorker] = []
         self._roster: Roster | None = None
 
@@ -71,12 +74,19 @@ class StreamRoles:
         """Where streams are, and what they are called."""
         return self.transport, self.names
 
-    def carry(self, gateway: PipelineGateway, dataflow: Dataflow, limits: GatewayLimits) -> None:
+    def carry(
+        self,
+        gateway: PipelineGateway,
+        dataflow: Dataflow,
+        limits: GatewayLimits,
+        metrics: Metrics,
+    ) -> None:
         """Have the gateway's pipelines go through streams, over ``dataflow``."""
         transport, names, clock = self.transport, self.names, self.clock
         travelling = travelling_headers(self._config.defaults.passed_headers)
         if "pipeline-gateway" in self._roles:
             self._intake = StreamIntake(gateway.admission, limits, transport, names, clock)
+            self._behind = WriteBehind(transport, clock, metrics)
             self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
         bounds = StreamLimits(
             dedup_requests=limits.dedup_requests, deadline_ms=limits.async_deadline_ms
@@ -94,7 +104,12 @@ class StreamRoles:
             )
         if self._workers:
             self._roster = Roster(self._workers, partial(laid_out, dataflow, self._joins))
-        gateway.carry_over(Carriage(gateway.admission, self._intake, self._roster))
+            gateway.admission.carried = self._running
+        carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster)
+        gateway.carry_over(carriage)
+
+    def _running(self) -> int:
+        return sum([worker.running() for worker in self._workers])
 
     async def start(self) -> None:
         """Reach the transport. Raises NotReadyError when it cannot be had."""
@@ -104,6 +119,8 @@ class StreamRoles:
             await worker.start()
         if self._intake is not None:
             await self._intake.start()
+            # Failures that nobody is told of are written here as well, in layout direct.
+            await self.transport.make_streams([StreamSpec(self.names.dead_letters)])
         _log.info("requests to pipelines go through the streams of '%s'", self.transport.root)
 
     async def hand_over(self, *, forced: bool) -> None:
@@ -116,6 +133,8 @@ class StreamRoles:
         await self.hand_over(forced=True)
         if self._intake is not None:
             await self._intake.stop()
+        if self._behind is not None:
+            await self._behind.stop()
         if self.answers is not None:
             await self.answers.stop()
         await self.transport.stop()
@@ -148,9 +167,12 @@ def stream_roles(
 ) -> StreamRoles | None:
     """The roles over the configured transport; None where that is within the process.
 
-    Raises PluginsError and UnsupportedError where there is no such transport.
+    Raises PluginsError and UnsupportedError where it cannot be made.
     """
-    transport = plugins.make(plugins.transports, config.transport.kind)
+    kind = config.transport.kind
+    if kind not in plugins.transports.names():
+        return None  # the default, which somebody disabled: one that is written is there
+    transport = plugins.make(plugins.transports, kind)
     if not transport.crosses_processes:
         return None
     return StreamRoles(transport, clock, config, roles, plugins.joins)

@@ -53,6 +53,10 @@ class ModelGatewayWorker:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
         await set_clock(self._clock, self._transport)
 
+    def running(self) -> int:
+        """How many visits are carried out here."""
+        return sum([step.running for step in self._shares])
+
     def renew(self, deployment: Deployment) -> None:
         """Calls say by themselves how they are to be made, whatever the version."""
 

@@ -42,6 +42,7 @@ class StreamedPipeline:
     ``deployment`` is the newest version, with which requests begin. ``exactly_once`` says that all
     that a request writes is written when it is finished, as one; else an answer goes out as soon
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
+    ``running`` counts requests of which anything is under way.
     """
 
     __slots__ = (
@@ -56,6 +57,7 @@ class StreamedPipeline:
         "open",
         "outputs",
         "recent",
+        "running",
         "travelling",
     )
 
@@ -77,6 +79,7 @@ class StreamedPipeline:
         self.travelling = travelling
         self.inputs = names.of(self.name, Port(step, "inputs"))
         self.outputs = names.of(self.name, Port(step, "outputs"))
+        self.running = 0
         self.heard: dict[str, None] = {}
         """The streams in which it is said how calls went that were left to model gateways."""
         self.hear(deployment.plan)

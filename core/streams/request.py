@@ -5,30 +5,27 @@ from __future__ import annotations
 from math import isfinite
 from typing import TYPE_CHECKING
 
-import orjson
-
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER, MISSING
+from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     CALL_HEADER,
     COUNTED_HEADER,
-    DETAILS_HEADER,
     KEPT_HEADER,
-    OMITTED_HEADER,
     REPLY_TO_HEADER,
     WANTED_HEADER,
+    answer_headers,
+    dead_letter,
     deadline_of,
-    failure_headers,
 )
+from penstock.core.streams.omitted import without_tensors
 from penstock.core.streams.state_records import without_contents
 from penstock.core.streams.visits import VisitsElsewhere
-from penstock.core.tensors import Tensor
 
 if TYPE_CHECKING:
     from penstock.core.streams.tenure import Tenure
@@ -153,6 +150,7 @@ class StreamRequest:
             key=self.key,
             ownership=self.tenure.ownership,
         )
+        pipeline.running += 1
         if plan.called_elsewhere:
             self.elsewhere = VisitsElsewhere(self, plan)
         if plan.order is not None:
@@ -210,6 +208,8 @@ class StreamRequest:
 
     def closed(self) -> None:
         """Nothing of it is under way any more."""
+        if self.passage is not None:
+            self.tenure.pipeline.running -= 1
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
         self.ended = True
@@ -219,11 +219,7 @@ class StreamRequest:
 
     def _answer_headers(self, answer: Answer) -> Headers:
         """Those of the request, and what the answer's body has no place for."""
-        more = {}
-        if answer.details:
-            more[DETAILS_HEADER] = orjson.dumps(answer.details).decode()
-        if answer.passage.missing:
-            more[MISSING] = ", ".join(answer.passage.missing)
+        more = answer_headers(answer)
         wanted = self.delivery.record.headers.get(WANTED_HEADER)
         if wanted is not None:
             more[WANTED_HEADER] = wanted
@@ -258,15 +254,11 @@ class StreamRequest:
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""
         delivery = self.delivery
-        headers = {
-            **delivery.record.headers,
-            **failure_headers(failure, delivery.attempt),
-            ORIGIN_HEADER: place_of(delivery),
-        }
         given = delivery.record
-        record = self._record(_INPUTS, given.key, given.body, 0, headers)
+        record = self._record(_INPUTS, given.key, given.body, 0, given.headers)
         record = record._replace(undecoded=given.undecoded)
-        self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, record))
+        letter = dead_letter(record, failure, delivery.attempt, place_of(delivery))
+        self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, letter))
 
     def replace(self, refused: list[Output], failure: Failed) -> None:
         """The transport will not have what was to be written: say so in its place.
@@ -285,21 +277,8 @@ class StreamRequest:
                 kept.append(without_contents(output))
             elif self.elsewhere is not None and CALL_HEADER in output.record.headers:
                 uncalled = self.elsewhere.refused(output.record, failure)
-                kept.append(output._replace(record=_without_contents(uncalled)))
+                kept.append(output._replace(record=without_tensors(uncalled)))
             else:
-                kept.append(output._replace(record=_without_contents(output.record)))
-        letters = [each._replace(record=_without_contents(each.record)) for each in self.unwritten]
+                kept.append(output._replace(record=without_tensors(output.record)))
+        letters = [each._replace(record=without_tensors(each.record)) for each in self.unwritten]
         self.unwritten = kept + letters
-
-
-def _without_contents(record: Record) -> Record:
-    body = record.body
-    if record.undecoded is not None:
-        value = record.undecoded.value or b""
-        headers = {**record.headers, OMITTED_HEADER: str(len(value))}
-        return record._replace(undecoded=None, headers=headers)
-    if isinstance(body, Absent | Failed):
-        return record
-    omitted = sum(tensor.nbytes for tensor in body)
-    signature = tuple(Tensor(each.name, each.datatype, each.shape, b"") for each in body)
-    return record._replace(body=signature, headers={**record.headers, OMITTED_HEADER: str(omitted)})

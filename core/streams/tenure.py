@@ -12,6 +12,7 @@ from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
 from penstock.core.state import StateChange
 from penstock.core.streams.calls import CallDesk
+from penstock.core.streams.headers import ANSWERED_HEADER
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
@@ -339,7 +340,7 @@ class Tenure:
         request = pipeline.request(self, delivery)
         self._requests[delivery.offset] = request
         record = delivery.record
-        if pipeline.passes_over(request):
+        if ANSWERED_HEADER in record.headers or pipeline.passes_over(request):
             self._turnstile.enter()
             request.pass_over()
             return

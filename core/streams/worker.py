@@ -42,6 +42,10 @@ class StreamWorker:
         self._limits = limits
         self._shares = Shares(transport, dataflow, clock)
 
+    def running(self) -> int:
+        """How many requests are run here."""
+        return sum([pipeline.running for pipeline in self._shares])
+
     async def start(self) -> None:
         """Set the clock by the transport's, and see to the streams that all pipelines have in
         common. Raises NotReadyError when the transport cannot be had."""

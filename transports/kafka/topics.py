@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
     ConfigResource,
@@ -18,7 +18,7 @@ from confluent_kafka.admin import (
 from penstock.core.contracts.transport import StreamSpec
 from penstock.core.errors import ConflictError, NotFoundError
 from penstock.core.nearest import did_you_mean
-from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
 
@@ -69,15 +69,21 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
+    async def is_there(self, topic: str) -> bool:
+        """Whether the broker has a topic now."""
+        await self.look_up([topic])
+        return topic in self._partitions
+
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
-        listed = await self._ask(self._admin.list_topics, timeout=_ASK_S)
-        for topic in topics:
-            found = listed.topics.get(topic)
-            if found is None or found.error is not None:
+        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_ASK_S)
+        for topic, future in asked.items():
+            try:
+                self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
+            except KafkaException as error:
+                if not is_unknown(error.args[0]):
+                    raise refusal_of(error.args[0], topic) from None
                 self._partitions.pop(topic, None)
-            else:
-                self._partitions[topic] = len(found.partitions)
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
         """See to it that topics are there as they are wanted, see Transport.make_streams.
@@ -151,12 +157,6 @@ class Topics:
             except KafkaException as error:
                 if error.args[0].code() != but:
                     raise refusal_of(error.args[0], name) from None
-
-    async def _ask(self, question: Any, **about: object) -> Any:
-        try:
-            return await asyncio.to_thread(question, **about)
-        except KafkaException as error:
-            raise refusal_of(error.args[0]) from None
 
 
 def _check_fit(spec: StreamSpec, config: Mapping[str, str]) -> None:
