@@ -107,6 +107,8 @@ class PipelineGateway(Gateway):
         if self._carriage is not None:
             await self._carriage.drain()
         await self._admission.drain()
+        if self._carriage is not None:
+            await self._carriage.write_out()
 
     def set_model(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a model under its name, by the plan that ``compile_model`` made."""

@@ -98,7 +98,7 @@ class DataPlane:
             None if worker is None else worker.number,
         )
         if streams is not None:
-            streams.carry(self.gateway, self.dataflow, bounds)
+            streams.carry(self.gateway, self.dataflow, bounds, self.metrics)
 
     async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.

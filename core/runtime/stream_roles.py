@@ -8,8 +8,9 @@ from typing import Final, Literal, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.config import Config
-from penstock.core.contracts.transport import Transport
+from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow
+from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.pipeline_gateway.answers import Answers
 from penstock.core.pipeline_gateway.carriage import Carriage
@@ -17,8 +18,9 @@ from penstock.core.pipeline_gateway.streamed import StreamIntake
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.request_headers import travelling_headers
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams.clock import set_clock
 from penstock.core.streams.roster import Roster
-from penstock.core.streams.worker import set_clock
+from penstock.core.streams.write_behind import WriteBehind
 
 StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow"]
 
@@ -46,6 +48,7 @@ class StreamRoles:
         self.answers: Answers | None = None
         """Finds what nobody waited for, where callers are answered."""
         self._intake: StreamIntake | None = None
+        self._behind: WriteBehind | None = None
         self._worker: StreamWorker | None = None
         self._roster: Roster | None = None
 
@@ -54,12 +57,19 @@ class StreamRoles:
         """Where streams are, and what they are called."""
         return self.transport, self.names
 
-    def carry(self, gateway: PipelineGateway, dataflow: Dataflow, limits: GatewayLimits) -> None:
+    def carry(
+        self,
+        gateway: PipelineGateway,
+        dataflow: Dataflow,
+        limits: GatewayLimits,
+        metrics: Metrics,
+    ) -> None:
         """Have the gateway's pipelines go through streams, over ``dataflow``."""
         transport, names, clock = self.transport, self.names, self.clock
         travelling = travelling_headers(self._config.defaults.passed_headers)
         if "pipeline-gateway" in self._roles:
             self._intake = StreamIntake(gateway.admission, limits, transport, names, clock)
+            self._behind = WriteBehind(transport, clock, metrics)
             self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
         if "dataflow" in self._roles:
             self._worker = StreamWorker(
@@ -73,7 +83,9 @@ class StreamRoles:
                 travelling,
             )
             self._roster = Roster(self._worker)
-        gateway.carry_over(Carriage(gateway.admission, self._intake, self._roster))
+            gateway.admission.carried = self._worker.running
+        carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster)
+        gateway.carry_over(carriage)
 
     async def start(self) -> None:
         """Reach the transport. Raises NotReadyError when it cannot be had."""
@@ -84,6 +96,8 @@ class StreamRoles:
             await set_clock(self.clock, self.transport)
         if self._intake is not None:
             await self._intake.start()
+            # Failures that nobody is told of are written here as well, in layout direct.
+            await self.transport.make_streams([StreamSpec(self.names.dead_letters)])
         _log.info("requests to pipelines go through the streams of '%s'", self.transport.root)
 
     async def hand_over(self, *, forced: bool) -> None:
@@ -96,6 +110,8 @@ class StreamRoles:
         await self.hand_over(forced=True)
         if self._intake is not None:
             await self._intake.stop()
+        if self._behind is not None:
+            await self._behind.stop()
         if self.answers is not None:
             await self.answers.stop()
         await self.transport.stop()
@@ -111,9 +127,12 @@ def stream_roles(
 ) -> StreamRoles | None:
     """The roles over the configured transport; None where that is within the process.
 
-    Raises PluginsError and UnsupportedError where there is no such transport.
+    Raises PluginsError and UnsupportedError where it cannot be made.
     """
-    transport = plugins.make(plugins.transports, config.transport.kind)
+    kind = config.transport.kind
+    if kind not in plugins.transports.names():
+        return None  # the default, which somebody disabled: one that is written is there
+    transport = plugins.make(plugins.transports, kind)
     if not transport.crosses_processes:
         return None
     return StreamRoles(transport, clock, config, roles)

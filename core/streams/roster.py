@@ -27,6 +27,7 @@ class Roster:
         self._worker = worker
         self._wanted: dict[str, Deployment | None] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._over = False
 
     def serve(self, deployment: Deployment) -> None:
         """Have the worker work on a pipeline, beginning requests with this version."""
@@ -39,7 +40,8 @@ class Roster:
         self._want(pipeline, None)
 
     async def stop(self, *, forced: bool = False) -> None:
-        """Hand everything over; ``forced`` as a crash would."""
+        """Hand everything over, and begin nothing any more; ``forced`` as a crash would."""
+        self._over = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
@@ -47,6 +49,8 @@ class Roster:
         await self._worker.stop(forced=forced)
 
     def _want(self, pipeline: str, deployment: Deployment | None) -> None:
+        if self._over:
+            return
         self._wanted[pipeline] = deployment
         if pipeline not in self._tasks:
             work = self._bring_about(pipeline)

@@ -40,6 +40,7 @@ class Possession:
         self.sources: dict[str, Source] = {}
         self._openings: dict[str, asyncio.Task[Source]] = {}
         self._over = False
+        self._under_way: set[asyncio.Future[Sequence[Place]]] = set()
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
 
@@ -47,6 +48,10 @@ class Possession:
     def is_over(self) -> bool:
         """Whether it is somebody else's, or nobody's."""
         return self._over
+
+    def is_of(self, subject: tuple[str, str]) -> bool:
+        """Whether it is of a stream in a group."""
+        return self.ownership[:2] == subject
 
     def progress(self) -> dict[TopicNumber, Progress]:
         """How far the group has come in what is read under this ownership."""
@@ -71,6 +76,8 @@ class Possession:
     def end(self) -> None:
         """It is somebody else's from now on."""
         self._over = True
+        for source in self.sources.values():
+            source.closed = True  # what is not committed is for the next owner to say
         self.changed.set()
 
     async def source(self, stream: str) -> Source:
@@ -93,7 +100,10 @@ class Possession:
             if (source := self.sources.get(delivery.stream)) is not None
         ]
         if self._transactor is not None:
-            return await self._transactor.carry_out(messages, self.group, done)
+            under_way = self._transactor.carry_out(messages, self.group, done)
+            self._under_way.add(under_way)
+            under_way.add_done_callback(self._settle)
+            return await asyncio.shield(under_way)
         places = await sender.send(messages) if messages else ()
         self.check()
         for source, offset in done:
@@ -101,11 +111,21 @@ class Possession:
             self.group.has_progressed(source)
         return places
 
+    async def settled(self) -> None:
+        """Return when nothing is under way of which it is not known whether it is done."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
     async def close(self) -> None:
         """Read no more."""
         self.end()
         await asyncio.gather(*self._openings.values(), return_exceptions=True)
         await self.group.close_sources(self.sources.values())
+
+    def _settle(self, done: asyncio.Future[Sequence[Place]]) -> None:
+        self._under_way.discard(done)
+        if not done.cancelled():
+            done.exception()  # whoever waited has heard of it
 
     async def _open(self, stream: str) -> Source:
         where = stream, self.ownership.partition

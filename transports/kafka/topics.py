@@ -69,6 +69,11 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
+    async def is_there(self, topic: str) -> bool:
+        """Whether the broker has a topic now."""
+        await self.look_up([topic])
+        return topic in self._partitions
+
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
         asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_ASK_S)

@@ -12,7 +12,6 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from penstock.core.contracts.transport import FencedError
-from penstock.core.errors import PenstockError
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
@@ -60,21 +59,29 @@ class Transactor:
 
     async def begin(self) -> None:
         """Take the transactional id: what others had under way with it is ended."""
-        await self._ask(self._begin)
+        try:
+            await self._ask(self._begin)
+        except BaseException:
+            self._thread.shutdown(wait=False)
+            raise
 
-    async def carry_out(
+    def carry_out(
         self, messages: Sequence[Outgoing], group: Group, done: Sequence[tuple[Source, int]]
-    ) -> Sequence[Place]:
-        """Write messages and count offsets of sources as done, both or neither.
+    ) -> asyncio.Future[Sequence[Place]]:
+        """Write messages and count offsets of sources as done, both or neither, whether somebody
+        waits for the future or not.
 
-        Raises FencedError when somebody else has the transactional id now, and what
+        It fails with FencedError when nothing more can be written here, and with what
         :func:`refusal_of` makes of a message that the broker will not have.
         """
         future: asyncio.Future[Sequence[Place]] = self._loop.create_future()
+        if self.is_over:
+            future.set_exception(FencedError("transactions of this process have begun anew"))
+            return future
         self._waiting.append(_Part(messages, group, done, future, [NOWHERE] * len(messages)))
         if self._task is None:
             self._task = self._loop.create_task(self._work())
-        return await future
+        return future
 
     async def close(self) -> None:
         """End; what is under way is aborted."""
@@ -88,9 +95,6 @@ class Transactor:
             while self._waiting:
                 parts, self._waiting = self._waiting, []
                 await self._until_done(parts)
-        except BaseException as error:
-            self._fail(self._waiting, error)
-            raise
         finally:
             self._task = None
 
@@ -99,16 +103,21 @@ class Transactor:
             while parts:
                 parts = await self._once(parts)
         except BaseException as error:
-            self._fail(parts, error)
-            raise
+            # How far it went nobody knows, and what comes next must not go on from there.
+            self.is_over = True
+            waiting, self._waiting = self._waiting, []
+            self._fail([*parts, *waiting], error)
+            if not isinstance(error, Exception):
+                raise
+            _log.warning("transactions of this process begin anew: %s", error)
 
     async def _once(self, parts: list[_Part]) -> list[_Part]:
         """One transaction; comes back with those that are still to be written."""
         offsets = _offsets_of(parts)
         try:
             await self._loop.run_in_executor(self._thread, self._transact, parts, offsets)
-        except KafkaException as error:
-            return await self._after(error.args[0], parts)
+        except (KafkaException, SystemError) as error:
+            return await self._after(_kafka_error(error), parts)
         for part in parts:
             for source, offset in part.done:
                 source.finish(offset)
@@ -118,7 +127,6 @@ class Transactor:
 
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
-            self.is_over = True
             raise FencedError(f"transactions of this process are over: {error.str()}")
         await self._ask(self._abort)
         refused = [part for part in parts if part.refused is not None]
@@ -132,9 +140,7 @@ class Transactor:
         return [part for part in parts if part.refused is None]
 
     def _fail(self, parts: Sequence[_Part], error: BaseException) -> None:
-        told = (
-            error if isinstance(error, PenstockError) else FencedError(f"no transaction: {error}")
-        )
+        told = error if isinstance(error, FencedError) else FencedError(f"no transaction: {error}")
         for part in parts:
             if not part.future.done():
                 part.future.set_exception(told)
@@ -171,6 +177,18 @@ class Transactor:
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)
         producer.commit_transaction()
+
+
+def _kafka_error(error: BaseException) -> KafkaError:
+    """Kafka's error in what the library raised. Where deliveries are told while it raises one, it
+    comes as the cause of a SystemError."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KafkaException):
+            told: KafkaError = cause.args[0]
+            return told
+        cause = cause.__cause__ or cause.__context__
+    raise error
 
 
 def _hearing(part: _Part, index: int) -> Any:
