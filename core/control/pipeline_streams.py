@@ -26,9 +26,6 @@ LOOK_S: Final = 5.0
 
 ANSWER_S: Final = 5.0
 
-LAYOUTS: Final = ("fused", "spread", "direct")
-"""The layouts that workers know."""
-
 _log = logging.getLogger(__name__)
 
 
@@ -161,11 +158,6 @@ class PipelineStreams:
 
 def _refusal(plan: Plan, children: Iterable[Plan]) -> str | None:
     """Why a pipeline cannot be run over streams."""
-    manifest = plan.pipeline
-    assert manifest is not None, "models have no streams"
-    layout = manifest.spec.layout
-    if layout not in LAYOUTS:
-        return f"layout {layout} is not supported yet over this transport; say fused or direct"
     if plan.sources:
         return (
             f"it reads '{next(iter(plan.sources))}' (input.externalInputs or externalTriggers), "

@@ -9,6 +9,7 @@ from harness.shared_streams import SharedStreams
 from integration.streams.rig import DIAMOND_MODELS, diamond, process
 from integration.streams.test_processes import identities_in
 from penstock.core.errors import PenstockError
+from penstock.core.runtime.stream_roles import StreamRole
 
 STEP = "test.shared.pipeline.diamond.step.triple."
 
@@ -25,7 +26,7 @@ async def test_each_role_in_a_process_of_its_own(tmp_path: Path) -> None:
         waiting = front.send("diamond", 1.0)
         await asyncio.sleep(0.1)
         assert waiting.results == [], "nobody calls the models yet, and the calls wait"
-        roles = frozenset({"model-gateway"})
+        roles: frozenset[StreamRole] = frozenset({"model-gateway"})
         async with process(streams, tmp_path, *documents, roles=roles) as models:
             await models.ready()
             assert await waiting.value() == 5.0
@@ -45,7 +46,7 @@ async def test_one_process_has_all_roles_and_other_model_gateways_come_and_go(
 ) -> None:
     streams = SharedStreams()
     documents = [*DIAMOND_MODELS, diamond(layout="spread")]
-    roles = frozenset({"model-gateway"})
+    roles: frozenset[StreamRole] = frozenset({"model-gateway"})
     async with process(streams, tmp_path, *documents) as one:
         await one.ready()
         async with process(streams, tmp_path, *documents, roles=roles) as two:
