@@ -79,7 +79,9 @@ class RecordedRequests:
         names: StreamNames,
         catalogue: Catalogue,
         letters: RecordedLetters,
+        travelling: frozenset[str],
     ) -> None:
+        self._travelling = travelling
         self._transport = transport
         self._names = names
         self._catalogue = catalogue
@@ -176,7 +178,7 @@ class RecordedRequests:
             ports += await self._all_of(identity, stream, partition, begin, last_ms, most)
         failures = await self._letters.failures(identity, found.delivery.time_ms - SLACK_MS)
         recorded = Recorded(identity, found.pipeline, asked, answer, ports, failures)
-        return retold(recorded, plan, self._catalogue.outcome)
+        return retold(recorded, plan, self._catalogue.outcome, self._travelling)
 
     async def _all_of(
         self,
@@ -241,7 +243,9 @@ class RecordedRequests:
 
     def _brief(self, found: _Found, answer: Delivery | None) -> Story:
         recorded = Recorded(identity_of(found.delivery), found.pipeline, found.delivery, answer)
-        return retold(recorded, self.plan(found.pipeline), self._catalogue.outcome)
+        return retold(
+            recorded, self.plan(found.pipeline), self._catalogue.outcome, self._travelling
+        )
 
     # Streams -----------------------------------------------------------------------------------
 

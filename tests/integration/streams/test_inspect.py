@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pytest
 
 from harness.shared_streams import SharedStreams
 from integration.streams.rig import DIAMOND_MODELS, Process, call, diamond, process
@@ -41,9 +43,12 @@ WHOLE = {
 }
 
 
-async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["fused", "direct"])
+async def test_every_step_of_a_request_is_shown_by_any_gateway(
+    tmp_path: Path, layout: str
+) -> None:
     streams = SharedStreams()
-    documents = [*DIAMOND_MODELS, diamond(dataflow={"partitions": 4}, record="all")]
+    documents = [*DIAMOND_MODELS, diamond(layout=layout, record="all")]
     async with (
         process(streams, tmp_path, *documents) as one,
         process(streams, tmp_path, *documents, roles=frozenset({"pipeline-gateway"})) as two,
@@ -53,7 +58,11 @@ async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path) -
         answer = one.send("diamond", 3.0, headers={"x-request-id": "theirs"})
         assert await answer.value() == 15.0
         assert answer.ticket is not None
-        story = await told(two, f"/v1/requests/{answer.ticket.identity}")
+        path = f"/v1/requests/{answer.ticket.identity}"
+        async with asyncio.timeout(10):  # records may be written behind the answer
+            while (await call(two, path))[0] == 404:
+                await asyncio.sleep(0.01)
+        story = await told(two, path)
         assert (story["outcome"], story["asynchronous"]) == ("ok", False)
         assert visits(story) == WHOLE
         assert story["records"][-1]["tensors"][0]["data"] == [15.0]
