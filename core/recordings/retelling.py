@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from penstock.core.contracts.transport import Delivery
@@ -63,7 +63,11 @@ def retold(
     asked, answer = recorded.asked, recorded.answer
     headers = recorded.first.record.headers
     version = _version(recorded)
-    ran = plan if plan is not None and version in (0, plan.version) else None
+    ran = None
+    if plan is not None and version in (0, plan.version):
+        whole = all(step.keeps_inputs and step.keeps_outputs for step in plan.steps)
+        # Where every port is on the way of the answer, all are kept whatever the manifest says.
+        ran = replace(plan, record="all") if whole and plan.record == "boundary" else plan
     story = Story(
         recorded.identity,
         recorded.pipeline,

@@ -10,7 +10,7 @@ from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER, ORIGIN_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     CALL_HEADER,
