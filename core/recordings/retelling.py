@@ -20,6 +20,7 @@ from penstock.core.streams.headers import (
     REPLY_TO_HEADER,
     WANTED_HEADER,
 )
+from penstock.core.streams.pipeline import streamed_ports
 from penstock.core.streams.wanted import with_wanted
 
 JITTER_MS: Final = 50.0
@@ -65,7 +66,7 @@ def retold(
     version = _version(recorded)
     ran = None
     if plan is not None and version in (0, plan.version):
-        whole = all(step.keeps_inputs and step.keeps_outputs for step in plan.steps)
+        whole = sum(port.step is not None for port in streamed_ports(plan)) == 2 * len(plan.steps)
         # Where every port is on the way of the answer, all are kept whatever the manifest says.
         ran = replace(plan, record="all") if whole and plan.record == "boundary" else plan
     story = Story(

@@ -36,9 +36,10 @@ def answers_directly(plan: Plan) -> bool:
 def streamed_ports(plan: Plan) -> list[Port]:
     """The ports that have a stream."""
     ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
+    every = plan.pipeline is not None and plan.pipeline.spec.layout == "spread"
     for step in plan.steps:
-        ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
-        ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
+        ports += [Port(step.name, "inputs")] if every or step.keeps_inputs else []
+        ports += [Port(step.name, "outputs")] if every or step.keeps_outputs else []
     return ports
 
 

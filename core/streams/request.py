@@ -101,9 +101,7 @@ class StreamRequest:
         self.identity = identity_of(delivery)
         headers = delivery.record.headers
         travelling = tenure.pipeline.travelling
-        self.headers: Headers = {
-            name: headers[name] for name in headers if name in travelling
-        }
+        self.headers: Headers = {name: headers[name] for name in headers if name in travelling}
         self.reply_partition = tenure.pipeline.names.reply_partition(headers.get(REPLY_TO_HEADER))
         self.key = delivery.record.key
         self.lane: bytes | None = None
