@@ -119,16 +119,23 @@ class InquiryDesk:
 
     async def export(self, identity: str) -> bytes:
         """The same request as a file (see :mod:`penstock.core.cases`)."""
-        return await self.file_of(self._meant(identity)[0])
+        export = self._exporter()
+        return await self._file_of(self._meant(identity)[0], export)
 
     async def file_of(self, story: Story) -> bytes:
         """The same of a story, wherever it is from."""
+        return await self._file_of(story, self._exporter())
+
+    def _exporter(self) -> Export:
         if self._export is None:
             raise UnsupportedError("this server makes no case files")
+        return self._export
+
+    async def _file_of(self, story: Story, export: Export) -> bytes:
         within = f"{story.identity}/"
         made = (each for each in self._journal.latest() if each.identity.startswith(within))
         children = list(islice(made, MOST_LISTED))[::-1]
-        return await self._export(story, children, self._readers(story))
+        return await export(story, children, self._readers(story))
 
     def _readers(self, story: Story) -> list[Story]:
         """The same request in the pipelines that read the one that was called."""

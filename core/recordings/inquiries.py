@@ -33,12 +33,18 @@ class StreamInquiries(Inquiries):
     one for what streams do not have, as models that are called on their own."""
 
     def __init__(
-        self, desk: InquiryDesk, transport: Transport, names: StreamNames, catalogue: Catalogue
+        self,
+        desk: InquiryDesk,
+        transport: Transport,
+        names: StreamNames,
+        catalogue: Catalogue,
+        travelling: frozenset[str],
     ) -> None:
+        """``travelling`` are the headers that go with requests."""
         self._desk = desk
         self._letters = RecordedLetters(transport, names)
         self._taps = StreamTaps(transport, names)
-        self._requests = RecordedRequests(transport, names, catalogue, self._letters)
+        self._requests = RecordedRequests(transport, names, catalogue, self._letters, travelling)
 
     async def inspect(self, identity: str) -> Document:
         if self._desk.has(identity):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, NamedTuple, Protocol
 
@@ -11,12 +11,13 @@ from penstock.core.contracts.transport import Delivery, From, Transport
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Story
-from penstock.core.plan import Plan, StepPlan
+from penstock.core.plan import Plan
 from penstock.core.recordings.letters import RecordedLetters
 from penstock.core.recordings.places import SLACK_MS, Place, places_of
 from penstock.core.recordings.retelling import Recorded, retold
 from penstock.core.records import Port, Record
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.pipeline import streamed_ports
 from penstock.core.streams.present import latest_first, present
 from penstock.core.streams.request import identity_of
 
@@ -79,7 +80,9 @@ class RecordedRequests:
         names: StreamNames,
         catalogue: Catalogue,
         letters: RecordedLetters,
+        travelling: frozenset[str],
     ) -> None:
+        self._travelling = travelling
         self._transport = transport
         self._names = names
         self._catalogue = catalogue
@@ -171,12 +174,17 @@ class RecordedRequests:
         answers = await self._all_of(identity, outputs, partition, begin, float("inf"))
         answer = answers[0] if answers else None
         ports: list[Delivery] = []
-        for step, stream in () if plan is None else _step_streams(plan, self._names):
-            last_ms, most = _last_ms(found, answer), 1 if step.loop is None else MOST_SEARCHED
+        steps = () if plan is None else plan.steps
+        looping = {step.name for step in steps if step.loop is not None}
+        for port in () if plan is None else streamed_ports(plan):
+            if port.step is None:
+                continue
+            stream, last_ms = self._names.of(found.pipeline, port), _last_ms(found, answer)
+            most = MOST_SEARCHED if port.step in looping else 1
             ports += await self._all_of(identity, stream, partition, begin, last_ms, most)
         failures = await self._letters.failures(identity, found.delivery.time_ms - SLACK_MS)
         recorded = Recorded(identity, found.pipeline, asked, answer, ports, failures)
-        return retold(recorded, plan, self._catalogue.outcome)
+        return retold(recorded, plan, self._catalogue.outcome, self._travelling)
 
     async def _all_of(
         self,
@@ -241,7 +249,9 @@ class RecordedRequests:
 
     def _brief(self, found: _Found, answer: Delivery | None) -> Story:
         recorded = Recorded(identity_of(found.delivery), found.pipeline, found.delivery, answer)
-        return retold(recorded, self.plan(found.pipeline), self._catalogue.outcome)
+        return retold(
+            recorded, self.plan(found.pipeline), self._catalogue.outcome, self._travelling
+        )
 
     # Streams -----------------------------------------------------------------------------------
 
@@ -278,17 +288,6 @@ def _latest_first(found: Iterable[_Found]) -> list[_Found]:
 
 def _key(found: _Found) -> tuple[str, str]:
     return found.pipeline, identity_of(found.delivery)
-
-
-def _step_streams(plan: Plan, names: StreamNames) -> Iterator[tuple[StepPlan, str]]:
-    """The streams of the ports of steps that are kept."""
-    for step in plan.steps:
-        for port, kept in (
-            (Port(step.name, "inputs"), step.keeps_inputs),
-            (Port(step.name, "outputs"), step.keeps_outputs),
-        ):
-            if kept:
-                yield step, names.of(plan.name, port)
 
 
 def _last_ms(found: _Found, answer: Delivery | None) -> float:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from penstock.core.contracts.transport import Delivery
 from penstock.core.errors import PenstockError
+from penstock.core.identity import made_ms
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal.story import PortRecord, Story
 from penstock.core.plan import Plan
-from penstock.core.records import Absent, Failed, Headers, Port, Record
+from penstock.core.records import Absent, Failed, Port, Record
 from penstock.core.references import parse_source
-from penstock.core.streams.headers import OMITTED_HEADER, REPLY_TO_HEADER, WANTED_HEADER
+from penstock.core.streams.headers import (
+    ANSWERED_HEADER,
+    OMITTED_HEADER,
+    REPLY_TO_HEADER,
+    WANTED_HEADER,
+)
+from penstock.core.streams.pipeline import streamed_ports
 from penstock.core.streams.wanted import with_wanted
 
 JITTER_MS: Final = 50.0
@@ -46,23 +53,31 @@ class Recorded:
         return found
 
 
-def retold(recorded: Recorded, plan: Plan | None, outcome: Outcome) -> Story:
+def retold(
+    recorded: Recorded, plan: Plan | None, outcome: Outcome, travelling: Collection[str]
+) -> Story:
     """The story as it is known from streams: its times are those at which records were written.
 
     ``plan`` is that of the version that serves now; it is told of where the request ran on it.
+    ``travelling`` are the headers that go with requests.
     """
     asked, answer = recorded.asked, recorded.answer
+    headers = recorded.first.record.headers
     version = _version(recorded)
-    ran = plan if plan is not None and version in (0, plan.version) else None
+    ran = None
+    if plan is not None and version in (0, plan.version):
+        whole = sum(port.step is not None for port in streamed_ports(plan)) == 2 * len(plan.steps)
+        # Where every port is on the way of the answer, all are kept whatever the manifest says.
+        ran = replace(plan, record="all") if whole and plan.record == "boundary" else plan
     story = Story(
         recorded.identity,
         recorded.pipeline,
         version or (0 if plan is None else plan.version),
         _request(asked, answer),
-        _headers(recorded.first.record),
-        recorded.first.time_ms,
+        {name: text for name, text in headers.items() if name in travelling},
+        _opened_ms(recorded),
         min((each.record.deadline_ms for each in _all(recorded)), default=float("inf")),
-        asynchronous=asked is None or REPLY_TO_HEADER not in asked.record.headers,
+        asynchronous=not headers.keys() & {REPLY_TO_HEADER, ANSWERED_HEADER},
         plan=ran,
         versions=() if ran is None else (None,) * len(ran.steps),
     )
@@ -97,13 +112,12 @@ def _request(asked: Delivery | None, answer: Delivery | None) -> InferenceReques
     return with_wanted(request, record.headers.get(WANTED_HEADER))
 
 
-def _headers(record: Record) -> Headers:
-    """Those that are the caller's, and where it came from."""
-    return {
-        name: text
-        for name, text in record.headers.items()
-        if name not in (REPLY_TO_HEADER, WANTED_HEADER)
-    }
+def _opened_ms(recorded: Recorded) -> float:
+    """When the request came in: a gateway's identity says it, for its record may be written later;
+    else when it was written."""
+    written_ms = recorded.first.time_ms
+    taken_in_ms = made_ms(recorded.identity)
+    return written_ms if taken_in_ms is None else min(float(taken_in_ms), written_ms)
 
 
 def _in_order(recorded: Recorded, plan: Plan | None) -> list[PortRecord]:
@@ -114,7 +128,8 @@ def _in_order(recorded: Recorded, plan: Plan | None) -> list[PortRecord]:
     """
     records = [_port_record(each, each.record.port) for each in recorded.ports]
     if recorded.asked is not None:
-        records.append(_port_record(recorded.asked, _INPUTS))
+        came = _port_record(recorded.asked, _INPUTS)
+        records.append(came._replace(at_ms=_opened_ms(recorded)))
     if recorded.answer is not None:
         records.append(_port_record(recorded.answer, _OUTPUTS))
     if plan is None or plan.pipeline is None:

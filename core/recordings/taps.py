@@ -21,6 +21,7 @@ from penstock.core.pipeline_gateway.tapping import MOST_TAPS, ports_of
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.pipeline import streamed_ports
 from penstock.core.streams.present import MOST_AT_ONCE
 from penstock.core.streams.request import identity_of
 
@@ -58,7 +59,7 @@ class StreamTaps:
         return self._tapped(wanted, streams, begin, most)
 
     def _streams(self, wanted: Wanted, plan: Plan, begin: Begin) -> Iterator[_Stream]:
-        kept = _kept(plan)
+        kept = streamed_ports(plan)
         if begin.partition is not None and begin.partition >= plan.partitions:
             raise InvalidRequestError(
                 f"pipeline '{plan.name}' has {plan.partitions} partitions, and none of number "
@@ -112,15 +113,6 @@ class StreamTaps:
             raise NotReadyError(
                 f"the streams could not be read within {OPENED_WITHIN_S:g} s; the transport is away"
             ) from error
-
-
-def _kept(plan: Plan) -> set[Port]:
-    """The ports that have a stream."""
-    kept = {Port(None, "inputs")}
-    if plan.output is not None:
-        kept.add(Port(None, "outputs"))
-    kept |= {Port(step.name, "inputs") for step in plan.steps if step.keeps_inputs}
-    return kept | {Port(step.name, "outputs") for step in plan.steps if step.keeps_outputs}
 
 
 def _from(begin: Begin) -> From:

@@ -26,6 +26,7 @@ from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.recordings import StreamInquiries
+from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
@@ -159,7 +160,12 @@ class DataPlane:
             desk=desk,
             inquiries=None
             if self._streams is None
-            else StreamInquiries(desk, *self._streams.place, self.gateway),
+            else StreamInquiries(
+                desk,
+                *self._streams.place,
+                self.gateway,
+                travelling_headers(defaults.passed_headers),
+            ),
             agents=agents,
             access=self._config.scheduler.access.access(),
             book=self._book,

@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, call, config, diamond, process
+from integration.streams.rig import DIAMOND_MODELS, call, config, diamond, process, told
 from integration.streams.test_asynchronous import submit
-from integration.streams.test_inspect import WHOLE, told, visits
+from integration.streams.test_inspect import WHOLE, visits
 from integration.streams.test_tap import followed
 from penstock.core.config import Config
 from penstock.core.contracts.inquiries import Begin

@@ -235,3 +235,10 @@ async def call(
                 return error.code, error.read().decode()
 
     return await asyncio.to_thread(send)
+
+
+async def told(at: Reachable, path: str) -> Any:
+    """The document that a GET answers with."""
+    status, body = await call(at, path)
+    assert status == 200, body
+    return json.loads(body)

@@ -8,21 +8,18 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, Process, call, diamond, process
+from integration.streams.rig import DIAMOND_MODELS, call, diamond, process
 from integration.streams.test_asynchronous import submit
+from integration.streams.test_tap import followed
+from penstock.core.contracts.inquiries import Begin
 from penstock.core.contracts.transport import THE_BEGINNING, Output
 from penstock.core.records import Port, Record
 from penstock.core.tensors import Tensor
 
 INPUTS = "test.shared.pipeline.diamond.inputs"
-
-
-async def told(at: Process, path: str) -> Any:
-    status, body = await call(at, path)
-    assert status == 200, body
-    return json.loads(body)
 
 
 def visits(story: dict[str, Any]) -> dict[str, tuple[str, str | None]]:
@@ -41,9 +38,10 @@ WHOLE = {
 }
 
 
-async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", ["fused", "direct", "spread"])
+async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path, layout: str) -> None:
     streams = SharedStreams()
-    documents = [*DIAMOND_MODELS, diamond(dataflow={"partitions": 4}, record="all")]
+    documents = [*DIAMOND_MODELS, diamond(layout=layout, record="all")]
     async with (
         process(streams, tmp_path, *documents) as one,
         process(streams, tmp_path, *documents, roles=frozenset({"pipeline-gateway"})) as two,
@@ -53,6 +51,7 @@ async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path) -
         answer = one.send("diamond", 3.0, headers={"x-request-id": "theirs"})
         assert await answer.value() == 15.0
         assert answer.ticket is not None
+        await followed(two, "diamond", most=1, begin=Begin(offset=0))  # written behind the answer
         story = await told(two, f"/v1/requests/{answer.ticket.identity}")
         assert (story["outcome"], story["asynchronous"]) == ("ok", False)
         assert visits(story) == WHOLE
