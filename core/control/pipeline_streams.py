@@ -26,7 +26,7 @@ LOOK_S: Final = 5.0
 
 ANSWER_S: Final = 5.0
 
-LAYOUTS: Final = ("fused", "direct")
+LAYOUTS: Final = ("fused", "spread", "direct")
 """The layouts that workers know."""
 
 _log = logging.getLogger(__name__)

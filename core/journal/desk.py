@@ -24,9 +24,9 @@ from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import Story
 from penstock.core.journal.tap import Tap, TapKind, Wanted, wanted
+from penstock.core.request_headers import ORIGIN_HEADER
 from penstock.core.statuses import STATUSES
 
-ORIGIN_HEADER: Final = "penstock-origin"
 MOST_LISTED: Final = 1_000
 MOST_CHILDREN: Final = 100
 """So many requests that one made of other pipelines are shown with it."""

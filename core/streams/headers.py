@@ -9,9 +9,8 @@ import orjson
 
 from penstock.core.engine import Answer
 from penstock.core.errors import InvalidRequestError
-from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Failed, Headers, Record
-from penstock.core.request_headers import MISSING
+from penstock.core.request_headers import MISSING, ORIGIN_HEADER
 
 DEADLINE_HEADER: Final = "penstock-deadline"
 """By when the request must have ended, in ms since the epoch, in the transport's time."""

@@ -28,6 +28,9 @@ T = TypeVar("T")
 MOST_HEARD: Final = 256
 """Outcomes of calls that are read in one go."""
 
+RESIGN_S: Final = 1.0
+"""How long a partition rests after the work on it went wrong."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +51,8 @@ class Holding:
         self._reader: Reader = transport.read(ownership, [pipeline.inputs])
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resigning: set[asyncio.Task[None]] = set()
+        """Not among the tasks, which end when the partition is lost: that follows from it."""
         self._taking: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
         self._tenure: Tenure | None = None
@@ -188,8 +193,15 @@ class Holding:
             self.tenure.fenced()
         except Exception:
             place = f"partition {self._ownership.partition} of '{self._ownership.stream}'"
-            _log.exception("the work on %s ends; another owner may go on", place)
+            _log.exception("the work on %s ends; whoever wins it next goes on", place)
             self.tenure.fenced()
+            asyncio.get_running_loop().call_later(RESIGN_S, self._resign)
+
+    def _resign(self) -> None:
+        """Let the partition go; not at once, for what went wrong may go wrong again."""
+        task = asyncio.get_running_loop().create_task(self._transport.resign(self._ownership))
+        self._resigning.add(task)
+        task.add_done_callback(self._resigning.discard)
 
     async def _is_drained(self, within_s: float) -> bool:
         try:

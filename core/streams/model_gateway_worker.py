@@ -6,9 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 
 from penstock.core.contracts.transport import StreamSpec, Transport
-from penstock.core.dataflow import Dataflow
+from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.joinspec import JoinFactories
-from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.limits import StreamLimits
@@ -54,12 +53,22 @@ class ModelGatewayWorker:
         """Set the clock by the transport's. Raises NotReadyError when it cannot be had."""
         await set_clock(self._clock, self._transport)
 
-    async def serve(self, plan: Plan, *, partitions: int = 1) -> None:
+    def running(self) -> int:
+        """How many visits are carried out here."""
+        return sum([step.running for step in self._shares])
+
+    def renew(self, deployment: Deployment) -> None:
+        """Calls say by themselves how they are to be made, whatever the version."""
+
+    async def serve(
+        self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
+    ) -> None:
         """Carry out the visits of the steps that a plan leaves to others, of all versions.
 
         Steps that an earlier version had go on until the pipeline is withdrawn: its requests may be
         under way.
         """
+        plan = deployment.plan
         ports = [
             Port(step, side) for step in plan.called_elsewhere for side in ("inputs", "outputs")
         ]
@@ -78,6 +87,12 @@ class ModelGatewayWorker:
                     self._waiting,
                 )
                 await self._shares.take(streamed, self._names.models_group)
+
+    def close(self, pipeline: str) -> None:
+        """Take up no more calls of a pipeline's steps; what is under way goes on."""
+        for step in self._shares:
+            if step.name == pipeline:
+                self._shares.close(step.inputs)
 
     async def withdraw(self, pipeline: str) -> None:
         """Finish what is under way of a pipeline's steps, and call them no more."""

@@ -36,9 +36,10 @@ def answers_directly(plan: Plan) -> bool:
 def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
     """The streams that a version reads and writes, dead letters and replies apart."""
     ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
+    every = plan.pipeline is not None and plan.pipeline.spec.layout == "spread"
     for step in plan.steps:
-        ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
-        ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
+        ports += [Port(step.name, "inputs")] if every or step.keeps_inputs else []
+        ports += [Port(step.name, "outputs")] if every or step.keeps_outputs else []
     specs = [StreamSpec(names.of(plan.name, port), partitions) for port in ports]
     return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
 

@@ -9,7 +9,6 @@ from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
-from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
@@ -102,9 +101,7 @@ class StreamRequest:
         self.identity = identity_of(delivery)
         headers = delivery.record.headers
         travelling = tenure.pipeline.travelling
-        self.headers: Headers = {
-            name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
-        }
+        self.headers: Headers = {name: headers[name] for name in headers if name in travelling}
         self.reply_partition = tenure.pipeline.names.reply_partition(headers.get(REPLY_TO_HEADER))
         self.key = delivery.record.key
         self.lane: bytes | None = None

@@ -47,10 +47,15 @@ class Shares:
     async def take(self, pipeline: StreamedPipeline, group: str) -> None:
         """Take part in the work on what comes through an input stream."""
         share = self._shares[pipeline.inputs] = _Share(self, pipeline)
+        competing = asyncio.ensure_future(
+            self._transport.compete(group, pipeline.inputs, share, atomic=pipeline.exactly_once)
+        )
         try:
-            share.membership = await self._transport.compete(
-                group, pipeline.inputs, share, atomic=pipeline.exactly_once
-            )
+            share.membership = await asyncio.shield(competing)
+        except asyncio.CancelledError:
+            # Who competes may own partitions already, and has to leave then.
+            share.membership = await competing
+            raise
         except BaseException:
             del self._shares[pipeline.inputs]
             raise

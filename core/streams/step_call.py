@@ -159,6 +159,7 @@ class StepCall(StreamRequest):
             key=self.key,
             ownership=self.tenure.ownership,
         )
+        self.tenure.pipeline.running += 1
         passage.round = record.round
         self.passage = passage
         return passage

@@ -14,6 +14,9 @@ BROKER = "broker"
 GAP_S = 3.0
 """How long the requests of a worker that died may wait."""
 
+AGAIN_S = 30.0
+"""After so long somebody who waits for requests to go on gives up."""
+
 SETTLE_S = 60.0
 
 
@@ -49,12 +52,23 @@ class Run:
             back = killed
             time.sleep(away_s)
             self._world.start(name)
-        until = max(time.monotonic(), back + GAP_S) + 1.5
-        time.sleep(max(0.0, until - time.monotonic()))
+        time.sleep(max(0.5, back + GAP_S - time.monotonic()))
+        until = self._until_all_go_on(back + AGAIN_S)
         gaps = self._gaps_s(back, until)
         gap, where = max((each, place) for place, each in gaps.items())
         self.gaps.setdefault(name.partition("-")[0], []).append(gap)
         return f"{name:<11} away {away_s:3.1f} s, longest gap {gap:.2f} s in {where}"
+
+    def _until_all_go_on(self, limit: float) -> float:
+        """Wait until answers come in every partition again; comes back with when that was."""
+        asked = time.monotonic()
+        while time.monotonic() < limit and not all(
+            times and times[-1] > asked
+            for reader in self.readers.values()
+            for times in reader.times
+        ):
+            time.sleep(0.05)
+        return time.monotonic()
 
     def _gaps_s(self, since: float, until: float) -> dict[str, float]:
         return {

@@ -242,12 +242,8 @@ class Running:
         await self.watch_streams()
 
     async def _serve(self, role: Role) -> None:
-        partitions = self._layout.partitions
-        if isinstance(role, ModelGatewayWorker):
-            await role.serve(self.plan, partitions=partitions)
-        else:
-            deployment = self._roles[role].dataflow.deploy(self.plan)
-            await role.serve(deployment, partitions=partitions)
+        deployment = self._roles[role].dataflow.deploy(self.plan)
+        await role.serve(deployment, partitions=self._layout.partitions)
 
     async def kill(self, role: Role) -> None:
         """End it as a crash does, as far as others can see."""

@@ -53,6 +53,11 @@ class Possession:
         """Whether it is of a stream in a group."""
         return self.ownership[:2] == subject
 
+    @property
+    def is_atomic(self) -> bool:
+        """Whether what is written and what is finished is one."""
+        return self._transactor is not None
+
     def progress(self) -> dict[TopicNumber, Progress]:
         """How far the group has come in what is read under this ownership."""
         number = self.ownership.partition
@@ -161,5 +166,5 @@ class PossessionReader(Reader):
                 return taken
             for source in self._sources:
                 if source.inlet.error is not None:
-                    raise FencedError(source.inlet.error.message)
+                    raise source.inlet.error
             await possession.changed.wait()

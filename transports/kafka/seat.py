@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
 from penstock.core.errors import PenstockError
+from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.leases import (
@@ -85,6 +86,8 @@ class Seat:
         self._possessions: dict[Ownership, Possession] = {}
         self._works: dict[Ownership, asyncio.Task[None]] = {}
         """What is being done about ownerships, one after the other for each of them."""
+        self._held: set[TopicNumber] = set()
+        """What this process has held: if it still has, nobody has died."""
         self._transactor: Transactor | None = None
         self._transacting = asyncio.Lock()
         self._acts = asyncio.Event()
@@ -365,11 +368,12 @@ class Seat:
                 await (await self._begin_transactions(instance)).close()
         progress = await group.progress_in(places)
         for where, each in progress.items():
-            if each.holder:
+            if each.holder and not (each.holder == self.instance and where in self._held):
                 extent = await self._inquirer.extent(where)
                 each.take_over(INTAKE, extent.end)
             each.holder = self.instance
         await group.commit(progress)
+        self._held.update(progress)
         return progress
 
     async def _lose(self, ownership: Ownership, *, handed_over: bool) -> None:
@@ -377,7 +381,7 @@ class Seat:
         if possession is not None:
             await possession.owner.lost(ownership)
             await possession.settled()
-            if handed_over and not possession.is_over:
+            if self._member_now.owns(ownership):
                 await self._hand_over(possession)
             await possession.close()
             self._possessions.pop(ownership, None)
@@ -389,13 +393,21 @@ class Seat:
 
     async def _hand_over(self, possession: Possession) -> None:
         """Leave word that nothing is at work of what is not finished."""
-        progress = possession.progress()
-        for each in progress.values():
-            each.holder = ""
         try:
+            progress = await self._progress_of(possession)
+            for each in progress.values():
+                each.holder = ""
             await possession.group.commit(progress)
         except PenstockError as error:
             _log.warning("a partition was given up without a last commit: %s", error)
+
+    async def _progress_of(self, possession: Possession) -> dict[TopicNumber, Progress]:
+        progress = possession.progress()
+        if possession.is_atomic and possession.is_over:
+            # What went wrong may be under way still, for all that is known: it is ended first.
+            await self._transactor_now()
+            return await possession.group.progress_in(list(progress))
+        return progress
 
     def _fence(self, ownership: Ownership) -> None:
         possession = self._possessions.get(ownership)

@@ -136,12 +136,7 @@ class KafkaTransport(Transport):
         await self._memberships.forget(stream)
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
-        try:
-            messages = self._outgoing(outputs)
-        except NotFoundError:
-            # Another process may have made it, or given it more partitions.
-            await self._topics.look_up(list({output.stream for output in outputs}))
-            messages = self._outgoing(outputs)
+        messages = await self._outgoing(outputs)
         return _written(outputs, await self._sender.send(messages))
 
     async def compete(
@@ -192,11 +187,17 @@ class KafkaTransport(Transport):
         tail.when_closed(partial(there.discard, tail))
         return tail
 
+    async def resign(self, ownership: Ownership) -> None:
+        try:
+            self._memberships.give_up(self._memberships.possession(ownership))
+        except FencedError:
+            return
+
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
     ) -> Sequence[Written]:
         possession = self._memberships.possession(ownership)
-        messages = self._outgoing(outputs)
+        messages = await self._outgoing(outputs)
         await possession.may_act()
         try:
             places = await possession.finish(deliveries, messages, self._sender)
@@ -217,7 +218,15 @@ class KafkaTransport(Transport):
                 source.give_back(delivery.offset)
         possession.changed.set()
 
-    def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
+    async def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
+        try:
+            return self._messages(outputs)
+        except NotFoundError:
+            # Another process may have made it.
+            await self._topics.look_up([output.stream for output in outputs])
+            return self._messages(outputs)
+
+    def _messages(self, outputs: Sequence[Output]) -> list[Outgoing]:
         """What is to be written, all of which the broker takes as far as is known here."""
         limit = self._options.max_record_bytes
         messages = []
