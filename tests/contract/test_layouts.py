@@ -10,6 +10,7 @@ from typing import Final
 
 import pytest
 
+from contract.direct_layout import Direct
 from contract.example_pipelines import REQUESTS, example_models, example_workload
 from contract.layouts import Layout, disagreements
 from contract.scripted_pipelines import random_workload
@@ -38,6 +39,7 @@ async def in_memory(clock: Clock) -> AsyncIterator[Connect]:
 LAYOUTS: dict[str, Layout] = {
     "fused": Streamed(in_memory, spread=False),
     "fused on two workers": Streamed(in_memory, spread=False, workers=2),
+    "direct": Direct(in_memory),
     "spread": Streamed(in_memory, spread=True),
     "spread on two of each": Streamed(in_memory, spread=True, workers=2, model_gateways=2),
 }

@@ -76,7 +76,8 @@ class Topics:
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
-        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_ASK_S)
+        each_once = TopicCollection(list(dict.fromkeys(topics)))
+        asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
         for topic, future in asked.items():
             try:
                 self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)

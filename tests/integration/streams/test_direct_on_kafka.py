@@ -19,6 +19,7 @@ from integration.streams.rig import (
     process,
     records,
 )
+from integration.streams.test_roles import GATEWAY, NOTHING, follower
 from penstock.core.config import Config
 from penstock.core.records import Absent, Failed
 from penstock.core.streams.headers import ANSWERED_HEADER, OMITTED_HEADER
@@ -32,9 +33,13 @@ NONE = SharedStreams()
 """Streams that nobody uses here."""
 
 
-def on_kafka(kafka: LocalKafka, **options: Any) -> Config:
+def transport_of(kafka: LocalKafka, **options: Any) -> dict[str, Any]:
     said = {"kind": "kafka", "bootstrapServers": kafka.bootstrap_servers, "namespace": "direct"}
-    return config(transport={**said, **options}, dataflow={"partitions": 2})
+    return {**said, **options}
+
+
+def on_kafka(kafka: LocalKafka, **options: Any) -> Config:
+    return config(transport=transport_of(kafka, **options), dataflow={"partitions": 2})
 
 
 @asynccontextmanager
@@ -95,3 +100,19 @@ async def test_who_does_not_wait_is_served_by_workers_as_in_any_layout(
     assert (ours.request_id, theirs.request_id) == ("mine", "theirs")
     assert theirs.identity == f"{topic}/0/1"
     assert isinstance(theirs.body, tuple)
+
+
+async def test_a_gateway_that_has_made_no_topic_writes_to_all(
+    tmp_path: Path, kafka: LocalKafka
+) -> None:
+    documents = [*DIAMOND_MODELS, diamond(layout="direct", record="all")]
+    settings = on_kafka(kafka, namespace="apart")
+    async with process(NONE, tmp_path, *documents, roles=NOTHING, settings=settings) as scheduler:
+        assert await scheduler.ready() == []
+        transport = transport_of(kafka, namespace="apart")
+        async with follower(NONE, scheduler, GATEWAY, transport=transport) as front:
+            answers = [front.infer("pipelines/diamond") for _ in range(20)]
+            assert {status for status, _ in await asyncio.gather(*answers)} == {200}
+        async with looking(kafka, namespace="apart") as there:
+            for port in ("inputs", "outputs", "step.double.inputs", "step.add.outputs"):
+                await records(there, f"{there.root}.pipeline.diamond.{port}", 20)
