@@ -79,8 +79,10 @@ class Run:
 
     def end(self) -> Sequence[str]:
         """Stop the load, and say which laws do not hold."""
-        for each in [*self.writers.values(), *self.callers]:
-            each.stop()
+        for writer in self.writers.values():
+            writer.stop()
+        for caller in self.callers:
+            caller.stop()
         self._settle()
         for reader in self.readers.values():
             reader.stop()
