@@ -33,7 +33,10 @@ def main() -> int:
         began = time.monotonic()
         try:
             for number in range(options.kills):
-                print(f"{number + 1:3} {time.monotonic() - began:6.1f} {run.kill(options.only)}", flush=True)
+                print(
+                    f"{number + 1:3} {time.monotonic() - began:6.1f} {run.kill(options.only)}",
+                    flush=True,
+                )
         finally:
             problems = run.end()
         print(run.figures())

@@ -62,7 +62,9 @@ ROOT = "penstock.default"
 
 PATIENCE_S = 60.0
 
-UP: Mapping[str, Sequence[str]] = MappingProxyType({"up": ("up",), "dataflow-1": ("run", "dataflow")})
+UP: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"up": ("up",), "dataflow-1": ("run", "dataflow")}
+)
 """One process that has all of the roles, and a worker beside it."""
 
 ROLES: Mapping[str, Sequence[str]] = MappingProxyType(

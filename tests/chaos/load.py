@@ -13,7 +13,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import numpy as np
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    Message,
+    Producer,
+    TopicPartition,
+)
 
 from chaos.city import PARTITIONS, ROOT
 from penstock.core.tensors import Tensor
@@ -53,6 +60,7 @@ class Writer:
                 "linger.ms": 0,
                 "enable.idempotence": True,
                 "log_level": 0,
+                "reconnect.backoff.max.ms": 200,
             }
         )
         self._numbers = count()
@@ -111,6 +119,7 @@ class Reader:
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
+                "reconnect.backoff.max.ms": 200,
             }
         )
         self._consumer.assign(
@@ -169,6 +178,8 @@ class Caller:
         self._pause_s = pause_s
         self.outcomes: Counter[str] = Counter()
         """How often each status with its code, and each way of a connection to break."""
+        self.answered = 0
+        """How many have had their answer."""
         self.wrong: list[str] = []
         """What no caller may see."""
         self._ends = threading.Event()
@@ -208,8 +219,11 @@ class Caller:
         document = json.loads(body)
         if status == 200:
             [data] = [each["data"] for each in document["outputs"]]
+            self.answered += 1
             if data != [10.0]:
                 self.wrong.append(f"answered {data}")
         elif "code" not in document:
             self.wrong.append(f"status {status} without a code: {body!r}")
-        self.outcomes[f"{status} {document.get('code', '')} {document.get('error', '')[:160]}".strip()] += 1
+        self.outcomes[
+            f"{status} {document.get('code', '')} {document.get('error', '')[:160]}".strip()
+        ] += 1

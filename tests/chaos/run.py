@@ -6,13 +6,16 @@ import random
 import time
 from collections.abc import Sequence
 
-from chaos.city import LEAST, ONCE, PARTITIONS, PIPELINES, City
+from chaos.city import ONCE, PARTITIONS, PIPELINES, City
 from chaos.load import Caller, Reader, Writer
 
 BROKER = "broker"
 
 GAP_S = 3.0
 """How long the requests of a worker that died may wait."""
+
+AGAIN_S = 30.0
+"""After so long somebody who waits for requests to go on gives up."""
 
 SETTLE_S = 60.0
 
@@ -49,12 +52,23 @@ class Run:
             back = killed
             time.sleep(away_s)
             self._world.start(name)
-        until = max(time.monotonic(), back + GAP_S) + 1.5
-        time.sleep(max(0.0, until - time.monotonic()))
+        time.sleep(max(0.5, back + GAP_S - time.monotonic()))
+        until = self._until_all_go_on(back + AGAIN_S)
         gaps = self._gaps_s(back, until)
         gap, where = max((each, place) for place, each in gaps.items())
         self.gaps.setdefault(name.partition("-")[0], []).append(gap)
         return f"{name:<11} away {away_s:3.1f} s, longest gap {gap:.2f} s in {where}"
+
+    def _until_all_go_on(self, limit: float) -> float:
+        """Wait until answers come in every partition again; comes back with when that was."""
+        asked = time.monotonic()
+        while time.monotonic() < limit and not all(
+            times and times[-1] > asked
+            for reader in self.readers.values()
+            for times in reader.times
+        ):
+            time.sleep(0.05)
+        return time.monotonic()
 
     def _gaps_s(self, since: float, until: float) -> dict[str, float]:
         return {
@@ -78,7 +92,9 @@ class Run:
                 for identity, place in writer.accepted.items()
                 if not self.readers[name].seen[identity]
             ]
-        problems += [f"{ONCE}: {each} is there {times} times" for each, times in self._doubled(ONCE)]
+        problems += [
+            f"{ONCE}: {each} is there {times} times" for each, times in self._doubled(ONCE)
+        ]
         for name, gaps in self.gaps.items():
             if name in ("dataflow", "up") and max(gaps) > GAP_S:
                 problems.append(f"after the death of {name} it took {max(gaps):.2f} s")
@@ -86,10 +102,15 @@ class Run:
 
     def figures(self) -> str:
         """What is worth telling."""
-        lines = [f"longest gaps: " + ", ".join(f"{n} {max(g):.2f} s of {len(g)}" for n, g in self.gaps.items())]
+        lines = [
+            "longest gaps: "
+            + ", ".join(f"{n} {max(g):.2f} s of {len(g)}" for n, g in self.gaps.items())
+        ]
         for name, writer in self.writers.items():
             reader = self.readers[name]
-            failed = [f"{each} {why}" for each, why in reader.failed.items() if each in writer.accepted]
+            failed = [
+                f"{each} {why}" for each, why in reader.failed.items() if each in writer.accepted
+            ]
             lines.append(
                 f"{name}: {len(writer.accepted)} accepted, "
                 f"{sum(times - 1 for _, times in self._doubled(name))} more than once, {len(failed)} failed: {failed[:5]}"

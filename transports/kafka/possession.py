@@ -49,6 +49,15 @@ class Possession:
         """Whether it is somebody else's, or nobody's."""
         return self._over
 
+    def is_of(self, subject: tuple[str, str]) -> bool:
+        """Whether it is of a stream in a group."""
+        return self.ownership[:2] == subject
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether what is written and what is finished is one."""
+        return self._transactor is not None
+
     def progress(self) -> dict[TopicNumber, Progress]:
         """How far the group has come in what is read under this ownership."""
         number = self.ownership.partition
@@ -157,5 +166,5 @@ class PossessionReader(Reader):
                 return taken
             for source in self._sources:
                 if source.inlet.error is not None:
-                    raise FencedError(source.inlet.error.message)
+                    raise source.inlet.error
             await possession.changed.wait()

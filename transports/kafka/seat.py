@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
 from penstock.core.errors import PenstockError
+from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.leases import (
@@ -37,6 +38,9 @@ READ_BACK: Final = 5_000
 
 INTAKE: Final = 256
 """Records that a worker has in hand at most: of these each may have been at work when it died."""
+
+WITHDRAW_S: Final = 10.0
+"""How long a withdrawal waits for the broker; then what is owned is left to expire."""
 
 _AT_ONCE: Final = 1_000
 _AGAIN_S: Final = 0.5
@@ -82,6 +86,8 @@ class Seat:
         self._possessions: dict[Ownership, Possession] = {}
         self._works: dict[Ownership, asyncio.Task[None]] = {}
         """What is being done about ownerships, one after the other for each of them."""
+        self._held: set[TopicNumber] = set()
+        """What this process has held: if it still has, nobody has died."""
         self._transactor: Transactor | None = None
         self._transacting = asyncio.Lock()
         self._acts = asyncio.Event()
@@ -130,10 +136,27 @@ class Seat:
             return
         self._member_now.withdraw(subject, self._now_ms())
         self._carry_out()
-        while any(ownership[:2] == subject for ownership in [*self._possessions, *self._works]):
-            self._changed.clear()
-            await self._changed.wait()
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                while not self._is_out_of(subject):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            _log.warning("'%s' was given up and not handed over: Kafka is away", subject[1])
+            for possession in [each for each in self._possessions.values() if each.is_of(subject)]:
+                self._fence(possession.ownership)
+            await self._idle(subject)
         self._competitions.pop(subject, None)
+
+    def _is_out_of(self, subject: tuple[str, str]) -> bool:
+        """Whether nothing of a stream is owned, nor can be."""
+        works = any(ownership[:2] == subject for ownership in [*self._possessions, *self._works])
+        return not works and self._member_now.is_out_of(subject)
+
+    async def _idle(self, subject: tuple[str, str]) -> None:
+        """Return when nothing is being done about a stream any more."""
+        while works := [each for place, each in self._works.items() if place[:2] == subject]:
+            await asyncio.wait(works)
 
     def possession(self, ownership: Ownership) -> Possession | None:
         """What is read and finished under an ownership of this member."""
@@ -248,7 +271,7 @@ class Seat:
                 )
         if won:
             self._win_all(won)
-        if member.gone:
+        if effects or member.gone:
             self._changed.set()
 
     def _write(self, text: bytes) -> None:
@@ -345,11 +368,12 @@ class Seat:
                 await (await self._begin_transactions(instance)).close()
         progress = await group.progress_in(places)
         for where, each in progress.items():
-            if each.holder:
+            if each.holder and not (each.holder == self.instance and where in self._held):
                 extent = await self._inquirer.extent(where)
                 each.take_over(INTAKE, extent.end)
             each.holder = self.instance
         await group.commit(progress)
+        self._held.update(progress)
         return progress
 
     async def _lose(self, ownership: Ownership, *, handed_over: bool) -> None:
@@ -357,7 +381,7 @@ class Seat:
         if possession is not None:
             await possession.owner.lost(ownership)
             await possession.settled()
-            if handed_over and not possession.is_over:
+            if self._member_now.owns(ownership):
                 await self._hand_over(possession)
             await possession.close()
             self._possessions.pop(ownership, None)
@@ -369,13 +393,21 @@ class Seat:
 
     async def _hand_over(self, possession: Possession) -> None:
         """Leave word that nothing is at work of what is not finished."""
-        progress = possession.progress()
-        for each in progress.values():
-            each.holder = ""
         try:
+            progress = await self._progress_of(possession)
+            for each in progress.values():
+                each.holder = ""
             await possession.group.commit(progress)
         except PenstockError as error:
             _log.warning("a partition was given up without a last commit: %s", error)
+
+    async def _progress_of(self, possession: Possession) -> dict[TopicNumber, Progress]:
+        progress = possession.progress()
+        if possession.is_atomic and possession.is_over:
+            # What went wrong may be under way still, for all that is known: it is ended first.
+            await self._transactor_now()
+            return await possession.group.progress_in(list(progress))
+        return progress
 
     def _fence(self, ownership: Ownership) -> None:
         possession = self._possessions.get(ownership)

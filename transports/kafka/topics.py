@@ -69,6 +69,11 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
+    async def is_there(self, topic: str) -> bool:
+        """Whether the broker has a topic now."""
+        await self.look_up([topic])
+        return topic in self._partitions
+
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
         asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_ASK_S)
@@ -76,9 +81,10 @@ class Topics:
             try:
                 self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
             except KafkaException as error:
-                if not is_unknown(error.args[0]):
+                if is_unknown(error.args[0]):
+                    self._partitions.pop(topic, None)
+                elif error.args[0].code() != KafkaError.LEADER_NOT_AVAILABLE:
                     raise refusal_of(error.args[0], topic) from None
-                self._partitions.pop(topic, None)
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
         """See to it that topics are there as they are wanted, see Transport.make_streams.

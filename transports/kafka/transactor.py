@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from penstock.core.contracts.transport import FencedError
+from penstock.transports.kafka.call_thread import CallThread
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
@@ -21,6 +22,10 @@ from penstock.transports.kafka.source import Source
 
 _BEGIN_S: Final = 30.0
 """How long the coordinator of transactions may take to be found."""
+
+OFFSETS_S: Final = 3.0
+"""How long offsets may take to be added to a transaction. The library may wait for ever, whatever
+it was told, after the coordinator of the group was away (librdkafka 5456 and 5511)."""
 
 _AGAIN_S: Final = 0.2
 """How long a transaction that was aborted waits to be tried again."""
@@ -50,7 +55,10 @@ class Transactor:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = dict(config)
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "penstock-kafka-transactor")
+        self._thread = CallThread("penstock-kafka-transactor")
+        self._stage = threading.Lock()
+        self._offsets_due_s = float("inf")
+        self._given_up = False
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
         self._task: asyncio.Task[None] | None = None
@@ -62,7 +70,7 @@ class Transactor:
         try:
             await self._ask(self._begin)
         except BaseException:
-            self._thread.shutdown(wait=False)
+            self._thread.end()
             raise
 
     def carry_out(
@@ -88,7 +96,7 @@ class Transactor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.to_thread(self._thread.shutdown)
+        self._thread.end()
 
     async def _work(self) -> None:
         try:
@@ -115,7 +123,7 @@ class Transactor:
         """One transaction; comes back with those that are still to be written."""
         offsets = _offsets_of(parts)
         try:
-            await self._loop.run_in_executor(self._thread, self._transact, parts, offsets)
+            await self._in_time(self._thread.call(lambda: self._transact(parts, offsets)))
         except (KafkaException, SystemError) as error:
             return await self._after(_kafka_error(error), parts)
         for part in parts:
@@ -124,6 +132,18 @@ class Transactor:
             if not part.future.done():
                 part.future.set_result(part.places)
         return []
+
+    async def _in_time(self, transaction: asyncio.Future[None]) -> None:
+        """Wait for it, unless it hangs where nothing is committed yet."""
+        while True:
+            done, _ = await asyncio.wait({transaction}, timeout=OFFSETS_S / 2)
+            if done:
+                return await transaction
+            with self._stage:
+                self._given_up = self._loop.time() >= self._offsets_due_s
+            if self._given_up:
+                transaction.cancel()
+                raise FencedError("Kafka did not take offsets into a transaction in time")
 
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
@@ -147,7 +167,7 @@ class Transactor:
 
     async def _ask(self, do: Any) -> None:
         try:
-            await self._loop.run_in_executor(self._thread, do)
+            await self._thread.call(do)
         except KafkaException as error:
             if error.args[0].fatal():
                 raise FencedError(error.args[0].str()) from None
@@ -174,8 +194,13 @@ class Transactor:
                 heard = _hearing(part, index)
                 producer.produce(topic, value, key, partition, heard, headers=list(headers))
         producer.flush()
+        self._offsets_due_s = self._loop.time() + OFFSETS_S
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)
+        with self._stage:
+            self._offsets_due_s = float("inf")
+            if self._given_up:
+                return
         producer.commit_transaction()
 
 

@@ -15,8 +15,8 @@ async def not_ready(tmp_path: Path, streams: SharedStreams, *documents: str) -> 
 
 
 async def test_layouts_that_are_not_there_yet(tmp_path: Path) -> None:
-    said = await not_ready(tmp_path, SharedStreams(), diamond(layout="direct"))
-    assert "layout direct is not supported yet" in said
+    said = await not_ready(tmp_path, SharedStreams(), diamond(layout="spread"))
+    assert "layout spread is not supported yet" in said
 
 
 async def test_pipelines_that_read_others(tmp_path: Path) -> None:

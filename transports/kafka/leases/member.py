@@ -114,6 +114,11 @@ class Member:
         """Whether an ownership holds."""
         return ownership in self._holding
 
+    def is_out_of(self, subject: Subject) -> bool:
+        """Whether nothing of a stream is owned, nor can be: no claim of it is on its way."""
+        may_own = subject in self._wanted or self._lease.awaits(self._acted)
+        return self._gone or not (may_own or self._holding.of(subject))
+
     @property
     def gone(self) -> bool:
         """Whether it has left, or another has taken its name."""
