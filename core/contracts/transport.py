@@ -148,6 +148,11 @@ THE_BEGINNING: Final = From(offset=0)
 class Tail(ABC):
     """Reads one partition that others own, or nobody: nothing that it reads counts as taken."""
 
+    @property
+    @abstractmethod
+    def position(self) -> int:
+        """Nothing before this offset comes any more: it was taken, or is not there."""
+
     @abstractmethod
     async def take(self, limit: int) -> Sequence[Delivery]:
         """The next records, at least one and at most ``limit``, in the order of their offsets;

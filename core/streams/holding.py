@@ -8,10 +8,12 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, TypeVar
 
 from penstock.core.contracts.transport import (
+    THE_END,
     Delivery,
     FencedError,
     Ownership,
     Reader,
+    Tail,
     Transport,
     Written,
 )
@@ -22,6 +24,9 @@ from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
 
 T = TypeVar("T")
+
+MOST_HEARD: Final = 256
+"""Outcomes of calls that are read in one go."""
 
 RESIGN_S: Final = 1.0
 """How long a partition rests after the work on it went wrong."""
@@ -42,7 +47,9 @@ class Holding:
         self._transport = transport
         self._ownership = ownership
         self._clock = clock
+        self._pipeline = pipeline
         self._reader: Reader = transport.read(ownership, [pipeline.inputs])
+        self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resigning: set[asyncio.Task[None]] = set()
         """Not among the tasks, which end when the partition is lost: that follows from it."""
@@ -60,6 +67,14 @@ class Holding:
         """Take up the work."""
         self._tenure = tenure
         tenure.pump()
+
+    async def hear(self) -> None:
+        """Return when all can be heard that the pipeline wants to hear of calls elsewhere, from now
+        on."""
+        for stream in [each for each in self._pipeline.heard if each not in self._heard]:
+            self._heard.add(stream)
+            partition = self._ownership.partition
+            self._spawn(self._listen, await self._transport.tail(stream, partition, THE_END))
 
     async def hand_over(self, grace_s: float) -> None:
         """Finish what can be finished in ``grace_s``, give the rest back, and end."""
@@ -109,9 +124,19 @@ class Holding:
 
     async def _restore(self, streams: Sequence[str]) -> None:
         transport, ownership = self._transport, self._ownership
+        await self.hear()
         self.tenure.restored(
             {stream: await transport.read_all(ownership, stream) for stream in streams}
         )
+
+    async def _listen(self, tail: Tail) -> None:
+        try:
+            while True:
+                deliveries = await tail.take(MOST_HEARD)
+                self._clock.pass_by(max(delivery.time_ms for delivery in deliveries))
+                self.tenure.calls.heard(deliveries)
+        finally:
+            await tail.close()
 
     async def _take(self, limit: int) -> None:
         deliveries = await self._reader.take(limit)

@@ -428,6 +428,21 @@ class TransportContract:
         assert identities(await taking) == ["x"]
         await tail.close()
 
+    async def test_a_tail_knows_how_far_it_has_come(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        written = await transport.publish([Output("s", a_record(name)) for name in "abc"])
+        begin, end = written[0].offset, written[2].offset + 1
+        tail = await transport.tail("s", 0, From(offset=begin))
+        assert tail.position == begin
+        await read(tail, 2)
+        assert tail.position == begin + 2
+        await read(tail, 1)
+        assert tail.position == end
+        await tail.close()
+        at_the_end = await transport.tail("s", 0, THE_END)
+        assert at_the_end.position == end
+        await at_the_end.close()
+
     async def test_a_tail_begins_at_an_offset_or_a_time(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s")])
         written = await transport.publish([Output("s", a_record(name)) for name in "abc"])

@@ -107,6 +107,10 @@ class _RenamedTail(Tail):
         self._inner = inner
         self._prefix = prefix
 
+    @property
+    def position(self) -> int:
+        return self._inner.position
+
     async def take(self, limit: int) -> Sequence[Delivery]:
         return _out(await self._inner.take(limit), self._prefix)
 

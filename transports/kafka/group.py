@@ -30,10 +30,13 @@ class Group:
     event loop. ``config`` is that of a consumer of the group."""
 
     def __init__(
-        self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]
+        self,
+        config: Mapping[str, Any],
+        deliver: Callable[[Message, int], Delivery],
+        missing: Callable[[str], None],
     ) -> None:
         self._config = config
-        self._fetcher = Fetcher(config)
+        self._fetcher = Fetcher(config, missing)
         self._inquirer = Inquirer(config)
         self._peeking: Inquirer | None = None
         self._deliver = deliver

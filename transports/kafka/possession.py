@@ -56,6 +56,10 @@ class Possession:
         """Whether it is somebody else's, or nobody's."""
         return self._over
 
+    def is_of(self, subject: tuple[str, str]) -> bool:
+        """Whether it is of a stream in a group."""
+        return self.ownership[:2] == subject
+
     @property
     def is_atomic(self) -> bool:
         """Whether what is written and what is finished is one."""

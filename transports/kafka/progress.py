@@ -59,8 +59,10 @@ class Progress:
 
     def reach(self, offset: int) -> None:
         """A record was read. Between it and the one before it there is none."""
-        if offset > self._reached:
-            self._finish(self._reached, offset)
+        start = max(self._reached, self.done_below)
+        if offset > start:
+            self._forget(range(start, offset))
+            self._finish(start, offset)
         self._reached = max(self._reached, offset + 1)
 
     def take(self, offset: int) -> None:
@@ -107,6 +109,12 @@ class Progress:
         other._reached = self._reached
         return other
 
+    def _forget(self, gap: range) -> None:
+        """Where there is no record there was none at work, even if one was thought to be."""
+        known = self._attempts
+        for offset in gap if len(gap) < len(known) else [each for each in known if each in gap]:
+            known.pop(offset, None)
+
     def _finish(self, start: int, end: int) -> None:
         """Add a run, of which nothing that matters is finished yet."""
         starts, ends = self._starts, self._ends
@@ -144,9 +152,12 @@ class Progress:
             numbers = list(_numbers(b85decode(code)))
         except ValueError:
             return progress
+        runs = list(zip(numbers[::2], numbers[1::2], strict=False))
+        if sum(length for state, length in runs if state > _OPEN) > MOST_TEXT:
+            return progress  # so many are never at work
         progress.holder = head[1:]
         offset = done_below
-        for state, length in zip(numbers[::2], numbers[1::2], strict=False):
+        for state, length in runs:
             if state == _DONE:
                 progress._starts.append(offset)
                 progress._ends.append(offset + length)

@@ -39,6 +39,9 @@ READ_BACK: Final = 5_000
 INTAKE: Final = 256
 """Records that a worker has in hand at most: of these each may have been at work when it died."""
 
+WITHDRAW_S: Final = 10.0
+"""How long a withdrawal waits for the broker; then what is owned is left to expire."""
+
 _AT_ONCE: Final = 1_000
 _AGAIN_S: Final = 0.5
 
@@ -133,10 +136,27 @@ class Seat:
             return
         self._member_now.withdraw(subject, self._now_ms())
         self._carry_out()
-        while any(ownership[:2] == subject for ownership in [*self._possessions, *self._works]):
-            self._changed.clear()
-            await self._changed.wait()
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                while not self._is_out_of(subject):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            _log.warning("'%s' was given up and not handed over: Kafka is away", subject[1])
+            for possession in [each for each in self._possessions.values() if each.is_of(subject)]:
+                self._fence(possession.ownership)
+            await self._idle(subject)
         self._competitions.pop(subject, None)
+
+    def _is_out_of(self, subject: tuple[str, str]) -> bool:
+        """Whether nothing of a stream is owned, nor can be."""
+        works = any(ownership[:2] == subject for ownership in [*self._possessions, *self._works])
+        return not works and self._member_now.is_out_of(subject)
+
+    async def _idle(self, subject: tuple[str, str]) -> None:
+        """Return when nothing is being done about a stream any more."""
+        while works := [each for place, each in self._works.items() if place[:2] == subject]:
+            await asyncio.wait(works)
 
     def possession(self, ownership: Ownership) -> Possession | None:
         """What is read and finished under an ownership of this member."""
@@ -251,7 +271,7 @@ class Seat:
                 )
         if won:
             self._win_all(won)
-        if member.gone:
+        if effects or member.gone:
             self._changed.set()
 
     def _write(self, text: bytes) -> None:

@@ -16,18 +16,25 @@ from penstock.transports.kafka.inquirer import Inquirer
 class MessageTail:
     """One partition, read through one of the fetchers for tails."""
 
-    def __init__(self, fetcher: Fetcher, inlet: Inlet) -> None:
+    def __init__(self, fetcher: Fetcher, inlet: Inlet, begin: int) -> None:
         self._fetcher = fetcher
         self._inlet = inlet
+        self._next = begin
         self._arrived = asyncio.Event()
         inlet.arrived = self._arrived.set
+
+    @property
+    def position(self) -> int:
+        """Nothing before this offset comes any more; see :class:`Tail`."""
+        # What the end is behind may be of transactions alone, which brings no message.
+        return self._next if self._inlet.messages else max(self._next, self._inlet.reached)
 
     async def take(self, limit: int) -> list[Message]:
         """The next messages, at least one."""
         inlet = self._inlet
         while not inlet.messages:
             await self._wait()
-        return [inlet.pop() for _ in range(min(limit, len(inlet.messages)))]
+        return [self._pop() for _ in range(min(limit, len(inlet.messages)))]
 
     async def take_up_to(self, end: int) -> list[Message]:
         """All that is left before an offset, whatever of it was removed or never committed."""
@@ -35,13 +42,13 @@ class MessageTail:
         taken: list[Message] = []
         while inlet.reached < end:
             while inlet.messages:
-                message = inlet.pop()
+                message = self._pop()
                 taken.append(message)
                 if (message.offset() or 0) >= end - 1:
                     return taken
             if inlet.reached < end:
                 await self._wait()
-        return taken + [inlet.pop() for _ in range(len(inlet.messages))]
+        return taken + [self._pop() for _ in range(len(inlet.messages))]
 
     def fail(self, error: PenstockError) -> None:
         """Nothing more comes."""
@@ -51,6 +58,11 @@ class MessageTail:
     async def close(self) -> None:
         """Read no more."""
         await self._fetcher.close_inlets([self._inlet])
+
+    def _pop(self) -> Message:
+        message = self._inlet.pop()
+        self._next = (message.offset() or 0) + 1
+        return message
 
     async def _wait(self) -> None:
         if self._inlet.error is not None:
@@ -66,6 +78,10 @@ class KafkaTail(Tail):
         self._messages = messages
         self._deliver = deliver
         self._closed: Callable[[], None] | None = None
+
+    @property
+    def position(self) -> int:
+        return self._messages.position
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         return [self._deliver(message, 0) for message in await self._messages.take(limit)]
@@ -97,7 +113,7 @@ class Tails:
         offset = await self._offset(where, begin)
         fetcher = self._fetcher(where)
         inlets = await fetcher.open({where: offset})
-        return MessageTail(fetcher, inlets[where])
+        return MessageTail(fetcher, inlets[where], offset)
 
     def _fetcher(self, where: TopicNumber) -> Fetcher:
         """One that does not read the partition yet."""

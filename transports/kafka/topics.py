@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
     ConfigResource,
@@ -69,15 +69,23 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
+    async def is_there(self, topic: str) -> bool:
+        """Whether the broker has a topic now."""
+        await self.look_up([topic])
+        return topic in self._partitions
+
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
-        listed = await self._ask(self._admin.list_topics, timeout=_ASK_S)
-        for topic in topics:
-            found = listed.topics.get(topic)
-            if found is None or (found.error is not None and is_unknown(found.error)):
-                self._partitions.pop(topic, None)
-            elif found.error is None:
-                self._partitions[topic] = len(found.partitions)
+        each_once = TopicCollection(list(dict.fromkeys(topics)))
+        asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
+        for topic, future in asked.items():
+            try:
+                self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
+            except KafkaException as error:
+                if is_unknown(error.args[0]):
+                    self._partitions.pop(topic, None)
+                elif error.args[0].code() != KafkaError.LEADER_NOT_AVAILABLE:
+                    raise refusal_of(error.args[0], topic) from None
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
         """See to it that topics are there as they are wanted, see Transport.make_streams.
@@ -151,12 +159,6 @@ class Topics:
             except KafkaException as error:
                 if error.args[0].code() != but:
                     raise refusal_of(error.args[0], name) from None
-
-    async def _ask(self, question: Any, **about: object) -> Any:
-        try:
-            return await asyncio.to_thread(question, **about)
-        except KafkaException as error:
-            raise refusal_of(error.args[0]) from None
 
 
 def _check_fit(spec: StreamSpec, config: Mapping[str, str]) -> None:

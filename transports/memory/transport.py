@@ -80,6 +80,10 @@ class _MemoryTail(Tail):
         self._position = position
         self._arrived = asyncio.Event()
 
+    @property
+    def position(self) -> int:
+        return max(self._position, self._partition.extent.first)
+
     async def take(self, limit: int) -> Sequence[Delivery]:
         while True:
             if self._partition.deleted:

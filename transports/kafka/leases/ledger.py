@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from penstock.transports.kafka.leases.messages import (
     Act,
@@ -14,6 +15,9 @@ from penstock.transports.kafka.leases.messages import (
     Message,
     Subject,
 )
+
+_MOST_REPLACED: Final = 1_000
+"""Whose names others have taken are remembered; what they had on its way comes soon or never."""
 
 
 class Owned(NamedTuple):
@@ -53,10 +57,15 @@ class Ledger:
         """The offset at which members were asked what they own, as long as it is not exact."""
         self.members: dict[MemberId, Seen] = {}
         """Those that live, who was heard last at the end."""
-        self._replaced: dict[str, set[str]] = {}
+        self._replaced: dict[MemberId, None] = {}
         self._owned: dict[Subject, dict[int, Owned]] = {}
-        self.version = 0
-        """Grows with everything that may change who is to own what."""
+        self._changed: dict[Subject, None] = {}
+
+    def take_changes(self) -> Iterable[Subject]:
+        """The subjects that others compete for, or own something of, than when this was asked
+        last."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def observe(self, offset: int, time_ms: float, message: Message | None) -> None:
         """The next record of the log."""
@@ -73,12 +82,17 @@ class Ledger:
         elif (seen := self._hear(member)) is not None:
             if isinstance(message, Act):
                 self._act(offset, message, seen)
-            elif isinstance(message, Holdings) and self._is_to_be_believed(message):
+            elif isinstance(message, Holdings) and self.is_to_be_believed(message):
                 self._hold(message, seen)
 
     def is_replaced(self, member: MemberId) -> bool:
         """Whether another process has come under the member's name."""
-        return member.incarnation in self._replaced.get(member.instance, ())
+        return member in self._replaced
+
+    def is_to_be_believed(self, message: Holdings) -> bool:
+        """Who had not read the question may own nothing any more."""
+        asked_at = self.asked_at
+        return not self.exact and asked_at is not None and message.as_of >= asked_at
 
     def next_end(self) -> float | None:
         """When in the log's time the next lease is over if nothing is heard."""
@@ -93,6 +107,11 @@ class Ledger:
         """Whether exactly this is so."""
         return self.owner(subject, partition) == Owned(member, epoch)
 
+    def free(self, subject: Subject, partitions: int) -> list[int]:
+        """Which of so many partitions nobody owns."""
+        owned = self._owned.get(subject, {})
+        return [partition for partition in range(partitions) if partition not in owned]
+
     def competitors(self, subject: Subject) -> dict[MemberId, int]:
         """The members that compete, with the partitions that each knows of."""
         return {
@@ -100,11 +119,6 @@ class Ledger:
             for member, seen in self.members.items()
             if subject in seen.competes
         }
-
-    def _is_to_be_believed(self, message: Holdings) -> bool:
-        """Who had not read the question may own nothing any more."""
-        asked_at = self.asked_at
-        return not self.exact and asked_at is not None and message.as_of >= asked_at
 
     def _pass_time(self, time_ms: float) -> None:
         if self._last_ms is not None:
@@ -125,7 +139,6 @@ class Ledger:
                 return None
             # It was there before what was read of the log.
             seen = Seen(self.now)
-            self.version += 1
         self.members[member] = seen
         seen.lived = self.now
         return seen
@@ -134,20 +147,27 @@ class Ledger:
         """It begins with nothing, and who had its name before is gone."""
         for other in [each for each in self.members if each.instance == member.instance]:
             if other != member:
-                self._replaced.setdefault(member.instance, set()).add(other.incarnation)
+                self._replace(other)
             self._remove(other)
         self.members[member] = Seen(self.now)
-        self.version += 1
+
+    def _replace(self, member: MemberId) -> None:
+        self._replaced[member] = None
+        if len(self._replaced) > _MOST_REPLACED:
+            del self._replaced[next(iter(self._replaced))]
 
     def _remove(self, member: MemberId) -> None:
-        if self.members.pop(member, None) is not None:
+        seen = self.members.pop(member, None)
+        if seen is not None:
+            self._note(seen.competes)
             self._disown(member)
-            self.version += 1
 
     def _disown(self, member: MemberId) -> None:
-        for owned in self._owned.values():
-            for partition in [each for each, owner in owned.items() if owner.member == member]:
-                del owned[partition]
+        for subject, owned in list(self._owned.items()):
+            theirs = [each for each, owner in owned.items() if owner.member == member]
+            if theirs:
+                self._release(member, subject, theirs)
+                self._note([subject])
 
     def _hold(self, message: Holdings, seen: Seen) -> None:
         self._disown(message.member)
@@ -155,21 +175,30 @@ class Ledger:
             owned = self._owned.setdefault(subject, {})
             for partition, epoch in epochs.items():
                 owned[partition] = Owned(message.member, epoch)
+        self._note([*seen.competes, *message.owns, *message.competes])
         seen.competes = dict(message.competes)
-        self.version += 1
 
     def _act(self, offset: int, act: Act, seen: Seen) -> None:
         for subject in act.quits:
             seen.competes.pop(subject, None)
         for subject, partitions in act.releases.items():
-            owned = self._owned.get(subject, {})
-            for partition in partitions:
-                if partition in owned and owned[partition].member == act.member:
-                    del owned[partition]
+            self._release(act.member, subject, partitions)
         seen.competes.update(act.joins)
         for subject, partitions in act.claims.items():
+            owned = self._owned.setdefault(subject, {})
             for partition in partitions:
-                if self.owner(subject, partition) is None:
-                    claimed = self._owned.setdefault(subject, {})
-                    claimed[partition] = Owned(act.member, offset)
-        self.version += 1
+                # Who was there first has it.
+                owned.setdefault(partition, Owned(act.member, offset))
+        self._note([*act.quits, *act.releases, *act.joins, *act.claims])
+
+    def _release(self, member: MemberId, subject: Subject, partitions: Sequence[int]) -> None:
+        owned = self._owned.get(subject, {})
+        for partition in partitions:
+            if partition in owned and owned[partition].member == member:
+                del owned[partition]
+        if not owned:
+            self._owned.pop(subject, None)
+
+    def _note(self, changed: Iterable[Subject]) -> None:
+        # A dictionary, since it keeps the order in which members look at them the same.
+        self._changed.update(dict.fromkeys(changed))
