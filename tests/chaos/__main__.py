@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,7 +25,7 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    print(f"seed {options.seed}, logs in {folder}", flush=True)
+    _say(f"seed {options.seed}, logs in {folder}")
     with (
         LocalKafka(folder / "kafka") as kafka,
         city(folder, kafka, UP if options.up else ROLES) as world,
@@ -33,16 +34,20 @@ def main() -> int:
         began = time.monotonic()
         try:
             for number in range(options.kills):
-                print(
+                _say(
                     f"{number + 1:3} {time.monotonic() - began:6.1f} {run.kill(options.only)}",
-                    flush=True,
                 )
         finally:
             problems = run.end()
-        print(run.figures())
-        for problem in problems:
-            print("WRONG:", problem)
+        _say(run.figures())
+        for problem in [*problems, *run.late()]:
+            _say(f"WRONG: {problem}")
         return 1 if problems else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

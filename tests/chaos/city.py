@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,7 +15,7 @@ from types import MappingProxyType
 
 import yaml
 
-from harness.program import Program
+from harness.program import PROGRAM, Program
 from penstock.core.free_ports import free_ports
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
@@ -80,6 +82,11 @@ ROLES: Mapping[str, Sequence[str]] = MappingProxyType(
 """A process for each role, and two for those whose work is shared."""
 
 
+def pipeline_manifest(name: str) -> str:
+    """What a pipeline is."""
+    return PIPELINE.format(name=name, delivery=PIPELINES[name], partitions=PARTITIONS)
+
+
 class City:
     """Processes by their names, and the Kafka that they share.
 
@@ -125,6 +132,20 @@ class City:
         stopped.stop()
         stopped.close()
 
+    def apply(self, manifest: str) -> None:
+        """Apply a manifest, and wait until what it says is ready."""
+        head = "scheduler" if "scheduler" in self.commands else "up"
+        path = self._folder / "applied.yaml"
+        path.write_text(manifest)
+        place = f"127.0.0.1:{self._ports[head][1]}"
+        for words in (["apply", path], ["status", "--wait"]):
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM, *words, "--server", place],
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE_S,
+            )
+
     def close(self) -> None:
         """Leave nothing behind."""
         for each in self.running.values():
@@ -158,13 +179,10 @@ class City:
             f"spec: {{python: models:{name}, execution: thread}}\n"
             for name in ("one", "left", "right", "last")
         ]
-        pipelines = [
-            PIPELINE.format(name=name, delivery=delivery, partitions=PARTITIONS)
-            for name, delivery in PIPELINES.items()
-        ]
+        pipelines = [pipeline_manifest(name) for name in PIPELINES]
         (self._folder / "models.py").write_text(MODELS)
         (self._folder / "served.yaml").write_text("---\n".join(models + pipelines))
-        config = {
+        config: dict[str, object] = {
             "transport": {"kind": "kafka", "bootstrapServers": self.kafka.bootstrap_servers},
         }
         if "scheduler" in self.commands or "up" in self.commands:

@@ -8,9 +8,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import numpy as np
 from confluent_kafka import (
@@ -52,7 +53,7 @@ class Writer:
 
     def __init__(self, servers: str, pipeline: str, rate: float) -> None:
         self._topic = f"{ROOT}.pipeline.{pipeline}.inputs"
-        self._pipeline = pipeline
+        self._name = f"{pipeline}-{uuid4().hex[:8]}"
         self._pause_s = 1.0 / rate
         self._producer = Producer(
             {
@@ -73,7 +74,7 @@ class Writer:
 
     def write(self, value: float, partition: int, identity: str | None = None) -> str:
         """One request; its identity."""
-        identity = identity or f"{self._pipeline}-{next(self._numbers)}"
+        identity = identity or f"{self._name}-{next(self._numbers)}"
         self._producer.produce(
             self._topic,
             request_of(value),
@@ -91,7 +92,7 @@ class Writer:
 
     def _run(self) -> None:
         while not self._ends.wait(self._pause_s):
-            number = len(self.accepted) + self._producer.__len__()
+            number = len(self.accepted) + len(self._producer)
             self.write(3.0, number % PARTITIONS)
             self._producer.poll(0)
 
@@ -146,9 +147,7 @@ class Reader:
         times = [each for each in self.times[partition] if each <= until]
         before = [each for each in times if each <= since][-1:]
         points = [*(before or [since]), *[each for each in times if each > since], until]
-        return max(
-            later - max(earlier, since) for earlier, later in zip(points, points[1:], strict=False)
-        )
+        return max(later - max(earlier, since) for earlier, later in pairwise(points))
 
     def _run(self) -> None:
         while not self._ends.is_set():

@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from penstock.core.contracts.transport import Delivery, FencedError, Owner, Ownership, Reader
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    Delivery,
+    FencedError,
+    Owner,
+    Ownership,
+    Reader,
+)
 from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
@@ -163,8 +170,21 @@ class PossessionReader(Reader):
             for source in self._sources:
                 source.take(taken, limit)
             if taken:
+                if taken[0].attempt >= ALONE_FROM_ATTEMPT:
+                    await self._note(taken[0])
                 return taken
             for source in self._sources:
                 if source.inlet.error is not None:
                     raise source.inlet.error
             await possession.changed.wait()
+
+    async def _note(self, suspect: Delivery) -> None:
+        """Write down that it is taken before it can do harm: after a crash it is known which it
+        was, and that those behind it were not."""
+        source = self._possession.sources[suspect.stream]
+        try:
+            await self._possession.group.flush([source])
+            self._possession.check()
+        except BaseException:
+            source.give_back(suspect.offset)
+            raise

@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final
 
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT
 from penstock.transports.kafka.messages.size import varint_size
 
 MOST_TEXT: Final = 4_096
@@ -88,11 +89,14 @@ class Progress:
 
     def take_over(self, most: int, end: int) -> None:
         """Who held the partition has died: of the first ``most`` records before ``end`` that are
-        not finished, each may have been at work, and counts as taken once more."""
+        not finished, each may have been at work, and counts as taken once more. Not those that go
+        alone: whoever takes one of them writes that down first."""
         offset = self.done_below
         for start, done in [*zip(self._starts, self._ends, strict=True), (end, end)]:
             while offset < min(start, end) and most > 0:
-                self._attempts[offset] = self._attempts.get(offset, 0) + 1
+                attempts = self._attempts.get(offset, 0)
+                if attempts + 1 < ALONE_FROM_ATTEMPT:
+                    self._attempts[offset] = attempts + 1
                 offset += 1
                 most -= 1
             offset = done
@@ -131,7 +135,8 @@ class Progress:
     # The text -------------------------------------------------------------------------------------
 
     def encode(self) -> str:
-        """The metadata of a commit at ``done_below``."""
+        """The metadata of a commit at ``done_below``. As long as there is a holder, what is in its
+        hands is not counted: it is when the holder dies, see :meth:`take_over`."""
         parts = bytearray()
         for state, length in self._runs():
             parts += _varint(state)
@@ -164,20 +169,32 @@ class Progress:
             offset += length
         return progress
 
+    def _counted(self) -> dict[int, int]:
+        if not self.holder:
+            return self._attempts
+        counted = dict(self._attempts)
+        for offset in self._taken:
+            if counted[offset] < ALONE_FROM_ATTEMPT:
+                counted[offset] -= 1
+                if not counted[offset]:
+                    del counted[offset]
+        return counted
+
     def _runs(self) -> Iterator[tuple[int, int]]:
         """From ``done_below`` on: how many offsets in a row are done, or were taken how often."""
-        taken = sorted(self._attempts)
+        counted = self._counted()
+        taken = sorted(counted)
         offset = self.done_below
         at = 0
         for start, end in [*zip(self._starts, self._ends, strict=True), (None, None)]:
             while at < len(taken) and (start is None or taken[at] < start):
                 if taken[at] > offset:
                     yield _OPEN, taken[at] - offset
-                first, attempts = at, self._attempts[taken[at]]
+                first, attempts = at, counted[taken[at]]
                 while (
                     at < len(taken)
                     and taken[at] == taken[first] + at - first
-                    and self._attempts[taken[at]] == attempts
+                    and counted[taken[at]] == attempts
                     and (start is None or taken[at] < start)
                 ):
                     at += 1

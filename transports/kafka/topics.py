@@ -129,13 +129,13 @@ class Topics:
 
     async def _until_known(self, names: Sequence[str]) -> None:
         """A topic is made before every broker knows it."""
-        for _ in range(50):
+        for _ in range(200):
             await self.look_up(names)
             missing = [name for name in names if name not in self._partitions]
             if not missing:
                 return
             await asyncio.sleep(0.1)
-        raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 5 s")
+        raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
         for spec in specs:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -23,9 +23,9 @@ from penstock.transports.kafka.source import Source
 _BEGIN_S: Final = 30.0
 """How long the coordinator of transactions may take to be found."""
 
-OFFSETS_S: Final = 3.0
-"""How long offsets may take to be added to a transaction. The library may wait for ever, whatever
-it was told, after the coordinator of the group was away (librdkafka 5456 and 5511)."""
+STAGE_S: Final = 4.0
+"""How long each part of a transaction may take. The library may wait for ever, whatever it was
+told, after a coordinator was away (librdkafka 5456 and 5511)."""
 
 _AGAIN_S: Final = 0.2
 """How long a transaction that was aborted waits to be tried again."""
@@ -45,6 +45,10 @@ class _Part:
     refused: KafkaError | None = None
 
 
+async def _for_ever(future: asyncio.Future[None]) -> None:
+    await future
+
+
 class Transactor:
     """Methods are called on the event loop; a thread waits for the broker.
 
@@ -57,7 +61,7 @@ class Transactor:
         self._loop = asyncio.get_running_loop()
         self._thread = CallThread("penstock-kafka-transactor")
         self._stage = threading.Lock()
-        self._offsets_due_s = float("inf")
+        self._due_s = float("inf")
         self._given_up = False
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
@@ -134,21 +138,22 @@ class Transactor:
         return []
 
     async def _in_time(self, transaction: asyncio.Future[None]) -> None:
-        """Wait for it, unless it hangs where nothing is committed yet."""
+        """Wait for what the thread does, unless it hangs. Whoever begins with the same id ends it,
+        and then the group's progress says whether it was committed."""
         while True:
-            done, _ = await asyncio.wait({transaction}, timeout=OFFSETS_S / 2)
+            done, _ = await asyncio.wait({transaction}, timeout=STAGE_S / 2)
             if done:
                 return await transaction
             with self._stage:
-                self._given_up = self._loop.time() >= self._offsets_due_s
+                self._given_up = self._loop.time() >= self._due_s
             if self._given_up:
                 transaction.cancel()
-                raise FencedError("Kafka did not take offsets into a transaction in time")
+                raise FencedError(f"Kafka has not answered within {STAGE_S:g} s")
 
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
             raise FencedError(f"transactions of this process are over: {error.str()}")
-        await self._ask(self._abort)
+        await self._ask(self._abort, self._in_time)
         refused = [part for part in parts if part.refused is not None]
         for part in refused:
             if not part.future.done():
@@ -165,9 +170,13 @@ class Transactor:
             if not part.future.done():
                 part.future.set_exception(told)
 
-    async def _ask(self, do: Any) -> None:
+    async def _ask(
+        self,
+        do: Callable[[], None],
+        wait: Callable[[asyncio.Future[None]], Awaitable[None]] = _for_ever,
+    ) -> None:
         try:
-            await self._thread.call(do)
+            await wait(self._thread.call(do))
         except KafkaException as error:
             if error.args[0].fatal():
                 raise FencedError(error.args[0].str()) from None
@@ -181,27 +190,39 @@ class Transactor:
 
     def _abort(self) -> None:
         assert self._producer is not None, "begun"
+        self._enter()
         self._producer.abort_transaction()
+        self._leave()
+
+    def _enter(self) -> None:
+        """The next part begins, if somebody still waits for it."""
+        with self._stage:
+            if self._given_up:
+                raise FencedError("nobody waits for this transaction any more")
+            self._due_s = self._loop.time() + STAGE_S
+
+    def _leave(self) -> None:
+        with self._stage:
+            self._due_s = float("inf")
 
     def _transact(
         self, parts: Sequence[_Part], offsets: Mapping[Group, list[TopicPartition]]
     ) -> None:
         producer = self._producer
         assert producer is not None, "begin() comes first"
+        self._enter()
         producer.begin_transaction()
         for part in parts:
             for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
                 heard = _hearing(part, index)
                 producer.produce(topic, value, key, partition, heard, headers=list(headers))
         producer.flush()
-        self._offsets_due_s = self._loop.time() + OFFSETS_S
+        self._enter()
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)
-        with self._stage:
-            self._offsets_due_s = float("inf")
-            if self._given_up:
-                return
+        self._enter()
         producer.commit_transaction()
+        self._leave()
 
 
 def _kafka_error(error: BaseException) -> KafkaError:
