@@ -24,6 +24,7 @@ from unit.engine.running import compiled
 IDENTITY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 """Of a request that came in at MADE_MS."""
 
+NOTHING: Headers = {}
 MADE_MS = 1_469_922_850_259.0
 VALUE = (tensor("y"),)
 NONE: Headers = {}
