@@ -9,15 +9,10 @@ from zlib import crc32
 
 from penstock.core.contracts.transport import From
 from penstock.core.identity import made_ms, whereabouts_of
+from penstock.core.pipeline_gateway.answers import ACCEPTED_WITHIN_MS, SLACK_MS
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.streams.names import StreamNames
-
-SLACK_MS: Final = 2_000.0
-"""A clock of a process may differ by so much from the transport's."""
-
-ACCEPTED_WITHIN_MS: Final = 60_000.0
-"""A request is in its stream at the latest so long after it got its identity."""
 
 _PLACE: Final = re.compile(r"(?P<stream>.+)/(?P<partition>\d{1,6})/(?P<offset>\d{1,18})")
 _INPUTS: Final = Port(None, "inputs")
