@@ -94,7 +94,9 @@ async def serving(
     worker = StreamWorker(transport, process.dataflow, local, names, StreamLimits())
     intake = StreamIntake(admission, LIMITS, transport, names, local)
     behind = WriteBehind(transport, local, process.metrics)
-    gateway.carry_over(Carriage(admission, intake, behind, Roster(worker)))
+    gateway.carry_over(
+        Carriage(admission, intake, behind, Roster((worker,), lambda deployment: deployment))
+    )
     await worker.start()
     await intake.start()
     pipelines = [directly(each) for each in workload.pipelines]

@@ -14,8 +14,8 @@ MOST_TEXT: Final = 4_096
 """What a broker takes as the metadata of a commit: offset.metadata.max.bytes of a stock one."""
 
 _FORMAT: Final = "1"
-_SPARE: Final = 96
-"""For the format and the holder's name."""
+_SPARE: Final = 8
+"""For the format, the bar, and what b85 adds at the end."""
 
 
 class Progress:
@@ -55,7 +55,9 @@ class Progress:
         """Whether one more may be taken: what is finished around it must find room in a commit."""
         spread = self._reached - self.done_below + 1
         runs = 2 * min(len(self._attempts) + 1, spread) + 1
-        return _SPARE + 5 * runs * (1 + varint_size(spread)) // 4 <= MOST_TEXT
+        # No character takes more than four bytes.
+        head = _SPARE + 4 * len(self.holder)
+        return head + 5 * runs * (1 + varint_size(spread)) // 4 <= MOST_TEXT
 
     def reach(self, offset: int) -> None:
         """A record was read. Between it and the one before it there is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -69,7 +70,7 @@ async def test_dead_letters_are_in_their_topic(kafka: LocalKafka, tmp_path: Path
         assert status == 202, body
         good = await submit(one, "diamond")
         await told(one, f"/v2/requests/{good}?wait=5000")
-        letters = []
+        letters: list[dict[str, Any]] = []
         while not letters:
             letters = (await told(one, "/v1/deadletters"))["dead_letters"]
         assert (letters[0]["number"], letters[0]["step"]) == (1, "triple")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, call, diamond, process
+from integration.streams.rig import DIAMOND_MODELS, call, diamond, process, told
 from integration.streams.test_asynchronous import submit
 from integration.streams.test_tap import followed
 from penstock.core.contracts.inquiries import Begin

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from penstock.core.contracts.transport import Ownership
 from penstock.transports.kafka.leases.messages import Subject
@@ -19,9 +19,6 @@ class Holding:
         self._owned: dict[Subject, dict[int, Ownership]] = {}
         self._losing: set[Ownership] = set()
         self._released: dict[Ownership, None] = {}
-
-    def __iter__(self) -> Iterator[Ownership]:
-        return (each for owned in self._owned.values() for each in owned.values())
 
     def __contains__(self, ownership: Ownership) -> bool:
         return self._owned.get(ownership[:2], {}).get(ownership.partition) == ownership

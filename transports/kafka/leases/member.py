@@ -136,14 +136,15 @@ class Member:
         self.ledger.observe(offset, time_ms, message)
         if self._gone:
             return
-        if self.ledger.is_replaced(self.id):
-            self._be_replaced()
-            return
         self._lose_what_is_taken(self.ledger.take_changes())
+        if self.ledger.is_replaced(self.id):
+            self._gone = True
+            self.effects.append(Replaced())
+            return
         if message is not None:
             self._follow(message, now_ms, known=known)
         if was_in and self.id not in self.ledger.members:
-            # It was silent for a lease: what it owned is free, and it begins anew.
+            # It was silent for a lease. What it owned is free already; it begins anew.
             self._come_again()
         self._prove(now_ms)
         self._decide(now_ms)
@@ -215,15 +216,9 @@ class Member:
         self._write(Hello(self.id, self._hello), now_ms)
 
     def _come_again(self) -> None:
-        self._lose_at_once(list(self._holding))
         self._unsettled.update(dict.fromkeys(self._wanted))
         self._hello = None
         self._lease.beat_at_once()
-
-    def _be_replaced(self) -> None:
-        self._gone = True
-        self._lose_at_once(list(self._holding))
-        self.effects.append(Replaced())
 
     def _go(self, now_ms: float) -> None:
         self._gone = True
@@ -243,16 +238,11 @@ class Member:
     def _lose_what_is_taken(self, changed: Iterable[Subject]) -> None:
         for subject in changed:
             self._unsettled[subject] = None
-            self._lose_at_once(
-                ownership
-                for ownership in self._holding.of(subject)
-                if not self.ledger.is_owned(subject, ownership.partition, self.id, ownership.epoch)
-            )
-
-    def _lose_at_once(self, ownerships: Iterable[Ownership]) -> None:
-        for ownership in ownerships:
-            if self._holding.remove(ownership):
-                self.effects.append(Fenced(ownership))
+            for ownership in self._holding.of(subject):
+                _, _, partition, epoch = ownership
+                is_taken = not self.ledger.is_owned(subject, partition, self.id, epoch)
+                if is_taken and self._holding.remove(ownership):
+                    self.effects.append(Fenced(ownership))
 
     # What it writes -------------------------------------------------------------------------------
 
