@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
-from penstock.core.errors import PenstockError
+from penstock.core.errors import OverloadedError, PenstockError
 from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
@@ -276,8 +276,12 @@ class Seat:
 
     def _write(self, text: bytes) -> None:
         message = KafkaMessage(None, text, [])
-        sent = self._sender.send([Outgoing(self._topic, 0, message, message.nbytes)])
-        sent.add_done_callback(_note)
+        try:
+            sent = self._sender.send([Outgoing(self._topic, 0, message, message.nbytes)])
+        except OverloadedError as error:
+            _log.warning("the log of members could not be written: %s", error)
+        else:
+            sent.add_done_callback(_note)
 
     # What is owned --------------------------------------------------------------------------------
 

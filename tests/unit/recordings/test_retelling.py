@@ -15,7 +15,7 @@ from penstock.core.journal.story import Story
 from penstock.core.journal.visits import Visit, visits_of
 from penstock.core.plan import Plan
 from penstock.core.recordings.retelling import Recorded, retold
-from penstock.core.records import Absent, Body, Failed, Port, Record
+from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.simulation import tensor
 from penstock.core.streams.headers import ANSWERED_HEADER, OMITTED_HEADER, REPLY_TO_HEADER
@@ -25,7 +25,8 @@ IDENTITY = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 """Of a request that came in at MADE_MS."""
 
 MADE_MS = 1_469_922_850_259.0
-VALUE = (tensor("y", 1.0),)
+VALUE = (tensor("y"),)
+NONE: Headers = {}
 DIAMOND: dict[str, Any] = {
     "steps": [
         {"name": "left"},
@@ -37,15 +38,14 @@ DIAMOND: dict[str, Any] = {
 
 
 def at(
-    after_ms: float, port: str, body: Body = VALUE, round_number: int = 0, **headers: str
+    after_ms: float, port: str, body: Body = VALUE, round_number: int = 0, headers: Headers = NONE
 ) -> Delivery:
     """A record that was written so long after the request came in."""
     step, _, side = port.rpartition(".")
     of = Port(step or None, "inputs" if side == "inputs" else "outputs")
     version = 0 if port == "inputs" else 1
-    named = {name.replace("_", "-"): text for name, text in headers.items()}
     record = Record(
-        IDENTITY, b"", "p", version, of, round_number, body, {}, named, MADE_MS + 60_000.0
+        IDENTITY, b"", "p", version, of, round_number, body, {}, headers, MADE_MS + 60_000.0
     )
     return Delivery("s", 0, 0, record, 0, MADE_MS + after_ms)
 
@@ -144,10 +144,10 @@ def test_another_version_has_no_plan() -> None:
 
 def test_who_waits_is_in_the_headers() -> None:
     for header, waits in ((REPLY_TO_HEADER, True), (ANSWERED_HEADER, True), ("x-other", False)):
-        story = told(None, at(0.0, "inputs", **{header: "1"}), None)
+        story = told(None, at(0.0, "inputs", headers={header: "1"}), None)
         assert story.asynchronous is not waits
         assert story.headers == {}
-    story = told(None, at(0.0, "inputs", **{"x-request-id": "theirs"}), None)
+    story = told(None, at(0.0, "inputs", headers={"x-request-id": "theirs"}), None)
     assert story.headers == {"x-request-id": "theirs"}
 
 
@@ -158,5 +158,5 @@ def test_an_answer_alone_is_told() -> None:
 
 @pytest.mark.parametrize(("text", "omitted"), [("12", 12), ("", 0), ("much", 0), ("9" * 30, 0)])
 def test_what_was_too_large_is_told(text: str, omitted: int) -> None:
-    story = told(None, at(0.0, "inputs", **{OMITTED_HEADER: text}), None)
+    story = told(None, at(0.0, "inputs", headers={OMITTED_HEADER: text}), None)
     assert story.records[0].omitted == omitted
