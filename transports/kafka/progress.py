@@ -116,6 +116,7 @@ class Progress:
         known = self._attempts
         for offset in gap if len(gap) < len(known) else [each for each in known if each in gap]:
             known.pop(offset, None)
+            self._taken.discard(offset)
 
     def _finish(self, start: int, end: int) -> None:
         """Add a run, of which nothing that matters is finished yet."""

@@ -165,7 +165,7 @@ def test_a_cluster_of_three_loses_one(tmp_path: Path, start_kafka: KafkaStarter)
     folder = tmp_path / "city"
     folder.mkdir()
     with city(folder, start_kafka(ClusterOptions(brokers=3)), {"up": ("up",)}) as world:
-        load = Load(world)
+        load = Load(world, rate=5.0)
         world.kafka.brokers[1].kill()
         time.sleep(5.0)
         world.kafka.brokers[1].start()
