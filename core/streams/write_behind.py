@@ -164,7 +164,7 @@ class WriteBehind:
     def _recover(self) -> None:
         lost, self._lost = self._lost, 0
         if lost:
-            _log.warning("records are written again; %d of requests answered are missing", lost)
+            _log.warning("records are written again; %d of answered requests are missing", lost)
 
 
 def _size(outputs: Sequence[Output]) -> int:

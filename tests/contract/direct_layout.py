@@ -95,7 +95,7 @@ async def serving(
     intake = StreamIntake(admission, LIMITS, transport, names, local)
     behind = WriteBehind(transport, local, process.metrics)
     gateway.carry_over(
-        Carriage(admission, intake, behind, Roster((worker,), lambda deployment: deployment))
+        Carriage(admission, intake, behind, Roster([worker], lambda deployment: deployment))
     )
     await worker.start()
     await intake.start()

@@ -152,7 +152,7 @@ def test_what_finds_no_room_is_counted_and_said_once(
     assert said == [
         "records of requests that are answered cannot be written to their streams: too much waits "
         "to be written",
-        "records are written again; 4 of requests answered are missing",
+        "records are written again; 4 of answered requests are missing",
     ]
 
 
