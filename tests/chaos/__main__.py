@@ -40,9 +40,10 @@ def main() -> int:
         finally:
             problems = run.end()
         _say(run.figures())
-        for problem in [*problems, *run.late()]:
+        wrong = [*problems, *run.late()]
+        for problem in wrong:
             _say(f"WRONG: {problem}")
-        return 1 if problems else 0
+        return 1 if wrong else 0
 
 
 def _say(line: str) -> None:
