@@ -72,8 +72,8 @@ def round_trips(
             sent[number] = time.perf_counter()
             writer.produce(THERE, b"%300d" % number, partition=number % PARTITIONS)
         writer.poll(0)
-        for message in arrived(reader):
-            took.append(time.perf_counter() - sent.pop(int(message.value() or b"0")))
+        numbers = [int(message.value() or b"0") for message in arrived(reader)]
+        took += [time.perf_counter() - sent.pop(each) for each in numbers]
     rate = len(took) / (time.perf_counter() - began)
     while sent:
         for message in arrived(reader):

@@ -5,9 +5,9 @@
 Needs wrk, Java and Maven. One model, two in parallel on its output, an inner join into the fourth;
 trivial models, JSON over REST. Everything is measured in turn in one run on the same cores:
 the floor (``benchmarks.kafka_floor``), the same manifest in one process on the memory transport,
-and ``penstock up`` on Kafka for each layout, one process with gateway and worker. Last come requests
-that a plain client writes to the input topic, all at once, with the CPU time that the worker takes
-for each.
+and ``penstock up`` on Kafka for each layout, one process with gateway and worker. Last come
+requests that a plain client writes to the input topic, all at once, with the CPU time that the
+worker takes for each.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
-
 from benchmarks import kafka_floor
 from benchmarks.serving import Measured, Payload, load
 from benchmarks.workers_serving import Server, up
+from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
+
 from penstock.core.tensors import Tensor
 from penstock.proto import open_inference_pb2 as v2
 from penstock.transports.kafka.broker.cluster import QUICK, ClusterOptions, LocalKafka
@@ -101,7 +101,7 @@ def synchronous(
 def asynchronous(
     server: Server, servers: str, pipeline: str, partitions: int, requests: int
 ) -> tuple[float, float]:
-    """Answers per second to requests that are all there, and the worker's CPU time for one in µs."""
+    """Answers per second to requests that are all there, and the CPU time for one in µs."""
     root = f"penstock.default.pipeline.{pipeline}"
     reader = Consumer(
         {

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Protocol, cast
 
 from penstock.core.clock import Clock
-from penstock.core.contracts.model import INLINE_LIMIT_MS
+from penstock.core.contracts.model import INLINE_LIMIT_MS, VisitEnded
 from penstock.core.contracts.transport import Ownership
 from penstock.core.engine import (
     Abandon,
@@ -35,7 +35,7 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.records import Failed, Headers, Tensors
+from penstock.core.records import Absent, Failed, Headers, Tensors
 from penstock.core.state import StateChange
 
 logger = logging.getLogger(__name__)
@@ -199,6 +199,12 @@ class Dataflow:
         """Bind the plan of a model to one version of it."""
         return Deployment(plan, (slot,), self._metrics.tally(plan))
 
+    def deploy_step(self, plan: Plan) -> Deployment:
+        """Bind the plan of one step of a pipeline, whose visits come one by one. Joins of that
+        pipeline, should it be here as well, keep what they have."""
+        slots = tuple(self.models.slot(step.model) for step in plan.steps)
+        return Deployment(plan, slots, self._metrics.tally(plan))
+
     def forget(self, pipeline: str) -> None:
         """A pipeline is gone, and what its joins kept with it."""
         self.engine.states.forget(pipeline)
@@ -355,9 +361,12 @@ class Dataflow:
 
     async def _finish(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
         """Wait for one call, and tell the engine how it ended."""
-        outcome: Tensors | Failed
+        outcome: Tensors | Failed = ()
+        marker: Absent | Failed | None = None
         try:
             outcome = await result
+        except VisitEnded as ended:
+            marker = ended.marker
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -372,7 +381,10 @@ class Dataflow:
         deployment = cast(Passenger, call.passage.context).deployment
         deployment.observe[call.plan.index](now_ms - call.issued_ms)
         out: Effects = []
-        self.engine.done(call, outcome, now_ms, out)
+        if marker is None:
+            self.engine.done(call, outcome, now_ms, out)
+        else:
+            self.engine.ended_elsewhere(call, marker, now_ms, out)
         self._carry_out(out, now_ms)
 
     def _release(self, call: Call, served: Served) -> None:

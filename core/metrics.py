@@ -217,12 +217,14 @@ class ModelCounters:
 class Metrics:
     """All counters of a process. Names that go take their counters along, models excepted."""
 
-    __slots__ = ("_gone", "pipelines", "refused", "replicas_wanted")
+    __slots__ = ("_gone", "pipelines", "refused", "replicas_wanted", "unwritten")
 
     def __init__(self) -> None:
         self.pipelines: dict[tuple[str, bool], PipelineCounters] = {}
         self.refused: dict[str, int] = {}
         """Requests refused before they entered a pipeline, by code."""
+        self.unwritten: dict[str, int] = {}
+        """Records that could not be written behind answers, by pipeline."""
         self.replicas_wanted: dict[str, int] = {}
         """How many more replicas of a server models wait for, by server; others are left out."""
         self._gone: dict[str, ModelCounters] = {}
@@ -240,6 +242,10 @@ class Metrics:
         """Count a request that did not enter."""
         _bump(self.refused, code)
 
+    def count_unwritten(self, pipeline: str) -> None:
+        """Count a record that could not be written to its stream behind an answer."""
+        _bump(self.unwritten, pipeline)
+
     def forget(self, name: str, *, single_model: bool) -> None:
         """A pipeline (or a model) is gone for good: keep only what its models did."""
         counters = self.pipelines.pop((name, single_model), None)
@@ -248,6 +254,8 @@ class Metrics:
                 self._gone.setdefault(step.model, ModelCounters()).add(step)
         if single_model:
             self._gone.pop(name, None)
+        else:
+            self.unwritten.pop(name, None)
 
     def models(self) -> dict[str, ModelCounters]:
         """Each model's counters, added up now."""

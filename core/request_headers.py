@@ -23,7 +23,10 @@ MISSING: Final = "penstock-missing"
 """In answers: the steps that joins went on without when their time was over, separated by commas.
 A parameter of the response, and a header or metadata of that name."""
 
-TRAVELLING_HEADERS: Final = frozenset(("x-request-id", "traceparent"))
+ORIGIN_HEADER: Final = "penstock-origin"
+"""Of a request that is sent again: the identity of the one that it repeats."""
+
+TRAVELLING_HEADERS: Final = frozenset(("x-request-id", "traceparent", ORIGIN_HEADER))
 """Those that go with a request through every step."""
 
 CREDENTIALS: Final = frozenset(

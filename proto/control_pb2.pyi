@@ -264,16 +264,22 @@ class ExportResponse(_message.Message):
     def __init__(self, piece: _Optional[bytes] = ...) -> None: ...
 
 class TapRequest(_message.Message):
-    __slots__ = ("port", "everything", "state", "limit")
+    __slots__ = ("port", "everything", "state", "limit", "since_ms", "offset", "partition")
     PORT_FIELD_NUMBER: _ClassVar[int]
     EVERYTHING_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    OFFSET_FIELD_NUMBER: _ClassVar[int]
+    PARTITION_FIELD_NUMBER: _ClassVar[int]
     port: str
     everything: bool
     state: str
     limit: int
-    def __init__(self, port: _Optional[str] = ..., everything: bool = ..., state: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    since_ms: float
+    offset: int
+    partition: int
+    def __init__(self, port: _Optional[str] = ..., everything: bool = ..., state: _Optional[str] = ..., limit: _Optional[int] = ..., since_ms: _Optional[float] = ..., offset: _Optional[int] = ..., partition: _Optional[int] = ...) -> None: ...
 
 class TapResponse(_message.Message):
     __slots__ = ("record", "lost")

@@ -219,8 +219,8 @@ class ControlServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Tap(self, request, context):
-        """The records of a port, of requests that come in from now on, as they come. The first message
-        comes when the port is followed.
+        """The records of a port as they come, of requests that come in from now on, or from where the
+        request says. The first message comes when the port is followed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

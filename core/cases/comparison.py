@@ -15,14 +15,15 @@ TOLERANCE: Final = 1e-6
 
 
 class Difference(NamedTuple):
-    """What is not the same at one port. ``by`` is the greatest distance of two elements, ``reader``
-    the pipeline whose port it is where that read the one that was called."""
+    """What is not the same at one port. ``by`` is the greatest distance of two elements of
+    ``tensor``, ``reader`` the pipeline whose port it is where that read the one that was called."""
 
     port: Port
     round: int
     what: str
     by: float | None = None
     reader: str | None = None
+    tensor: str | None = None
 
     def __str__(self) -> str:
         at = f"{self.port}, round {self.round}" if self.round else str(self.port)
@@ -40,7 +41,7 @@ def differences(recorded: Story, played: Story, tolerance: float = TOLERANCE) ->
         if again is None:
             found.append(Difference(*key, f"was {_state(record)}, and did not end this time"))
         else:
-            found += _between(record, again, tolerance)
+            found += between(record, again, tolerance)
     steps_kept = any(port.step is not None for port, _ in then)
     if recorded.plan is not None and recorded.plan.record != "all":
         steps_kept = False  # but for those that other pipelines read
@@ -57,7 +58,8 @@ def _state(record: PortRecord) -> str:
     return f"absent ({body.cause})" if isinstance(body, Absent) else "a value"
 
 
-def _between(then: PortRecord, now: PortRecord, tolerance: float) -> list[Difference]:
+def between(then: PortRecord, now: PortRecord, tolerance: float) -> list[Difference]:
+    """Where two ends of one port differ: in how it ended, in what there is, or in tensors."""
     at = (then.port, then.round)
     before, after = then.body, now.body
     if isinstance(before, Absent | Failed) or isinstance(after, Absent | Failed):
@@ -69,7 +71,7 @@ def _between(then: PortRecord, now: PortRecord, tolerance: float) -> list[Differ
         written = [", ".join(each) for each in names]
         return [Difference(*at, f"held {written[0]}, holds {written[1]}")]
     return [
-        Difference(*at, f"{old.name}: {said[0]}", said[1])
+        Difference(*at, f"{old.name}: {said[0]}", said[1], tensor=old.name)
         for old, new in _pairs(before, after)
         if (said := _tensor_difference(old, new, tolerance)) is not None
     ]

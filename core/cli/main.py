@@ -28,6 +28,7 @@ COMMANDS: Final = {
     "tap": "Follow the records of a port as they come.",
     "logs": "Show what a running server logs.",
     "run": "Host one part of the system, or play a request that was exported as a file.",
+    "replay": "Send recorded requests again, and compare the answers.",
     "deadletters": "List failures that nobody was told of, and send their requests again.",
     "infer": "Send a request to a model or pipeline.",
     "bench": "Put a model or pipeline of a running server under load, and measure.",

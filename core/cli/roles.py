@@ -16,11 +16,12 @@ ROLES: Final = {
     "gateway": "Answer requests by what a scheduler says, also while it is away.",
     "pipeline-gateway": "Take requests to pipelines over streams, and give the answers.",
     "dataflow": "Work on requests to pipelines over streams, and share them with others.",
+    "model-gateway": "Call models of pipelines with the layout spread, and share that work.",
 }
 """Name and summary of each role. Its command is in a module ``run_<name>``, loaded when it is
 used; those over streams are in one."""
 
-STREAM_ROLES: Final = ("pipeline-gateway", "dataflow")
+STREAM_ROLES: Final = ("pipeline-gateway", "dataflow", "model-gateway")
 """Those that may be in one process, also with the scheduler."""
 
 

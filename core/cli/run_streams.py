@@ -1,4 +1,4 @@
-"""``penstock run pipeline-gateway`` and ``penstock run dataflow``, or both in one process."""
+"""``penstock run pipeline-gateway``, ``dataflow`` and ``model-gateway``, any in one process."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ _HELP: Final = {
     with other processes that do.
 
     Calls the models where they are. Ports that are given nowhere are free ones.""",
+    "model-gateway": """Call the models of steps, for pipelines that have the layout spread, and
+    share that with other processes that do.
+
+    Takes the calls of the streams of steps, where workers (penstock run dataflow) write them.
+    Ports that are given nowhere are free ones.""",
 }
 
 _ENDING: Final = """Needs a transport that crosses processes (transport.kind: kafka in the

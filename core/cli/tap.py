@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+from penstock.core.cli.inspect import Ago
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.server_option import server_option
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
+from penstock.core.contracts.inquiries import checked_begin
 
 
 @click.command("tap")
@@ -22,24 +24,42 @@ from penstock.core.client.remote_server import RemoteServer
     help="Only records that ended so.",
 )
 @click.option("--limit", type=click.IntRange(1), help="End after so many records.")
+@click.option(
+    "--since",
+    type=Ago(),
+    help="As 90s, 10m, 2h, 1d: begin with records since then, where streams keep them.",
+)
+@click.option("--offset", type=click.IntRange(0), help="Begin with this offset, likewise.")
+@click.option("--partition", type=click.IntRange(0), help="Of this partition only, likewise.")
 @server_option
 @output_option
 def tap_command(
-    port: str, everything: bool, state: str | None, limit: int | None, server: RemoteServer
+    port: str,
+    everything: bool,
+    state: str | None,
+    limit: int | None,
+    since: float | None,
+    offset: int | None,
+    partition: int | None,
+    server: RemoteServer,
 ) -> None:
     """Follow the records of a PORT as they come, of requests that come in from now on.
 
     PORT is written as other pipelines read it: credit (its output), credit.inputs,
     credit.step.forest.outputs, credit.step.forest.outputs.proba; forest.inputs, of a model that is
-    called on its own. A port need not be recorded to be followed. Who reads too slowly loses
-    records, and is told how many; requests wait for nobody. With -o json, one line of JSON for
-    each.
+    called on its own. A port need not be recorded to be followed, unless requests go through the
+    streams of a transport, as over Kafka: there those streams are read, also from a time or an
+    offset on, and nothing is lost. Elsewhere who reads too slowly loses records, and is told how
+    many; requests wait for nobody. With -o json, one line of JSON for each.
     """
+    begin = checked_begin(since, offset, partition)
     output = Output.current()
 
     async def follow() -> None:
         async with ControlClient(server) as client:
-            records = client.tap(port, everything=everything, state=state, most=limit or 0)
+            records = client.tap(
+                port, everything=everything, state=state, most=limit or 0, begin=begin
+            )
             async for record in records:
                 if record is None:
                     click.echo(f"following {port}; stop with Ctrl-C", err=True)

@@ -18,6 +18,7 @@ from penstock.core.client.resource_messages import (
     write_manifest,
 )
 from penstock.core.contracts.control import Change, ManifestText, ResourceDocument, WatchEvent
+from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin
 from penstock.core.grpc_errors import BUDGET_KEY, error_of_call
 from penstock.proto import control_pb2 as pb
 from penstock.proto.control_pb2_grpc import ControlStub
@@ -143,11 +144,25 @@ class ControlClient:
         return b"".join([message.piece async for message in self._messages(call)])
 
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncIterator[Document | int | None]:
         """The records of a port as they come: None when it is followed, then records, and how many
         were lost. Ends when the server drains."""
-        request = pb.TapRequest(port=port, everything=everything, state=state or "", limit=most)
+        request = pb.TapRequest(
+            port=port,
+            everything=everything,
+            state=state or "",
+            limit=most,
+            since_ms=begin.since_ms,
+            offset=begin.offset,
+            partition=begin.partition,
+        )
         async for message in self._messages(self._stub.Tap(request, metadata=self._beside())):
             if message.lost:
                 yield message.lost

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
+
+from penstock.core.errors import InvalidRequestError
 
 Document: TypeAlias = dict[str, Any]
 
@@ -15,6 +17,29 @@ class Tapped(NamedTuple):
 
     kind: Literal["open", "record", "lost"]
     document: Document
+
+
+class Begin(NamedTuple):
+    """With which records a tap begins that reads streams: from a time on, or from an offset on, in
+    one ``partition`` or in all. With neither, those that come from now on."""
+
+    since_ms: float | None = None
+    offset: int | None = None
+    partition: int | None = None
+
+
+FROM_NOW_ON: Final = Begin()
+
+
+def checked_begin(since_ms: float | None, offset: int | None, partition: int | None) -> Begin:
+    """Where somebody asks a tap to begin. Raises InvalidRequestError for what is no such place."""
+    if since_ms is not None and offset is not None:
+        raise InvalidRequestError("a time and an offset are two places; name one of them")
+    if any(number is not None and not 0 <= number < math.inf for number in (since_ms, offset)):
+        raise InvalidRequestError("a tap begins with a time or an offset of 0 or more")
+    if partition is not None and partition < 0:
+        raise InvalidRequestError(f"there is no partition {partition}; they are counted from 0")
+    return Begin(since_ms, offset, partition)
 
 
 class Inquiries(ABC):
@@ -46,9 +71,16 @@ class Inquiries(ABC):
 
     @abstractmethod
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
-        """The records of a port as they come, up to ``most`` of them if that is not 0."""
+        """The records of a port as they come, up to ``most`` of them if that is not 0. Raises
+        UnsupportedError for a ``begin`` where no stream keeps what was before."""
 
     @abstractmethod
     async def letters(self, *, pipeline: str | None = None, most: int = 20) -> Sequence[Document]:

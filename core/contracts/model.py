@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
-from penstock.core.records import Headers, Parameters, Tensors
+from penstock.core.records import Absent, Failed, Headers, Parameters, Tensors
 from penstock.core.signature import Signature
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -125,6 +125,15 @@ class ModelCall:
         self.deadline_ms = deadline_ms
         self.attempt = attempt
         self.round = round
+
+
+class VisitEnded(Exception):  # noqa: N818 - it says how a visit ended, which need be no error
+    """Raised by who has a visit carried out elsewhere, retries and the like included: it ended with
+    ``marker``, and not with tensors."""
+
+    def __init__(self, marker: Absent | Failed) -> None:
+        super().__init__(marker)
+        self.marker = marker
 
 
 class CopyPlace(NamedTuple):

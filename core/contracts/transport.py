@@ -259,6 +259,12 @@ class Transport(ABC):
         """
 
     @abstractmethod
+    async def resign(self, ownership: Ownership) -> None:
+        """Give a partition up with which the owner cannot go on: ``owner.lost`` is called, and
+        somebody wins it anew, which may be the same. What was taken counts as taken. Nothing is
+        done when the ownership is over."""
+
+    @abstractmethod
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
     ) -> Sequence[Written]:

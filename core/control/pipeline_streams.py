@@ -16,7 +16,7 @@ from penstock.core.plan import Plan
 from penstock.core.resources import Status
 from penstock.core.resources.status import ConditionStatus
 from penstock.core.streams.names import StreamNames
-from penstock.core.streams.pipeline import streams_of
+from penstock.core.streams.pipeline import answers_directly, streams_of
 
 FIRST_BACKOFF_S: Final = 0.5
 LAST_BACKOFF_S: Final = 15.0
@@ -25,9 +25,6 @@ LOOK_S: Final = 5.0
 """How often it is looked whether the transport is there."""
 
 ANSWER_S: Final = 5.0
-
-LAYOUTS: Final = ("fused",)
-"""The layouts that workers know."""
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +58,8 @@ class PipelineStreams:
         held: ConditionStatus = "True" if self._away is None else "False"
         reason = Reason.TRANSPORT_REACHED if self._away is None else Reason.TRANSPORT_AWAY
         said = f"requests go through {plan.partitions} partitions of '{self._names.root}'"
+        if answers_directly(plan):
+            said = f"gateways answer who waits by themselves; other {said}"
         if self._away is not None:
             said = f"{said}, which cannot be reached: {self._away}"
         return status.with_condition(TRANSPORT_REACHED, held, reason, said, now_ms=now_ms)
@@ -159,13 +158,6 @@ class PipelineStreams:
 
 def _refusal(plan: Plan, children: Iterable[Plan]) -> str | None:
     """Why a pipeline cannot be run over streams."""
-    manifest = plan.pipeline
-    assert manifest is not None, "models have no streams"
-    layout = manifest.spec.layout
-    if layout not in LAYOUTS:
-        return (
-            f"layout {layout} is not supported yet over this transport; leave it out, or say fused"
-        )
     if plan.sources:
         return (
             f"it reads '{next(iter(plan.sources))}' (input.externalInputs or externalTriggers), "

@@ -15,8 +15,8 @@ from penstock.core.engine.effects import (
     StateChanged,
     Turn,
 )
-from penstock.core.engine.engine import Engine
-from penstock.core.engine.passage import ExternalPassage, Passage, Tally
+from penstock.core.engine.engine import Engine, absence_of, visit_deadline_reason
+from penstock.core.engine.passage import ExternalPassage, Passage, Tally, VisitPassage
 
 __all__ = [
     "Abandon",
@@ -36,4 +36,7 @@ __all__ = [
     "StateChanged",
     "Tally",
     "Turn",
+    "VisitPassage",
+    "absence_of",
+    "visit_deadline_reason",
 ]

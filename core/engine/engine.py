@@ -36,6 +36,7 @@ from penstock.core.engine.passage import (
     Gate,
     Passage,
     Visit,
+    VisitPassage,
 )
 from penstock.core.engine.sources import Flow, first_clash, take, why_no_output
 from penstock.core.engine.timers import (
@@ -188,6 +189,24 @@ class Engine:
         flow: Flow = []
         body = tensors or step.put_out_nothing
         self._end_step(passage, step, body, now_ms, flow, out, shared_by)
+        self.spread(passage, flow, now_ms, out)
+
+    def ended_elsewhere(
+        self, call: Call, marker: Absent | Failed, now_ms: float, out: Effects
+    ) -> None:
+        """A visit came back from where it was carried out, its step's settings seen to: it put
+        nothing out, or failed for good."""
+        if now_ms >= self.timers.due_ms:
+            self._fire(now_ms, out)
+        passage = call.passage
+        step = call.plan
+        if passage.visits[step.place] is not call:
+            return
+        if isinstance(marker, Failed):
+            failed = marker._replace(step=marker.step or step.name, retriable=False)
+            marker = self._own_failure(passage, step, failed, out)
+        flow: Flow = []
+        self._end_step(passage, step, marker, now_ms, flow, out)
         self.spread(passage, flow, now_ms, out)
 
     def tick(self, now_ms: float, out: Effects) -> None:
@@ -359,6 +378,8 @@ class Engine:
 
     def _begin(self, call: Call, now_ms: float, out: Effects) -> None:
         """An attempt that does not begin plainly: with others, or with an end of its own."""
+        if type(call.passage) is VisitPassage:
+            call.round = call.passage.round
         if call.plan.batch is not None:
             self._batches.add(call, call.plan.batch, now_ms, out)
         else:
@@ -521,7 +542,7 @@ class Engine:
         if passage.tally is not None:
             passage.tally.count_failure(step.index, failed.code)
         if step.failure_is_absence:
-            return Absent(f"step '{step.name}' failed ({failed.code}): {failed.reason}", "error")
+            return absence_of(step.name, failed)
         self.note_failure(passage, failed, out)
         return failed
 
@@ -613,7 +634,8 @@ class Engine:
                 out.append(Abandon(visit))
             else:
                 self._batches.leave(visit, out)
-            mine = Failed(code, reason, each.name, attempts=visit.attempt)
+            said = visit_deadline_reason(each.name) if code == "deadline" else reason
+            mine = Failed(code, said, each.name, attempts=visit.attempt)
             if not passage.cancelled:
                 if passage.tally is not None:
                     passage.tally.count_failure(each.index, code)
@@ -694,6 +716,18 @@ class Engine:
                 attempts = self._batches.left_of(call) if type(call) is SharedCall else [call]
                 for attempt in attempts:
                     self.done(attempt, took_too_long(attempt), now_ms, out)
+
+
+def absence_of(step: str, failed: Failed) -> Absent:
+    """What the failure of a step is whose failures are absence."""
+    return Absent(f"step '{step}' failed ({failed.code}): {failed.reason}", "error")
+
+
+def visit_deadline_reason(step: str) -> str:
+    """The sentence for a visit that was at work when its request's time was over.
+
+    It is the same wherever the visit was, and so tells nothing of the rest of the request."""
+    return f"the request's deadline passed while step '{step}' was at work"
 
 
 def took_too_long(call: Call) -> Failed:

@@ -197,6 +197,20 @@ class Passage(CallOrigin):
         return self.loops[step.loop.loop].running[step.loop.block].number
 
 
+class VisitPassage(Passage):
+    """One visit of a step, whose request is run by somebody else, in a plan of that step alone.
+
+    ``round`` is the one that the visit has there.
+    """
+
+    __slots__ = ("round",)
+
+    round: int
+
+    def round_of(self, step: StepPlan) -> int:
+        return self.round
+
+
 class ExternalPassage(Passage):
     """One request in a pipeline that reads others, begun by the first record of theirs.
 

@@ -24,9 +24,9 @@ from penstock.core.journal.journal import Journal
 from penstock.core.journal.letters import Letter, LetterBox
 from penstock.core.journal.story import Story
 from penstock.core.journal.tap import Tap, TapKind, Wanted, wanted
+from penstock.core.request_headers import ORIGIN_HEADER
 from penstock.core.statuses import STATUSES
 
-ORIGIN_HEADER: Final = "penstock-origin"
 MOST_LISTED: Final = 1_000
 MOST_CHILDREN: Final = 100
 """So many requests that one made of other pipelines are shown with it."""
@@ -102,22 +102,40 @@ class InquiryDesk:
         latest is told of, and the others are named.
         """
         story, *others = self._meant(identity)
-        document = self._with_children(story, 0)
+        return self.tell(story, others)
+
+    def tell(self, story: Story, others: Sequence[Story] = ()) -> dict[str, Any]:
+        """The same of a story, wherever it is from; ``others`` came with its ``x-request-id``."""
         return {
-            **document,
+            **self._with_children(story, 0),
             "same_x_request_id": [each.identity for each in others],
             "readers": [self._with_children(each, 0) for each in self._readers(story)],
         }
 
+    def has(self, identity: str) -> bool:
+        """Whether the journal knows a request of that identity, or one with that
+        ``x-request-id``."""
+        return bool(self._journal.find(identity)) or any(self._journal.of_caller(identity))
+
     async def export(self, identity: str) -> bytes:
         """The same request as a file (see :mod:`penstock.core.cases`)."""
+        export = self._exporter()
+        return await self._file_of(self._meant(identity)[0], export)
+
+    async def file_of(self, story: Story) -> bytes:
+        """The same of a story, wherever it is from."""
+        return await self._file_of(story, self._exporter())
+
+    def _exporter(self) -> Export:
         if self._export is None:
             raise UnsupportedError("this server makes no case files")
-        story = self._meant(identity)[0]
+        return self._export
+
+    async def _file_of(self, story: Story, export: Export) -> bytes:
         within = f"{story.identity}/"
         made = (each for each in self._journal.latest() if each.identity.startswith(within))
         children = list(islice(made, MOST_LISTED))[::-1]
-        return await self._export(story, children, self._readers(story))
+        return await export(story, children, self._readers(story))
 
     def _readers(self, story: Story) -> list[Story]:
         """The same request in the pipelines that read the one that was called."""
@@ -173,7 +191,7 @@ class InquiryDesk:
         ``since_ms`` and ``until_ms`` are in milliseconds since the epoch. ``request_id`` is the
         caller's ``x-request-id``. Raises InvalidRequestError where there is no such outcome.
         """
-        _check(outcome)
+        check_outcome(outcome)
         all_stories = (
             self._journal.latest() if request_id is None else self._journal.of_caller(request_id)
         )
@@ -182,7 +200,7 @@ class InquiryDesk:
             for story in all_stories
             if (pipeline is None or story.pipeline == pipeline)
             and since_ms <= story.opened_ms <= until_ms
-            and _matches(story, outcome)
+            and has_outcome(story, outcome)
         )
         return [summary(story) for story in islice(stories, min(most, MOST_LISTED))]
 
@@ -196,10 +214,18 @@ class InquiryDesk:
         pipeline, else that of a model. Raises at once InvalidRequestError, and what
         :meth:`penstock.core.contracts.gateway.Gateway.follow` does.
         """
-        chosen = wanted(port, everything=everything, state=state)
-        tap = Tap(chosen._replace(kind=self._kind_of(chosen)))
+        return self.tap_on(self.wanted(port, everything=everything, state=state), most)
+
+    def tap_on(self, chosen: Wanted, most: int) -> AsyncGenerator[Tapped]:
+        """The same of what is :meth:`wanted`."""
+        tap = Tap(chosen)
         self._gateway.may_follow(tap)
         return self._tapped(tap, most)
+
+    def wanted(self, port: str, *, everything: bool, state: str | None) -> Wanted:
+        """What is to be followed, with what its name is the name of."""
+        chosen = wanted(port, everything=everything, state=state)
+        return chosen._replace(kind=self._kind_of(chosen))
 
     def _kind_of(self, chosen: Wanted) -> TapKind:
         """What a name means. Raises NotFoundError where nothing has it."""
@@ -243,25 +269,39 @@ class InquiryDesk:
     def send_again(self, number: int) -> str:
         """Send the request of a dead letter again, as an asynchronous one with a new identity that
         names the old one in ``penstock-origin``; the letter goes. Returns the new identity."""
-        letter = self._letter(number)
-        if letter.omitted:
-            raise ConflictError(
-                f"the request of dead letter {number} was too large to be kept; send it from where "
-                "it came"
-            )
-        headers = {**letter.headers, ORIGIN_HEADER: letter.identity}
-        target = self._gateway.resolve(letter.pipeline)
-        identity = target.accept(letter.request, headers).identity
+        identity = self.resend(self._letter(number)).identity
         self._letters.remove(number)
         return identity
+
+    def resend(self, letter: Letter) -> Ticket:
+        """Send the request of a letter again. Raises ConflictError where the letter has not the
+        whole of it."""
+        if letter.omitted:
+            raise ConflictError(
+                f"the request of dead letter {letter.number} was too large to be kept, or cannot "
+                "be read; send it from where it came"
+            )
+        headers = {**letter.headers, ORIGIN_HEADER: letter.identity}
+        return self._gateway.resolve(letter.pipeline).accept(letter.request, headers)
 
     def _letter(self, number: int) -> Letter:
         letter = self._letters.find(number)
         if letter is None:
-            raise NotFoundError(
-                f"there is no dead letter {number}; it may have gone for later ones"
-            )
+            raise no_letter(number)
         return letter
+
+
+def nothing_before(port: str) -> UnsupportedError:
+    """The error for a tap that is to begin with what was before."""
+    return UnsupportedError(
+        f"no stream keeps the records of '{port}', so they can be followed from now on only; see "
+        "penstock inspect for what was before"
+    )
+
+
+def no_letter(number: int) -> NotFoundError:
+    """The error for a dead letter that is not there."""
+    return NotFoundError(f"there is no dead letter {number}; it may have gone for later ones")
 
 
 def _means(identity: str, pipeline: str | None) -> bool:
@@ -270,12 +310,14 @@ def _means(identity: str, pipeline: str | None) -> bool:
     return where is not None and pipeline in (None, where.pipeline)
 
 
-def _check(outcome: str | None) -> None:
+def check_outcome(outcome: str | None) -> None:
+    """Raise InvalidRequestError where there is no such outcome."""
     if outcome is not None and outcome not in OUTCOMES:
         raise InvalidRequestError(f"there is no outcome '{outcome}'; write {', '.join(OUTCOMES)}")
 
 
-def _matches(story: Story, outcome: str | None) -> bool:
+def has_outcome(story: Story, outcome: str | None) -> bool:
+    """Whether a request ended so; with None, whether it ended anyhow."""
     if outcome is None:
         return True
     if outcome == "open":

@@ -261,4 +261,7 @@ def _moment(epoch_ms: float) -> str:
 
 
 def _rounded(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else round(milliseconds, 3)
+    """To the microsecond; None for what is not known, as the deadline of what nobody took up."""
+    if milliseconds is None or not math.isfinite(milliseconds):
+        return None
+    return round(milliseconds, 3)

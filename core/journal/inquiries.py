@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import AsyncGenerator
 
-from penstock.core.contracts.inquiries import Document, Inquiries, Tapped
-from penstock.core.journal.desk import InquiryDesk
+from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
+from penstock.core.journal.desk import InquiryDesk, nothing_before
 
 
 class OwnInquiries(Inquiries):
@@ -41,8 +41,16 @@ class OwnInquiries(Inquiries):
         )
 
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
+        if begin != FROM_NOW_ON:
+            raise nothing_before(port)
         return self._desk.tap(port, everything=everything, state=state, most=most)
 
     async def letters(self, *, pipeline: str | None = None, most: int = 20) -> list[Document]:

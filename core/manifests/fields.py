@@ -304,7 +304,7 @@ PIPELINE: Final = (
     _own(
         "spec.layout",
         "Who calls the models: `fused`, `spread` or `direct`. In one process all are the same; "
-        "over a transport between processes only `fused` is there yet.",
+        "over a transport between processes `spread` is not there yet.",
     ),
     _own(
         "spec.delivery",

@@ -46,6 +46,7 @@ class _PipelineRules:
 
     def check(self) -> None:
         self._step_names()
+        self._layout()
         for index, step in enumerate(self._spec.steps):
             self._step(step, ("spec", "steps", index))
         if self._spec.input is not None:
@@ -61,6 +62,24 @@ class _PipelineRules:
 
     def _find(self, path: KeyPath, message: str, hint: str | None = None) -> None:
         self.findings.append(Finding(path, message, hint))
+
+    def _layout(self) -> None:
+        if self._spec.layout != "spread":
+            return
+        if self._spec.record == "none":
+            self._find(
+                ("spec", "record"),
+                "layout spread calls models by way of the streams of steps, and record: none keeps "
+                "no streams",
+                "write record: boundary or all, or layout: fused",
+            )
+        if self._spec.delivery == "exactly-once":
+            self._find(
+                ("spec", "delivery"),
+                "layout spread writes calls before their requests have ended, and so cannot "
+                "deliver exactly once",
+                "write delivery: at-least-once, or layout: fused",
+            )
 
     def _step_names(self) -> None:
         if not self._spec.steps:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.follower import Follower, RequestSeen
@@ -36,6 +37,11 @@ from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.pipeline_gateway.watch import Watch, watch_of
 from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
+
+SubmissionMaker: TypeAlias = Callable[
+    [InferenceRequest, Headers, float, Reply, str, bytes], Submission
+]
+"""Makes a submission of request, headers, the time it has in ms, who is told, identity and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Admission:
         "_opened_before",
         "_ordered",
         "_waiting",
+        "carried",
         "now_ms",
         "readers",
     )
@@ -109,6 +116,9 @@ class Admission:
         self._empty: asyncio.Event | None = None
         self.readers = Readers(self, dataflow, journal, limits.dedup_requests)
         self._followers: tuple[Follower, ...] = ()
+        self.carried: Callable[[], int] = int
+        """How many of the requests under way here a worker has taken of streams, within its own
+        bounds."""
 
     def follow_with(self, followers: Iterable[Follower]) -> None:
         """Have these decide about requests to plans that can be followed."""
@@ -149,8 +159,10 @@ class Admission:
         headers: Headers,
         timeout_ms: float | None,
         reply: Reply,
+        make: SubmissionMaker | None = None,
     ) -> Ticket:
-        """Let a request in, have it wait for its turn, or refuse it."""
+        """Let a request in, have it wait for its turn, or refuse it; ``make`` makes it where its
+        target wants one of its own."""
         now_ms = self._clock.now_ms()
         limit_ms = self._limits.deadline_ms
         if timeout_ms is not None and timeout_ms < limit_ms:
@@ -161,7 +173,9 @@ class Admission:
         deployment = target.deployment
         key = b""
         room = self._waiting
-        waits: object = self._engine.open_passages >= self._limits.in_flight or room
+        # Asked in two steps, for the second is needed by few.
+        full = self._engine.open_passages >= self._limits.in_flight and self._is_full()
+        waits: object = full or room
         if not target.always_enters or request.outputs is not None:
             try:
                 key = target.admit(request, headers)
@@ -173,7 +187,9 @@ class Admission:
         if waits and len(room) >= self._limits.waiting:
             return self.refuse(self._overloaded(deployment.plan), identity, reply)
         submission: Submission
-        if deployment.plain:
+        if make is not None:
+            submission = make(request, headers, limit_ms, reply, identity, key)
+        elif deployment.plain:
             submission = Submission(
                 self, target, deployment, request, headers, limit_ms, reply, identity, key
             )
@@ -262,7 +278,7 @@ class Admission:
 
     def _turn(self, plan: Plan, key: bytes, identity: str) -> tuple[deque[Submission], bool]:
         """Where a request waits for its turn, and whether it has to."""
-        full = self._engine.open_passages >= self._limits.in_flight
+        full = self._is_full()
         if plan.order is None:
             return self._waiting, bool(full or self._waiting)
         return self._ordered, full or self._lacks_room(plan, key, identity)
@@ -396,19 +412,23 @@ class Admission:
             # Who is answered at once makes place again, from within: the loop sees to that.
             self._admitting = True
             try:
-                while self._waiting and self._engine.open_passages < self._limits.in_flight:
+                while self._waiting and not self._is_full():
                     self._admit(self._waiting.popleft())
             finally:
                 self._admitting = False
         if self._empty is not None and self._is_empty():
             self._empty.set()
 
+    def _is_full(self) -> bool:
+        """Whether as many are in flight as may be, those apart that have bounds of their own."""
+        return self._engine.open_passages - self.carried() >= self._limits.in_flight
+
     def _is_empty(self) -> bool:
         return not (self._engine.open_passages or self._waiting or self._ordered)
 
     def _next_in_order(self) -> Submission | None:
         """The first that waits for room in an order and finds some."""
-        no_place = self._engine.open_passages >= self._limits.in_flight
+        no_place = self._is_full()
         full: set[LineName] = set()
         for submission in self._ordered:
             line = submission.line

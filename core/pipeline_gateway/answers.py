@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Final, Protocol
 
-from penstock.core.contracts.transport import THE_END, Delivery, From, Tail, Transport
+from penstock.core.contracts.transport import THE_END, From, Tail, Transport
 from penstock.core.errors import NotFoundError, NotReadyError, OverloadedError, PenstockError
 from penstock.core.identity import Whereabouts, made_ms, whereabouts_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
@@ -20,6 +20,7 @@ from penstock.core.journal import Story
 from penstock.core.records import Absent, Failed, Port, Record
 from penstock.core.streams.headers import WANTED_HEADER
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.present import MOST_AT_ONCE, present
 from penstock.core.streams.wanted import with_wanted
 
 
@@ -42,16 +43,11 @@ ACCEPTED_WITHIN_MS: Final = 60_000.0
 """A request is in its stream at the latest so long after it got its identity."""
 
 LOOKED_FOR_S: Final = 15.0
-GLANCE_S: Final = 0.1
-"""How often it is looked whether the end of a stream is come to that has no record there."""
-
 IDLE_S: Final = 90.0
 """So long a partition is read along after somebody has last asked."""
 
 MOST_OPEN: Final = 1_000
 """Requests at work that somebody has asked for, in one partition."""
-
-MOST_AT_ONCE: Final = 1_000
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
@@ -145,32 +141,13 @@ class Answers:
     ) -> Record | None:
         """The record of a request in a stream, of those that were written by ``until_ms``."""
         begin = From(time_ms=at_ms - SLACK_MS)
-        async with aclosing(self._records(stream, where.partition, begin)) as deliveries:
+        async with aclosing(present(self._transport, stream, where.partition, begin)) as deliveries:
             async for delivery in deliveries:
                 if delivery.record.identity == identity:
                     return delivery.record
                 if delivery.time_ms > until_ms:
                     break
         return None
-
-    async def _records(self, stream: str, partition: int, begin: From) -> AsyncGenerator[Delivery]:
-        """What is there now from some place on."""
-        extents = await self._transport.extents(stream)
-        if partition >= len(extents):
-            raise NotFoundError(f"the stream '{stream}' has no partition {partition}")
-        end = extents[partition].end
-        tail = await self._transport.tail(stream, partition, begin)
-        try:
-            while tail.position < end:
-                # What is left may be no record: the end is come to without one.
-                deliveries: Sequence[Delivery] = ()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(GLANCE_S):
-                        deliveries = await tail.take(MOST_AT_ONCE)
-                for delivery in deliveries:
-                    yield delivery
-        finally:
-            await tail.close()
 
     async def _watch(self, where: Whereabouts) -> _Watch:
         watch = self._watches.get(where)

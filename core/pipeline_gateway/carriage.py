@@ -7,21 +7,30 @@ from penstock.core.dataflow import Deployment
 from penstock.core.errors import UnsupportedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway.admission import Admission
+from penstock.core.pipeline_gateway.direct import DirectTarget
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
+from penstock.core.streams.pipeline import answers_directly
 from penstock.core.streams.roster import Roster
+from penstock.core.streams.write_behind import WriteBehind
 
 
 class Carriage:
-    """``intake`` is there where callers are answered, ``roster`` where requests are worked on."""
+    """``intake`` is there where callers are answered, and ``behind`` with it; ``roster`` where
+    requests are worked on."""
 
     def __init__(
-        self, admission: Admission, intake: StreamIntake | None, roster: Roster | None
+        self,
+        admission: Admission,
+        intake: StreamIntake | None,
+        behind: WriteBehind | None,
+        roster: Roster | None,
     ) -> None:
         self._admission = admission
         self._intake = intake
+        self._behind = behind
         self._roster = roster
 
     def serve(self, deployment: Deployment, signature: Signature | None) -> ServedTarget:
@@ -30,6 +39,8 @@ class Carriage:
             self._roster.serve(deployment)
         if self._intake is not None:
             self._intake.serve(deployment.plan.name)
+            if self._behind is not None and answers_directly(deployment.plan):
+                return DirectTarget(self._intake, deployment, signature, self._behind)
             return StreamedTarget(self._intake, deployment, signature)
         return TargetElsewhere(self._admission, deployment, signature)
 
@@ -46,6 +57,11 @@ class Carriage:
             await self._intake.drain()
         if self._roster is not None:
             await self._roster.stop()
+
+    async def write_out(self) -> None:
+        """Return when streams have what they can of requests that were answered without them."""
+        if self._behind is not None:
+            await self._behind.drain()
 
 
 class TargetElsewhere(ServedTarget):

@@ -107,6 +107,8 @@ class PipelineGateway(Gateway):
         if self._carriage is not None:
             await self._carriage.drain()
         await self._admission.drain()
+        if self._carriage is not None:
+            await self._carriage.write_out()
 
     def set_model(self, plan: Plan, signature: Signature | None) -> None:
         """Serve a model under its name, by the plan that ``compile_model`` made."""
@@ -165,8 +167,7 @@ class PipelineGateway(Gateway):
     def may_follow(self, tap: Tap) -> None:
         if self._carriage is not None and tap.wanted.kind != "model":
             raise UnsupportedError(
-                "requests to pipelines go through streams here, whose records cannot be followed "
-                "yet; read the streams themselves"
+                "requests to pipelines go through streams here, and what reads those follows them"
             )
         self._tapping.may_follow(tap)
 

@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.errors import NotFoundError, OverloadedError
-from penstock.core.journal.tap import Tap
+from penstock.core.journal.tap import Tap, Wanted
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway.routes import Routes
@@ -54,7 +54,7 @@ class Tapping:
         self._served[key] = _Served(plan, signature)
         for tap in list(self._taps.get(key, ())):
             try:
-                _ports(tap, plan)
+                ports_of(tap.wanted, plan)
             except NotFoundError as error:
                 self._drop(tap)
                 tap.end(error)
@@ -78,7 +78,7 @@ class Tapping:
             raise OverloadedError(f"{MOST_TAPS} taps are open, and no more are; close one of them")
         served = self._served.get((kind, name))
         if served is not None:
-            _ports(tap, served.plan)
+            ports_of(tap.wanted, served.plan)
             self._check_tensor(tap, served)
 
     def follow(self, tap: Tap) -> None:
@@ -108,7 +108,7 @@ class Tapping:
             return
         plan = served.plan
         taps = tuple(self._taps.get(key, ()))
-        ports = frozenset(port for tap in taps for port in _ports(tap, plan))
+        ports = frozenset(port for tap in taps for port in ports_of(tap.wanted, plan))
         if ports:
             assert plan.variant is not None, "plans of what is served can be compiled once more"
             plan = plan.variant(ports)
@@ -144,11 +144,11 @@ def _key(tap: Tap) -> Key:
     return tap.wanted.kind or "pipeline", tap.wanted.name
 
 
-def _ports(tap: Tap, plan: Plan) -> frozenset[Port]:
-    """The ports that a tap follows. Raises NotFoundError when there is no such step."""
+def ports_of(chosen: Wanted, plan: Plan) -> frozenset[Port]:
+    """The ports that are followed. Raises NotFoundError when there is no such step."""
     # A model on its own has no steps for those who look at it.
     names = [] if plan.single_model else [step.name for step in plan.steps]
-    wanted = tap.wanted.port
+    wanted = chosen.port
     if wanted is None:
         return frozenset(Port(name, side) for name in (None, *names) for side in _SIDES)
     if wanted.step is None or wanted.step in names:

@@ -13,7 +13,6 @@ from penstock.core.loops import Loop, loops_of, steps_read
 from penstock.core.plan.feeds import Feeds, Seat, external_feeds, feeds_of, may_clash
 from penstock.core.plan.graph import (
     PIPELINE_SUFFIX,
-    BatchPlan,
     Consumer,
     Entrance,
     Feed,
@@ -25,8 +24,14 @@ from penstock.core.plan.graph import (
 from penstock.core.plan.joins import JoinMaker
 from penstock.core.plan.loop_compiler import Joined, LoopCompiler
 from penstock.core.plan.rest import Rest, rest_of
+from penstock.core.plan.single_step import (
+    batch_plan,
+    put_out_nothing,
+    settings_of,
+    without_attempts,
+)
 from penstock.core.problems import KeyPath, format_path
-from penstock.core.records import Absent, Port, PortSide
+from penstock.core.records import Port, PortSide
 from penstock.core.references import Source, parse_external, parse_source
 from penstock.core.request_key import RequestKey, parse_request_key
 from penstock.core.resources import Output, Pipeline, PipelineDeclaration, PipelineInput, Step
@@ -64,13 +69,15 @@ def compile_pipeline(
     read: frozenset[Port] = frozenset(),
     followed: bool = False,
     tapped: frozenset[Port] = frozenset(),
+    spread: bool = False,
     partitions: int = 1,
 ) -> Plan:
     """The plan of a pipeline that has been validated.
 
     ``record`` says which ports are kept and hence emit what they hold, beside those that other
     pipelines ``read``; those that are ``tapped`` emit as well. ``followed`` says whether requests
-    may be followed; ``partitions`` is how many there are where the manifest does not say. Raises
+    may be followed; ``partitions`` is how many there are where the manifest does not say.
+    ``spread`` leaves calls of models to model gateways, so that every port has a stream. Raises
     PlanError with every problem of the joins (unknown names, options that a
     strategy refuses).
     """
@@ -89,10 +96,19 @@ def compile_pipeline(
     loops = LoopCompiler(name, [step.name for step in spec.steps], joined, found)
     seats = loops.seats()
     feeds = feeds_of(seats, name)
-    kept = _kept(spec.steps, record) | read
+    kept = _kept(spec.steps, "all" if spread else record) | read
+    left = {step.name: settings_of(step) for step in spec.steps if spread and not step.pipeline}
     emitting = kept | tapped
     steps = tuple(
-        _step_plan(step, seats[i], joined[i], feeds, loops, version, emitting)
+        _step_plan(
+            without_attempts(step) if step.name in left else step,
+            seats[i],
+            joined[i],
+            feeds,
+            loops,
+            version,
+            emitting,
+        )
         for i, step in enumerate(spec.steps)
     )
     output: Consumer | None = None
@@ -139,6 +155,7 @@ def compile_pipeline(
             read=read,
             followed=followed,
             tapped=ports,
+            spread=spread,
             partitions=partitions,
         ),
         loops=loops.plans(consumers, spec.max_step_revisits + 1, entrance),
@@ -157,10 +174,13 @@ def compile_pipeline(
         rest=_rest(pipeline) if any(each.auto_window for each in joined) else (),
         partitions=wanted_partitions,
         order=_order_plan(spec, wanted_partitions),
+        called_elsewhere=left,
     )
     if not followed:
         return plan
-    all_emit = compile_pipeline(pipeline, version, joins, record="all", partitions=partitions)
+    all_emit = compile_pipeline(
+        pipeline, version, joins, record="all", partitions=partitions, spread=spread
+    )
     return replace(plan, followed=all_emit)
 
 
@@ -253,7 +273,7 @@ def _step_plan(
     input_feeds = in_order(feeds, inputs)
     watched_inputs = inputs in emitting or loops.watches(inputs)
     clash = may_clash(joined.inputs, joined.tensor_map, loops.pipeline)
-    batch = _batch_plan(step, loops.pipeline, version)
+    batch = batch_plan(step, loops.pipeline, version)
     begins_plainly = step.timeout_ms is None and batch is None
     return StepPlan(
         index=seat.place,
@@ -277,17 +297,10 @@ def _step_plan(
         watched_inputs=watched_inputs,
         watched_outputs=outputs in emitting or loops.watches(outputs),
         loop=loops.member(step.name),
-        put_out_nothing=Absent(f"step '{step.name}' put out nothing", "left-out"),
+        put_out_nothing=put_out_nothing(step.name),
         begins_plainly=begins_plainly,
         plain=begins_plainly and not (input_feeds or clash or watched_inputs),
     )
-
-
-def _batch_plan(step: Step, pipeline: str, version: int) -> BatchPlan | None:
-    batch = step.batch
-    if batch is None or batch.size is None:
-        return None
-    return BatchPlan(pipeline, version, step.name, batch.size, batch.window_ms)
 
 
 def in_order(feeds: Feeds, port: Port) -> tuple[Feed, ...]:

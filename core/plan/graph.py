@@ -356,6 +356,9 @@ class Plan:
     rest: Rest = ()
     """How steps follow each other, for joins whose windows depend on it; empty without such."""
     order: OrderPlan | None = None
+    called_elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """The steps whose calls are left to model gateways, each with how it is to be called (see
+    :func:`penstock.core.plan.single_step.settings_of`); none but in layout spread."""
     followed: Plan | None = None
     """The same once more, with every port emitted: for requests that somebody follows. None where
     nobody does."""

@@ -25,6 +25,8 @@ from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.recordings import StreamInquiries
+from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
@@ -97,7 +99,7 @@ class DataPlane:
             None if worker is None else worker.number,
         )
         if streams is not None:
-            streams.carry(self.gateway, self.dataflow, bounds)
+            streams.carry(self.gateway, self.dataflow, bounds, self.metrics)
 
     async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.
@@ -139,6 +141,14 @@ class DataPlane:
         limits, defaults = self._config.limits, self._config.defaults
         settings = {"defaults": defaults.model_dump(mode="json", by_alias=True)}
         exporter = CaseExporter(manifest_of, parts.redactors, settings, self._journal.find)
+        desk = InquiryDesk(
+            self._journal,
+            self._letters,
+            self.gateway,
+            exporter.file,
+            self._begun_ms,
+            None if self._streams is None else self._streams.answers,
+        )
         return FrontEndContext(
             self.gateway,
             control,
@@ -147,13 +157,14 @@ class DataPlane:
             max_header_bytes=limits.header_bytes,
             passed_headers=frozenset(defaults.passed_headers),
             count_refused=self.metrics.refuse,
-            desk=InquiryDesk(
-                self._journal,
-                self._letters,
+            desk=desk,
+            inquiries=None
+            if self._streams is None
+            else StreamInquiries(
+                desk,
+                *self._streams.place,
                 self.gateway,
-                exporter.file,
-                self._begun_ms,
-                None if self._streams is None else self._streams.answers,
+                travelling_headers(defaults.passed_headers),
             ),
             agents=agents,
             access=self._config.scheduler.access.access(),

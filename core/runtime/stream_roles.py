@@ -4,25 +4,38 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from functools import partial
 from typing import Final, Literal, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.config import Config
-from penstock.core.contracts.transport import Transport
-from penstock.core.dataflow import Dataflow
+from penstock.core.contracts.transport import StreamSpec, Transport
+from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.joinspec import JoinFactories
+from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.pipeline_gateway.answers import Answers
 from penstock.core.pipeline_gateway.carriage import Carriage
 from penstock.core.pipeline_gateway.streamed import StreamIntake
+from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.request_headers import travelling_headers
-from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams import (
+    ModelGatewayWorker,
+    StreamLimits,
+    StreamNames,
+    StreamWorker,
+    TransportClock,
+)
+from penstock.core.streams.clock import set_clock
 from penstock.core.streams.roster import Roster
-from penstock.core.streams.worker import set_clock
+from penstock.core.streams.write_behind import WriteBehind
 
-StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow"]
+StreamRole: TypeAlias = Literal["pipeline-gateway", "dataflow", "model-gateway"]
 
-ALL_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset(("pipeline-gateway", "dataflow"))
+ALL_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset(
+    ("pipeline-gateway", "dataflow", "model-gateway")
+)
 
 NO_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset()
 
@@ -36,17 +49,24 @@ class StreamRoles:
     """
 
     def __init__(
-        self, transport: Transport, clock: Clock, config: Config, roles: frozenset[StreamRole]
+        self,
+        transport: Transport,
+        clock: Clock,
+        config: Config,
+        roles: frozenset[StreamRole],
+        joins: JoinFactories,
     ) -> None:
         self.transport = transport
         self.names = StreamNames.under(transport.root)
         self.clock = TransportClock(clock)
         self._config = config
         self._roles = roles
+        self._joins = joins
         self.answers: Answers | None = None
         """Finds what nobody waited for, where callers are answered."""
         self._intake: StreamIntake | None = None
-        self._worker: StreamWorker | None = None
+        self._behind: WriteBehind | None = None
+        self._workers: list[StreamWorker | ModelGatewayWorker] = []
         self._roster: Roster | None = None
 
     @property
@@ -54,36 +74,53 @@ class StreamRoles:
         """Where streams are, and what they are called."""
         return self.transport, self.names
 
-    def carry(self, gateway: PipelineGateway, dataflow: Dataflow, limits: GatewayLimits) -> None:
+    def carry(
+        self,
+        gateway: PipelineGateway,
+        dataflow: Dataflow,
+        limits: GatewayLimits,
+        metrics: Metrics,
+    ) -> None:
         """Have the gateway's pipelines go through streams, over ``dataflow``."""
         transport, names, clock = self.transport, self.names, self.clock
         travelling = travelling_headers(self._config.defaults.passed_headers)
         if "pipeline-gateway" in self._roles:
             self._intake = StreamIntake(gateway.admission, limits, transport, names, clock)
+            self._behind = WriteBehind(transport, clock, metrics)
             self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
+        bounds = StreamLimits(
+            dedup_requests=limits.dedup_requests, deadline_ms=limits.async_deadline_ms
+        )
         if "dataflow" in self._roles:
-            self._worker = StreamWorker(
-                transport,
-                dataflow,
-                clock,
-                names,
-                StreamLimits(
-                    dedup_requests=limits.dedup_requests, deadline_ms=limits.async_deadline_ms
-                ),
-                travelling,
+            self._workers.append(
+                StreamWorker(transport, dataflow, clock, names, bounds, travelling)
             )
-            self._roster = Roster(self._worker)
-        gateway.carry_over(Carriage(gateway.admission, self._intake, self._roster))
+        if "model-gateway" in self._roles:
+            most = self._config.limits.in_flight_per_model
+            self._workers.append(
+                ModelGatewayWorker(
+                    transport, dataflow, clock, self._joins, names, bounds, most_per_model=most
+                )
+            )
+        if self._workers:
+            self._roster = Roster(self._workers, partial(laid_out, dataflow, self._joins))
+            gateway.admission.carried = self._running
+        carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster)
+        gateway.carry_over(carriage)
+
+    def _running(self) -> int:
+        return sum([worker.running() for worker in self._workers])
 
     async def start(self) -> None:
         """Reach the transport. Raises NotReadyError when it cannot be had."""
         await self.transport.start()
-        if self._worker is not None:
-            await self._worker.start()
-        else:
-            await set_clock(self.clock, self.transport)
+        await set_clock(self.clock, self.transport)
+        for worker in self._workers:
+            await worker.start()
         if self._intake is not None:
             await self._intake.start()
+            # Failures that nobody is told of are written here as well, in layout direct.
+            await self.transport.make_streams([StreamSpec(self.names.dead_letters)])
         _log.info("requests to pipelines go through the streams of '%s'", self.transport.root)
 
     async def hand_over(self, *, forced: bool) -> None:
@@ -96,9 +133,28 @@ class StreamRoles:
         await self.hand_over(forced=True)
         if self._intake is not None:
             await self._intake.stop()
+        if self._behind is not None:
+            await self._behind.stop()
         if self.answers is not None:
             await self.answers.stop()
         await self.transport.stop()
+
+
+def laid_out(dataflow: Dataflow, joins: JoinFactories, deployment: Deployment) -> Deployment:
+    """A version of a pipeline in the layout that its manifest says."""
+    plan = deployment.plan
+    if plan.pipeline is None or plan.pipeline.spec.layout != "spread":
+        return deployment
+    spread = compile_pipeline(
+        plan.pipeline,
+        plan.version,
+        joins,
+        record="all",
+        read=plan.read,
+        partitions=plan.partitions,
+        spread=True,
+    )
+    return dataflow.deploy(spread, deployment.taps)
 
 
 def chosen_roles(names: Collection[str]) -> frozenset[StreamRole]:
@@ -111,9 +167,12 @@ def stream_roles(
 ) -> StreamRoles | None:
     """The roles over the configured transport; None where that is within the process.
 
-    Raises PluginsError and UnsupportedError where there is no such transport.
+    Raises PluginsError and UnsupportedError where it cannot be made.
     """
-    transport = plugins.make(plugins.transports, config.transport.kind)
+    kind = config.transport.kind
+    if kind not in plugins.transports.names():
+        return None  # the default, which somebody disabled: one that is written is there
+    transport = plugins.make(plugins.transports, kind)
     if not transport.crosses_processes:
         return None
-    return StreamRoles(transport, clock, config, roles)
+    return StreamRoles(transport, clock, config, roles, plugins.joins)

@@ -7,6 +7,7 @@ them out over a transport.
 
 from penstock.core.streams.clock import Glance, TransportClock, are_enough
 from penstock.core.streams.limits import StreamLimits
+from penstock.core.streams.model_gateway_worker import ModelGatewayWorker
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
@@ -18,6 +19,7 @@ __all__ = [
     "Batch",
     "Carrier",
     "Glance",
+    "ModelGatewayWorker",
     "PartitionAccess",
     "StreamLimits",
     "StreamNames",

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.transport import Transport
 
 GLANCES: Final = 3
 """How often a worker looks at the transport's clock before it begins, if one look is quick."""
@@ -78,3 +79,14 @@ class TransportClock(Clock):
         behind_ms = time_ms - (self._local.now_ms() + self.offset_ms)
         if behind_ms > 0.0:
             self.offset_ms += behind_ms
+
+
+async def set_clock(clock: TransportClock, transport: Transport) -> None:
+    """Set a clock by the transport's. Raises NotReadyError when that cannot be had."""
+    # The first answer takes longest, for it has to connect.
+    glances: list[Glance] = []
+    while not are_enough(glances):
+        asked_ms = clock.local_ms()
+        time_ms = await transport.time_ms()
+        glances.append(Glance(asked_ms, clock.local_ms(), time_ms))
+    clock.set_by(glances)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from math import isfinite
 from typing import Final
 
+import orjson
+
+from penstock.core.engine import Answer
 from penstock.core.errors import InvalidRequestError
-from penstock.core.records import Failed, Headers
+from penstock.core.records import Failed, Headers, Record
+from penstock.core.request_headers import MISSING, ORIGIN_HEADER
 
 DEADLINE_HEADER: Final = "penstock-deadline"
 """By when the request must have ended, in ms since the epoch, in the transport's time."""
@@ -18,8 +22,19 @@ ATTEMPT_HEADER: Final = "penstock-attempt"
 OMITTED_HEADER: Final = "penstock-omitted"
 """How many bytes of tensors a record lacks that was too big for its stream."""
 
+CALL_HEADER: Final = "penstock-call"
+"""Of a record at the inputs of a step that a model gateway is to call, and of the one at its
+outputs that says how that went: who asked for it, and for which visit."""
+
+SETTINGS_HEADER: Final = "penstock-call-settings"
+"""How the step is to be called, beside CALL_HEADER."""
+
 REPLY_TO_HEADER: Final = "penstock-reply-to"
 """Of a request that somebody waits for: ``<stream>/<partition>``, where the answer goes as well."""
+
+ANSWERED_HEADER: Final = "penstock-answered"
+"""Of a request in the input stream that its gateway has run and answered itself: it is there to be
+read, and no worker runs it."""
 
 DETAILS_HEADER: Final = "penstock-details"
 """Of an answer that is absent: for each output step why it was skipped, a list in JSON."""
@@ -61,4 +76,20 @@ def failure_headers(failure: Failed, attempt: int) -> dict[str, str]:
     }
     if failure.step is not None:
         headers[STEP_HEADER] = failure.step
+    return headers
+
+
+def dead_letter(request: Record, failure: Failed, attempt: int, origin: str) -> Record:
+    """The request whole, and what became of it; ``origin`` is where it stands."""
+    told = {**failure_headers(failure, attempt), ORIGIN_HEADER: origin}
+    return request._replace(headers={**request.headers, **told})
+
+
+def answer_headers(answer: Answer) -> dict[str, str]:
+    """What a record says of an answer that its body has no place for."""
+    headers = {}
+    if answer.details:
+        headers[DETAILS_HEADER] = orjson.dumps(answer.details).decode()
+    if answer.passage.missing:
+        headers[MISSING] = ", ".join(answer.passage.missing)
     return headers

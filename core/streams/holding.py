@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from penstock.core.contracts.transport import (
+    THE_END,
     Delivery,
     FencedError,
     Ownership,
     Reader,
+    Tail,
     Transport,
     Written,
 )
@@ -22,6 +24,12 @@ from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
 
 T = TypeVar("T")
+
+MOST_HEARD: Final = 256
+"""Outcomes of calls that are read in one go."""
+
+RESIGN_S: Final = 1.0
+"""How long a partition rests after the work on it went wrong."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,8 +47,12 @@ class Holding:
         self._transport = transport
         self._ownership = ownership
         self._clock = clock
+        self._pipeline = pipeline
         self._reader: Reader = transport.read(ownership, [pipeline.inputs])
+        self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._resigning: set[asyncio.Task[None]] = set()
+        """Not among the tasks, which end when the partition is lost: that follows from it."""
         self._taking: asyncio.Task[None] | None = None
         self._drained = asyncio.Event()
         self._tenure: Tenure | None = None
@@ -55,6 +67,14 @@ class Holding:
         """Take up the work."""
         self._tenure = tenure
         tenure.pump()
+
+    async def hear(self) -> None:
+        """Return when all can be heard that the pipeline wants to hear of calls elsewhere, from now
+        on."""
+        for stream in [each for each in self._pipeline.heard if each not in self._heard]:
+            self._heard.add(stream)
+            partition = self._ownership.partition
+            self._spawn(self._listen, await self._transport.tail(stream, partition, THE_END))
 
     async def hand_over(self, grace_s: float) -> None:
         """Finish what can be finished in ``grace_s``, give the rest back, and end."""
@@ -104,9 +124,19 @@ class Holding:
 
     async def _restore(self, streams: Sequence[str]) -> None:
         transport, ownership = self._transport, self._ownership
+        await self.hear()
         self.tenure.restored(
             {stream: await transport.read_all(ownership, stream) for stream in streams}
         )
+
+    async def _listen(self, tail: Tail) -> None:
+        try:
+            while True:
+                deliveries = await tail.take(MOST_HEARD)
+                self._clock.pass_by(max(delivery.time_ms for delivery in deliveries))
+                self.tenure.calls.heard(deliveries)
+        finally:
+            await tail.close()
 
     async def _take(self, limit: int) -> None:
         deliveries = await self._reader.take(limit)
@@ -163,8 +193,15 @@ class Holding:
             self.tenure.fenced()
         except Exception:
             place = f"partition {self._ownership.partition} of '{self._ownership.stream}'"
-            _log.exception("the work on %s ends; another owner may go on", place)
+            _log.exception("the work on %s ends; whoever wins it next goes on", place)
             self.tenure.fenced()
+            asyncio.get_running_loop().call_later(RESIGN_S, self._resign)
+
+    def _resign(self) -> None:
+        """Let the partition go; not at once, for what went wrong may go wrong again."""
+        task = asyncio.get_running_loop().create_task(self._transport.resign(self._ownership))
+        self._resigning.add(task)
+        task.add_done_callback(self._resigning.discard)
 
     async def _is_drained(self, within_s: float) -> bool:
         try:

@@ -32,6 +32,11 @@ class StreamNames:
         return f"{self.root}.dataflow"
 
     @property
+    def models_group(self) -> str:
+        """The group in which model gateways share partitions of the inputs of steps."""
+        return f"{self.root}.models"
+
+    @property
     def dead_letters(self) -> str:
         """Where dead letters go."""
         return f"{self.root}.deadletters"

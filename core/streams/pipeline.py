@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.transport import StreamSpec
+from penstock.core.contracts.transport import Delivery, StreamSpec
 from penstock.core.dataflow import Deployment
 from penstock.core.plan import Plan
 from penstock.core.records import Port
@@ -12,21 +12,40 @@ from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.recent import RecentRequests
+from penstock.core.streams.request import StreamRequest
 
 if TYPE_CHECKING:
-    from penstock.core.streams.request import StreamRequest
+    from penstock.core.streams.tenure import Tenure
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
 
 
+def answers_directly(plan: Plan) -> bool:
+    """Whether a gateway may run requests to a pipeline, and answer before streams have them.
+
+    Its manifest has to say so, and nothing in it may ask for the one owner of a partition: an
+    answer that is written exactly once, an order of answers, or others who read what it puts out.
+    """
+    assert plan.pipeline is not None, "models have no layout"
+    spec = plan.pipeline.spec
+    once = spec.delivery == "exactly-once"
+    return spec.layout == "direct" and not (once or plan.order is not None or plan.read)
+
+
+def streamed_ports(plan: Plan) -> list[Port]:
+    """The ports that have a stream."""
+    ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
+    every = plan.pipeline is not None and plan.pipeline.spec.layout == "spread"
+    for step in plan.steps:
+        ports += [Port(step.name, "inputs")] if every or step.keeps_inputs else []
+        ports += [Port(step.name, "outputs")] if every or step.keeps_outputs else []
+    return ports
+
+
 def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
     """The streams that a version reads and writes, dead letters and replies apart."""
-    ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
-    for step in plan.steps:
-        ports += [Port(step.name, "inputs")] if step.keeps_inputs else []
-        ports += [Port(step.name, "outputs")] if step.keeps_outputs else []
-    specs = [StreamSpec(names.of(plan.name, port), partitions) for port in ports]
+    specs = [StreamSpec(names.of(plan.name, port), partitions) for port in streamed_ports(plan)]
     return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
 
 
@@ -40,12 +59,14 @@ class StreamedPipeline:
     ``deployment`` is the newest version, with which requests begin. ``exactly_once`` says that all
     that a request writes is written when it is finished, as one; else an answer goes out as soon
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
+    ``running`` counts requests of which anything is under way.
     """
 
     __slots__ = (
         "_streams",
         "deployment",
         "exactly_once",
+        "heard",
         "inputs",
         "limits",
         "name",
@@ -53,6 +74,7 @@ class StreamedPipeline:
         "open",
         "outputs",
         "recent",
+        "running",
         "travelling",
     )
 
@@ -64,6 +86,7 @@ class StreamedPipeline:
         *,
         exactly_once: bool = False,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
+        step: str | None = None,
     ) -> None:
         self.name = deployment.plan.name
         self.deployment = deployment
@@ -71,11 +94,33 @@ class StreamedPipeline:
         self.limits = limits
         self.exactly_once = exactly_once
         self.travelling = travelling
-        self.inputs = names.of(self.name, _INPUTS)
-        self.outputs = names.of(self.name, _OUTPUTS)
+        self.inputs = names.of(self.name, Port(step, "inputs"))
+        self.outputs = names.of(self.name, Port(step, "outputs"))
+        self.running = 0
+        self.heard: dict[str, None] = {}
+        """The streams in which it is said how calls went that were left to model gateways."""
+        self.hear(deployment.plan)
         self.open: dict[str, StreamRequest] = {}
         self.recent = RecentRequests(limits.dedup_requests)
         self._streams: dict[Port, str] = {}
+
+    def hear(self, plan: Plan) -> None:
+        """Requests are about to begin with a version: its calls elsewhere are to be heard of."""
+        for step in plan.called_elsewhere:
+            self.heard[self.names.of(self.name, Port(step, "outputs"))] = None
+
+    def hears(self, plan: Plan) -> bool:
+        """Whether all calls elsewhere of a version are heard of."""
+        ports = [Port(step, "outputs") for step in plan.called_elsewhere]
+        return all(self.stream_of(port) in self.heard for port in ports)
+
+    def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
+        """The request that a record of the input stream is."""
+        return StreamRequest(tenure, delivery, self.deployment)
+
+    def passes_over(self, request: StreamRequest) -> bool:
+        """Whether nothing is to be done about a request."""
+        return self.knows(request.identity)
 
     def stream_of(self, port: Port) -> str:
         """The name of a port's stream."""

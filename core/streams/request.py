@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING, final
-
-import orjson
+from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
-from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER, MISSING
+from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
+    CALL_HEADER,
     COUNTED_HEADER,
-    DETAILS_HEADER,
     KEPT_HEADER,
-    OMITTED_HEADER,
     REPLY_TO_HEADER,
     WANTED_HEADER,
+    answer_headers,
+    dead_letter,
     deadline_of,
-    failure_headers,
 )
+from penstock.core.streams.omitted import without_tensors
 from penstock.core.streams.state_records import without_contents
-from penstock.core.tensors import Tensor
+from penstock.core.streams.visits import VisitsElsewhere
 
 if TYPE_CHECKING:
     from penstock.core.streams.tenure import Tenure
@@ -63,7 +61,6 @@ def key_of(record: Record, wanted: RequestKey) -> bytes:
     return key
 
 
-@final
 class StreamRequest:
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
@@ -73,7 +70,8 @@ class StreamRequest:
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
-    batch with it is under way.
+    batch with it is under way. ``elsewhere`` has its visits that model gateways carry out, None
+    where there are none.
     """
 
     __slots__ = (
@@ -82,6 +80,7 @@ class StreamRequest:
         "delivery",
         "deployment",
         "duplicate",
+        "elsewhere",
         "ended",
         "headers",
         "identity",
@@ -102,14 +101,13 @@ class StreamRequest:
         self.identity = identity_of(delivery)
         headers = delivery.record.headers
         travelling = tenure.pipeline.travelling
-        self.headers: Headers = {
-            name: headers[name] for name in headers if name in travelling or name == ORIGIN_HEADER
-        }
+        self.headers: Headers = {name: headers[name] for name in headers if name in travelling}
         self.reply_partition = tenure.pipeline.names.reply_partition(headers.get(REPLY_TO_HEADER))
         self.key = delivery.record.key
         self.lane: bytes | None = None
         self.counted = False
         self.passage: Passage | None = None
+        self.elsewhere: VisitsElsewhere | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -149,6 +147,9 @@ class StreamRequest:
             key=self.key,
             ownership=self.tenure.ownership,
         )
+        pipeline.running += 1
+        if plan.called_elsewhere:
+            self.elsewhere = VisitsElsewhere(self, plan)
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
         if plan.keeping:
@@ -171,7 +172,7 @@ class StreamRequest:
         """The output has been decided."""
         self.answered_once = True
         body = answer.body
-        self._write(_OUTPUTS, body, 0, self._answer_headers(answer))
+        self.write(_OUTPUTS, body, 0, self._answer_headers(answer))
         if self.reply_partition is not None:
             answered = self.unwritten[-1].record
             replies = self.tenure.pipeline.names.replies
@@ -186,8 +187,10 @@ class StreamRequest:
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
+        if self.elsewhere is not None and self.elsewhere.sees_to(record):
+            return
         if record.port.step is not None:
-            self._write(record.port, record.body, record.round, self.headers)
+            self.write(record.port, record.body, record.round, self.headers)
 
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""
@@ -202,6 +205,8 @@ class StreamRequest:
 
     def closed(self) -> None:
         """Nothing of it is under way any more."""
+        if self.passage is not None:
+            self.tenure.pipeline.running -= 1
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
         self.ended = True
@@ -211,17 +216,14 @@ class StreamRequest:
 
     def _answer_headers(self, answer: Answer) -> Headers:
         """Those of the request, and what the answer's body has no place for."""
-        more = {}
-        if answer.details:
-            more[DETAILS_HEADER] = orjson.dumps(answer.details).decode()
-        if answer.passage.missing:
-            more[MISSING] = ", ".join(answer.passage.missing)
+        more = answer_headers(answer)
         wanted = self.delivery.record.headers.get(WANTED_HEADER)
         if wanted is not None:
             more[WANTED_HEADER] = wanted
         return {**self.headers, **more} if more else self.headers
 
-    def _write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
+    def write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
+        """Have a record of a port written."""
         tenure = self.tenure
         stream = tenure.pipeline.stream_of(port)
         record = self._record(port, self.key, body, round_number, headers)
@@ -249,15 +251,11 @@ class StreamRequest:
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""
         delivery = self.delivery
-        headers = {
-            **delivery.record.headers,
-            **failure_headers(failure, delivery.attempt),
-            ORIGIN_HEADER: place_of(delivery),
-        }
         given = delivery.record
-        record = self._record(_INPUTS, given.key, given.body, 0, headers)
+        record = self._record(_INPUTS, given.key, given.body, 0, given.headers)
         record = record._replace(undecoded=given.undecoded)
-        self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, record))
+        letter = dead_letter(record, failure, delivery.attempt, place_of(delivery))
+        self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, letter))
 
     def replace(self, refused: list[Output], failure: Failed) -> None:
         """The transport will not have what was to be written: say so in its place.
@@ -274,20 +272,10 @@ class StreamRequest:
                     self._bury(failure)
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
+            elif self.elsewhere is not None and CALL_HEADER in output.record.headers:
+                uncalled = self.elsewhere.refused(output.record, failure)
+                kept.append(output._replace(record=without_tensors(uncalled)))
             else:
-                kept.append(output._replace(record=_without_contents(output.record)))
-        letters = [each._replace(record=_without_contents(each.record)) for each in self.unwritten]
+                kept.append(output._replace(record=without_tensors(output.record)))
+        letters = [each._replace(record=without_tensors(each.record)) for each in self.unwritten]
         self.unwritten = kept + letters
-
-
-def _without_contents(record: Record) -> Record:
-    body = record.body
-    if record.undecoded is not None:
-        value = record.undecoded.value or b""
-        headers = {**record.headers, OMITTED_HEADER: str(len(value))}
-        return record._replace(undecoded=None, headers=headers)
-    if isinstance(body, Absent | Failed):
-        return record
-    omitted = sum(tensor.nbytes for tensor in body)
-    signature = tuple(Tensor(each.name, each.datatype, each.shape, b"") for each in body)
-    return record._replace(body=signature, headers={**record.headers, OMITTED_HEADER: str(omitted)})

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
 
 from penstock.core.dataflow import Deployment
 from penstock.core.errors import PenstockError
-from penstock.core.streams.worker import StreamWorker
 
 FIRST_BACKOFF_S: Final = 0.5
 LAST_BACKOFF_S: Final = 15.0
@@ -16,37 +16,71 @@ LAST_BACKOFF_S: Final = 15.0
 _log = logging.getLogger(__name__)
 
 
+class Rostered(Protocol):
+    """Who works on pipelines: their requests, or the calls of their steps."""
+
+    def renew(self, deployment: Deployment) -> None:
+        """Begin with this version at once, where nothing else is to be done for it."""
+
+    async def serve(
+        self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
+    ) -> None:
+        """Work on a pipeline, and begin with this version."""
+
+    def close(self, pipeline: str) -> None:
+        """Take up nothing more of a pipeline."""
+
+    async def withdraw(self, pipeline: str) -> None:
+        """Work on a pipeline no more."""
+
+    async def stop(self, *, forced: bool = False) -> None:
+        """Hand everything over."""
+
+
 class Roster:
-    """Brings a worker to what is served. Told at once, and done in tasks of its own.
+    """Brings workers to what is served. Told at once, and done in tasks of its own.
 
     A version that is served begins all requests from when this is told, so that the one before can
-    go; nothing of a pipeline that is withdrawn begins from then on.
+    go; nothing of a pipeline that is withdrawn begins from then on. ``laid_out`` gives a version
+    the layout in which they work on it; where there are several, those that others wait for come
+    last.
     """
 
-    def __init__(self, worker: StreamWorker) -> None:
-        self._worker = worker
+    def __init__(
+        self, workers: Sequence[Rostered], laid_out: Callable[[Deployment], Deployment]
+    ) -> None:
+        self._workers = tuple(workers)
+        self._laid_out = laid_out
         self._wanted: dict[str, Deployment | None] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._over = False
 
     def serve(self, deployment: Deployment) -> None:
-        """Have the worker work on a pipeline, beginning requests with this version."""
-        self._worker.renew(deployment)
+        """Have a pipeline worked on, beginning requests with this version."""
+        deployment = self._laid_out(deployment)
+        for worker in self._workers:
+            worker.renew(deployment)
         self._want(deployment.plan.name, deployment)
 
     def withdraw(self, pipeline: str) -> None:
-        """Have the worker finish what is under way of a pipeline, and leave the rest."""
-        self._worker.close(pipeline)
+        """Have what is under way of a pipeline finished, and the rest left."""
+        for worker in self._workers:
+            worker.close(pipeline)
         self._want(pipeline, None)
 
     async def stop(self, *, forced: bool = False) -> None:
-        """Hand everything over; ``forced`` as a crash would."""
+        """Hand everything over, and begin nothing any more; ``forced`` as a crash would."""
+        self._over = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await self._worker.stop(forced=forced)
+        for worker in self._workers:
+            await worker.stop(forced=forced)
 
     def _want(self, pipeline: str, deployment: Deployment | None) -> None:
+        if self._over:
+            return
         self._wanted[pipeline] = deployment
         if pipeline not in self._tasks:
             work = self._bring_about(pipeline)
@@ -76,9 +110,11 @@ class Roster:
 
     async def _do(self, pipeline: str, deployment: Deployment | None) -> None:
         if deployment is None:
-            await self._worker.withdraw(pipeline)
+            for worker in self._workers:
+                await worker.withdraw(pipeline)
             return
         plan = deployment.plan
         assert plan.pipeline is not None, "models have no streams"
         exactly_once = plan.pipeline.spec.delivery == "exactly-once"
-        await self._worker.serve(deployment, partitions=plan.partitions, exactly_once=exactly_once)
+        for worker in self._workers:
+            await worker.serve(deployment, partitions=plan.partitions, exactly_once=exactly_once)

@@ -11,11 +11,12 @@ from penstock.core.engine import Passage
 from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
 from penstock.core.state import StateChange
+from penstock.core.streams.calls import CallDesk
+from penstock.core.streams.headers import ANSWERED_HEADER
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
 from penstock.core.streams.turnstile import Turnstile
-
 
 MOST_FINISHING: Final = 2
 """Batches of one partition that are under way at a time: an answer need not wait until the ones
@@ -65,7 +66,8 @@ class PartitionAccess(Protocol):
     """What a tenure asks of the transport. Each is begun at once and answered later."""
 
     def restore(self, streams: Sequence[str]) -> None:
-        """Read all of these state streams: :meth:`Tenure.restored`, or ``fenced``."""
+        """Read all of these state streams, and begin to hear how calls went that are left to model
+        gateways, for :meth:`CallDesk.heard`: :meth:`Tenure.restored`, or ``fenced``."""
 
     def take(self, limit: int) -> None:
         """Take up to ``limit`` records: :meth:`Tenure.taken`, or :meth:`Tenure.fenced`."""
@@ -88,8 +90,9 @@ class Tenure:
 
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take is under way at a time, and few batches: what ends
-    meanwhile goes with the next, and what a request writes after that waits for it. No more than ``limits.in_flight`` records are in hand. Where joins
-    keep state, nothing is taken before that is read.
+    meanwhile goes with the next, and what a request writes after that waits for it. No more than
+    ``limits.in_flight`` records are in hand. Where joins keep state, nothing is taken before that
+    is read; nor where model gateways are asked, before they can be heard.
     """
 
     __slots__ = (
@@ -101,7 +104,6 @@ class Tenure:
         "_drained",
         "_finishing",
         "_held",
-        "_now_ms",
         "_requests",
         "_restored",
         "_restoring",
@@ -109,7 +111,9 @@ class Tenure:
         "_singly",
         "_taking",
         "_turnstile",
+        "calls",
         "carrier",
+        "now_ms",
         "over",
         "ownership",
         "pipeline",
@@ -130,10 +134,11 @@ class Tenure:
         self.carrier = carrier
         self._access = access
         self._turnstile = turnstile
-        self._now_ms = now_ms
+        self.now_ms = now_ms
         self.state = StateRecords(ownership, pipeline.names)
+        self.calls = CallDesk(ownership.epoch)
         self._restoring = False
-        self._restored = not pipeline.deployment.plan.keeping
+        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)
         self._requests: dict[int, StreamRequest] = {}
         self._dirty: dict[StreamRequest, None] = {}
         self._answered: dict[bytes, deque[StreamRequest]] = {}
@@ -198,7 +203,10 @@ class Tenure:
         self._come_back(batch)
         if self.over:
             return
-        self._singly = max(0, self._singly - 1)
+        if self._singly:
+            self._singly -= 1
+            for request, _ in batch.parts:
+                request.refused = False  # what it writes next may be refused as well
         for request in batch.over:
             if not request.duplicate:
                 self.pipeline.recent.add(request.identity)
@@ -209,8 +217,9 @@ class Tenure:
     def refused(self, batch: Batch, failure: Failed) -> bool:
         """The transport will not have a batch, now or later; nothing of it was done.
 
-        Requests go one by one then, and the one that is refused fails. Says whether anything can
-        be done about it: not when it will not have the failure either.
+        Requests go one by one then, and the records of one that leaves calls to others as well, so
+        that no call fails for another; the one that is refused fails. Says whether anything can be
+        done about it: not when it will not have the failure either.
         """
         self._come_back(batch)
         if self.over:
@@ -223,7 +232,7 @@ class Tenure:
         for request, count in batch.parts:
             outputs = batch.outputs[at : at + count]
             at += count
-            if len(batch.parts) == 1:
+            if len(batch.parts) == 1 and (count == 1 or request.elsewhere is None):
                 request.replace(outputs, failure)
             else:
                 request.unwritten = outputs + request.unwritten
@@ -268,9 +277,13 @@ class Tenure:
         if self._taking:
             self._access.stop_taking()
 
+    def has(self, request: StreamRequest) -> bool:
+        """Whether a request is in hand: not finished, not given back, and not somebody else's."""
+        return self._requests.get(request.delivery.offset) is request
+
     def progressed(self, request: StreamRequest) -> None:
         """A request has something to be written, or has ended."""
-        if self._requests.get(request.delivery.offset) is not request:
+        if not self.has(request):
             return
         if request.ended and request.counted:
             self._held[request] = None
@@ -282,8 +295,7 @@ class Tenure:
 
     def answered(self, request: StreamRequest) -> None:
         """The outcome of a request has been told, in the order that its pipeline keeps."""
-        known = self._requests.get(request.delivery.offset) is request
-        if known and request.lane is not None and self.pipeline.exactly_once:
+        if self.has(request) and request.lane is not None and self.pipeline.exactly_once:
             self._answered.setdefault(request.lane, deque()).append(request)
 
     # What is to be done -------------------------------------------------------------------------
@@ -321,14 +333,14 @@ class Tenure:
 
     def begin(self, request: StreamRequest, failure: Failed | None = None) -> None:
         """Let a request that was taken into the pipeline, with a ``failure`` to fail there."""
-        request.begin(self._now_ms(), failure)
+        request.begin(self.now_ms(), failure)
 
     def _take(self, delivery: Delivery) -> None:
         pipeline = self.pipeline
-        request = StreamRequest(self, delivery, pipeline.deployment)
+        request = pipeline.request(self, delivery)
         self._requests[delivery.offset] = request
         record = delivery.record
-        if pipeline.knows(request.identity):
+        if ANSWERED_HEADER in record.headers or pipeline.passes_over(request):
             self._turnstile.enter()
             request.pass_over()
             return
@@ -379,12 +391,16 @@ class Tenure:
                 continue
             del self._dirty[request]
             request.is_written = True
-            batch.outputs.extend(request.unwritten)
-            batch.parts.append((request, len(request.unwritten)))
+            outputs = request.unwritten
             request.unwritten = []
-            if request.ended and request not in self._held:
+            if self._singly and request.elsewhere is not None and len(outputs) > 1:
+                outputs, request.unwritten = outputs[:1], outputs[1:]
+                self._dirty[request] = None
+            elif request.ended and request not in self._held:
                 batch.deliveries.append(request.delivery)
                 batch.over.append(request)
+            batch.outputs.extend(outputs)
+            batch.parts.append((request, len(outputs)))
             if self._singly:
                 break
         return batch

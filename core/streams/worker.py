@@ -1,34 +1,29 @@
-"""A worker: competes for partitions, runs what comes through them, and hands them over."""
+"""A worker: owns partitions of pipelines' inputs, and runs the requests that come through them."""
 
 from __future__ import annotations
 
-import asyncio
-
-from penstock.core.contracts.transport import (
-    Membership,
-    Owner,
-    Ownership,
-    StreamSpec,
-    Transport,
-)
+from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import ConflictError
+from penstock.core.model_gateway import ModelSlot, Served
+from penstock.core.plan import Plan
+from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
-from penstock.core.streams.clock import Glance, TransportClock, are_enough
-from penstock.core.streams.holding import Holding
+from penstock.core.streams.calls import CalledElsewhere
+from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
-from penstock.core.streams.pipeline import StreamedPipeline
-from penstock.core.streams.tenure import Tenure
-from penstock.core.streams.turnstile import Turnstile
+from penstock.core.streams.pipeline import StreamedPipeline, streams_of
+from penstock.core.streams.shares import Shares
 
 
 class StreamWorker:
     """Takes part in the work on the input streams of pipelines.
 
     A worker carries a request through the whole graph: it calls the models itself, and writes what
-    is kept behind it. ``dataflow`` is started, and has ``clock`` for its clock, so that deadlines
-    and windows are counted in the transport's time. All methods are called on its loop.
+    is kept behind it. Where the plan of a pipeline leaves calls to others (layout spread), it
+    writes them to the inputs of steps, for :class:`ModelGatewayWorker`. ``dataflow`` is started,
+    and has ``clock`` for its clock. All methods are called on its loop.
     """
 
     def __init__(
@@ -42,13 +37,14 @@ class StreamWorker:
     ) -> None:
         self._travelling = travelling
         self._transport = transport
-        self._dataflow = dataflow
         self._clock = clock
         self._names = names
         self._limits = limits
-        self._turnstile = Turnstile()
-        dataflow.waiting_for_room.append(self._turnstile.pump)
-        self._shares: dict[str, _Share] = {}
+        self._shares = Shares(transport, dataflow, clock)
+
+    def running(self) -> int:
+        """How many requests are run here."""
+        return sum([pipeline.running for pipeline in self._shares])
 
     async def start(self) -> None:
         """Set the clock by the transport's, and see to the streams that all pipelines have in
@@ -59,10 +55,12 @@ class StreamWorker:
 
     def renew(self, deployment: Deployment) -> None:
         """From now on requests of a pipeline that is worked on begin with this version, whose
-        streams are there."""
-        share = self._shares.get(deployment.plan.name)
-        if share is not None:
-            share.pipeline.deployment = deployment
+        streams are there. Where what comes of its calls cannot be heard yet, :meth:`serve` does
+        this."""
+        pipeline = self._shares.of(self._inputs_of(deployment.plan.name))
+        if pipeline is not None and pipeline.hears(deployment.plan):
+            _leave_calls(deployment)
+            pipeline.deployment = deployment
 
     async def serve(
         self, deployment: Deployment, *, partitions: int = 1, exactly_once: bool = False
@@ -70,15 +68,20 @@ class StreamWorker:
         """Work on a pipeline; or, if that is done already, begin requests with this version.
 
         Raises ConflictError where a join keeps state for the whole stream, and there are several
-        partitions.
+        partitions; and where calls are left to others that are to be exactly once.
         """
-        _check_partitions(deployment, partitions)
-        share = self._shares.get(deployment.plan.name)
-        if share is not None and share.goes_on(exactly_once=exactly_once):
-            share.pipeline.deployment = deployment
-            await self._transport.make_streams(share.pipeline.streams(partitions))
+        plan = deployment.plan
+        _check_partitions(plan, partitions)
+        _check_delivery(plan, exactly_once=exactly_once)
+        _leave_calls(deployment)
+        pipeline = self._shares.of(self._inputs_of(plan.name))
+        if pipeline is not None and pipeline.exactly_once is exactly_once:
+            await self._transport.make_streams(streams_of(plan, self._names, partitions))
+            pipeline.hear(plan)
+            await self._shares.hear(pipeline)
+            pipeline.deployment = deployment
             return
-        await self.withdraw(deployment.plan.name)
+        await self.withdraw(plan.name)
         pipeline = StreamedPipeline(
             deployment,
             self._names,
@@ -87,64 +90,42 @@ class StreamWorker:
             travelling=self._travelling,
         )
         await self._transport.make_streams(pipeline.streams(partitions))
-        share = self._shares[pipeline.name] = _Share(self, pipeline)
-        try:
-            share.membership = await self._transport.compete(
-                self._names.group, pipeline.inputs, share, atomic=exactly_once
-            )
-        except BaseException:
-            del self._shares[pipeline.name]
-            raise
+        await self._shares.take(pipeline, self._names.group)
 
     def close(self, pipeline: str) -> None:
         """Take up nothing more of a pipeline; what is under way goes on."""
-        share = self._shares.get(pipeline)
-        if share is not None:
-            share.close()
+        self._shares.close(self._inputs_of(pipeline))
 
     async def withdraw(self, pipeline: str) -> None:
         """Finish what is under way of a pipeline, and work on it no more."""
-        share = self._shares.pop(pipeline, None)
-        if share is not None and share.membership is not None:
-            await share.membership.leave()
+        await self._shares.leave(self._inputs_of(pipeline))
 
     async def stop(self, *, forced: bool = False) -> None:
         """Hand everything over. ``forced``: at once, as a crash would, with nothing finished."""
-        if forced:
-            for share in self._shares.values():
-                for holding in share.holdings.values():
-                    holding.give_up()
-        await asyncio.gather(*map(self.withdraw, list(self._shares)))
+        await self._shares.stop(forced=forced)
 
-    def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
-        """Begin to work on a partition that was won."""
-        holding = Holding(self._transport, pipeline, ownership, self._clock)
-        holding.begin(
-            Tenure(
-                pipeline,
-                ownership,
-                holding,
-                self._dataflow,
-                self._turnstile,
-                self._clock.now_ms,
-            )
-        )
-        return holding
+    @property
+    def calls_elsewhere(self) -> int:
+        """How many calls wait for model gateways."""
+        return sum(len(tenure.calls) for tenure in self._shares.tenures())
+
+    def _inputs_of(self, pipeline: str) -> str:
+        return self._names.of(pipeline, Port(None, "inputs"))
 
 
-async def set_clock(clock: TransportClock, transport: Transport) -> None:
-    """Set a clock by the transport's. Raises NotReadyError when that cannot be had."""
-    # The first answer takes longest, for it has to connect.
-    glances: list[Glance] = []
-    while not are_enough(glances):
-        asked_ms = clock.local_ms()
-        time_ms = await transport.time_ms()
-        glances.append(Glance(asked_ms, clock.local_ms(), time_ms))
-    clock.set_by(glances)
-
-
-def _check_partitions(deployment: Deployment, partitions: int) -> None:
+def _leave_calls(deployment: Deployment) -> None:
+    """Put in the place of models what writes the calls down that are left to others. Their number
+    is bounded by that of requests in hand."""
     plan = deployment.plan
+    slots = list(deployment.slots)
+    for step in plan.steps:
+        if step.name in plan.called_elsewhere:
+            slots[step.index] = ModelSlot(step.model)
+            slots[step.index].served = Served(CalledElsewhere(), plan.version, bounded=False)
+    deployment.slots = tuple(slots)
+
+
+def _check_partitions(plan: Plan, partitions: int) -> None:
     whole = [join.consumer for join in plan.kept_joins if not join.by_key]
     if whole and partitions > 1:
         raise ConflictError(
@@ -154,31 +135,10 @@ def _check_partitions(deployment: Deployment, partitions: int) -> None:
         )
 
 
-class _Share(Owner):
-    """One worker's part in one pipeline."""
-
-    def __init__(self, worker: StreamWorker, pipeline: StreamedPipeline) -> None:
-        self._worker = worker
-        self.pipeline = pipeline
-        self.holdings: dict[Ownership, Holding] = {}
-        self.membership: Membership | None = None
-        self._closed = False
-
-    def goes_on(self, *, exactly_once: bool) -> bool:
-        """Whether it can work on another version as well."""
-        return not self._closed and self.pipeline.exactly_once is exactly_once
-
-    def close(self) -> None:
-        """Take up nothing more."""
-        self._closed = True
-        for holding in self.holdings.values():
-            holding.tenure.close()
-
-    async def won(self, ownership: Ownership) -> None:
-        holding = self.holdings[ownership] = self._worker.hold(self.pipeline, ownership)
-        if self._closed:
-            holding.tenure.close()
-
-    async def lost(self, ownership: Ownership) -> None:
-        holding = self.holdings.pop(ownership)
-        await holding.hand_over(self.pipeline.limits.hand_over_ms / 1000.0)
+def _check_delivery(plan: Plan, *, exactly_once: bool) -> None:
+    if plan.called_elsewhere and exactly_once:
+        raise ConflictError(
+            f"pipeline '{plan.name}' has the layout spread, in which calls are written before its "
+            "requests have ended, and so cannot be delivered exactly once; write layout: fused, or "
+            "delivery: at-least-once"
+        )

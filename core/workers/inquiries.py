@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 from penstock.core.client.control import ControlClient
-from penstock.core.contracts.inquiries import Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
 from penstock.core.errors import LostError, NotFoundError, NotReadyError
 from penstock.core.identity import worker_of
 
@@ -57,9 +57,16 @@ class WorkerInquiries(Inquiries):
         )
 
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
-        return self._tapped(self._client.tap(port, everything=everything, state=state, most=most))
+        told = self._client.tap(port, everything=everything, state=state, most=most, begin=begin)
+        return self._tapped(told)
 
     async def _tapped(self, told: AsyncIterator[Document | int | None]) -> AsyncGenerator[Tapped]:
         async for news in told:
@@ -158,10 +165,16 @@ class MergedInquiries(Inquiries):
         return self._workers[letter % len(self._workers) or len(self._workers)]
 
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
         def follow(worker: Inquiries) -> Awaitable[AsyncGenerator[Tapped]]:
-            return worker.tap(port, everything=everything, state=state, most=0)
+            return worker.tap(port, everything=everything, state=state, most=0, begin=begin)
 
         # Raises what is wrong with the question, before anybody else is asked.
         own = await follow(self._workers[self._own])

@@ -35,6 +35,7 @@ def exposition(metrics: Metrics, version: str) -> str:
         page.write_histogram(families.MODEL_SECONDS, (name,), model.calls, FINE)
         page.write_each(families.MODEL_FAILURES, (name,), model.failures)
     page.write_each(families.REFUSED, (), metrics.refused)
+    page.write_each(families.UNWRITTEN, (), metrics.unwritten)
     page.write_each(families.REPLICAS_WANTED, (), metrics.replicas_wanted)
     return page.text()
 

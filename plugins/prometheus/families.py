@@ -133,6 +133,12 @@ REFUSED = Family(
     ("code",),
     "Requests that were not let in, by code: overloaded, not-ready, ...",
 )
+UNWRITTEN = Family(
+    "penstock_records_unwritten",
+    "counter",
+    ("pipeline",),
+    "Records of answered requests that could not be written to their streams (layout direct).",
+)
 REPLICAS_WANTED = Family(
     "penstock_server_replicas_wanted",
     "gauge",
@@ -158,6 +164,7 @@ FAMILIES: Final = (
     MODEL_SECONDS,
     MODEL_FAILURES,
     REFUSED,
+    UNWRITTEN,
     REPLICAS_WANTED,
 )
 """Every metric, in the order of the page."""

@@ -64,6 +64,10 @@ class WatchedOwner(Owner):
         async with self._changed:
             await self._changed.wait_for(lambda: sorted(self.owned) == sorted(partitions))
 
+    async def until(self, *events: tuple[str, int]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.events == list(events))
+
     async def _note(self, event: str, ownership: Ownership) -> None:
         async with self._changed:
             self.events.append((event, ownership.partition))
@@ -291,6 +295,23 @@ class TransportContract:
         await membership.leave()
         with pytest.raises(FencedError):
             await taking
+
+    async def test_who_resigns_wins_anew_what_is_not_finished(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        owner = WatchedOwner()
+        await transport.compete("g", "s", owner)
+        await owner.until_owning(0)
+        first = owner.owned[0]
+        await transport.publish([Output("s", a_record(name)) for name in "ab"])
+        deliveries = await read(transport.read(first, ["s"]), 2)
+        await transport.finish(first, deliveries[:1], [])
+        await transport.resign(first)
+        await owner.until(("won", 0), ("lost", 0), ("won", 0))
+        second = owner.owned[0]
+        assert second.epoch > first.epoch
+        assert identities(await read(transport.read(second, ["s"]), 1)) == ["b"]
+        await transport.resign(first)  # which is over
+        assert owner.owned[0] == second
 
     async def test_an_owner_may_finish_while_it_loses(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s")])

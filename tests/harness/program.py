@@ -82,6 +82,11 @@ class Program:
         """Send it a signal."""
         self._process.send_signal(number)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process.poll() is not None
+
     def ended(self) -> int:
         """Wait until it ends by itself; its exit code."""
         return self._process.wait(STOP_S)

@@ -71,6 +71,9 @@ class RenamedTransport(Transport):
         inner = await self._inner.tail(self._prefix + stream, partition, begin)
         return _RenamedTail(inner, self._prefix)
 
+    async def resign(self, ownership: Ownership) -> None:
+        await self._inner.resign(ownership)
+
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
     ) -> Sequence[Written]:

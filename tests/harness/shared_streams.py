@@ -95,6 +95,9 @@ class SharedTransport(Transport):
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         return await self._streams.tail(stream, partition, begin)
 
+    async def resign(self, ownership: Ownership) -> None:
+        await self._streams.resign(ownership)
+
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
     ) -> Sequence[Written]:

@@ -23,12 +23,11 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError, OverloadedError, TooLargeError
-from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.records import Absent, Body, Failed, Port, Record
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER, ORIGIN_HEADER
 from penstock.core.resources import Pipeline
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
 from penstock.core.streams.headers import CODE_HEADER, OMITTED_HEADER

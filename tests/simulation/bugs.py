@@ -12,8 +12,8 @@ BUGS = (
         "a record is finished before its request has ended",
         "streams",
         "tenure",
-        "            if request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
-        "            if True:\n                batch.deliveries.append(request.delivery)\n",
+        "            elif request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
+        "            else:\n                batch.deliveries.append(request.delivery)\n",
     ),
     Bug(
         "duplicates are run",
@@ -219,9 +219,9 @@ BUGS = (
         "absence is not written",
         "streams",
         "request",
-        "        self._write(_OUTPUTS, body, 0, self._answer_headers(answer))\n",
+        "        self.write(_OUTPUTS, body, 0, self._answer_headers(answer))\n",
         "        if not isinstance(body, Absent):\n"
-        "            self._write(_OUTPUTS, body, 0, self._answer_headers(answer))\n",
+        "            self.write(_OUTPUTS, body, 0, self._answer_headers(answer))\n",
     ),
     Bug(
         "exactly once writes answers before their requests are finished",
@@ -266,8 +266,8 @@ BUGS = (
         "records written twice by one batch",
         "streams",
         "tenure",
-        "            request.unwritten = []\n            if request.ended and",
-        "            if request.ended and",
+        "            request.unwritten = []\n            if self._singly and",
+        "            if self._singly and",
     ),
     Bug(
         "visits that share a call get each other's rows",
@@ -369,7 +369,7 @@ BUGS = (
         "requests are taken before it is read what joins have kept",
         "streams",
         "tenure",
-        "        self._restored = not pipeline.deployment.plan.keeping\n",
+        "        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)\n",
         "        self._restored = True\n",
     ),
     Bug(

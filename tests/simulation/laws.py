@@ -12,9 +12,8 @@ from oracle.interpreter import interpret
 from oracle.model import Attempt, Batch, Ended, Made
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
 from penstock.core.engine import Call, Passage
-from penstock.core.journal.desk import ORIGIN_HEADER
 from penstock.core.records import Absent, Body, Failed, Port, Record
-from penstock.core.request_headers import MISSING
+from penstock.core.request_headers import MISSING, ORIGIN_HEADER
 from penstock.core.streams.headers import (
     ATTEMPT_HEADER,
     CODE_HEADER,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from penstock.core.contracts.inquiries import Inquiries
+from penstock.core.contracts.inquiries import Begin, Inquiries, checked_begin
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import MOST_LISTED
 from penstock.proto import control_pb2 as pb
@@ -64,6 +64,7 @@ class RequestCalls:
             everything=request.everything,
             state=request.state or None,
             most=request.limit,
+            begin=_begin(request),
         )
         async with aclosing(tapped):
             async for told in self._closing.until(tapped):
@@ -94,6 +95,14 @@ class RequestCalls:
     ) -> pb.SendDeadLetterResponse:
         """SendDeadLetter."""
         return pb.SendDeadLetterResponse(request=await self._inquiries.send_again(request.number))
+
+
+def _begin(request: pb.TapRequest) -> Begin:
+    return checked_begin(
+        request.since_ms if request.HasField("since_ms") else None,
+        request.offset if request.HasField("offset") else None,
+        request.partition if request.HasField("partition") else None,
+    )
 
 
 def _text(document: dict[str, Any]) -> str:

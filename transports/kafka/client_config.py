@@ -71,6 +71,8 @@ def _client_config(options: KafkaOptions) -> ClientConfig:
     return {
         # Small requests are not to wait for the acknowledgement of those before them.
         "socket.nagle.disable": "true",
+        # A broker that is back is to be found at once, and not after up to ten seconds.
+        "reconnect.backoff.max.ms": "500",
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from penstock.core.errors import PenstockError
+from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.transports.kafka.refusals import refusal_of
 
 _POLL_S: Final = 0.05
@@ -74,11 +74,15 @@ class Inlet:
 class Fetcher:
     """Keeps a consumer busy. All methods are called on the event loop.
 
-    ``config`` is the consumer's, with its group, in whose name offsets are committed.
+    ``config`` is the consumer's, with its group, in whose name offsets are committed. ``missing``
+    is called with a topic that the broker does not know.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], missing: Callable[[str], None] | None = None
+    ) -> None:
         self._consumer = Consumer(dict(config))
+        self._missing = missing or _pass_over
         self._loop = asyncio.get_running_loop()
         self._inlets: dict[TopicNumber, Inlet] = {}
         # A call on a consumer waits for another thread's poll, and may wait for ever: so all that
@@ -147,10 +151,15 @@ class Fetcher:
                 inlet.put(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 inlet.reached = message.offset() or 0
-            elif error.code() in _PASSING:
-                continue
             else:
-                inlet.error = refusal_of(error, topic)
+                refusal = refusal_of(error, topic)
+                if isinstance(refusal, NotReadyError):
+                    continue  # it passes by itself, and the consumer goes on
+                if isinstance(refusal, NotFoundError):
+                    # So it may be said of a topic that has just been made, too.
+                    self._missing(inlet.where[0])
+                    continue
+                inlet.error = refusal
             told[inlet] = None
         for inlet in told:
             inlet.arrived()
@@ -158,16 +167,21 @@ class Fetcher:
     # The thread -------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        consumer = self._consumer
         while not self._ends:
             while self._orders:
                 self._carry_out(*self._orders.popleft())
-            first = consumer.poll(_POLL_S)
-            if first is None:
+            try:
+                messages = self._poll()
+            except KafkaException as error:
+                _log.warning("reading from Kafka: %s", error.args[0].str())
                 continue
-            # Waits for nothing: takes what is there already.
-            messages = [first, *consumer.consume(_AT_ONCE, 0)]
-            self._loop.call_soon_threadsafe(self._take_in, messages)
+            if messages:
+                self._loop.call_soon_threadsafe(self._take_in, messages)
+
+    def _poll(self) -> list[Message]:
+        first = self._consumer.poll(_POLL_S)
+        # The second call waits for nothing: it takes what is there already.
+        return [] if first is None else [first, *self._consumer.consume(_AT_ONCE, 0)]
 
     def _carry_out(
         self,
@@ -194,14 +208,13 @@ def _end(done: asyncio.Future[None], error: PenstockError | None) -> None:
         done.set_exception(error)
 
 
-_PASSING: Final = frozenset(
-    {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._MAX_POLL_EXCEEDED}
-)
-
-
 def _size_of(message: Message) -> int:
     value = message.value()
     return 0 if value is None else len(value)
+
+
+def _pass_over(topic: str) -> None:
+    """Nobody looks whether a topic is gone."""
 
 
 def _nobody() -> None:

@@ -30,10 +30,15 @@ class Group:
     event loop. ``config`` is that of a consumer of the group."""
 
     def __init__(
-        self, config: Mapping[str, Any], deliver: Callable[[Message, int], Delivery]
+        self,
+        config: Mapping[str, Any],
+        deliver: Callable[[Message, int], Delivery],
+        missing: Callable[[str], None],
     ) -> None:
-        self._fetcher = Fetcher(config)
+        self._config = config
+        self._fetcher = Fetcher(config, missing)
         self._inquirer = Inquirer(config)
+        self._peeking: Inquirer | None = None
         self._deliver = deliver
         self._dirty: dict[Source, None] = {}
         self._has_news = asyncio.Event()
@@ -52,6 +57,17 @@ class Group:
             where: Progress.decode(0 if offset is None else offset, text)
             for where, (offset, text) in committed.items()
         }
+
+    async def holders_of(self, partitions: Sequence[TopicNumber]) -> set[str]:
+        """Who took partitions and has not given them back, transactions under way or not.
+
+        :meth:`progress_in` waits for the end of those, which for one of a dead process comes only
+        when somebody who knows its name ends it.
+        """
+        if self._peeking is None:
+            self._peeking = Inquirer({**self._config, "isolation.level": "read_uncommitted"})
+        committed = await self._peeking.committed(partitions)
+        return {Progress.decode(0, text).holder for _, text in committed.values()} - {""}
 
     async def open(self, where: TopicNumber, progress: Progress) -> Source:
         """Begin to read a partition from what is not finished on."""
@@ -90,6 +106,8 @@ class Group:
         await asyncio.gather(self._task, return_exceptions=True)
         await self._fetcher.close()
         await self._inquirer.close()
+        if self._peeking is not None:
+            await self._peeking.close()
 
     async def _commit_for_ever(self) -> None:
         while True:

@@ -59,6 +59,7 @@ class Memberships:
         inquirer: Inquirer,
         tails: Tails,
         deliver: Callable[[Message, int], Delivery],
+        missing: Callable[[str], None],
     ) -> None:
         self._options = options
         self._topics = topics
@@ -66,6 +67,7 @@ class Memberships:
         self._inquirer = inquirer
         self._tails = tails
         self._deliver = deliver
+        self._missing = missing
         self._topic = f"{options.root}.members"
         self._seats: list[Seat] = []
         self._seating = asyncio.Lock()
@@ -107,7 +109,7 @@ class Memberships:
                 self._seats.append(seat)
             if group not in self._groups:
                 config = {**consumer_config(self._options), "group.id": group}
-                self._groups[group] = Group(config, self._deliver)
+                self._groups[group] = Group(config, self._deliver, self._missing)
             seat.compete(subject, partitions, Competition(owner, self._groups[group], atomic))
         return _KafkaMembership(seat, subject)
 

@@ -5,7 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from penstock.core.contracts.transport import Delivery, FencedError, Owner, Ownership, Reader
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    Delivery,
+    FencedError,
+    Owner,
+    Ownership,
+    Reader,
+)
 from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
@@ -40,6 +47,7 @@ class Possession:
         self.sources: dict[str, Source] = {}
         self._openings: dict[str, asyncio.Task[Source]] = {}
         self._over = False
+        self._under_way: set[asyncio.Future[Sequence[Place]]] = set()
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
 
@@ -47,6 +55,15 @@ class Possession:
     def is_over(self) -> bool:
         """Whether it is somebody else's, or nobody's."""
         return self._over
+
+    def is_of(self, subject: tuple[str, str]) -> bool:
+        """Whether it is of a stream in a group."""
+        return self.ownership[:2] == subject
+
+    @property
+    def is_atomic(self) -> bool:
+        """Whether what is written and what is finished is one."""
+        return self._transactor is not None
 
     def progress(self) -> dict[TopicNumber, Progress]:
         """How far the group has come in what is read under this ownership."""
@@ -71,6 +88,8 @@ class Possession:
     def end(self) -> None:
         """It is somebody else's from now on."""
         self._over = True
+        for source in self.sources.values():
+            source.closed = True  # what is not committed is for the next owner to say
         self.changed.set()
 
     async def source(self, stream: str) -> Source:
@@ -93,7 +112,10 @@ class Possession:
             if (source := self.sources.get(delivery.stream)) is not None
         ]
         if self._transactor is not None:
-            return await self._transactor.carry_out(messages, self.group, done)
+            under_way = self._transactor.carry_out(messages, self.group, done)
+            self._under_way.add(under_way)
+            under_way.add_done_callback(self._settle)
+            return await asyncio.shield(under_way)
         places = await sender.send(messages) if messages else ()
         self.check()
         for source, offset in done:
@@ -101,11 +123,21 @@ class Possession:
             self.group.has_progressed(source)
         return places
 
+    async def settled(self) -> None:
+        """Return when nothing is under way of which it is not known whether it is done."""
+        if self._under_way:
+            await asyncio.wait(self._under_way)
+
     async def close(self) -> None:
         """Read no more."""
         self.end()
         await asyncio.gather(*self._openings.values(), return_exceptions=True)
         await self.group.close_sources(self.sources.values())
+
+    def _settle(self, done: asyncio.Future[Sequence[Place]]) -> None:
+        self._under_way.discard(done)
+        if not done.cancelled():
+            done.exception()  # whoever waited has heard of it
 
     async def _open(self, stream: str) -> Source:
         where = stream, self.ownership.partition
@@ -138,8 +170,21 @@ class PossessionReader(Reader):
             for source in self._sources:
                 source.take(taken, limit)
             if taken:
+                if taken[0].attempt >= ALONE_FROM_ATTEMPT:
+                    await self._note(taken[0])
                 return taken
             for source in self._sources:
                 if source.inlet.error is not None:
-                    raise FencedError(source.inlet.error.message)
+                    raise source.inlet.error
             await possession.changed.wait()
+
+    async def _note(self, suspect: Delivery) -> None:
+        """Write down that it is taken before it can do harm: after a crash it is known which it
+        was, and that those behind it were not."""
+        source = self._possession.sources[suspect.stream]
+        try:
+            await self._possession.group.flush([source])
+            self._possession.check()
+        except BaseException:
+            source.give_back(suspect.offset)
+            raise

@@ -7,14 +7,15 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final
 
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT
 from penstock.transports.kafka.messages.size import varint_size
 
 MOST_TEXT: Final = 4_096
 """What a broker takes as the metadata of a commit: offset.metadata.max.bytes of a stock one."""
 
 _FORMAT: Final = "1"
-_SPARE: Final = 96
-"""For the format and the holder's name."""
+_SPARE: Final = 8
+"""For the format, the bar, and what b85 adds at the end."""
 
 
 class Progress:
@@ -54,7 +55,9 @@ class Progress:
         """Whether one more may be taken: what is finished around it must find room in a commit."""
         spread = self._reached - self.done_below + 1
         runs = 2 * min(len(self._attempts) + 1, spread) + 1
-        return _SPARE + 5 * runs * (1 + varint_size(spread)) // 4 <= MOST_TEXT
+        # No character takes more than four bytes.
+        head = _SPARE + 4 * len(self.holder)
+        return head + 5 * runs * (1 + varint_size(spread)) // 4 <= MOST_TEXT
 
     def reach(self, offset: int) -> None:
         """A record was read. Between it and the one before it there is none."""
@@ -86,11 +89,14 @@ class Progress:
 
     def take_over(self, most: int, end: int) -> None:
         """Who held the partition has died: of the first ``most`` records before ``end`` that are
-        not finished, each may have been at work, and counts as taken once more."""
+        not finished, each may have been at work, and counts as taken once more. Not those that go
+        alone: whoever takes one of them writes that down first."""
         offset = self.done_below
         for start, done in [*zip(self._starts, self._ends, strict=True), (end, end)]:
             while offset < min(start, end) and most > 0:
-                self._attempts[offset] = self._attempts.get(offset, 0) + 1
+                attempts = self._attempts.get(offset, 0)
+                if attempts + 1 < ALONE_FROM_ATTEMPT:
+                    self._attempts[offset] = attempts + 1
                 offset += 1
                 most -= 1
             offset = done
@@ -110,6 +116,7 @@ class Progress:
         known = self._attempts
         for offset in gap if len(gap) < len(known) else [each for each in known if each in gap]:
             known.pop(offset, None)
+            self._taken.discard(offset)
 
     def _finish(self, start: int, end: int) -> None:
         """Add a run, of which nothing that matters is finished yet."""
@@ -129,7 +136,8 @@ class Progress:
     # The text -------------------------------------------------------------------------------------
 
     def encode(self) -> str:
-        """The metadata of a commit at ``done_below``."""
+        """The metadata of a commit at ``done_below``. As long as there is a holder, what is in its
+        hands is not counted: it is when the holder dies, see :meth:`take_over`."""
         parts = bytearray()
         for state, length in self._runs():
             parts += _varint(state)
@@ -162,20 +170,32 @@ class Progress:
             offset += length
         return progress
 
+    def _counted(self) -> dict[int, int]:
+        if not self.holder:
+            return self._attempts
+        counted = dict(self._attempts)
+        for offset in self._taken:
+            if counted[offset] < ALONE_FROM_ATTEMPT:
+                counted[offset] -= 1
+                if not counted[offset]:
+                    del counted[offset]
+        return counted
+
     def _runs(self) -> Iterator[tuple[int, int]]:
         """From ``done_below`` on: how many offsets in a row are done, or were taken how often."""
-        taken = sorted(self._attempts)
+        counted = self._counted()
+        taken = sorted(counted)
         offset = self.done_below
         at = 0
         for start, end in [*zip(self._starts, self._ends, strict=True), (None, None)]:
             while at < len(taken) and (start is None or taken[at] < start):
                 if taken[at] > offset:
                     yield _OPEN, taken[at] - offset
-                first, attempts = at, self._attempts[taken[at]]
+                first, attempts = at, counted[taken[at]]
                 while (
                     at < len(taken)
                     and taken[at] == taken[first] + at - first
-                    and self._attempts[taken[at]] == attempts
+                    and counted[taken[at]] == attempts
                     and (start is None or taken[at] < start)
                 ):
                     at += 1

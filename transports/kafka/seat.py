@@ -10,7 +10,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
-from penstock.core.errors import PenstockError
+from penstock.core.errors import OverloadedError, PenstockError
+from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.leases import (
@@ -29,7 +30,7 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import Possession
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.sender import Sender
-from penstock.transports.kafka.tails import Tails
+from penstock.transports.kafka.tails import MessageTail, Tails
 from penstock.transports.kafka.transactor import Transactor
 
 READ_BACK: Final = 5_000
@@ -37,6 +38,9 @@ READ_BACK: Final = 5_000
 
 INTAKE: Final = 256
 """Records that a worker has in hand at most: of these each may have been at work when it died."""
+
+WITHDRAW_S: Final = 10.0
+"""How long a withdrawal waits for the broker; then what is owned is left to expire."""
 
 _AT_ONCE: Final = 1_000
 _AGAIN_S: Final = 0.5
@@ -82,18 +86,22 @@ class Seat:
         self._possessions: dict[Ownership, Possession] = {}
         self._works: dict[Ownership, asyncio.Task[None]] = {}
         """What is being done about ownerships, one after the other for each of them."""
+        self._held: set[TopicNumber] = set()
+        """What this process has held: if it still has, nobody has died."""
         self._transactor: Transactor | None = None
+        self._transacting = asyncio.Lock()
         self._acts = asyncio.Event()
         self._changed = asyncio.Event()
         """Set when less is owned, and when the member has left."""
-        self._tick = asyncio.Event()
+        self._next_offset = 0
+        """Of the log: all before it is read."""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Read what there is of the log, and become a member."""
         where = self._topic, 0
         extent = await self._inquirer.extent(where)
-        begin = max(extent.first, extent.end - READ_BACK)
+        begin = self._next_offset = max(extent.first, extent.end - READ_BACK)
         tail = await self._tails.open(where, From(offset=begin))
         incarnation = secrets.token_hex(8)
         self._member = Member(self.instance, incarnation, self._times, whole=begin == 0)
@@ -128,10 +136,27 @@ class Seat:
             return
         self._member_now.withdraw(subject, self._now_ms())
         self._carry_out()
-        while any(ownership[:2] == subject for ownership in [*self._possessions, *self._works]):
-            self._changed.clear()
-            await self._changed.wait()
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                while not self._is_out_of(subject):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            _log.warning("'%s' was given up and not handed over: Kafka is away", subject[1])
+            for possession in [each for each in self._possessions.values() if each.is_of(subject)]:
+                self._fence(possession.ownership)
+            await self._idle(subject)
         self._competitions.pop(subject, None)
+
+    def _is_out_of(self, subject: tuple[str, str]) -> bool:
+        """Whether nothing of a stream is owned, nor can be."""
+        works = any(ownership[:2] == subject for ownership in [*self._possessions, *self._works])
+        return not works and self._member_now.is_out_of(subject)
+
+    async def _idle(self, subject: tuple[str, str]) -> None:
+        """Return when nothing is being done about a stream any more."""
+        while works := [each for place, each in self._works.items() if place[:2] == subject]:
+            await asyncio.wait(works)
 
     def possession(self, ownership: Ownership) -> Possession | None:
         """What is read and finished under an ownership of this member."""
@@ -142,8 +167,6 @@ class Seat:
         ownership = possession.ownership
         if not possession.is_over and self._possessions.get(ownership) is possession:
             possession.end()
-            if self._transactor is not None and self._transactor.is_over:
-                self._transactor = None
             self._then(ownership, self._lose(ownership, handed_over=False))
 
     async def stop(self, within_s: float) -> None:
@@ -177,7 +200,13 @@ class Seat:
     def _now_ms(self) -> float:
         return self._loop.time() * 1000.0
 
-    async def _follow(self, tail: Any) -> None:
+    async def _follow(self, tail: MessageTail) -> None:
+        try:
+            await self._follow_from(tail)
+        finally:
+            self._acts.clear()  # who hears nothing must not act
+
+    async def _follow_from(self, tail: MessageTail) -> None:
         member = self._member_now
         while True:
             member.tick(self._now_ms())
@@ -188,13 +217,33 @@ class Seat:
                     messages = await tail.take(_AT_ONCE)
             except TimeoutError:
                 continue
+            except PenstockError as error:
+                _log.warning("the log of members cannot be read, and is opened again: %s", error)
+                tail = await self._reopened(tail)
+                continue
             for message in messages:
                 self._observe(message)
             self._carry_out()
 
+    async def _reopened(self, tail: MessageTail) -> MessageTail:
+        """The same, from where it broke off. Meanwhile nothing is done in this member's name."""
+        self._acts.clear()
+        await tail.close()
+        while True:
+            try:
+                tail = await self._tails.open((self._topic, 0), From(offset=self._next_offset))
+                break
+            except PenstockError as error:
+                _log.warning("the log of members cannot be read: %s", error)
+                await asyncio.sleep(_AGAIN_S)
+        if not self._member_now.suspended:
+            self._acts.set()
+        return tail
+
     def _observe(self, message: Any) -> None:
         now_ms = self._now_ms()
         time_ms = float(message.timestamp()[1])
+        self._next_offset = message.offset() + 1
         self._member_now.observed(message.offset(), time_ms, message.value(), now_ms)
 
     def _carry_out(self) -> None:
@@ -222,13 +271,17 @@ class Seat:
                 )
         if won:
             self._win_all(won)
-        if member.gone:
+        if effects or member.gone:
             self._changed.set()
 
     def _write(self, text: bytes) -> None:
         message = KafkaMessage(None, text, [])
-        sent = self._sender.send([Outgoing(self._topic, 0, message, message.nbytes)])
-        sent.add_done_callback(_note)
+        try:
+            sent = self._sender.send([Outgoing(self._topic, 0, message, message.nbytes)])
+        except OverloadedError as error:
+            _log.warning("the log of members could not be written: %s", error)
+        else:
+            sent.add_done_callback(_note)
 
     # What is owned --------------------------------------------------------------------------------
 
@@ -265,17 +318,18 @@ class Seat:
     async def _win(self, won: Sequence[Ownership]) -> None:
         """Find out how far the group has come, say who holds it now, and tell the owners."""
         _, group, atomic = self._competitions[won[0].group, won[0].stream]
+        await self._earlier_are_over(won)
+        transactor: Transactor | None = None
         while True:
             still = [each for each in won if self._member_now.owns(each)]
             try:
-                if atomic and self._transactor is None:
-                    self._transactor = await self._begin_transactions(self.instance)
+                if atomic:
+                    transactor = await self._transactor_now()
                 progress = await self._take_over(still, group, atomic=atomic)
                 break
             except PenstockError as error:
                 _log.warning("partitions that were won cannot be read yet: %s", error)
                 await asyncio.sleep(_AGAIN_S)
-        transactor = self._transactor if atomic else None
         for ownership in still:
             if self._member_now.owns(ownership):
                 owner = self._competitions[ownership.group, ownership.stream].owner
@@ -284,32 +338,54 @@ class Seat:
                 self._possessions[ownership] = made
                 await owner.won(ownership)
 
+    async def _earlier_are_over(self, won: Sequence[Ownership]) -> None:
+        """What was owned before of the same partitions may still be committing."""
+        places = {each[:3] for each in won}
+        earlier = [
+            work
+            for ownership, work in self._works.items()
+            if ownership[:3] in places and ownership not in won
+        ]
+        if earlier:
+            await asyncio.wait(earlier)
+
+    async def _transactor_now(self) -> Transactor:
+        # One for all that is won at once: with a second one the first would be fenced.
+        async with self._transacting:
+            now = self._transactor
+            if now is None or now.is_over:
+                self._transactor = await self._begin_transactions(self.instance)
+                if now is not None:
+                    await now.close()
+            assert self._transactor is not None, "as made"
+            return self._transactor
+
     async def _take_over(
         self, won: Sequence[Ownership], group: Group, *, atomic: bool
     ) -> dict[tuple[str, int], Progress]:
         places = [(each.stream, each.partition) for each in won]
         if not places:
             return {}
-        progress = await group.progress_in(places)
-        dead = {each.holder for each in progress.values()} - {"", self.instance}
-        if atomic and dead:
-            for instance in dead:
+        if atomic:
+            # Until then what they had under way may be committed, and its place is not known.
+            for instance in await group.holders_of(places) - {self.instance}:
                 await (await self._begin_transactions(instance)).close()
-            # What they had under way may have been committed until then.
-            progress = await group.progress_in(places)
+        progress = await group.progress_in(places)
         for where, each in progress.items():
-            if each.holder:
+            if each.holder and not (each.holder == self.instance and where in self._held):
                 extent = await self._inquirer.extent(where)
                 each.take_over(INTAKE, extent.end)
             each.holder = self.instance
         await group.commit(progress)
+        self._held.update(progress)
         return progress
 
     async def _lose(self, ownership: Ownership, *, handed_over: bool) -> None:
         possession = self._possessions.get(ownership)
         if possession is not None:
             await possession.owner.lost(ownership)
-            if handed_over and not possession.is_over:
+            await possession.settled()
+            if self._member_now.owns(ownership):
                 await self._hand_over(possession)
             await possession.close()
             self._possessions.pop(ownership, None)
@@ -321,13 +397,21 @@ class Seat:
 
     async def _hand_over(self, possession: Possession) -> None:
         """Leave word that nothing is at work of what is not finished."""
-        progress = possession.progress()
-        for each in progress.values():
-            each.holder = ""
         try:
+            progress = await self._progress_of(possession)
+            for each in progress.values():
+                each.holder = ""
             await possession.group.commit(progress)
         except PenstockError as error:
             _log.warning("a partition was given up without a last commit: %s", error)
+
+    async def _progress_of(self, possession: Possession) -> dict[TopicNumber, Progress]:
+        progress = possession.progress()
+        if possession.is_atomic and possession.is_over:
+            # What went wrong may be under way still, for all that is known: it is ended first.
+            await self._transactor_now()
+            return await possession.group.progress_in(list(progress))
+        return progress
 
     def _fence(self, ownership: Ownership) -> None:
         possession = self._possessions.get(ownership)
@@ -340,6 +424,7 @@ class Seat:
         if possession is not None:
             possession.end()
             await possession.owner.lost(ownership)
+            await possession.settled()
             await possession.close()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,6 +26,9 @@ _POLL_S: Final = 0.5
 
 _LEFT_S: Final = 5.0
 """How long the end waits for what is under way."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -143,7 +147,10 @@ class Sender:
 
     def _run(self) -> None:
         while not self._ends:
-            self._producer.poll(_POLL_S)
+            try:
+                self._producer.poll(_POLL_S)
+            except KafkaException as error:
+                _log.warning("writing to Kafka: %s", error.args[0].str())
             if self._done:
                 done, self._done = self._done, []
                 self._loop.call_soon_threadsafe(self._settle, done)

@@ -69,16 +69,23 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
+    async def is_there(self, topic: str) -> bool:
+        """Whether the broker has a topic now."""
+        await self.look_up([topic])
+        return topic in self._partitions
+
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
-        asked = self._admin.describe_topics(TopicCollection(list(topics)), request_timeout=_ASK_S)
+        each_once = TopicCollection(list(dict.fromkeys(topics)))
+        asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
         for topic, future in asked.items():
             try:
                 self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
             except KafkaException as error:
-                if not is_unknown(error.args[0]):
+                if is_unknown(error.args[0]):
+                    self._partitions.pop(topic, None)
+                elif error.args[0].code() != KafkaError.LEADER_NOT_AVAILABLE:
                     raise refusal_of(error.args[0], topic) from None
-                self._partitions.pop(topic, None)
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
         """See to it that topics are there as they are wanted, see Transport.make_streams.
@@ -122,13 +129,13 @@ class Topics:
 
     async def _until_known(self, names: Sequence[str]) -> None:
         """A topic is made before every broker knows it."""
-        for _ in range(50):
+        for _ in range(200):
             await self.look_up(names)
             missing = [name for name in names if name not in self._partitions]
             if not missing:
                 return
             await asyncio.sleep(0.1)
-        raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 5 s")
+        raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
         for spec in specs:

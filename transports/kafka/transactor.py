@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from penstock.core.contracts.transport import FencedError
-from penstock.core.errors import PenstockError
+from penstock.transports.kafka.call_thread import CallThread
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
@@ -22,6 +22,10 @@ from penstock.transports.kafka.source import Source
 
 _BEGIN_S: Final = 30.0
 """How long the coordinator of transactions may take to be found."""
+
+STAGE_S: Final = 4.0
+"""How long each part of a transaction may take. The library may wait for ever, whatever it was
+told, after a coordinator was away (librdkafka 5456 and 5511)."""
 
 _AGAIN_S: Final = 0.2
 """How long a transaction that was aborted waits to be tried again."""
@@ -41,6 +45,10 @@ class _Part:
     refused: KafkaError | None = None
 
 
+async def _for_ever(future: asyncio.Future[None]) -> None:
+    await future
+
+
 class Transactor:
     """Methods are called on the event loop; a thread waits for the broker.
 
@@ -51,7 +59,10 @@ class Transactor:
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = dict(config)
         self._loop = asyncio.get_running_loop()
-        self._thread = ThreadPoolExecutor(1, "penstock-kafka-transactor")
+        self._thread = CallThread("penstock-kafka-transactor")
+        self._stage = threading.Lock()
+        self._due_s = float("inf")
+        self._given_up = False
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
         self._task: asyncio.Task[None] | None = None
@@ -60,37 +71,42 @@ class Transactor:
 
     async def begin(self) -> None:
         """Take the transactional id: what others had under way with it is ended."""
-        await self._ask(self._begin)
+        try:
+            await self._ask(self._begin)
+        except BaseException:
+            self._thread.end()
+            raise
 
-    async def carry_out(
+    def carry_out(
         self, messages: Sequence[Outgoing], group: Group, done: Sequence[tuple[Source, int]]
-    ) -> Sequence[Place]:
-        """Write messages and count offsets of sources as done, both or neither.
+    ) -> asyncio.Future[Sequence[Place]]:
+        """Write messages and count offsets of sources as done, both or neither, whether somebody
+        waits for the future or not.
 
-        Raises FencedError when somebody else has the transactional id now, and what
+        It fails with FencedError when nothing more can be written here, and with what
         :func:`refusal_of` makes of a message that the broker will not have.
         """
         future: asyncio.Future[Sequence[Place]] = self._loop.create_future()
+        if self.is_over:
+            future.set_exception(FencedError("transactions of this process have begun anew"))
+            return future
         self._waiting.append(_Part(messages, group, done, future, [NOWHERE] * len(messages)))
         if self._task is None:
             self._task = self._loop.create_task(self._work())
-        return await future
+        return future
 
     async def close(self) -> None:
         """End; what is under way is aborted."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await asyncio.to_thread(self._thread.shutdown)
+        self._thread.end()
 
     async def _work(self) -> None:
         try:
             while self._waiting:
                 parts, self._waiting = self._waiting, []
                 await self._until_done(parts)
-        except BaseException as error:
-            self._fail(self._waiting, error)
-            raise
         finally:
             self._task = None
 
@@ -99,16 +115,21 @@ class Transactor:
             while parts:
                 parts = await self._once(parts)
         except BaseException as error:
-            self._fail(parts, error)
-            raise
+            # How far it went nobody knows, and what comes next must not go on from there.
+            self.is_over = True
+            waiting, self._waiting = self._waiting, []
+            self._fail([*parts, *waiting], error)
+            if not isinstance(error, Exception):
+                raise
+            _log.warning("transactions of this process begin anew: %s", error)
 
     async def _once(self, parts: list[_Part]) -> list[_Part]:
         """One transaction; comes back with those that are still to be written."""
         offsets = _offsets_of(parts)
         try:
-            await self._loop.run_in_executor(self._thread, self._transact, parts, offsets)
-        except KafkaException as error:
-            return await self._after(error.args[0], parts)
+            await self._in_time(self._thread.call(lambda: self._transact(parts, offsets)))
+        except (KafkaException, SystemError) as error:
+            return await self._after(_kafka_error(error), parts)
         for part in parts:
             for source, offset in part.done:
                 source.finish(offset)
@@ -116,11 +137,23 @@ class Transactor:
                 part.future.set_result(part.places)
         return []
 
+    async def _in_time(self, transaction: asyncio.Future[None]) -> None:
+        """Wait for what the thread does, unless it hangs. Whoever begins with the same id ends it,
+        and then the group's progress says whether it was committed."""
+        while True:
+            done, _ = await asyncio.wait({transaction}, timeout=STAGE_S / 2)
+            if done:
+                return await transaction
+            with self._stage:
+                self._given_up = self._loop.time() >= self._due_s
+            if self._given_up:
+                transaction.cancel()
+                raise FencedError(f"Kafka has not answered within {STAGE_S:g} s")
+
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
-            self.is_over = True
             raise FencedError(f"transactions of this process are over: {error.str()}")
-        await self._ask(self._abort)
+        await self._ask(self._abort, self._in_time)
         refused = [part for part in parts if part.refused is not None]
         for part in refused:
             if not part.future.done():
@@ -132,16 +165,18 @@ class Transactor:
         return [part for part in parts if part.refused is None]
 
     def _fail(self, parts: Sequence[_Part], error: BaseException) -> None:
-        told = (
-            error if isinstance(error, PenstockError) else FencedError(f"no transaction: {error}")
-        )
+        told = error if isinstance(error, FencedError) else FencedError(f"no transaction: {error}")
         for part in parts:
             if not part.future.done():
                 part.future.set_exception(told)
 
-    async def _ask(self, do: Any) -> None:
+    async def _ask(
+        self,
+        do: Callable[[], None],
+        wait: Callable[[asyncio.Future[None]], Awaitable[None]] = _for_ever,
+    ) -> None:
         try:
-            await self._loop.run_in_executor(self._thread, do)
+            await wait(self._thread.call(do))
         except KafkaException as error:
             if error.args[0].fatal():
                 raise FencedError(error.args[0].str()) from None
@@ -155,22 +190,51 @@ class Transactor:
 
     def _abort(self) -> None:
         assert self._producer is not None, "begun"
+        self._enter()
         self._producer.abort_transaction()
+        self._leave()
+
+    def _enter(self) -> None:
+        """The next part begins, if somebody still waits for it."""
+        with self._stage:
+            if self._given_up:
+                raise FencedError("nobody waits for this transaction any more")
+            self._due_s = self._loop.time() + STAGE_S
+
+    def _leave(self) -> None:
+        with self._stage:
+            self._due_s = float("inf")
 
     def _transact(
         self, parts: Sequence[_Part], offsets: Mapping[Group, list[TopicPartition]]
     ) -> None:
         producer = self._producer
         assert producer is not None, "begin() comes first"
+        self._enter()
         producer.begin_transaction()
         for part in parts:
             for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
                 heard = _hearing(part, index)
                 producer.produce(topic, value, key, partition, heard, headers=list(headers))
         producer.flush()
+        self._enter()
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)
+        self._enter()
         producer.commit_transaction()
+        self._leave()
+
+
+def _kafka_error(error: BaseException) -> KafkaError:
+    """Kafka's error in what the library raised. Where deliveries are told while it raises one, it
+    comes as the cause of a SystemError."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, KafkaException):
+            told: KafkaError = cause.args[0]
+            return told
+        cause = cause.__cause__ or cause.__context__
+    raise error
 
 
 def _hearing(part: _Part, index: int) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
+from typing import Final, cast
 
 from confluent_kafka import Message
 
@@ -26,7 +28,7 @@ from penstock.core.contracts.transport import (
     Transport,
     Written,
 )
-from penstock.core.errors import NotFoundError, NotReadyError, TooLargeError
+from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, TooLargeError
 from penstock.core.records import Record
 from penstock.transports.kafka.client_config import (
     admin_config,
@@ -46,6 +48,11 @@ from penstock.transports.kafka.sender import Place, Sender
 from penstock.transports.kafka.tails import KafkaTail, Tails
 from penstock.transports.kafka.topics import Topics
 
+_LOOK_S: Final = 1.0
+"""A topic that was just made may be unknown to a broker for so long."""
+
+_log = logging.getLogger(__name__)
+
 
 class KafkaTransport(Transport):
     """Streams are topics. Ownership is kept in a log of leases (decision 42)."""
@@ -55,6 +62,7 @@ class KafkaTransport(Transport):
         self._options = options
         self._started = False
         self._tails_of: dict[str, set[KafkaTail]] = {}
+        self._looking: dict[str, asyncio.Task[None]] = {}
 
     async def start(self) -> None:
         options = self._options
@@ -64,9 +72,15 @@ class KafkaTransport(Transport):
         self._sender = Sender(producer_config(options))
         looking = {**consumer_config(options), "enable.partition.eof": "true"}
         self._inquirer = Inquirer(looking)
-        self._tails = Tails(self._inquirer, lambda: Fetcher(looking))
+        self._tails = Tails(self._inquirer, lambda: Fetcher(looking, self._look_for))
         self._memberships = Memberships(
-            options, self._topics, self._sender, self._inquirer, self._tails, _delivery
+            options,
+            self._topics,
+            self._sender,
+            self._inquirer,
+            self._tails,
+            _delivery,
+            self._look_for,
         )
         self._started = True
         try:
@@ -78,6 +92,8 @@ class KafkaTransport(Transport):
     async def stop(self) -> None:
         if self._started:
             self._started = False
+            for task in list(self._looking.values()):
+                task.cancel()
             await self._memberships.stop()
             await self._tails.close()
             await self._inquirer.close()
@@ -94,18 +110,33 @@ class KafkaTransport(Transport):
     async def delete_streams(self, names: Sequence[str]) -> None:
         await self._topics.delete(names)
         for name in names:
-            gone = NotFoundError(f"the stream '{name}' was deleted")
-            for tail in self._tails_of.pop(name, ()):
-                tail.fail(gone)
-            await self._memberships.forget(name)
+            await self._forget(name)
+
+    def _look_for(self, topic: str) -> None:
+        """A broker does not know a topic that is read: see whether it is gone."""
+        if topic not in self._looking:
+            self._looking[topic] = asyncio.get_running_loop().create_task(self._look(topic))
+
+    async def _look(self, topic: str) -> None:
+        try:
+            await asyncio.sleep(_LOOK_S)
+            if not await self._topics.is_there(topic):
+                _log.warning("the topic '%s' was deleted", topic)
+                await self._forget(topic)
+        except PenstockError as error:
+            _log.warning("whether the topic '%s' is there cannot be seen: %s", topic, error)
+        finally:
+            del self._looking[topic]
+
+    async def _forget(self, stream: str) -> None:
+        """A stream is gone: who reads it hears of that."""
+        gone = NotFoundError(f"the stream '{stream}' was deleted")
+        for tail in self._tails_of.pop(stream, ()):
+            tail.fail(gone)
+        await self._memberships.forget(stream)
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
-        try:
-            messages = self._outgoing(outputs)
-        except NotFoundError:
-            # Another process may have made it, or given it more partitions.
-            await self._topics.look_up(list({output.stream for output in outputs}))
-            messages = self._outgoing(outputs)
+        messages = await self._outgoing(outputs)
         return _written(outputs, await self._sender.send(messages))
 
     async def compete(
@@ -156,11 +187,17 @@ class KafkaTransport(Transport):
         tail.when_closed(partial(there.discard, tail))
         return tail
 
+    async def resign(self, ownership: Ownership) -> None:
+        try:
+            self._memberships.give_up(self._memberships.possession(ownership))
+        except FencedError:
+            return
+
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
     ) -> Sequence[Written]:
         possession = self._memberships.possession(ownership)
-        messages = self._outgoing(outputs)
+        messages = await self._outgoing(outputs)
         await possession.may_act()
         try:
             places = await possession.finish(deliveries, messages, self._sender)
@@ -181,7 +218,15 @@ class KafkaTransport(Transport):
                 source.give_back(delivery.offset)
         possession.changed.set()
 
-    def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
+    async def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
+        try:
+            return self._messages(outputs)
+        except NotFoundError:
+            # Another process may have made it.
+            await self._topics.look_up([output.stream for output in outputs])
+            return self._messages(outputs)
+
+    def _messages(self, outputs: Sequence[Output]) -> list[Outgoing]:
         """What is to be written, all of which the broker takes as far as is known here."""
         limit = self._options.max_record_bytes
         messages = []

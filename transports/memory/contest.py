@@ -62,6 +62,14 @@ class Contest:
             self._partitions = partitions
             await self._share()
 
+    async def resign(self, ownership: Ownership) -> None:
+        """Have a partition won anew, if the ownership still holds."""
+        async with self._changing:
+            holding = self._holdings.get(ownership.partition)
+            if holding is not None and holding.ownership == ownership:
+                await self._take_away(ownership.partition, holding)
+                await self._share()
+
     def check(self, ownership: Ownership) -> None:
         """Raise FencedError unless ``ownership`` holds."""
         holding = self._holdings.get(ownership.partition)

@@ -169,6 +169,13 @@ class MemoryTransport(Transport):
         read = self._partition(stream, partition)
         return _MemoryTail(read, read.position_of(begin))
 
+    async def resign(self, ownership: Ownership) -> None:
+        try:
+            contest = self._owned(ownership)
+        except FencedError:
+            return
+        await contest.resign(ownership)
+
     async def finish(
         self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
     ) -> Sequence[Written]:

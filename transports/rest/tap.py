@@ -7,15 +7,16 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 
-from penstock.core.contracts.inquiries import Inquiries, Tapped
+from penstock.core.contracts.inquiries import Begin, Inquiries, Tapped, checked_begin
 from penstock.core.errors import NotReadyError
 from penstock.core.journal.tap import STATES
 from penstock.transports.rest.event_stream import EVENT_STREAM, event, event_response
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
-from penstock.transports.rest.queries import flag, number
+from penstock.transports.rest.queries import flag, moment_ms, number
 
 
 class TapStreams:
@@ -32,7 +33,7 @@ class TapStreams:
                 "GET",
                 "/v1/tap/{port}",
                 "tapPort",
-                "The records of a port as they come, of requests that come in from now on",
+                "The records of a port as they come, of requests that come in from now on or since",
                 "Requests",
                 served_by(self.tap),
                 Content(
@@ -61,6 +62,22 @@ class TapStreams:
                         "End after so many records; 0 means never.",
                         {"type": "integer", "minimum": 0, "default": 0},
                     ),
+                    Parameter(
+                        "since",
+                        "query",
+                        "Begin with records from then on; this and what follows over a transport "
+                        "that keeps streams.",
+                        {"type": "string", "format": "date-time"},
+                    ),
+                    Parameter(
+                        "offset",
+                        "query",
+                        "Begin with this offset of each partition.",
+                        {"type": "integer", "minimum": 0},
+                    ),
+                    Parameter(
+                        "partition", "query", "Only this one.", {"type": "integer", "minimum": 0}
+                    ),
                 ),
             )
         ]
@@ -75,8 +92,19 @@ class TapStreams:
             everything=flag(query, "everything"),
             state=query.get("state"),
             most=number(query.get("limit", "0"), "the query parameter limit", 2**31 - 1),
+            begin=_begin(query),
         )
         return event_response(_events(tapped), self._closing)
+
+
+def _begin(query: QueryParams) -> Begin:
+    def whole(name: str) -> int | None:
+        text = query.get(name)
+        return None if text is None else number(text, f"the query parameter {name}", 2**31 - 1)
+
+    since = query.get("since")
+    since_ms = None if since is None else moment_ms(since, "since", 0.0)
+    return checked_begin(since_ms, whole("offset"), whole("partition"))
 
 
 async def _events(tapped: AsyncGenerator[Tapped]) -> AsyncGenerator[bytes]:

@@ -20,11 +20,12 @@ from harness.shared_streams import SharedStreams
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText
 from penstock.core.contracts.gateway import Ticket
+from penstock.core.contracts.transport import THE_BEGINNING, Delivery, Transport
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse, RequestedOutput
 from penstock.core.parameters import NO_PARAMETERS, Parameters
 from penstock.core.plugins.manager import assemble
-from penstock.core.records import Headers
+from penstock.core.records import Headers, Record
 from penstock.core.runtime import Runtime
 from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole
 from penstock.core.tensors import Tensor
@@ -189,6 +190,27 @@ async def process(
         await runtime.stop(grace_s=PATIENCE_S)
 
 
+async def records(transport: Transport, stream: str, count: int) -> list[Record]:
+    """All that a stream holds, when it holds so many records."""
+    found: list[Delivery] = []
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            extents = await transport.extents(stream)
+            if sum(extent.end - extent.first for extent in extents) >= count:
+                break
+            await asyncio.sleep(0.005)
+        for partition, extent in enumerate(extents):
+            tail = await transport.tail(stream, partition, THE_BEGINNING)
+            left = extent.end - extent.first
+            while left:
+                taken = await tail.take(left)
+                found += taken
+                left -= len(taken)
+            await tail.close()
+    assert len(found) == count
+    return [delivery.record for delivery in found]
+
+
 class Reachable(Protocol):
     """A process that listens."""
 
@@ -213,3 +235,10 @@ async def call(
                 return error.code, error.read().decode()
 
     return await asyncio.to_thread(send)
+
+
+async def told(at: Reachable, path: str) -> Any:
+    """The document that a GET answers with."""
+    status, body = await call(at, path)
+    assert status == 200, body
+    return json.loads(body)

@@ -10,8 +10,9 @@ import numpy as np
 
 from harness.shared_streams import SharedStreams
 from integration.streams.rig import DIAMOND_MODELS, Answer, diamond, process, single
+from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.transport import THE_BEGINNING, Output
-from penstock.core.errors import UnsupportedError
+from penstock.core.errors import DeadlineError, UnsupportedError
 from penstock.core.records import Absent, Failed, Port, Record
 from penstock.core.tensors import Tensor
 
@@ -27,6 +28,16 @@ async def identities_in(streams: SharedStreams, stream: str) -> Counter[str]:
         if extent.end:
             found.update(each.record.identity for each in await tail.take(extent.end))
     return found
+
+
+async def records_of(streams: SharedStreams, stream: str, ticket: Ticket) -> list[Record]:
+    """Those of one request in a stream."""
+    found = []
+    for number, extent in enumerate(await streams.extents(stream)):
+        tail = await streams.tail(stream, number, THE_BEGINNING)
+        if extent.end:
+            found += [each.record for each in await tail.take(extent.end)]
+    return [each for each in found if each.identity == ticket.identity]
 
 
 async def test_a_process_answers_what_another_works_on(tmp_path: Path) -> None:
@@ -89,6 +100,23 @@ async def test_records_that_anybody_writes_are_worked_on(tmp_path: Path) -> None
         body = answer.record.body
         assert not isinstance(body, Absent | Failed)
         assert body[0].array[0] == 20.0
+
+
+async def test_a_request_whose_time_is_over_fails_in_its_streams_as_well(tmp_path: Path) -> None:
+    streams = SharedStreams()
+    documents = [*DIAMOND_MODELS, diamond(record="all")]
+    async with process(streams, tmp_path, *documents, roles=frozenset({"pipeline-gateway"})) as one:
+        await one.ready()
+        late = one.send("diamond", 1.0, timeout_ms=30)
+        assert isinstance(await late.result(), DeadlineError)
+        async with process(streams, tmp_path, *documents, roles=frozenset({"dataflow"})) as two:
+            await two.ready()
+            assert await one.send("diamond", 2.0).value() == 10.0
+            assert late.ticket is not None
+            put_out = "test.shared.pipeline.diamond.step.double.outputs"
+            for stream in (put_out, OUTPUTS):
+                bodies = [each.body for each in await records_of(streams, stream, late.ticket)]
+                assert [type(body) for body in bodies] == [Failed]
 
 
 async def test_requests_of_a_pipeline_that_is_gone_stay_in_its_stream(tmp_path: Path) -> None:

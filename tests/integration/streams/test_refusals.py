@@ -14,11 +14,6 @@ async def not_ready(tmp_path: Path, streams: SharedStreams, *documents: str) -> 
         return "; ".join(await one.ready())
 
 
-async def test_layouts_that_are_not_there_yet(tmp_path: Path) -> None:
-    said = await not_ready(tmp_path, SharedStreams(), diamond(layout="direct"))
-    assert "layout direct is not supported yet" in said
-
-
 async def test_pipelines_that_read_others(tmp_path: Path) -> None:
     reader = manifest(
         "Pipeline",

@@ -53,9 +53,10 @@ def made(settings: Config, streams: SharedStreams, roles: frozenset[StreamRole])
 
 @asynccontextmanager
 async def follower(
-    streams: SharedStreams, scheduler: Process, roles: frozenset[StreamRole]
+    streams: SharedStreams, scheduler: Process, roles: frozenset[StreamRole], **sections: Any
 ) -> AsyncIterator[Follower]:
-    hosted = made(config(gateway={"scheduler": scheduler.addresses["grpc"]}), streams, roles)
+    at = {"scheduler": scheduler.addresses["grpc"]}
+    hosted = made(config(gateway=at, **sections), streams, roles)
     addresses = await hosted.start()
     try:
         assert await hosted.wait_ready(PATIENCE_S) == []

@@ -40,6 +40,16 @@ async def test_a_transport_that_goes_away_is_told_and_disturbs_no_version(
         await until_reached_is(one, "True")
 
 
+async def test_who_is_answered_without_the_streams_is_told(tmp_path: Path) -> None:
+    documents = [*DIAMOND_MODELS, diamond(layout="direct")]
+    async with process(SharedStreams(), tmp_path, *documents) as one:
+        await one.ready()
+        assert await until_reached_is(one, "True") == (
+            "gateways answer who waits by themselves; other requests go through 4 partitions of "
+            "'test.shared'"
+        )
+
+
 @pytest.mark.parametrize("clean", [False, True])
 async def test_streams_go_with_their_pipeline_where_that_is_asked_for(
     tmp_path: Path, clean: bool

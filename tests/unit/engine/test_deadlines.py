@@ -135,4 +135,5 @@ def test_deadline_names_all_that_were_at_work() -> None:
     reason = "the deadline of 30 ms passed while 'a', 'b' was at work"
     outcome = ran(joined("inner"), {"a": NEVER, "b": NEVER}, deadline_ms=30.0)
     assert outcome.answer == Failed("deadline", reason, "a")
-    assert outcome.port("b.outputs") == Failed("deadline", reason, "b")
+    own = "the request's deadline passed while step 'b' was at work"
+    assert outcome.port("b.outputs") == Failed("deadline", own, "b")

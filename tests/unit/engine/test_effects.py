@@ -146,11 +146,14 @@ def test_end_of_a_request_ends_what_is_at_work_and_what_has_not_begun(how: str) 
         "cancelled": "the caller went away before the answer was there",
     }
     failed = Failed(how, reasons[how], "b")
+    own = failed
+    if how == "deadline":
+        own = failed._replace(reason="the request's deadline passed while step 'b' was at work")
     abandon, *rest = told.tick(30.0) if how == "deadline" else told.cancel(at_ms)
     assert isinstance(abandon, Abandon)
     assert abandon.call is at_work
     assert [shown(effect) for effect in rest] == [
-        ("emit", "b.outputs", failed, at_ms, 1),
+        ("emit", "b.outputs", own, at_ms, 1),
         ("emit", "c.inputs", failed, at_ms, 1),
         ("emit", "c.outputs", failed, at_ms, 1),
         ("emit", "outputs", failed, at_ms, 1),
@@ -187,7 +190,7 @@ def test_step_that_waits_for_its_retry_when_the_request_ends_has_had_its_attempt
     told.done("b", GOOD, 1.0)
     told.done("a", BUSY, 2.0)
     told.tick(52.0)
-    reason = "the deadline of 60 ms passed while 'a' was at work"
+    reason = "the request's deadline passed while step 'a' was at work"
     letters = [each.failure for each in told.tick(60.0) if isinstance(each, DeadLetter)]
     assert letters == [Failed("deadline", reason, "a", attempts=2)]
 

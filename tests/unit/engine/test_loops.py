@@ -556,7 +556,7 @@ def test_what_is_at_work_in_any_round_is_named_and_given_up_at_the_deadline() ->
     reason = "the deadline of 30 ms passed while 'b', 'b' was at work"
     assert outcome.answer == Failed("deadline", reason, "b")
     assert outcome.abandoned == ["b", "b"]
-    own = Failed("deadline", reason, "b")
+    own = Failed("deadline", "the request's deadline passed while step 'b' was at work", "b")
     assert outcome.ports["b.outputs@1"] == outcome.ports["b.outputs@2"] == [(30.0, own)]
     assert outcome.dead_letters == []
 
@@ -572,7 +572,7 @@ def test_loop_that_is_ended_after_the_answer_buries_what_was_at_work_in_each_rou
     scripts = {"a": by_round({0: "z again", 1: "out again", 2: "out"}), "b": NEVER}
     outcome = ran(spec, scripts, deadline_ms=30.0)
     assert named(outcome.answer) == [("z", "a0")]
-    buried = Failed("deadline", "the deadline of 30 ms passed while 'b', 'b' was at work", "b")
+    buried = Failed("deadline", "the request's deadline passed while step 'b' was at work", "b")
     assert outcome.dead_letters == [buried, buried]
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT
 from penstock.transports.kafka.progress import MOST_TEXT, Progress
 
 HOLDER = "worker-7.eu-central.example"
@@ -66,16 +67,24 @@ class Reader:
 
     def pass_on(self, most: int | None) -> None:
         """To another process; ``most`` when this one has died."""
+        if most is None:
+            self.progress.holder = ""
         text = self.progress.encode()
         self.progress = Progress.decode(self.progress.done_below, text)
+        if most is None:
+            self.progress.holder = HOLDER
         assert self.progress.holder == HOLDER
+        attempts = self.model.attempts
         if most is not None:
+            for offset in self.model.at_work:
+                # Counted by who takes over; alone it was written down when it was taken.
+                attempts[offset] -= attempts[offset] < ALONE_FROM_ATTEMPT
             end = self.model.offsets[-1] + 1
             self.progress.take_over(most, end)
             begin = self.progress.done_below
             for offset in [o for o in range(begin, end) if not self.was_done(o)][:most]:
-                if offset in self.model.offsets:
-                    self.model.attempts[offset] = self.model.attempts.get(offset, 0) + 1
+                if attempts.get(offset, 0) + 1 < ALONE_FROM_ATTEMPT:
+                    attempts[offset] = attempts.get(offset, 0) + 1
         self.position = self.progress.done_below
         self.returned = []
         self.model.at_work = set()

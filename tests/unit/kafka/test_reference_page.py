@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from penstock.core.journal.desk import ORIGIN_HEADER
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER, ORIGIN_HEADER
 from penstock.core.streams import headers as of_streams
 from penstock.transports.kafka.messages import headers as of_messages
 

@@ -105,7 +105,7 @@ FULL: dict[str, dict[str, Any]] = {
         "allowCycles": True,
         "maxStepRevisits": 5,
         "record": "all",
-        "layout": "spread",
+        "layout": "fused",
         "delivery": "exactly-once",
         "dataflow": {"partitions": 3, "cleanTopicsOnDelete": True},
     },

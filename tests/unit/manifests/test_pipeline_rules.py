@@ -16,6 +16,20 @@ HEAD = "kind: Pipeline\nmetadata: {name: p}\nspec:\n"
 NO_NAME = "letters, digits, '-' and '_' are allowed, with a letter or digit at both ends"
 
 REFUSED = {
+    "spread without streams": (
+        "  layout: spread\n  record: none\n  steps: [{name: a}]",
+        [
+            "5:11: spec.record: layout spread calls models by way of the streams of steps, and "
+            "record: none keeps no streams; write record: boundary or all, or layout: fused"
+        ],
+    ),
+    "spread that is exactly once": (
+        "  layout: spread\n  delivery: exactly-once\n  steps: [{name: a}]",
+        [
+            "5:13: spec.delivery: layout spread writes calls before their requests have ended, and "
+            "so cannot deliver exactly once; write delivery: at-least-once, or layout: fused"
+        ],
+    ),
     "key in a header that must not travel": (
         "  input: {key: x-api-key}\n  steps: [{name: a}]",
         [

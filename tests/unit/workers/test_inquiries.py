@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from penstock.core.clock import VirtualClock
-from penstock.core.contracts.inquiries import Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.identity import Identities
 from penstock.core.workers.inquiries import MergedInquiries
@@ -78,7 +78,13 @@ class Worker(Inquiries):
         return list(islice(reversed(self.requests.values()), most))
 
     async def tap(
-        self, port: str, *, everything: bool, state: str | None, most: int
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
         self._answers()
         if port != "p":

@@ -13,8 +13,9 @@ from penstock.transports.kafka.leases.effects import (
     Won,
     Write,
 )
+from penstock.transports.kafka.leases.lease import LeaseTimes
 from penstock.transports.kafka.leases.ledger import Ledger
-from penstock.transports.kafka.leases.member import LeaseTimes, Member
+from penstock.transports.kafka.leases.member import Member
 
 __all__ = [
     "Effect",

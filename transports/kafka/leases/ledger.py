@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,32 +35,37 @@ class Seen:
 class Ledger:
     """Follows the log record by record; everybody who does comes to the same.
 
-    Time is that of the records. After a silence of all for more than half a lease everybody has a
-    whole one from then on: when a broker was away, nobody could be heard, and nobody is given up
-    for that. Who writes nothing for a lease is out, and has to say hello again.
+    Time is that of the records, and a silence of all counts as half a lease at most: when a broker
+    was away, nobody could be heard, and nobody is given up for that. Who writes nothing for a
+    lease is out, and has to say hello again.
 
     Who begins to read in the middle does not know what members own that came before, nor who of a
     name is in. Until it is ``exact`` the ledger takes their word for the one, and who was heard
-    last for the other.
+    last for the other. Nothing but what is read of the log decides: who began later would not know
+    of anything else.
     """
 
     def __init__(self, lease_ms: float, reader: MemberId, *, exact: bool) -> None:
         self._lease_ms = lease_ms
         self._reader = reader
         """Who reads, and knows of itself that it is in when its hello has been read."""
-        self._silence_ms = lease_ms / 2.0
-        self.now = float("-inf")
-        """The time of the last record; in ms."""
-        self._alive_since = 0.0
-        """Since when there was no silence, as far as the log was read."""
+        self._longest_gap_ms = lease_ms / 2.0
+        self._last_ms: float | None = None
+        self.now = 0.0
+        """The time that has passed in the log, silences cut short; in ms."""
         self.exact = exact
         self.asked_at: int | None = None
         """The offset at which members were asked what they own, as long as it is not exact."""
         self.members: dict[MemberId, Seen] = {}
         """Those that live, who was heard last at the end."""
         self._owned: dict[Subject, dict[int, Owned]] = {}
-        self.version = 0
-        """Grows with everything that may change who is to own what."""
+        self._changed: dict[Subject, None] = {}
+
+    def take_changes(self) -> Iterable[Subject]:
+        """The subjects that others compete for, or own something of, than when this was asked
+        last."""
+        changed, self._changed = self._changed, {}
+        return changed
 
     def observe(self, offset: int, time_ms: float, message: Message | None) -> None:
         """The next record of the log."""
@@ -75,17 +81,17 @@ class Ledger:
         elif (seen := self._hear(member)) is not None:
             if isinstance(message, Act):
                 self._act(offset, message, seen)
-            elif isinstance(message, Holdings) and self._is_to_be_believed(message):
+            elif isinstance(message, Holdings) and self.is_to_be_believed(message):
                 self._hold(message, seen)
 
     def is_replaced(self, member: MemberId) -> bool:
         """Whether the member is out, and another process is in under its name."""
         return member not in self.members and self._namesake(member) is not None
 
-    @property
-    def was_followed(self) -> bool:
-        """Whether everybody who lives has been heard since the log was begun."""
-        return self.now - self._alive_since >= self._lease_ms
+    def is_to_be_believed(self, message: Holdings) -> bool:
+        """Who had not read the question may own nothing any more."""
+        asked_at = self.asked_at
+        return not self.exact and asked_at is not None and message.as_of >= asked_at
 
     def next_end(self) -> float | None:
         """When in the log's time the next lease is over if nothing is heard."""
@@ -100,6 +106,11 @@ class Ledger:
         """Whether exactly this is so."""
         return self.owner(subject, partition) == Owned(member, epoch)
 
+    def free(self, subject: Subject, partitions: int) -> list[int]:
+        """Which of so many partitions nobody owns."""
+        owned = self._owned.get(subject, {})
+        return [partition for partition in range(partitions) if partition not in owned]
+
     def competitors(self, subject: Subject) -> dict[MemberId, int]:
         """The members that compete, with the partitions that each knows of."""
         return {
@@ -108,17 +119,11 @@ class Ledger:
             if subject in seen.competes
         }
 
-    def _is_to_be_believed(self, message: Holdings) -> bool:
-        """Who had not read the question may own nothing any more."""
-        asked_at = self.asked_at
-        return not self.exact and asked_at is not None and message.as_of >= asked_at
-
     def _pass_time(self, time_ms: float) -> None:
-        if time_ms - self.now > self._silence_ms:
-            self._alive_since = time_ms
-            for seen in self.members.values():
-                seen.lived = time_ms
-        self.now = max(self.now, time_ms)
+        if self._last_ms is not None:
+            gap_ms = max(0.0, time_ms - self._last_ms)
+            self.now += min(gap_ms, self._longest_gap_ms)
+        self._last_ms = max(time_ms, self._last_ms or 0.0)
         while self.members:
             member, seen = next(iter(self.members.items()))
             if self.now - seen.lived < self._lease_ms:
@@ -144,7 +149,6 @@ class Ledger:
         if (other := self._namesake(member)) is not None:
             self._remove(other)
         self.members[member] = Seen(self.now)
-        self.version += 1
 
     def _namesake(self, member: MemberId) -> MemberId | None:
         """Another that is in under the same name."""
@@ -154,14 +158,17 @@ class Ledger:
         )
 
     def _remove(self, member: MemberId) -> None:
-        if self.members.pop(member, None) is not None:
+        seen = self.members.pop(member, None)
+        if seen is not None:
+            self._note(seen.competes)
             self._disown(member)
-            self.version += 1
 
     def _disown(self, member: MemberId) -> None:
-        for owned in self._owned.values():
-            for partition in [each for each, owner in owned.items() if owner.member == member]:
-                del owned[partition]
+        for subject, owned in list(self._owned.items()):
+            theirs = [each for each, owner in owned.items() if owner.member == member]
+            if theirs:
+                self._release(member, subject, theirs)
+                self._note([subject])
 
     def _hold(self, message: Holdings, seen: Seen) -> None:
         self._disown(message.member)
@@ -169,21 +176,30 @@ class Ledger:
             owned = self._owned.setdefault(subject, {})
             for partition, epoch in epochs.items():
                 owned[partition] = Owned(message.member, epoch)
+        self._note([*seen.competes, *message.owns, *message.competes])
         seen.competes = dict(message.competes)
-        self.version += 1
 
     def _act(self, offset: int, act: Act, seen: Seen) -> None:
         for subject in act.quits:
             seen.competes.pop(subject, None)
         for subject, partitions in act.releases.items():
-            owned = self._owned.get(subject, {})
-            for partition in partitions:
-                if partition in owned and owned[partition].member == act.member:
-                    del owned[partition]
+            self._release(act.member, subject, partitions)
         seen.competes.update(act.joins)
         for subject, partitions in act.claims.items():
+            owned = self._owned.setdefault(subject, {})
             for partition in partitions:
-                if self.owner(subject, partition) is None:
-                    claimed = self._owned.setdefault(subject, {})
-                    claimed[partition] = Owned(act.member, offset)
-        self.version += 1
+                # Who was there first has it.
+                owned.setdefault(partition, Owned(act.member, offset))
+        self._note([*act.quits, *act.releases, *act.joins, *act.claims])
+
+    def _release(self, member: MemberId, subject: Subject, partitions: Sequence[int]) -> None:
+        owned = self._owned.get(subject, {})
+        for partition in partitions:
+            if partition in owned and owned[partition].member == member:
+                del owned[partition]
+        if not owned:
+            self._owned.pop(subject, None)
+
+    def _note(self, changed: Iterable[Subject]) -> None:
+        # A dictionary, since it keeps the order in which members look at them the same.
+        self._changed.update(dict.fromkeys(changed))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Final
 
 from penstock.core.contracts.transport import Ownership
 from penstock.transports.kafka.leases.effects import (
@@ -18,6 +16,8 @@ from penstock.transports.kafka.leases.effects import (
     Won,
     Write,
 )
+from penstock.transports.kafka.leases.holding import Holding
+from penstock.transports.kafka.leases.lease import Lease, LeaseTimes
 from penstock.transports.kafka.leases.ledger import Ledger
 from penstock.transports.kafka.leases.messages import (
     Act,
@@ -32,38 +32,18 @@ from penstock.transports.kafka.leases.messages import (
     decode,
     encode,
 )
+from penstock.transports.kafka.leases.roll_call import RollCall
 from penstock.transports.kafka.leases.shares import shares
 
 MOST_AT_ONCE: Final = 2_000
 """Partitions that one message claims: it must not become too large for a record."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeaseTimes:
-    """``lease_ms`` without a sign of life end a lease; one is given every ``beat_ms``. An owner
-    stops ``margin_ms`` before its lease is over, for clocks do not run quite alike."""
-
-    lease_ms: float = 2_000.0
-    beat_ms: float = 500.0
-    margin_ms: float = 100.0
-
-
-class _Sent(NamedTuple):
-    number: int
-    at_ms: float
-
-
-class _Round(NamedTuple):
-    """Members are asked what they own: since the record at an offset, and these have not said."""
-
-    asked_at: int
-    waiting: set[MemberId]
-
-
 class Member:
     """Decides; whoever drives it carries out the effects that its methods add to ``effects``.
 
     Times that it is told are those of the clock of its process, which may be any that runs evenly.
+    What it writes may be late or lost: whatever is not seen in the log is written again.
     """
 
     def __init__(
@@ -71,41 +51,31 @@ class Member:
     ) -> None:
         """``whole``: the log is read from its very beginning."""
         self.id = MemberId(instance, incarnation)
-        self._times = times
         self.ledger = Ledger(times.lease_ms, self.id, exact=whole)
         self.effects: list[Effect] = []
+        self.suspended = True
+        self._lease = Lease(times)
+        self._roll_call = RollCall(self.id, self.ledger, times.lease_ms)
+        self._holding = Holding()
         self._wanted: dict[Subject, int] = {}
-        self._owned: dict[tuple[Subject, int], Ownership] = {}
-        self._losing: set[Ownership] = set()
-        self._released: dict[Ownership, None] = {}
-        """What has been handed over, until the log says so: what was written may get lost."""
-        self._number = 0
-        self._sent: deque[_Sent] = deque()
-        """What was written and has not been read back, the oldest first."""
+        self._unsettled: dict[Subject, None] = {}
+        """Of these more may have to be claimed or lost than was."""
         self._acted = 0
         """The number of the last message that changes what is owned."""
-        self._introduced = False
-        """It has said hello."""
-        self._hello = 0
-        """The number of that."""
-        self._welcomed = False
-        """Its hello has been read back."""
+        self._acted_on: dict[Subject, None] = {}
+        """What that was about."""
+        self._hello: int | None = None
+        """The number of the last hello, unless another has to be said."""
         self._has_come = False
-        """It was in before."""
-        self._round: _Round | None = None
+        """A hello of this member was read back."""
         self._offset = -1
         """Of the last record of the log that was read."""
+        self._observed_ms = float("-inf")
+        """When that was read."""
         self._asked = False
         """Somebody wants to know what this member owns."""
         self._leaving = False
         self._gone = False
-        self._beat_due_ms = float("-inf")
-        self._observed_ms = float("-inf")
-        """When the last record of the log was read."""
-        self._heard_ms = float("-inf")
-        """When that was sent of which it is known that all have it."""
-        self._decided: int | None = None
-        self.suspended = True
 
     # What the process says ----------------------------------------------------------------------
 
@@ -113,41 +83,44 @@ class Member:
         """Take part in sharing partitions, or know of more of them."""
         if self._wanted.get(subject) != partitions and not self._leaving:
             self._wanted[subject] = partitions
-            self._decided = None
+            self._unsettled[subject] = None
             self._decide(now_ms)
 
     def withdraw(self, subject: Subject, now_ms: float) -> None:
         """Take no part any more: all that is owned is lost, one by one."""
         if self._wanted.pop(subject, None) is not None:
-            self._decided = None
+            self._unsettled[subject] = None
             self._decide(now_ms)
 
     def released(self, ownership: Ownership, now_ms: float) -> None:
         """An ownership that was to be lost has been handed over."""
-        if self._owned.get(_place_of(ownership)) == ownership:
-            self._released[ownership] = None
-            self._decided = None
+        if self._holding.release(ownership):
+            self._unsettled[ownership[:2]] = None
             self._decide(now_ms)
 
     def give_up(self, ownership: Ownership, now_ms: float) -> None:
         """An ownership is worth nothing to the process any more, and is lost at once."""
-        if self._owned.get(_place_of(ownership)) == ownership and ownership not in self._released:
-            self._losing.add(ownership)
-            self.released(ownership, now_ms)
+        self.released(ownership, now_ms)
 
     def leave(self, now_ms: float) -> None:
         """Lose everything, and go."""
+        if self._gone:
+            return
         self._leaving = True
+        self._unsettled.update(dict.fromkeys(self._wanted))
         self._wanted.clear()
-        self._decided = None
-        if not self._is_in and self._introduced:
-            self._gone = True
-            self._write(Bye(self.id, self._next()), now_ms)
+        if not self._is_in:
+            self._go(now_ms)
         self._decide(now_ms)
 
     def owns(self, ownership: Ownership) -> bool:
         """Whether an ownership holds."""
-        return self._owned.get(_place_of(ownership)) == ownership
+        return ownership in self._holding
+
+    def is_out_of(self, subject: Subject) -> bool:
+        """Whether nothing of a stream is owned, nor can be: no claim of it is on its way."""
+        may_own = subject in self._wanted or self._lease.awaits(self._acted)
+        return self._gone or not (may_own or self._holding.of(subject))
 
     @property
     def gone(self) -> bool:
@@ -159,7 +132,6 @@ class Member:
     def observed(self, offset: int, time_ms: float, text: bytes | None, now_ms: float) -> None:
         """The next record of the log."""
         message = decode(text)
-        before = self.ledger.version
         was_in = self.id in self.ledger.members
         known = message is not None and message.member in self.ledger.members
         self._offset = offset
@@ -167,22 +139,18 @@ class Member:
         self.ledger.observe(offset, time_ms, message)
         if self._gone:
             return
-        if message is not None and message.member == self.id:
-            self._read_back(message)
-        elif isinstance(message, Hello | Ask) and self._introduced:
-            self._asked = True
-            self._decided = None
+        self._lose_what_is_taken(self.ledger.take_changes())
+        if message is not None and message.member == self.id and isinstance(message, Hello):
+            self._has_come = True
         if self._has_come and self.ledger.is_replaced(self.id):
-            self._be_replaced()
+            self._gone = True
+            self.effects.append(Replaced())
             return
-        if self._introduced and was_in and self.id not in self.ledger.members:
+        if message is not None:
+            self._follow(message, now_ms, known=known)
+        if was_in and self.id not in self.ledger.members:
+            # It was silent for a lease. What it owned is free already; it begins anew.
             self._come_again()
-        if not self.ledger.exact and message is not None:
-            self._follow_round(message, now_ms, known=known)
-        if self.ledger.version != before:
-            self._lose_what_is_taken()
-        if isinstance(message, Act) and message.member == self.id:
-            self._win(offset, message)
         self._prove(now_ms)
         self._decide(now_ms)
 
@@ -192,228 +160,164 @@ class Member:
             return
         self._prove(now_ms)
         if now_ms >= self._write_due_ms():
-            if self._introduced:
-                self._write(Beat(self.id, self._next()), now_ms)
+            if self._hello is None:
+                self._say_hello(now_ms)
             else:
-                self._introduced = True
-                self._hello = self._next()
-                self._write(Hello(self.id, self._hello, not self._has_come), now_ms)
+                self._write(Beat(self.id, self._lease.number + 1), now_ms)
         self._decide(now_ms)
 
     def next_tick_ms(self) -> float:
         """When :meth:`tick` is to be called next, at the latest."""
         due_ms = self._write_due_ms()
-        return due_ms if self.suspended else min(due_ms, self._proven_until_ms)
+        return due_ms if self.suspended else min(due_ms, self._lease.proven_until_ms)
 
     def _write_due_ms(self) -> float:
         """When something is to be written for time to pass in the log: for the sake of this
         member's lease, or since another's is over if nothing has come by then."""
         end = self.ledger.next_end()
-        if end is None or self._sent:
-            return self._beat_due_ms
+        if end is None or not self._lease.is_read_back:
+            return self._lease.beat_due_ms
         end_ms = self._observed_ms + end - self.ledger.now
-        return min(self._beat_due_ms, end_ms)
+        return min(self._lease.beat_due_ms, end_ms)
+
+    def _follow(self, message: Message, now_ms: float, *, known: bool) -> None:
+        if message.member == self.id:
+            self._read_back(message)
+        elif isinstance(message, Hello | Ask) and self._hello is not None:
+            self._asked = True
+        if not self.ledger.exact and self._hello is not None and self.id in self.ledger.members:
+            offset, hello = self._offset, self._hello
+            if self._roll_call.is_to_begin_again(offset, message, known=known, hello=hello):
+                self._write(Ask(self.id, self._lease.number + 1), now_ms)
+
+    def _read_back(self, message: Message) -> None:
+        acts = self._lease.awaits(self._acted)
+        self._lease.read_back(message.number)
+        if acts and not self._lease.awaits(self._acted):
+            # It has come through or is lost: what it was about is looked at again.
+            self._unsettled.update(self._acted_on)
+        if isinstance(message, Act):
+            self._win(message)
+        is_later = self._hello is not None and message.number > self._hello
+        if is_later and self.id not in self.ledger.members:
+            # The hello is lost.
+            self._come_again()
 
     # Its lease ------------------------------------------------------------------------------------
 
     @property
-    def _proven_until_ms(self) -> float:
-        return self._heard_ms + self._times.lease_ms - self._times.margin_ms
+    def _is_in(self) -> bool:
+        """Whether it is a member, and knows what others own."""
+        return self._hello is not None and self.ledger.exact and self.id in self.ledger.members
 
     def _prove(self, now_ms: float) -> None:
-        proven = self._is_in and now_ms < self._proven_until_ms
+        proven = self._is_in and now_ms < self._lease.proven_until_ms
         if proven == self.suspended:
             self.suspended = not proven
             self.effects.append(Suspended() if self.suspended else Resumed())
-            self._decided = None
 
-    def _read_back(self, message: Message) -> None:
-        acted = self._acts_are_under_way()
-        while self._sent and self._sent[0].number <= message.number:
-            self._heard_ms = self._sent.popleft().at_ms
-        if acted and not self._acts_are_under_way():
-            self._decided = None  # it has come, or never will
-        if message.number == self._hello:
-            self._welcomed = self._has_come = True
-        elif message.number > self._hello and self._introduced and not self._welcomed:
-            self._come_again()  # the hello before it was lost
+    def _say_hello(self, now_ms: float) -> None:
+        self._hello = self._lease.number + 1
+        self._write(Hello(self.id, self._hello, not self._has_come), now_ms)
 
     def _come_again(self) -> None:
-        """It was silent for a lease, and is out: what it owned is free, and it begins anew."""
-        for ownership in list(self._owned.values()):
-            self._lose_at_once(ownership)
-        self._introduced = self._welcomed = False
-        self._beat_due_ms = float("-inf")
+        self._unsettled.update(dict.fromkeys(self._wanted))
+        self._hello = None
+        self._lease.beat_at_once()
 
-    # What others own ------------------------------------------------------------------------------
-
-    @property
-    def _is_in(self) -> bool:
-        """Whether it is a member, and knows what others own."""
-        return self._welcomed and self.ledger.exact and self.id in self.ledger.members
-
-    def _follow_round(self, message: Message, now_ms: float, *, known: bool) -> None:
-        """All who live are asked what they own; what they say is exact if nobody does anything
-        meanwhile, else they are asked again."""
-        members = self.ledger.members
-        if self.id not in members or not self._welcomed:
-            return
-        mine = message.member == self.id
-        asks = isinstance(message, Hello) or (isinstance(message, Ask) and self._round is None)
-        if mine and asks:
-            self._round = _Round(self._offset, {each for each in members if each != self.id})
-            self.ledger.asked_at = self._offset
-        if mine and isinstance(message, Beat) and (self._round is None or self._round.waiting):
-            # The question or an answer was lost. Answers to the first question count as well.
-            self._write(Ask(self.id, self._next()), now_ms)
-        if self._round is None:
-            return
-        waiting = self._round.waiting
-        if isinstance(message, Hello) and message.first:
-            waiting.discard(message.member)
-        elif isinstance(message, Act) or not known:
-            self._round = None
-            self._write(Ask(self.id, self._next()), now_ms)
-            return
-        elif isinstance(message, Holdings) and message.as_of >= self._round.asked_at:
-            waiting.discard(message.member)
-        waiting.intersection_update(members)
-        # Who has not been heard for a lease is out. Before that, more may be there.
-        if not waiting and self.ledger.was_followed:
-            self._round = None
-            self.ledger.exact = True
-            self.ledger.version += 1
-
-    def _be_replaced(self) -> None:
+    def _go(self, now_ms: float) -> None:
         self._gone = True
-        for ownership in list(self._owned.values()):
-            self._lose_at_once(ownership)
-        self.effects.append(Replaced())
+        if self._hello is not None:
+            self._write(Bye(self.id, self._lease.number + 1), now_ms)
 
     # What it owns ---------------------------------------------------------------------------------
 
-    def _win(self, offset: int, act: Act) -> None:
+    def _win(self, act: Act) -> None:
         for subject, partitions in act.claims.items():
             for partition in partitions:
-                if self.ledger.is_owned(subject, partition, self.id, offset):
-                    ownership = Ownership(*subject, partition, offset)
-                    self._owned[subject, partition] = ownership
+                if self.ledger.is_owned(subject, partition, self.id, self._offset):
+                    ownership = Ownership(*subject, partition, self._offset)
+                    self._holding.add(ownership)
                     self.effects.append(Won(ownership))
 
-    def _lose_what_is_taken(self) -> None:
-        taken = [
-            ownership
-            for (subject, partition), ownership in self._owned.items()
-            if not self.ledger.is_owned(subject, partition, self.id, ownership.epoch)
-        ]
-        for ownership in taken:
-            self._lose_at_once(ownership)
-
-    def _lose_at_once(self, ownership: Ownership) -> None:
-        """It is no longer owned. Of what was handed over nobody needs to be told."""
-        del self._owned[_place_of(ownership)]
-        self._losing.discard(ownership)
-        if ownership in self._released:
-            del self._released[ownership]
-        else:
-            self.effects.append(Fenced(ownership))
+    def _lose_what_is_taken(self, changed: Iterable[Subject]) -> None:
+        for subject in changed:
+            self._unsettled[subject] = None
+            for ownership in self._holding.of(subject):
+                _, _, partition, epoch = ownership
+                is_taken = not self.ledger.is_owned(subject, partition, self.id, epoch)
+                if is_taken and self._holding.remove(ownership):
+                    self.effects.append(Fenced(ownership))
 
     # What it writes -------------------------------------------------------------------------------
 
     def _decide(self, now_ms: float) -> None:
         """Write what follows from how things stand, unless something of that is on its way."""
-        if self._gone or self._acts_are_under_way() or self._decided == self.ledger.version:
+        if self._gone or self._lease.awaits(self._acted):
             return
-        if self._asked and self._introduced:
+        if self._asked and self._hello is not None:
             self._tell(now_ms)
-        elif self._is_in and not self.suspended:
-            self._decided = self.ledger.version
+        elif (self._unsettled or self._leaving) and self._is_in and not self.suspended:
             self._act(now_ms)
-
-    def _acts_are_under_way(self) -> bool:
-        return bool(self._sent) and self._sent[0].number <= self._acted
 
     def _tell(self, now_ms: float) -> None:
         self._asked = False
-        owns: dict[Subject, dict[int, int]] = {}
-        for (subject, partition), ownership in self._owned.items():
-            owns.setdefault(subject, {})[partition] = ownership.epoch
         seen = self.ledger.members.get(self.id)
         competes = {} if seen is None else dict(seen.competes)
-        self._acted = self._number + 1
-        self._write(Holdings(self.id, self._next(), self._offset, competes, owns), now_ms)
+        self._acted = self._lease.number + 1
+        self._acted_on = {}
+        owns = self._holding.epochs()
+        self._write(Holdings(self.id, self._acted, self._offset, competes, owns), now_ms)
 
     def _act(self, now_ms: float) -> None:
         told = self.ledger.members[self.id].competes
-        quits = [subject for subject in told if subject not in self._wanted]
-        joins = {s: count for s, count in self._wanted.items() if told.get(s) != count}
-        releases: dict[Subject, list[int]] = {}
-        for ownership in self._released:
-            releases.setdefault(_subject_of(ownership), []).append(ownership.partition)
-        claims = self._share(set(quits))
+        unsettled, self._unsettled = self._unsettled, {}
+        quits = [each for each in unsettled if each in told and each not in self._wanted]
+        joins = {
+            each: self._wanted[each]
+            for each in unsettled
+            if each in self._wanted and told.get(each) != self._wanted[each]
+        }
+        releases = self._holding.releases()
+        claims = self._share(unsettled)
         if quits or joins or releases or claims:
-            self._acted = self._number + 1
-            self._write(Act(self.id, self._next(), quits, releases, joins, claims), now_ms)
-        elif self._leaving and not self._owned:
-            self._gone = True
-            self._write(Bye(self.id, self._next()), now_ms)
+            self._acted = self._lease.number + 1
+            self._acted_on = dict.fromkeys([*quits, *joins, *releases, *claims])
+            self._write(Act(self.id, self._acted, quits, releases, joins, claims), now_ms)
+        elif self._leaving and not self._holding:
+            self._go(now_ms)
 
-    def _share(self, quits: set[Subject]) -> dict[Subject, list[int]]:
-        """Begin to lose what is too much; comes back with what is to be claimed."""
-        held: dict[Subject, list[Ownership]] = {}
-        for (subject, _), ownership in self._owned.items():
-            held.setdefault(subject, []).append(ownership)
+    def _share(self, subjects: Iterable[Subject]) -> dict[Subject, list[int]]:
+        """Begin to lose what is too much; comes back with what is to be claimed. What finds no
+        room in one message is left for the next."""
         claims: dict[Subject, list[int]] = {}
         room = MOST_AT_ONCE
-        for subject in dict.fromkeys([*held, *self._wanted]):
-            mine = held.get(subject, [])
+        for subject in subjects:
             quota, partitions = self._quota(subject)
-            keeps = [each for each in mine if each not in self._losing]
-            self._lose(sorted(keeps, key=lambda each: each.partition)[quota:])
-            if subject not in quits and len(keeps) < quota and room > 0:
-                there = {each.partition for each in mine}
-                free = self._free(subject, partitions, there)[: min(quota - len(keeps), room)]
-                if free:
-                    claims[subject] = free
-                    room -= len(free)
-        if room <= 0:
-            self._decided = None  # there is more
+            kept = self._holding.kept(subject)
+            self._lose(kept[quota:])
+            if len(kept) < quota:
+                free = self.ledger.free(subject, partitions)[: quota - len(kept)]
+                if free[:room]:
+                    claims[subject] = free[:room]
+                if len(free) > room:
+                    self._unsettled[subject] = None
+                room -= len(free[:room])
         return claims
 
     def _quota(self, subject: Subject) -> tuple[int, int]:
         """How many partitions this member is to own, and how many there are."""
-        competitors = self.ledger.competitors(subject)
         if subject not in self._wanted:
             return 0, 0
+        competitors = self.ledger.competitors(subject)
         competitors[self.id] = self._wanted[subject]
         partitions = max(competitors.values())
         return shares(subject, partitions, competitors)[self.id], partitions
 
-    def _free(self, subject: Subject, partitions: int, mine: set[int]) -> list[int]:
-        return [
-            partition
-            for partition in range(partitions)
-            if partition not in mine and self.ledger.owner(subject, partition) is None
-        ]
-
-    def _lose(self, surplus: Iterable[Ownership]) -> None:
-        for ownership in surplus:
-            self._losing.add(ownership)
-            self.effects.append(Lose(ownership))
-
-    def _next(self) -> int:
-        self._number += 1
-        return self._number
+    def _lose(self, surplus: Sequence[Ownership]) -> None:
+        self._holding.begin_to_lose(surplus)
+        self.effects.extend(map(Lose, surplus))
 
     def _write(self, message: Message, now_ms: float) -> None:
-        self._beat_due_ms = now_ms + self._times.beat_ms
-        self._sent.append(_Sent(message.number, now_ms))
+        self._lease.write(now_ms)
         self.effects.append(Write(encode(message)))
-
-
-def _subject_of(ownership: Ownership) -> Subject:
-    return ownership.group, ownership.stream
-
-
-def _place_of(ownership: Ownership) -> tuple[Subject, int]:
-    return _subject_of(ownership), ownership.partition

@@ -34,7 +34,7 @@ class Hello(NamedTuple):
 
     member: MemberId
     number: int
-    first: bool
+    first: bool = True
 
 
 class Ask(NamedTuple):

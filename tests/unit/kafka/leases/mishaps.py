@@ -12,7 +12,7 @@ from unit.kafka.leases.world import World
 MOST_NODES = 6
 STOPS_MS = (300.0, 1_500.0, 2_500.0, 10_000.0, 60_000.0)
 AWAY_MS = (300.0, 1_500.0, 5_000.0, 60_000.0)
-LOSSES = (0.0,)
+LOSSES = (0.0, 0.0, 0.02, 0.2)
 
 
 def some_streams(chance: Random) -> dict[str, int]:

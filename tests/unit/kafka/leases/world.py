@@ -117,8 +117,13 @@ class World:
     # Laws -----------------------------------------------------------------------------------------
 
     def _see_who_acts(self) -> None:
+        """Never do two act for a partition.
+
+        Who comes under a name has the place of who had it at once. Should that one live against
+        all rules, it goes on until it reads of it: only the last of a name is held to this.
+        """
         owners: dict[tuple[str, int], str] = {}
-        for node in self.nodes:
+        for node in {node.name: node for node in self.nodes}.values():
             if node.runs and node.acts:
                 for where in node.owned:
                     assert where not in owners, (

@@ -1,0 +1,94 @@
+"""Calls that an owner leaves to model gateways: which are waited for, and what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, cast, final
+
+from penstock.core.contracts.model import ModelCall, ModelInstance, VisitEnded
+from penstock.core.contracts.transport import Delivery
+from penstock.core.engine import Call
+from penstock.core.records import Absent, Body, Failed, Tensors
+from penstock.core.streams.headers import CALL_HEADER
+
+if TYPE_CHECKING:
+    from penstock.core.streams.request import StreamRequest
+
+TakeOutcome: TypeAlias = Callable[[Body], None]
+
+
+class CallDesk:
+    """What one owner waits for, by the names that it gave its calls.
+
+    A name holds the epoch of the ownership and the offset of the request's record. So what came of
+    the calls of an earlier owner, who began the same request, is nobody's here.
+    """
+
+    __slots__ = ("_epoch", "_waiting")
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+        self._waiting: dict[str, TakeOutcome] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def name(self, offset: int, step: str, round_number: int) -> str:
+        """The name of the call of one visit."""
+        return f"{self._epoch}.{offset}.{step}.{round_number}"
+
+    def expect(self, name: str, take: TakeOutcome) -> None:
+        """Tell ``take`` what comes of a call."""
+        self._waiting[name] = take
+
+    def forget(self, name: str) -> None:
+        """Nobody waits for a call any more."""
+        self._waiting.pop(name, None)
+
+    def settle(self, name: str, body: Body) -> None:
+        """This has come of a call; only the first time counts."""
+        take = self._waiting.pop(name, None)
+        if take is not None:
+            take(body)
+
+    def heard(self, deliveries: Sequence[Delivery]) -> None:
+        """Records of outputs of steps have come."""
+        for delivery in deliveries:
+            name = delivery.record.headers.get(CALL_HEADER)
+            if name is not None:
+                self.settle(name, delivery.record.body)
+
+
+@final
+class CalledElsewhere(ModelInstance):
+    """Stands where a step has its model, and leaves the call to the request, which writes it.
+
+    The requests of what is called so are those of a :class:`StreamWorker`.
+    """
+
+    __slots__ = ()
+
+    def infer(self, call: ModelCall) -> Awaitable[Tensors]:
+        assert isinstance(call, Call), "the engine makes the calls of steps"
+        request = cast("StreamRequest", call.passage.context)
+        assert request.elsewhere is not None, "its plan leaves the calls of this step to others"
+        outcome: asyncio.Future[Tensors] = asyncio.get_running_loop().create_future()
+        name = request.elsewhere.call(call, partial(_settle, outcome))
+        outcome.add_done_callback(partial(_forget, request.tenure.calls, name))
+        return outcome
+
+
+def _settle(outcome: asyncio.Future[Tensors], body: Body) -> None:
+    if outcome.done():
+        return
+    if isinstance(body, Absent | Failed):
+        outcome.set_exception(VisitEnded(body))
+    else:
+        outcome.set_result(body)
+
+
+def _forget(calls: CallDesk, name: str, outcome: asyncio.Future[Tensors]) -> None:
+    if outcome.cancelled():
+        calls.forget(name)

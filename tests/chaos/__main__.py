@@ -1,0 +1,55 @@
+"""Kills processes at random places under load, and says what came of it."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from chaos.city import ROLES, UP, city
+from chaos.run import Run
+from penstock.transports.kafka.broker.cluster import LocalKafka
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--rate", type=float, default=40.0, help="requests/s and pipeline")
+    parser.add_argument("--only", nargs="*", help="processes to kill, 'broker' among them")
+    parser.add_argument("--up", action="store_true", help="penstock up and a worker")
+    parser.add_argument("--folder", type=Path)
+    options = parser.parse_args()
+    folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    _say(f"seed {options.seed}, logs in {folder}")
+    with (
+        LocalKafka(folder / "kafka") as kafka,
+        city(folder, kafka, UP if options.up else ROLES) as world,
+    ):
+        run = Run(world, random.Random(options.seed), options.rate)
+        began = time.monotonic()
+        try:
+            for number in range(options.kills):
+                _say(
+                    f"{number + 1:3} {time.monotonic() - began:6.1f} {run.kill(options.only)}",
+                )
+        finally:
+            problems = run.end()
+        _say(run.figures())
+        wrong = [*problems, *run.late()]
+        for problem in wrong:
+            _say(f"WRONG: {problem}")
+        return 1 if wrong else 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

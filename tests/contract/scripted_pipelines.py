@@ -1,0 +1,96 @@
+"""Random pipelines as workloads, whose models are scripts that know each request by its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
+from random import Random
+from zlib import crc32
+
+from contract.layouts import Sent, Workload
+from oracle.model import Graph, Never, Raises, Scenario
+from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.errors import error_of
+from penstock.core.records import Tensors
+from penstock.testing.scripts import tensor
+from simulation.graphs import graph, scenario
+from unit.engine.differential import manifest
+
+REQUESTS = 4
+
+
+class ScriptedModel(ModelInstance):
+    """Does what the scenario of the request says of the step that calls, and of the attempt."""
+
+    def __init__(self, scenarios: Mapping[str, Scenario]) -> None:
+        super().__init__()
+        self._scenarios = scenarios
+
+    def infer(self, call: ModelCall) -> Awaitable[Tensors]:
+        return self._go(call)
+
+    async def _go(self, call: ModelCall) -> Tensors:
+        name = call.origin.request_id
+        assert name is not None, "calls of several requests are not scripted"
+        attempt = self._scenarios[name].attempt(call.step, call.attempt)
+        if isinstance(attempt.outcome, Never):
+            await asyncio.get_running_loop().create_future()
+        await asyncio.sleep((attempt.duration_ms + _own_ms(name, call)) / 1000.0)
+        if isinstance(attempt.outcome, Raises):
+            raise error_of(attempt.outcome.code, "as told")
+        assert not isinstance(attempt.outcome, Never), "it has no end"
+        given = ",".join(f"{each.name}={each.parameters['token']}" for each in call.tensors)
+        said = f"{call.step}{call.round}"
+        return tuple(tensor(name, f"{said}.{name}({given})") for name in attempt.outcome.names)
+
+
+def _own_ms(name: str, call: ModelCall) -> float:
+    """A part of a millisecond, so that no two things happen at one time: their order is nobody's
+    business."""
+    return crc32(f"{name} {call.step} {call.attempt}".encode()) % 9973 / 10_000.0
+
+
+def random_workload(seed: int, *, unhurried: bool = False) -> Workload:
+    """A pipeline and some requests to it, close together. In an ``unhurried`` one nothing depends
+    on when it happens: no window, no join that takes what is first, no call without an end."""
+    random = Random(seed)
+    drawn = graph(random, answers=True)
+    if unhurried:
+        drawn = _unhurried(drawn)
+    scenarios = {
+        f"q{number}": scenario(random, random.choice((400, 5_000)), endless=not unhurried)
+        for number in range(REQUESTS)
+    }
+
+    async def models() -> Mapping[str, ModelInstance]:
+        model = ScriptedModel(scenarios)
+        return {f"m{number}": model for number in range(len(drawn.steps))}
+
+    requests = tuple(
+        Sent(
+            name,
+            tuple(tensor(each, f"{name}.{each}") for each in of.request),
+            random.choice((0, 0, 3, 40)),
+            20_000.0 if unhurried else float(of.deadline_ms),
+        )
+        for name, of in scenarios.items()
+    )
+    return Workload((manifest(drawn),), models, requests)
+
+
+def _unhurried(drawn: Graph) -> Graph:
+    steps = tuple(
+        replace(
+            step,
+            window_ms=None,
+            timeout_ms=None,
+            join="outer" if step.join == "any" else step.join,
+            triggers_join="outer" if step.triggers_join == "any" else step.triggers_join,
+        )
+        for step in drawn.steps
+    )
+    output = drawn.output
+    assert output is not None, "it answers"
+    join = "outer" if output.join == "any" else output.join
+    return replace(drawn, steps=steps, output=replace(output, join=join))

@@ -1,0 +1,302 @@
+"""The layouts in which requests are records of streams."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeAlias
+
+from contract.layouts import (
+    INPUTS,
+    OUTPUTS,
+    Layout,
+    Process,
+    Seen,
+    Workload,
+    as_told_caller,
+    compiled,
+    told,
+)
+from penstock.core.clock import Clock
+from penstock.core.contracts.transport import THE_BEGINNING, Output, Tail, Transport
+from penstock.core.plan import Plan
+from penstock.core.records import Absent, Port, Record
+from penstock.core.streams import (
+    ModelGatewayWorker,
+    StreamLimits,
+    StreamNames,
+    StreamWorker,
+    TransportClock,
+)
+from penstock.core.streams.headers import CODE_HEADER
+from penstock.testing.joins import Joins
+
+PATIENCE_S = 20.0
+"""So long is waited for records that should come."""
+
+LIMITS = StreamLimits(hand_over_ms=50.0)
+
+Role: TypeAlias = StreamWorker | ModelGatewayWorker
+Connect: TypeAlias = Callable[[], Awaitable[Transport]]
+"""Gives one process its transport, which is started; all of one run see the same streams."""
+
+Opened: TypeAlias = Callable[[Clock], AbstractAsyncContextManager[Connect]]
+
+
+class Watch:
+    """Reads streams from their beginning, and knows what is in them."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._tasks: list[asyncio.Task[None]] = []
+        self._tails: list[Tail] = []
+        self._news = asyncio.Condition()
+        self._followed: set[str] = set()
+        self.records: dict[str, list[Record]] = defaultdict(list)
+
+    async def follow(self, streams: Sequence[str]) -> None:
+        """Begin to read these, if they are not read already."""
+        for stream in [each for each in streams if each not in self._followed]:
+            self._followed.add(stream)
+            for partition in range(len(await self._transport.extents(stream))):
+                tail = await self._transport.tail(stream, partition, THE_BEGINNING)
+                self._tails.append(tail)
+                self._tasks.append(asyncio.create_task(self._read(stream, tail)))
+
+    async def until(self, count: int, stream: str | None = None) -> bool:
+        """Wait until there are so many records, in all or in one stream; False when they do not
+        come."""
+
+        def are_there() -> bool:
+            streams = self.records.values() if stream is None else [self.records[stream]]
+            return sum(map(len, streams)) >= count
+
+        try:
+            async with asyncio.timeout(PATIENCE_S), self._news:
+                await self._news.wait_for(are_there)
+        except TimeoutError:
+            return False
+        return True
+
+    async def stop(self) -> None:
+        """Read no more."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for tail in self._tails:
+            await tail.close()
+
+    async def _read(self, stream: str, tail: Tail) -> None:
+        while True:
+            deliveries = await tail.take(1000)
+            async with self._news:
+                self.records[stream] += [each.record for each in deliveries]
+                self._news.notify_all()
+
+
+class Streamed(Layout):
+    """Workers on streams, and model gateways beside them where calls are left to those.
+
+    ``settle_s`` is how long streams are read on when all has come that should have.
+    """
+
+    def __init__(
+        self,
+        opened: Opened,
+        *,
+        spread: bool,
+        workers: int = 1,
+        model_gateways: int = 1,
+        partitions: int = 2,
+        limits: StreamLimits = LIMITS,
+        settle_s: float = 0.1,
+        most_per_model: int = 256,
+    ) -> None:
+        self._opened = opened
+        self._spread = spread
+        self._workers = workers
+        self._model_gateways = model_gateways if spread else 0
+        self._settle_s = settle_s
+        self.most_per_model = most_per_model
+        self.partitions = partitions
+        self.limits = limits
+
+    async def run(self, workload: Workload, clock: Clock, count: int) -> dict[str, Seen]:
+        async with self.serving(workload, clock) as running:
+            async with asyncio.TaskGroup() as tasks:
+                for number in range(len(workload.requests)):
+                    tasks.create_task(running.send(number))
+            await running.watch.until(count)
+            await asyncio.sleep(self._settle_s)
+        return running.seen()
+
+    @asynccontextmanager
+    async def serving(self, workload: Workload, clock: Clock) -> AsyncIterator[Running]:
+        """All roles at work on the last pipeline; the others run where they are steps."""
+        plan = compiled(workload.pipelines[-1], spread=self._spread)
+        async with self._opened(clock) as connect:
+            running = Running(self, workload, clock, await connect(), connect, plan)
+            for _ in range(self._workers):
+                await running.add_worker()
+            for _ in range(self._model_gateways):
+                await running.add_model_gateway()
+            await running.watch_streams()
+            try:
+                yield running
+            finally:
+                await running.stop()
+
+
+class Running:
+    """The roles of one run, each with a process of its own."""
+
+    def __init__(
+        self,
+        layout: Streamed,
+        workload: Workload,
+        clock: Clock,
+        transport: Transport,
+        connect: Connect,
+        plan: Plan,
+    ) -> None:
+        self._layout = layout
+        self._workload = workload
+        self._clock = clock
+        self._connect = connect
+        self._roles: dict[Role, Process] = {}
+        self._processes: list[Process] = []
+        self.plan = plan
+        self.transport = transport
+        self.names = StreamNames(*transport.root.rsplit(".", 1))
+        self.watch = Watch(transport)
+        self.inputs = self.stream(INPUTS)
+        self.outputs = self.stream(OUTPUTS)
+
+    def stream(self, port: Port) -> str:
+        """The stream of a port."""
+        return self.names.of(self.plan.name, port)
+
+    async def watch_streams(self) -> None:
+        """Begin to read all that is written but requests."""
+        ports = [
+            Port(step.name, side) for step in self.plan.steps for side in ("inputs", "outputs")
+        ]
+        streams = [self.stream(port) for port in (OUTPUTS, *ports)]
+        await self.watch.follow([*streams, self.names.dead_letters])
+
+    async def send(self, number: int) -> None:
+        """Write one of the requests when it is time, as a producer does."""
+        sent = self._workload.requests[number]
+        await asyncio.sleep(sent.at_ms / 1000.0)
+        record = Record(
+            sent.name,
+            b"",  # what the pipeline takes for it, where it wants one
+            "",
+            0,
+            INPUTS,
+            0,
+            sent.tensors or Absent("the request has no tensors", "left-out"),
+            {},
+            {},
+            await self.transport.time_ms() + sent.deadline_ms,
+            sent.name,
+        )
+        partition = number % self._layout.partitions
+        await self.transport.publish([Output(self.inputs, record, partition)])
+
+    async def add_worker(self) -> StreamWorker:
+        """One more owner of partitions."""
+        process, clock, transport = await self._process()
+        limits = self._layout.limits
+        worker = StreamWorker(transport, process.dataflow, clock, self.names, limits)
+        await worker.start()
+        self._roles[worker] = process
+        await self._serve(worker)
+        return worker
+
+    async def add_model_gateway(self) -> ModelGatewayWorker:
+        """One more that carries out visits."""
+        process, clock, transport = await self._process()
+        limits = self._layout.limits
+        gateway = ModelGatewayWorker(
+            transport,
+            process.dataflow,
+            clock,
+            Joins(),
+            self.names,
+            limits,
+            most_per_model=self._layout.most_per_model,
+        )
+        await gateway.start()
+        self._roles[gateway] = process
+        await self._serve(gateway)
+        return gateway
+
+    async def serve(self, plan: Plan) -> None:
+        """Begin requests with another version of the pipeline; model gateways are told last."""
+        self.plan = plan
+        for role in self._roles:
+            await self._serve(role)
+        await self.watch_streams()
+
+    async def _serve(self, role: Role) -> None:
+        deployment = self._roles[role].dataflow.deploy(self.plan)
+        await role.serve(deployment, partitions=self._layout.partitions)
+
+    async def kill(self, role: Role) -> None:
+        """End it as a crash does, as far as others can see."""
+        del self._roles[role]
+        await role.stop(forced=True)
+
+    async def leave(self, role: Role) -> None:
+        """End it in peace."""
+        del self._roles[role]
+        await role.stop()
+
+    def clock_of(self, role: Role) -> TransportClock:
+        """The clock of a role's process."""
+        clock = self._roles[role].clock
+        assert isinstance(clock, TransportClock), "it is on streams"
+        return clock
+
+    @property
+    def workers(self) -> list[StreamWorker]:
+        """Owners of partitions."""
+        return [role for role in self._roles if isinstance(role, StreamWorker)]
+
+    @property
+    def model_gateways(self) -> list[ModelGatewayWorker]:
+        """Those that carry out visits."""
+        return [role for role in self._roles if isinstance(role, ModelGatewayWorker)]
+
+    async def stop(self) -> None:
+        """Hand everything over, owners first."""
+        await self.watch.stop()
+        for role in self._roles:
+            await role.stop()
+        for process in self._processes:
+            assert process.dataflow.open_passages == 0
+            await process.dataflow.stop()
+
+    def seen(self) -> dict[str, Seen]:
+        """What was written of each request."""
+        seen = {each.name: Seen() for each in self._workload.requests}
+        for stream, records in self.watch.records.items():
+            for record in records:
+                each = seen[record.identity]
+                if stream == self.names.dead_letters:
+                    each.letters.append(record.headers[CODE_HEADER])
+                    continue
+                each.ports.append((str(record.port), record.round, told(record.body)))
+                if record.port == OUTPUTS:
+                    each.answers.append(as_told_caller(record.body))
+        return {name: each.settled() for name, each in seen.items()}
+
+    async def _process(self) -> tuple[Process, TransportClock, Transport]:
+        clock = TransportClock(self._clock)
+        process = Process(clock)
+        await process.start(self._workload, self._workload.pipelines[:-1])
+        self._processes.append(process)
+        return process, clock, await self._connect()

@@ -1,0 +1,60 @@
+"""Layouts over the memory transport, against one process without any."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
+
+import pytest
+
+from contract.direct_layout import Direct
+from contract.example_pipelines import REQUESTS, example_models, example_workload
+from contract.layouts import Layout, disagreements
+from contract.scripted_pipelines import random_workload
+from contract.streamed_layouts import Connect, Streamed
+from harness.virtual_time import in_virtual_time
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.contracts.transport import Transport
+from penstock.transports.memory import MemoryOptions, MemoryTransport
+
+PIPELINES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "200"))
+"""Random ones for each layout; more for a long soak."""
+
+
+@asynccontextmanager
+async def in_memory(clock: Clock) -> AsyncIterator[Connect]:
+    transport = MemoryTransport(MemoryOptions(), clock=clock)
+    await transport.start()
+
+    async def connect() -> Transport:
+        return transport
+
+    yield connect
+    await transport.stop()
+
+
+LAYOUTS: dict[str, Layout] = {
+    "fused": Streamed(in_memory, spread=False),
+    "fused on two workers": Streamed(in_memory, spread=False, workers=2),
+    "direct": Direct(in_memory),
+    "spread": Streamed(in_memory, spread=True),
+    "spread on two of each": Streamed(in_memory, spread=True, workers=2, model_gateways=2),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_random_pipelines_are_the_same(layout: Layout) -> None:
+    for seed in range(PIPELINES):
+        found = in_virtual_time(partial(disagreements, layout, random_workload(seed)))
+        assert found == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+async def test_examples_are_the_same(layout: Layout) -> None:
+    async with example_models() as models:
+        for name, (pipeline, tensors) in REQUESTS.items():
+            workload = example_workload(pipeline, tensors, models)
+            assert await disagreements(layout, workload, SystemClock()) == [], name

@@ -1,0 +1,28 @@
+"""Every role is killed under load, and the broker: a few of the hundred of ``python -m chaos``."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+from chaos.city import city
+from chaos.run import BROKER, Run
+from harness.kafka import KafkaStarter
+from penstock.transports.kafka.broker.cluster import ClusterOptions
+
+SEED = 5
+RATE = 20.0
+
+
+def test_no_kill_loses_or_doubles_a_request(tmp_path: Path, start_kafka: KafkaStarter) -> None:
+    folder = tmp_path / "city"
+    folder.mkdir()
+    with city(folder, start_kafka(ClusterOptions())) as world:
+        run = Run(world, random.Random(SEED), RATE)
+        try:
+            for name in ("dataflow-1", "gateway-1", "scheduler", BROKER, "agent"):
+                run.kill([name])
+        finally:
+            problems = run.end()
+        assert not problems, [*problems, run.figures()]
+        assert all(caller.answered > 0 for caller in run.callers)
