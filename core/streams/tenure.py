@@ -184,8 +184,10 @@ class Tenure:
             return
         self._busy = True
         for at, delivery in enumerate(deliveries):
-            if self._closing or self._turnstile.shut:
-                # Whoever is to be alone must not take these down with it.
+            full = len(self._requests) >= self.pipeline.share_of_one
+            if self._closing or self._turnstile.shut or full:
+                # Whoever is to be alone must not take these down with it; and the share of a
+                # partition may have become less since they were asked for.
                 self._give_back(deliveries[at:])
                 break
             self._take(delivery)
