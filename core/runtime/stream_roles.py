@@ -89,7 +89,9 @@ class StreamRoles:
             self._behind = WriteBehind(transport, clock, metrics)
             self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
         bounds = StreamLimits(
-            dedup_requests=limits.dedup_requests, deadline_ms=limits.async_deadline_ms
+            in_flight=min(StreamLimits().in_flight, self._config.limits.in_flight_per_model),
+            dedup_requests=limits.dedup_requests,
+            deadline_ms=limits.async_deadline_ms,
         )
         if "dataflow" in self._roles:
             self._workers.append(

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class StreamLimits:
     """How much a worker has in hand.
 
-    ``in_flight`` are the records of one partition that are taken and not finished, ``deadline_ms``
+    ``in_flight`` are the records of one pipeline that are taken and not finished, shared evenly by
+    the partitions that the worker has of it, ``deadline_ms``
     the time for a request whose pipeline and record do not say otherwise, ``hand_over_ms`` how
     long what is under way may still take when a partition goes to another worker.
     """

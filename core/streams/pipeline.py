@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import Delivery, StreamSpec
@@ -63,16 +64,20 @@ class StreamedPipeline:
     """
 
     __slots__ = (
+        "_calls",
+        "_shared",
         "_streams",
         "deployment",
         "exactly_once",
         "heard",
         "inputs",
+        "is_of_a_step",
         "limits",
         "name",
         "names",
         "open",
         "outputs",
+        "partitions_held",
         "recent",
         "running",
         "travelling",
@@ -97,12 +102,35 @@ class StreamedPipeline:
         self.inputs = names.of(self.name, Port(step, "inputs"))
         self.outputs = names.of(self.name, Port(step, "outputs"))
         self.running = 0
+        self.partitions_held = 0
+        self.is_of_a_step = step is not None
+        self._shared: Plan | None = None
+        self._calls = 0
         self.heard: dict[str, None] = {}
         """The streams in which it is said how calls went that were left to model gateways."""
         self.hear(deployment.plan)
         self.open: dict[str, StreamRequest] = {}
         self.recent = RecentRequests(limits.dedup_requests)
         self._streams: dict[Port, str] = {}
+
+    @property
+    def share_of_one(self) -> int:
+        """How many records of one partition may be in hand: a step calls its model for each, and
+        what a model has no room for is to wait in its stream. A model of several steps may be
+        called by all of them at once."""
+        plan = self.deployment.plan
+        if plan is not self._shared:
+            self._shared, self._calls = plan, self._calls_at_once(plan)
+        if not self._calls:
+            return self.limits.in_flight
+        return max(1, self.limits.in_flight // (self._calls * max(1, self.partitions_held)))
+
+    def _calls_at_once(self, plan: Plan) -> int:
+        """How many calls of one model a request may make here at once; none where model gateways
+        make them, or this is one, which takes no more than it can call."""
+        if plan.called_elsewhere or self.is_of_a_step:
+            return 0
+        return max(Counter([step.model for step in plan.steps]).values(), default=1)
 
     def hear(self, plan: Plan) -> None:
         """Requests are about to begin with a version: its calls elsewhere are to be heard of."""

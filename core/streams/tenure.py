@@ -91,8 +91,8 @@ class Tenure:
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take is under way at a time, and few batches: what ends
     meanwhile goes with the next, and what a request writes after that waits for it. No more than
-    ``limits.in_flight`` records are in hand. Where joins keep state, nothing is taken before that
-    is read; nor where model gateways are asked, before they can be heard.
+    ``pipeline.share_of_one`` records are in hand. Where joins keep state, nothing is taken before
+    that is read; nor where model gateways are asked, before they can be heard.
     """
 
     __slots__ = (
@@ -153,6 +153,7 @@ class Tenure:
         self._closing = False
         self._drained = False
         self.over = False
+        pipeline.partitions_held += 1
         turnstile.add(self)
 
     @property
@@ -183,8 +184,10 @@ class Tenure:
             return
         self._busy = True
         for at, delivery in enumerate(deliveries):
-            if self._closing or self._turnstile.shut:
-                # Whoever is to be alone must not take these down with it.
+            full = len(self._requests) >= self.pipeline.share_of_one
+            if self._closing or self._turnstile.shut or full:
+                # Whoever is to be alone must not take these down with it; and the share of a
+                # partition may have become less since they were asked for.
                 self._give_back(deliveries[at:])
                 break
             self._take(delivery)
@@ -325,7 +328,7 @@ class Tenure:
 
     def _room(self) -> int:
         """How many records more may be in hand."""
-        room = self.pipeline.limits.in_flight - len(self._requests)
+        room = self.pipeline.share_of_one - len(self._requests)
         plan = self.pipeline.deployment.plan
         if plan.order is None or room <= 0:
             return room
@@ -447,6 +450,7 @@ class Tenure:
     def _tell_drained(self) -> None:
         if not self._drained:
             self._drained = True
+            self.pipeline.partitions_held -= 1
             self.carrier.release(self.ownership)
             self._turnstile.remove(self)
             self._access.drained()

@@ -98,6 +98,11 @@ class Process:
             self._dataflow.deploy(plan), partitions=PARTITIONS, exactly_once=exactly_once
         )
 
+    @property
+    def open_passages(self) -> int:
+        """How many requests are run."""
+        return self._dataflow.open_passages
+
     async def stop(self, *, killed: bool = False) -> None:
         await self.worker.stop(forced=killed)
         assert self._dataflow.open_passages == 0
@@ -411,3 +416,20 @@ async def test_state_for_a_whole_stream_needs_one_partition(tmp_path: Path) -> N
         with pytest.raises(ConflictError, match="4 partitions, and the join of 'add'"):
             await process.start(models(tmp_path))
         await process.stop()
+
+
+async def test_a_backlog_waits_in_its_stream_and_fails_nothing_for_want_of_room(
+    tmp_path: Path,
+) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits(in_flight=8))
+        await process.start(models(tmp_path))
+        await each.send(*range(1, 201))
+        most = 0
+        while len(each.answers.heard) < 200:
+            most = max(most, process.open_passages)
+            await asyncio.sleep(0)
+        await process.stop()
+    assert 4 <= most <= 8, "each of four partitions has its share, and no more"
+    assert all(isinstance(answer.record.body, tuple) for answer in each.answers.heard)
+    assert each.letters.heard == []

@@ -154,7 +154,7 @@ BUGS = (
         "records that come beside a suspect are begun",
         "streams",
         "tenure",
-        "            if self._closing or self._turnstile.shut:\n",
+        "            if self._closing or self._turnstile.shut or full:\n",
         "            if self._closing:\n",
     ),
     Bug(
