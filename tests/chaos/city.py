@@ -62,7 +62,7 @@ PIPELINES: Mapping[str, str] = MappingProxyType({LEAST: "at-least-once", ONCE: "
 PARTITIONS = 4
 ROOT = "penstock.default"
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 UP: Mapping[str, Sequence[str]] = MappingProxyType(
     {"up": ("up",), "dataflow-1": ("run", "dataflow")}

@@ -23,7 +23,7 @@ from penstock.transports.kafka.source import Source
 _BEGIN_S: Final = 30.0
 """How long the coordinator of transactions may take to be found."""
 
-STAGE_S: Final = 4.0
+STAGE_S: Final = 10.0
 """How long each part of a transaction may take. The library may wait for ever, whatever it was
 told, after a coordinator was away (librdkafka 5456 and 5511)."""
 
