@@ -80,7 +80,7 @@ class Inquiries(ABC):
         begin: Begin = FROM_NOW_ON,
     ) -> AsyncGenerator[Tapped]:
         """The records of a port as they come, up to ``most`` of them if that is not 0. Raises
-        UnsupportedError for a ``begin`` where no stream keeps what was before."""
+        InvalidRequestError for a ``begin`` where no stream keeps what was before."""
 
     @abstractmethod
     async def letters(self, *, pipeline: str | None = None, most: int = 20) -> Sequence[Document]:

@@ -200,7 +200,7 @@ class Engine:
             self._fire(now_ms, out)
         passage = call.passage
         step = call.plan
-        if passage.visits[step.place] is not call:
+        if passage.visits[call.plan.place] is not call:
             return
         if isinstance(marker, Failed):
             failed = marker._replace(step=marker.step or step.name, retriable=False)

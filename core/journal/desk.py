@@ -291,9 +291,9 @@ class InquiryDesk:
         return letter
 
 
-def nothing_before(port: str) -> UnsupportedError:
+def nothing_before(port: str) -> InvalidRequestError:
     """The error for a tap that is to begin with what was before."""
-    return UnsupportedError(
+    return InvalidRequestError(
         f"no stream keeps the records of '{port}', so they can be followed from now on only; see "
         "penstock inspect for what was before"
     )

@@ -93,7 +93,7 @@ async def test_what_was_before_is_read_by_time_offset_and_partition(tmp_path: Pa
         ("diamond.step.ad.outputs", FROM_NOW_ON, NotFoundError, "did you mean 'add'"),
         ("diamond", Begin(partition=4), InvalidRequestError, "has 4 partitions"),
         ("diamond", Begin(since_ms=1.0, offset=1), InvalidRequestError, "name one of them"),
-        ("double", Begin(offset=0), UnsupportedError, "followed from now on only"),
+        ("double", Begin(offset=0), InvalidRequestError, "followed from now on only"),
     ],
 )
 async def test_what_cannot_be_followed_is_said(
