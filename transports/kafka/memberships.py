@@ -10,7 +10,6 @@ from confluent_kafka import Message
 
 from penstock.core.contracts.transport import (
     Delivery,
-    FencedError,
     Membership,
     Owner,
     Ownership,
@@ -24,7 +23,7 @@ from penstock.transports.kafka.leases import LeaseTimes
 from penstock.transports.kafka.messages import KafkaMessage
 from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.outgoing import Outgoing
-from penstock.transports.kafka.possession import Possession
+from penstock.transports.kafka.possession import Possession, no_longer_owned
 from penstock.transports.kafka.seat import Competition, Seat
 from penstock.transports.kafka.sender import Sender
 from penstock.transports.kafka.tails import Tails
@@ -132,10 +131,7 @@ class Memberships:
             if possession is not None:
                 possession.check()
                 return possession
-        raise FencedError(
-            f"partition {ownership.partition} of '{ownership.stream}' is no longer owned with "
-            f"epoch {ownership.epoch}"
-        )
+        raise no_longer_owned(ownership)
 
     def give_up(self, possession: Possession) -> None:
         """Nobody knows how far something went under an ownership: it ends."""

@@ -22,6 +22,14 @@ from penstock.transports.kafka.source import Source
 from penstock.transports.kafka.transactor import Transactor
 
 
+def no_longer_owned(ownership: Ownership) -> FencedError:
+    """The error for who comes with an ownership that is over."""
+    return FencedError(
+        f"partition {ownership.partition} of '{ownership.stream}' is no longer owned with epoch "
+        f"{ownership.epoch}"
+    )
+
+
 class Possession:
     """An ownership that was won. Its owner ``acts`` unless the lease of this process is in doubt.
 
@@ -73,10 +81,7 @@ class Possession:
     def check(self) -> None:
         """Raise FencedError when the ownership is over."""
         if self._over:
-            raise FencedError(
-                f"partition {self.ownership.partition} of '{self.ownership.stream}' is no longer "
-                f"owned with epoch {self.ownership.epoch}"
-            )
+            raise no_longer_owned(self.ownership)
 
     async def may_act(self) -> None:
         """Return when the owner is known to be the owner; raises FencedError when it is not."""

@@ -30,11 +30,6 @@ class Source:
         self._returned: list[tuple[int, Message]] = []
         self._taken: dict[int, Message] = {}
 
-    @property
-    def has_more(self) -> bool:
-        """Whether there is anything to be taken."""
-        return bool(self._returned or self.inlet.messages)
-
     def take(self, taken: list[Delivery], limit: int) -> None:
         """Add to ``taken`` up to ``limit`` records; one that is to come alone comes alone."""
         progress = self.progress
