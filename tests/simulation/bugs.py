@@ -83,8 +83,8 @@ BUGS = (
         "every header travels",
         "streams",
         "request",
-        "if name in travelling or name == ORIGIN_HEADER",
-        "if True",
+        "headers[name] for name in headers if name in travelling",
+        "headers[name] for name in headers",
     ),
     Bug(
         "records without an identity are told apart by offset alone",
@@ -112,8 +112,8 @@ BUGS = (
         "the bound of what is in flight is not kept",
         "streams",
         "tenure",
-        "room = self.pipeline.limits.in_flight - len(self._requests)",
-        "room = self.pipeline.limits.in_flight",
+        "room = self.pipeline.share_of_one - len(self._requests)",
+        "room = self.pipeline.share_of_one",
     ),
     Bug(
         "records are tried for ever",
