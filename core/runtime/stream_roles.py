@@ -95,7 +95,7 @@ class StreamRoles:
         )
         if "dataflow" in self._roles:
             self._workers.append(
-                StreamWorker(transport, dataflow, clock, names, bounds, travelling)
+                StreamWorker(transport, dataflow, clock, names, bounds, travelling, self._intake)
             )
         if "model-gateway" in self._roles:
             most = self._config.limits.in_flight_per_model

@@ -9,6 +9,7 @@ from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
+from penstock.core.streams.callers import Callers
 from penstock.core.streams.calls import CalledElsewhere
 from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.limits import StreamLimits
@@ -23,7 +24,8 @@ class StreamWorker:
     A worker carries a request through the whole graph: it calls the models itself, and writes what
     is kept behind it. Where the plan of a pipeline leaves calls to others (layout spread), it
     writes them to the inputs of steps, for :class:`ModelGatewayWorker`. ``dataflow`` is started,
-    and has ``clock`` for its clock. All methods are called on its loop.
+    and has ``clock`` for its clock. ``callers`` are told in this process what they wait for. All
+    methods are called on its loop.
     """
 
     def __init__(
@@ -34,13 +36,14 @@ class StreamWorker:
         names: StreamNames,
         limits: StreamLimits,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
+        callers: Callers | None = None,
     ) -> None:
         self._travelling = travelling
         self._transport = transport
         self._clock = clock
         self._names = names
         self._limits = limits
-        self._shares = Shares(transport, dataflow, clock)
+        self._shares = Shares(transport, dataflow, clock, callers)
 
     def running(self) -> int:
         """How many requests are run here."""

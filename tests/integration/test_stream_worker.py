@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -315,7 +315,11 @@ class Choosy(MemoryTransport):
         self._full = True
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         if self._full and outputs:
             self._full = False
@@ -324,7 +328,7 @@ class Choosy(MemoryTransport):
             raise TooLargeError("the record is larger than the transport takes")
         if any(each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs):
             raise TooLargeError("the record is larger than the transport takes")
-        return await super().finish(ownership, deliveries, outputs)
+        return await super().finish(ownership, deliveries, outputs, handed)
 
 
 def _is_large(body: Body) -> bool:
