@@ -32,7 +32,7 @@ from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Absent, Failed, Headers, Port, Record
 from penstock.core.request_headers import MISSING
 from penstock.core.signature import Signature
-from penstock.core.streams.callers import Callers
+from penstock.core.streams.beside import Callers
 from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.headers import DETAILS_HEADER, REPLY_TO_HEADER, WANTED_HEADER
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames

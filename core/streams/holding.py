@@ -19,8 +19,8 @@ from penstock.core.contracts.transport import (
     Written,
 )
 from penstock.core.errors import OverloadedError, PenstockError
-from penstock.core.records import Failed, Record
-from penstock.core.streams.callers import Callers
+from penstock.core.records import Failed
+from penstock.core.streams.beside import Beside, Tell
 from penstock.core.streams.clock import Glance, TransportClock
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
@@ -45,14 +45,14 @@ class Holding:
         pipeline: StreamedPipeline,
         ownership: Ownership,
         clock: TransportClock,
-        callers: Callers | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self._transport = transport
         self._ownership = ownership
         self._clock = clock
         self._pipeline = pipeline
         # Of what is exactly once the answer is part of the transaction.
-        self._callers = None if pipeline.exactly_once else callers
+        self._beside = None if pipeline.exactly_once else beside
         self._reader: Reader = transport.read(ownership, [pipeline.inputs])
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -168,7 +168,10 @@ class Holding:
         self.tenure.finished(batch)
 
     async def _written(self, batch: Batch) -> Sequence[Written]:
-        tell, outputs = self._told_here(batch.outputs)
+        tell: Tell | None = None
+        outputs: Sequence[Output] = batch.outputs
+        if self._beside is not None:
+            tell, outputs = self._beside.concerned(outputs)
         while True:
             try:
                 return await self._transport.finish(
@@ -177,30 +180,6 @@ class Holding:
             except OverloadedError as error:
                 # Whoever reads what we write is slow. We take nothing more meanwhile.
                 await asyncio.sleep(error.retry_after_s)
-
-    def _told_here(
-        self, outputs: Sequence[Output]
-    ) -> tuple[Callable[[], None] | None, Sequence[Output]]:
-        """What gives the answers that callers in this process wait for, and what else there is."""
-        callers = self._callers
-        if callers is None:
-            return None, outputs
-        replies = self._pipeline.names.replies
-        answers: list[Record] = []
-        others: list[Output] = []
-        for output in outputs:
-            if output.stream == replies and callers.wait_for(output.record.identity):
-                answers.append(output.record)
-            else:
-                others.append(output)
-        if not answers:
-            return None, outputs
-
-        def tell() -> None:
-            for answer in answers:
-                callers.tell(answer)
-
-        return tell, others
 
     async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         await self._transport.give_back(self._ownership, deliveries)

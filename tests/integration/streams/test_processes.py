@@ -70,8 +70,9 @@ async def test_who_waits_beside_the_worker_is_told_without_a_stream(tmp_path: Pa
         assert answer.ticket is not None
         assert await identities_in(streams, REPLIES) == Counter([answer.ticket.identity])
         documents = [*DIAMOND_MODELS, diamond()]
-        front_only = frozenset({"pipeline-gateway"})
-        async with process(streams, tmp_path, *documents, roles=front_only) as front:
+        async with process(
+            streams, tmp_path, *documents, roles=frozenset({"pipeline-gateway"})
+        ) as front:
             await front.ready()
             elsewhere = front.send("diamond", 1.0)
             assert await elsewhere.value() == 5.0
