@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from penstock.core.agent.own_copies import OwnCopies, OwnCopiesServer
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
@@ -32,6 +33,7 @@ from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole, stream_roles
 from penstock.core.runtime.work_folder import make_work_folder
@@ -64,13 +66,16 @@ class Runtime:
         reached_at: Mapping[str, str] | None = None,
         logs: LogRing | None = None,
         roles: frozenset[StreamRole] = ALL_STREAM_ROLES,
+        is_agent: bool = False,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
         process would do; models whose manifests do not say otherwise have a copy in each.
         ``reached_at`` has the addresses by front end, where callers reach others than those that
         this process listens on. ``roles`` are those that it has for pipelines over a transport
-        that crosses processes. Raises UnsupportedError for ``workers`` over such a transport."""
+        that crosses processes. ``is_agent``: one of its agents is in this process, as those of
+        other processes are in theirs. Raises UnsupportedError for ``workers`` over such a
+        transport."""
         self._reached_at = reached_at
         self._workers = workers
         self._has_agents = bool(workers) or not hosts_models
@@ -94,6 +99,10 @@ class Runtime:
         )
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
+        self._agent: HostedAgent | None = None
+        if is_agent:
+            self._agent = HostedAgent(config.agent, self._clock, self._closing)
+        self._own_copies = OwnCopies()
 
     @property
     def gateway(self) -> Gateway:
@@ -117,8 +126,11 @@ class Runtime:
     async def wait_ready(self, timeout_s: float) -> Sequence[Shortfall]:
         """Return when everything is ready, or will not be without anybody's doing.
 
-        Comes back with what is not ready then, or when the time is over, and why.
+        Comes back with what is not ready then, or when the time is over, and why. Raises the error
+        with which the agent of this process was refused.
         """
+        if self._agent is not None:
+            await self._agent.taken_in()
         return await self._running().wait_settled(timeout_s)
 
     async def stop(
@@ -132,6 +144,8 @@ class Runtime:
         self._plugins.stopping()
         if self._control is not None:
             self._control.part_with_agents()
+        if self._agent is not None:
+            self._agent.end_talk()
         forced = forced or asyncio.Event()
         await self._data.drain(grace_s, forced)
         await self._closing.close(forced)
@@ -140,6 +154,8 @@ class Runtime:
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, self._config.scheduler, eviction=eviction)
+        if self._agent is not None:
+            parts = self._with_server_of_agent(parts)
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
         for name, server in parts.servers.items():
@@ -147,9 +163,13 @@ class Runtime:
             if name in self._own_servers(parts):
                 await server.start()
                 self._closing.add(f"server '{name}'", server.stop)
+        if self._agent is not None:
+            await self._agent.start_server(parts)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
+        if self._agent is not None:
+            self._begin_agent(self._agent, parts, control)
         if self._workers:
             control.expect_agents(IN_WORKERS, IN_WORKERS, self._workers)
         self._closing.add("the control plane", control.stop)
@@ -163,6 +183,24 @@ class Runtime:
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, self._reached_at or addresses)
         return addresses
+
+    def _with_server_of_agent(self, parts: Parts) -> Parts:
+        """The server that the agent of this process has may be one that it has for that only."""
+        kind = self._config.agent.server
+        adapter = parts.servers.get(kind) or self._plugins.make(self._plugins.server_adapters, kind)
+        return replace(parts, servers={**parts.servers, kind: adapter})
+
+    def _begin_agent(self, agent: HostedAgent, parts: Parts, control: LocalControlPlane) -> None:
+        """Have the agent of this process follow it, without a connection."""
+        assert control.agents is not None, "it has agents"
+        agent.begin(
+            parts,
+            self._own_copies,
+            identity_by(self._config.agent, self._own_copies.address),
+            "the scheduler of this process",
+            partial(control.agents.follow, peer=""),
+        )
+        self._background.spawn(agent.until_dismissed(), "being an agent")
 
     async def _settle(self, control: LocalControlPlane, *, knows_all: bool) -> None:
         """From then on gateways elsewhere keep nothing that this process does not have.
@@ -228,6 +266,8 @@ class Runtime:
         adapters = self._plugins.server_adapters
 
         def call(address: str) -> ServerAdapter:
+            if address == self._own_copies.address:
+                return OwnCopiesServer(self._own_copies)
             return self._plugins.make_with(
                 adapters, CALLS, {"address": address, "load": "present", "protocol": None}
             )

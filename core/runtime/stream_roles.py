@@ -37,8 +37,6 @@ ALL_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset(
     ("pipeline-gateway", "dataflow", "model-gateway")
 )
 
-NO_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset()
-
 _log = logging.getLogger(__name__)
 
 
