@@ -23,7 +23,7 @@ from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
-from penstock.core.errors import OverloadedError, UnsupportedError
+from penstock.core.errors import OverloadedError
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
@@ -35,7 +35,12 @@ from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
 from penstock.core.runtime.parts import Parts, make_parts
-from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole, stream_roles
+from penstock.core.runtime.stream_roles import (
+    ALL_STREAM_ROLES,
+    NO_STREAM_ROLES,
+    StreamRole,
+    stream_roles,
+)
 from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.workers.copies import IN_WORKERS, CopyInEach
 
@@ -74,8 +79,7 @@ class Runtime:
         ``reached_at`` has the addresses by front end, where callers reach others than those that
         this process listens on. ``roles`` are those that it has for pipelines over a transport
         that crosses processes. ``is_agent``: one of its agents is in this process, as those of
-        other processes are in theirs. Raises UnsupportedError for ``workers`` over such a
-        transport."""
+        other processes are in theirs."""
         self._reached_at = reached_at
         self._workers = workers
         self._has_agents = bool(workers) or not hosts_models
@@ -87,13 +91,9 @@ class Runtime:
         self._background = Background()
         self._closing = Closing()
         self._book = RouteBook(secrets.token_hex(8), self._clock)
-        self._streams = stream_roles(config, plugins, self._clock, roles)
-        if workers and self._streams is not None:
-            raise UnsupportedError(
-                f"--workers shares requests within one machine, and the transport "
-                f"'{config.transport.kind}' does so among any processes; leave --workers out, and "
-                "start more processes with penstock run dataflow pipeline-gateway"
-            )
+        # Workers have them, where there are some.
+        own_roles = NO_STREAM_ROLES if workers else roles
+        self._streams = stream_roles(config, plugins, self._clock, own_roles)
         self._data = DataPlane(
             config, self._clock, self._closing, self._book, logs, streams=self._streams
         )

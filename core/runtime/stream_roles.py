@@ -37,6 +37,8 @@ ALL_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset(
     ("pipeline-gateway", "dataflow", "model-gateway")
 )
 
+NO_STREAM_ROLES: Final[frozenset[StreamRole]] = frozenset()
+
 _log = logging.getLogger(__name__)
 
 

@@ -37,12 +37,13 @@ from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.gateway_process import FollowingGateway
 from penstock.core.runtime.hosted_agent import HostedAgent
 from penstock.core.runtime.parts import Parts, make_parts
+from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, stream_roles
 from penstock.core.runtime.unless import unless
 from penstock.core.workers.copies import IN_WORKERS
 from penstock.core.workers.doors import Doors
 from penstock.core.workers.elsewhere import OtherWorkers
 from penstock.core.workers.homed_gateway import HomedGateway
-from penstock.core.workers.inquiries import MergedInquiries, WorkerInquiries
+from penstock.core.workers.inquiries import InquiriesOverStreams, MergedInquiries, WorkerInquiries
 from penstock.core.workers.number import WorkerNumber
 from penstock.core.workers.pages import merged_pages
 
@@ -79,8 +80,16 @@ class Worker:
         self._background = Background()
         self._closing = Closing()
         which = WorkerNumber(number, doors.workers)
+        self._streams = stream_roles(config, plugins, self._clock, ALL_STREAM_ROLES)
+        if self._streams is not None:
+            self._streams.transport.use_worker(doors.folder.name, number)
         self._data = DataPlane(
-            config, self._clock, self._closing, kind=FollowingGateway, worker=which
+            config,
+            self._clock,
+            self._closing,
+            kind=FollowingGateway,
+            worker=which,
+            streams=self._streams,
         )
         self._copies = CopiesDoor(config, plugins, self._clock, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
@@ -202,6 +211,27 @@ class Worker:
     async def _public(
         self, context: FrontEndContext, parts: Parts, own: OwnInquiries
     ) -> FrontEndContext:
+        homed = None if self._streams is not None else self._homed()
+        inquiries: dict[int, Inquiries] = {self._number: own}
+        for number in self._doors.numbers:
+            if number != self._number:
+                inquiries[number] = await self._inquiries_of(number)
+        owned = self._streams is not None
+        merged: Inquiries = MergedInquiries(inquiries, self._number, owned=owned)
+        if context.inquiries is not None and context.desk is not None:
+            merged = InquiriesOverStreams(context.inquiries, merged, context.desk)
+        return replace(
+            context,
+            gateway=homed or context.gateway,
+            pages={},
+            inquiries=merged,
+            elsewhere=OtherWorkers(self._doors, self._number, homed),
+            merged_pages=merged_pages(parts.observers.values(), self._doors, self._number),
+        )
+
+    def _homed(self) -> HomedGateway:
+        """The gateway that passes requests on which have to be in another worker. Over streams
+        there are none: each partition has its owner, whichever process that is."""
         limits, defaults = self._config.limits, self._config.defaults
         homed = HomedGateway(
             self._data.gateway,
@@ -213,18 +243,7 @@ class Worker:
             deadline_ms=defaults.deadline_ms,
         )
         self._closing.add("what is passed on", homed.close)
-        inquiries: dict[int, Inquiries] = {self._number: own}
-        for number in self._doors.numbers:
-            if number != self._number:
-                inquiries[number] = await self._inquiries_of(number)
-        return replace(
-            context,
-            gateway=homed,
-            pages={},
-            inquiries=MergedInquiries(inquiries, self._number),
-            elsewhere=OtherWorkers(self._doors, self._number, homed),
-            merged_pages=merged_pages(parts.observers.values(), self._doors, self._number),
-        )
+        return homed
 
     async def _inquiries_of(self, number: int) -> Inquiries:
         client = ControlClient(RemoteServer(self._doors.worker(number).grpc_target))

@@ -64,6 +64,11 @@ class KafkaTransport(Transport):
         self._tails_of: dict[str, set[KafkaTail]] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
 
+    def use_worker(self, group: str, number: int) -> None:
+        options = self._options
+        base = options.instance if "instance" in options.model_fields_set else group
+        self._options = options.model_copy(update={"instance": f"{base}-worker-{number}"})
+
     async def start(self) -> None:
         options = self._options
         self._topics = Topics(
