@@ -11,6 +11,8 @@ from unit.kafka.leases.code import bugged
 from unit.kafka.leases.hunt import hunt, story
 from unit.kafka.leases.world import MADE_GOOD_MS, World
 
+pytestmark = pytest.mark.hunt
+
 CASES = 1_000
 
 
