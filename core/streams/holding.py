@@ -12,6 +12,7 @@ from penstock.core.contracts.transport import (
     Delivery,
     FencedError,
     Ownership,
+    PartlyWrittenError,
     Reader,
     Tail,
     Transport,
@@ -153,14 +154,21 @@ class Holding:
             written = await self._written(batch)
         except FencedError:
             raise
+        except PartlyWrittenError as error:
+            why = next(iter(error.refusals.values()))
+            self._refused(batch.without(error.places), why)
+            return
         except PenstockError as error:
-            if not self.tenure.refused(batch, Failed(error.code, error.message)):
-                raise
+            self._refused(batch, error)
             return
         heard_ms = self._clock.local_ms()
         for place in written:
             self._clock.learn(Glance(asked_ms, heard_ms, place.time_ms))
         self.tenure.finished(batch)
+
+    def _refused(self, batch: Batch, error: PenstockError) -> None:
+        if not self.tenure.refused(batch, Failed(error.code, error.message)):
+            raise error
 
     async def _written(self, batch: Batch) -> Sequence[Written]:
         while True:

@@ -6,7 +6,13 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    Delivery,
+    Output,
+    Ownership,
+    Written,
+)
 from penstock.core.engine import Passage
 from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
@@ -60,6 +66,19 @@ class Batch(NamedTuple):
     outputs: list[Output]
     parts: list[tuple[StreamRequest, int]]
     over: list[StreamRequest]
+
+    def without(self, places: Sequence[Written | None]) -> Batch:
+        """What is left where some of it is written already."""
+        at = 0
+        outputs: list[Output] = []
+        parts: list[tuple[StreamRequest, int]] = []
+        for request, count in self.parts:
+            whole = zip(self.outputs[at : at + count], places[at : at + count], strict=True)
+            left = [output for output, place in whole if place is None]
+            parts.append((request, len(left)))
+            outputs += left
+            at += count
+        return self._replace(outputs=outputs, parts=parts)
 
 
 class PartitionAccess(Protocol):
@@ -218,7 +237,7 @@ class Tenure:
         self.pump()
 
     def refused(self, batch: Batch, failure: Failed) -> bool:
-        """The transport will not have a batch, now or later; nothing of it was done.
+        """The transport will not have a batch, now or later; nothing of it is written.
 
         Requests go one by one then, and the records of one that leaves calls to others as well, so
         that no call fails for another; the one that is refused fails. Says whether anything can be

@@ -18,6 +18,7 @@ from penstock.core.contracts.transport import (
     Output,
     Owner,
     Ownership,
+    PartlyWrittenError,
     StreamSpec,
     Written,
 )
@@ -344,6 +345,56 @@ async def test_what_the_transport_refuses_fails_alone(tmp_path: Path) -> None:
         assert failed == Failed("too-large", "the record is larger than the transport takes")
         assert sorted(map(value_of, bodies.values())) == [3.0, 27.0, 39.0]
         assert letter.record.headers[OMITTED_HEADER] == "4"
+
+
+class Narrow(MemoryTransport):
+    """Writes what it can of what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryOptions())
+        self.wrote_some = 0
+
+    async def finish(
+        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+    ) -> Sequence[Written]:
+        await asyncio.sleep(0.05)  # what comes meanwhile is one batch
+        large = [each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs]
+        if not any(large):
+            return await super().finish(ownership, deliveries, outputs)
+        why = TooLargeError("the record is larger than the transport takes")
+        if all(large):
+            raise why
+        rest = [each for each, is_large in zip(outputs, large, strict=True) if not is_large]
+        written = iter(await self.publish(rest))
+        self.wrote_some += 1
+        places = [None if is_large else next(written) for is_large in large]
+        raise PartlyWrittenError(places, {large.index(True): why})
+
+
+async def test_what_is_written_is_not_written_again_for_another_that_is_refused(
+    tmp_path: Path,
+) -> None:
+    narrow = Narrow()
+    async with world(narrow) as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        await each.transport.publish(
+            [_sent(v)._replace(partition=0) for v in (1, 9, 13, 5, 17, 21)]
+        )
+        answers = await each.answers.until(6)
+        await each.letters.until(1)
+        await process.stop()
+        assert sorted(answer.record.identity for answer in answers) == [
+            "r1",
+            "r13",
+            "r17",
+            "r21",
+            "r5",
+            "r9",
+        ]
+        extents = await each.transport.extents(OUTPUTS)
+        assert sum(extent.end for extent in extents) == 6
+        assert narrow.wrote_some == 1
 
 
 REMEMBERING = Pipeline.model_validate(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewPartitions,
     NewTopic,
@@ -21,6 +24,10 @@ from penstock.core.nearest import did_you_mean
 from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
+
+_LIMIT: Final = "max.message.bytes"
+
+_log = logging.getLogger(__name__)
 
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -148,9 +155,34 @@ class Topics:
                 )
         asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
         configs = self._admin.describe_configs(asked) if asked else {}
+        narrow: list[str] = []
         for spec, resource in zip(specs, asked, strict=True):
             found = await asyncio.wrap_future(configs[resource])
-            _check_fit(spec, {name: entry.value for name, entry in found.items()})
+            config = {name: entry.value for name, entry in found.items()}
+            _check_fit(spec, config)
+            if int(config[_LIMIT]) < int(self._settings()[_LIMIT]):
+                narrow.append(spec.name)
+        await self._widen(narrow)
+
+    async def _widen(self, topics: Sequence[str]) -> None:
+        """Have topics take records that are as large as may be written."""
+        limit = self._settings()[_LIMIT]
+        set_limit = ConfigEntry(_LIMIT, limit, incremental_operation=AlterConfigOpType.SET)
+        changed = [
+            ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[set_limit])
+            for topic in topics
+        ]
+        asked = self._admin.incremental_alter_configs(changed) if changed else {}
+        for resource, future in asked.items():
+            try:
+                await asyncio.wrap_future(future)
+            except KafkaException as error:
+                raise ConflictError(
+                    f"the topic '{resource.name}' takes smaller records than "
+                    f"transport.maxRecordBytes, which is {limit}, and its {_LIMIT} could not be "
+                    f"raised ({error.args[0].str()}); raise it, or lower transport.maxRecordBytes"
+                ) from None
+            _log.info("the topic '%s' takes records of up to %s bytes now", resource.name, limit)
 
     async def _all(self, asked: Mapping[str, Any], but: int | None = None) -> None:
         for name, future in asked.items():
