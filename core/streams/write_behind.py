@@ -16,8 +16,9 @@ from penstock.core.records import Absent, Body, Failed
 from penstock.core.streams.clock import Glance, TransportClock
 from penstock.core.streams.omitted import without_tensors
 
-LINGER_S: Final = 0.005
-"""So long the first record waits for more, so that one that is answered alone costs no batch."""
+LINGER_S: Final = 0.01
+"""So long a batch waits to be a full one: many small ones cost the requests beside them more than
+all else that is done for streams."""
 
 _log = logging.getLogger(__name__)
 
@@ -71,16 +72,16 @@ class WriteBehind:
         self._held += size
         self._waiting.extend(outputs)
         if self._task is None and self._timer is None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(LINGER_S, self._begin)
+            self._linger()
 
     async def drain(self) -> None:
         """Return when all is written that can be."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._begin()
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        while self._timer is not None or self._task is not None:
+            if self._timer is not None:
+                self._timer.cancel()
+                self._begin()
+            if self._task is not None:
+                await asyncio.wait([self._task])
 
     async def stop(self) -> None:
         """Write no more."""
@@ -94,18 +95,23 @@ class WriteBehind:
         if left:
             self._lose(left, "the process stops")
 
+    def _linger(self) -> None:
+        wait_s = LINGER_S if len(self._waiting) < self._limits.batch else 0.0
+        self._timer = asyncio.get_running_loop().call_later(wait_s, self._begin)
+
     def _begin(self) -> None:
         self._timer = None
         work = self._write()
         self._task = asyncio.get_running_loop().create_task(work, name="writing behind answers")
 
     async def _write(self) -> None:
-        while self._waiting:
-            batch = self._under_way = self._next_batch()
-            await self._publish(batch)
-            self._under_way = ()
-            self._held -= _size(batch)
+        batch = self._under_way = self._next_batch()
+        await self._publish(batch)
+        self._under_way = ()
+        self._held -= _size(batch)
         self._task = None
+        if self._waiting:
+            self._linger()
 
     def _next_batch(self) -> list[Output]:
         batch: list[Output] = []

@@ -1,10 +1,10 @@
-"""Writes messages: one producer of the process, and the thread that hears of its deliveries."""
+"""Writes messages: one producer of the process, whose deliveries the event loop looks after."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -22,8 +22,12 @@ MOST_MESSAGES: Final = 100_000
 MOST_BYTES: Final = 512 * 1024 * 1024
 """Bytes on their way that one producer holds."""
 
-_POLL_S: Final = 0.5
-"""How long the thread waits before it looks whether it is to end."""
+_LOOK_S: Final = 0.001
+"""While something is on its way, deliveries are looked for so often. A thread that waits for them
+would wake the loop for each: with one request in flight that costs it more than Kafka does."""
+
+_IDLE_S: Final = 1.0
+"""Otherwise it is looked for what the library has to say, of brokers and of tokens."""
 
 _LEFT_S: Final = 5.0
 """How long the end waits for what is under way."""
@@ -46,7 +50,7 @@ NOWHERE: Final = Place(-1, -1, 0.0)
 class _Group:
     """Messages that are acknowledged together."""
 
-    __slots__ = ("_lock", "errors", "future", "left", "messages", "places", "size")
+    __slots__ = ("errors", "future", "left", "messages", "places", "size")
 
     def __init__(
         self, future: asyncio.Future[Sequence[Place]], messages: Sequence[Outgoing], size: int
@@ -57,7 +61,6 @@ class _Group:
         self.size = size
         self.places = [NOWHERE] * len(messages)
         self.errors: dict[int, KafkaError] = {}
-        self._lock = threading.Lock()
 
     def delivered(self, index: int, error: KafkaError | None, message: Message | None) -> bool:
         """One is, or is refused; whether it was the last."""
@@ -65,10 +68,8 @@ class _Group:
             self.places[index] = place_of(message)
         elif error is not None:
             self.errors[index] = error
-        # The loop and the sender's thread may both be here, the one with a refusal.
-        with self._lock:
-            self.left -= 1
-            return not self.left
+        self.left -= 1
+        return not self.left
 
     def refusal(self) -> PenstockError:
         """What the errors are to who waits."""
@@ -107,10 +108,9 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._messages = 0
         self._bytes = 0
-        self._done: list[_Group] = []
-        self._ends = False
-        self._thread = threading.Thread(target=self._run, name="penstock-kafka-sender", daemon=True)
-        self._thread.start()
+        self._all_sent = asyncio.Event()
+        self._all_sent.set()
+        self._timer = self._loop.call_later(_IDLE_S, self._look)
 
     def send(self, messages: Sequence[Outgoing]) -> asyncio.Future[Sequence[Place]]:
         """Hand messages to the producer. The future ends when all are acknowledged, in their order.
@@ -128,18 +128,17 @@ class Sender:
         for index, (topic, partition, (key, value, headers), _) in enumerate(messages):
             heard = partial(self._delivered, group, index)
             try:
-                produce(topic, value, key, partition, heard, headers=list(headers))
+                produce(topic, value, key, partition, heard, headers=headers)  # type: ignore[arg-type]  # str is allowed, too
             except KafkaException as error:
                 # Refused at once; it counts like one that is refused later.
-                if group.delivered(index, error.args[0], None):
-                    self._loop.call_soon(self._settle, [group])
+                self._delivered(group, index, error.args[0], None)
         return future
 
     async def close(self) -> None:
         """Wait for what is under way, and end."""
-        await asyncio.to_thread(self._producer.flush, _LEFT_S)
-        self._ends = True
-        await asyncio.to_thread(self._thread.join)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_sent.wait(), _LEFT_S)
+        self._timer.cancel()
 
     def _take_room(self, messages: Sequence[Outgoing]) -> int:
         size = sum(message.nbytes for message in messages)
@@ -148,35 +147,36 @@ class Sender:
             raise OverloadedError(
                 f"{self._messages} records wait for Kafka to acknowledge them; try again later"
             )
+        if not self._messages:
+            self._all_sent.clear()
+            self._timer.cancel()
+            self._timer = self._loop.call_later(_LOOK_S, self._look)
         self._messages += len(messages)
         self._bytes += size
         return size
 
-    def _settle(self, done: Sequence[_Group]) -> None:
-        for group in done:
-            self._messages -= len(group.places)
-            self._bytes -= group.size
-            if group.future.done():
-                continue  # nobody waits any more
-            if group.errors:
-                group.future.set_exception(group.refusal())
-            else:
-                group.future.set_result(group.places)
-
-    # The thread -------------------------------------------------------------------------------
-
-    def _run(self) -> None:
-        while not self._ends:
-            try:
-                self._producer.poll(_POLL_S)
-            except KafkaException as error:
-                _log.warning("writing to Kafka: %s", error.args[0].str())
-            if self._done:
-                done, self._done = self._done, []
-                self._loop.call_soon_threadsafe(self._settle, done)
+    def _look(self) -> None:
+        """Hear what was delivered: the library calls :meth:`_delivered` from here alone."""
+        try:
+            self._producer.poll(0)
+        except KafkaException as error:
+            _log.warning("writing to Kafka: %s", error.args[0].str())
+        self._timer = self._loop.call_later(_LOOK_S if self._messages else _IDLE_S, self._look)
 
     def _delivered(
-        self, group: _Group, index: int, error: KafkaError | None, message: Message
+        self, group: _Group, index: int, error: KafkaError | None, message: Message | None
     ) -> None:
         if group.delivered(index, error, message):
-            self._done.append(group)
+            self._settle(group)
+
+    def _settle(self, group: _Group) -> None:
+        self._messages -= len(group.places)
+        self._bytes -= group.size
+        if not self._messages:
+            self._all_sent.set()
+        if group.future.done():
+            return  # nobody waits any more
+        if group.errors:
+            group.future.set_exception(group.refusal())
+        else:
+            group.future.set_result(group.places)

@@ -215,7 +215,7 @@ class Transactor:
         for part in parts:
             for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
                 heard = _hearing(part, index)
-                producer.produce(topic, value, key, partition, heard, headers=list(headers))
+                producer.produce(topic, value, key, partition, heard, headers=headers)  # type: ignore[arg-type]  # str is allowed, too
         producer.flush()
         self._enter()
         for group, positions in offsets.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
 from penstock.transports.kafka.messages.size import message_size
@@ -16,7 +15,7 @@ class KafkaMessage(NamedTuple):
 
     key: bytes | None
     value: bytes | None
-    headers: Sequence[MessageHeader]
+    headers: list[MessageHeader]
 
     @property
     def nbytes(self) -> int:
