@@ -74,13 +74,17 @@ class Process:
     """What one worker's process has of its own."""
 
     def __init__(
-        self, transport: MemoryTransport, limits: StreamLimits, pipeline: Pipeline = SUMS
+        self,
+        transport: MemoryTransport,
+        limits: StreamLimits,
+        pipeline: Pipeline = SUMS,
+        most_per_model: int = 256,
     ) -> None:
         self._pipeline = pipeline
         clock = TransportClock(SystemClock())
         self._models = ModelGateway()
         self._server = InProcessServer()
-        self._dataflow = Dataflow(self._models, Metrics(), clock)
+        self._dataflow = Dataflow(self._models, Metrics(), clock, most_per_model=most_per_model)
         self.worker = StreamWorker(transport, self._dataflow, clock, NAMES, limits)
 
     async def start(self, folder: Path, *, version: int = 1, exactly_once: bool = False) -> None:
@@ -98,6 +102,12 @@ class Process:
         await self.worker.serve(
             self._dataflow.deploy(plan), partitions=PARTITIONS, exactly_once=exactly_once
         )
+
+    @property
+    def calls(self) -> int:
+        """How many calls of the model that takes its time are under way."""
+        served = self._models.slot("double").served
+        return 0 if served is None else served.calls
 
     @property
     def open_passages(self) -> int:
@@ -484,3 +494,36 @@ async def test_a_backlog_waits_in_its_stream_and_fails_nothing_for_want_of_room(
     assert 4 <= most <= 8, "each of four partitions has its share, and no more"
     assert all(isinstance(answer.record.body, tuple) for answer in each.answers.heard)
     assert each.letters.heard == []
+
+
+async def test_a_call_of_a_stream_waits_until_its_model_has_room(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits(), most_per_model=3)
+        await process.start(models(tmp_path))
+        await each.send(*range(1, 101))
+        most = 0
+        while len(each.answers.heard) < 100:
+            most = max(most, process.calls)
+            await asyncio.sleep(0)
+        await process.stop()
+    assert most == 3
+    assert all(isinstance(answer.record.body, tuple) for answer in each.answers.heard)
+
+
+async def test_a_call_that_waits_for_room_has_its_deadline(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits(), most_per_model=1)
+        await process.start(models(tmp_path))
+        await each.send(*range(1, 101))
+        now_ms = await each.transport.time_ms()
+        late = [_sent(value) for value in range(101, 151)]
+        await each.transport.publish(
+            [out._replace(record=out.record._replace(deadline_ms=now_ms + 30.0)) for out in late]
+        )
+        answers = await each.answers.until(150)
+        await process.stop()
+    failed = [a.record for a in answers if isinstance(a.record.body, Failed)]
+    assert {int(record.identity[1:]) > 100 for record in failed} == {True}
+    assert {record.body.code for record in failed if isinstance(record.body, Failed)} == {
+        "deadline"
+    }
