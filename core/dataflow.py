@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import INLINE_LIMIT_MS, VisitEnded
@@ -30,7 +30,7 @@ from penstock.core.engine import (
     Turn,
 )
 from penstock.core.engine.gatherings import MOST_OPEN_JOINS
-from penstock.core.errors import PenstockError
+from penstock.core.errors import OverloadedError, PenstockError
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
@@ -39,6 +39,9 @@ from penstock.core.records import Absent, Failed, Headers, Tensors
 from penstock.core.state import StateChange
 
 logger = logging.getLogger(__name__)
+
+_AGAIN_S: Final = 0.05
+"""After so long a call is made again for which a model had no room."""
 
 
 class Deployment:
@@ -301,7 +304,7 @@ class Dataflow:
                             outcome = inline(effect)
                         elif served.calls >= self._most_per_model and served.bounded:
                             if effect.passage.ownership is not None:
-                                self._waiting.setdefault(deployment.slots[index], {})[effect] = None
+                                self._wait_for_room(effect)
                                 continue
                             outcome = self._overloaded(deployment.slots[index])
                         else:
@@ -312,6 +315,10 @@ class Dataflow:
                                 continue
                             outcome = result
                     except (Exception, asyncio.CancelledError) as error:
+                        if isinstance(error, OverloadedError) and effect.passage.ownership:
+                            # Calls that were given up may have all the room for a moment.
+                            self._wait_for_room(effect, _AGAIN_S)
+                            continue
                         outcome = failed_of(error)
                     now_ms = clock()
                     if inline is not None and now_ms - began_ms > INLINE_LIMIT_MS:
@@ -403,6 +410,14 @@ class Dataflow:
             assert self._loop is not None, "start() comes before the first request"
             self._loop.call_soon(self._let_in, _slot_of(call))
 
+    def _wait_for_room(self, call: Call, again_s: float | None = None) -> None:
+        """Make a call later: when another one is over, at the latest in ``again_s``."""
+        slot = _slot_of(call)
+        self._waiting.setdefault(slot, {})[call] = None
+        if again_s is not None:
+            assert self._loop is not None, "start() comes before the first request"
+            self._loop.call_later(again_s, self._let_in, slot)
+
     def _let_in(self, slot: ModelSlot) -> None:
         """Make the calls that wait, as long as there is room."""
         waiting = self._waiting.get(slot)
@@ -410,6 +425,8 @@ class Dataflow:
             call = next(iter(waiting))
             del waiting[call]
             self._carry_out([call], self._now_ms())
+            if call in waiting:
+                return  # the model has none after all
         if waiting is not None and not waiting:
             self._waiting.pop(slot, None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 
 from harness.coded_transport import CodedTransport
 from penstock.core.clock import SystemClock
-from penstock.core.contracts.model import ModelSpec
+from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec
 from penstock.core.contracts.transport import (
     Delivery,
     Output,
@@ -27,7 +27,7 @@ from penstock.core.errors import ConflictError, OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.plan.compiler import compile_pipeline
-from penstock.core.records import Absent, Body, Failed, Port, Record
+from penstock.core.records import Absent, Body, Failed, Port, Record, Tensors
 from penstock.core.request_headers import IDENTITY_HEADER, ORIGIN_HEADER
 from penstock.core.resources import Pipeline
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
@@ -102,6 +102,10 @@ class Process:
         await self.worker.serve(
             self._dataflow.deploy(plan), partitions=PARTITIONS, exactly_once=exactly_once
         )
+
+    def publish(self, name: str, instance: ModelInstance) -> None:
+        """Have another instance serve a model."""
+        self._models.publish(name, 2, instance)
 
     @property
     def calls(self) -> int:
@@ -527,3 +531,32 @@ async def test_a_call_that_waits_for_room_has_its_deadline(tmp_path: Path) -> No
     assert {record.body.code for record in failed if isinstance(record.body, Failed)} == {
         "deadline"
     }
+
+
+class Full(ModelInstance):
+    """A model that has no room for its first calls."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__(None)
+        self._refusals = refusals
+
+    def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
+        if self._refusals:
+            self._refusals -= 1
+            raise OverloadedError("no room")
+        return (Tensor.from_numpy("y", call.tensors[0].array * 2),)
+
+    async def close(self) -> None:
+        """It has nothing."""
+
+
+async def test_a_call_of_a_stream_is_made_again_when_its_model_has_no_room(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        process.publish("double", Full(refusals=12))
+        await each.send(*range(1, 11))
+        answers = await each.answers.until(10)
+        await process.stop()
+    assert all(isinstance(answer.record.body, tuple) for answer in answers)
+    assert each.letters.heard == []

@@ -1,4 +1,4 @@
-"""Processes on Kafka whose clocks differ by two minutes: time is the broker's, and none is wrong."""
+"""Processes on Kafka whose clocks differ by two minutes: no time is wrong, for it is the broker's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
