@@ -1,4 +1,4 @@
-"""Processes on Kafka whose clocks differ by two minutes: no time is wrong, for it is the broker's."""
+"""Processes on Kafka whose clocks differ by two minutes: none is wrong, for time is Kafka's."""
 
 from __future__ import annotations
 
