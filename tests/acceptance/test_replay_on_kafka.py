@@ -43,8 +43,7 @@ def served(kafka: LocalKafka, tmp_path: Path) -> Iterator[Penstock]:
 
 def test_recorded_requests_are_sent_again_and_compared(served: Penstock) -> None:
     for value in VALUES:
-        words = ("--tensor", f"x={value}:FP64", "--server", served.rest)
-        served("infer", "first.pipeline", *words)
+        served("infer", "first.pipeline", "--tensor", f"x={value}:FP64", "--server", served.rest)
     listed = served("inspect", "--pipeline", "first", "-o", "json").document
     ids = [each["id"] for each in reversed(listed)]
     assert len(ids) == len(VALUES)

@@ -23,7 +23,7 @@ from integration.gateways.rig import (
     wait_for_log,
     write,
 )
-from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError
+from penstock.core.errors import NotReadyError, UnsupportedError
 
 VERSIONS = 8
 
@@ -152,7 +152,7 @@ async def test_a_gateway_that_starts_without_its_scheduler_serves(tmp_path: Path
         with program(folder, *words) as gateway:
             async with client_of(gateway.grpc) as client:
                 assert not await client.server_ready()
-                with pytest.raises(PenstockError, match="there is no model or pipeline 'p'"):
+                with pytest.raises(NotReadyError, match="is starting"):
                     await value_of(client, "p")
             assert "cannot be used (it is damaged)" in gateway.logged()
 

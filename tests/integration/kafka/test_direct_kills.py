@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from itertools import count
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -110,7 +111,8 @@ def written(world: City, port: str) -> Counter[str]:
                 assert error.code() == KafkaError._PARTITION_EOF, error
                 ended.add(message.partition())
                 continue
-            found[dict(message.headers() or ())["x-request-id"].decode()] += 1
+            headers: dict[str, Any] = dict(message.headers() or ())
+            found[headers["x-request-id"].decode()] += 1
     assert len(ended) == PARTITIONS
     return found
 
