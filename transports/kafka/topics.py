@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewPartitions,
     NewTopic,
@@ -25,6 +28,10 @@ _ASK_S: Final = 10.0
 _AGAIN_S: Final = 0.1
 _TIMES: Final = 200
 """How often, and after how long, brokers are asked again that have not heard of a topic yet."""
+
+_LIMIT: Final = "max.message.bytes"
+
+_log = logging.getLogger(__name__)
 
 _NOTHING: Final[Mapping[str, str]] = {}
 
@@ -152,8 +159,33 @@ class Topics:
                 )
         asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
         configs = self._admin.describe_configs(asked) if asked else {}
+        narrow: list[str] = []
         for spec, resource in zip(specs, asked, strict=True):
-            _check_fit(spec, await self._settings_of(resource, configs[resource]))
+            config = await self._settings_of(resource, configs[resource])
+            _check_fit(spec, config)
+            if int(config[_LIMIT]) < int(self._settings()[_LIMIT]):
+                narrow.append(spec.name)
+        await self._widen(narrow)
+
+    async def _widen(self, topics: Sequence[str]) -> None:
+        """Have topics take records that are as large as may be written."""
+        limit = self._settings()[_LIMIT]
+        set_limit = ConfigEntry(_LIMIT, limit, incremental_operation=AlterConfigOpType.SET)
+        changed = [
+            ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[set_limit])
+            for topic in topics
+        ]
+        asked = self._admin.incremental_alter_configs(changed) if changed else {}
+        for resource, future in asked.items():
+            try:
+                await asyncio.wrap_future(future)
+            except KafkaException as error:
+                raise ConflictError(
+                    f"the topic '{resource.name}' takes smaller records than "
+                    f"transport.maxRecordBytes, which is {limit}, and its {_LIMIT} could not be "
+                    f"raised ({error.args[0].str()}); raise it, or lower transport.maxRecordBytes"
+                ) from None
+            _log.info("the topic '%s' takes records of up to %s bytes now", resource.name, limit)
 
     async def _settings_of(self, topic: ConfigResource, asked: Any) -> dict[str, str]:
         """The settings that were asked for. The broker that answers may be the last to hear of the
