@@ -37,6 +37,7 @@ class Group:
     ) -> None:
         self._config = config
         self._fetcher = Fetcher(config, missing)
+        self._missing = missing
         self._inquirer = Inquirer(config)
         self._peeking: Inquirer | None = None
         self._deliver = deliver
@@ -73,7 +74,7 @@ class Group:
         """Begin to read a partition from what is not finished on."""
         start = progress.done_below or OFFSET_BEGINNING
         inlets = await self._fetcher.open({where: start})
-        return Source(inlets[where], progress, self._deliver)
+        return Source(inlets[where], progress, self._deliver, self._missing)
 
     async def close_sources(self, sources: Iterable[Source]) -> None:
         """Read these no more, and commit nothing of them."""

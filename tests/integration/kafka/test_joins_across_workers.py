@@ -29,7 +29,7 @@ COMMANDS = {
 }
 
 MORE = f"""\
-import time
+import asyncio
 
 
 def add(x, y):
@@ -40,8 +40,8 @@ def quick(x):
     return {{"a": x + 1}}
 
 
-def slow(x):
-    time.sleep({SLOW_S})
+async def slow(x):
+    await asyncio.sleep({SLOW_S})
     return {{"b": x * 2}}
 
 
@@ -50,8 +50,7 @@ def both(a, b):
 """
 
 MODELS = "\n---\n".join(
-    f'kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: "more:{name}", execution: thread, '
-    "concurrency: 8}}".replace("}}", "}")
+    f'kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: "more:{name}"}}'
     for name in ("add", "quick", "slow", "both")
 )
 
