@@ -9,7 +9,7 @@ group and partition; what was delivered and not finished is delivered again to t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
@@ -286,7 +286,11 @@ class Transport(ABC):
 
     @abstractmethod
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         """Write ``outputs``, and mark ``deliveries`` as done, in whatever order they were given.
 
@@ -295,6 +299,9 @@ class Transport(ABC):
         for again, without writing anything twice; where it cannot be known what was done, the
         ownership is over. Raises FencedError, and what :meth:`publish` raises but NotReadyError,
         PartlyWrittenError only where the ownership is not ``atomic``; nothing counts as done then.
+
+        ``handed`` is called once when all is on its way in the owner's name, which may be before
+        it is acknowledged; where the ownership is ``atomic``, only when it is done.
         """
 
     @abstractmethod

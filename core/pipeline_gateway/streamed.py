@@ -32,6 +32,7 @@ from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Absent, Failed, Headers, Port, Record
 from penstock.core.request_headers import MISSING
 from penstock.core.signature import Signature
+from penstock.core.streams.beside import Callers
 from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.headers import DETAILS_HEADER, REPLY_TO_HEADER, WANTED_HEADER
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
@@ -47,7 +48,7 @@ _INPUTS = Port(None, "inputs")
 _log = logging.getLogger(__name__)
 
 
-class StreamIntake:
+class StreamIntake(Callers):
     """Lets requests into the input streams of pipelines, within the limits, and hears of them.
 
     A request holds its place from when it is published until it is answered or its time is over;
@@ -69,7 +70,7 @@ class StreamIntake:
         self._identities = Identities(clock, secrets.randbits)
         self._outbox = Outbox(transport, clock)
         partition = secrets.randbelow(REPLY_PARTITIONS)
-        self._replies = Replies(transport, names, clock, partition, self._heard)
+        self._replies = Replies(transport, names, clock, partition, self.tell)
         self._leaving: dict[str, asyncio.TimerHandle] = {}
         """Pipelines that were withdrawn, and when nobody is expected to answer any more."""
         self._posted = 0
@@ -224,10 +225,15 @@ class StreamIntake:
         record = submission.record
         self._outbox.put(Output(target.inputs, record, target.partition_of(record.key)), submission)
 
-    def _heard(self, record: Record) -> None:
-        submission = self._under_way.get(record.identity)
+    def wait_for(self, identity: str) -> bool:
+        """Whether somebody waits for the answer to a request."""
+        return identity in self._under_way
+
+    def tell(self, answer: Record) -> None:
+        """Give an answer to who waits for it, if somebody still does."""
+        submission = self._under_way.get(answer.identity)
         if submission is not None:
-            submission.answered(record)
+            submission.answered(answer)
 
     def _overloaded(self) -> OverloadedError:
         return OverloadedError(

@@ -93,15 +93,24 @@ class StreamRoles:
             dedup_requests=limits.dedup_requests,
             deadline_ms=limits.async_deadline_ms,
         )
+        worker: StreamWorker | None = None
         if "dataflow" in self._roles:
-            self._workers.append(
-                StreamWorker(transport, dataflow, clock, names, bounds, travelling)
+            worker = StreamWorker(
+                transport, dataflow, clock, names, bounds, travelling, self._intake
             )
+            self._workers.append(worker)
         if "model-gateway" in self._roles:
             most = self._config.limits.in_flight_per_model
             self._workers.append(
                 ModelGatewayWorker(
-                    transport, dataflow, clock, self._joins, names, bounds, most_per_model=most
+                    transport,
+                    dataflow,
+                    clock,
+                    self._joins,
+                    names,
+                    bounds,
+                    most_per_model=most,
+                    askers=worker,
                 )
             )
         if self._workers:

@@ -11,6 +11,7 @@ from penstock.core.contracts.transport import (
     THE_END,
     Delivery,
     FencedError,
+    Output,
     Ownership,
     PartlyWrittenError,
     Reader,
@@ -20,6 +21,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.errors import OverloadedError, PenstockError
 from penstock.core.records import Failed
+from penstock.core.streams.beside import Beside, Tell
 from penstock.core.streams.clock import Glance, TransportClock
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
@@ -44,11 +46,14 @@ class Holding:
         pipeline: StreamedPipeline,
         ownership: Ownership,
         clock: TransportClock,
+        beside: Beside | None = None,
     ) -> None:
         self._transport = transport
         self._ownership = ownership
         self._clock = clock
         self._pipeline = pipeline
+        # Of what is exactly once the answer is part of the transaction.
+        self._beside = None if pipeline.exactly_once else beside
         self._reader: Reader = transport.read(ownership, [pipeline.inputs])
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -150,13 +155,17 @@ class Holding:
 
     async def _finish(self, batch: Batch) -> None:
         asked_ms = self._clock.local_ms()
+        tell: Tell | None = None
+        outputs: Sequence[Output] = batch.outputs
+        if self._beside is not None:
+            tell, outputs = self._beside.concerned(outputs)
         try:
-            written = await self._written(batch)
+            written = await self._written(batch.deliveries, outputs, tell)
         except FencedError:
             raise
         except PartlyWrittenError as error:
             why = next(iter(error.refusals.values()))
-            self._refused(batch.without(error.places), why)
+            self._refused(batch.only([outputs[index] for index in error.refusals]), why)
             return
         except PenstockError as error:
             self._refused(batch, error)
@@ -170,12 +179,12 @@ class Holding:
         if not self.tenure.refused(batch, Failed(error.code, error.message)):
             raise error
 
-    async def _written(self, batch: Batch) -> Sequence[Written]:
+    async def _written(
+        self, deliveries: Sequence[Delivery], outputs: Sequence[Output], tell: Tell | None
+    ) -> Sequence[Written]:
         while True:
             try:
-                return await self._transport.finish(
-                    self._ownership, batch.deliveries, batch.outputs
-                )
+                return await self._transport.finish(self._ownership, deliveries, outputs, tell)
             except OverloadedError as error:
                 # Whoever reads what we write is slow. We take nothing more meanwhile.
                 await asyncio.sleep(error.retry_after_s)

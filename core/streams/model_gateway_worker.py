@@ -9,6 +9,7 @@ from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.joinspec import JoinFactories
 from penstock.core.records import Port
+from penstock.core.streams.beside import Askers, AskersBeside
 from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
@@ -24,7 +25,7 @@ class ModelGatewayWorker:
     outputs of the step, once. What has come too late it does not call. Of one model it carries out
     at most ``most_per_model`` visits at a time, as many as ``dataflow`` has calls or fewer; others
     wait. ``dataflow`` is started, and has ``clock`` for its clock; ``joins`` are those that are
-    installed. All methods are called on its loop.
+    installed; ``askers`` hear in this process how visits ended. All methods are called on its loop.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ModelGatewayWorker:
         limits: StreamLimits,
         *,
         most_per_model: int = 256,
+        askers: Askers | None = None,
     ) -> None:
         self._transport = transport
         self._dataflow = dataflow
@@ -44,7 +46,9 @@ class ModelGatewayWorker:
         self._joins = joins
         self._names = names
         self._limits = limits
-        self._shares = Shares(transport, dataflow, clock)
+        self._shares = Shares(
+            transport, dataflow, clock, None if askers is None else AskersBeside(askers)
+        )
         self._waiting: Mapping[str, WaitingCalls] = defaultdict(
             lambda: WaitingCalls(most_per_model)
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from penstock.core.contracts.transport import Membership, Owner, Ownership, Transport
 from penstock.core.dataflow import Dataflow
+from penstock.core.streams.beside import Beside
 from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.holding import Holding
 from penstock.core.streams.pipeline import StreamedPipeline
@@ -18,10 +19,18 @@ class Shares:
     """Competes for partitions, runs what comes through them, and hands them over.
 
     ``dataflow`` is started, and has ``clock`` for its clock, so that deadlines and windows are
-    counted in the transport's time. All methods are called on its loop.
+    counted in the transport's time. ``beside`` hears in this process of what is written. All
+    methods are called on its loop.
     """
 
-    def __init__(self, transport: Transport, dataflow: Dataflow, clock: TransportClock) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        dataflow: Dataflow,
+        clock: TransportClock,
+        beside: Beside | None = None,
+    ) -> None:
+        self._beside = beside
         self._transport = transport
         self._dataflow = dataflow
         self._clock = clock
@@ -41,6 +50,13 @@ class Shares:
     def tenures(self) -> Iterator[Tenure]:
         """What is decided about each partition that is held."""
         for share in self._shares.values():
+            for holding in share.holdings.values():
+                yield holding.tenure
+
+    def tenures_of(self, inputs: str) -> Iterator[Tenure]:
+        """What is decided about those of one stream."""
+        share = self._shares.get(inputs)
+        if share is not None:
             for holding in share.holdings.values():
                 yield holding.tenure
 
@@ -87,7 +103,7 @@ class Shares:
 
     def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
         """Begin to work on a partition that was won."""
-        holding = Holding(self._transport, pipeline, ownership, self._clock)
+        holding = Holding(self._transport, pipeline, ownership, self._clock, self._beside)
         holding.begin(
             Tenure(
                 pipeline,

@@ -11,7 +11,6 @@ from penstock.core.contracts.transport import (
     Delivery,
     Output,
     Ownership,
-    Written,
 )
 from penstock.core.engine import Passage
 from penstock.core.plan import Plan
@@ -67,14 +66,14 @@ class Batch(NamedTuple):
     parts: list[tuple[StreamRequest, int]]
     over: list[StreamRequest]
 
-    def without(self, places: Sequence[Written | None]) -> Batch:
-        """What is left where some of it is written already."""
+    def only(self, refused: Sequence[Output]) -> Batch:
+        """What is left where all is done but these of its outputs."""
+        wanted = {id(output) for output in refused}
         at = 0
         outputs: list[Output] = []
         parts: list[tuple[StreamRequest, int]] = []
         for request, count in self.parts:
-            whole = zip(self.outputs[at : at + count], places[at : at + count], strict=True)
-            left = [output for output, place in whole if place is None]
+            left = [each for each in self.outputs[at : at + count] if id(each) in wanted]
             parts.append((request, len(left)))
             outputs += left
             at += count

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from penstock.core.contracts.transport import StreamSpec, Transport
+from penstock.core.contracts.transport import Output, StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import ConflictError
 from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
+from penstock.core.streams.beside import Askers, Callers, CallersBeside
 from penstock.core.streams.calls import CalledElsewhere
 from penstock.core.streams.clock import TransportClock, set_clock
+from penstock.core.streams.headers import CALL_HEADER
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline, streams_of
 from penstock.core.streams.shares import Shares
 
 
-class StreamWorker:
+class StreamWorker(Askers):
     """Takes part in the work on the input streams of pipelines.
 
     A worker carries a request through the whole graph: it calls the models itself, and writes what
     is kept behind it. Where the plan of a pipeline leaves calls to others (layout spread), it
     writes them to the inputs of steps, for :class:`ModelGatewayWorker`. ``dataflow`` is started,
-    and has ``clock`` for its clock. All methods are called on its loop.
+    and has ``clock`` for its clock. ``callers`` are told in this process what they wait for. All
+    methods are called on its loop.
     """
 
     def __init__(
@@ -34,13 +37,19 @@ class StreamWorker:
         names: StreamNames,
         limits: StreamLimits,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
+        callers: Callers | None = None,
     ) -> None:
         self._travelling = travelling
         self._transport = transport
         self._clock = clock
         self._names = names
         self._limits = limits
-        self._shares = Shares(transport, dataflow, clock)
+        self._shares = Shares(
+            transport,
+            dataflow,
+            clock,
+            None if callers is None else CallersBeside(callers, names.replies),
+        )
 
     def running(self) -> int:
         """How many requests are run here."""
@@ -103,6 +112,13 @@ class StreamWorker:
     async def stop(self, *, forced: bool = False) -> None:
         """Hand everything over. ``forced``: at once, as a crash would, with nothing finished."""
         await self._shares.stop(forced=forced)
+
+    def settle(self, outcome: Output) -> None:
+        """Go on with what waits for an outcome, if something does."""
+        record = outcome.record
+        for tenure in self._shares.tenures_of(self._inputs_of(record.pipeline)):
+            if tenure.ownership.partition == outcome.partition:
+                tenure.calls.settle(record.headers[CALL_HEADER], record.body)
 
     @property
     def calls_elsewhere(self) -> int:

@@ -269,6 +269,31 @@ class TransportContract:
         [delivery] = await read(transport.read(reading, ["out"]), 1)
         assert (delivery.offset, delivery.record.identity) == (written.offset, "b")
 
+    @pytest.mark.parametrize("atomic", [False, True])
+    async def test_who_finishes_hears_once_that_it_is_on_its_way(
+        self, transport: Transport, *, atomic: bool
+    ) -> None:
+        await transport.make_streams([StreamSpec("s"), StreamSpec("out")])
+        owner = WatchedOwner()
+        membership = await transport.compete("g", "s", owner, atomic=atomic)
+        await owner.until_owning(0)
+        ownership = owner.owned[0]
+        await transport.publish([Output("s", a_record("a"))])
+        deliveries = await read(transport.read(ownership, ["s"]), 1)
+        told: list[str] = []
+        outputs = [Output("out", a_record("b"))]
+        await transport.finish(ownership, deliveries, outputs, lambda: told.append("written"))
+        await transport.finish(ownership, [], [], lambda: told.append("nothing to write"))
+        assert told == ["written", "nothing to write"]
+        with pytest.raises(NotFoundError):
+            await transport.finish(
+                ownership, [], [Output("not-there", a_record("c"))], lambda: told.append("refused")
+            )
+        await membership.leave()
+        with pytest.raises(FencedError):
+            await transport.finish(ownership, [], outputs, lambda: told.append("fenced"))
+        assert told == ["written", "nothing to write"]
+
     async def test_a_stale_owner_is_fenced(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s"), StreamSpec("out")])
         membership, first = await self.owning(transport, "s")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock.core.contracts.transport import (
     Delivery,
@@ -75,10 +75,15 @@ class RenamedTransport(Transport):
         await self._inner.resign(ownership)
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         given = self._given(deliveries)
-        return self._written(await self._inner.finish(ownership, given, self._in(outputs)))
+        written = await self._inner.finish(ownership, given, self._in(outputs), handed)
+        return self._written(written)
 
     async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
         await self._inner.give_back(ownership, self._given(deliveries))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from harness.entry_points import FakeEntryPoint, a_plugin
@@ -99,9 +99,13 @@ class SharedTransport(Transport):
         await self._streams.resign(ownership)
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
-        return await self._streams.finish(ownership, deliveries, outputs)
+        return await self._streams.finish(ownership, deliveries, outputs, handed)
 
     async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
         await self._streams.give_back(ownership, deliveries)

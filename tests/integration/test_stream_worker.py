@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -330,7 +330,11 @@ class Choosy(MemoryTransport):
         self._full = True
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         if self._full and outputs:
             self._full = False
@@ -339,7 +343,7 @@ class Choosy(MemoryTransport):
             raise TooLargeError("the record is larger than the transport takes")
         if any(each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs):
             raise TooLargeError("the record is larger than the transport takes")
-        return await super().finish(ownership, deliveries, outputs)
+        return await super().finish(ownership, deliveries, outputs, handed)
 
 
 def _is_large(body: Body) -> bool:
@@ -369,12 +373,16 @@ class Narrow(MemoryTransport):
         self.wrote_some = 0
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         await asyncio.sleep(0.05)  # what comes meanwhile is one batch
         large = [each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs]
         if not any(large):
-            return await super().finish(ownership, deliveries, outputs)
+            return await super().finish(ownership, deliveries, outputs, handed)
         why = TooLargeError("the record is larger than the transport takes")
         if all(large):
             raise why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from penstock.core.contracts.transport import (
     ALONE_FROM_ATTEMPT,
@@ -115,9 +115,16 @@ class Possession:
         return await asyncio.shield(opening)
 
     async def finish(
-        self, deliveries: Sequence[Delivery], messages: Sequence[Outgoing], sender: Sender
+        self,
+        deliveries: Sequence[Delivery],
+        messages: Sequence[Outgoing],
+        sender: Sender,
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Place]:
-        """Write messages, and count deliveries as done when they are acknowledged."""
+        """Write messages, and count deliveries as done when they are acknowledged.
+
+        ``handed`` is called when the messages are on their way; in a transaction, when it is done.
+        """
         done = [
             (source, delivery.offset)
             for delivery in deliveries
@@ -127,8 +134,14 @@ class Possession:
             under_way = self._transactor.carry_out(messages, self.group, done)
             self._under_way.add(under_way)
             under_way.add_done_callback(self._settle)
-            return await asyncio.shield(under_way)
-        places = await sender.send(messages) if messages else ()
+            places = await asyncio.shield(under_way)
+            if handed is not None:
+                handed()
+            return places
+        sending = sender.send(messages)
+        if handed is not None:
+            handed()
+        places = await sending
         self.check()
         for source, offset in done:
             source.finish(offset)

@@ -25,6 +25,10 @@ from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
 
+_AGAIN_S: Final = 0.1
+_TIMES: Final = 200
+"""How often, and after how long, brokers are asked again that have not heard of a topic yet."""
+
 _LIMIT: Final = "max.message.bytes"
 
 _log = logging.getLogger(__name__)
@@ -156,12 +160,12 @@ class Topics:
 
     async def _until_known(self, names: Sequence[str]) -> None:
         """A topic is made before every broker knows it."""
-        for _ in range(200):
+        for _ in range(_TIMES):
             await self.look_up(names)
             missing = [name for name in names if name not in self._partitions]
             if not missing:
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_AGAIN_S)
         raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
@@ -177,8 +181,7 @@ class Topics:
         configs = self._admin.describe_configs(asked) if asked else {}
         narrow: list[str] = []
         for spec, resource in zip(specs, asked, strict=True):
-            found = await asyncio.wrap_future(configs[resource])
-            config = {name: entry.value for name, entry in found.items()}
+            config = await self._settings_of(resource, configs[resource])
             _check_fit(spec, config)
             if int(config[_LIMIT]) < int(self._settings()[_LIMIT]):
                 narrow.append(spec.name)
@@ -203,6 +206,21 @@ class Topics:
                     f"raised ({error.args[0].str()}); raise it, or lower transport.maxRecordBytes"
                 ) from None
             _log.info("the topic '%s' takes records of up to %s bytes now", resource.name, limit)
+
+    async def _settings_of(self, topic: ConfigResource, asked: Any) -> dict[str, str]:
+        """The settings that were asked for. The broker that answers may be the last to hear of the
+        topic."""
+        for _ in range(_TIMES):
+            try:
+                found = await asyncio.wrap_future(asked)
+            except KafkaException as error:
+                if not is_unknown(error.args[0]):
+                    raise refusal_of(error.args[0], topic.name) from None
+            else:
+                return {name: entry.value for name, entry in found.items()}
+            await asyncio.sleep(_AGAIN_S)
+            asked = self._admin.describe_configs([topic])[topic]
+        raise NotFoundError(f"the topic '{topic.name}' is there, and was deleted meanwhile")
 
     async def _all(self, asked: Mapping[str, Any], but: int | None = None) -> None:
         for name, future in asked.items():

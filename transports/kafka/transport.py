@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, cast
 
@@ -234,13 +234,17 @@ class KafkaTransport(Transport):
             return
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         possession = self._memberships.possession(ownership)
         messages = await self._outgoing(outputs)
         await possession.may_act()
         try:
-            places = await possession.finish(deliveries, messages, self._sender)
+            places = await possession.finish(deliveries, messages, self._sender, handed)
         except (FencedError, NotReadyError) as error:
             # What was written is not known, and must not be written twice.
             self._memberships.give_up(possession)

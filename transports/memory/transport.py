@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from penstock.core.clock import Clock, SystemClock
@@ -177,7 +177,11 @@ class MemoryTransport(Transport):
         await contest.resign(ownership)
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         self._owned(ownership)
         written = self._write(outputs)
@@ -185,6 +189,8 @@ class MemoryTransport(Transport):
             stream = self._streams.get(delivery.stream)
             if stream is not None:
                 stream.partitions[delivery.partition].finish(ownership.group, delivery.offset)
+        if handed is not None:
+            handed()
         return written
 
     async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:

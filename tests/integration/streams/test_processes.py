@@ -18,6 +18,7 @@ from penstock.core.tensors import Tensor
 
 INPUTS = "test.shared.pipeline.diamond.inputs"
 OUTPUTS = "test.shared.pipeline.diamond.outputs"
+REPLIES = "test.shared.replies"
 
 
 async def identities_in(streams: SharedStreams, stream: str) -> Counter[str]:
@@ -53,6 +54,30 @@ async def test_a_process_answers_what_another_works_on(tmp_path: Path) -> None:
         refusal = await back.send("diamond", 3.0).result()
         assert isinstance(refusal, UnsupportedError)
         assert "pipeline gateway" in refusal.message
+
+
+async def test_who_waits_beside_the_worker_is_told_without_a_stream(tmp_path: Path) -> None:
+    streams = SharedStreams()
+    exactly_once = diamond(delivery="exactly-once").replace("diamond", "once")
+    documents = [*DIAMOND_MODELS, diamond(), exactly_once]
+    async with process(streams, tmp_path, *documents) as one:
+        await one.ready()
+        assert await one.send("diamond", 3.0).value() == 15.0
+        assert not await identities_in(streams, REPLIES)
+        # What is exactly once is told when the transaction with the answer is over.
+        answer = one.send("once", 3.0)
+        assert await answer.value() == 15.0
+        assert answer.ticket is not None
+        assert await identities_in(streams, REPLIES) == Counter([answer.ticket.identity])
+        documents = [*DIAMOND_MODELS, diamond()]
+        async with process(
+            streams, tmp_path, *documents, roles=frozenset({"pipeline-gateway"})
+        ) as front:
+            await front.ready()
+            elsewhere = front.send("diamond", 1.0)
+            assert await elsewhere.value() == 5.0
+            assert elsewhere.ticket is not None
+            assert elsewhere.ticket.identity in await identities_in(streams, REPLIES)
 
 
 async def test_workers_that_come_and_go_lose_and_double_no_answer(tmp_path: Path) -> None:

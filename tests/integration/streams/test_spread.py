@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from harness.shared_streams import SharedStreams
 from integration.streams.rig import DIAMOND_MODELS, diamond, process
 from integration.streams.test_processes import identities_in
 from penstock.core.errors import PenstockError
 from penstock.core.runtime.stream_roles import StreamRole
+from penstock.core.streams.calls import CallDesk
 
 STEP = "test.shared.pipeline.diamond.step.triple."
 
@@ -54,3 +57,18 @@ async def test_one_process_has_all_roles_and_other_model_gateways_come_and_go(
             answers = [one.send("diamond", float(value)) for value in range(40)]
         assert [await each.value() for each in answers] == [5.0 * v for v in range(40)]
     assert set((await identities_in(streams, STEP + "outputs")).values()) == {1}
+
+
+async def test_who_asks_beside_the_model_gateway_waits_for_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = SharedStreams()
+    documents = [*DIAMOND_MODELS, diamond(layout="spread")]
+    async with process(streams, tmp_path, *documents) as one:
+        await one.ready()
+        monkeypatch.setattr(CallDesk, "heard", lambda self, deliveries: None)
+        answer = one.send("diamond", 3.0)
+        assert await answer.value() == 15.0
+        assert answer.ticket is not None
+    # It is in the outputs of the step all the same.
+    assert await identities_in(streams, STEP + "outputs") == {answer.ticket.identity: 1}

@@ -351,14 +351,18 @@ class Choosy(MemoryTransport):
         self._refused = refused
 
     async def finish(
-        self, ownership: Ownership, deliveries: Sequence[Delivery], outputs: Sequence[Output]
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
         for each in outputs:
             body = each.record.body
             marked = isinstance(body, Absent | Failed) or not body[0].parameters
             if str(each.record.port) in self._refused and not marked:
                 raise TooLargeError("the record is larger than the transport takes")
-        return await super().finish(ownership, deliveries, outputs)
+        return await super().finish(ownership, deliveries, outputs, handed)
 
 
 def choosy(*refused: str) -> Opened:
