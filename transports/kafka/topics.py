@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
@@ -36,6 +36,14 @@ _log = logging.getLogger(__name__)
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
+class Changed(NamedTuple):
+    """Topics that are not what they were."""
+
+    gone: Sequence[str]
+    made_again: Sequence[str]
+    grown: Sequence[str]
+
+
 class Topics:
     """Knows the topics that were asked about. All methods are called on the event loop.
 
@@ -53,6 +61,8 @@ class Topics:
         self._settings = settings
         self._replication = -1 if replication is None else replication
         self._partitions: dict[str, int] = {}
+        self._ids: dict[str, str] = {}
+        """Which topic it was that had a name."""
 
     def partitions(self, topic: str) -> int:
         """How many there are. Raises NotFoundError for a topic that nobody has asked about."""
@@ -80,10 +90,17 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
-    async def is_there(self, topic: str) -> bool:
-        """Whether the broker has a topic now."""
-        await self.look_up([topic])
-        return topic in self._partitions
+    async def compare(self, topics: Sequence[str]) -> Changed:
+        """Ask the broker about topics: what has changed since they were asked about before."""
+        ids, counts = dict(self._ids), dict(self._partitions)
+        await self.look_up(topics)
+        there = [topic for topic in topics if topic in self._partitions]
+        made_again = [topic for topic in there if self._ids[topic] != ids.get(topic)]
+        return Changed(
+            gone=[topic for topic in topics if topic not in self._partitions],
+            made_again=[topic for topic in made_again if topic in ids],
+            grown=[topic for topic in there if self._partitions[topic] > counts.get(topic, 0)],
+        )
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
@@ -91,7 +108,9 @@ class Topics:
         asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
         for topic, future in asked.items():
             try:
-                self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
+                found = await asyncio.wrap_future(future)
+                self._partitions[topic] = len(found.partitions)
+                self._ids[topic] = str(found.topic_id)
             except KafkaException as error:
                 if is_unknown(error.args[0]):
                     self._partitions.pop(topic, None)
@@ -122,6 +141,7 @@ class Topics:
         await self._all(asked, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
         for name in names:
             self._partitions.pop(name, None)
+            self._ids.pop(name, None)
 
     async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:
