@@ -303,8 +303,8 @@ PIPELINE: Final = (
     ),
     _own(
         "spec.layout",
-        "Who calls the models: `fused`, `spread` or `direct`. In one process all are the same; "
-        "over a transport between processes `spread` is not there yet.",
+        "Who calls the models: `fused`, the worker that has the request; `spread`, model gateways, "
+        "through streams of their own; `direct`, the gateway. In one process all are the same.",
     ),
     _own(
         "spec.delivery",

@@ -16,10 +16,10 @@ from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
-from penstock.core.contracts.gateway import Gateway
+from penstock.core.contracts.gateway import Gateway, Target, TargetKind
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.errors import InvalidRequestError, UnsupportedError
+from penstock.core.errors import InvalidRequestError, NotFoundError, UnsupportedError
 from penstock.core.log_ring import LogRing
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
@@ -40,7 +40,18 @@ _log = logging.getLogger(__name__)
 
 
 class FollowingGateway(PipelineGateway):
-    """Ready as soon as it has routes: what one of them lacks is no reason to send nobody here."""
+    """Ready as soon as it has routes: what one of them lacks is no reason to send nobody here.
+    Before that it does not know what there is."""
+
+    def resolve(
+        self, name: str, *, kind: TargetKind | None = None, version: str | None = None
+    ) -> Target:
+        try:
+            return super().resolve(name, kind=kind, version=version)
+        except NotFoundError:
+            if not self._admission.is_open:
+                raise self._admission.closed_error() from None
+            raise
 
     def server_ready(self) -> bool:
         return self._admission.is_open

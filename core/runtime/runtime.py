@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -124,14 +125,20 @@ class Runtime:
         return await self._closing.starting(self._start(manifests))
 
     async def wait_ready(self, timeout_s: float) -> Sequence[Shortfall]:
-        """Return when everything is ready, or will not be without anybody's doing.
+        """Return when everything is ready, or will not be without anybody's doing, and the gateways
+        that follow know it.
 
         Comes back with what is not ready then, or when the time is over, and why. Raises the error
         with which the agent of this process was refused.
         """
+        until_s = asyncio.get_running_loop().time() + timeout_s
         if self._agent is not None:
             await self._agent.taken_in()
-        return await self._running().wait_settled(timeout_s)
+        shortfalls = await self._running().wait_settled(timeout_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                await self._book.taken_up()
+        return shortfalls
 
     async def stop(
         self, *, grace_s: float | None = None, forced: asyncio.Event | None = None

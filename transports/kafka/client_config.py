@@ -29,14 +29,14 @@ def producer_config(options: KafkaOptions) -> ClientConfig:
     }
 
 
-def consumer_config(options: KafkaOptions) -> ClientConfig:
+def consumer_config(options: KafkaOptions, *, fetch_wait_ms: int = 100) -> ClientConfig:
     """For what reads partitions that are assigned by hand. ``group.id`` is the group in whose name
-    offsets are committed; the consumer is no member of it."""
+    offsets are committed; the consumer is no member of it. ``fetch_wait_ms`` is how long a fetch
+    waits for messages where no option says so: a partition that is added waits for its end."""
     return {
         **_client_config(options),
         "fetch.message.max.bytes": str(max(options.max_record_bytes, STOCK_RECORD_BYTES)),
-        # A partition that is added waits for the end of the fetch that is under way.
-        "fetch.wait.max.ms": "100",
+        "fetch.wait.max.ms": str(fetch_wait_ms),
         **_texts(options.client),
         **_texts(options.consumer),
         "group.id": f"{options.root}.dataflow",

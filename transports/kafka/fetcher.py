@@ -9,7 +9,14 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_END,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicPartition,
+)
 
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.transports.kafka.refusals import refusal_of
@@ -23,6 +30,12 @@ _AT_ONCE: Final = 1_000
 _MOST_MESSAGES: Final = 10_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
 """What one partition holds before it is paused; it goes on at a quarter of it."""
+
+_FEW: Final = 8
+"""So many additions may wait for the thread for the topic of each to be asked about."""
+
+_TOPIC_S: Final = 1.0
+"""How long the broker may take to tell of a topic."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,6 +101,8 @@ class Fetcher:
         # A call on a consumer waits for another thread's poll, and may wait for ever: so all that
         # concerns it is done by the one thread that polls.
         self._orders: deque[_Order] = deque()
+        self._known: set[str] = set()
+        """Topics that the library has heard of; the thread's alone."""
         self._ends = False
         self._thread = threading.Thread(
             target=self._run, name="penstock-kafka-fetcher", daemon=True
@@ -103,8 +118,13 @@ class Fetcher:
         inlets = {where: Inlet(self, where) for where in starts}
         self._inlets.update(inlets)
         assigned = [TopicPartition(*where, offset) for where, offset in starts.items()]
-        await self._do(self._consumer.incremental_assign, assigned)
+        await self._do(self._assign, assigned)
         return inlets
+
+    def hear(self, where: TopicNumber) -> None:
+        """Have the fetches ended by what is written to a partition, which is read by nobody."""
+        assigned = [TopicPartition(*where, OFFSET_END)]
+        self._orders.append((self._assign, assigned, None))
 
     async def close_inlets(self, inlets: Sequence[Inlet]) -> None:
         """Read these no more."""
@@ -113,7 +133,7 @@ class Fetcher:
             del self._inlets[each.where]
         if there:
             gone = [TopicPartition(*each.where) for each in there]
-            await self._do(self._consumer.incremental_unassign, gone)
+            await self._do(self._unassign, gone)
 
     def pause(self, where: TopicNumber) -> None:
         """Read no more of a partition for now."""
@@ -182,6 +202,23 @@ class Fetcher:
         first = self._consumer.poll(_POLL_S)
         # The second call waits for nothing: it takes what is there already.
         return [] if first is None else [first, *self._consumer.consume(_AT_ONCE, 0)]
+
+    def _assign(self, partitions: list[TopicPartition]) -> None:
+        """The library asks about topics that it does not know once in a second. Where few are
+        added they are asked about at once, which is one answer of the broker for each."""
+        if len(self._orders) <= _FEW:
+            for topic in {each.topic for each in partitions} - self._known:
+                try:
+                    self._consumer.list_topics(topic, timeout=_TOPIC_S)
+                except KafkaException as error:
+                    _log.debug("the topic '%s' is not known yet: %s", topic, error.args[0].str())
+                else:
+                    self._known.add(topic)
+        self._consumer.incremental_assign(partitions)
+
+    def _unassign(self, partitions: list[TopicPartition]) -> None:
+        self._consumer.incremental_unassign(partitions)
+        self._known -= {each.topic for each in partitions}  # it may be deleted, and made again
 
     def _carry_out(
         self,

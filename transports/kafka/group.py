@@ -11,6 +11,7 @@ from confluent_kafka import OFFSET_BEGINNING, Message
 
 from penstock.core.contracts.transport import Delivery
 from penstock.core.errors import PenstockError
+from penstock.transports.kafka.bell import Bell
 from penstock.transports.kafka.fetcher import Fetcher, TopicNumber
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.progress import Progress
@@ -27,16 +28,20 @@ _log = logging.getLogger(__name__)
 
 class Group:
     """Reads partitions that are owned, and commits what is finished. Methods are called on the
-    event loop. ``config`` is that of a consumer of the group."""
+    event loop. ``config`` is that of a consumer of the group, whose fetches ``bell`` ends."""
 
     def __init__(
         self,
         config: Mapping[str, Any],
         deliver: Callable[[Message, int], Delivery],
         missing: Callable[[str], None],
+        bell: Bell,
     ) -> None:
         self._config = config
+        self._bell = bell
         self._fetcher = Fetcher(config, missing)
+        self._missing = missing
+        self._fetcher.hear((bell.topic, bell.number))
         self._inquirer = Inquirer(config)
         self._peeking: Inquirer | None = None
         self._deliver = deliver
@@ -72,8 +77,9 @@ class Group:
     async def open(self, where: TopicNumber, progress: Progress) -> Source:
         """Begin to read a partition from what is not finished on."""
         start = progress.done_below or OFFSET_BEGINNING
+        self._bell.ring_soon()
         inlets = await self._fetcher.open({where: start})
-        return Source(inlets[where], progress, self._deliver)
+        return Source(inlets[where], progress, self._deliver, self._missing)
 
     async def close_sources(self, sources: Iterable[Source]) -> None:
         """Read these no more, and commit nothing of them."""

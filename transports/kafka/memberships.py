@@ -16,6 +16,7 @@ from penstock.core.contracts.transport import (
     StreamSpec,
 )
 from penstock.core.errors import NotReadyError
+from penstock.transports.kafka.bell import SETTINGS, Bell
 from penstock.transports.kafka.client_config import consumer_config, producer_config
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
@@ -36,6 +37,10 @@ _SETTINGS: Final = {
     "retention.bytes": str(64 * 1024 * 1024),
     "segment.bytes": str(16 * 1024 * 1024),
 }
+
+_FETCH_WAIT_MS: Final = 500
+"""How long a fetch of inputs waits: many partitions are asked about each time, and a bell ends it
+when one is added."""
 
 _TIME: Final = KafkaMessage(None, b"t", [])
 """Says nothing, and is stamped with the time."""
@@ -71,13 +76,16 @@ class Memberships:
         self._seats: list[Seat] = []
         self._seating = asyncio.Lock()
         self._groups: dict[str, Group] = {}
+        self._bell = Bell(options.root, sender)
 
     async def start(self) -> None:
-        """See to it that there is a log."""
+        """See to it that there is a log, and a bell."""
         await self._topics.make([StreamSpec(self._topic)], _SETTINGS)
+        await self._topics.make([self._bell.spec], SETTINGS)
 
     async def stop(self) -> None:
         """Leave."""
+        self._bell.close()
         for seat in self._seats:
             await seat.stop(_LEAVE_S)
         for group in self._groups.values():
@@ -107,8 +115,9 @@ class Memberships:
                 await seat.start()
                 self._seats.append(seat)
             if group not in self._groups:
-                config = {**consumer_config(self._options), "group.id": group}
-                self._groups[group] = Group(config, self._deliver, self._missing)
+                config = consumer_config(self._options, fetch_wait_ms=_FETCH_WAIT_MS)
+                config["group.id"] = group
+                self._groups[group] = Group(config, self._deliver, self._missing, self._bell)
             seat.compete(subject, partitions, Competition(owner, self._groups[group], atomic))
         return _KafkaMembership(seat, subject)
 
@@ -116,6 +125,11 @@ class Memberships:
         """A stream has so many partitions now."""
         for seat in self._seats:
             seat.resize(stream, partitions)
+
+    def begin_anew(self, stream: str) -> None:
+        """A stream was deleted and made again."""
+        for seat in self._seats:
+            seat.begin_anew(stream)
 
     async def forget(self, stream: str) -> None:
         """A stream is gone, and all that was owned of it."""

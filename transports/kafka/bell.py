@@ -1,0 +1,67 @@
+"""Ends a consumer's fetch that waits for messages, so that a partition just added is read soon.
+
+librdkafka has one fetch under way with a broker. It asks about the partitions that were assigned
+when it was sent, and waits at the broker for as long as ``fetch.wait.max.ms`` says. A short time
+there would have a process that holds a thousand partitions ask about all of them many times a
+second when nothing happens. A message in a partition that the fetch asks about ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from penstock.core.contracts.transport import StreamSpec
+from penstock.core.errors import OverloadedError
+from penstock.transports.kafka.messages import KafkaMessage
+from penstock.transports.kafka.outgoing import Outgoing
+from penstock.transports.kafka.sender import Sender
+
+PARTITIONS: Final = 16
+"""Processes that hear one partition are rung out of their waiting by each other, for nothing."""
+
+RINGS_S: Final = (0.005, 0.02, 0.06, 0.15, 0.35)
+"""When it rings. Before a partition is fetched the broker may have to answer questions about it,
+and it answers none of a connection before the fetch that came first."""
+
+SETTINGS: Final[Mapping[str, str]] = {"retention.ms": "3600000", "segment.bytes": "1048576"}
+
+_RING: Final = KafkaMessage(None, b"r", [])
+
+_log = logging.getLogger(__name__)
+
+
+class Bell:
+    """The bell of one process, in a topic of all. Methods are called on the event loop."""
+
+    def __init__(self, root: str, sender: Sender) -> None:
+        self.topic = f"{root}.bell"
+        self.number = secrets.randbelow(PARTITIONS)
+        self._sender = sender
+        self._timers: list[asyncio.TimerHandle] = []
+
+    @property
+    def spec(self) -> StreamSpec:
+        """The topic as it is wanted."""
+        return StreamSpec(self.topic, PARTITIONS)
+
+    def ring_soon(self) -> None:
+        """A partition was added to what is fetched. Those that are added together ring once."""
+        if not self._timers:
+            loop = asyncio.get_running_loop()
+            self._timers = [loop.call_later(wait_s, self._ring) for wait_s in RINGS_S]
+
+    def close(self) -> None:
+        """Ring no more."""
+        for timer in self._timers:
+            timer.cancel()
+
+    def _ring(self) -> None:
+        self._timers.pop()
+        try:
+            self._sender.send([Outgoing(self.topic, self.number, _RING, _RING.nbytes)])
+        except OverloadedError as error:
+            _log.debug("nothing is rung: %s", error)  # what is written ends fetches as well
