@@ -163,7 +163,8 @@ class Memberships:
     async def _begin_transactions(self, instance: str) -> Transactor:
         """What writes in transactions as an instance; whoever did before is fenced."""
         name = f"{self._options.root}.dataflow.{instance}"
-        transactor = Transactor({**producer_config(self._options), "transactional.id": name})
+        config = {**producer_config(self._options), "transactional.id": name}
+        transactor = Transactor(config, self._topic)
         await transactor.begin()
         return transactor
 

@@ -360,6 +360,10 @@ class Seat:
             assert self._transactor is not None, "as made"
             return self._transactor
 
+    async def _end_transactions(self, instance: str) -> None:
+        """End what a dead process had under way."""
+        await (await self._begin_transactions(instance)).close()
+
     async def _take_over(
         self, won: Sequence[Ownership], group: Group, *, atomic: bool
     ) -> dict[tuple[str, int], Progress]:
@@ -368,8 +372,8 @@ class Seat:
             return {}
         if atomic:
             # Until then what they had under way may be committed, and its place is not known.
-            for instance in await group.holders_of(places) - {self.instance}:
-                await (await self._begin_transactions(instance)).close()
+            holders = await group.holders_of(places) - {self.instance}
+            await asyncio.gather(*map(self._end_transactions, holders))
         progress = await group.progress_in(places)
         for where, each in progress.items():
             if each.holder and not (each.holder == self.instance and where in self._held):

@@ -19,9 +19,7 @@ from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.refusals import refusal_of
 from penstock.transports.kafka.sender import NOWHERE, Place, place_of
 from penstock.transports.kafka.source import Source
-
-_BEGIN_S: Final = 30.0
-"""How long the coordinator of transactions may take to be found."""
+from penstock.transports.kafka.transactional_id import taken
 
 STAGE_S: Final = 10.0
 """How long each part of a transaction may take. The library may wait for ever, whatever it was
@@ -52,12 +50,13 @@ async def _for_ever(future: asyncio.Future[None]) -> None:
 class Transactor:
     """Methods are called on the event loop; a thread waits for the broker.
 
-    ``config`` is the producer's, with its transactional id. Whoever begins with the same id later
-    ends what is under way here.
+    ``config`` is the producer's, with its transactional id; ``topic`` is one that is there. Whoever
+    begins with the same id later ends what is under way here.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], topic: str) -> None:
         self._config = dict(config)
+        self._topic = topic
         self._loop = asyncio.get_running_loop()
         self._thread = CallThread("penstock-kafka-transactor")
         self._stage = threading.Lock()
@@ -100,6 +99,7 @@ class Transactor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.call(self._drop)
         self._thread.end()
 
     async def _work(self) -> None:
@@ -185,8 +185,11 @@ class Transactor:
     # The thread -------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._producer = Producer(self._config)
-        self._producer.init_transactions(_BEGIN_S)
+        self._producer = taken(self._config, self._topic, self._loop.time)
+
+    def _drop(self) -> None:
+        # Its end waits for threads of the library, for which the loop has no time.
+        self._producer = None
 
     def _abort(self) -> None:
         assert self._producer is not None, "begun"
