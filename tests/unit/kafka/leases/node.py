@@ -91,6 +91,7 @@ class Node:
 
     def _carry_out(self) -> None:
         effects, self.member.effects = self.member.effects, []
+        self.acts = not self.member.suspended
         for effect in effects:
             self._follow(effect)
 
@@ -111,8 +112,6 @@ class Node:
             world.fenced += 1
         elif isinstance(effect, leases.Replaced):
             self.die()
-        else:
-            self.acts = isinstance(effect, leases.Resumed)
 
     def _hand_over(self) -> None:
         due = [each for at_ms, each in self._handing if at_ms <= self._world.now_ms]
