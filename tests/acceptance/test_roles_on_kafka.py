@@ -174,7 +174,7 @@ def started(
         at = {"scheduler": programs[0].grpc}
         for number, roles in enumerate(mix[1:], 1):
             follows = write_config(folder / str(number), options, gateway=at, agent=at)
-            words = ("run", *roles, *PORTS, "-c", follows)
+            words: list[str | Path] = ["run", *roles, *PORTS, "-c", follows]
             programs.append(running.enter_context(program(folder / str(number), *words)))
         yield programs
 
