@@ -27,6 +27,7 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import Possession, no_longer_owned
 from penstock.transports.kafka.seat import Competition, Seat
 from penstock.transports.kafka.sender import Sender
+from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.tails import Tails
 from penstock.transports.kafka.topics import Topics
 from penstock.transports.kafka.transactor import Transactor
@@ -165,10 +166,11 @@ class Memberships:
             self._begin_transactions,
         )
 
-    async def _begin_transactions(self, instance: str) -> Transactor:
+    async def _begin_transactions(self, instance: str, standing: Standing) -> Transactor:
         """What writes in transactions as an instance; whoever did before is fenced."""
         name = f"{self._options.root}.dataflow.{instance}"
-        transactor = Transactor({**producer_config(self._options), "transactional.id": name})
+        config = {**producer_config(self._options), "transactional.id": name}
+        transactor = Transactor(config, self._topic, standing)
         await transactor.begin()
         return transactor
 

@@ -71,6 +71,11 @@ class KafkaTransport(Transport):
         """What is competed for, as it was then."""
         self._watching: asyncio.Task[None] | None = None
 
+    def use_worker(self, group: str, number: int) -> None:
+        options = self._options
+        base = options.instance if "instance" in options.model_fields_set else group
+        self._options = options.model_copy(update={"instance": f"{base}-worker-{number}"})
+
     async def start(self) -> None:
         options = self._options
         self._topics = Topics(
