@@ -188,6 +188,7 @@ async def test_a_topic_that_is_made_again_is_read_from_its_beginning(
         await writing.publish([Output(stream, a_record(each)) for each in before])
         await owner.until(*before)
         make_again(kafka, stream, 1)
+        await transport.extents(stream)  # who asks about it sees the new one before anybody else
         after = [f"after-{number}" for number in range(10)]
         for each in after:
             await writing.publish([Output(stream, a_record(each))])
@@ -209,6 +210,7 @@ async def test_partitions_that_people_add_are_noticed(
         admin = admin_of({"bootstrap.servers": kafka.bootstrap_servers})
         for added in admin.create_partitions([NewPartitions(stream, 3)]).values():
             added.result(PATIENCE_S)
+        await transport.extents(stream)
         until = time.monotonic() + PATIENCE_S
         while "has 3 partitions now, and 2 are worked on" not in caplog.text:
             assert time.monotonic() < until
