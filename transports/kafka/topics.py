@@ -36,12 +36,11 @@ _log = logging.getLogger(__name__)
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
-class Changed(NamedTuple):
-    """Topics that are not what they were."""
+class Found(NamedTuple):
+    """A topic as the broker last told of it; one that is made again under its name is another."""
 
-    gone: Sequence[str]
-    made_again: Sequence[str]
-    grown: Sequence[str]
+    topic_id: str
+    partitions: int
 
 
 class Topics:
@@ -90,20 +89,15 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
-    async def compare(self, topics: Sequence[str]) -> Changed:
-        """Ask the broker about topics: what has changed since they were asked about before."""
-        ids, counts = dict(self._ids), dict(self._partitions)
-        await self.look_up(topics)
-        there = [topic for topic in topics if topic in self._partitions]
-        made_again = [topic for topic in there if self._ids[topic] != ids.get(topic)]
-        return Changed(
-            gone=[topic for topic in topics if topic not in self._partitions],
-            made_again=[topic for topic in made_again if topic in ids],
-            grown=[topic for topic in there if self._partitions[topic] > counts.get(topic, 0)],
-        )
+    def found(self, topic: str) -> Found | None:
+        """What is known of a topic; None where it is not there."""
+        count = self._partitions.get(topic)
+        return None if count is None else Found(self._ids[topic], count)
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
+        if not topics:
+            return
         each_once = TopicCollection(list(dict.fromkeys(topics)))
         asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
         for topic, future in asked.items():

@@ -46,7 +46,7 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
 from penstock.transports.kafka.sender import Place, Sender
 from penstock.transports.kafka.tails import KafkaTail, Tails
-from penstock.transports.kafka.topics import Topics
+from penstock.transports.kafka.topics import Found, Topics
 
 _LOOK_S: Final = 1.0
 """A topic that was just made may be unknown to a broker for so long."""
@@ -67,8 +67,8 @@ class KafkaTransport(Transport):
         self._started = False
         self._tails_of: dict[str, set[KafkaTail]] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
-        self._shared: dict[str, int] = {}
-        """The partitions of streams that are competed for."""
+        self._shared: dict[str, Found] = {}
+        """What is competed for, as it was then."""
         self._watching: asyncio.Task[None] | None = None
 
     def use_worker(self, group: str, number: int) -> None:
@@ -119,8 +119,9 @@ class KafkaTransport(Transport):
         await self._topics.make(specs)
         for spec in specs:
             self._memberships.resize(spec.name, spec.partitions)
-            if spec.name in self._shared:
-                self._shared[spec.name] = spec.partitions
+            shared = self._shared.get(spec.name)
+            if shared is not None:
+                self._shared[spec.name] = shared._replace(partitions=spec.partitions)
 
     async def delete_streams(self, names: Sequence[str]) -> None:
         await self._topics.delete(names)
@@ -135,9 +136,10 @@ class KafkaTransport(Transport):
     async def _look(self, topic: str) -> None:
         try:
             await asyncio.sleep(_LOOK_S)
-            for gone in await self._compare([topic]):
-                _log.warning("the topic '%s' was deleted", gone)
-                await self._forget(gone)
+            await self._compare([topic])
+            if self._topics.found(topic) is None:
+                _log.warning("the topic '%s' was deleted", topic)
+                await self._forget(topic)
         except PenstockError as error:
             _log.warning("whether the topic '%s' is there cannot be seen: %s", topic, error)
         finally:
@@ -151,24 +153,28 @@ class KafkaTransport(Transport):
             except PenstockError as error:
                 _log.debug("whether topics are still the same cannot be seen: %s", error)
 
-    async def _compare(self, topics: Sequence[str]) -> Sequence[str]:
-        """Ask the broker about topics, and do what follows where one is not what it was; comes
-        back with those that are gone."""
-        changed = await self._topics.compare(topics)
-        for topic in changed.made_again:
+    async def _compare(self, topics: Sequence[str]) -> None:
+        """Ask the broker about topics, and do what follows where one that is worked on is not what
+        it was."""
+        await self._topics.look_up(topics)
+        for topic in topics:
+            before, now = self._shared.get(topic), self._topics.found(topic)
+            if before is not None and now is not None and now != before:
+                self._shared[topic] = now
+                self._changed(topic, before, now)
+
+    def _changed(self, topic: str, before: Found, now: Found) -> None:
+        if now.topic_id != before.topic_id:
             _log.warning("the topic '%s' was deleted and made again; all of it is read", topic)
             self._memberships.begin_anew(topic)
-        for topic in changed.grown:
-            shared = self._shared.get(topic)
-            if shared is not None and shared < self._topics.partitions(topic):
-                _log.warning(
-                    "the topic '%s' has %d partitions now, and %d are worked on; set "
-                    "dataflow.partitions of its pipeline to that",
-                    topic,
-                    self._topics.partitions(topic),
-                    shared,
-                )
-        return changed.gone
+        if now.partitions > before.partitions:
+            _log.warning(
+                "the topic '%s' has %d partitions now, and %d are worked on; set "
+                "dataflow.partitions of its pipeline to that",
+                topic,
+                now.partitions,
+                before.partitions,
+            )
 
     async def _forget(self, stream: str) -> None:
         """A stream is gone: who reads it hears of that."""
@@ -186,7 +192,9 @@ class KafkaTransport(Transport):
         self, group: str, stream: str, owner: Owner, *, atomic: bool = False
     ) -> Membership:
         partitions = await self._topics.find(stream)
-        self._shared[stream] = partitions
+        found = self._topics.found(stream)
+        assert found is not None, "as found"
+        self._shared[stream] = found
         return await self._memberships.compete(group, stream, partitions, owner, atomic=atomic)
 
     def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
