@@ -7,7 +7,7 @@ import logging
 import random
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import INLINE_LIMIT_MS, VisitEnded
@@ -30,7 +30,7 @@ from penstock.core.engine import (
     Turn,
 )
 from penstock.core.engine.gatherings import MOST_OPEN_JOINS
-from penstock.core.errors import PenstockError
+from penstock.core.errors import OverloadedError, PenstockError
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
@@ -39,6 +39,9 @@ from penstock.core.records import Absent, Failed, Headers, Tensors
 from penstock.core.state import StateChange
 
 logger = logging.getLogger(__name__)
+
+_AGAIN_S: Final = 0.05
+"""After so long a call is made again for which a model had no room."""
 
 
 class Deployment:
@@ -130,7 +133,8 @@ class Dataflow:
     """One engine on the running event loop, and the calls it waits for.
 
     Not safe for threads: everything is called on the loop that :meth:`start` ran on.
-    Of one model at most ``most_per_model`` calls are under way; one more fails as overloaded.
+    Of one model at most ``most_per_model`` calls are under way. One more waits if its request was
+    taken of a stream, where the number of such requests is bounded; else it fails as overloaded.
     """
 
     __slots__ = (
@@ -142,6 +146,7 @@ class Dataflow:
         "_tasks",
         "_timer",
         "_timer_ms",
+        "_waiting",
         "engine",
         "models",
         "waiting_for_room",
@@ -166,6 +171,8 @@ class Dataflow:
         self.waiting_for_room: list[Callable[[], None]] = []
         """Called when a pipeline that keeps an order may have room for a request again."""
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[ModelSlot, dict[Call, None]] = {}
+        """Calls for which their models have no room, the oldest first."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ms = float("inf")
@@ -296,6 +303,9 @@ class Dataflow:
                         if inline is not None:
                             outcome = inline(effect)
                         elif served.calls >= self._most_per_model and served.bounded:
+                            if effect.passage.ownership is not None:
+                                self._wait_for_room(effect)
+                                continue
                             outcome = self._overloaded(deployment.slots[index])
                         else:
                             result = instance.infer(effect)
@@ -305,6 +315,10 @@ class Dataflow:
                                 continue
                             outcome = result
                     except (Exception, asyncio.CancelledError) as error:
+                        if isinstance(error, OverloadedError) and effect.passage.ownership:
+                            # Calls that were given up may have all the room for a moment.
+                            self._wait_for_room(effect, _AGAIN_S)
+                            continue
                         outcome = failed_of(error)
                     now_ms = clock()
                     if inline is not None and now_ms - began_ms > INLINE_LIMIT_MS:
@@ -392,6 +406,33 @@ class Dataflow:
         self._tasks.discard(cast("asyncio.Task[None]", call.work))
         call.work = None
         served.release()
+        if self._waiting:
+            assert self._loop is not None, "start() comes before the first request"
+            self._loop.call_soon(self._let_in, _slot_of(call))
+
+    def _wait_for_room(self, call: Call, again_s: float | None = None) -> None:
+        """Make a call later: when another one is over, at the latest in ``again_s``."""
+        slot = _slot_of(call)
+        self._waiting.setdefault(slot, {})[call] = None
+        if again_s is not None:
+            assert self._loop is not None, "start() comes before the first request"
+            self._loop.call_later(again_s, self._let_in, slot)
+
+    def _let_in(self, slot: ModelSlot) -> None:
+        """Make the calls that wait, as long as there is room."""
+        waiting = self._waiting.get(slot)
+        while waiting and self._has_room(slot):
+            call = next(iter(waiting))
+            del waiting[call]
+            self._carry_out([call], self._now_ms())
+            if call in waiting:
+                return  # the model has none after all
+        if waiting is not None and not waiting:
+            self._waiting.pop(slot, None)
+
+    def _has_room(self, slot: ModelSlot) -> bool:
+        served = slot.served
+        return served is None or not served.bounded or served.calls < self._most_per_model
 
     def _clean_up(
         self, call: Call, result: Awaitable[Tensors], served: Served, task: asyncio.Task[None]
@@ -410,6 +451,8 @@ class Dataflow:
         passenger.deployment.tally.steps[call.plan.index].note_time(now_ms - call.issued_ms)
         if call.work is not None:
             cast("asyncio.Task[None]", call.work).cancel()
+        elif self._waiting:
+            self._waiting.get(_slot_of(call), {}).pop(call, None)
 
     def _bury(self, letter: DeadLetter, now_ms: float) -> None:
         passage = letter.passage
@@ -453,6 +496,10 @@ def failed_of(error: BaseException) -> Failed:
     if isinstance(error, PenstockError):
         return Failed(error.code, error.message, error.step, error.retriable)
     return Failed("step-failed", f"{type(error).__name__}: {error}", None, False)
+
+
+def _slot_of(call: Call) -> ModelSlot:
+    return cast(Passenger, call.passage.context).deployment.slots[call.plan.index]
 
 
 def _nobody(slot: ModelSlot) -> Failed:

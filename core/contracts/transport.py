@@ -9,11 +9,11 @@ group and partition; what was delivered and not finished is delivered again to t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
-from penstock.core.errors import ConflictError
+from penstock.core.errors import ConflictError, PenstockError
 from penstock.core.records import Absent, Record
 
 ALONE_FROM_ATTEMPT: Final = 3
@@ -58,6 +58,25 @@ class Written(NamedTuple):
     partition: int
     offset: int
     time_ms: float
+
+
+class PartlyWrittenError(PenstockError):
+    """Some records of one call are written, and some are refused: that they would be could be seen
+    only by trying.
+
+    ``places`` says of each output where it went, None of those that ``refusals`` has by their
+    index, with why. They are not written.
+    """
+
+    def __init__(
+        self, places: Sequence[Written | None], refusals: Mapping[int, PenstockError]
+    ) -> None:
+        first = next(iter(refusals.values()))
+        super().__init__(
+            f"{len(refusals)} of {len(places)} records are not written: {first.message}"
+        )
+        self.places = places
+        self.refusals = refusals
 
 
 class Ownership(NamedTuple):
@@ -177,6 +196,11 @@ class Transport(ABC):
     root: str = "penstock.default"
     """What the names of all streams and groups begin with: ``<prefix>.<namespace>``."""
 
+    def use_worker(self, group: str, number: int) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, in one of several processes that have the same
+        options: ``group`` is a name that no others have, and ``number`` is the same when the
+        process is started again."""
+
     @abstractmethod
     async def start(self) -> None:
         """Connect. Raises NotReadyError with what to do when the other side cannot be had."""
@@ -212,7 +236,8 @@ class Transport(ABC):
 
         Raises NotFoundError for an unknown stream or partition, TooLargeError for a record over
         the transport's limit, OverloadedError at a bound; nothing is written then. Raises
-        NotReadyError when the acknowledgement is missing; some may have been written then.
+        PartlyWrittenError where that is true of some, and others are written. Raises NotReadyError
+        when the acknowledgement is missing; some may have been written then.
         """
 
     @abstractmethod
@@ -277,8 +302,8 @@ class Transport(ABC):
         The outputs are acknowledged before anything counts as done; where the ownership is
         ``atomic``, both are one. An acknowledgement that does not come is waited for and asked
         for again, without writing anything twice; where it cannot be known what was done, the
-        ownership is over. Raises FencedError, and what :meth:`publish` raises but NotReadyError;
-        nothing counts as done then.
+        ownership is over. Raises FencedError, and what :meth:`publish` raises but NotReadyError,
+        PartlyWrittenError only where the ownership is not ``atomic``; nothing counts as done then.
 
         ``handed`` is called once when all is on its way in the owner's name, which may be before
         it is acknowledged; where the ownership is ``atomic``, only when it is done.

@@ -303,8 +303,8 @@ PIPELINE: Final = (
     ),
     _own(
         "spec.layout",
-        "Who calls the models: `fused`, `spread` or `direct`. In one process all are the same; "
-        "over a transport between processes `spread` is not there yet.",
+        "Who calls the models: `fused`, the worker that has the request; `spread`, model gateways, "
+        "through streams of their own; `direct`, the gateway. In one process all are the same.",
     ),
     _own(
         "spec.delivery",
@@ -316,6 +316,15 @@ PIPELINE: Final = (
         "How many partitions each of its streams has, which so many processes can share. In one "
         "process, by how many orders `output.order` goes. As configured (`dataflow.partitions`) "
         "when left out.",
+    ),
+    _not_yet(
+        "spec.dataflow.shareGroup",
+        "Whether its requests are taken one by one through a share group of Kafka (KIP-932), by "
+        "any number of workers.",
+        "requests would be lost, for the share consumer of confluent-kafka (a preview in 2.16) "
+        "takes more than it is asked for and cannot renew its hold on a record; share groups are",
+        False,
+        seldon=False,
     ),
     _field(
         "spec.dataflow.cleanTopicsOnDelete",

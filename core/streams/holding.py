@@ -13,6 +13,7 @@ from penstock.core.contracts.transport import (
     FencedError,
     Output,
     Ownership,
+    PartlyWrittenError,
     Reader,
     Tail,
     Transport,
@@ -154,29 +155,36 @@ class Holding:
 
     async def _finish(self, batch: Batch) -> None:
         asked_ms = self._clock.local_ms()
+        tell: Tell | None = None
+        outputs: Sequence[Output] = batch.outputs
+        if self._beside is not None:
+            tell, outputs = self._beside.concerned(outputs)
         try:
-            written = await self._written(batch)
+            written = await self._written(batch.deliveries, outputs, tell)
         except FencedError:
             raise
+        except PartlyWrittenError as error:
+            why = next(iter(error.refusals.values()))
+            self._refused(batch.only([outputs[index] for index in error.refusals]), why)
+            return
         except PenstockError as error:
-            if not self.tenure.refused(batch, Failed(error.code, error.message)):
-                raise
+            self._refused(batch, error)
             return
         heard_ms = self._clock.local_ms()
         for place in written:
             self._clock.learn(Glance(asked_ms, heard_ms, place.time_ms))
         self.tenure.finished(batch)
 
-    async def _written(self, batch: Batch) -> Sequence[Written]:
-        tell: Tell | None = None
-        outputs: Sequence[Output] = batch.outputs
-        if self._beside is not None:
-            tell, outputs = self._beside.concerned(outputs)
+    def _refused(self, batch: Batch, error: PenstockError) -> None:
+        if not self.tenure.refused(batch, Failed(error.code, error.message)):
+            raise error
+
+    async def _written(
+        self, deliveries: Sequence[Delivery], outputs: Sequence[Output], tell: Tell | None
+    ) -> Sequence[Written]:
         while True:
             try:
-                return await self._transport.finish(
-                    self._ownership, batch.deliveries, outputs, tell
-                )
+                return await self._transport.finish(self._ownership, deliveries, outputs, tell)
             except OverloadedError as error:
                 # Whoever reads what we write is slow. We take nothing more meanwhile.
                 await asyncio.sleep(error.retry_after_s)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Protocol
 
-from penstock.core.contracts.transport import Output, Transport, Written
+from penstock.core.contracts.transport import Output, PartlyWrittenError, Transport, Written
 from penstock.core.errors import InternalError, NotReadyError, PenstockError
 from penstock.core.streams.clock import Glance, TransportClock
 
@@ -60,6 +60,9 @@ class Outbox:
         asked_ms = self._clock.local_ms()
         try:
             written = await self._transport.publish(outputs)
+        except PartlyWrittenError as error:
+            await self._partly_sent(outputs, senders, error)
+            return
         except Exception as error:
             await self._refused(outputs, senders, _known(error))
             return
@@ -69,10 +72,21 @@ class Outbox:
         for sender, place in zip(senders, written, strict=True):
             sender.sent(place)
 
+    async def _partly_sent(
+        self, outputs: Sequence[Output], senders: Sequence[Sender], error: PartlyWrittenError
+    ) -> None:
+        for sender, place in zip(senders, error.places, strict=True):
+            if place is not None:
+                sender.sent(place)
+        left = error.refusals
+        why = next(iter(left.values()))
+        await self._refused([outputs[i] for i in left], [senders[i] for i in left], why)
+
     async def _refused(
         self, outputs: Sequence[Output], senders: Sequence[Sender], error: PenstockError
     ) -> None:
-        """Nothing is written of a batch that is refused: the one that is wrong goes alone."""
+        """Nothing of these is written. They go one by one, for the sake of those that were refused
+        for another's."""
         if len(outputs) > 1 and not isinstance(error, NotReadyError):
             for output, sender in zip(outputs, senders, strict=True):
                 await self._publish([output], [sender])

@@ -6,7 +6,12 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    Delivery,
+    Output,
+    Ownership,
+)
 from penstock.core.engine import Passage
 from penstock.core.plan import Plan
 from penstock.core.records import Failed, Record, Tensors
@@ -60,6 +65,19 @@ class Batch(NamedTuple):
     outputs: list[Output]
     parts: list[tuple[StreamRequest, int]]
     over: list[StreamRequest]
+
+    def only(self, refused: Sequence[Output]) -> Batch:
+        """What is left where all is done but these of its outputs."""
+        wanted = {id(output) for output in refused}
+        at = 0
+        outputs: list[Output] = []
+        parts: list[tuple[StreamRequest, int]] = []
+        for request, count in self.parts:
+            left = [each for each in self.outputs[at : at + count] if id(each) in wanted]
+            parts.append((request, len(left)))
+            outputs += left
+            at += count
+        return self._replace(outputs=outputs, parts=parts)
 
 
 class PartitionAccess(Protocol):
@@ -218,7 +236,7 @@ class Tenure:
         self.pump()
 
     def refused(self, batch: Batch, failure: Failed) -> bool:
-        """The transport will not have a batch, now or later; nothing of it was done.
+        """The transport will not have a batch, now or later; nothing of it is written.
 
         Requests go one by one then, and the records of one that leaves calls to others as well, so
         that no call fails for another; the one that is refused fails. Says whether anything can be

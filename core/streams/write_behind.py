@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from penstock.core.contracts.transport import Output, Transport, Written
+from penstock.core.contracts.transport import Output, PartlyWrittenError, Transport, Written
 from penstock.core.errors import OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.records import Absent, Body, Failed
@@ -128,6 +128,8 @@ class WriteBehind:
             written = await self._written(outputs)
         except TooLargeError as error:
             await self._publish_smaller(outputs, error)
+        except PartlyWrittenError as error:
+            await self._publish_rest(outputs, error)
         except Exception as error:
             # The transport has tried for as long as it thinks right, and may have written some:
             # what is written twice is worse than what is missing.
@@ -143,6 +145,17 @@ class WriteBehind:
             except OverloadedError as error:
                 # Whoever reads what we write is slow. What comes meanwhile waits here.
                 await asyncio.sleep(error.retry_after_s)
+
+    async def _publish_rest(self, outputs: Sequence[Output], error: PartlyWrittenError) -> None:
+        """What is written stays as it is."""
+        too_large: list[Output] = []
+        for index, why in error.refusals.items():
+            if isinstance(why, TooLargeError):
+                too_large.append(outputs[index])
+            else:
+                self._lose([outputs[index]], why.message)
+        if too_large:
+            await self._publish_smaller(too_large, TooLargeError(error.message))
 
     async def _publish_smaller(self, outputs: Sequence[Output], error: TooLargeError) -> None:
         """Nothing is written of a batch in which one is too large: find that one by halves."""

@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 import yaml
 
-from harness.program import PROGRAM, Program
+from harness.program import NOTHING, PROGRAM, Program
 from penstock.core.free_ports import free_ports
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
@@ -82,6 +82,9 @@ ROLES: Mapping[str, Sequence[str]] = MappingProxyType(
 """A process for each role, and two for those whose work is shared."""
 
 
+NO_ENVIRONMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
 def pipeline_manifest(name: str) -> str:
     """What a pipeline is."""
     return PIPELINE.format(name=name, delivery=PIPELINES[name], partitions=PARTITIONS)
@@ -95,11 +98,16 @@ class City:
     """
 
     def __init__(
-        self, folder: Path, kafka: LocalKafka, commands: Mapping[str, Sequence[str]]
+        self,
+        folder: Path,
+        kafka: LocalKafka,
+        commands: Mapping[str, Sequence[str]],
+        environments: Mapping[str, Mapping[str, str]] = NO_ENVIRONMENTS,
     ) -> None:
         self._folder = folder
         self.kafka = kafka
         self.commands = commands
+        self._environments = environments
         self._ports = {name: free_ports(2) for name in commands}
         self.running: dict[str, Program] = {}
         self._write_files()
@@ -112,7 +120,8 @@ class City:
         words += ["--rest-port", str(rest), "--grpc-port", str(grpc)]
         if command == ("up",):
             words.append(str(self._folder / "served.yaml"))
-        self.running[name] = Program(self._folder / name, words)
+        environment = self._environments.get(name, NOTHING)
+        self.running[name] = Program(self._folder / name, words, environment)
 
     def kill(self, name: str) -> None:
         """End a process as a crash would (``kill -9``)."""
@@ -197,10 +206,14 @@ class City:
 
 @contextmanager
 def city(
-    folder: Path, kafka: LocalKafka, commands: Mapping[str, Sequence[str]] = ROLES
+    folder: Path,
+    kafka: LocalKafka,
+    commands: Mapping[str, Sequence[str]] = ROLES,
+    environments: Mapping[str, Mapping[str, str]] = NO_ENVIRONMENTS,
 ) -> Iterator[City]:
-    """All processes, with everything ready; they are killed at the end."""
-    made = City(folder, kafka, commands)
+    """All processes, with everything ready; they are killed at the end. Some may have more in their
+    environment than others."""
+    made = City(folder, kafka, commands, environments)
     try:
         for name in commands:
             made.start(name)

@@ -20,7 +20,7 @@ from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.transport import Transport
 from penstock.transports.memory import MemoryOptions, MemoryTransport
 
-PIPELINES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "200"))
+PIPELINES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "60"))
 """Random ones for each layout; more for a long soak."""
 
 
@@ -45,6 +45,7 @@ LAYOUTS: dict[str, Layout] = {
 }
 
 
+@pytest.mark.hunt
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_random_pipelines_are_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):

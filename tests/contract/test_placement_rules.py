@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from penstock.plugins.eviction.cost import CostAware
 from penstock.plugins.eviction.lru import LeastRecentlyUsed
 from penstock.plugins.placement.capabilities import CapabilitiesFilter
@@ -16,6 +18,8 @@ from penstock.plugins.placement.replicas import ReplicasFilter
 from penstock.plugins.placement.server import ServerFilter
 from penstock.plugins.placement.spreading import SpreadingSorter
 from penstock.testing import EvictionLaws, FilterLaws, SorterLaws
+
+pytestmark = pytest.mark.hunt
 
 
 class TestLeastRecentlyUsed(EvictionLaws):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,12 +12,13 @@ import pytest
 
 from harness.coded_transport import CodedTransport
 from penstock.core.clock import SystemClock
-from penstock.core.contracts.model import ModelSpec
+from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec
 from penstock.core.contracts.transport import (
     Delivery,
     Output,
     Owner,
     Ownership,
+    PartlyWrittenError,
     StreamSpec,
     Written,
 )
@@ -26,7 +27,7 @@ from penstock.core.errors import ConflictError, OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.plan.compiler import compile_pipeline
-from penstock.core.records import Absent, Body, Failed, Port, Record
+from penstock.core.records import Absent, Body, Failed, Port, Record, Tensors
 from penstock.core.request_headers import IDENTITY_HEADER, ORIGIN_HEADER
 from penstock.core.resources import Pipeline
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
@@ -73,13 +74,17 @@ class Process:
     """What one worker's process has of its own."""
 
     def __init__(
-        self, transport: MemoryTransport, limits: StreamLimits, pipeline: Pipeline = SUMS
+        self,
+        transport: MemoryTransport,
+        limits: StreamLimits,
+        pipeline: Pipeline = SUMS,
+        most_per_model: int = 256,
     ) -> None:
         self._pipeline = pipeline
         clock = TransportClock(SystemClock())
         self._models = ModelGateway()
         self._server = InProcessServer()
-        self._dataflow = Dataflow(self._models, Metrics(), clock)
+        self._dataflow = Dataflow(self._models, Metrics(), clock, most_per_model=most_per_model)
         self.worker = StreamWorker(transport, self._dataflow, clock, NAMES, limits)
 
     async def start(self, folder: Path, *, version: int = 1, exactly_once: bool = False) -> None:
@@ -97,6 +102,16 @@ class Process:
         await self.worker.serve(
             self._dataflow.deploy(plan), partitions=PARTITIONS, exactly_once=exactly_once
         )
+
+    def publish(self, name: str, instance: ModelInstance) -> None:
+        """Have another instance serve a model."""
+        self._models.publish(name, 2, instance)
+
+    @property
+    def calls(self) -> int:
+        """How many calls of the model that takes its time are under way."""
+        served = self._models.slot("double").served
+        return 0 if served is None else served.calls
 
     @property
     def open_passages(self) -> int:
@@ -350,6 +365,60 @@ async def test_what_the_transport_refuses_fails_alone(tmp_path: Path) -> None:
         assert letter.record.headers[OMITTED_HEADER] == "4"
 
 
+class Narrow(MemoryTransport):
+    """Writes what it can of what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(MemoryOptions())
+        self.wrote_some = 0
+
+    async def finish(
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
+    ) -> Sequence[Written]:
+        await asyncio.sleep(0.05)  # what comes meanwhile is one batch
+        large = [each.stream == OUTPUTS and _is_large(each.record.body) for each in outputs]
+        if not any(large):
+            return await super().finish(ownership, deliveries, outputs, handed)
+        why = TooLargeError("the record is larger than the transport takes")
+        if all(large):
+            raise why
+        rest = [each for each, is_large in zip(outputs, large, strict=True) if not is_large]
+        written = iter(await self.publish(rest))
+        self.wrote_some += 1
+        places = [None if is_large else next(written) for is_large in large]
+        raise PartlyWrittenError(places, {large.index(True): why})
+
+
+async def test_what_is_written_is_not_written_again_for_another_that_is_refused(
+    tmp_path: Path,
+) -> None:
+    narrow = Narrow()
+    async with world(narrow) as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        await each.transport.publish(
+            [_sent(v)._replace(partition=0) for v in (1, 9, 13, 5, 17, 21)]
+        )
+        answers = await each.answers.until(6)
+        await each.letters.until(1)
+        await process.stop()
+        assert sorted(answer.record.identity for answer in answers) == [
+            "r1",
+            "r13",
+            "r17",
+            "r21",
+            "r5",
+            "r9",
+        ]
+        extents = await each.transport.extents(OUTPUTS)
+        assert sum(extent.end for extent in extents) == 6
+        assert narrow.wrote_some == 1
+
+
 REMEMBERING = Pipeline.model_validate(
     {
         "metadata": {"name": "sums"},
@@ -436,4 +505,66 @@ async def test_a_backlog_waits_in_its_stream_and_fails_nothing_for_want_of_room(
         await process.stop()
     assert 4 <= most <= 8, "each of four partitions has its share, and no more"
     assert all(isinstance(answer.record.body, tuple) for answer in each.answers.heard)
+    assert each.letters.heard == []
+
+
+async def test_a_call_of_a_stream_waits_until_its_model_has_room(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits(), most_per_model=3)
+        await process.start(models(tmp_path))
+        await each.send(*range(1, 101))
+        most = 0
+        while len(each.answers.heard) < 100:
+            most = max(most, process.calls)
+            await asyncio.sleep(0)
+        await process.stop()
+    assert most == 3
+    assert all(isinstance(answer.record.body, tuple) for answer in each.answers.heard)
+
+
+async def test_a_call_that_waits_for_room_has_its_deadline(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits(), most_per_model=1)
+        await process.start(models(tmp_path))
+        await each.send(*range(1, 101))
+        now_ms = await each.transport.time_ms()
+        late = [_sent(value) for value in range(101, 151)]
+        await each.transport.publish(
+            [out._replace(record=out.record._replace(deadline_ms=now_ms + 30.0)) for out in late]
+        )
+        answers = await each.answers.until(150)
+        await process.stop()
+    failed = [a.record for a in answers if isinstance(a.record.body, Failed)]
+    assert {int(record.identity[1:]) > 100 for record in failed} == {True}
+    assert {record.body.code for record in failed if isinstance(record.body, Failed)} == {
+        "deadline"
+    }
+
+
+class Full(ModelInstance):
+    """A model that has no room for its first calls."""
+
+    def __init__(self, refusals: int) -> None:
+        super().__init__(None)
+        self._refusals = refusals
+
+    def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
+        if self._refusals:
+            self._refusals -= 1
+            raise OverloadedError("no room")
+        return (Tensor.from_numpy("y", call.tensors[0].array * 2),)
+
+    async def close(self) -> None:
+        """It has nothing."""
+
+
+async def test_a_call_of_a_stream_is_made_again_when_its_model_has_no_room(tmp_path: Path) -> None:
+    async with world() as each:
+        process = Process(each.transport, StreamLimits())
+        await process.start(models(tmp_path))
+        process.publish("double", Full(refusals=12))
+        await each.send(*range(1, 11))
+        answers = await each.answers.until(10)
+        await process.stop()
+    assert all(isinstance(answer.record.body, tuple) for answer in answers)
     assert each.letters.heard == []

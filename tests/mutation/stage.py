@@ -17,6 +17,7 @@ addopts = "--strict-markers --import-mode=importlib -p no:cacheprovider"
 pythonpath = ["tests", "tests/plugins/penstock-majority"]
 asyncio_mode = "auto"
 asyncio_default_fixture_loop_scope = "function"
+markers = ["hunt"]
 
 [tool.mutmut]
 source_paths = ["src"]

@@ -12,6 +12,8 @@ from simulation.hunt import REQUESTS_OF_A_CASE, hunt
 from simulation.shrinking import broken_laws, shrunk, story
 from simulation.world import World
 
+pytestmark = pytest.mark.hunt
+
 REQUESTS = 100_000
 
 

@@ -127,6 +127,11 @@ class Memberships:
         for seat in self._seats:
             seat.resize(stream, partitions)
 
+    def begin_anew(self, stream: str) -> None:
+        """A stream was deleted and made again."""
+        for seat in self._seats:
+            seat.begin_anew(stream)
+
     async def forget(self, stream: str) -> None:
         """A stream is gone, and all that was owned of it."""
         for seat in self._seats:

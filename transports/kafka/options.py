@@ -124,7 +124,8 @@ class KafkaOptions(Section):
     max_record_bytes: Annotated[int, Field(ge=1_000, le=1_000_000_000)] = Field(
         default=STOCK_RECORD_BYTES,
         description="The largest record, before compression: the max.message.bytes of topics that "
-        "are made. For more than the default the broker must allow more as well.",
+        "are made, and of those that take less. For more than the default the broker must allow "
+        "more as well.",
     )
     security: SecurityOptions = Field(
         default=SecurityOptions(), description="How connections to brokers are secured."

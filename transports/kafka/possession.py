@@ -56,6 +56,8 @@ class Possession:
         self.sources: dict[str, Source] = {}
         self._openings: dict[str, asyncio.Task[Source]] = {}
         self._over = False
+        self.begins_anew = False
+        """Whether its streams were deleted and made again, so that the group has read nothing."""
         self._under_way: set[asyncio.Future[Sequence[Place]]] = set()
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
@@ -97,6 +99,11 @@ class Possession:
         for source in self.sources.values():
             source.closed = True  # what is not committed is for the next owner to say
         self.changed.set()
+
+    def begin_anew(self) -> None:
+        """What it reads was deleted and made again: the next owner reads all of it."""
+        self.begins_anew = True
+        self._progress = dict.fromkeys(self._progress, Progress())
 
     async def source(self, stream: str) -> Source:
         """The owned partition number of a stream."""

@@ -168,6 +168,13 @@ class Seat:
             possession.end()
             self._then(ownership, self._lose(ownership, handed_over=False))
 
+    def begin_anew(self, stream: str) -> None:
+        """A stream was deleted and made again: who owns it now has things in hand that are gone."""
+        for possession in list(self._possessions.values()):
+            if possession.ownership.stream == stream and not possession.is_over:
+                possession.begin_anew()
+                self.give_up(possession)
+
     async def stop(self, within_s: float) -> None:
         """Lose everything, leave, and end."""
         self._member_now.leave(self._now_ms())
@@ -396,7 +403,7 @@ class Seat:
 
     async def _progress_of(self, possession: Possession) -> dict[TopicNumber, Progress]:
         progress = possession.progress()
-        if possession.is_atomic and possession.is_over:
+        if possession.is_atomic and possession.is_over and not possession.begins_anew:
             # What went wrong may be under way still, for all that is known: it is ended first.
             await self._transactor_now()
             return await possession.group.progress_in(list(progress))

@@ -11,7 +11,8 @@ from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from penstock.core.errors import OverloadedError
+from penstock.core.contracts.transport import PartlyWrittenError, Written
+from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.refusals import refusal_of
 
@@ -49,23 +50,41 @@ NOWHERE: Final = Place(-1, -1, 0.0)
 class _Group:
     """Messages that are acknowledged together."""
 
-    __slots__ = ("_lock", "error", "future", "left", "places", "size")
+    __slots__ = ("errors", "future", "left", "messages", "places", "size")
 
-    def __init__(self, future: asyncio.Future[Sequence[Place]], count: int, size: int) -> None:
+    def __init__(
+        self, future: asyncio.Future[Sequence[Place]], messages: Sequence[Outgoing], size: int
+    ) -> None:
         self.future = future
-        self.left = count
+        self.messages = messages
+        self.left = len(messages)
         self.size = size
-        self.places = [NOWHERE] * count
-        self.error: KafkaError | None = None
+        self.places = [NOWHERE] * len(messages)
+        self.errors: dict[int, KafkaError] = {}
 
     def delivered(self, index: int, error: KafkaError | None, message: Message | None) -> bool:
         """One is, or is refused; whether it was the last."""
         if message is not None and error is None:
             self.places[index] = place_of(message)
-        elif self.error is None:
-            self.error = error
+        elif error is not None:
+            self.errors[index] = error
         self.left -= 1
         return not self.left
+
+    def refusal(self) -> PenstockError:
+        """What the errors are to who waits."""
+        refusals = {index: refusal_of(error) for index, error in sorted(self.errors.items())}
+        errors = list(refusals.values())
+        unknown = [error for error in errors if isinstance(error, NotReadyError)]
+        if unknown:
+            return unknown[0]
+        if len(errors) == len(self.places):
+            return errors[0]
+        places = [
+            None if index in refusals else Written(message.topic, *place)
+            for index, (message, place) in enumerate(zip(self.messages, self.places, strict=True))
+        ]
+        return PartlyWrittenError(places, refusals)
 
 
 def place_of(message: Message) -> Place:
@@ -96,14 +115,15 @@ class Sender:
     def send(self, messages: Sequence[Outgoing]) -> asyncio.Future[Sequence[Place]]:
         """Hand messages to the producer. The future ends when all are acknowledged, in their order.
 
-        It fails with what :func:`refusal_of` makes of the first refusal. Raises OverloadedError
-        when more is on its way than is allowed; nothing is sent then.
+        It fails with what :func:`refusal_of` makes of the first refusal, with NotReadyError when it
+        is not known what is written, and with PartlyWrittenError. Raises OverloadedError when more
+        is on its way than is allowed; nothing is sent then.
         """
         future: asyncio.Future[Sequence[Place]] = self._loop.create_future()
         if not messages:
             future.set_result(())
             return future
-        group = _Group(future, len(messages), self._take_room(messages))
+        group = _Group(future, messages, self._take_room(messages))
         produce = self._producer.produce
         for index, (topic, partition, (key, value, headers), _) in enumerate(messages):
             heard = partial(self._delivered, group, index)
@@ -156,7 +176,7 @@ class Sender:
             self._all_sent.set()
         if group.future.done():
             return  # nobody waits any more
-        if group.error is not None:
-            group.future.set_exception(refusal_of(group.error))
+        if group.errors:
+            group.future.set_exception(group.refusal())
         else:
             group.future.set_result(group.places)

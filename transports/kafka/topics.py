@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
     ConfigResource,
     NewPartitions,
     NewTopic,
@@ -22,7 +25,22 @@ from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
 
+_AGAIN_S: Final = 0.1
+_TIMES: Final = 200
+"""How often, and after how long, brokers are asked again that have not heard of a topic yet."""
+
+_LIMIT: Final = "max.message.bytes"
+
+_log = logging.getLogger(__name__)
+
 _NOTHING: Final[Mapping[str, str]] = {}
+
+
+class Found(NamedTuple):
+    """A topic as the broker last told of it; one that is made again under its name is another."""
+
+    topic_id: str
+    partitions: int
 
 
 class Topics:
@@ -42,6 +60,8 @@ class Topics:
         self._settings = settings
         self._replication = -1 if replication is None else replication
         self._partitions: dict[str, int] = {}
+        self._ids: dict[str, str] = {}
+        """Which topic it was that had a name."""
 
     def partitions(self, topic: str) -> int:
         """How many there are. Raises NotFoundError for a topic that nobody has asked about."""
@@ -69,18 +89,22 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
-    async def is_there(self, topic: str) -> bool:
-        """Whether the broker has a topic now."""
-        await self.look_up([topic])
-        return topic in self._partitions
+    def found(self, topic: str) -> Found | None:
+        """What is known of a topic; None where it is not there."""
+        count = self._partitions.get(topic)
+        return None if count is None else Found(self._ids[topic], count)
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
+        if not topics:
+            return
         each_once = TopicCollection(list(dict.fromkeys(topics)))
         asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
         for topic, future in asked.items():
             try:
-                self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
+                found = await asyncio.wrap_future(future)
+                self._partitions[topic] = len(found.partitions)
+                self._ids[topic] = str(found.topic_id)
             except KafkaException as error:
                 if is_unknown(error.args[0]):
                     self._partitions.pop(topic, None)
@@ -111,6 +135,7 @@ class Topics:
         await self._all(asked, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
         for name in names:
             self._partitions.pop(name, None)
+            self._ids.pop(name, None)
 
     async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:
@@ -129,12 +154,12 @@ class Topics:
 
     async def _until_known(self, names: Sequence[str]) -> None:
         """A topic is made before every broker knows it."""
-        for _ in range(200):
+        for _ in range(_TIMES):
             await self.look_up(names)
             missing = [name for name in names if name not in self._partitions]
             if not missing:
                 return
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_AGAIN_S)
         raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
@@ -148,9 +173,48 @@ class Topics:
                 )
         asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
         configs = self._admin.describe_configs(asked) if asked else {}
+        narrow: list[str] = []
         for spec, resource in zip(specs, asked, strict=True):
-            found = await asyncio.wrap_future(configs[resource])
-            _check_fit(spec, {name: entry.value for name, entry in found.items()})
+            config = await self._settings_of(resource, configs[resource])
+            _check_fit(spec, config)
+            if int(config[_LIMIT]) < int(self._settings()[_LIMIT]):
+                narrow.append(spec.name)
+        await self._widen(narrow)
+
+    async def _widen(self, topics: Sequence[str]) -> None:
+        """Have topics take records that are as large as may be written."""
+        limit = self._settings()[_LIMIT]
+        set_limit = ConfigEntry(_LIMIT, limit, incremental_operation=AlterConfigOpType.SET)
+        changed = [
+            ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[set_limit])
+            for topic in topics
+        ]
+        asked = self._admin.incremental_alter_configs(changed) if changed else {}
+        for resource, future in asked.items():
+            try:
+                await asyncio.wrap_future(future)
+            except KafkaException as error:
+                raise ConflictError(
+                    f"the topic '{resource.name}' takes smaller records than "
+                    f"transport.maxRecordBytes, which is {limit}, and its {_LIMIT} could not be "
+                    f"raised ({error.args[0].str()}); raise it, or lower transport.maxRecordBytes"
+                ) from None
+            _log.info("the topic '%s' takes records of up to %s bytes now", resource.name, limit)
+
+    async def _settings_of(self, topic: ConfigResource, asked: Any) -> dict[str, str]:
+        """The settings that were asked for. The broker that answers may be the last to hear of the
+        topic."""
+        for _ in range(_TIMES):
+            try:
+                found = await asyncio.wrap_future(asked)
+            except KafkaException as error:
+                if not is_unknown(error.args[0]):
+                    raise refusal_of(error.args[0], topic.name) from None
+            else:
+                return {name: entry.value for name, entry in found.items()}
+            await asyncio.sleep(_AGAIN_S)
+            asked = self._admin.describe_configs([topic])[topic]
+        raise NotFoundError(f"the topic '{topic.name}' is there, and was deleted meanwhile")
 
     async def _all(self, asked: Mapping[str, Any], but: int | None = None) -> None:
         for name, future in asked.items():

@@ -23,7 +23,7 @@ from integration.gateways.rig import (
     wait_for_log,
     write,
 )
-from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError
+from penstock.core.errors import NotReadyError, UnsupportedError
 
 VERSIONS = 8
 
@@ -152,7 +152,7 @@ async def test_a_gateway_that_starts_without_its_scheduler_serves(tmp_path: Path
         with program(folder, *words) as gateway:
             async with client_of(gateway.grpc) as client:
                 assert not await client.server_ready()
-                with pytest.raises(PenstockError, match="there is no model or pipeline 'p'"):
+                with pytest.raises(NotReadyError, match="is starting"):
                     await value_of(client, "p")
             assert "cannot be used (it is damaged)" in gateway.logged()
 
@@ -244,3 +244,15 @@ def test_a_gateway_has_to_know_its_scheduler(
         program(tmp_path / "gateway", "run", "gateway", *words, *PORTS),
     ):
         pass
+
+
+async def test_a_gateway_that_knows_nothing_yet_says_of_nothing_that_it_is_not_there(
+    tmp_path: Path,
+) -> None:
+    nobody = "127.0.0.1:1"
+    with program(tmp_path / "gateway", "run", "gateway", "--scheduler", nobody, *PORTS) as gateway:
+        status, body = await get(f"{gateway.addresses['rest']}/v2/pipelines/p/ready")
+        assert status == 503, body
+        async with client_of(gateway.grpc) as client:
+            with pytest.raises(NotReadyError, match="is starting"):
+                await value_of(client, "p")

@@ -49,13 +49,13 @@ class Load:
             self._stack.callback(reader.stop)
         time.sleep(1.0)
 
-    def end(self) -> None:
-        """All have been answered."""
+    def end(self, *, refused: bool = False) -> None:
+        """All have been answered that Kafka has taken; whether some may be ``refused`` by it."""
         for writer in self.writers.values():
             writer.stop()
         with self._stack:
             for name, writer in self.writers.items():
-                assert not writer.refused
+                assert refused or not writer.refused
                 missing = _until_seen(self.readers[name], set(writer.accepted))
                 assert not missing, f"{name}: {len(missing)} of {len(writer.accepted)} are lost"
             time.sleep(0.5)

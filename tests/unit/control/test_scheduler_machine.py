@@ -20,6 +20,8 @@ from unit.control.scheduler_bugs import BUGS, installed
 from unit.control.scheduler_machine import SchedulerMachine
 from unit.control.scheduler_stories import STORIES, told
 
+pytestmark = pytest.mark.hunt
+
 EXAMPLES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "100"))
 
 SETTINGS: Final = settings(

@@ -16,6 +16,8 @@ from oracle.strategies import graphs, scenarios
 from unit.engine.bugs import BUGS, installed
 from unit.engine.differential import differences
 
+pytestmark = pytest.mark.hunt
+
 EXAMPLES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "1500"))
 """Fewer where the tests run again and again, more for a long soak."""
 

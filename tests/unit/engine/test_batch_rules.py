@@ -23,6 +23,8 @@ from unit.engine.batch_rules import BACKOFF_MS, DURATION_MS, Interpreter, Rules,
 from unit.engine.bugs import BATCH_BUGS, installed
 from unit.engine.running import compiled
 
+pytestmark = pytest.mark.hunt
+
 RULES = st.builds(
     Rules,
     size=st.integers(1, 6),

@@ -28,6 +28,8 @@ from penstock.testing.arrivals import JOINED, LETTERS, Arrivals, arrivals
 from penstock.testing.scripts import named
 from penstock.testing.trial import STARTS_MS, carried_out
 
+pytestmark = pytest.mark.hunt
+
 DEADLINE_MS = 1000.0
 
 

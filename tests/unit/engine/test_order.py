@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from zlib import crc32
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -340,6 +341,7 @@ def expected(coming: list[Coming], *, by_key: bool) -> dict[int, tuple[float, st
     return {number: (round(at, 3), what) for number, (at, what) in ends.items()}
 
 
+@pytest.mark.hunt
 @settings(max_examples=500, deadline=None)
 @given(COMING, st.booleans())
 def test_engine_keeps_the_order_that_is_written(coming: list[Coming], by_key: bool) -> None:

@@ -378,6 +378,7 @@ SENT = st.lists(
 )
 
 
+@pytest.mark.hunt
 @settings(max_examples=200, deadline=None)
 @given(SENT)
 def test_zip_is_zip(sent: list[Sent]) -> None:
@@ -401,6 +402,7 @@ def test_zip_is_zip(sent: list[Sent]) -> None:
                 assert isinstance(at.joined(driver), Failed), "it waits up to its deadline"
 
 
+@pytest.mark.hunt
 @settings(max_examples=200, deadline=None)
 @given(SENT)
 def test_latest_is_the_newest_that_had_come(sent: list[Sent]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import get_args
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -131,6 +132,7 @@ MOVES = st.lists(
 )
 
 
+@pytest.mark.hunt
 @settings(max_examples=400)
 @given(
     moves=MOVES,

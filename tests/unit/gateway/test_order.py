@@ -224,6 +224,7 @@ ACTS = st.lists(
 SENDS = st.lists(st.tuples(st.sampled_from([0.0, 0.0, 1.0, 5.0]), st.integers(0, 2)), max_size=12)
 
 
+@pytest.mark.hunt
 @settings(max_examples=300, deadline=None)
 @given(
     sends=SENDS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +141,7 @@ SENDS = st.lists(
 )
 
 
+@pytest.mark.hunt
 @settings(max_examples=300, deadline=None)
 @given(
     sends=SENDS,

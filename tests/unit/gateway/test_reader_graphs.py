@@ -271,6 +271,7 @@ def is_told_apart(case: Case, result: Result) -> bool:
     return True
 
 
+@pytest.mark.hunt
 @pytest.mark.parametrize("batch", range(20))
 def test_readers_are_parts_of_one_great_pipeline(batch: int) -> None:
     compared = 0

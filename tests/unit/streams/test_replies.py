@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from penstock.core.clock import SystemClock
-from penstock.core.contracts.transport import Output, StreamSpec, Written
+from penstock.core.contracts.transport import Output, PartlyWrittenError, StreamSpec, Written
 from penstock.core.errors import InternalError, NotReadyError, PenstockError, TooLargeError
 from penstock.core.inference import InferenceRequest, RequestedOutput
 from penstock.core.records import Port, Record
@@ -137,6 +137,32 @@ async def test_one_that_is_refused_spoils_no_other() -> None:
     assert second is too_large
     assert isinstance(first, Written)
     assert isinstance(third, Written)
+
+
+@pytest.mark.parametrize("refused", [{1}, {0, 2}])
+async def test_what_is_written_of_a_batch_is_not_written_again(refused: set[int]) -> None:
+    too_large = TooLargeError("too large")
+
+    class Narrow(Moody):
+        async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
+            self.batches.append(len(outputs))
+            fits = [int(each.record.identity) not in refused for each in outputs]
+            rest = [each for each, fit in zip(outputs, fits, strict=True) if fit]
+            written = iter(await MemoryTransport.publish(self, rest) if rest else ())
+            if all(fits):
+                return list(written)
+            if not rest:
+                raise too_large
+            places = [next(written) if fit else None for fit in fits]
+            refusals = {at: too_large for at, fit in enumerate(fits) if not fit}
+            raise PartlyWrittenError(places, refusals)
+
+    transport = Narrow()
+    told = await posted(transport)
+    assert {number for number, each in enumerate(told) if each is too_large} == refused
+    assert [each.offset for each in told if isinstance(each, Written)] == [*range(3 - len(refused))]
+    [extent] = await transport.extents("s")
+    assert extent.end == 3 - len(refused)
 
 
 async def test_what_may_be_written_is_not_written_again() -> None:

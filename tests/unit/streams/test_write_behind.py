@@ -10,8 +10,8 @@ import pytest
 
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
-from penstock.core.contracts.transport import Output, StreamSpec, Written
-from penstock.core.errors import NotReadyError, OverloadedError, TooLargeError
+from penstock.core.contracts.transport import Output, PartlyWrittenError, StreamSpec, Written
+from penstock.core.errors import NotFoundError, NotReadyError, OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.parameters import NO_PARAMETERS
 from penstock.core.records import Absent, Body, Failed, Port, Record
@@ -65,8 +65,10 @@ def output(identity: str, size: int = 4, body: Body | None = None) -> Output:
 
 
 class World:
-    def __init__(self, clock: VirtualClock, limits: WriteBehindLimits | None) -> None:
-        self.streams = Streams()
+    def __init__(
+        self, clock: VirtualClock, limits: WriteBehindLimits | None, streams: type[Streams]
+    ) -> None:
+        self.streams = streams()
         self.metrics = Metrics()
         self.behind = WriteBehind(self.streams, TransportClock(clock), self.metrics, limits)
 
@@ -76,10 +78,12 @@ class World:
 
 
 def run(
-    main: Callable[[World], Coroutine[Any, Any, None]], limits: WriteBehindLimits | None = None
+    main: Callable[[World], Coroutine[Any, Any, None]],
+    limits: WriteBehindLimits | None = None,
+    streams: type[Streams] = Streams,
 ) -> None:
     async def story(clock: VirtualClock) -> None:
-        world = World(clock, limits)
+        world = World(clock, limits, streams)
         await world.streams.start()
         await world.streams.make_streams([StreamSpec("s")])
         await main(world)
@@ -232,3 +236,35 @@ def test_what_is_left_at_the_end_is_counted() -> None:
         assert world.streams.written() == []
 
     run(main)
+
+
+class Narrow(Streams):
+    """Streams that write what they can of a batch."""
+
+    async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
+        refusals = {
+            at: NotFoundError("gone") if output.record.identity == "gone" else TooLargeError("")
+            for at, output in enumerate(outputs)
+            if output.record.identity == "gone" or nbytes(output.record.body) > LIMIT
+        }
+        rest = [output for at, output in enumerate(outputs) if at not in refusals]
+        written = iter(await super().publish(rest)) if rest else iter(())
+        if len(refusals) == len(outputs):
+            raise refusals[0]
+        if refusals:
+            places = [None if at in refusals else next(written) for at in range(len(outputs))]
+            raise PartlyWrittenError(places, refusals)
+        return list(written)
+
+
+def test_what_is_written_of_a_batch_is_not_written_again() -> None:
+    async def main(world: World) -> None:
+        world.behind.put([output("a"), output("b", LIMIT + 1), output("gone"), output("c")])
+        world.behind.put([output("d", LIMIT + 1), output("e")])
+        await world.behind.drain()
+        written = world.streams.written()
+        assert written[:3] == ["a", "c", "e"]
+        assert sorted(written[3:]) == ["b", "d"]
+        assert world.unwritten == 1
+
+    run(main, streams=Narrow)

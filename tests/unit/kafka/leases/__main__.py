@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import click
 
-from unit.kafka.leases.schedules import anything
+from unit.kafka.leases.hunt import hunt, story
 
 
 @click.command()
-@click.option("--seed", default=0, show_default=True, help="The seed of the first schedule.")
-@click.option("--schedules", default=1_000, show_default=True, help="How many to run.")
-def main(seed: int, schedules: int) -> None:
-    """Run members in a simulated world where anything happens, and hold them to the laws."""
-    worst_ms = 0.0
-    broken = 0
-    for each in range(seed, seed + schedules):
-        try:
-            worst_ms = max(worst_ms, anything(each))
-        except Exception as error:
-            broken += 1
-            click.echo(f"seed {each} breaks a law: {type(error).__name__}: {error}")
-    click.echo(f"{schedules:,} schedules, {broken} broke a law; a death took {worst_ms:,.0f} ms")
-    raise SystemExit(1 if broken else 0)
+@click.option("--seed", default=0, show_default=True, help="The seed of the first run.")
+@click.option("--runs", default=10_000, show_default=True, help="How many to run.")
+def main(seed: int, runs: int) -> None:
+    """Run members in a simulated world where anything happens, and hold them to the laws.
+
+    The first run that breaks a law is told as a story.
+    """
+    result = hunt(seed, runs)
+    click.echo(f"{result.cases:,} runs; the longest a death took was {result.longest_ms:,.0f} ms")
+    if result.found is not None:
+        click.echo(f"seed {result.found} breaks a law:\n\n{story(result.found)}")
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":

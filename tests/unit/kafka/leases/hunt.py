@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
-from unit.leases.case import drawn
-from unit.leases.code import REAL
-from unit.leases.world import World
+from unit.kafka.leases.case import drawn
+from unit.kafka.leases.code import REAL
+from unit.kafka.leases.world import World
 
 
 @dataclass(frozen=True, slots=True)

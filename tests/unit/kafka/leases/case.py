@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal, TypeAlias
 
-Kind: TypeAlias = Literal["calm", "death", "wild"]
+Kind: TypeAlias = Literal["calm", "death", "wild", "many"]
 What: TypeAlias = Literal[
     "start",
     "crash",
@@ -22,6 +22,7 @@ What: TypeAlias = Literal[
 ]
 
 GROUP: Final = "g"
+DURATIONS_MS: Final = (1.0, 30.0, 300.0, 1_000.0, 1_900.0, 2_500.0, 4_000.0, 60_000.0)
 SETTLED_MS: Final = 5_000.0
 """The one death of a case of that kind comes after this."""
 
@@ -45,7 +46,7 @@ class Event:
 @dataclass(frozen=True, slots=True)
 class Case:
     """One run. ``calm``: nobody dies, and no write is lost. ``death``: one does, and nothing else
-    happens. ``wild``: anything.
+    happens. ``wild``: anything. ``many``: streams of one partition each, and nothing happens.
 
     ``skews_ms`` say by how much the clock of each process is wrong, ``rates`` how fast it runs.
     ``deleted`` is how many records the log had before: they are gone. ``read_back`` is how many a
@@ -74,6 +75,8 @@ class Case:
 
 def drawn(seed: int) -> Case:
     """The case of a seed."""
+    if seed % 100 == 99:
+        return with_many_streams(seed)
     random = Random(seed)
     kind: Kind = random.choice(("calm", "death", "wild", "wild", "wild", "wild"))
     processes = random.choice((2, 2, 3, 3, 4)) if kind != "wild" else random.choice((1, 2, 3, 4))
@@ -94,6 +97,26 @@ def drawn(seed: int) -> Case:
         hand_over_ms=random.choice((0.0, 5.0, 50.0, 400.0)),
         lost=random.choice((0, 0, 5, 30)) if kind == "wild" else 0,
         at_once=random.choice((1, 3, 1_000)),
+    )
+
+
+def with_many_streams(seed: int, streams: int = 80) -> Case:
+    """Four that share more streams than the others have partitions. The last comes later."""
+    begins_ms = (0.0, 0.0, 0.0, SETTLED_MS)
+    processes = len(begins_ms)
+    return Case(
+        seed=seed,
+        kind="many",
+        processes=processes,
+        partitions=(1,) * streams,
+        events=tuple(Event(at_ms, "start", who) for who, at_ms in enumerate(begins_ms)),
+        skews_ms=(0.0,) * processes,
+        rates=(1.0,) * processes,
+        deleted=0,
+        read_back=5_000,
+        hand_over_ms=5.0,
+        lost=0,
+        at_once=1_000,
     )
 
 
@@ -128,7 +151,7 @@ def _events(random: Random, kind: Kind, processes: int, streams: int) -> list[Ev
             random.uniform(0, 4_500),
             random.choice(wild if kind == "wild" else calm),
             random.choice(victims),
-            random.choice((1.0, 30.0, 300.0, 1_000.0, 1_900.0, 2_500.0, 4_000.0)),
+            random.choice(DURATIONS_MS),
             random.randrange(streams),
         )
         for _ in range(count)
