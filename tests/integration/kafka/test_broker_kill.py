@@ -48,7 +48,7 @@ async def test_transactions_go_on_when_the_broker_is_back(
         for name in ("before", "after", "once more"):
             await transport.publish([Output(s, a_record(name))])
             taken = await reader.take(1)
-            assert identities(taken) == [name]
+            assert identities(list(taken)) == [name]
             await transport.finish(owner.owned[0], taken, [Output(t, a_record(name))])
             await asyncio.to_thread(broker.brokers[0].kill)
             await asyncio.to_thread(broker.brokers[0].start)
