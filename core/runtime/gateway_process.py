@@ -92,8 +92,10 @@ class GatewayProcess:
         self._follower: RouteFollower | None = None
         self._agent: HostedAgent | None = None
         if "agent" in roles:
-            self._agent = HostedAgent(config.agent, clock, self._closing)
-            self._copies = CopiesDoor(config, plugins, clock, self._closing)
+            # Deadlines of the calls that other roles make are in the transport's time.
+            of_calls = clock if streams is None else streams.clock
+            self._agent = HostedAgent(config.agent, of_calls, self._closing)
+            self._copies = CopiesDoor(config, plugins, of_calls, self._closing)
 
     @property
     def gateway(self) -> Gateway:

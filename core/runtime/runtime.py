@@ -102,7 +102,9 @@ class Runtime:
         self._control: LocalControlPlane | None = None
         self._agent: HostedAgent | None = None
         if is_agent:
-            self._agent = HostedAgent(config.agent, self._clock, self._closing)
+            # Deadlines of the calls that other roles make are in the transport's time.
+            of_calls = self._clock if self._streams is None else self._streams.clock
+            self._agent = HostedAgent(config.agent, of_calls, self._closing)
         self._own_copies = OwnCopies()
 
     @property

@@ -91,9 +91,11 @@ class Worker:
             worker=which,
             streams=self._streams,
         )
-        self._copies = CopiesDoor(config, plugins, self._clock, self._closing)
+        # Deadlines of the calls that the worker itself makes are in the transport's time.
+        of_calls = self._clock if self._streams is None else self._streams.clock
+        self._copies = CopiesDoor(config, plugins, of_calls, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
-        self._agent = HostedAgent(section, self._clock, self._closing)
+        self._agent = HostedAgent(section, of_calls, self._closing)
         token = config.scheduler.access.own_token()
         self._scheduler = RemoteServer(doors.scheduler.grpc_target, None, token)
 
