@@ -212,8 +212,8 @@ class StreamRequest:
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that the output does not tell of."""
-        self.failure = self.failure or failure
         self._bury(failure)
+        self.failure = self.failure or failure
 
     def changed(self, change: StateChanged) -> None:
         """It has changed what a join keeps across requests."""
@@ -272,8 +272,8 @@ class StreamRequest:
             pipeline = self.tenure.pipeline
             body = () if self.failure is None else self.failure
             record = self._record(_OUTPUTS, self.key, body, 0, self.headers)
-            stream = pipeline.names.ended(pipeline.name)
-            self.unwritten.append(Output(stream, record, self.delivery.partition))
+            ended = pipeline.names.ended(pipeline.name)
+            self.unwritten.append(Output(ended, record, self.delivery.partition))
 
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""

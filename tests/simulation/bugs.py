@@ -216,6 +216,13 @@ BUGS = (
         '        """There is a failure that the output does not tell of."""\n',
     ),
     Bug(
+        "what puts nothing out ends without a word",
+        "streams",
+        "request",
+        "            if not self.answered_once:\n                self._tell_end()\n",
+        "",
+    ),
+    Bug(
         "absence is not written",
         "streams",
         "request",

@@ -89,6 +89,7 @@ class Request:
     runs: list[Run] = field(default_factory=list)
     outputs: dict[Port, list[tuple[Node, Record]]] = field(default_factory=dict)
     letters: list[tuple[str, str | None]] = field(default_factory=list)
+    ends: list[Record] = field(default_factory=list)
     most_attempts: int = 0
     deliveries: int = 0
     starts: int = 0
@@ -392,6 +393,8 @@ class Laws:
         for stream, record, partition in outputs:
             if stream == self._world.names.dead_letters:
                 self._letter(node, record)
+            elif stream == self._world.names.ended(PIPELINE):
+                self._end(node, record, partition)
             else:
                 self._output(node, stream, record, partition)
 
@@ -406,6 +409,15 @@ class Laws:
             self._break(f"the dead letter of {record.identity} is not whole")
         if ORIGIN_HEADER not in headers or ATTEMPT_HEADER not in headers:
             self._break(f"the dead letter of {record.identity} does not say where it is from")
+
+    def _end(self, node: Node, record: Record, partition: int | None) -> None:
+        """It is told that a request has ended that puts nothing out."""
+        identity = record.identity
+        request = self.requests[identity]
+        self._world.tell(node.name, "writes the end of %s: %s", identity, told(record.body))
+        if record.key != request.record.key or partition != request.arrival.partition:
+            self._break(f"the end of {identity} has another key, or is in another partition")
+        request.ends.append(record)
 
     def _output(self, node: Node, stream: str, record: Record, partition: int | None) -> None:
         identity = record.identity
@@ -482,6 +494,10 @@ class Laws:
             self._break(f"{identity} is answered {len(answers)} times")
         if all(self._has_output) and not answers:
             self._break(f"{identity} is never answered")
+        if len(request.ends) > most:
+            self._break(f"{identity} is told to have ended {len(request.ends)} times")
+        if not answers and not request.ends:
+            self._break(f"it is never told that {identity} has ended")
         if has_lost and request.most_attempts <= self._world.limits.max_deliveries:
             self._break(f"{identity} is lost after {request.most_attempts} attempts")
         if has_lost and not request.arrival.poison and len(self._case.faults) <= 1:
