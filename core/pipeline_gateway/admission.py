@@ -15,14 +15,15 @@ from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
 from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError, PenstockError
+from penstock.core.following.watch import Watch, watch_of
 from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.followed import (
-    Course,
     FollowedRecordedSubmission,
     FollowedSubmission,
+    SubmittedCourse,
 )
 from penstock.core.pipeline_gateway.readers import DEDUP_REQUESTS, Readers
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
@@ -34,7 +35,6 @@ from penstock.core.pipeline_gateway.tapped import (
     TappedSubmission,
 )
 from penstock.core.pipeline_gateway.target import ServedTarget
-from penstock.core.pipeline_gateway.watch import Watch, watch_of
 from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
 
@@ -336,7 +336,7 @@ class Admission:
             self, target, deployment, request, headers, limit_ms, reply, identity, key
         )
         if watch is not None and isinstance(submission, FollowedSubmission):
-            Course(submission, watch)
+            SubmittedCourse(submission, watch)
         return submission
 
     def _recorded(
@@ -373,7 +373,7 @@ class Admission:
             now_ms,
         )
         if watch is not None and isinstance(submission, FollowedRecordedSubmission):
-            Course(submission, watch)
+            SubmittedCourse(submission, watch)
         return submission
 
     def async_limit_ms(self, plan: Plan) -> float:

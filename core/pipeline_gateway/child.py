@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import NoOutputError, PenstockError, error_of
+from penstock.core.following.course import FollowedOrigin
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.pipeline_gateway.followed import FollowedOrigin
 from penstock.core.records import Tensors
 from penstock.core.request_headers import MISSING
 

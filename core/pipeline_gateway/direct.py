@@ -49,7 +49,7 @@ class DirectTarget(StreamedTarget):
     def renewed(self) -> DirectTarget:
         self.expire()
         assert self.deployment is not None, "it serves"
-        return DirectTarget(self._intake, self.deployment, self.signature, self.behind)
+        return type(self)(self._intake, self.deployment, self.signature, self.behind)
 
     def submit(
         self,

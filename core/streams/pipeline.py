@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import Delivery, StreamSpec
 from penstock.core.dataflow import Deployment
 from penstock.core.plan import Plan
@@ -17,6 +19,9 @@ from penstock.core.streams.request import StreamRequest
 
 if TYPE_CHECKING:
     from penstock.core.streams.tenure import Tenure
+
+MakeRequest: TypeAlias = "Callable[[Tenure, Delivery, Deployment], StreamRequest]"
+"""Makes the request of a record."""
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
@@ -60,15 +65,18 @@ class StreamedPipeline:
     ``deployment`` is the newest version, with which requests begin. ``exactly_once`` says that all
     that a request writes is written when it is finished, as one; else an answer goes out as soon
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
-    ``running`` counts requests of which anything is under way.
+    ``running`` counts requests of which anything is under way. ``followers`` may follow them, where
+    ``kind`` makes those that can be.
     """
 
     __slots__ = (
         "_calls",
+        "_kind",
         "_shared",
         "_streams",
         "deployment",
         "exactly_once",
+        "followers",
         "heard",
         "inputs",
         "is_of_a_step",
@@ -92,7 +100,11 @@ class StreamedPipeline:
         exactly_once: bool = False,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
         step: str | None = None,
+        followers: tuple[Follower, ...] = (),
+        kind: MakeRequest = StreamRequest,
     ) -> None:
+        self._kind = kind
+        self.followers = followers
         self.name = deployment.plan.name
         self.deployment = deployment
         self.names = names
@@ -144,7 +156,7 @@ class StreamedPipeline:
 
     def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
         """The request that a record of the input stream is."""
-        return StreamRequest(tenure, delivery, self.deployment)
+        return self._kind(tenure, delivery, self.deployment)
 
     def passes_over(self, request: StreamRequest) -> bool:
         """Whether nothing is to be done about a request."""

@@ -6,9 +6,10 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import Delivery, Output
-from penstock.core.dataflow import Deployment
-from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
+from penstock.core.dataflow import Deployment, Passenger
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged, Tally
 from penstock.core.errors import InvalidRequestError
+from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
@@ -134,19 +135,8 @@ class StreamRequest:
             deadline_ms = record.deadline_ms
         if deadline_ms is None:
             deadline_ms = now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms)
-        passage = self.passage = Passage(
-            plan,
-            self.identity,
-            now_ms,
-            deadline_ms,
-            record.request_id,
-            record.parameters,
-            self.headers,
-            deployment.tally,
-            self,
-            key=self.key,
-            ownership=self.tenure.ownership,
-        )
+        passage = self.enter(plan, deployment.tally, self, now_ms, deadline_ms)
+        self.passage = passage
         pipeline.running += 1
         if plan.called_elsewhere:
             self.elsewhere = VisitsElsewhere(self, plan)
@@ -160,6 +150,25 @@ class StreamRequest:
         else:
             tensors = () if isinstance(body, Absent | Failed) else body
             self.tenure.carrier.begin(passage, tensors, self.delivery.offset)
+
+    def enter(
+        self, plan: Plan, tally: Tally, passenger: Passenger, now_ms: float, deadline_ms: float
+    ) -> Passage:
+        """The request on its way."""
+        record = self.delivery.record
+        return Passage(
+            plan,
+            self.identity,
+            now_ms,
+            deadline_ms,
+            record.request_id,
+            record.parameters,
+            self.headers,
+            tally,
+            passenger,
+            key=self.key,
+            ownership=self.tenure.ownership,
+        )
 
     def pass_over(self) -> None:
         """It is known already: nothing of it is to be done."""
@@ -191,6 +200,10 @@ class StreamRequest:
             return
         if record.port.step is not None:
             self.write(record.port, record.body, record.round, self.headers)
+
+    def headers_of(self, record: Emit) -> Headers:
+        """Those of the request."""
+        return self.headers
 
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""

@@ -69,10 +69,13 @@ async def answers_in(options: KafkaOptions, pipeline: str) -> Counter[str]:
 
 
 @contextmanager
-def system(tmp_path: Path, options: KafkaOptions) -> Iterator[tuple[Program, Program, Path]]:
+def system(
+    tmp_path: Path, options: KafkaOptions, delivery: str = "at-least-once"
+) -> Iterator[tuple[Program, Program, Path]]:
     """A scheduler with models, a pipeline gateway, and the configuration of those that follow."""
     own = write_config(tmp_path / "scheduler", options)
-    manifests = write(tmp_path / "scheduler", times("a", 2), times("b", 3), chain("p", "a", "b"))
+    pipeline = chain("p", "a", "b").replace("output:", f"delivery: {delivery}, output:")
+    manifests = write(tmp_path / "scheduler", times("a", 2), times("b", 3), pipeline)
     words = ("up", *PORTS, "-c", own, manifests)
     with ExitStack() as running:
         scheduler = running.enter_context(program(tmp_path / "scheduler", *words))
@@ -113,9 +116,12 @@ async def test_workers_that_come_and_go_lose_and_double_no_answer(
         assert "ERROR" not in scheduler.logged() + gateway.logged()
 
 
-async def test_a_worker_that_is_killed_loses_no_request(tmp_path: Path, kafka: LocalKafka) -> None:
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+async def test_a_worker_that_is_killed_loses_no_request(
+    tmp_path: Path, kafka: LocalKafka, delivery: str
+) -> None:
     options = streams_of(kafka)
-    with system(tmp_path, options) as (_, gateway, follows):
+    with system(tmp_path, options, delivery) as (_, gateway, follows):
         async with client_of(gateway.grpc) as client:
             await until(client, "p", lambda said: said == 6.0)
             async with load(client, "p") as asking:
@@ -127,6 +133,8 @@ async def test_a_worker_that_is_killed_loses_no_request(tmp_path: Path, kafka: L
             assert asking.failures == []
         found = await answers_in(options, "p")
         assert len(found) > asking.answers
+        if delivery == "exactly-once":
+            assert set(found.values()) == {1}
 
 
 async def test_any_gateway_finds_the_answer_of_a_request_that_nobody_waited_for(

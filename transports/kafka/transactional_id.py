@@ -13,13 +13,6 @@ BEGIN_S: Final = 30.0
 _FIRST_TRY_S: Final = 0.1
 _LONGEST_TRY_S: Final = 2.0
 
-_OPTIONS: Final = {
-    # Else, when the last broker it knows is gone, the library forgets all of them and begins at
-    # the bootstrap servers; what waits for one of the forgotten ones then waits for ever
-    # (librdkafka 5511), as offsets of a transaction do. Here a new producer does that instead.
-    "metadata.recovery.strategy": "none",
-}
-
 
 def taken(config: Mapping[str, Any], topic: str, now_s: Callable[[], float]) -> Producer:
     """A producer for transactions under the id in ``config``; whoever had it is fenced, and what
@@ -31,7 +24,7 @@ def taken(config: Mapping[str, Any], topic: str, now_s: Callable[[], float]) -> 
     until_s = now_s() + BEGIN_S
     try_s = _FIRST_TRY_S
     while True:
-        producer = Producer({**config, **_OPTIONS})
+        producer = Producer(dict(config))
         _connect(producer, topic, until_s - now_s())
         try:
             producer.init_transactions(try_s)

@@ -117,3 +117,24 @@ async def test_agents_that_share_their_processes_are_called_from_everywhere(tmp_
         for each in (there, both):
             assert "'a_2' is loaded" in each.logged()
             assert "ERROR" not in each.logged()
+
+
+async def test_a_step_with_retries_goes_to_another_agent_when_one_is_killed(tmp_path: Path) -> None:
+    write(tmp_path / "scheduler")
+    with (
+        scheduler(tmp_path / "scheduler") as there,
+        agent(tmp_path / "one", there, "--number", "0") as one,
+        agent(tmp_path / "two", there, "--number", "1"),
+        gateway(tmp_path / "gateway", there) as front,
+    ):
+        folder = tmp_path / "scheduler"
+        again = chain("p", "a").replace("{name: a}", "{name: a, retries: 2}")
+        await apply(there.grpc, folder, times("a", 2, replicas=2), again)
+        await until_said(there.grpc, "Model", "a", serves)
+        async with client_of(front.grpc) as client:
+            await until(client, "p", lambda said: said == 2.0)
+            async with load(client, "p") as asking:
+                one.kill()
+                await asking.goes_on(400)
+        assert asking.failures == []
+        assert set(asking.values) == {2.0}
