@@ -62,6 +62,11 @@ class StreamNames:
         keeps across requests."""
         return f"{self.root}.pipeline.{pipeline}.state.{consumer}"
 
+    def ended(self, pipeline: str) -> str:
+        """Where it is said of each request to a pipeline without an output that it has ended, and
+        how: as an output without tensors, or the first failure."""
+        return f"{self.root}.pipeline.{pipeline}.ended"
+
     def of(self, pipeline: str, port: Port) -> str:
         """The stream of a port of a pipeline."""
         if port.step is None:

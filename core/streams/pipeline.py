@@ -52,6 +52,8 @@ def streamed_ports(plan: Plan) -> list[Port]:
 def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
     """The streams that a version reads and writes, dead letters and replies apart."""
     specs = [StreamSpec(names.of(plan.name, port), partitions) for port in streamed_ports(plan)]
+    if plan.output is None:
+        specs.append(StreamSpec(names.ended(plan.name), partitions))
     return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
 
 

@@ -71,8 +71,8 @@ class StreamRequest:
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
-    batch with it is under way. ``elsewhere`` has its visits that model gateways carry out, None
-    where there are none.
+    batch with it is under way. ``failure`` is the first that its output does not tell of.
+    ``elsewhere`` has its visits that model gateways carry out, None where there are none.
     """
 
     __slots__ = (
@@ -83,6 +83,7 @@ class StreamRequest:
         "duplicate",
         "elsewhere",
         "ended",
+        "failure",
         "headers",
         "identity",
         "is_written",
@@ -115,6 +116,7 @@ class StreamRequest:
         self.duplicate = False
         self.refused = False
         self.is_written = False
+        self.failure: Failed | None = None
 
     # How it begins ------------------------------------------------------------------------------
 
@@ -210,6 +212,7 @@ class StreamRequest:
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that the output does not tell of."""
+        self.failure = self.failure or failure
         self._bury(failure)
 
     def changed(self, change: StateChanged) -> None:
@@ -220,6 +223,8 @@ class StreamRequest:
         """Nothing of it is under way any more."""
         if self.passage is not None:
             self.tenure.pipeline.running -= 1
+            if not self.answered_once:
+                self._tell_end()
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
         self.ended = True
@@ -260,6 +265,15 @@ class StreamRequest:
             given.deadline_ms if self.passage is None else self.passage.deadline_ms,
             given.request_id,
         )
+
+    def _tell_end(self) -> None:
+        """Where nothing is put out, say at least that it is over, and how."""
+        if self.deployment.plan.output is None:
+            pipeline = self.tenure.pipeline
+            body = () if self.failure is None else self.failure
+            record = self._record(_OUTPUTS, self.key, body, 0, self.headers)
+            stream = pipeline.names.ended(pipeline.name)
+            self.unwritten.append(Output(stream, record, self.delivery.partition))
 
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""
