@@ -315,9 +315,11 @@ class Seat:
         while True:
             still = [each for each in won if self._member_now.owns(each)]
             try:
-                if atomic:
-                    transactor = await self._transactor_now()
-                progress = await self._take_over(still, group, atomic=atomic)
+                if atomic and still:
+                    transactor, _ = await asyncio.gather(
+                        self._transactor_now(), self._end_those_of_holders(still, group)
+                    )
+                progress = await self._take_over(still, group)
                 break
             except PenstockError as error:
                 _log.warning("partitions that were won cannot be read yet: %s", error)
@@ -352,20 +354,21 @@ class Seat:
             assert self._transactor is not None, "as made"
             return self._transactor
 
+    async def _end_those_of_holders(self, won: Sequence[Ownership], group: Group) -> None:
+        """End the transactions that the dead had under way: until then these may be committed, and
+        how far they were is not known."""
+        holders = await group.holders_of([(each.stream, each.partition) for each in won])
+        await asyncio.gather(*map(self._end_transactions, holders - {self.instance}))
+
     async def _end_transactions(self, instance: str) -> None:
-        """End what a dead process had under way."""
         await (await self._begin_transactions(instance, self._standing)).close()
 
     async def _take_over(
-        self, won: Sequence[Ownership], group: Group, *, atomic: bool
+        self, won: Sequence[Ownership], group: Group
     ) -> dict[tuple[str, int], Progress]:
         places = [(each.stream, each.partition) for each in won]
         if not places:
             return {}
-        if atomic:
-            # Until then what they had under way may be committed, and its place is not known.
-            holders = await group.holders_of(places) - {self.instance}
-            await asyncio.gather(*map(self._end_transactions, holders))
         progress = await group.progress_in(places)
         for where, each in progress.items():
             if each.holder and not (each.holder == self.instance and where in self._held):
