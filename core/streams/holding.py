@@ -54,7 +54,7 @@ class Holding:
         self._pipeline = pipeline
         # Of what is exactly once the answer is part of the transaction.
         self._beside = None if pipeline.exactly_once else beside
-        self._reader: Reader = transport.read(ownership, [pipeline.inputs])
+        self._reader: Reader = transport.read(ownership, pipeline.inlets())
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resigning: set[asyncio.Task[None]] = set()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from collections.abc import Sequence
+from math import inf, isfinite
 from typing import TYPE_CHECKING
 
 from penstock.core.contracts.transport import Delivery, Output
+from penstock.core.crossing import crossed
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
+from penstock.core.plan import ExternalPort, Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
@@ -22,6 +25,7 @@ from penstock.core.streams.headers import (
     dead_letter,
     deadline_of,
 )
+from penstock.core.streams.names import EXTERNALS
 from penstock.core.streams.omitted import without_tensors
 from penstock.core.streams.state_records import without_contents
 from penstock.core.streams.visits import VisitsElsewhere
@@ -70,7 +74,7 @@ class StreamRequest:
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
-    batch with it is under way. ``elsewhere`` has its visits that model gateways carry out, None
+    batch with it is under way, ``is_inside`` that it counts as being at work in this process. ``elsewhere`` has its visits that model gateways carry out, None
     where there are none.
     """
 
@@ -84,6 +88,7 @@ class StreamRequest:
         "ended",
         "headers",
         "identity",
+        "is_inside",
         "is_written",
         "key",
         "lane",
@@ -114,6 +119,17 @@ class StreamRequest:
         self.duplicate = False
         self.refused = False
         self.is_written = False
+        self.is_inside = True
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """What is finished with it."""
+        return [self.delivery]
+
+    @property
+    def place(self) -> str:
+        """What its calls are named by, among those of one ownership."""
+        return str(self.delivery.offset)
 
     # How it begins ------------------------------------------------------------------------------
 
@@ -148,18 +164,23 @@ class StreamRequest:
             ownership=self.tenure.ownership,
         )
         pipeline.running += 1
-        if plan.called_elsewhere:
-            self.elsewhere = VisitsElsewhere(self, plan)
+        self._see_to_calls(plan)
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
         if plan.keeping:
             self.counted = any(join.keep.numbered for join in plan.kept_joins)
         body = record.body
         if failure is not None:
+            for port in plan.read - {_OUTPUTS}:
+                self._hand_on(port, failure, 0)
             self.tenure.carrier.refuse(passage, failure)
         else:
             tensors = () if isinstance(body, Absent | Failed) else body
             self.tenure.carrier.begin(passage, tensors, self.delivery.offset)
+
+    def _see_to_calls(self, plan: Plan) -> None:
+        if plan.called_elsewhere:
+            self.elsewhere = VisitsElsewhere(self, plan)
 
     def pass_over(self) -> None:
         """It is known already: nothing of it is to be done."""
@@ -178,7 +199,7 @@ class StreamRequest:
             replies = self.tenure.pipeline.names.replies
             # First, for somebody waits for it, and a transport may write one after the other.
             self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
-        elif isinstance(body, Failed):
+        elif isinstance(body, Failed) and self.is_to_bury():
             self._bury(body)
         self.tenure.answered(self)
         if answer.passage.left:
@@ -187,6 +208,8 @@ class StreamRequest:
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
+        if self.deployment.plan.read:
+            self._told_of(record)
         if self.elsewhere is not None and self.elsewhere.sees_to(record):
             return
         if record.port.step is not None:
@@ -212,7 +235,28 @@ class StreamRequest:
         self.ended = True
         self.tenure.progressed(self)
 
+    def is_to_bury(self) -> bool:
+        """Whether it is a dead letter when it fails and nobody waits for it."""
+        return True
+
     # What it writes -----------------------------------------------------------------------------
+
+    def _told_of(self, record: Emit) -> None:
+        """Tell pipelines that read a port that it has ended; at once, for they may wait for it."""
+        if record.port in self.deployment.plan.read:
+            self._hand_on(record.port, record.body, record.round)
+            if record.port != _OUTPUTS:
+                self.tenure.progressed(self)
+
+    def _hand_on(self, port: Port, body: Body, round_number: int) -> None:
+        pipeline = self.tenure.pipeline
+        streams = pipeline.readers.of(ExternalPort(pipeline.name, port))
+        if streams:
+            key = self.key or self.identity.encode()
+            body = crossed(body, pipeline.name)
+            record = self._record(port, key, body, round_number, self.headers)
+            record = record._replace(deadline_ms=inf)  # each passage has one of its own
+            self.unwritten += [Output(stream, record) for stream in streams]
 
     def _answer_headers(self, answer: Answer) -> Headers:
         """Those of the request, and what the answer's body has no place for."""
@@ -262,6 +306,11 @@ class StreamRequest:
 
         The output fails, other ports keep the names of their tensors, a dead letter its headers.
         """
+        left = [each for each in refused if not each.stream.endswith(EXTERNALS)]
+        if len(left) < len(refused) and failure.code == "not-found":
+            # Who read it was deleted, and its streams: there is nobody to be told.
+            self.unwritten = left + self.unwritten
+            return
         self.refused = True
         kept = []
         pipeline = self.tenure.pipeline
@@ -270,6 +319,9 @@ class StreamRequest:
                 kept.append(output._replace(record=output.record._replace(body=failure)))
                 if self.reply_partition is None:
                     self._bury(failure)
+            elif output.stream.endswith(EXTERNALS):
+                told = crossed(failure, pipeline.name)
+                kept.append(output._replace(record=output.record._replace(body=told)))
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
             elif self.elsewhere is not None and CALL_HEADER in output.record.headers:
