@@ -10,10 +10,10 @@ class StreamLimits:
     """How much a worker has in hand.
 
     ``in_flight`` are the records of one pipeline that are taken and not finished, shared evenly by
-    the partitions that the worker has of it, ``waiting`` the records of one partition whose requests
-    wait for what other pipelines bring, ``deadline_ms``
-    the time for a request whose pipeline and record do not say otherwise, ``hand_over_ms`` how
-    long what is under way may still take when a partition goes to another worker.
+    the partitions that the worker has of it, ``waiting`` the records of one partition that wait for
+    what other pipelines bring, ``deadline_ms`` the time for a request whose pipeline and record do
+    not say otherwise, ``hand_over_ms`` how long what is under way may still take when a partition
+    goes to another worker.
     """
 
     in_flight: int = 256

@@ -74,8 +74,8 @@ class StreamRequest:
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
-    batch with it is under way, ``is_inside`` that it counts as being at work in this process. ``elsewhere`` has its visits that model gateways carry out, None
-    where there are none.
+    batch with it is under way, ``is_inside`` that it counts as being at work in this process.
+    ``elsewhere`` has its visits that model gateways carry out, None where there are none.
     """
 
     __slots__ = (

@@ -116,8 +116,8 @@ class Tenure:
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take is under way at a time, and few batches: what ends
     meanwhile goes with the next, and what a request writes after that waits for it. No more than
-    ``pipeline.share_of_one`` records are in hand, those of requests apart that wait for other
-    pipelines: they hold no place that those need which they wait for. Where joins keep state, nothing is taken before
+    ``pipeline.share_of_one`` requests are at work; those that wait for other pipelines are not, for
+    they would take the place of what they wait for. Where joins keep state, nothing is taken before
     that is read; nor where model gateways are asked, before they can be heard.
     """
 
