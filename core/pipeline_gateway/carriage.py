@@ -20,7 +20,7 @@ from penstock.core.streams.write_behind import WriteBehind
 
 class Carriage:
     """``intake`` is there where callers are answered, and ``behind`` with it; ``roster`` where
-    requests are worked on, and ``readers`` with it."""
+    requests are worked on. ``readers`` hears which pipelines read others."""
 
     def __init__(
         self,
@@ -28,7 +28,7 @@ class Carriage:
         intake: StreamIntake | None,
         behind: WriteBehind | None,
         roster: Roster | None,
-        readers: StreamReaders | None = None,
+        readers: StreamReaders,
     ) -> None:
         self._admission = admission
         self._intake = intake
@@ -38,21 +38,21 @@ class Carriage:
 
     def serve(self, deployment: Deployment, signature: Signature | None) -> ServedTarget:
         """A version takes requests from now on: what its name stands for here."""
-        if self._readers is not None:
-            self._readers.serve(deployment.plan)
+        self._readers.serve(deployment.plan)
         if self._roster is not None:
             self._roster.serve(deployment)
         if self._intake is not None:
             self._intake.serve(deployment.plan.name)
             if self._behind is not None and answers_directly(deployment.plan):
-                return DirectTarget(self._intake, deployment, signature, self._behind)
+                return DirectTarget(
+                    self._intake, deployment, signature, self._behind, self._readers
+                )
             return StreamedTarget(self._intake, deployment, signature)
         return TargetElsewhere(self._admission, deployment, signature)
 
     def withdraw(self, pipeline: str) -> None:
         """Nothing serves it any more. What is in its streams stays there."""
-        if self._readers is not None:
-            self._readers.leave(pipeline)
+        self._readers.leave(pipeline)
         if self._intake is not None:
             self._intake.withdraw(pipeline)
         if self._roster is not None:

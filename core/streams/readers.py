@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf
+
+from penstock.core.contracts.transport import Output
+from penstock.core.crossing import crossed
 from penstock.core.plan import ExternalPort, Plan
+from penstock.core.records import Record
 from penstock.core.streams.names import StreamNames
 
 
@@ -32,9 +37,14 @@ class StreamReaders:
         if self._ports.pop(pipeline, None) is not None:
             self._index()
 
-    def of(self, port: ExternalPort) -> tuple[str, ...]:
-        """The streams into which records of a port go."""
-        return self._streams.get(port, ())
+    def told(self, record: Record) -> list[Output]:
+        """What those are to be told who read the port of a record."""
+        streams = self._streams.get(ExternalPort(record.pipeline, record.port))
+        if streams is None:
+            return []
+        # Each passage has a deadline of its own.
+        body = crossed(record.body, record.pipeline)
+        return [Output(stream, record._replace(body=body, deadline_ms=inf)) for stream in streams]
 
     def _index(self) -> None:
         streams: dict[ExternalPort, tuple[str, ...]] = {}

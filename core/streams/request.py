@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf, isfinite
+from math import isfinite
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.crossing import crossed
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import InvalidRequestError
-from penstock.core.plan import ExternalPort, Plan
+from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
@@ -25,8 +26,10 @@ from penstock.core.streams.headers import (
     dead_letter,
     deadline_of,
 )
-from penstock.core.streams.names import EXTERNALS
+from penstock.core.streams.names import EXTERNALS, StreamNames
 from penstock.core.streams.omitted import without_tensors
+from penstock.core.streams.parent import Parent
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.state_records import without_contents
 from penstock.core.streams.visits import VisitsElsewhere
 
@@ -65,7 +68,7 @@ def key_of(record: Record, wanted: RequestKey) -> bytes:
     return key
 
 
-class StreamRequest:
+class StreamRequest(Parent):
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
     ``lane`` are the requests whose answers keep one order with its own, None where there is none.
@@ -75,11 +78,13 @@ class StreamRequest:
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
     batch with it is under way, ``is_inside`` that it counts as being at work in this process.
-    ``elsewhere`` has its visits that model gateways carry out, None where there are none.
+    ``elsewhere`` has its visits that model gateways carry out, ``children`` the requests that its
+    steps have begun, None where there are none.
     """
 
     __slots__ = (
         "answered_once",
+        "children",
         "counted",
         "delivery",
         "deployment",
@@ -113,6 +118,7 @@ class StreamRequest:
         self.counted = False
         self.passage: Passage | None = None
         self.elsewhere: VisitsElsewhere | None = None
+        self.children: dict[Ticket, None] | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -232,6 +238,38 @@ class StreamRequest:
             self.tenure.pipeline.running -= 1
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
+        if not self.children:
+            self._end()
+
+    # What its children say ----------------------------------------------------------------------
+
+    def places(self) -> tuple[StreamNames, StreamReaders]:
+        pipeline = self.tenure.pipeline
+        return pipeline.names, pipeline.readers
+
+    def child_began(self, child: Ticket) -> None:
+        if self.children is None:
+            self.children = {}
+        self.children[child] = None
+
+    def child_wrote(self, outputs: Sequence[Output]) -> None:
+        self.unwritten += outputs
+        self.tenure.progressed(self)
+
+    def child_ended(self, child: Ticket) -> None:
+        assert self.children is not None, "it has begun"
+        del self.children[child]
+        if not self.children and self.passage is None:
+            self._end()
+
+    def give_up(self) -> None:
+        """Have nothing more done for it."""
+        if self.passage is not None:
+            self.tenure.carrier.cancel(self.passage)
+        for child in list(self.children or ()):
+            child.cancel()
+
+    def _end(self) -> None:
         self.ended = True
         self.tenure.progressed(self)
 
@@ -249,14 +287,9 @@ class StreamRequest:
                 self.tenure.progressed(self)
 
     def _hand_on(self, port: Port, body: Body, round_number: int) -> None:
-        pipeline = self.tenure.pipeline
-        streams = pipeline.readers.of(ExternalPort(pipeline.name, port))
-        if streams:
-            key = self.key or self.identity.encode()
-            body = crossed(body, pipeline.name)
-            record = self._record(port, key, body, round_number, self.headers)
-            record = record._replace(deadline_ms=inf)  # each passage has one of its own
-            self.unwritten += [Output(stream, record) for stream in streams]
+        key = self.key or self.identity.encode()
+        record = self._record(port, key, body, round_number, self.headers)
+        self.unwritten += self.tenure.pipeline.readers.told(record)
 
     def _answer_headers(self, answer: Answer) -> Headers:
         """Those of the request, and what the answer's body has no place for."""
@@ -301,14 +334,19 @@ class StreamRequest:
         letter = dead_letter(record, failure, delivery.attempt, place_of(delivery))
         self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, letter))
 
+    def _is_own(self, output: Output) -> bool:
+        """Whether a record is for the streams of its own pipeline, or those that all have."""
+        own = output.record.pipeline == self.deployment.plan.name
+        return own and not output.stream.endswith(EXTERNALS)
+
     def replace(self, refused: list[Output], failure: Failed) -> None:
         """The transport will not have what was to be written: say so in its place.
 
         The output fails, other ports keep the names of their tensors, a dead letter its headers.
         """
-        left = [each for each in refused if not each.stream.endswith(EXTERNALS)]
+        left = [each for each in refused if self._is_own(each)]
         if len(left) < len(refused) and failure.code == "not-found":
-            # Who read it was deleted, and its streams: there is nobody to be told.
+            # Who read it was deleted, or was a step of it, and its streams with it.
             self.unwritten = left + self.unwritten
             return
         self.refused = True

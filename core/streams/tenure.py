@@ -302,8 +302,8 @@ class Tenure:
             # First, so that no suspect begins before these are known not to be taken.
             self._return(returned)
         for request in waiting:
-            if request.answered_once and request.passage is not None:
-                self.carrier.cancel(request.passage)
+            if request.answered_once:
+                request.give_up()
         self.pump()
 
     def stop_taking(self) -> None:
@@ -541,8 +541,7 @@ class Tenure:
         for request in requests:
             del self._requests[request]
         for request in requests:
-            if request.passage is not None:
-                self.carrier.cancel(request.passage)
+            request.give_up()
         for request in requests:
             self._leave(request)
 

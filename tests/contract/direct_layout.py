@@ -57,7 +57,7 @@ class Direct(Layout):
             async with serving(workload, clock, transport, names) as (process, plan):
                 ports = [Port(step.name, side) for step in plan.steps for side in _SIDES]
                 streams = [names.of(plan.name, port) for port in (OUTPUTS, *ports)]
-                for reader in map(compiled, workload.readers):
+                for reader in map(compiled, (*workload.pipelines[:-1], *workload.readers)):
                     streams += [names.of(reader.name, port) for port in streamed_ports(reader)]
                 await watch.follow([*streams, names.dead_letters])
                 async with asyncio.TaskGroup() as tasks:

@@ -67,7 +67,7 @@ class Workload:
 class Seen:
     """What was seen of one request: the answer, how often which port held what (the pipeline's
     input apart), and codes of dead letters. The inputs and outputs of steps by port and round; the
-    ports and letters of pipelines that read it with their names."""
+    ports and letters of pipelines that read it, or are steps of it, with their names."""
 
     answers: list[Told] = field(default_factory=list)
     ports: list[tuple[str, int, Told]] = field(default_factory=list)
@@ -212,12 +212,13 @@ class InProcess(Layout):
                     for record in story.records
                     if record.port != INPUTS
                 ]
-        self._add_readers(process, workload, seen)
+        self._add_others(process, workload, seen)
         await process.dataflow.stop()
         return {name: each.settled() for name, each in seen.items()}
 
-    def _add_readers(self, process: Process, workload: Workload, seen: Mapping[str, Seen]) -> None:
-        names = {each.metadata.name for each in workload.readers}
+    def _add_others(self, process: Process, workload: Workload, seen: Mapping[str, Seen]) -> None:
+        others = (*workload.pipelines[:-1], *workload.readers)
+        names = {each.metadata.name for each in others}
         for story in process.journal.latest():
             if story.pipeline in names and story.request.id is not None:
                 seen[story.request.id].ports += [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 from zlib import crc32
 
@@ -103,12 +104,30 @@ def with_readers(workload: Workload, seed: int, most_sources: int = 4) -> Worklo
     for number in range(random.randint(1, 3)):
         readers.append(_reader(random, f"r{number}", random.choice(read), most_sources))
         read.append([f"r{number}.inputs", f"r{number}.step.quote", f"r{number}.outputs"])
-    before = workload.models
-
-    async def models() -> Mapping[str, ModelInstance]:
-        return {**await before(), "quoting": Quoting()}
-
+    models = partial(_with_quoting, workload.models)
     return replace(workload, models=models, readers=tuple(readers))
+
+
+def as_a_step(workload: Workload) -> Workload:
+    """The workload, with a pipeline around what is called, of which that is a step."""
+    inner = workload.pipelines[-1].metadata.name
+    steps = [
+        {"name": "inner", "pipeline": inner},
+        {"name": "quote", "model": "quoting", "inputs": ["inner"], "inputsJoinType": "outer"},
+    ]
+    spec = {"steps": steps, "output": {"steps": ["quote", "inner"], "stepsJoin": "outer"}}
+    around = Pipeline.model_validate({"metadata": {"name": "around"}, "spec": spec})
+    return replace(
+        workload,
+        pipelines=(*workload.pipelines, around),
+        models=partial(_with_quoting, workload.models),
+    )
+
+
+async def _with_quoting(
+    models: Callable[[], Awaitable[Mapping[str, ModelInstance]]],
+) -> Mapping[str, ModelInstance]:
+    return {**await models(), "quoting": Quoting()}
 
 
 def _reader(random: Random, name: str, ports: Sequence[str], most_sources: int) -> Pipeline:

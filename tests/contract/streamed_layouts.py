@@ -32,7 +32,7 @@ from penstock.core.streams import (
     TransportClock,
 )
 from penstock.core.streams.headers import CODE_HEADER
-from penstock.core.streams.pipeline import streamed_ports
+from penstock.core.streams.pipeline import streamed_ports, streams_of
 from penstock.core.streams.readers import StreamReaders
 from penstock.testing.joins import Joins
 
@@ -178,6 +178,7 @@ class Running:
         readers: Sequence[Plan] = (),
     ) -> None:
         self._readers = readers
+        self._children = list(map(compiled, workload.pipelines[:-1]))
         self._layout = layout
         self._workload = workload
         self._clock = clock
@@ -197,11 +198,13 @@ class Running:
 
     async def watch_streams(self) -> None:
         """Begin to read all that is written but requests."""
+        for child in self._children:
+            await self.transport.make_streams(streams_of(child, self.names, child.partitions))
         ports = [
             Port(step.name, side) for step in self.plan.steps for side in ("inputs", "outputs")
         ]
         streams = [self.stream(port) for port in (OUTPUTS, *ports)]
-        for plan in self._readers:
+        for plan in (*self._children, *self._readers):
             streams += [self.names.of(plan.name, port) for port in streamed_ports(plan)]
         await self.watch.follow([*streams, self.names.dead_letters])
 
@@ -314,7 +317,8 @@ class Running:
         seen = {each.name: Seen() for each in self._workload.requests}
         for stream, records in self.watch.records.items():
             for record in records:
-                each = seen[record.identity]
+                assert record.request_id is not None, "all have a name"
+                each = seen[record.request_id]
                 read_by = "" if record.pipeline == self.plan.name else f"{record.pipeline}/"
                 if stream == self.names.dead_letters:
                     each.letters.append(f"{read_by}{record.headers[CODE_HEADER]}")

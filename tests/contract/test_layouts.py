@@ -13,7 +13,7 @@ import pytest
 from contract.direct_layout import Direct
 from contract.example_pipelines import REQUESTS, example_models, example_workload
 from contract.layouts import Layout, disagreements
-from contract.scripted_pipelines import random_workload, with_readers
+from contract.scripted_pipelines import as_a_step, random_workload, with_readers
 from contract.streamed_layouts import Connect, Streamed
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock, SystemClock
@@ -63,6 +63,15 @@ def test_pipelines_that_read_random_ones_are_the_same(layout: Layout) -> None:
         # Where all is written at the end, it is another source that decides a join first.
         at_the_end = isinstance(layout, Streamed) and layout.exactly_once
         workload = with_readers(called, seed, most_sources=1 if at_the_end else 4)
+        found = in_virtual_time(partial(disagreements, layout, workload))
+        assert found == [], f"seed {seed}"
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_random_pipelines_that_are_steps_are_the_same(layout: Layout) -> None:
+    for seed in range(PIPELINES):
+        workload = as_a_step(random_workload(seed, unhurried=True))
         found = in_virtual_time(partial(disagreements, layout, workload))
         assert found == [], f"seed {seed}"
 

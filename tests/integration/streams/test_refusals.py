@@ -89,5 +89,6 @@ async def test_a_step_that_is_a_pipeline_runs_in_the_worker(tmp_path: Path) -> N
     async with process(streams, tmp_path, *DIAMOND_MODELS, diamond(), parent) as one:
         assert await one.ready() == []
         assert await one.send("parent", 2.0).value() == 10.0
-        extents = await streams.extents("test.shared.pipeline.diamond.outputs")
-        assert sum(extent.end for extent in extents) == 0
+        for port in ("inputs", "outputs"):
+            extents = await streams.extents(f"test.shared.pipeline.diamond.{port}")
+            assert sum(extent.end for extent in extents) == 1
