@@ -317,8 +317,7 @@ class Running:
         seen = {each.name: Seen() for each in self._workload.requests}
         for stream, records in self.watch.records.items():
             for record in records:
-                assert record.request_id is not None, "all have a name"
-                each = seen[record.request_id]
+                each = seen[record.request_id or record.identity]
                 read_by = "" if record.pipeline == self.plan.name else f"{record.pipeline}/"
                 if stream == self.names.dead_letters:
                     each.letters.append(f"{read_by}{record.headers[CODE_HEADER]}")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from penstock.core.contracts.transport import (
     ALONE_FROM_ATTEMPT,
@@ -21,6 +22,9 @@ from penstock.transports.kafka.sender import Place, Sender
 from penstock.transports.kafka.source import Source
 from penstock.transports.kafka.transactor import Transactor
 
+Hold: TypeAlias = Callable[[Sequence[TopicNumber], Group], Awaitable[dict[TopicNumber, Progress]]]
+"""Takes partitions into hand: how far the group has come in them."""
+
 
 def no_longer_owned(ownership: Ownership) -> FencedError:
     """The error for who comes with an ownership that is over."""
@@ -34,7 +38,7 @@ class Possession:
     """An ownership that was won. Its owner ``acts`` unless the lease of this process is in doubt.
 
     ``progress`` is the group's in the stream that was competed for. With a ``transactor`` what is
-    written and what is finished is one.
+    written and what is finished is one. ``hold`` takes over what else is read under it.
     """
 
     def __init__(
@@ -45,7 +49,9 @@ class Possession:
         progress: Progress,
         acts: asyncio.Event,
         transactor: Transactor | None,
+        hold: Hold,
     ) -> None:
+        self._hold = hold
         self.ownership = ownership
         self.owner = owner
         self.group = group
@@ -160,7 +166,7 @@ class Possession:
     async def _open(self, stream: str) -> Source:
         where = stream, self.ownership.partition
         if stream not in self._progress:
-            self._progress |= {stream: (await self.group.progress_in([where]))[where]}
+            self._progress |= {stream: (await self._hold([where], self.group))[where]}
         self.check()
         source = await self.group.open(where, self._progress[stream])
         source.inlet.arrived = self.changed.set

@@ -334,7 +334,9 @@ class Seat:
             if self._member_now.owns(ownership):
                 owner = self._competitions[ownership.group, ownership.stream].owner
                 of = progress[ownership.stream, ownership.partition]
-                made = Possession(ownership, owner, group, of, self._acts, transactor)
+                made = Possession(
+                    ownership, owner, group, of, self._acts, transactor, self._held_from_now_on
+                )
                 self._possessions[ownership] = made
                 await owner.won(ownership)
 
@@ -370,6 +372,13 @@ class Seat:
             # Until then what they had under way may be committed, and its place is not known.
             for instance in await group.holders_of(places) - {self.instance}:
                 await (await self._begin_transactions(instance)).close()
+        return await self._held_from_now_on(places, group)
+
+    async def _held_from_now_on(
+        self, places: Sequence[TopicNumber], group: Group
+    ) -> dict[TopicNumber, Progress]:
+        """How far the group has come in partitions, which from now on are in this process' hands:
+        what was in those of a dead one counts as taken once more."""
         progress = await group.progress_in(places)
         for where, each in progress.items():
             if each.holder and not (each.holder == self.instance and where in self._held):
