@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
 from confluent_kafka import OFFSET_END, Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -21,12 +22,24 @@ from confluent_kafka.admin import AdminClient, NewTopic
 THERE, BACK = "floor-there", "floor-back"
 PARTITIONS = 4
 IN_FLIGHT = (1, 16, 64)
+NBYTES = 300
+MOST_BYTES = 16 * 1024 * 1024
+"""The limit of the topics; a stock broker's is 1 MiB and 12 bytes."""
+
+
+_HEAD = 20
+"""Bytes with the number of a record."""
 
 
 def consumer(servers: str, topic: str) -> Consumer:
     """Reads a topic from its end; what is written from now on is read."""
     made = Consumer(
-        {"bootstrap.servers": servers, "group.id": "floor", "enable.auto.commit": False}
+        {
+            "bootstrap.servers": servers,
+            "group.id": "floor",
+            "enable.auto.commit": False,
+            "fetch.message.max.bytes": MOST_BYTES,
+        }
     )
     made.assign([TopicPartition(topic, number, OFFSET_END) for number in range(PARTITIONS)])
     until = time.monotonic() + 2.0
@@ -45,7 +58,9 @@ def arrived(reader: Consumer) -> list[Message]:
 
 def producer(servers: str) -> Producer:
     """Writes as soon as it can."""
-    return Producer({"bootstrap.servers": servers, "linger.ms": 0, "acks": 1})
+    return Producer(
+        {"bootstrap.servers": servers, "linger.ms": 0, "acks": 1, "message.max.bytes": MOST_BYTES}
+    )
 
 
 def echo(servers: str) -> None:
@@ -59,9 +74,10 @@ def echo(servers: str) -> None:
 
 
 def round_trips(
-    reader: Consumer, writer: Producer, in_flight: int, seconds: float
+    reader: Consumer, writer: Producer, in_flight: int, seconds: float, nbytes: int = NBYTES
 ) -> tuple[float, float]:
     """Round trips per second, and the median in ms."""
+    rest = bytes(nbytes - _HEAD)
     sent: dict[int, float] = {}
     took: list[float] = []
     number = 0
@@ -70,21 +86,34 @@ def round_trips(
         while len(sent) < in_flight:
             number += 1
             sent[number] = time.perf_counter()
-            writer.produce(THERE, b"%300d" % number, partition=number % PARTITIONS)
+            value = b"%20d" % number + rest
+            writer.produce(THERE, value, partition=number % PARTITIONS)
         writer.poll(0)
-        numbers = [int(message.value() or b"0") for message in arrived(reader)]
+        numbers = [_number_of(message) for message in arrived(reader)]
         took += [time.perf_counter() - sent.pop(each) for each in numbers]
     rate = len(took) / (time.perf_counter() - began)
     while sent:
         for message in arrived(reader):
-            sent.pop(int(message.value() or b"0"))
+            sent.pop(_number_of(message))
     return rate, statistics.median(took) * 1e3
 
 
-def measure(servers: str, seconds: float = 4.0) -> dict[int, tuple[float, float]]:
+def _number_of(message: Message) -> int:
+    return int((message.value() or b"0")[:_HEAD])
+
+
+def measure(
+    servers: str,
+    seconds: float = 4.0,
+    *,
+    in_flight: Sequence[int] = IN_FLIGHT,
+    nbytes: int = NBYTES,
+) -> dict[int, tuple[float, float]]:
     """Rate and median by how many are in flight."""
     admin = AdminClient({"bootstrap.servers": servers})
-    for made in admin.create_topics([NewTopic(t, PARTITIONS, 1) for t in (THERE, BACK)]).values():
+    limit = {"max.message.bytes": str(MOST_BYTES)}
+    topics = [NewTopic(each, PARTITIONS, 1, config=limit) for each in (THERE, BACK)]
+    for made in admin.create_topics(topics).values():
         try:
             made.result(10)
         except KafkaException:
@@ -95,7 +124,7 @@ def measure(servers: str, seconds: float = 4.0) -> dict[int, tuple[float, float]
             assert other.stdout is not None, "it is piped"
             other.stdout.readline()
             reader, writer = consumer(servers, BACK), producer(servers)
-            return {each: round_trips(reader, writer, each, seconds) for each in IN_FLIGHT}
+            return {each: round_trips(reader, writer, each, seconds, nbytes) for each in in_flight}
         finally:
             other.kill()
 

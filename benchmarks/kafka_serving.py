@@ -1,13 +1,14 @@
 """A diamond of four steps over Kafka, beside the bare floor of Kafka and beside one process.
 
-    python -m benchmarks.kafka_serving [--seconds 4] [--partitions 4] [--layouts fused direct]
+    python -m benchmarks.kafka_serving [--seconds 4] [--layouts fused direct] [--large]
 
 Needs wrk, Java and Maven. One model, two in parallel on its output, an inner join into the fourth;
 trivial models, JSON over REST. Everything is measured in turn in one run on the same cores:
 the floor (``benchmarks.kafka_floor``), the same manifest in one process on the memory transport,
 and ``penstock up`` on Kafka for each layout, one process with gateway and worker. Last come
 requests that a plain client writes to the input topic, all at once, with the CPU time that the
-worker takes for each.
+worker takes for each. ``--large`` measures tensors of 1 MiB instead, with topics that take 16 MiB:
+binary over REST, beside a bare round trip of as many bytes.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from benchmarks import kafka_floor
-from benchmarks.serving import Measured, Payload, load
+from benchmarks.serving import Measured, Payload, load, payloads
 from benchmarks.workers_serving import Server, up
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
@@ -61,6 +62,17 @@ SMALL = Payload(
 )
 
 
+LARGE = payloads()[1]
+LARGE_BYTES = 1024 * 1024
+LARGE_IN_FLIGHT = (1, 4)
+
+
+HEAD = (
+    "| what | in flight | requests/s | of the floor | median ms | of the floor | CPU µs |\n"
+    "|---|---|---|---|---|---|---|"
+)
+
+
 def manifest(layouts: list[str], partitions: int) -> str:
     """The models, a pipeline for each layout, and one that is delivered exactly once."""
     models = [
@@ -84,15 +96,20 @@ def broker(folder: Path) -> Iterator[str]:
 
 
 def synchronous(
-    server: Server, pipeline: str, seconds: float, folder: Path
+    server: Server,
+    pipeline: str,
+    seconds: float,
+    folder: Path,
+    payload: Payload = SMALL,
+    in_flight: Sequence[int] = kafka_floor.IN_FLIGHT,
 ) -> dict[int, tuple[Measured, float]]:
     """What wrk says for each number in flight, and the CPU time of a request in µs."""
     url = f"{server.url}/v2/pipelines/{pipeline}/infer"
-    load(url, SMALL, 16, 1, folder)  # what is compiled and connected late is not measured
+    load(url, payload, max(in_flight), 1, folder)  # what is compiled and connected late is left out
     measured = {}
-    for connections in kafka_floor.IN_FLIGHT:
+    for connections in in_flight:
         before = server.cpu_s()
-        result = load(url, SMALL, connections, seconds, folder)
+        result = load(url, payload, connections, seconds, folder)
         cpu_us = (server.cpu_s() - before) / (result.rate * seconds) * 1e6
         measured[connections] = (result, cpu_us)
     return measured
@@ -146,6 +163,7 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--layouts", nargs="+", default=["fused"])
+    parser.add_argument("--large", action="store_true", help="tensors of 1 MiB")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -153,17 +171,18 @@ def main() -> None:
         (folder / "served.yaml").write_text(manifest(options.layouts, options.partitions))
         with broker(folder) as servers:
             config = folder / "kafka.yaml"
-            config.write_text(f"transport: {{kind: kafka, bootstrapServers: '{servers}'}}\n")
-            measure(options, folder, servers, config)
+            transport = f"kind: kafka, bootstrapServers: '{servers}'"
+            if options.large:
+                transport += f", maxRecordBytes: {kafka_floor.MOST_BYTES}"
+            config.write_text(f"transport: {{{transport}}}\n")
+            print(HEAD)
+            (measure_large if options.large else measure)(options, folder, servers, config)
 
 
 def measure(options: argparse.Namespace, folder: Path, servers: str, config: Path) -> None:
     """One run."""
-    print("| what | in flight | requests/s | of the floor | median ms | of the floor | CPU µs |")
-    print("|---|---|---|---|---|---|---|")
     floor = kafka_floor.measure(servers, options.seconds)
-    for in_flight, (rate, median_ms) in floor.items():
-        print(f"| bare round trip | {in_flight} | {rate:,.0f} | 1 | {median_ms:.2f} | 1 | |")
+    floor_rows(floor)
     with up(folder) as alone:
         rows("one process", synchronous(alone, options.layouts[0], options.seconds, folder), floor)
     with up(folder, "-c", str(config)) as server:
@@ -176,6 +195,26 @@ def measure(options: argparse.Namespace, folder: Path, servers: str, config: Pat
                 server, servers, pipeline, options.partitions, options.requests
             )
             print(f"| {pipeline} | {rate:,.0f} | {cpu_us:.0f} |")
+
+
+def measure_large(options: argparse.Namespace, folder: Path, servers: str, config: Path) -> None:
+    """One run with tensors of 1 MiB."""
+    floor = kafka_floor.measure(
+        servers, options.seconds, in_flight=LARGE_IN_FLIGHT, nbytes=LARGE_BYTES
+    )
+    floor_rows(floor)
+    how = (options.seconds, folder, LARGE, LARGE_IN_FLIGHT)
+    with up(folder) as alone:
+        rows("one process", synchronous(alone, options.layouts[0], *how), floor)
+    with up(folder, "-c", str(config)) as server:
+        for layout in options.layouts:
+            rows(layout, synchronous(server, layout, *how), floor)
+
+
+def floor_rows(floor: dict[int, tuple[float, float]]) -> None:
+    """A row of the floor for each number in flight."""
+    for in_flight, (rate, median_ms) in floor.items():
+        print(f"| bare round trip | {in_flight} | {rate:,.0f} | 1 | {median_ms:.2f} | 1 | |")
 
 
 def rows(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from penstock.core.agent.served import ServedCopies
+from penstock.core.agent.copies import AgentCopies
 from penstock.core.clock import Clock
 from penstock.core.codecs.signatures import write_signature
 from penstock.core.contracts.eviction import EvictionPolicy
@@ -87,7 +87,7 @@ class Agent:
         server: ServerAdapter,
         loader: ModelLoader,
         files: ModelFiles,
-        served: ServedCopies,
+        served: AgentCopies,
         background: Background,
         clock: Clock,
         eviction: EvictionPolicy | None,

@@ -77,6 +77,8 @@ class Following:
         self._dial = dial
         self._pauses = pauses or Pauses()
         self._welcomes = 0
+        self.welcomed = asyncio.Event()
+        """Set when a scheduler has taken the agent in for the first time."""
 
     async def run(self) -> None:
         """Follow until the agent leaves. Raises the error with which a scheduler has refused the
@@ -113,6 +115,7 @@ class Following:
         try:
             welcome = await self._welcome(answers)
             self._welcomes += 1
+            self.welcomed.set()
             agent.welcomed(welcome, line.say)
             beating = asyncio.create_task(line.beat(welcome.beat_ms / 1000.0, agent.sign_of_life))
             async for command in heard(answers, welcome.silence_ms / 1000.0, self._who):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.core.agent.copies import AgentCopies
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
@@ -10,7 +11,7 @@ from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan.single_model import compile_model
 
 
-class ServedCopies:
+class ServedCopies(AgentCopies):
     """Puts copies before the gateway of the process, and takes them away when nobody calls."""
 
     def __init__(
@@ -29,13 +30,11 @@ class ServedCopies:
         self._followed = followed
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
-        """From now on calls of ``name`` go to ``instance``."""
         self._models.publish(name, version, instance)
         plan = compile_model(name, version, self._joins, followed=self._followed)
         self._gateway.set_model(plan, instance.signature)
 
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
-        """Take in no calls of ``name``, and return when none is under way."""
         self._gateway.remove("model", name)
         await self._gateway.drained("model", name, version)
         self._models.withdraw(name, "it is unloaded")

@@ -49,17 +49,24 @@ def following(config: Config, scheduler: str | None, routes_file: Path | None) -
     return config.model_copy(update={"gateway": config.gateway.model_copy(update=given)})
 
 
+def one_scheduler(config: Config) -> Config:
+    """The configuration of a process that is an agent as well: what one of the two sections does
+    not say of their scheduler is as the other has it."""
+    gateway = config.gateway.filled_from(config.agent)
+    agent = config.agent.filled_from(gateway)
+    return config.model_copy(update={"gateway": gateway, "agent": agent})
+
+
 def follow(
-    config: Path | None, override: Callable[[Config], Config], roles: Collection[str] = ()
+    config: Path | None, override: Callable[[Config], Config], roles: Collection[str]
 ) -> int:
-    """Host the process until it is stopped; the exit code. ``roles`` are those over streams."""
+    """Host a process with these roles until it is stopped; the exit code."""
     settings, plugins, output, logs = begin_serving(config, override)
     # What speaks gRPC comes after that has said how much it logs.
     from penstock.core.runtime import host
     from penstock.core.runtime.gateway_process import GatewayProcess
-    from penstock.core.runtime.stream_roles import chosen_roles
 
-    process = GatewayProcess(settings, plugins, logs=logs, roles=chosen_roles(roles))
+    process = GatewayProcess(settings, plugins, logs=logs, roles=roles)
 
     def on_started(addresses: Mapping[str, str]) -> None:
         print_started(output, addresses, config)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib import import_module
 from itertools import dropwhile, takewhile
 from typing import Any, Final
 
@@ -18,34 +17,26 @@ ROLES: Final = {
     "dataflow": "Work on requests to pipelines over streams, and share them with others.",
     "model-gateway": "Call models of pipelines with the layout spread, and share that work.",
 }
-"""Name and summary of each role. Its command is in a module ``run_<name>``, loaded when it is
-used; those over streams are in one."""
+"""Name and summary of each role; any of them may be in one process."""
 
 STREAM_ROLES: Final = ("pipeline-gateway", "dataflow", "model-gateway")
-"""Those that may be in one process, also with the scheduler."""
+"""Those that work over streams."""
 
 
 @cache
 def role_command(*names: str) -> click.Command:
-    """The command of a process with these roles. Raises UsageError where they are for several."""
-    over_streams = [name for name in names if name in STREAM_ROLES]
-    others = [name for name in names if name not in STREAM_ROLES]
-    if not others:
-        from penstock.core.cli.run_streams import stream_command
+    """The command of a process with these roles. The agent alone has one of its own."""
+    if names == ("agent",):
+        from penstock.core.cli.run_agent import run_agent_command
 
-        return stream_command(over_streams)
-    if others == ["scheduler"]:
+        return run_agent_command
+    if "scheduler" in names:
         from penstock.core.cli.run_scheduler import scheduler_command
 
-        return scheduler_command(over_streams)
-    if len(names) > 1:
-        raise click.UsageError(
-            f"the roles {' and '.join(names)} are for processes of their own; in one process may "
-            f"be {', '.join(('scheduler', *STREAM_ROLES))}"
-        )
-    module = import_module(f"penstock.core.cli.run_{names[0]}")
-    command: click.Command = getattr(module, f"run_{names[0]}_command")
-    return command
+        return scheduler_command(names)
+    from penstock.core.cli.run_followers import follower_command
+
+    return follower_command(names)
 
 
 class RunCommand(click.Command):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.core.cli.agent_options import agent_options, with_agent
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import output_option
 from penstock.core.cli.serving import (
@@ -26,11 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command("agent")
-@click.option("--server", metavar="ADAPTER", help="The server: inprocess, mlserver, triton or v2.")
-@click.option("--name", help="The server that it is a replica of; else the adapter's name.")
-@click.option(
-    "--number", type=click.IntRange(0), help="Which replica; else the scheduler gives it a number."
-)
+@agent_options
 @click.option(
     "--scheduler",
     metavar="HOST:PORT",
@@ -58,12 +55,8 @@ def run_agent_command(
     """
     from penstock.core.agent.process import AgentProcess, serve_agent
 
-    given = {"server": server, "name": name, "number": number, "scheduler": scheduler}
-
     def override(read: Config) -> Config:
-        update = {key: value for key, value in given.items() if value is not None}
-        agent = read.agent.model_copy(update=update)
-        chosen = read.model_copy(update={"agent": agent})
+        chosen = with_agent(read, server=server, name=name, number=number, scheduler=scheduler)
         return with_ports(
             chosen,
             free_unless_written(rest_port, read.rest),

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final, Self
+
 from pydantic import Field
 
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.config.credentials import TlsOptions, TokenOptions
 from penstock.core.config.section import Section
+
+OF_THE_SCHEDULER: Final = frozenset(("scheduler", "tls", "token"))
+"""What the sections of those who follow one have in common."""
 
 
 class FollowerSection(Section):
@@ -18,6 +23,11 @@ class FollowerSection(Section):
     token: TokenOptions | None = Field(
         default=None, description="The bearer token for the scheduler."
     )
+
+    def filled_from(self, other: FollowerSection) -> Self:
+        """The same, with what is not written here of the scheduler as the other has it."""
+        missing = OF_THE_SCHEDULER & other.model_fields_set - self.model_fields_set
+        return self.model_copy(update={name: getattr(other, name) for name in missing})
 
     def scheduler_at(self, address: str) -> RemoteServer:
         """The scheduler at an address.

@@ -250,6 +250,11 @@ class AgentSection(FollowerSection):
         description="The name or address by which the scheduler and gateways reach it; without "
         "it the one that it listens on, or calls from where it listens on all.",
     )
+    port: Port = Field(
+        default=0,
+        description="The gRPC port at which its models are called, where the agent shares its "
+        "process with other roles; 0 takes a free one. An agent alone listens on grpc.port.",
+    )
     memory: ByteCount | None = Field(
         default=None,
         description="The room for models, where no manifest of the server says it.",

@@ -196,6 +196,11 @@ class Transport(ABC):
     root: str = "penstock.default"
     """What the names of all streams and groups begin with: ``<prefix>.<namespace>``."""
 
+    def use_worker(self, group: str, number: int) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, in one of several processes that have the same
+        options: ``group`` is a name that no others have, and ``number`` is the same when the
+        process is started again."""
+
     @abstractmethod
     async def start(self) -> None:
         """Connect. Raises NotReadyError with what to do when the other side cannot be had."""

@@ -317,6 +317,15 @@ PIPELINE: Final = (
         "process, by how many orders `output.order` goes. As configured (`dataflow.partitions`) "
         "when left out.",
     ),
+    _not_yet(
+        "spec.dataflow.shareGroup",
+        "Whether its requests are taken one by one through a share group of Kafka (KIP-932), by "
+        "any number of workers.",
+        "requests would be lost, for the share consumer of confluent-kafka (a preview in 2.16) "
+        "takes more than it is asked for and cannot renew its hold on a record; share groups are",
+        False,
+        seldon=False,
+    ),
     _field(
         "spec.dataflow.cleanTopicsOnDelete",
         "Whether its streams go when it is deleted, over a transport between processes. What is in "

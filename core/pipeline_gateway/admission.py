@@ -15,14 +15,15 @@ from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
 from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError, PenstockError
+from penstock.core.following.watch import Watch, watch_of
 from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import Journal, LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.followed import (
-    Course,
     FollowedRecordedSubmission,
     FollowedSubmission,
+    SubmittedCourse,
 )
 from penstock.core.pipeline_gateway.readers import DEDUP_REQUESTS, Readers
 from penstock.core.pipeline_gateway.recorded import RecordedSubmission
@@ -34,8 +35,7 @@ from penstock.core.pipeline_gateway.tapped import (
     TappedSubmission,
 )
 from penstock.core.pipeline_gateway.target import ServedTarget
-from penstock.core.pipeline_gateway.watch import Watch, watch_of
-from penstock.core.pipeline_gateway.written import WrittenChild
+from penstock.core.pipeline_gateway.written import FollowedWrittenChild, WrittenChild
 from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
 from penstock.core.streams.parent import Parent
@@ -264,9 +264,12 @@ class Admission:
         limit_ms = deadline_ms - now_ms
         submission: Submission
         if parent is not None and deployment.plan.emits:
-            submission = WrittenChild(
+            written = WrittenChild if watch is None else FollowedWrittenChild
+            submission = written(
                 parent, self, target, deployment, request, headers, limit_ms, reply, identity, key
             )
+            if watch is not None and isinstance(submission, FollowedWrittenChild):
+                SubmittedCourse(submission, watch)
         else:
             submission = self._special(
                 target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
@@ -338,7 +341,7 @@ class Admission:
             self, target, deployment, request, headers, limit_ms, reply, identity, key
         )
         if watch is not None and isinstance(submission, FollowedSubmission):
-            Course(submission, watch)
+            SubmittedCourse(submission, watch)
         return submission
 
     def _recorded(
@@ -375,7 +378,7 @@ class Admission:
             now_ms,
         )
         if watch is not None and isinstance(submission, FollowedRecordedSubmission):
-            Course(submission, watch)
+            SubmittedCourse(submission, watch)
         return submission
 
     def async_limit_ms(self, plan: Plan) -> float:

@@ -27,8 +27,8 @@ from penstock.core.streams.wanted import with_wanted
 class Teller(Protocol):
     """Who turns records of output streams into what callers get."""
 
-    def check(self, pipeline: str) -> None:
-        """Raise UnsupportedError where it is known that a pipeline has no output stream."""
+    def puts_out(self, pipeline: str) -> bool:
+        """Whether a pipeline has an output, as far as it is known."""
 
     def outcome(
         self, record: Record, request: InferenceRequest
@@ -77,12 +77,11 @@ class Answers:
         """What has become of a request; None for an identity that says no place.
 
         Raises NotFoundError when its streams do not hold it, NotReadyError when they cannot be
-        looked through, UnsupportedError for a pipeline without an output.
+        looked through.
         """
         where, at_ms = whereabouts_of(identity), made_ms(identity)
         if where is None or at_ms is None:
             return None
-        self._teller.check(where.pipeline)
         try:
             async with asyncio.timeout(LOOKED_FOR_S):
                 return await self._found(identity, where, at_ms)
@@ -124,8 +123,8 @@ class Answers:
         self, story: Story, where: Whereabouts, at_ms: int, watch: _Watch
     ) -> None:
         identity = story.identity
-        outputs = self._names.of(where.pipeline, _OUTPUTS)
-        answer = await self._look_up(identity, outputs, where, at_ms, float("inf"))
+        ends = self._ends_of(where.pipeline)
+        answer = await self._look_up(identity, ends, where, at_ms, float("inf"))
         if answer is not None:
             watch.answered(answer)
         if story.result is not None:
@@ -154,11 +153,17 @@ class Answers:
         if watch is None:
             watch = self._watches[where] = _Watch(self, where)
         try:
-            await watch.start(self._transport, self._names.of(where.pipeline, _OUTPUTS))
+            await watch.start(self._transport, self._ends_of(where.pipeline))
         except BaseException:
             self.ended(where)
             raise
         return watch
+
+    def _ends_of(self, pipeline: str) -> str:
+        """The stream that says how requests to a pipeline have ended."""
+        if self._teller.puts_out(pipeline):
+            return self._names.of(pipeline, _OUTPUTS)
+        return self._names.ended(pipeline)
 
     # What watches say
 

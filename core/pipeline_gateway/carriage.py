@@ -8,6 +8,10 @@ from penstock.core.errors import UnsupportedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway.admission import Admission
 from penstock.core.pipeline_gateway.direct import DirectTarget
+from penstock.core.pipeline_gateway.followed_streams import (
+    FollowedDirectTarget,
+    FollowedStreamTarget,
+)
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Headers
@@ -43,11 +47,12 @@ class Carriage:
             self._roster.serve(deployment)
         if self._intake is not None:
             self._intake.serve(deployment.plan.name)
+            followed = deployment.plan.followed is not None
             if self._behind is not None and answers_directly(deployment.plan):
-                return DirectTarget(
-                    self._intake, deployment, signature, self._behind, self._readers
-                )
-            return StreamedTarget(self._intake, deployment, signature)
+                direct = FollowedDirectTarget if followed else DirectTarget
+                return direct(self._intake, deployment, signature, self._behind, self._readers)
+            streamed = FollowedStreamTarget if followed else StreamedTarget
+            return streamed(self._intake, deployment, signature)
         return TargetElsewhere(self._admission, deployment, signature)
 
     def withdraw(self, pipeline: str) -> None:

@@ -11,8 +11,8 @@ from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.engine import Call
 from penstock.core.errors import NoOutputError, PenstockError, error_of
+from penstock.core.following.course import FollowedOrigin, passenger_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.pipeline_gateway.followed import FollowedOrigin
 from penstock.core.records import Tensors
 from penstock.core.request_headers import MISSING
 from penstock.core.streams.parent import Parent
@@ -113,8 +113,8 @@ def tensors_of_child(result: Result, step: str) -> Tensors:
 
 def _parent_of(call: ModelCall) -> Parent | None:
     """The request that calls, where children write to streams."""
-    context = call.passage.context if isinstance(call, Call) else None
-    return context if isinstance(context, Parent) else None
+    passenger = passenger_of(call.passage) if isinstance(call, Call) else None
+    return passenger if isinstance(passenger, Parent) else None
 
 
 def _give_up(ticket: Ticket, future: asyncio.Future[Tensors]) -> None:

@@ -48,9 +48,7 @@ class DirectTarget(StreamedTarget):
     def renewed(self) -> DirectTarget:
         self.expire()
         assert self.deployment is not None, "it serves"
-        return DirectTarget(
-            self._intake, self.deployment, self.signature, self.behind, self.readers
-        )
+        return type(self)(self._intake, self.deployment, self.signature, self.behind, self.readers)
 
     def submit(
         self,

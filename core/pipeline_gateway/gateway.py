@@ -217,15 +217,13 @@ class PipelineGateway(Gateway):
 
     # What is told of answers in streams
 
-    def check(self, pipeline: str) -> None:
-        """Raise UnsupportedError where nothing will say how requests to a pipeline ended."""
+    def puts_out(self, pipeline: str) -> bool:
+        """Whether a pipeline has an output, as far as it is known."""
         with suppress(NotFoundError):
             deployment = self._routes.find(pipeline, "pipeline", None).deployment
-            if deployment is not None and deployment.plan.output is None:
-                raise UnsupportedError(
-                    f"pipeline '{pipeline}' has no output, so nothing says how its requests have "
-                    "ended over streams; its dead letters hold those that failed"
-                )
+            if deployment is not None:
+                return deployment.plan.output is not None
+        return True
 
     def outcome(
         self, record: Record, request: InferenceRequest

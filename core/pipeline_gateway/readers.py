@@ -9,7 +9,7 @@ from penstock.core.dataflow import Dataflow, Deployment, Passenger
 from penstock.core.engine import Effects, Emit
 from penstock.core.journal import Journal
 from penstock.core.pipeline_gateway.external import ExternalSubmission
-from penstock.core.pipeline_gateway.followed import Course, FollowedExternalSubmission
+from penstock.core.pipeline_gateway.followed import FollowedExternalSubmission, SubmittedCourse
 from penstock.core.pipeline_gateway.matching import Arrival, ByIdentity, ByKey, Matching
 from penstock.core.pipeline_gateway.tapped import (
     TappedExternalSubmission,
@@ -140,7 +140,7 @@ class Readers:
         origin = cast(Passenger, record.passage.context)
         headers = origin.headers_of(record)
         watch = None
-        if type(origin) is Course:
+        if type(origin) is SubmittedCourse:
             begun_by = ExternalPort(record.passage.plan.name, record.port)
             watch = self._admission.watch(
                 deployment, record.passage.identity, headers, now_ms, begun_by=str(begun_by)
@@ -164,7 +164,7 @@ class Readers:
             now_ms,
         )
         if watch is not None and isinstance(submission, FollowedExternalSubmission):
-            Course(submission, watch)
+            SubmittedCourse(submission, watch)
         return submission
 
     def _replace(self, name: str, *, by_key: bool) -> Reader:

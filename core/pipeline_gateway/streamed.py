@@ -6,7 +6,8 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 from zlib import crc32
 
 import orjson
@@ -44,6 +45,15 @@ LEFT_S: Final = 5.0
 """Workers finish what is under way of a pipeline that goes away within so long."""
 
 _INPUTS = Port(None, "inputs")
+
+Follow: TypeAlias = Callable[[str, Headers, float, Reply], tuple[Headers, Reply]]
+"""Sees a request by its identity, headers, the time, and its reply."""
+
+Taken: TypeAlias = Callable[[PenstockError | None], None]
+"""Is told that a request that nobody waits for is taken in, or why not."""
+
+FollowTaken: TypeAlias = Callable[[str, Headers, float], tuple[Headers, Taken | None]]
+"""Sees such a request by its identity, headers and the time."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,8 +137,10 @@ class StreamIntake(Callers):
         headers: Headers,
         timeout_ms: float | None,
         reply: Reply,
+        follow: Follow | None = None,
     ) -> Ticket:
-        """Have a request published, have it wait for its turn, or refuse it."""
+        """Have a request published, have it wait for its turn, or refuse it. ``follow`` sees one
+        that is let in, and may have other headers and another reply in their places."""
         now_ms = self.now_ms()
         limit_ms = self._limits.deadline_ms
         if timeout_ms is not None and timeout_ms < limit_ms:
@@ -144,6 +156,8 @@ class StreamIntake(Callers):
         full = len(self._under_way) >= self._limits.in_flight
         if full and len(self._waiting) >= self._limits.waiting:
             return admission.refuse(self._overloaded(), identity, reply)
+        if follow is not None:
+            headers, reply = follow(identity, headers, now_ms, reply)
         record = Record(
             identity,
             key or identity.encode(),
@@ -168,9 +182,14 @@ class StreamIntake(Callers):
         return submission
 
     def accept(
-        self, target: StreamedTarget, request: InferenceRequest, headers: Headers
+        self,
+        target: StreamedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        follow: FollowTaken | None = None,
     ) -> AcceptedRequest:
-        """Have a request published that nobody waits for; raises what refuses it."""
+        """Have a request published that nobody waits for; raises what refuses it. ``follow`` is as
+        in :meth:`submit`."""
         admission = self.admission
         if not admission.is_open:
             raise admission.counted(admission.closed_error())
@@ -184,6 +203,9 @@ class StreamIntake(Callers):
         identity = self._identities.next(now_ms)
         partition = target.partition_of(key or identity.encode())
         identity = placed(identity, Whereabouts(target.name, partition))
+        taken: Taken | None = None
+        if follow is not None:
+            headers, taken = follow(identity, headers, now_ms)
         wanted = wanted_text(request)
         record = Record(
             identity,
@@ -200,7 +222,7 @@ class StreamIntake(Callers):
             request.id,
         )
         accepted = AcceptedRequest(
-            self, target, request, headers, identity, now_ms, self._limits.deadline_ms
+            self, target, request, headers, identity, now_ms, self._limits.deadline_ms, taken
         )
         self._posted += 1
         self._outbox.put(Output(target.inputs, record, partition), accepted)
@@ -265,7 +287,7 @@ class StreamedTarget(ServedTarget):
     def renewed(self) -> StreamedTarget:
         self.expire()
         assert self.deployment is not None, "it serves"
-        return StreamedTarget(self._intake, self.deployment, self.signature)
+        return type(self)(self._intake, self.deployment, self.signature)
 
     def partition_of(self, key: bytes) -> int:
         """The number of the partition that a record's key decides."""
@@ -374,7 +396,7 @@ class StreamedSubmission(Ticket):
 class AcceptedRequest(Ticket):
     """A request that nobody waits for, on its way into its stream."""
 
-    __slots__ = ("_future", "_intake", "_limit_ms", "_story")
+    __slots__ = ("_future", "_intake", "_limit_ms", "_story", "_taken")
 
     def __init__(
         self,
@@ -385,7 +407,9 @@ class AcceptedRequest(Ticket):
         identity: str,
         now_ms: float,
         limit_ms: float,
+        taken: Taken | None = None,
     ) -> None:
+        self._taken = taken
         self._intake = intake
         self._limit_ms = limit_ms
         self._future: asyncio.Future[PenstockError | None]
@@ -431,6 +455,8 @@ class AcceptedRequest(Ticket):
 
     def _end(self, error: PenstockError | None) -> None:
         self._intake.posted()
+        if self._taken is not None:
+            self._taken(error)
         self._future.set_result(error)
 
 

@@ -10,9 +10,10 @@ from zlib import crc32
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.contracts.transport import Output
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Effects, Emit
+from penstock.core.engine import Answer, Effects, Emit, Passage
 from penstock.core.engine.engine import NO_TENSORS
 from penstock.core.inference import InferenceRequest
+from penstock.core.pipeline_gateway.followed import SubmittedCourse
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.records import Body, Failed, Headers, Port, Record
 from penstock.core.streams.headers import ANSWERED_HEADER, answer_headers, dead_letter
@@ -181,3 +182,17 @@ class WrittenChild(WrittenSubmission, Parent):
 
     def child_ended(self, child: Ticket) -> None:
         self._parent.child_ended(child)
+
+
+class FollowedWrittenChild(WrittenChild):
+    """One that is followed."""
+
+    __slots__ = ("course",)
+
+    course: SubmittedCourse
+
+    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
+        self._parent.child_began(self)
+        self._deadline_ms = deadline_ms
+        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
+        dataflow.begin(self._passage, self.request.tensors)

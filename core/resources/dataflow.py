@@ -14,8 +14,11 @@ class ModelDataflow(Value):
 class PipelineDataflow(Value):
     """``partitions``: of each topic of the pipeline, None for the configured number.
 
-    ``clean_topics_on_delete``: whether the topics go when the pipeline is deleted.
+    ``share_group``: whether requests are taken one by one through a share group of Kafka, by any
+    number of workers. ``clean_topics_on_delete``: whether the topics go when the pipeline is
+    deleted.
     """
 
     partitions: PositiveCount | None = None
+    share_group: Flag = False
     clean_topics_on_delete: Flag = False

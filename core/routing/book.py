@@ -123,6 +123,15 @@ class RouteBook:
                 used.key == key and meant(used.version, used.revision) for used in subscriber.in_use
             )
 
+        await self._until_none(holds)
+
+    async def taken_up(self) -> None:
+        """Return when every gateway that counts has taken up what is published now."""
+        revision = self._revision
+        await self._until_none(lambda subscriber: subscriber.seen < revision)
+
+    async def _until_none(self, holds: Callable[[Subscriber], bool]) -> None:
+        """Wait until no gateway that counts is one that ``holds`` us up."""
         while blocking := [each for each in self._counting() if holds(each)]:
             until_ms = min(each.counts_until_ms for each in blocking)
             news = self._news

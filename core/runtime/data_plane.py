@@ -115,6 +115,8 @@ class DataPlane:
             await self._streams.start()
         followers = _followers(parts)
         self.gateway.follow_with(followers)
+        if self._streams is not None:
+            self._streams.follow_with(followers)
         return bool(followers)
 
     async def listen(

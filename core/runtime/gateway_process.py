@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from penstock.core.agent.following import dial_of
+from penstock.core.agent.own_copies import NearestCopies
 from penstock.core.cases import CaseManifest
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
@@ -28,9 +30,11 @@ from penstock.core.routing.route import Route
 from penstock.core.routing.routes_file import RoutesFile
 from penstock.core.routing.switchboard import Switchboard
 from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.copies_door import CopiesDoor
 from penstock.core.runtime.data_plane import DataPlane
-from penstock.core.runtime.parts import make_parts
-from penstock.core.runtime.stream_roles import NO_STREAM_ROLES, StreamRole, stream_roles
+from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
+from penstock.core.runtime.parts import Parts, make_parts
+from penstock.core.runtime.stream_roles import chosen_roles, stream_roles
 
 _log = logging.getLogger(__name__)
 
@@ -56,9 +60,9 @@ class FollowingGateway(PipelineGateway):
 class GatewayProcess:
     """One process. Started once, stopped once; all methods are called on one event loop.
 
-    ``roles`` are those that it has for pipelines over a transport that crosses processes. Raises
-    InvalidRequestError where the configuration does not say which scheduler to follow,
-    UnsupportedError where the transport is not one for its roles.
+    ``roles`` are the names of those that it has; as an agent it calls its own models without
+    leaving the process. Raises InvalidRequestError where the configuration does not say which
+    scheduler to follow, UnsupportedError where the transport is not one for its roles.
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class GatewayProcess:
         *,
         clock: Clock | None = None,
         logs: LogRing | None = None,
-        roles: frozenset[StreamRole] = NO_STREAM_ROLES,
+        roles: Collection[str] = ("gateway",),
     ) -> None:
         self._config = config
         self._plugins = plugins
@@ -76,7 +80,7 @@ class GatewayProcess:
         self._background = Background()
         self._closing = Closing()
         clock = clock or SystemClock()
-        streams = stream_roles(config, plugins, clock, roles)
+        streams = stream_roles(config, plugins, clock, chosen_roles(roles))
         _check_roles(config.transport.kind, roles, over_streams=streams is not None)
         self._over_streams = streams is not None
         self._data = DataPlane(
@@ -86,6 +90,10 @@ class GatewayProcess:
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)
         self._follower: RouteFollower | None = None
+        self._agent: HostedAgent | None = None
+        if "agent" in roles:
+            self._agent = HostedAgent(config.agent, clock, self._closing)
+            self._copies = CopiesDoor(config, plugins, clock, self._closing)
 
     @property
     def gateway(self) -> Gateway:
@@ -101,31 +109,45 @@ class GatewayProcess:
         return await self._closing.starting(self._start())
 
     async def wait_ready(self, timeout_s: float) -> Sequence[str]:
-        """Return when there are routes, or when the time is over, with a sentence then."""
+        """Return when there are routes, or when the time is over, with a sentence then.
+
+        Raises the error with which the scheduler refused the agent of this process.
+        """
         assert self._follower is not None, "start() comes first"
         try:
             async with asyncio.timeout(timeout_s):
+                if self._agent is not None:
+                    await self._agent.taken_in()
                 await self._follower.informed.wait()
         except TimeoutError:
             place = self._scheduler.place
-            return [f"the scheduler at {place} has not been reached, and no routes are kept"]
+            without = "no routes are kept"
+            if self._follower.informed.is_set():
+                without = "nothing is loaded here"
+            return [f"the scheduler at {place} has not been reached, and {without}"]
         return []
 
     async def stop(
         self, *, grace_s: float | None = None, forced: asyncio.Event | None = None
     ) -> None:
         """Take in nothing new, finish what is under way, and stop everything; as
-        :meth:`penstock.core.runtime.Runtime.stop`."""
+        :meth:`penstock.core.runtime.Runtime.stop`. Models of an agent go elsewhere before that."""
         self._plugins.stopping()
         forced = forced or asyncio.Event()
+        if grace_s is None:
+            grace_s = self._config.defaults.drain_ms / 1000.0
+        if self._agent is not None:
+            grace_s = await self._agent.leave(grace_s, forced)
         await self._data.drain(grace_s, forced)
+        if self._agent is not None:
+            await self._copies.drain(grace_s, forced)
         await self._closing.close(forced)
         _log.info("stopped")
 
     async def _start(self) -> dict[str, str]:
-        parts = make_parts(self._plugins, self._config.scheduler)
+        parts = self._parts()
         followed = await self._data.start(parts)
-        servers = CopyServers(self._make_server, _inference_at(self._scheduler))
+        servers = await self._begin_servers(parts)
         self._closing.add("the clients of servers", servers.close)
         self._closing.add("the background tasks", self._background.close)
         self._follower = follower = self._make_follower(servers, followed=followed)
@@ -134,9 +156,36 @@ class GatewayProcess:
         self._closing.add("the routes", follower.leave)
         self._background.spawn(self._open_when_informed(follower), "waiting for routes")
         control = ElsewhereControlPlane(self._scheduler.place)
-        addresses = await self._data.listen(parts, control, _no_manifest)
+        addresses = await self._data.listen(parts, control, self._manifest)
         self._plugins.started(self._config, addresses)
         return addresses
+
+    def _parts(self) -> Parts:
+        if self._agent is None:
+            return make_parts(self._plugins, self._config.scheduler)
+        section = self._config.agent
+        self._plugins.server_adapters.get(section.server)
+        return make_parts(self._plugins, servers=(section.server,), eviction=section.eviction)
+
+    async def _begin_servers(self, parts: Parts) -> CopyServers:
+        """Where copies are called, this process among them if it is an agent."""
+        here = _inference_at(self._scheduler)
+        if self._agent is None:
+            return CopyServers(self._make_server, here)
+        section = self._config.agent
+        await self._agent.start_server(parts)
+        listens = self._config.grpc.model_copy(update={"port": section.port, "shared_port": False})
+        own = await self._copies.open(parts, listens, section.host, guarded=True)
+        scheduler = section.scheduler_at(section.scheduler)
+        self._agent.begin(
+            parts,
+            own,
+            identity_by(section, own.address),
+            f"the scheduler at {scheduler.place}",
+            dial_of(scheduler),
+        )
+        self._background.spawn(self._agent.until_dismissed(), "being an agent")
+        return NearestCopies(self._make_server, here, own)
 
     def _make_server(self, options: Mapping[str, Any]) -> ServerAdapter:
         tls = self._config.gateway.tls
@@ -180,20 +229,26 @@ class GatewayProcess:
         await follower.informed.wait()
         self._data.gateway.open_intake()
 
+    def _manifest(self, kind: str, name: str) -> CaseManifest | None:
+        """Who follows a scheduler knows what that serves, and not how it was written; of what it
+        has loaded as an agent it knows that."""
+        return None if self._agent is None else self._agent.manifest(kind, name)
+
     def _keep(self, routes: Sequence[Route]) -> None:
         if self._file is not None:
             self._file.keep(routes)
 
 
-def _check_roles(kind: str, roles: frozenset[StreamRole], *, over_streams: bool) -> None:
-    if over_streams and not roles:
+def _check_roles(kind: str, roles: Collection[str], *, over_streams: bool) -> None:
+    if over_streams and "gateway" in roles and "pipeline-gateway" not in roles:
         raise UnsupportedError(
             f"requests to pipelines go over the transport '{kind}', which a gateway does not; "
             "start penstock run pipeline-gateway, and penstock run dataflow to work on them"
         )
-    if roles and not over_streams:
+    alone = sorted(chosen_roles(roles))
+    if alone and not over_streams:
         raise UnsupportedError(
-            f"the transport '{kind}' stays within one process, so {' and '.join(sorted(roles))} "
+            f"the transport '{kind}' stays within one process, so {' and '.join(alone)} "
             "cannot work together; set transport.kind to kafka, or start penstock run gateway"
         )
 
@@ -215,8 +270,3 @@ def _inference_at(scheduler: RemoteServer) -> str:
     """The address of the copies that are in the scheduler's own process."""
     scheme = "grpc" if scheduler.tls is None else "grpcs"
     return f"{scheme}://{scheduler.place}"
-
-
-def _no_manifest(kind: str, name: str) -> CaseManifest | None:
-    """A gateway knows what its scheduler serves, and not how that was written."""
-    return None

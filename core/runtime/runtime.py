@@ -6,12 +6,14 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from penstock.core.agent.own_copies import OwnCopies, OwnCopiesServer
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ControlPlane, ManifestText
@@ -22,7 +24,7 @@ from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
-from penstock.core.errors import OverloadedError, UnsupportedError
+from penstock.core.errors import OverloadedError
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
@@ -32,8 +34,14 @@ from penstock.core.routing.book import RouteBook
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
 from penstock.core.runtime.parts import Parts, make_parts
-from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole, stream_roles
+from penstock.core.runtime.stream_roles import (
+    ALL_STREAM_ROLES,
+    NO_STREAM_ROLES,
+    StreamRole,
+    stream_roles,
+)
 from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.workers.copies import IN_WORKERS, CopyInEach
 
@@ -64,13 +72,15 @@ class Runtime:
         reached_at: Mapping[str, str] | None = None,
         logs: LogRing | None = None,
         roles: frozenset[StreamRole] = ALL_STREAM_ROLES,
+        is_agent: bool = False,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
         process would do; models whose manifests do not say otherwise have a copy in each.
         ``reached_at`` has the addresses by front end, where callers reach others than those that
         this process listens on. ``roles`` are those that it has for pipelines over a transport
-        that crosses processes. Raises UnsupportedError for ``workers`` over such a transport."""
+        that crosses processes. ``is_agent``: one of its agents is in this process, as those of
+        other processes are in theirs."""
         self._reached_at = reached_at
         self._workers = workers
         self._has_agents = bool(workers) or not hosts_models
@@ -82,18 +92,18 @@ class Runtime:
         self._background = Background()
         self._closing = Closing()
         self._book = RouteBook(secrets.token_hex(8), self._clock)
-        self._streams = stream_roles(config, plugins, self._clock, roles)
-        if workers and self._streams is not None:
-            raise UnsupportedError(
-                f"--workers shares requests within one machine, and the transport "
-                f"'{config.transport.kind}' does so among any processes; leave --workers out, and "
-                "start more processes with penstock run dataflow pipeline-gateway"
-            )
+        # Workers have them, where there are some.
+        own_roles = NO_STREAM_ROLES if workers else roles
+        self._streams = stream_roles(config, plugins, self._clock, own_roles)
         self._data = DataPlane(
             config, self._clock, self._closing, self._book, logs, streams=self._streams
         )
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
+        self._agent: HostedAgent | None = None
+        if is_agent:
+            self._agent = HostedAgent(config.agent, self._clock, self._closing)
+        self._own_copies = OwnCopies()
 
     @property
     def gateway(self) -> Gateway:
@@ -115,11 +125,20 @@ class Runtime:
         return await self._closing.starting(self._start(manifests))
 
     async def wait_ready(self, timeout_s: float) -> Sequence[Shortfall]:
-        """Return when everything is ready, or will not be without anybody's doing.
+        """Return when everything is ready, or will not be without anybody's doing, and the gateways
+        that follow know it.
 
-        Comes back with what is not ready then, or when the time is over, and why.
+        Comes back with what is not ready then, or when the time is over, and why. Raises the error
+        with which the agent of this process was refused.
         """
-        return await self._running().wait_settled(timeout_s)
+        until_s = asyncio.get_running_loop().time() + timeout_s
+        if self._agent is not None:
+            await self._agent.taken_in()
+        shortfalls = await self._running().wait_settled(timeout_s)
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until_s):
+                await self._book.taken_up()
+        return shortfalls
 
     async def stop(
         self, *, grace_s: float | None = None, forced: asyncio.Event | None = None
@@ -132,6 +151,8 @@ class Runtime:
         self._plugins.stopping()
         if self._control is not None:
             self._control.part_with_agents()
+        if self._agent is not None:
+            self._agent.end_talk()
         forced = forced or asyncio.Event()
         await self._data.drain(grace_s, forced)
         await self._closing.close(forced)
@@ -140,6 +161,8 @@ class Runtime:
     async def _start(self, manifests: Sequence[ManifestSource]) -> dict[str, str]:
         eviction = self._config.agent.eviction
         parts = make_parts(self._plugins, self._config.scheduler, eviction=eviction)
+        if self._agent is not None:
+            parts = self._with_server_of_agent(parts)
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
         for name, server in parts.servers.items():
@@ -147,9 +170,13 @@ class Runtime:
             if name in self._own_servers(parts):
                 await server.start()
                 self._closing.add(f"server '{name}'", server.stop)
+        if self._agent is not None:
+            await self._agent.start_server(parts)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
+        if self._agent is not None:
+            self._begin_agent(self._agent, parts, control)
         if self._workers:
             control.expect_agents(IN_WORKERS, IN_WORKERS, self._workers)
         self._closing.add("the control plane", control.stop)
@@ -163,6 +190,24 @@ class Runtime:
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         self._plugins.started(self._config, self._reached_at or addresses)
         return addresses
+
+    def _with_server_of_agent(self, parts: Parts) -> Parts:
+        """The server that the agent of this process has may be one that it has for that only."""
+        kind = self._config.agent.server
+        adapter = parts.servers.get(kind) or self._plugins.make(self._plugins.server_adapters, kind)
+        return replace(parts, servers={**parts.servers, kind: adapter})
+
+    def _begin_agent(self, agent: HostedAgent, parts: Parts, control: LocalControlPlane) -> None:
+        """Have the agent of this process follow it, without a connection."""
+        assert control.agents is not None, "it has agents"
+        agent.begin(
+            parts,
+            self._own_copies,
+            identity_by(self._config.agent, self._own_copies.address),
+            "the scheduler of this process",
+            partial(control.agents.follow, peer=""),
+        )
+        self._background.spawn(agent.until_dismissed(), "being an agent")
 
     async def _settle(self, control: LocalControlPlane, *, knows_all: bool) -> None:
         """From then on gateways elsewhere keep nothing that this process does not have.
@@ -228,6 +273,8 @@ class Runtime:
         adapters = self._plugins.server_adapters
 
         def call(address: str) -> ServerAdapter:
+            if address == self._own_copies.address:
+                return OwnCopiesServer(self._own_copies)
             return self._plugins.make_with(
                 adapters, CALLS, {"address": address, "load": "present", "protocol": None}
             )

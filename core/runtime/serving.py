@@ -11,9 +11,9 @@ from penstock.core.control import Shortfall
 from penstock.core.manifests import ManifestSource
 from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.runtime import Runtime
+from penstock.core.runtime.unless import unless
 from penstock.core.signals import StopSignals
 
-T = TypeVar("T")
 S = TypeVar("S", covariant=True)
 
 
@@ -73,17 +73,3 @@ async def host(
         finally:
             await hosted.stop(forced=signals.forced)
     return signals
-
-
-async def unless(asked: asyncio.Event, work: Awaitable[T]) -> T | None:
-    """What ``work`` gives; None when ``asked`` is set first, and ``work`` is then cancelled."""
-    task = asyncio.ensure_future(work)
-    waiting = asyncio.create_task(asked.wait())
-    try:
-        await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        waiting.cancel()
-        if not task.done():
-            task.cancel()
-            await asyncio.wait([task])

@@ -9,6 +9,7 @@ from typing import Final, Literal, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.config import Config
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.joinspec import JoinFactories
@@ -121,6 +122,11 @@ class StreamRoles:
         carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster, readers)
         gateway.carry_over(carriage)
 
+    def follow_with(self, followers: Collection[Follower]) -> None:
+        """Have these decide which requests to follow. Comes before anything is served."""
+        for worker in self._workers:
+            worker.follow_with(followers)
+
     def _running(self) -> int:
         return sum([worker.running() for worker in self._workers])
 
@@ -166,6 +172,7 @@ def laid_out(dataflow: Dataflow, joins: JoinFactories, deployment: Deployment) -
         read=plan.read,
         partitions=plan.partitions,
         spread=True,
+        followed=plan.followed is not None,
     )
     return dataflow.deploy(spread, deployment.taps)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast, final
 from penstock.core.contracts.model import ModelCall, ModelInstance, VisitEnded
 from penstock.core.contracts.transport import Delivery
 from penstock.core.engine import Call
+from penstock.core.following.course import passenger_of
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.core.streams.headers import CALL_HEADER
 
@@ -72,7 +73,7 @@ class CalledElsewhere(ModelInstance):
 
     def infer(self, call: ModelCall) -> Awaitable[Tensors]:
         assert isinstance(call, Call), "the engine makes the calls of steps"
-        request = cast("StreamRequest", call.passage.context)
+        request = cast("StreamRequest", passenger_of(call.passage))
         assert request.elsewhere is not None, "its plan leaves the calls of this step to others"
         outcome: asyncio.Future[Tensors] = asyncio.get_running_loop().create_future()
         name = request.elsewhere.call(call, partial(_settle, outcome))

@@ -32,6 +32,12 @@ SETTINGS_HEADER: Final = "penstock-call-settings"
 REPLY_TO_HEADER: Final = "penstock-reply-to"
 """Of a request that somebody waits for: ``<stream>/<partition>``, where the answer goes as well."""
 
+FOLLOWED_HEADER: Final = "penstock-followed"
+"""Of a request, and of a call: whether it was decided already that it is followed (traced)."""
+
+FOLLOWED: Final = "1"
+NOT_FOLLOWED: Final = "0"
+
 ANSWERED_HEADER: Final = "penstock-answered"
 """Of a request in the input stream that its gateway has run and answered itself: it is there to be
 read, and no worker runs it."""

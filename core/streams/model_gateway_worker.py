@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.joinspec import JoinFactories
 from penstock.core.records import Port
 from penstock.core.streams.beside import Askers, AskersBeside
 from penstock.core.streams.clock import TransportClock, set_clock
+from penstock.core.streams.followed import FollowedStepCall
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.shares import Shares
-from penstock.core.streams.step_call import StreamedStep
+from penstock.core.streams.step_call import StepCall, StreamedStep
 from penstock.core.streams.waiting_calls import WaitingCalls
 
 
@@ -46,6 +48,7 @@ class ModelGatewayWorker:
         self._joins = joins
         self._names = names
         self._limits = limits
+        self._followers: tuple[Follower, ...] = ()
         self._shares = Shares(
             transport, dataflow, clock, None if askers is None else AskersBeside(askers)
         )
@@ -60,6 +63,11 @@ class ModelGatewayWorker:
     def running(self) -> int:
         """How many visits are carried out here."""
         return sum([step.running for step in self._shares])
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide about visits of requests that are followed. Comes before anything is
+        served."""
+        self._followers = tuple(followers)
 
     def renew(self, deployment: Deployment) -> None:
         """Calls say by themselves how they are to be made, whatever the version."""
@@ -89,6 +97,8 @@ class ModelGatewayWorker:
                     self._names,
                     self._limits,
                     self._waiting,
+                    FollowedStepCall if self._followers else StepCall,
+                    self._followers,
                 )
                 await self._shares.take(streamed, self._names.models_group)
 

@@ -70,6 +70,11 @@ class StreamNames:
         """Where the records are brought together that a pipeline reads of others."""
         return f"{self.root}.pipeline.{pipeline}{EXTERNALS}"
 
+    def ended(self, pipeline: str) -> str:
+        """Where it is said of each request to a pipeline without an output that it has ended, and
+        how: as an output without tensors, or the first failure."""
+        return f"{self.root}.pipeline.{pipeline}.ended"
+
     def of(self, pipeline: str, port: Port) -> str:
         """The stream of a port of a pipeline."""
         if port.step is None:

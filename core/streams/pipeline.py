@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import Delivery, StreamSpec
 from penstock.core.dataflow import Deployment
 from penstock.core.plan import Plan
@@ -19,6 +21,9 @@ from penstock.core.streams.request import StreamRequest
 
 if TYPE_CHECKING:
     from penstock.core.streams.tenure import Tenure
+
+MakeRequest: TypeAlias = "Callable[[Tenure, Delivery, Deployment], StreamRequest]"
+"""Makes the request of a record."""
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
@@ -51,6 +56,8 @@ def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSp
     specs = [StreamSpec(names.of(plan.name, port), partitions) for port in streamed_ports(plan)]
     if plan.external:
         specs.append(StreamSpec(names.externals(plan.name), partitions))
+    if plan.output is None:
+        specs.append(StreamSpec(names.ended(plan.name), partitions))
     return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
 
 
@@ -66,16 +73,19 @@ class StreamedPipeline:
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
     ``running`` counts requests of which anything is under way. ``externals`` is the stream in which
     it is brought together what the pipeline reads of others, None where it reads none; ``readers``
-    knows who reads this one.
+    knows who reads this one. ``followers`` may follow requests, where ``kind`` makes those that can
+    be.
     """
 
     __slots__ = (
         "_calls",
+        "_kind",
         "_shared",
         "_streams",
         "deployment",
         "exactly_once",
         "externals",
+        "followers",
         "heard",
         "inputs",
         "is_of_a_step",
@@ -101,7 +111,11 @@ class StreamedPipeline:
         travelling: frozenset[str] = TRAVELLING_HEADERS,
         step: str | None = None,
         readers: StreamReaders | None = None,
+        followers: tuple[Follower, ...] = (),
+        kind: MakeRequest = StreamRequest,
     ) -> None:
+        self._kind = kind
+        self.followers = followers
         self.name = deployment.plan.name
         self.deployment = deployment
         self.names = names
@@ -156,7 +170,7 @@ class StreamedPipeline:
 
     def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
         """The request that a record of the input stream is."""
-        return StreamRequest(tenure, delivery, self.deployment)
+        return self._kind(tenure, delivery, self.deployment)
 
     def gathered(self, tenure: Tenure, delivery: Delivery) -> GatheredRequest:
         """The request that a record of another pipeline may begin."""

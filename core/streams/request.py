@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.crossing import crossed
-from penstock.core.dataflow import Deployment
-from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
+from penstock.core.dataflow import Deployment, Passenger
+from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged, Tally
 from penstock.core.errors import InvalidRequestError
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
@@ -78,8 +78,9 @@ class StreamRequest(Parent):
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
     batch with it is under way, ``is_inside`` that it counts as being at work in this process.
-    ``elsewhere`` has its visits that model gateways carry out, ``children`` the requests that its
-    steps have begun, None where there are none.
+    ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
+    model gateways carry out, ``children`` the requests that its steps have begun, None where there
+    are none.
     """
 
     __slots__ = (
@@ -91,6 +92,7 @@ class StreamRequest(Parent):
         "duplicate",
         "elsewhere",
         "ended",
+        "failure",
         "headers",
         "identity",
         "is_inside",
@@ -126,6 +128,7 @@ class StreamRequest(Parent):
         self.refused = False
         self.is_written = False
         self.is_inside = True
+        self.failure: Failed | None = None
 
     @property
     def deliveries(self) -> Sequence[Delivery]:
@@ -156,19 +159,8 @@ class StreamRequest(Parent):
             deadline_ms = record.deadline_ms
         if deadline_ms is None:
             deadline_ms = now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms)
-        passage = self.passage = Passage(
-            plan,
-            self.identity,
-            now_ms,
-            deadline_ms,
-            record.request_id,
-            record.parameters,
-            self.headers,
-            deployment.tally,
-            self,
-            key=self.key,
-            ownership=self.tenure.ownership,
-        )
+        passage = self.enter(plan, deployment.tally, self, now_ms, deadline_ms)
+        self.passage = passage
         pipeline.running += 1
         self._see_to_calls(plan)
         if plan.order is not None:
@@ -187,6 +179,25 @@ class StreamRequest(Parent):
     def _see_to_calls(self, plan: Plan) -> None:
         if plan.called_elsewhere:
             self.elsewhere = VisitsElsewhere(self, plan)
+
+    def enter(
+        self, plan: Plan, tally: Tally, passenger: Passenger, now_ms: float, deadline_ms: float
+    ) -> Passage:
+        """The request on its way."""
+        record = self.delivery.record
+        return Passage(
+            plan,
+            self.identity,
+            now_ms,
+            deadline_ms,
+            record.request_id,
+            record.parameters,
+            self.headers,
+            tally,
+            passenger,
+            key=self.key,
+            ownership=self.tenure.ownership,
+        )
 
     def pass_over(self) -> None:
         """It is known already: nothing of it is to be done."""
@@ -221,11 +232,16 @@ class StreamRequest(Parent):
         if record.port.step is not None:
             self.write(record.port, record.body, record.round, self.headers)
 
+    def headers_of(self, record: Emit) -> Headers:
+        """Those of the request."""
+        return self.headers
+
     def retried(self, attempt: Retried) -> None:
         """Streams hold how ports end, not what was tried before."""
 
     def buried(self, failure: Failed, now_ms: float) -> None:
         """There is a failure that the output does not tell of."""
+        self.failure = self.failure or failure
         self._bury(failure)
 
     def changed(self, change: StateChanged) -> None:
@@ -236,6 +252,8 @@ class StreamRequest(Parent):
         """Nothing of it is under way any more."""
         if self.passage is not None:
             self.tenure.pipeline.running -= 1
+            if not self.answered_once:
+                self._tell_end()
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
         if not self.children:
@@ -324,6 +342,15 @@ class StreamRequest(Parent):
             given.deadline_ms if self.passage is None else self.passage.deadline_ms,
             given.request_id,
         )
+
+    def _tell_end(self) -> None:
+        """Where nothing is put out, say at least that it is over, and how."""
+        if self.deployment.plan.output is None:
+            pipeline = self.tenure.pipeline
+            body = () if self.failure is None else self.failure
+            record = self._record(_OUTPUTS, self.key, body, 0, self.headers)
+            stream = pipeline.names.ended(pipeline.name)
+            self.unwritten.append(Output(stream, record, self.delivery.partition))
 
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final
+from typing import Final, TypeAlias
 
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import (
@@ -20,7 +21,7 @@ from penstock.core.errors import InvalidRequestError
 from penstock.core.joinspec import JoinFactories
 from penstock.core.plan.single_step import compile_step, step_of
 from penstock.core.records import Absent, Body, Failed, Port
-from penstock.core.streams.headers import CALL_HEADER, SETTINGS_HEADER
+from penstock.core.streams.headers import CALL_HEADER, FOLLOWED_HEADER, SETTINGS_HEADER
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline
@@ -32,14 +33,18 @@ MOST_SETTINGS: Final = 64
 """Versions and settings of one step that are kept ready."""
 
 
+_OF_CALLS: Final = (CALL_HEADER, SETTINGS_HEADER, FOLLOWED_HEADER)
+"""The headers of a call that do not go on."""
+
+
 class StreamedStep(StreamedPipeline):
     """One step of a pipeline at one model gateway: its calls, of all versions of the pipeline.
 
     ``settings`` are those of the newest version, for calls whose own make no sense. ``waiting`` has
-    for each model the calls of all steps.
+    for each model the calls of all steps. ``call`` makes a call of a record.
     """
 
-    __slots__ = ("_dataflow", "_joins", "_known", "step", "waiting")
+    __slots__ = ("_call", "_dataflow", "_joins", "_known", "step", "waiting")
 
     def __init__(
         self,
@@ -51,7 +56,10 @@ class StreamedStep(StreamedPipeline):
         names: StreamNames,
         limits: StreamLimits,
         waiting: Mapping[str, WaitingCalls],
+        call: MakeCall,
+        followers: tuple[Follower, ...] = (),
     ) -> None:
+        self._call = call
         self._dataflow = dataflow
         self.waiting = waiting
         self._joins = joins
@@ -63,6 +71,7 @@ class StreamedStep(StreamedPipeline):
             names,
             replace(limits, dedup_requests=0),
             step=self.step,
+            followers=followers,
         )
 
     def deployment_for(self, version: int, settings: str) -> Deployment:
@@ -83,7 +92,7 @@ class StreamedStep(StreamedPipeline):
         return deployment
 
     def request(self, tenure: Tenure, delivery: Delivery) -> StreamRequest:
-        return StepCall(tenure, delivery, self)
+        return self._call(tenure, delivery, self)
 
     def passes_over(self, request: StreamRequest) -> bool:
         return CALL_HEADER not in request.delivery.record.headers
@@ -102,9 +111,7 @@ class StepCall(StreamRequest):
         self._waiting: WaitingCalls | None = None
         # The owner has chosen those that travel.
         self.headers = {
-            name: text
-            for name, text in delivery.record.headers.items()
-            if name not in (CALL_HEADER, SETTINGS_HEADER)
+            name: text for name, text in delivery.record.headers.items() if name not in _OF_CALLS
         }
 
     def begin(self, now_ms: float, failure: Failed | None = None) -> None:
@@ -116,7 +123,7 @@ class StepCall(StreamRequest):
         except InvalidRequestError as error:
             failure = failure or Failed(error.code, error.message)
         if failure is not None:
-            self.tenure.carrier.refuse(self._enter(now_ms), failure)
+            self.tenure.carrier.refuse(self.enter_visit(now_ms), failure)
         else:
             (model,) = self.deployment.plan.models
             step.waiting[model].enter(self)
@@ -127,11 +134,11 @@ class StepCall(StreamRequest):
         (model,) = self.deployment.plan.models
         self._waiting = step.waiting[model]
         now_ms = self.tenure.now_ms()
-        passage = self._enter(now_ms)
+        passage = self.enter_visit(now_ms)
         record = self.delivery.record
         if record.deadline_ms <= now_ms:
             late = Failed("deadline", visit_deadline_reason(step.step), step.step)
-            self._tell(late, awaited=False)
+            self.tell_outcome(late, awaited=False)
             self.tenure.carrier.refuse(passage, late)
         else:
             body = record.body
@@ -144,7 +151,8 @@ class StepCall(StreamRequest):
         if waiting is not None:
             waiting.leave()
 
-    def _enter(self, now_ms: float) -> VisitPassage:
+    def enter_visit(self, now_ms: float) -> VisitPassage:
+        """The visit on its way."""
         record = self.delivery.record
         passage = VisitPassage(
             self.deployment.plan,
@@ -167,14 +175,14 @@ class StepCall(StreamRequest):
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         # When the time of the whole request is over, its owner knows by itself.
         over = isinstance(record.body, Failed) and record.at_ms >= record.passage.deadline_ms
-        self._tell(record.body, awaited=not over)
+        self.tell_outcome(record.body, awaited=not over)
 
     def answered(self, answer: Answer, now_ms: float) -> None:
         self.answered_once = True
         body = answer.body
         if not self._told:
             assert isinstance(body, Failed), "it was not called"
-            self._tell(self._own(body), awaited=True)
+            self.tell_outcome(self._own(body), awaited=True)
         self.tenure.answered(self)
 
     def buried(self, failure: Failed, now_ms: float) -> None:
@@ -193,7 +201,7 @@ class StepCall(StreamRequest):
         failed = failed._replace(step=step.name)
         return absence_of(step.name, failed) if step.failure_is_absence else failed
 
-    def _tell(self, body: Body, *, awaited: bool) -> None:
+    def tell_outcome(self, body: Body, *, awaited: bool) -> None:
         """Write how the visit ended; the name of the call only where somebody waits for that."""
         self._told = True
         given = self.delivery.record
@@ -201,3 +209,7 @@ class StepCall(StreamRequest):
         if awaited:
             headers = {**headers, CALL_HEADER: given.headers[CALL_HEADER]}
         self.write(Port(self.streamed_step.step, "outputs"), body, given.round, headers)
+
+
+MakeCall: TypeAlias = Callable[[Tenure, Delivery, StreamedStep], StepCall]
+"""Makes the call of a record."""

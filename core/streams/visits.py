@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeAlias
 
 from penstock.core.engine import Call, Emit
+from penstock.core.following.course import FollowedOrigin
 from penstock.core.plan import Plan
 from penstock.core.records import Body, Failed, Port, Record
 from penstock.core.streams.calls import TakeOutcome
-from penstock.core.streams.headers import CALL_HEADER, SETTINGS_HEADER
+from penstock.core.streams.headers import CALL_HEADER, FOLLOWED, FOLLOWED_HEADER, SETTINGS_HEADER
 
 if TYPE_CHECKING:
     from penstock.core.streams.request import StreamRequest
@@ -62,7 +63,10 @@ class VisitsElsewhere:
         self._called.add(visit)
         calls.expect(name, take)
         settings = self._settings[call.step]
-        headers = {**request.headers, CALL_HEADER: name, SETTINGS_HEADER: settings}
+        origin = call.origin
+        headers = {**origin.headers, CALL_HEADER: name, SETTINGS_HEADER: settings}
+        if isinstance(origin, FollowedOrigin):
+            headers[FOLLOWED_HEADER] = FOLLOWED
         request.write(Port(call.step, "inputs"), call.tensors, call.round, headers)
         request.tenure.progressed(request)
         return name
@@ -75,5 +79,6 @@ class VisitsElsewhere:
         headers = dict(record.headers)
         name = headers.pop(CALL_HEADER)
         del headers[SETTINGS_HEADER]
+        headers.pop(FOLLOWED_HEADER, None)
         self._request.tenure.calls.settle(name, failure)
         return record._replace(headers=headers)

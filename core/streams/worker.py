@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import Output, StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import ConflictError
@@ -12,11 +15,13 @@ from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.beside import Askers, Callers, CallersBeside
 from penstock.core.streams.calls import CalledElsewhere
 from penstock.core.streams.clock import TransportClock, set_clock
+from penstock.core.streams.followed import FollowedRequest
 from penstock.core.streams.headers import CALL_HEADER
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline, streams_of
 from penstock.core.streams.readers import StreamReaders
+from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.shares import Shares
 
 
@@ -47,6 +52,7 @@ class StreamWorker(Askers):
         self._clock = clock
         self._names = names
         self._limits = limits
+        self._followers: tuple[Follower, ...] = ()
         self._shares = Shares(
             transport,
             dataflow,
@@ -64,6 +70,11 @@ class StreamWorker(Askers):
         await set_clock(self._clock, self._transport)
         common = StreamSpec(self._names.replies, REPLY_PARTITIONS)
         await self._transport.make_streams([StreamSpec(self._names.dead_letters), common])
+
+    def follow_with(self, followers: Iterable[Follower]) -> None:
+        """Have these decide about requests to plans that can be followed. Comes before anything is
+        served."""
+        self._followers = tuple(followers)
 
     def renew(self, deployment: Deployment) -> None:
         """From now on requests of a pipeline that is worked on begin with this version, whose
@@ -102,6 +113,8 @@ class StreamWorker(Askers):
             exactly_once=exactly_once,
             travelling=self._travelling,
             readers=self._readers,
+            followers=self._followers,
+            kind=FollowedRequest if self._followers else StreamRequest,
         )
         await self._transport.make_streams(pipeline.streams(partitions))
         await self._shares.take(pipeline, self._names.group)

@@ -13,6 +13,7 @@ from penstock.core.client.control import ControlClient
 from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
 from penstock.core.errors import LostError, NotFoundError, NotReadyError
 from penstock.core.identity import worker_of
+from penstock.core.journal import InquiryDesk
 
 T = TypeVar("T")
 
@@ -92,11 +93,13 @@ class MergedInquiries(Inquiries):
 
     What one worker has, its number in the identity or its dead letter says; of what all have, the
     latest comes first. Workers that are away are left out, for what they had is gone.
+    Where requests are ``owned`` by others than took them in, identities say nothing of that.
     """
 
-    def __init__(self, workers: Mapping[int, Inquiries], own: int) -> None:
+    def __init__(self, workers: Mapping[int, Inquiries], own: int, *, owned: bool = False) -> None:
         self._workers = workers
         self._own = own
+        self._owned = owned
 
     async def inspect(self, identity: str) -> Document:
         has_it = self._who_has(identity)
@@ -119,12 +122,16 @@ class MergedInquiries(Inquiries):
         if has_it is None:
             identity = (await self._meant(identity))["id"]
             has_it = self._who_has(identity)
-        assert has_it is not None, "an identity says which worker has it"
-        return await has_it.export(identity)
+        if has_it is not None:
+            return await has_it.export(identity)
+        found, why = await self._ask_all(lambda worker: worker.export(identity))
+        if not found:
+            raise why or NotReadyError("no worker answers at the moment; ask again later")
+        return found[0]
 
     def _who_has(self, identity: str) -> Inquiries | None:
         """None where it is no identity that a worker gave."""
-        number = worker_of(identity)
+        number = None if self._owned else worker_of(identity)
         return None if number is None else self._workers.get(number)
 
     async def find(
@@ -210,6 +217,77 @@ class MergedInquiries(Inquiries):
             for each in asked:
                 each.cancel()
         return answers, why
+
+
+class InquiriesOverStreams(Inquiries):
+    """What ``streams`` have, whichever process worked on it; and of ``workers`` what each has for
+    itself, as the calls of models, and the requests of pipelines that are steps."""
+
+    def __init__(self, streams: Inquiries, workers: Inquiries, desk: InquiryDesk) -> None:
+        self._streams = streams
+        self._workers = workers
+        self._desk = desk
+
+    async def inspect(self, identity: str) -> Document:
+        try:
+            return await self._streams.inspect(identity)
+        except NotFoundError as error:
+            return await _or_else(self._workers.inspect(identity), error)
+
+    async def export(self, identity: str) -> bytes:
+        try:
+            return await self._streams.export(identity)
+        except NotFoundError as error:
+            return await _or_else(self._workers.export(identity), error)
+
+    async def find(
+        self,
+        *,
+        pipeline: str | None = None,
+        outcome: str | None = None,
+        since_ms: float = 0.0,
+        until_ms: float = math.inf,
+        request_id: str | None = None,
+        most: int = 20,
+    ) -> Sequence[Document]:
+        return await self._streams.find(
+            pipeline=pipeline,
+            outcome=outcome,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            request_id=request_id,
+            most=most,
+        )
+
+    async def tap(
+        self,
+        port: str,
+        *,
+        everything: bool,
+        state: str | None,
+        most: int,
+        begin: Begin = FROM_NOW_ON,
+    ) -> AsyncGenerator[Tapped]:
+        of_model = self._desk.wanted(port, everything=everything, state=state).kind == "model"
+        asked = self._workers if of_model else self._streams
+        return await asked.tap(port, everything=everything, state=state, most=most, begin=begin)
+
+    async def letters(self, *, pipeline: str | None = None, most: int = 20) -> Sequence[Document]:
+        return await self._streams.letters(pipeline=pipeline, most=most)
+
+    async def letter(self, number: int) -> Document:
+        return await self._streams.letter(number)
+
+    async def send_again(self, number: int) -> str:
+        return await self._streams.send_again(number)
+
+
+async def _or_else(answer: Awaitable[T], error: NotFoundError) -> T:
+    """The answer, or where there is none the error of who was asked first, who knows more."""
+    try:
+        return await answer
+    except NotFoundError:
+        raise error from None
 
 
 class _Taps:

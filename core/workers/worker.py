@@ -10,13 +10,12 @@ import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 from uuid import uuid4
 
-from penstock.core.agent.agent import Agent, Identity
-from penstock.core.agent.following import Following, dial_of
-from penstock.core.cases import CaseManifest
+from penstock.core.agent.agent import Identity
+from penstock.core.agent.following import dial_of
+from penstock.core.agent.own_copies import NearestCopies, OwnCopies
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
@@ -26,31 +25,27 @@ from penstock.core.contracts.frontend import FrontEndContext
 from penstock.core.contracts.inquiries import Inquiries
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.control.model_files import ModelFiles
 from penstock.core.identity import Identities
 from penstock.core.journal import OwnInquiries
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.copy_servers import ADAPTER
 from penstock.core.routing.follower import RouteFollower
 from penstock.core.routing.switchboard import Switchboard
-from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.copies_door import CopiesDoor
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.gateway_process import FollowingGateway
+from penstock.core.runtime.hosted_agent import HostedAgent
 from penstock.core.runtime.parts import Parts, make_parts
-from penstock.core.runtime.serving import unless
-from penstock.core.runtime.work_folder import make_work_folder
+from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, stream_roles
+from penstock.core.runtime.unless import unless
 from penstock.core.workers.copies import IN_WORKERS
 from penstock.core.workers.doors import Doors
 from penstock.core.workers.elsewhere import OtherWorkers
 from penstock.core.workers.homed_gateway import HomedGateway
-from penstock.core.workers.inquiries import MergedInquiries, WorkerInquiries
-from penstock.core.workers.known_models import KnownModels
+from penstock.core.workers.inquiries import InquiriesOverStreams, MergedInquiries, WorkerInquiries
 from penstock.core.workers.number import WorkerNumber
-from penstock.core.workers.own_copies import NearestCopies, OwnCopies
 from penstock.core.workers.pages import merged_pages
-
-MEASURED_EVERY_S: Final = 5.0
 
 _log = logging.getLogger(__name__)
 
@@ -85,11 +80,20 @@ class Worker:
         self._background = Background()
         self._closing = Closing()
         which = WorkerNumber(number, doors.workers)
+        self._streams = stream_roles(config, plugins, self._clock, ALL_STREAM_ROLES)
+        if self._streams is not None:
+            self._streams.transport.use_worker(doors.folder.name, number)
         self._data = DataPlane(
-            config, self._clock, self._closing, kind=FollowingGateway, worker=which
+            config,
+            self._clock,
+            self._closing,
+            kind=FollowingGateway,
+            worker=which,
+            streams=self._streams,
         )
-        self._copies = DataPlane(config, self._clock, self._closing)
-        self._loader: KnownModels | None = None
+        self._copies = CopiesDoor(config, plugins, self._clock, self._closing)
+        section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
+        self._agent = HostedAgent(section, self._clock, self._closing)
         token = config.scheduler.access.own_token()
         self._scheduler = RemoteServer(doors.scheduler.grpc_target, None, token)
 
@@ -137,70 +141,26 @@ class Worker:
     # What it has itself
 
     async def _begin_agent(self, parts: Parts) -> OwnCopies:
-        work_folder = await make_work_folder(self._closing)
-        server = parts.servers[IN_WORKERS]
-        server.use_loaders(parts.loaders)
-        await server.start()
-        self._closing.add(f"server '{IN_WORKERS}'", server.stop)
-        # Nobody follows what other workers have called here, nor looks at it.
-        bare = replace(parts, observers={}, front_ends={})
-        await self._copies.start(bare)
-        self._copies.gateway.open_intake()
+        await self._agent.start_server(parts)
+        door = self._doors.worker(self._number)
         address = f"unix:{self._doors.copies_of(self._number)}"
-        section = self._doors.worker(self._number).on(self._config).grpc
-        for_copies = section.model_copy(update={"host": address})
-        front_ends = {"copies": self._plugins.frontends.make("grpc", for_copies)}
-        context = replace(self._copies.context(bare, None, _no_manifest), access=None)
-        await self._copies.listen_with(front_ends, context)
-        own = OwnCopies(
-            address,
-            self._copies.models,
-            self._copies.gateway,
-            self._copies.metrics,
-            self._plugins.joins,
-        )
-        agent = self._make_agent(parts, server, work_folder, own, address)
-        self._closing.add("the models", agent.close)
-        self._background.spawn(agent.measure(MEASURED_EVERY_S), "measuring memory")
-        following = Following(agent, self._doors.scheduler.name, dial_of(self._scheduler))
-        self._background.spawn(following.run(), "doing what the scheduling process says")
-        return own
-
-    def _make_agent(
-        self,
-        parts: Parts,
-        server: ServerAdapter,
-        work_folder: Path,
-        own: OwnCopies,
-        address: str,
-    ) -> Agent:
-        here = (Path.cwd(),)
-        storages = list(parts.storages.values())
-        section = self._config.agent
-        self._loader = KnownModels(
-            storages,
-            self._background,
-            work_folder=work_folder,
-            module_folders=here,
-            cache=open_cache(section.cache, self._closing),
-        )
-        return Agent(
+        section = door.on(self._config).grpc.model_copy(update={"host": address})
+        own = await self._copies.open(parts, section, address, guarded=False)
+        self._agent.begin(
+            parts,
+            own,
             Identity(
                 IN_WORKERS,
                 self._number - 1,
                 uuid4().hex,
-                f"{self._doors.worker(self._number).name}, process {os.getpid()}",
+                f"{door.name}, process {os.getpid()}",
                 IN_WORKERS,
                 address,
             ),
-            server,
-            self._loader,
-            ModelFiles(parts.servers, storages, here),
-            own,
-            self._background,
-            self._clock,
-            parts.eviction,
+            self._doors.scheduler.name,
+            dial_of(self._scheduler),
         )
+        return own
 
     # What it serves
 
@@ -235,8 +195,7 @@ class Worker:
         return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
 
     async def _listen(self, parts: Parts) -> dict[str, str]:
-        assert self._loader is not None, "its agent has begun"
-        context = self._data.context(parts, None, self._loader.manifest)
+        context = self._data.context(parts, None, self._agent.manifest)
         assert context.desk is not None, "data planes have desks"
         own = OwnInquiries(context.desk)
         door = self._doors.worker(self._number)
@@ -252,6 +211,27 @@ class Worker:
     async def _public(
         self, context: FrontEndContext, parts: Parts, own: OwnInquiries
     ) -> FrontEndContext:
+        homed = None if self._streams is not None else self._homed()
+        inquiries: dict[int, Inquiries] = {self._number: own}
+        for number in self._doors.numbers:
+            if number != self._number:
+                inquiries[number] = await self._inquiries_of(number)
+        owned = self._streams is not None
+        merged: Inquiries = MergedInquiries(inquiries, self._number, owned=owned)
+        if context.inquiries is not None and context.desk is not None:
+            merged = InquiriesOverStreams(context.inquiries, merged, context.desk)
+        return replace(
+            context,
+            gateway=homed or context.gateway,
+            pages={},
+            inquiries=merged,
+            elsewhere=OtherWorkers(self._doors, self._number, homed),
+            merged_pages=merged_pages(parts.observers.values(), self._doors, self._number),
+        )
+
+    def _homed(self) -> HomedGateway:
+        """The gateway that passes requests on which have to be in another worker. Over streams
+        there are none: each partition has its owner, whichever process that is."""
         limits, defaults = self._config.limits, self._config.defaults
         homed = HomedGateway(
             self._data.gateway,
@@ -263,26 +243,10 @@ class Worker:
             deadline_ms=defaults.deadline_ms,
         )
         self._closing.add("what is passed on", homed.close)
-        inquiries: dict[int, Inquiries] = {self._number: own}
-        for number in self._doors.numbers:
-            if number != self._number:
-                inquiries[number] = await self._inquiries_of(number)
-        return replace(
-            context,
-            gateway=homed,
-            pages={},
-            inquiries=MergedInquiries(inquiries, self._number),
-            elsewhere=OtherWorkers(self._doors, self._number, homed),
-            merged_pages=merged_pages(parts.observers.values(), self._doors, self._number),
-        )
+        return homed
 
     async def _inquiries_of(self, number: int) -> Inquiries:
         client = ControlClient(RemoteServer(self._doors.worker(number).grpc_target))
         await client.__aenter__()
         self._closing.add(f"asking worker {number}", partial(client.__aexit__, None, None, None))
         return WorkerInquiries(client)
-
-
-def _no_manifest(kind: str, name: str) -> CaseManifest | None:
-    """Nobody makes cases of what other workers have called."""
-    return None

@@ -27,7 +27,7 @@ class V2Client(ABC):
     """One server. Connections are opened when they are needed, and again after they broke.
 
     ``timeout_s`` is for that one call; what the client was made with holds without it. Every
-    method raises PenstockError: LostError where nobody answers (``retriable`` where nothing was
+    method raises PenstockError: LostError where nobody answers (UnreachableError where nothing was
     sent), DeadlineError where nobody does in time, StepFailedError for an answer that is none of
     V2, and whatever the server answers with (NotFoundError, OverloadedError and so on). The
     sentences name the server.

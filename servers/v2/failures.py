@@ -36,12 +36,6 @@ AS_STEP: Final = {
 that is not found, nor the caller's credentials that are wrong."""
 
 
-class LostAnswerError(LostError):
-    """The connection broke while the server had the request: it may have carried it out."""
-
-    retriable = False
-
-
 class Failures:
     """Makes the errors of calls to the server at ``address``."""
 
@@ -57,11 +51,13 @@ class Failures:
             "this is its address"
         )
 
-    def broken(self, why: object) -> LostAnswerError:
-        """Something was sent, and no answer came."""
-        return LostAnswerError(
+    def broken(self, why: object) -> LostError:
+        """Something was sent, and no answer came. As after a timeout, nobody knows whether the
+        call was carried out: only what ``retries`` allow is made again."""
+        return LostError(
             f"the connection to the server at {self._address} broke during the call ({why}); "
-            "whether it was carried out is not known, so it is not sent again by itself"
+            "whether it was carried out is not known, so it is made again only where the step has "
+            "retries"
         )
 
     def late(self, timeout_s: float) -> DeadlineError:

@@ -7,7 +7,7 @@ import json
 import secrets
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from harness.program import Program, program
-from integration.gateways.rig import PORTS, chain, client_of, get, load, times, until, write
+from integration.gateways.rig import PORTS, apply, chain, client_of, get, load, times, until, write
 from penstock.transports.kafka import KafkaOptions
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
@@ -69,10 +69,13 @@ async def answers_in(options: KafkaOptions, pipeline: str) -> Counter[str]:
 
 
 @contextmanager
-def system(tmp_path: Path, options: KafkaOptions) -> Iterator[tuple[Program, Program, Path]]:
+def system(
+    tmp_path: Path, options: KafkaOptions, delivery: str = "at-least-once"
+) -> Iterator[tuple[Program, Program, Path]]:
     """A scheduler with models, a pipeline gateway, and the configuration of those that follow."""
     own = write_config(tmp_path / "scheduler", options)
-    manifests = write(tmp_path / "scheduler", times("a", 2), times("b", 3), chain("p", "a", "b"))
+    pipeline = chain("p", "a", "b").replace("output:", f"delivery: {delivery}, output:")
+    manifests = write(tmp_path / "scheduler", times("a", 2), times("b", 3), pipeline)
     words = ("up", *PORTS, "-c", own, manifests)
     with ExitStack() as running:
         scheduler = running.enter_context(program(tmp_path / "scheduler", *words))
@@ -113,9 +116,12 @@ async def test_workers_that_come_and_go_lose_and_double_no_answer(
         assert "ERROR" not in scheduler.logged() + gateway.logged()
 
 
-async def test_a_worker_that_is_killed_loses_no_request(tmp_path: Path, kafka: LocalKafka) -> None:
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+async def test_a_worker_that_is_killed_loses_no_request(
+    tmp_path: Path, kafka: LocalKafka, delivery: str
+) -> None:
     options = streams_of(kafka)
-    with system(tmp_path, options) as (_, gateway, follows):
+    with system(tmp_path, options, delivery) as (_, gateway, follows):
         async with client_of(gateway.grpc) as client:
             await until(client, "p", lambda said: said == 6.0)
             async with load(client, "p") as asking:
@@ -127,6 +133,8 @@ async def test_a_worker_that_is_killed_loses_no_request(tmp_path: Path, kafka: L
             assert asking.failures == []
         found = await answers_in(options, "p")
         assert len(found) > asking.answers
+        if delivery == "exactly-once":
+            assert set(found.values()) == {1}
 
 
 async def test_any_gateway_finds_the_answer_of_a_request_that_nobody_waited_for(
@@ -149,3 +157,56 @@ async def test_any_gateway_finds_the_answer_of_a_request_that_nobody_waited_for(
             status, body = await get(f"{at.addresses['rest']}{location}?wait=15000")
             assert status == 200, body
             assert json.loads(body)["outputs"][0]["data"] == [6.0]
+
+
+ROLES = ("scheduler", "agent", "dataflow", "model-gateway", "pipeline-gateway")
+LAYOUTS = ("fused", "spread", "direct")
+
+MIXES = (
+    (ROLES,),
+    tuple((role,) for role in ROLES),
+    (("scheduler", "pipeline-gateway"), ("agent", "model-gateway", "dataflow")),
+    (("scheduler", "agent"), ("agent", "pipeline-gateway"), ("dataflow",), ("model-gateway",)),
+)
+
+
+@contextmanager
+def started(
+    folder: Path, options: KafkaOptions, mix: Sequence[Sequence[str]]
+) -> Iterator[list[Program]]:
+    """A process for each of these sets of roles; the one with the scheduler comes first."""
+    with ExitStack() as running:
+        own = write_config(folder / "0", options)
+        first = program(folder / "0", "run", *mix[0], *PORTS, "-c", own)
+        programs = [running.enter_context(first)]
+        at = {"scheduler": programs[0].grpc}
+        for number, roles in enumerate(mix[1:], 1):
+            follows = write_config(folder / str(number), options, gateway=at, agent=at)
+            words: list[str | Path] = ["run", *roles, *PORTS, "-c", follows]
+            programs.append(running.enter_context(program(folder / str(number), *words)))
+        yield programs
+
+
+@pytest.mark.parametrize("mix", MIXES, ids=lambda mix: ", ".join("+".join(each) for each in mix))
+async def test_any_mix_of_roles_serves(
+    tmp_path: Path, kafka: LocalKafka, mix: Sequence[Sequence[str]]
+) -> None:
+    write(tmp_path / "manifests")
+    laid_out = [
+        chain(layout, "a", "b").replace("spec: {", f"spec: {{layout: {layout}, ")
+        for layout in LAYOUTS
+    ]
+    documents = (times("a", 2), times("b", 3), *laid_out)
+    with started(tmp_path, streams_of(kafka), mix) as programs:
+        await apply(programs[0].grpc, tmp_path / "manifests", *documents)
+        for front, roles in zip(programs, mix, strict=True):
+            if "pipeline-gateway" not in roles:
+                continue
+            async with client_of(front.grpc) as client:
+                await until(client, "a", lambda said: said == 2.0)
+                for layout in LAYOUTS:
+                    await until(client, layout, lambda said: said == 6.0)
+        for each in reversed(programs):
+            each.stop()
+            assert "ERROR" not in each.logged()
+            assert "Traceback" not in each.logged()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from harness.collector import attributes_of, collector
 from harness.command_line import MANIFESTS, MODELS
+from harness.program import PROGRAM, Program, program
 from harness.up import penstock_up
+from penstock.transports.kafka.broker.cluster import LocalKafka
 
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 REQUEST = {"inputs": [{"name": "x", "datatype": "INT32", "shape": [2], "data": [1, 2]}]}
@@ -125,3 +129,89 @@ def test_a_section_that_makes_no_sense_is_refused(folder: Path, section: str, sa
     )
     assert done.returncode == 1
     assert said in done.stdout + done.stderr
+
+
+LAYOUTS = ("fused", "spread", "direct")
+
+
+def laid_out(layout: str) -> str:
+    return (
+        f"kind: Pipeline\nmetadata: {{name: {layout}}}\nspec: {{layout: {layout}, "
+        "steps: [{name: show, retries: 1}], output: {steps: [show]}}\n"
+    )
+
+
+def path_of(spans: list[Span], last: Span) -> list[str]:
+    """The names of a span and of those that it hangs below, the first one first."""
+    known = {span.span_id: span for span in spans}
+    path = [last]
+    while path[0].parent_span_id in known:
+        path.insert(0, known[path[0].parent_span_id])
+    assert path[0].parent_span_id.hex() == CALLER
+    return [f"{span.name} ({Span.SpanKind.Name(span.kind)[10:].lower()})" for span in path]
+
+
+def test_one_trace_leads_through_streams_and_agents(tmp_path: Path, kafka: LocalKafka) -> None:
+    with collector() as collecting, ExitStack() as running:
+        transport = {
+            "kind": "kafka",
+            "bootstrapServers": kafka.bootstrap_servers,
+            "namespace": f"test-{secrets.token_hex(4)}",
+        }
+        plugins = {"opentelemetry": {"endpoint": collecting.address}}
+        settings: dict[str, Any] = {"transport": transport, "plugins": plugins}
+
+        def start(*roles: str) -> Program:
+            folder = tmp_path / "-".join(roles)
+            folder.mkdir()
+            (folder / "penstock.yaml").write_text(json.dumps(settings))
+            words = ("run", *roles, "-c", "penstock.yaml", "--rest-port", "0", "--grpc-port", "0")
+            return running.enter_context(program(folder, *words))
+
+        scheduler = start("scheduler")
+        at = {"scheduler": scheduler.grpc}
+        settings |= {"gateway": at, "agent": at}
+        followers = [start(role) for role in ("agent", "dataflow", "model-gateway")]
+        gateway = start("pipeline-gateway")
+        (tmp_path / "shown.py").write_text(SHOWN)
+        served = tmp_path / "served.yaml"
+        served.write_text("---\n".join([SHOW, *map(laid_out, LAYOUTS)]))
+        for words in (("apply", str(served)), ("status", "--wait")):
+            done = subprocess.run(
+                [sys.executable, "-c", PROGRAM, *words, "--server", scheduler.grpc],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+        shown = {}
+        for layout in LAYOUTS:
+            ask(gateway.addresses["rest"], layout, flags="00")
+            (output,) = ask(gateway.addresses["rest"], layout)["outputs"]
+            shown[layout] = output["data"][0].split("-")[2]
+        for each in (gateway, *followers[::-1], scheduler):
+            each.stop()
+        spans = collecting.spans
+    assert {span.trace_id.hex() for span in spans} == {TRACE}
+    last = {span.span_id.hex(): span for span in spans}
+    paths = {layout: path_of(spans, last[shown[layout]]) for layout in LAYOUTS}
+    on_agent = ["model show_1 (server)", "step show_1 (internal)"]
+    assert paths == {
+        "fused": [
+            "pipeline fused (server)",
+            "pipeline fused (consumer)",
+            "step show (internal)",
+            *on_agent,
+        ],
+        "spread": [
+            "pipeline spread (server)",
+            "pipeline spread (consumer)",
+            "step show (internal)",
+            "pipeline spread (consumer)",
+            "step show (internal)",
+            *on_agent,
+        ],
+        "direct": ["pipeline direct (server)", "step show (internal)", *on_agent],
+    }
+    assert len(spans) == sum(map(len, paths.values()))

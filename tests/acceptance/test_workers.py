@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from penstock.proto import open_inference_pb2 as v2
 from penstock.proto import requests_pb2 as requests
 from penstock.proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from penstock.proto.requests_pb2_grpc import RequestsStub
+from penstock.transports.kafka.broker.cluster import LocalKafka
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux spreads connections")
 
@@ -377,7 +379,8 @@ def test_a_request_is_where_its_key_is(up: Up) -> None:
     assert (status, answer["code"]) == (400, "invalid-request")
 
 
-def test_state_of_keys_is_what_one_process_would_have(up: Up) -> None:
+def check_state_of_keys(up: Up) -> None:
+    """What is kept for a key is what one process would have kept."""
     wrong: list[object] = []
 
     def trade(currency: str) -> None:
@@ -398,6 +401,10 @@ def test_state_of_keys_is_what_one_process_would_have(up: Up) -> None:
     for trader in traders:
         trader.join(60)
     assert not wrong
+
+
+def test_state_of_keys_is_what_one_process_would_have(up: Up) -> None:
+    check_state_of_keys(up)
 
 
 def test_a_killed_worker_is_replaced_without_the_others_noticing(tmp_path: Path) -> None:
@@ -479,3 +486,53 @@ def test_a_port_that_is_taken_is_refused(up: Up, tmp_path: Path) -> None:
         )
         assert done.returncode == 1
         assert "taken; choose another" in done.stderr
+
+
+@pytest.fixture
+def on_kafka(kafka: LocalKafka, tmp_path: Path) -> Iterator[Up]:
+    transport = {
+        "kind": "kafka",
+        "bootstrapServers": kafka.bootstrap_servers,
+        "namespace": f"test-{secrets.token_hex(4)}",
+    }
+    config = {"transport": transport, "dataflow": {"partitions": 8}}
+    with started(tmp_path / "up", config=json.dumps(config)) as running:
+        yield running
+
+
+def test_workers_over_kafka_share_pipelines_behind_one_address(on_kafka: Up) -> None:
+    up = on_kafka
+    places = [up.submit("p") for _ in range(8)]
+    for place in places:
+        for _ in range(4):
+            assert up.get(f"{place}?wait=5000")["outputs"][0]["data"] == [6.0]
+        identity = place.rpartition("/")[2]
+        assert up.get(f"/v1/requests/{identity}")["id"] == identity
+    assert {each["id"] for each in up.get("/v1/requests?pipeline=p")["requests"]} >= {
+        place.rpartition("/")[2] for place in places
+    }
+    failed = up.submit("fails").rpartition("/")[2]
+    eventually(lambda: failed in {each["id"] for each in up.get("/v1/deadletters")["dead_letters"]})
+    check_state_of_keys(up)
+    assert "no" not in up.run("status", "--wait").split()
+    up.program.stop()
+    assert "ERROR" not in up.program.logged()
+
+
+def test_a_killed_worker_over_kafka_loses_nothing_that_was_accepted(on_kafka: Up) -> None:
+    up = on_kafka
+    before = up.pids()
+    kept = [up.submit("p") for _ in range(8)]
+    callers = 8
+    with Load(up, "/v2/models/p/infer", callers) as load:
+        load.after(100)
+        os.kill(min(before), signal.SIGKILL)
+        load.after(200)
+        eventually(lambda: len(up.pids() - before) == 1, 60.0)
+        load.after(100)
+    refused = {what: count for what, count in load.answers.items() if what != 200}
+    # Connections to the one that was killed; whose requests the others go on with.
+    assert sum(refused.values()) <= 2 * callers, load.answers
+    assert all(isinstance(what, str) for what in refused), load.answers
+    for place in kept:
+        assert up.get(f"{place}?wait=5000")["outputs"][0]["data"] == [6.0]

@@ -62,6 +62,7 @@ class Writer:
                 "enable.idempotence": True,
                 "log_level": 0,
                 "reconnect.backoff.max.ms": 200,
+                "metadata.recovery.strategy": "none",
             }
         )
         self._numbers = count()
@@ -121,6 +122,7 @@ class Reader:
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
                 "reconnect.backoff.max.ms": 200,
+                "metadata.recovery.strategy": "none",
             }
         )
         self._consumer.assign(

@@ -14,8 +14,8 @@ from harness.builtin import builtin_eviction
 from harness.control_plane import FakeInstance, FakeServer, FakeStorage, Plane
 from harness.virtual_time import in_virtual_time
 from penstock.core.agent.agent import Agent, Identity
+from penstock.core.agent.copies import AgentCopies
 from penstock.core.agent.following import Following, Pauses
-from penstock.core.agent.served import ServedCopies
 from penstock.core.clock import VirtualClock
 from penstock.core.config.sections import AgentsSection
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
@@ -66,7 +66,7 @@ class FakeBackend(FakeServer):
             await super().unload(instance)
 
 
-class Shelf(ServedCopies):
+class Shelf(AgentCopies):
     """What an agent serves, by name."""
 
     def __init__(self) -> None:

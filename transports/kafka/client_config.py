@@ -73,6 +73,10 @@ def _client_config(options: KafkaOptions) -> ClientConfig:
         "socket.nagle.disable": "true",
         # A broker that is back is to be found at once, and not after up to ten seconds.
         "reconnect.backoff.max.ms": "500",
+        # Else, when the last broker it knows is gone, the library forgets all of them and begins
+        # at the bootstrap servers. What waits for one that is forgotten may wait for ever
+        # (librdkafka 5511), and where partitions are it does not know for a long time.
+        "metadata.recovery.strategy": "none",
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),

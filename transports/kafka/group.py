@@ -40,6 +40,7 @@ class Group:
         self._config = config
         self._bell = bell
         self._fetcher = Fetcher(config, missing)
+        self._missing = missing
         self._fetcher.hear((bell.topic, bell.number))
         self._inquirer = Inquirer(config)
         self._peeking: Inquirer | None = None
@@ -78,7 +79,7 @@ class Group:
         start = progress.done_below or OFFSET_BEGINNING
         self._bell.ring_soon()
         inlets = await self._fetcher.open({where: start})
-        return Source(inlets[where], progress, self._deliver)
+        return Source(inlets[where], progress, self._deliver, self._missing)
 
     async def close_sources(self, sources: Iterable[Source]) -> None:
         """Read these no more, and commit nothing of them."""

@@ -11,7 +11,7 @@ from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, To
 
 from penstock.core.contracts.transport import Extent
 from penstock.transports.kafka.fetcher import TopicNumber
-from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 T = TypeVar("T")
 
@@ -67,11 +67,7 @@ class Inquirer:
 
     async def extent(self, where: TopicNumber) -> Extent:
         """What a partition holds."""
-        return Extent(
-            *await self._ask(
-                lambda: self._consumer.get_watermark_offsets(TopicPartition(*where), timeout=_ASK_S)
-            )
-        )
+        return Extent(*await self._ask(self._watermarks, where))
 
     async def offset_at(self, where: TopicNumber, time_ms: float) -> int | None:
         """The offset of the first record that is not older; None if there is none."""
@@ -89,6 +85,17 @@ class Inquirer:
 
     def _commit(self, offsets: list[TopicPartition]) -> list[TopicPartition] | None:
         return self._consumer.commit(offsets=offsets, asynchronous=False)
+
+    def _watermarks(self, where: TopicNumber) -> tuple[int, int]:
+        partition = TopicPartition(*where)
+        try:
+            return self._consumer.get_watermark_offsets(partition, timeout=_ASK_S)
+        except KafkaException as error:
+            if not is_unknown(error.args[0]):
+                raise
+        # A broker that has just started may say so of all topics, and the library believes it.
+        self._consumer.list_topics(where[0], _ASK_S)
+        return self._consumer.get_watermark_offsets(partition, timeout=_ASK_S)
 
     async def _ask(self, question: Callable[..., T], *about: object) -> T:
         until_s = self._loop.time() + _ASK_S

@@ -27,6 +27,7 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import Possession, no_longer_owned
 from penstock.transports.kafka.seat import Competition, Seat
 from penstock.transports.kafka.sender import Sender
+from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.tails import Tails
 from penstock.transports.kafka.topics import Topics
 from penstock.transports.kafka.transactor import Transactor
@@ -126,6 +127,11 @@ class Memberships:
         for seat in self._seats:
             seat.resize(stream, partitions)
 
+    def begin_anew(self, stream: str) -> None:
+        """A stream was deleted and made again."""
+        for seat in self._seats:
+            seat.begin_anew(stream)
+
     async def forget(self, stream: str) -> None:
         """A stream is gone, and all that was owned of it."""
         for seat in self._seats:
@@ -160,10 +166,11 @@ class Memberships:
             self._begin_transactions,
         )
 
-    async def _begin_transactions(self, instance: str) -> Transactor:
+    async def _begin_transactions(self, instance: str, standing: Standing) -> Transactor:
         """What writes in transactions as an instance; whoever did before is fenced."""
         name = f"{self._options.root}.dataflow.{instance}"
-        transactor = Transactor({**producer_config(self._options), "transactional.id": name})
+        config = {**producer_config(self._options), "transactional.id": name}
+        transactor = Transactor(config, self._topic, standing)
         await transactor.begin()
         return transactor
 

@@ -20,6 +20,7 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.sender import Place, Sender
 from penstock.transports.kafka.source import Source
+from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.transactor import Transactor
 
 Hold: TypeAlias = Callable[[Sequence[TopicNumber], Group], Awaitable[dict[TopicNumber, Progress]]]
@@ -35,7 +36,7 @@ def no_longer_owned(ownership: Ownership) -> FencedError:
 
 
 class Possession:
-    """An ownership that was won. Its owner ``acts`` unless the lease of this process is in doubt.
+    """An ownership that was won. Its owner acts as long as the process has its ``standing``.
 
     ``progress`` is the group's in the stream that was competed for. With a ``transactor`` what is
     written and what is finished is one. ``hold`` takes over what else is read under it.
@@ -47,7 +48,7 @@ class Possession:
         owner: Owner,
         group: Group,
         progress: Progress,
-        acts: asyncio.Event,
+        standing: Standing,
         transactor: Transactor | None,
         hold: Hold,
     ) -> None:
@@ -55,12 +56,14 @@ class Possession:
         self.ownership = ownership
         self.owner = owner
         self.group = group
-        self._acts = acts
+        self._standing = standing
         self._transactor = transactor
         self._progress = {ownership.stream: progress}
         self.sources: dict[str, Source] = {}
         self._openings: dict[str, asyncio.Task[Source]] = {}
         self._over = False
+        self.begins_anew = False
+        """Whether its streams were deleted and made again, so that the group has read nothing."""
         self._under_way: set[asyncio.Future[Sequence[Place]]] = set()
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
@@ -92,8 +95,8 @@ class Possession:
     async def may_act(self) -> None:
         """Return when the owner is known to be the owner; raises FencedError when it is not."""
         self.check()
-        while not self._acts.is_set():
-            await self._acts.wait()
+        if not self._standing.holds():
+            await self._standing.regained()
             self.check()
 
     def end(self) -> None:
@@ -102,6 +105,11 @@ class Possession:
         for source in self.sources.values():
             source.closed = True  # what is not committed is for the next owner to say
         self.changed.set()
+
+    def begin_anew(self) -> None:
+        """What it reads was deleted and made again: the next owner reads all of it."""
+        self.begins_anew = True
+        self._progress = dict.fromkeys(self._progress, Progress())
 
     async def source(self, stream: str) -> Source:
         """The owned partition number of a stream."""

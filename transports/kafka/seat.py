@@ -20,8 +20,6 @@ from penstock.transports.kafka.leases import (
     Lose,
     Member,
     Replaced,
-    Resumed,
-    Suspended,
     Won,
     Write,
 )
@@ -30,6 +28,7 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import Possession
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.sender import Sender
+from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.tails import MessageTail, Tails
 from penstock.transports.kafka.transactor import Transactor
 
@@ -71,7 +70,7 @@ class Seat:
         sender: Sender,
         inquirer: Inquirer,
         tails: Tails,
-        begin_transactions: Callable[[str], Coroutine[Any, Any, Transactor]],
+        begin_transactions: Callable[[str, Standing], Coroutine[Any, Any, Transactor]],
     ) -> None:
         self.instance = instance
         self._times = times
@@ -90,7 +89,7 @@ class Seat:
         """What this process has held: if it still has, nobody has died."""
         self._transactor: Transactor | None = None
         self._transacting = asyncio.Lock()
-        self._acts = asyncio.Event()
+        self._standing = Standing(self._loop.time)
         self._changed = asyncio.Event()
         """Set when less is owned, and when the member has left."""
         self._next_offset = 0
@@ -169,6 +168,13 @@ class Seat:
             possession.end()
             self._then(ownership, self._lose(ownership, handed_over=False))
 
+    def begin_anew(self, stream: str) -> None:
+        """A stream was deleted and made again: who owns it now has things in hand that are gone."""
+        for possession in list(self._possessions.values()):
+            if possession.ownership.stream == stream and not possession.is_over:
+                possession.begin_anew()
+                self.give_up(possession)
+
     async def stop(self, within_s: float) -> None:
         """Lose everything, leave, and end."""
         self._member_now.leave(self._now_ms())
@@ -201,12 +207,6 @@ class Seat:
         return self._loop.time() * 1000.0
 
     async def _follow(self, tail: MessageTail) -> None:
-        try:
-            await self._follow_from(tail)
-        finally:
-            self._acts.clear()  # who hears nothing must not act
-
-    async def _follow_from(self, tail: MessageTail) -> None:
         member = self._member_now
         while True:
             member.tick(self._now_ms())
@@ -226,19 +226,14 @@ class Seat:
             self._carry_out()
 
     async def _reopened(self, tail: MessageTail) -> MessageTail:
-        """The same, from where it broke off. Meanwhile nothing is done in this member's name."""
-        self._acts.clear()
+        """The same, from where it broke off."""
         await tail.close()
         while True:
             try:
-                tail = await self._tails.open((self._topic, 0), From(offset=self._next_offset))
-                break
+                return await self._tails.open((self._topic, 0), From(offset=self._next_offset))
             except PenstockError as error:
                 _log.warning("the log of members cannot be read: %s", error)
                 await asyncio.sleep(_AGAIN_S)
-        if not self._member_now.suspended:
-            self._acts.set()
-        return tail
 
     def _observe(self, message: Any) -> None:
         now_ms = self._now_ms()
@@ -249,6 +244,7 @@ class Seat:
     def _carry_out(self) -> None:
         member = self._member_now
         effects, member.effects = member.effects, []
+        self._standing.prove(member.acts_until_ms / 1000.0)
         won: list[Ownership] = []
         for effect in effects:
             if isinstance(effect, Write):
@@ -259,10 +255,6 @@ class Seat:
                 self._then(effect.ownership, self._lose(effect.ownership, handed_over=True))
             elif isinstance(effect, Fenced):
                 self._fence(effect.ownership)
-            elif isinstance(effect, Suspended):
-                self._acts.clear()
-            elif isinstance(effect, Resumed):
-                self._acts.set()
             elif isinstance(effect, Replaced):
                 _log.error(
                     "another process has started as '%s' and takes this one's place; give each "
@@ -335,7 +327,13 @@ class Seat:
                 owner = self._competitions[ownership.group, ownership.stream].owner
                 of = progress[ownership.stream, ownership.partition]
                 made = Possession(
-                    ownership, owner, group, of, self._acts, transactor, self._held_from_now_on
+                    ownership,
+                    owner,
+                    group,
+                    of,
+                    self._standing,
+                    transactor,
+                    self._held_from_now_on,
                 )
                 self._possessions[ownership] = made
                 await owner.won(ownership)
@@ -356,11 +354,15 @@ class Seat:
         async with self._transacting:
             now = self._transactor
             if now is None or now.is_over:
-                self._transactor = await self._begin_transactions(self.instance)
+                self._transactor = await self._begin_transactions(self.instance, self._standing)
                 if now is not None:
                     await now.close()
             assert self._transactor is not None, "as made"
             return self._transactor
+
+    async def _end_transactions(self, instance: str) -> None:
+        """End what a dead process had under way."""
+        await (await self._begin_transactions(instance, self._standing)).close()
 
     async def _take_over(
         self, won: Sequence[Ownership], group: Group, *, atomic: bool
@@ -370,8 +372,8 @@ class Seat:
             return {}
         if atomic:
             # Until then what they had under way may be committed, and its place is not known.
-            for instance in await group.holders_of(places) - {self.instance}:
-                await (await self._begin_transactions(instance)).close()
+            holders = await group.holders_of(places) - {self.instance}
+            await asyncio.gather(*map(self._end_transactions, holders))
         return await self._held_from_now_on(places, group)
 
     async def _held_from_now_on(
@@ -416,7 +418,7 @@ class Seat:
 
     async def _progress_of(self, possession: Possession) -> dict[TopicNumber, Progress]:
         progress = possession.progress()
-        if possession.is_atomic and possession.is_over:
+        if possession.is_atomic and possession.is_over and not possession.begins_anew:
             # What went wrong may be under way still, for all that is known: it is ended first.
             await self._transactor_now()
             return await possession.group.progress_in(list(progress))

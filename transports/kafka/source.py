@@ -15,15 +15,31 @@ from penstock.transports.kafka.progress import Progress
 class Source:
     """Gives records out in the order of their offsets, those that were given back first.
 
-    ``progress`` is the group's; ``inlet`` brings what is behind it.
+    ``progress`` is the group's; ``inlet`` brings what is behind it. ``went_back`` is called with
+    the topic when its offsets begin anew.
     """
 
-    __slots__ = ("_deliver", "_returned", "_taken", "closed", "inlet", "progress")
+    __slots__ = (
+        "_deliver",
+        "_next_offset",
+        "_returned",
+        "_taken",
+        "_went_back",
+        "closed",
+        "inlet",
+        "progress",
+    )
 
     def __init__(
-        self, inlet: Inlet, progress: Progress, deliver: Callable[[Message, int], Delivery]
+        self,
+        inlet: Inlet,
+        progress: Progress,
+        deliver: Callable[[Message, int], Delivery],
+        went_back: Callable[[str], None],
     ) -> None:
         self.inlet = inlet
+        self._went_back = went_back
+        self._next_offset = progress.done_below
         self.progress = progress
         self.closed = False
         self._deliver = deliver
@@ -68,6 +84,9 @@ class Source:
             message = self.inlet.pop()
             offset = message.offset()
             assert offset is not None, "it was read"
+            if offset < self._next_offset:
+                self._went_back(self.inlet.where[0])
+            self._next_offset = offset + 1
             self.progress.reach(offset)
             if not self.progress.is_done(offset):
                 return message

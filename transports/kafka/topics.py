@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
@@ -36,6 +36,13 @@ _log = logging.getLogger(__name__)
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
+class Found(NamedTuple):
+    """A topic as the broker last told of it; one that is made again under its name is another."""
+
+    topic_id: str
+    partitions: int
+
+
 class Topics:
     """Knows the topics that were asked about. All methods are called on the event loop.
 
@@ -53,6 +60,8 @@ class Topics:
         self._settings = settings
         self._replication = -1 if replication is None else replication
         self._partitions: dict[str, int] = {}
+        self._ids: dict[str, str] = {}
+        """Which topic it was that had a name."""
 
     def partitions(self, topic: str) -> int:
         """How many there are. Raises NotFoundError for a topic that nobody has asked about."""
@@ -80,18 +89,22 @@ class Topics:
             await self.look_up([topic])
         return self.partitions(topic)
 
-    async def is_there(self, topic: str) -> bool:
-        """Whether the broker has a topic now."""
-        await self.look_up([topic])
-        return topic in self._partitions
+    def found(self, topic: str) -> Found | None:
+        """What is known of a topic; None where it is not there."""
+        count = self._partitions.get(topic)
+        return None if count is None else Found(self._ids[topic], count)
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
+        if not topics:
+            return
         each_once = TopicCollection(list(dict.fromkeys(topics)))
         asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
         for topic, future in asked.items():
             try:
-                self._partitions[topic] = len((await asyncio.wrap_future(future)).partitions)
+                found = await asyncio.wrap_future(future)
+                self._partitions[topic] = len(found.partitions)
+                self._ids[topic] = str(found.topic_id)
             except KafkaException as error:
                 if is_unknown(error.args[0]):
                     self._partitions.pop(topic, None)
@@ -122,6 +135,7 @@ class Topics:
         await self._all(asked, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
         for name in names:
             self._partitions.pop(name, None)
+            self._ids.pop(name, None)
 
     async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:

@@ -19,13 +19,16 @@ from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.refusals import refusal_of
 from penstock.transports.kafka.sender import NOWHERE, Place, place_of
 from penstock.transports.kafka.source import Source
-
-_BEGIN_S: Final = 30.0
-"""How long the coordinator of transactions may take to be found."""
+from penstock.transports.kafka.standing import Standing
+from penstock.transports.kafka.transactional_id import taken
 
 STAGE_S: Final = 10.0
-"""How long each part of a transaction may take. The library may wait for ever, whatever it was
-told, after a coordinator was away (librdkafka 5456 and 5511)."""
+"""How long each part of a transaction may take."""
+
+OFFSETS_S: Final = 3.0
+"""How long offsets may take while Kafka is heard. They are little, and when the coordinator of the
+group has gone for good the library may wait for ever, whatever it was told (librdkafka 5456 and
+5511)."""
 
 _AGAIN_S: Final = 0.2
 """How long a transaction that was aborted waits to be tried again."""
@@ -52,16 +55,20 @@ async def _for_ever(future: asyncio.Future[None]) -> None:
 class Transactor:
     """Methods are called on the event loop; a thread waits for the broker.
 
-    ``config`` is the producer's, with its transactional id. Whoever begins with the same id later
-    ends what is under way here.
+    ``config`` is the producer's, with its transactional id; ``topic`` is one that is there. Whoever
+    begins with the same id later ends what is under way here. ``standing`` knows for how long
+    Kafka was heard.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], topic: str, standing: Standing) -> None:
         self._config = dict(config)
+        self._topic = topic
+        self._standing = standing
         self._loop = asyncio.get_running_loop()
         self._thread = CallThread("penstock-kafka-transactor")
         self._stage = threading.Lock()
-        self._due_s = float("inf")
+        self._began_s = float("inf")
+        self._offsets = False
         self._given_up = False
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
@@ -100,6 +107,7 @@ class Transactor:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        self._thread.call(self._drop)
         self._thread.end()
 
     async def _work(self) -> None:
@@ -141,14 +149,16 @@ class Transactor:
         """Wait for what the thread does, unless it hangs. Whoever begins with the same id ends it,
         and then the group's progress says whether it was committed."""
         while True:
-            done, _ = await asyncio.wait({transaction}, timeout=STAGE_S / 2)
+            done, _ = await asyncio.wait({transaction}, timeout=OFFSETS_S / 2)
             if done:
                 return await transaction
             with self._stage:
-                self._given_up = self._loop.time() >= self._due_s
+                waited_s = self._loop.time() - self._began_s
+                hangs = self._offsets and min(waited_s, self._standing.held_s()) >= OFFSETS_S
+                self._given_up = hangs or waited_s >= STAGE_S
             if self._given_up:
                 transaction.cancel()
-                raise FencedError(f"Kafka has not answered within {STAGE_S:g} s")
+                raise FencedError(f"Kafka has not answered within {waited_s:.0f} s")
 
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
@@ -185,8 +195,11 @@ class Transactor:
     # The thread -------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._producer = Producer(self._config)
-        self._producer.init_transactions(_BEGIN_S)
+        self._producer = taken(self._config, self._topic, self._loop.time)
+
+    def _drop(self) -> None:
+        # Its end waits for threads of the library, for which the loop has no time.
+        self._producer = None
 
     def _abort(self) -> None:
         assert self._producer is not None, "begun"
@@ -194,16 +207,17 @@ class Transactor:
         self._producer.abort_transaction()
         self._leave()
 
-    def _enter(self) -> None:
+    def _enter(self, *, offsets: bool = False) -> None:
         """The next part begins, if somebody still waits for it."""
         with self._stage:
             if self._given_up:
                 raise FencedError("nobody waits for this transaction any more")
-            self._due_s = self._loop.time() + STAGE_S
+            self._began_s = self._loop.time()
+            self._offsets = offsets
 
     def _leave(self) -> None:
         with self._stage:
-            self._due_s = float("inf")
+            self._began_s = float("inf")
 
     def _transact(
         self, parts: Sequence[_Part], offsets: Mapping[Group, list[TopicPartition]]
@@ -217,7 +231,7 @@ class Transactor:
                 heard = _hearing(part, index)
                 producer.produce(topic, value, key, partition, heard, headers=headers)  # type: ignore[arg-type]  # str is allowed, too
         producer.flush()
-        self._enter()
+        self._enter(offsets=True)
         for group, positions in offsets.items():
             producer.send_offsets_to_transaction(positions, group.metadata)
         self._enter()

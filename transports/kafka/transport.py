@@ -46,10 +46,14 @@ from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
 from penstock.transports.kafka.sender import Place, Sender
 from penstock.transports.kafka.tails import KafkaTail, Tails
-from penstock.transports.kafka.topics import Topics
+from penstock.transports.kafka.topics import Found, Topics
 
 _LOOK_S: Final = 1.0
 """A topic that was just made may be unknown to a broker for so long."""
+
+WATCH_S: Final = 30.0
+"""How often it is looked whether topics that are worked on are still the same: Kafka tells nobody
+that partitions were added, nor for certain that a topic was made again."""
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +67,14 @@ class KafkaTransport(Transport):
         self._started = False
         self._tails_of: dict[str, set[KafkaTail]] = {}
         self._looking: dict[str, asyncio.Task[None]] = {}
+        self._shared: dict[str, Found] = {}
+        """What is competed for, as it was then."""
+        self._watching: asyncio.Task[None] | None = None
+
+    def use_worker(self, group: str, number: int) -> None:
+        options = self._options
+        base = options.instance if "instance" in options.model_fields_set else group
+        self._options = options.model_copy(update={"instance": f"{base}-worker-{number}"})
 
     async def start(self) -> None:
         options = self._options
@@ -88,11 +100,12 @@ class KafkaTransport(Transport):
         except BaseException:
             await self.stop()
             raise
+        self._watching = asyncio.get_running_loop().create_task(self._watch())
 
     async def stop(self) -> None:
         if self._started:
             self._started = False
-            for task in list(self._looking.values()):
+            for task in [*self._looking.values(), *filter(None, [self._watching])]:
                 task.cancel()
             await self._memberships.stop()
             await self._tails.close()
@@ -106,6 +119,9 @@ class KafkaTransport(Transport):
         await self._topics.make(specs)
         for spec in specs:
             self._memberships.resize(spec.name, spec.partitions)
+            shared = self._shared.get(spec.name)
+            if shared is not None:
+                self._shared[spec.name] = shared._replace(partitions=spec.partitions)
 
     async def delete_streams(self, names: Sequence[str]) -> None:
         await self._topics.delete(names)
@@ -113,14 +129,15 @@ class KafkaTransport(Transport):
             await self._forget(name)
 
     def _look_for(self, topic: str) -> None:
-        """A broker does not know a topic that is read: see whether it is gone."""
+        """A broker does not know a topic that is read, or offsets of it: see whether it is gone."""
         if topic not in self._looking:
             self._looking[topic] = asyncio.get_running_loop().create_task(self._look(topic))
 
     async def _look(self, topic: str) -> None:
         try:
             await asyncio.sleep(_LOOK_S)
-            if not await self._topics.is_there(topic):
+            await self._compare([topic])
+            if self._topics.found(topic) is None:
                 _log.warning("the topic '%s' was deleted", topic)
                 await self._forget(topic)
         except PenstockError as error:
@@ -128,11 +145,43 @@ class KafkaTransport(Transport):
         finally:
             del self._looking[topic]
 
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            try:
+                await self._compare(list(self._shared))
+            except PenstockError as error:
+                _log.debug("whether topics are still the same cannot be seen: %s", error)
+
+    async def _compare(self, topics: Sequence[str]) -> None:
+        """Ask the broker about topics, and do what follows where one that is worked on is not what
+        it was."""
+        await self._topics.look_up(topics)
+        for topic in topics:
+            before, now = self._shared.get(topic), self._topics.found(topic)
+            if before is not None and now is not None and now != before:
+                self._shared[topic] = now
+                self._changed(topic, before, now)
+
+    def _changed(self, topic: str, before: Found, now: Found) -> None:
+        if now.topic_id != before.topic_id:
+            _log.warning("the topic '%s' was deleted and made again; all of it is read", topic)
+            self._memberships.begin_anew(topic)
+        if now.partitions > before.partitions:
+            _log.warning(
+                "the topic '%s' has %d partitions now, and %d are worked on; set "
+                "dataflow.partitions of its pipeline to that",
+                topic,
+                now.partitions,
+                before.partitions,
+            )
+
     async def _forget(self, stream: str) -> None:
         """A stream is gone: who reads it hears of that."""
         gone = NotFoundError(f"the stream '{stream}' was deleted")
         for tail in self._tails_of.pop(stream, ()):
             tail.fail(gone)
+        self._shared.pop(stream, None)
         await self._memberships.forget(stream)
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
@@ -143,6 +192,9 @@ class KafkaTransport(Transport):
         self, group: str, stream: str, owner: Owner, *, atomic: bool = False
     ) -> Membership:
         partitions = await self._topics.find(stream)
+        found = self._topics.found(stream)
+        assert found is not None, "as found"
+        self._shared[stream] = found
         return await self._memberships.compete(group, stream, partitions, owner, atomic=atomic)
 
     def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
@@ -175,7 +227,8 @@ class KafkaTransport(Transport):
         ]
 
     async def extents(self, stream: str) -> Sequence[Extent]:
-        count = await self._topics.find(stream)
+        await self._topics.look_up([stream])
+        count = self._topics.partitions(stream)
         return [await self._inquirer.extent((stream, number)) for number in range(count)]
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:

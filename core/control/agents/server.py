@@ -195,7 +195,8 @@ class AgentServer(ServerAdapter):
         )
         # The agent knows more of it than V2 can say.
         instance.signature = known or instance.signature
-        instance.place = CopyPlace(self.address, loaded.name)
+        if self.address:  # else it is in this process, and called as all that is
+            instance.place = CopyPlace(self.address, loaded.name)
         return instance
 
     def _begin_unload(self, claim: _Claim) -> asyncio.Future[pb.Loaded | None]:

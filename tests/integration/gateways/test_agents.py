@@ -82,3 +82,59 @@ async def test_an_agent_is_killed_and_a_gateway_loses_what_it_had_there(tmp_path
         for error in lost:
             assert isinstance(error, LostError), error
             assert "step 'a'" in error.message
+
+
+async def test_agents_that_share_their_processes_are_called_from_everywhere(tmp_path: Path) -> None:
+    folder = tmp_path / "scheduler"
+    write(folder)
+    with (
+        program(folder, "run", "scheduler", "agent", *PORTS) as there,
+        program(
+            tmp_path / "both", "run", "agent", "gateway", "--scheduler", there.grpc, *PORTS
+        ) as both,
+    ):
+        both.ready()
+        await apply(there.grpc, folder, times("a", 2, replicas=2), times("b", 3), chain("p", "a"))
+        with gateway(tmp_path / "gateway", there) as front:
+            async with (
+                client_of(front.grpc) as far,
+                client_of(both.grpc) as near,
+                client_of(there.grpc) as nearest,
+            ):
+                for client in (far, near, nearest):
+                    await until(client, "p", lambda said: said == 2.0)
+                    await until(client, "b", lambda said: said == 3.0)
+                async with load(far, "p") as one, load(near, "p") as other:
+                    for by in (5, 6):
+                        await apply(there.grpc, folder, times("a", by, replicas=2))
+                        await one.sees(by)
+                        await other.sees(by)
+                    # Models that it has go elsewhere first, as far as there is room for them.
+                    await other.stop()
+                    both.stop()
+                    await one.goes_on()
+                    assert one.failures == other.failures == []
+        for each in (there, both):
+            assert "'a_2' is loaded" in each.logged()
+            assert "ERROR" not in each.logged()
+
+
+async def test_a_step_with_retries_goes_to_another_agent_when_one_is_killed(tmp_path: Path) -> None:
+    write(tmp_path / "scheduler")
+    with (
+        scheduler(tmp_path / "scheduler") as there,
+        agent(tmp_path / "one", there, "--number", "0") as one,
+        agent(tmp_path / "two", there, "--number", "1"),
+        gateway(tmp_path / "gateway", there) as front,
+    ):
+        folder = tmp_path / "scheduler"
+        again = chain("p", "a").replace("{name: a}", "{name: a, retries: 2}")
+        await apply(there.grpc, folder, times("a", 2, replicas=2), again)
+        await until_said(there.grpc, "Model", "a", serves)
+        async with client_of(front.grpc) as client:
+            await until(client, "p", lambda said: said == 2.0)
+            async with load(client, "p") as asking:
+                one.kill()
+                await asking.goes_on(400)
+        assert asking.failures == []
+        assert set(asking.values) == {2.0}

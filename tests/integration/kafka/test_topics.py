@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import pytest
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import (
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewPartitions,
+    NewTopic,
+    ResourceType,
+)
 
+import penstock.transports.kafka.transport as transport_module
 from contract.transport import a_record
 from harness.kafka_client import PATIENCE_S, admin_of
-from penstock.core.contracts.transport import Output, PartlyWrittenError, StreamSpec
+from penstock.core.contracts.transport import (
+    Output,
+    Owner,
+    Ownership,
+    PartlyWrittenError,
+    StreamSpec,
+)
 from penstock.core.errors import TooLargeError
 from penstock.core.records import Record
 from penstock.core.tensors import Tensor
@@ -35,6 +52,54 @@ async def transport_on(kafka: LocalKafka) -> AsyncIterator[KafkaTransport]:
         await transport.stop()
 
 
+class Reading(Owner):
+    """Reads and finishes what it owns."""
+
+    def __init__(self, transport: KafkaTransport, stream: str) -> None:
+        self._transport = transport
+        self._stream = stream
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._news = asyncio.Condition()
+        self.seen: list[str] = []
+
+    async def won(self, ownership: Ownership) -> None:
+        task = asyncio.get_running_loop().create_task(self._read(ownership))
+        self._tasks[ownership.partition] = task
+
+    async def lost(self, ownership: Ownership) -> None:
+        self._tasks.pop(ownership.partition).cancel()
+
+    async def until(self, *identities: str) -> None:
+        async with asyncio.timeout(PATIENCE_S), self._news:
+            await self._news.wait_for(lambda: set(identities) <= set(self.seen))
+
+    async def _read(self, ownership: Ownership) -> None:
+        reader = self._transport.read(ownership, [self._stream])
+        while True:
+            deliveries = await reader.take(100)
+            await self._transport.finish(ownership, deliveries, [])
+            async with self._news:
+                self.seen += [each.record.identity for each in deliveries]
+                self._news.notify_all()
+
+
+def make_again(kafka: LocalKafka, topic: str, partitions: int) -> None:
+    """Delete a topic, and make another one of its name, as people do."""
+    admin = admin_of({"bootstrap.servers": kafka.bootstrap_servers})
+    for deleted in admin.delete_topics([topic]).values():
+        deleted.result(PATIENCE_S)
+    made = NewTopic(topic, partitions, config={"message.timestamp.type": "LogAppendTime"})
+    while True:
+        [making] = admin.create_topics([made]).values()
+        try:
+            making.result(PATIENCE_S)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:  # it is being deleted
+                raise
+        else:
+            return
+
+
 def resource(topic: str, *entries: ConfigEntry) -> ConfigResource:
     return ConfigResource(ResourceType.TOPIC, topic, incremental_configs=list(entries))
 
@@ -53,6 +118,17 @@ def limit_of(kafka: LocalKafka, topic: str) -> int:
     return int(found.result(PATIENCE_S)[LIMIT].value)
 
 
+async def until_refused(transport: KafkaTransport, output: Output) -> None:
+    """A broker has taken up a setting a moment after it has said so."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                await transport.publish([output])
+            except TooLargeError:
+                return
+            await asyncio.sleep(0.05)
+
+
 def of_size(identity: str, nbytes: int) -> Record:
     body = (Tensor("x", "UINT8", (nbytes,), bytes(nbytes)),)
     return a_record(identity)._replace(body=body)
@@ -67,6 +143,8 @@ async def test_it_is_known_which_of_a_batch_are_written(kafka: LocalKafka) -> No
             Output(stream, of_size(f"{number}", 20_000 if number == 1 else 10), number)
             for number in range(4)
         ]
+        await until_refused(transport, outputs[1])
+        taken = (await transport.extents(stream))[1].end
         with pytest.raises(PartlyWrittenError) as raised:
             await transport.publish(outputs)
         places = raised.value.places
@@ -74,7 +152,7 @@ async def test_it_is_known_which_of_a_batch_are_written(kafka: LocalKafka) -> No
         [(index, why)] = raised.value.refusals.items()
         assert index == 1
         assert isinstance(why, TooLargeError)
-        assert [each.end for each in await transport.extents(stream)] == [1, 0, 1, 1]
+        assert [each.end for each in await transport.extents(stream)] == [1, taken, 1, 1]
         with pytest.raises(TooLargeError):
             await transport.publish([outputs[1]])
 
@@ -90,3 +168,52 @@ async def test_a_topic_takes_what_may_be_written(kafka: LocalKafka) -> None:
         limit(kafka, stream, made + 1)
         await transport.make_streams([StreamSpec(stream)])
         assert limit_of(kafka, stream) == made + 1
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_a_topic_that_is_made_again_is_read_from_its_beginning(
+    kafka: LocalKafka,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    atomic: bool,
+) -> None:
+    # What is read may have gone beyond the old end before anybody sees that it began anew.
+    monkeypatch.setattr(transport_module, "WATCH_S", 1.0)
+    async with transport_on(kafka) as writing, transport_on(kafka) as transport:
+        stream = f"{transport.root}.s"
+        await transport.make_streams([StreamSpec(stream)])
+        owner = Reading(transport, stream)
+        membership = await transport.compete("g", stream, owner, atomic=atomic)
+        before = [f"before-{number}" for number in range(5)]
+        await writing.publish([Output(stream, a_record(each)) for each in before])
+        await owner.until(*before)
+        make_again(kafka, stream, 1)
+        await transport.extents(stream)  # who asks about it sees the new one before anybody else
+        after = [f"after-{number}" for number in range(10)]
+        for each in after:
+            await writing.publish([Output(stream, a_record(each))])
+            await asyncio.sleep(0.1)
+        await owner.until(*after)
+        assert "was deleted and made again; all of it is read" in caplog.text
+        await membership.leave()
+
+
+async def test_partitions_that_people_add_are_noticed(
+    kafka: LocalKafka, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "WATCH_S", 0.1)
+    async with transport_on(kafka) as transport:
+        stream = f"{transport.root}.s"
+        await transport.make_streams([StreamSpec(stream, 2)])
+        owner = Reading(transport, stream)
+        membership = await transport.compete("g", stream, owner)
+        admin = admin_of({"bootstrap.servers": kafka.bootstrap_servers})
+        for added in admin.create_partitions([NewPartitions(stream, 3)]).values():
+            added.result(PATIENCE_S)
+        await transport.extents(stream)
+        until = time.monotonic() + PATIENCE_S
+        while "has 3 partitions now, and 2 are worked on" not in caplog.text:
+            assert time.monotonic() < until
+            await asyncio.sleep(0.05)
+        assert len(await transport.extents(stream)) == 3
+        await membership.leave()

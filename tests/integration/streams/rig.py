@@ -7,7 +7,7 @@ import json
 import textwrap
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from harness.builtin import builtin_entry_points
+from harness.entry_points import FakeEntryPoint
 from harness.shared_streams import SharedStreams
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText
@@ -174,13 +175,14 @@ async def process(
     *documents: str,
     roles: frozenset[StreamRole] = ALL_STREAM_ROLES,
     settings: Config | None = None,
+    plugins: Sequence[FakeEntryPoint] = (),
 ) -> AsyncIterator[Process]:
     """A runtime with models of its own."""
     models = folder / "models.py"
     if not models.exists():  # others may be reading it
         models.write_text(MODELS, encoding="utf-8")
     settings = settings or config()
-    entries: list[Any] = [*builtin_entry_points(), streams.entry_point()]
+    entries: list[Any] = [*builtin_entry_points(), streams.entry_point(), *plugins]
     runtime = Runtime(settings, assemble(settings, entry_points=entries), roles=roles)
     text = ManifestText("\n---\n".join(documents), "test.yaml", str(folder))
     addresses = await runtime.start([text] if documents else [])

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 import numpy as np
+import pytest
 
 from harness.shared_streams import SharedStreams
 from integration.streams.rig import (
@@ -24,6 +25,7 @@ from penstock.core.clock import SystemClock
 from penstock.core.codecs.protobuf import serialize_request
 from penstock.core.identity import Identities, Whereabouts, placed
 from penstock.core.inference import InferenceRequest
+from penstock.core.runtime.stream_roles import ALL_STREAM_ROLES, StreamRole
 from penstock.core.tensors import Tensor
 from penstock.proto import requests_pb2
 from penstock.proto.open_inference_pb2 import ModelInferRequest
@@ -97,8 +99,7 @@ async def test_failures_and_selections_are_as_called(tmp_path: Path) -> None:
 
 async def test_what_was_never_there_is_gone(tmp_path: Path) -> None:
     streams = SharedStreams()
-    silent = manifest("Pipeline", "silent", steps=[{"name": "double"}])
-    async with process(streams, tmp_path, *DIAMOND_MODELS, diamond(), silent) as one:
+    async with process(streams, tmp_path, *DIAMOND_MODELS, diamond()) as one:
         await one.ready()
         made = Identities(SystemClock(), lambda bits: 1)
         for where in (
@@ -108,9 +109,31 @@ async def test_what_was_never_there_is_gone(tmp_path: Path) -> None:
         ):
             status, _ = await call(one, f"/v2/requests/{placed(made.next(), where)}")
             assert status == 410
-        identity = await submit(one, "silent")
-        status, body = await call(one, f"/v2/requests/{identity}")
-        assert (status, json.loads(body)["code"]) == (501, "unsupported")
+
+
+@pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
+async def test_it_is_told_that_a_request_has_ended_which_puts_nothing_out(
+    tmp_path: Path, delivery: str
+) -> None:
+    streams = SharedStreams()
+    silent = manifest("Pipeline", "silent", steps=[{"name": "triple"}], delivery=delivery)
+    processes = (
+        process(streams, tmp_path, *DIAMOND_MODELS, silent, roles=roles)
+        for roles in (ALL_STREAM_ROLES, frozenset[StreamRole]({"pipeline-gateway"}))
+    )
+    async with next(processes) as one, next(processes) as two:
+        await one.ready()
+        await two.ready()
+        negative = {**TENSOR, "data": [-3.0]}
+        for at in (one, two):
+            identity = await submit(at, "silent")
+            status, body = await call(at, f"/v2/requests/{identity}?wait=5000")
+            assert (status, json.loads(body)["outputs"]) == (200, [])
+            failed = await submit(at, "silent", inputs=[negative])
+            assert "event: end" in (await call(at, f"/v2/requests/{failed}/events"))[1]
+            for each in (two, one):
+                status, body = await call(each, f"/v2/requests/{failed}?wait=5000")
+                assert (status, json.loads(body)["step"]) == (500, "triple")
 
 
 async def test_a_transport_that_is_away_takes_nothing_in(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,9 @@ from penstock.core.config import Config
 from penstock.core.errors import UnsupportedError
 from penstock.core.plugins.manager import assemble
 from penstock.core.runtime.gateway_process import GatewayProcess
-from penstock.core.runtime.stream_roles import NO_STREAM_ROLES, StreamRole
+from penstock.core.runtime.stream_roles import StreamRole
 
-NOTHING: frozenset[StreamRole] = NO_STREAM_ROLES
+NOTHING: frozenset[StreamRole] = frozenset()
 GATEWAY: frozenset[StreamRole] = frozenset({"pipeline-gateway"})
 DATAFLOW: frozenset[StreamRole] = frozenset({"dataflow"})
 TENSOR = {"name": "x", "datatype": "FP64", "shape": [1], "data": [3.0]}
@@ -46,7 +46,7 @@ class Follower:
         return status, json.loads(body)
 
 
-def made(settings: Config, streams: SharedStreams, roles: frozenset[StreamRole]) -> GatewayProcess:
+def made(settings: Config, streams: SharedStreams, roles: Collection[str]) -> GatewayProcess:
     entries: list[Any] = [*builtin_entry_points(), streams.entry_point()]
     return GatewayProcess(settings, assemble(settings, entry_points=entries), roles=roles)
 
@@ -114,7 +114,7 @@ async def test_roles_are_for_a_transport_between_processes() -> None:
     streams = SharedStreams()
     gateway = {"scheduler": "127.0.0.1:1"}
     with pytest.raises(UnsupportedError, match="penstock run pipeline-gateway"):
-        made(config(gateway=gateway), streams, NOTHING)
+        made(config(gateway=gateway), streams, ["gateway"])
     within = Config.model_validate({"gateway": gateway})
     with pytest.raises(UnsupportedError, match="'memory' stays within one process"):
         made(within, streams, DATAFLOW)

@@ -20,6 +20,7 @@ from penstock.core.errors import (
     PenstockError,
     StepFailedError,
     TooLargeError,
+    UnreachableError,
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.tensors import Tensor
@@ -170,7 +171,7 @@ async def test_an_answer_that_stops_in_the_middle_is_lost_and_not_sent_again() -
             await client.infer(request(), timeout_s=0.1)
         with pytest.raises(LostError, match="not known") as caught:
             await client.infer(request())
-        assert not caught.value.retriable
+        assert not isinstance(caught.value, UnreachableError)
 
 
 async def test_a_connection_that_breaks_during_a_call_over_grpc() -> None:
@@ -206,7 +207,7 @@ async def test_a_connection_that_breaks_during_a_call_over_grpc() -> None:
                 wire.transport.abort()
             with pytest.raises(LostError, match="not known") as caught:
                 await call
-            assert not caught.value.retriable
+            assert not isinstance(caught.value, UnreachableError)
         between.close()
 
 

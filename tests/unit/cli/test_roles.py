@@ -31,9 +31,14 @@ def test_roles_that_go_together_are_one_process() -> None:
     assert context_of("scheduler", "dataflow").command.name == "scheduler dataflow"
 
 
-def test_roles_that_do_not_go_together_are_refused() -> None:
-    with pytest.raises(click.UsageError, match="agent and dataflow are for processes of their own"):
-        context_of("agent", "dataflow")
+def test_a_process_that_is_an_agent_as_well_takes_its_options() -> None:
+    for words in (("dataflow", "agent"), ("agent", "gateway"), ("scheduler", "agent")):
+        context = context_of(*words, "--server", "mlserver", "--number", "2")
+        assert context.command.name == " ".join(words)
+        assert (context.params["server"], context.params["number"]) == ("mlserver", 2)
+    assert "server" not in {
+        each.name for each in context_of("scheduler", "dataflow").command.params
+    }
 
 
 def test_options_may_stand_before_a_case() -> None:

@@ -38,6 +38,13 @@ def test_every_client_has_what_is_common(make: Make) -> None:
     assert config["socket.keepalive.enable"] == "true"
 
 
+@ALL
+def test_brokers_that_are_away_are_not_forgotten(make: Make) -> None:
+    strategy = "metadata.recovery.strategy"
+    assert make(options())[strategy] == "none"
+    assert make(options(client={strategy: "rebootstrap"}))[strategy] == "rebootstrap"
+
+
 def test_a_producer_writes_nothing_twice_and_nothing_late() -> None:
     config = producer_config(options(maxRecordBytes=5_000_000))
     assert config["enable.idempotence"] == "true"

@@ -107,7 +107,7 @@ FULL: dict[str, dict[str, Any]] = {
         "record": "all",
         "layout": "fused",
         "delivery": "exactly-once",
-        "dataflow": {"partitions": 3, "cleanTopicsOnDelete": True},
+        "dataflow": {"partitions": 3, "shareGroup": True, "cleanTopicsOnDelete": True},
     },
     "Server": {
         "serverConfig": "mlserver",

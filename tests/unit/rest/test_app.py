@@ -98,6 +98,7 @@ async def test_packed_bodies(
         (b"", 400),
         (b"plain", 400),
     ],
+    ids=["too large", "cut", "longer", "empty", "not packed"],  # what is packed holds the time
 )
 async def test_packed_bodies_that_are_wrong(rig: RestRig, packed: bytes, status: int) -> None:
     answer = await ask(rig.app, "POST", INFER, packed, {"Content-Encoding": "gzip"})

@@ -273,3 +273,28 @@ def test_no_more_than_so_many_follow(monkeypatch: pytest.MonkeyPatch) -> None:
         await another.breaks()
 
     with_book(main)
+
+
+def test_what_is_published_is_taken_up_when_all_that_count_have_said_so() -> None:
+    async def main(book: RouteBook, clock: VirtualClock) -> None:
+        await book.taken_up()  # nobody follows
+        quick, slow = Gateway(book, "quick"), Gateway(book, "slow")
+        for gateway in (quick, slow):
+            await gateway.takes_up()
+        book.publish("m", 1, model())
+        waiting = asyncio.create_task(book.taken_up())
+        await quick.takes_up()
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        await slow.takes_up()
+        await waiting
+        book.withdraw("m", "it is gone")
+        waiting = asyncio.create_task(book.taken_up())
+        await quick.takes_up()
+        await slow.breaks()
+        await asyncio.sleep(GRACE_MS / 1000.0 - 0.01)
+        assert not waiting.done()
+        await waiting  # who is gone for good is waited for no longer
+        await quick.breaks()
+
+    with_book(main)

@@ -26,7 +26,6 @@ from penstock.core.errors import (
     ConflictError,
     NotReadyError,
     PenstockError,
-    UnsupportedError,
 )
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
@@ -431,11 +430,3 @@ async def test_a_transport_that_cannot_be_reached_is_a_reason_not_to_start(
     runtime = runtime_of(recorder, streams.entry_point(), transport={"kind": "shared"})
     with pytest.raises(NotReadyError, match="the streams are away"):
         await runtime.start()
-
-
-async def test_workers_behind_one_address_share_no_streams(recorder: Recorder) -> None:
-    settings = Config.model_validate({"transport": {"kind": "shared"}})
-    plugin: list[Any] = [SharedStreams().entry_point()]
-    plugins = assemble(settings, entry_points=plugin)
-    with pytest.raises(UnsupportedError, match="leave --workers out"):
-        Runtime(settings, plugins, workers=2)

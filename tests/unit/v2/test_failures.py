@@ -8,7 +8,13 @@ import grpc
 import orjson
 import pytest
 
-from penstock.core.errors import NotFoundError, PenstockError
+from penstock.core.errors import (
+    LostError,
+    NotFoundError,
+    NotReadyError,
+    PenstockError,
+    UnreachableError,
+)
 from penstock.core.grpc_errors import DETAILS_KEY, status_message
 from penstock.servers.v2.failures import Failures, as_step, no
 from penstock.servers.v2.grpc_failures import failure_of as grpc_failure
@@ -75,28 +81,28 @@ def test_statuses_of_any_server_over_grpc(status: grpc.StatusCode, code: str) ->
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "retriable"),
+    ("said", "kind"),
     [
-        ("failed to connect to all addresses; last error: Connection refused", "lost", True),
-        ("errors resolving there:9: Domain name not found", "lost", True),
-        ("DNS resolution failed for there:9", "lost", True),
-        ("Stream removed (Socket closed)", "lost", False),
-        ("recvmsg:Connection reset by peer", "lost", False),
-        ("Cancelling all calls", "lost", False),
-        ("keepalive watchdog timeout", "lost", False),
-        ("the model is still loading", "not-ready", True),
+        ("failed to connect to all addresses; last error: Connection refused", UnreachableError),
+        ("errors resolving there:9: Domain name not found", UnreachableError),
+        ("DNS resolution failed for there:9", UnreachableError),
+        ("Stream removed (Socket closed)", LostError),
+        ("recvmsg:Connection reset by peer", LostError),
+        ("Cancelling all calls", LostError),
+        ("keepalive watchdog timeout", LostError),
+        ("the model is still loading", NotReadyError),
     ],
 )
 def test_a_connection_that_never_was_is_told_from_one_that_broke(
-    said: str, code: str, retriable: bool
+    said: str, kind: type[PenstockError]
 ) -> None:
-    error = over_grpc(grpc.StatusCode.UNAVAILABLE, said)
-    assert (error.code, error.retriable) == (code, retriable)
+    assert type(over_grpc(grpc.StatusCode.UNAVAILABLE, said)) is kind
 
 
 def test_a_call_that_the_server_gave_up_is_lost() -> None:
     error = over_grpc(grpc.StatusCode.CANCELLED, "")
-    assert (error.code, error.retriable) == ("lost", False)
+    assert type(error) is LostError
+    assert "only where the step has retries" in error.message
 
 
 @pytest.mark.parametrize("code", ["404", '"ModelNotFound"', "null"])

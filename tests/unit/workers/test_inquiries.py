@@ -10,11 +10,13 @@ from random import Random
 
 import pytest
 
+from fakes.gateway import FakeGateway
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.identity import Identities
-from penstock.core.workers.inquiries import MergedInquiries
+from penstock.core.journal import InquiryDesk
+from penstock.core.workers.inquiries import InquiriesOverStreams, MergedInquiries
 from penstock.core.workers.number import WorkerNumber
 
 Told = tuple[str, list[str]]
@@ -231,3 +233,24 @@ async def test_a_tap_goes_on_without_a_worker_that_is_away(
 async def test_a_tap_of_nothing_is_refused_at_once(merged: MergedInquiries) -> None:
     with pytest.raises(NotFoundError):
         await merged.tap("q", everything=False, state=None, most=0)
+
+
+@pytest.mark.asyncio
+async def test_what_streams_do_not_have_whichever_worker_has_it() -> None:
+    streams, *workers = Worker(3), Worker(1), Worker(2)
+    merged = MergedInquiries({each.number: each for each in workers}, 1, owned=True)
+    gateway = FakeGateway()
+    desk = InquiryDesk(gateway.journal, gateway.letters, gateway)
+    inquiries = InquiriesOverStreams(streams, merged, desk)
+    recorded = streams.remember(1.0)
+    # Its identity says who took it in, and that is not who worked on it.
+    identity = workers[0].remember(2.0)
+    workers[1].requests[identity] = workers[0].requests.pop(identity)
+    assert (await inquiries.inspect(recorded))["asked"] == 3
+    assert (await inquiries.inspect(identity))["asked"] == 2
+    assert await inquiries.export(recorded) == f"3: {recorded}".encode()
+    assert await inquiries.export(identity) == f"2: {identity}".encode()
+    assert [each["id"] for each in await inquiries.find()] == [recorded]
+    for ask in (inquiries.inspect, inquiries.export):
+        with pytest.raises(NotFoundError, match="'nobody'"):
+            await ask("nobody")

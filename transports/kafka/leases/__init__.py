@@ -8,8 +8,6 @@ from penstock.transports.kafka.leases.effects import (
     Fenced,
     Lose,
     Replaced,
-    Resumed,
-    Suspended,
     Won,
     Write,
 )
@@ -25,8 +23,6 @@ __all__ = [
     "Lose",
     "Member",
     "Replaced",
-    "Resumed",
-    "Suspended",
     "Won",
     "Write",
 ]

@@ -31,16 +31,8 @@ class Fenced(NamedTuple):
     ownership: Ownership
 
 
-class Suspended(NamedTuple):
-    """This member cannot prove its lease any more: nothing may be done in its name."""
-
-
-class Resumed(NamedTuple):
-    """It can again."""
-
-
 class Replaced(NamedTuple):
     """Another process has come under the same name: this one owns nothing, and never will."""
 
 
-Effect: TypeAlias = Write | Won | Lose | Fenced | Suspended | Resumed | Replaced
+Effect: TypeAlias = Write | Won | Lose | Fenced | Replaced

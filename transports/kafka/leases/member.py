@@ -11,8 +11,6 @@ from penstock.transports.kafka.leases.effects import (
     Fenced,
     Lose,
     Replaced,
-    Resumed,
-    Suspended,
     Won,
     Write,
 )
@@ -117,6 +115,11 @@ class Member:
         """Whether an ownership holds."""
         return ownership in self._holding
 
+    @property
+    def acts_until_ms(self) -> float:
+        """Until when it can prove that it lives, and may act."""
+        return float("-inf") if self.suspended else self._lease.proven_until_ms
+
     def is_out_of(self, subject: Subject) -> bool:
         """Whether nothing of a stream is owned, nor can be: no claim of it is on its way."""
         may_own = subject in self._wanted or self._lease.awaits(self._acted)
@@ -211,10 +214,7 @@ class Member:
         return self._hello is not None and self.ledger.exact and self.id in self.ledger.members
 
     def _prove(self, now_ms: float) -> None:
-        proven = self._is_in and now_ms < self._lease.proven_until_ms
-        if proven == self.suspended:
-            self.suspended = not proven
-            self.effects.append(Suspended() if self.suspended else Resumed())
+        self.suspended = not (self._is_in and now_ms < self._lease.proven_until_ms)
 
     def _say_hello(self, now_ms: float) -> None:
         self._hello = self._lease.number + 1

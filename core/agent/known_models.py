@@ -1,4 +1,4 @@
-"""The manifests of the models that a worker has loaded, for the cases that are made of requests."""
+"""The manifests of the models that an agent has loaded, for the cases that are made of requests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from penstock.core.resources import Model, Origin
 
 
 class KnownModels(ModelLoader):
-    """Loads, and remembers what: a worker has no control plane that would know."""
+    """Loads, and remembers what: who has an agent has no control plane that would know."""
 
     def __init__(
         self,

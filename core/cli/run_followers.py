@@ -1,22 +1,29 @@
-"""``penstock run pipeline-gateway``, ``dataflow`` and ``model-gateway``, any in one process."""
+"""``penstock run`` for processes that follow a scheduler in any mix of roles."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from inspect import cleandoc
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from penstock.core.cli.agent_options import agent_options, no_agent_options, with_agent
 from penstock.core.cli.config_option import config_option
-from penstock.core.cli.follower import follow, follower_options, following
+from penstock.core.cli.follower import follow, follower_options, following, one_scheduler
 from penstock.core.cli.output import output_option
 from penstock.core.cli.serving import free_unless_written, port_options, with_ports
 
 if TYPE_CHECKING:
     from penstock.core.config import Config
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _HELP: Final = {
+    "gateway": """Answer for all models and pipelines that a scheduler serves, over REST and gRPC.
+
+    Calls the models where they are, and runs pipelines itself.""",
     "pipeline-gateway": """Answer for all models and pipelines that a scheduler serves, over REST
     and gRPC: publish the requests to pipelines, and wait for what workers (penstock run dataflow)
     answer.
@@ -31,19 +38,25 @@ _HELP: Final = {
 
     Takes the calls of the streams of steps, where workers (penstock run dataflow) write them.
     Ports that are given nowhere are free ones.""",
+    "agent": """Be one replica of a server as well: start it, and load the models that the scheduler
+    says. The other roles call them without leaving the process.""",
 }
 
-_ENDING: Final = """Needs a transport that crosses processes (transport.kind: kafka in the
-    configuration), goes on with what it knows while the scheduler is away, and has no control plane
+_ENDING: Final = """Goes on with what it knows while the scheduler is away, and has no control plane
     of its own. The first SIGINT or SIGTERM hands over or drains what is under way; a second one
     forces, and the exit code is then 130."""
 
+_OVER_STREAMS: Final = """Needs a transport that crosses processes (transport.kind: kafka in the
+    configuration)."""
 
-def stream_command(roles: Collection[str]) -> click.Command:
-    """The command of a process with these roles."""
 
-    @click.command(" ".join(roles), help="\n\n".join([*(_HELP[each] for each in roles), _ENDING]))
+def follower_command(roles: Collection[str]) -> click.Command:
+    """The command of a process with these roles, the scheduler's not among them."""
+    answers = not {"gateway", "pipeline-gateway"}.isdisjoint(roles)
+
+    @click.command(" ".join(roles), help=_help(roles))
     @follower_options
+    @(agent_options if "agent" in roles else no_agent_options)
     @config_option
     @port_options
     @output_option
@@ -53,10 +66,13 @@ def stream_command(roles: Collection[str]) -> click.Command:
         config: Path | None,
         rest_port: int | None,
         grpc_port: int | None,
+        **agent: str | int | None,
     ) -> int:
         def override(read: Config) -> Config:
             chosen = following(read, scheduler, routes_file)
-            if "pipeline-gateway" in roles:
+            if "agent" in roles:
+                chosen = one_scheduler(with_agent(chosen, scheduler=scheduler, **agent))
+            if answers:
                 return with_ports(chosen, rest_port, grpc_port)
             return with_ports(
                 chosen,
@@ -67,3 +83,9 @@ def stream_command(roles: Collection[str]) -> click.Command:
         return follow(config, override, roles)
 
     return command
+
+
+def _help(roles: Collection[str]) -> str:
+    said = [text for role, text in _HELP.items() if role in roles]
+    over_streams = [] if {"gateway", "agent"}.issuperset(roles) else [_OVER_STREAMS]
+    return "\n\n".join(map(cleandoc, [*said, *over_streams, _ENDING]))

@@ -1,0 +1,19 @@
+"""The contract of what an agent tells of the copies that it has loaded."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from penstock.core.contracts.model import ModelInstance
+
+
+class AgentCopies(ABC):
+    """Has copies called by the names that they have at the agent."""
+
+    @abstractmethod
+    def put(self, name: str, version: int, instance: ModelInstance) -> None:
+        """From now on calls of ``name`` go to ``instance``."""
+
+    @abstractmethod
+    async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
+        """Take in no calls of ``name``, and return when none is under way."""
