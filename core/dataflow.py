@@ -34,8 +34,8 @@ from penstock.core.errors import OverloadedError, PenstockError
 from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics, PlanTally
 from penstock.core.model_gateway import ModelGateway, ModelSlot, Served
-from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.records import Absent, Failed, Headers, Tensors
+from penstock.core.plan import PIPELINE_SUFFIX, Feed, Plan
+from penstock.core.records import Absent, Body, Failed, Headers, Tensors
 from penstock.core.state import StateChange
 
 logger = logging.getLogger(__name__)
@@ -257,6 +257,23 @@ class Dataflow:
         deployment.open += 1
         deployment.tally.counters.in_flight += 1
         self.engine.gatherings.begin(passage, out)
+
+    def bring(self, passage: ExternalPassage, feed: Feed, body: Body, *, begins: bool) -> None:
+        """A port of another pipeline has ended for a request, which it ``begins`` or not.
+        ``passage.context`` is its Passenger."""
+        now_ms = self._now_ms()
+        out: Effects = []
+        if begins:
+            self.gather(passage, out)
+        self.engine.gatherings.bring(passage, feed, body, now_ms, out)
+        self._carry_out(out, now_ms)
+
+    def end_join(self, passage: ExternalPassage) -> None:
+        """A request waits for other pipelines no more, as at the end of its window."""
+        now_ms = self._now_ms()
+        out: Effects = []
+        self.engine.gatherings.end(passage, now_ms, out)
+        self._carry_out(out, now_ms)
 
     def end_joins(self) -> None:
         """No record of another pipeline will come any more: decide what waits for one."""

@@ -15,6 +15,7 @@ from typing import Protocol, TypeAlias, TypeVar
 
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.model import ModelCall
+from penstock.core.crossing import crossed
 from penstock.core.dataflow import failed_of
 from penstock.core.engine import (
     Answer,
@@ -31,7 +32,6 @@ from penstock.core.engine import (
 from penstock.core.errors import InvalidRequestError, NoOutputError, PenstockError, error_of
 from penstock.core.inference import InferenceResponse
 from penstock.core.journal.story import AttemptRecord, Brought, PortRecord, Story
-from penstock.core.pipeline_gateway.readers import crossed
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Failed, Port, Tensors
 

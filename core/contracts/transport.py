@@ -52,12 +52,13 @@ class Output(NamedTuple):
 
 
 class Written(NamedTuple):
-    """Where a record went. ``time_ms`` is the transport's time, in ms since the epoch."""
+    """Where a record went. ``time_ms`` is the transport's time, in ms since the epoch. Offset and
+    time are None where the transport knows no more than that it is there."""
 
     stream: str
     partition: int
-    offset: int
-    time_ms: float
+    offset: int | None
+    time_ms: float | None
 
 
 class PartlyWrittenError(PenstockError):

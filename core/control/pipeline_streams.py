@@ -158,11 +158,10 @@ class PipelineStreams:
 
 def _refusal(plan: Plan, children: Iterable[Plan]) -> str | None:
     """Why a pipeline cannot be run over streams."""
-    if plan.sources:
-        return (
-            f"it reads '{next(iter(plan.sources))}' (input.externalInputs or externalTriggers), "
-            "which is not supported yet over this transport"
-        )
+    if plan.entrance is not None:
+        refusal = _refusal_to_read(plan, by_key=plan.entrance.by_key)
+        if refusal is not None:
+            return refusal
     whole = [join.consumer for join in plan.kept_joins if not join.by_key]
     if whole and plan.partitions > 1:
         return (
@@ -176,6 +175,23 @@ def _refusal(plan: Plan, children: Iterable[Plan]) -> str | None:
                 f"its step '{child.name}' is a pipeline that {what}, which is not supported yet "
                 "over this transport: it would be one of each worker"
             )
+    return None
+
+
+def _refusal_to_read(plan: Plan, *, by_key: bool) -> str | None:
+    """Why a pipeline that reads others cannot be run over streams."""
+    reads = f"it reads '{next(iter(plan.sources))}'"
+    if by_key:
+        return (
+            f"{reads} and matches by key (input.match), which is not supported yet over this "
+            "transport; leave input.match out, and what belongs together is matched by the request"
+        )
+    if plan.keeping or plan.order is not None:
+        what = "keeps state across requests" if plan.keeping else "keeps an order (output.order)"
+        return (
+            f"{reads} and {what}, which is not supported yet over this transport: what comes of "
+            "others and what is asked of it have no order in common"
+        )
     return None
 
 

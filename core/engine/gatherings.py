@@ -56,9 +56,11 @@ class Gatherings:
             self._engine.spread(passage, [((feed,), body)], now_ms, out)
 
     def end_oldest(self, now_ms: float, out: Effects) -> None:
-        """The passage that has waited longest for its input waits no more: that is decided as at
-        the end of its window. There must be one."""
-        passage = next(iter(self._open))
+        """The passage that has waited longest for its input waits no more. There must be one."""
+        self.end(next(iter(self._open)), now_ms, out)
+
+    def end(self, passage: ExternalPassage, now_ms: float, out: Effects) -> None:
+        """A passage waits for its input no more: that is decided as at the end of its window."""
         entrance = passage.plan.entrance
         assert entrance is not None, "it reads other pipelines"
         gate = cast(Gate, passage.visits[entrance.place])

@@ -35,8 +35,10 @@ from penstock.core.pipeline_gateway.tapped import (
     TappedSubmission,
 )
 from penstock.core.pipeline_gateway.target import ServedTarget
+from penstock.core.pipeline_gateway.written import FollowedWrittenChild, WrittenChild
 from penstock.core.plan import LineName, Plan
 from penstock.core.records import Failed, Headers
+from penstock.core.streams.parent import Parent
 
 SubmissionMaker: TypeAlias = Callable[
     [InferenceRequest, Headers, float, Reply, str, bytes], Submission
@@ -241,11 +243,13 @@ class Admission:
         reply: Reply,
         *,
         followed: bool,
+        parent: Parent | None = None,
     ) -> Ticket:
         """Begin the request of a step that is a pipeline, whatever else is in flight.
 
         It waits where the pipeline keeps an order and has no room in it. ``followed``
-        says whether its parent is: only then may it be.
+        says whether its parent is: only then may it be. ``parent`` writes what is kept of it, where
+        that goes to streams.
         """
         now_ms = self._clock.now_ms()
         deployment = target.deployment
@@ -257,18 +261,19 @@ class Admission:
         watch = None
         if followed:
             watch = self.watch(deployment, identity, headers, now_ms, child=True)
-        submission = self._special(
-            target,
-            deployment,
-            request,
-            headers,
-            deadline_ms - now_ms,
-            reply,
-            identity,
-            key,
-            now_ms,
-            watch,
-        )
+        limit_ms = deadline_ms - now_ms
+        submission: Submission
+        if parent is not None and deployment.plan.emits:
+            written = WrittenChild if watch is None else FollowedWrittenChild
+            submission = written(
+                parent, self, target, deployment, request, headers, limit_ms, reply, identity, key
+            )
+            if watch is not None and isinstance(submission, FollowedWrittenChild):
+                SubmittedCourse(submission, watch)
+        else:
+            submission = self._special(
+                target, deployment, request, headers, limit_ms, reply, identity, key, now_ms, watch
+            )
         if deployment.plan.order is not None and self._lacks_room(deployment.plan, key, identity):
             self._children.add(submission)
             self._wait(submission, self._ordered)

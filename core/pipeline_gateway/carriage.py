@@ -17,13 +17,14 @@ from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
 from penstock.core.streams.pipeline import answers_directly
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.roster import Roster
 from penstock.core.streams.write_behind import WriteBehind
 
 
 class Carriage:
     """``intake`` is there where callers are answered, and ``behind`` with it; ``roster`` where
-    requests are worked on."""
+    requests are worked on. ``readers`` hears which pipelines read others."""
 
     def __init__(
         self,
@@ -31,14 +32,17 @@ class Carriage:
         intake: StreamIntake | None,
         behind: WriteBehind | None,
         roster: Roster | None,
+        readers: StreamReaders,
     ) -> None:
         self._admission = admission
         self._intake = intake
         self._behind = behind
         self._roster = roster
+        self._readers = readers
 
     def serve(self, deployment: Deployment, signature: Signature | None) -> ServedTarget:
         """A version takes requests from now on: what its name stands for here."""
+        self._readers.serve(deployment.plan)
         if self._roster is not None:
             self._roster.serve(deployment)
         if self._intake is not None:
@@ -46,13 +50,14 @@ class Carriage:
             followed = deployment.plan.followed is not None
             if self._behind is not None and answers_directly(deployment.plan):
                 direct = FollowedDirectTarget if followed else DirectTarget
-                return direct(self._intake, deployment, signature, self._behind)
+                return direct(self._intake, deployment, signature, self._behind, self._readers)
             streamed = FollowedStreamTarget if followed else StreamedTarget
             return streamed(self._intake, deployment, signature)
         return TargetElsewhere(self._admission, deployment, signature)
 
     def withdraw(self, pipeline: str) -> None:
         """Nothing serves it any more. What is in its streams stays there."""
+        self._readers.leave(pipeline)
         if self._intake is not None:
             self._intake.withdraw(pipeline)
         if self._roster is not None:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.engine import Call
 from penstock.core.errors import NoOutputError, PenstockError, error_of
-from penstock.core.following.course import FollowedOrigin
+from penstock.core.following.course import FollowedOrigin, passenger_of
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Tensors
 from penstock.core.request_headers import MISSING
+from penstock.core.streams.parent import Parent
 
 if TYPE_CHECKING:
     from penstock.core.pipeline_gateway.admission import Admission
@@ -52,6 +54,7 @@ class ChildPipeline(ModelInstance):
             call.deadline_ms,
             answer.take,
             followed=isinstance(origin, FollowedOrigin),
+            parent=_parent_of(call),
         )
         if answer.result is not None:
             return answer.tensors()
@@ -106,6 +109,12 @@ def tensors_of_child(result: Result, step: str) -> Tensors:
         return ()
     path = step if result.step is None else f"{step}/{result.step}"
     raise error_of(result.code, result.message, step=path, details=result.details)
+
+
+def _parent_of(call: ModelCall) -> Parent | None:
+    """The request that calls, where children write to streams."""
+    passenger = passenger_of(call.passage) if isinstance(call, Call) else None
+    return passenger if isinstance(passenger, Parent) else None
 
 
 def _give_up(ticket: Ticket, future: asyncio.Future[Tensors]) -> None:

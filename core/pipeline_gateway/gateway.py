@@ -190,7 +190,8 @@ class PipelineGateway(Gateway):
         self._routes.put(target)
         self.changes += 1
         if kind == "pipeline":
-            self._admission.readers.serve(target)
+            if self._carriage is None:
+                self._admission.readers.serve(target)
             name = plan.name + PIPELINE_SUFFIX
             if plan.output is None:
                 self._models.withdraw(name, NO_OUTPUT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
+from penstock.core.crossing import crossed
 from penstock.core.dataflow import Dataflow, Deployment, Passenger
 from penstock.core.engine import Effects, Emit
 from penstock.core.journal import Journal
@@ -15,7 +16,6 @@ from penstock.core.pipeline_gateway.tapped import (
     TappedFollowedExternalSubmission,
 )
 from penstock.core.plan import ExternalPort
-from penstock.core.records import Body, Failed
 
 if TYPE_CHECKING:
     from penstock.core.pipeline_gateway.admission import Admission
@@ -191,13 +191,3 @@ class Readers:
         del readers[name]
         if not readers:
             del self._by_port[port]
-
-
-def crossed(body: Body, pipeline: str) -> Body:
-    """A record as another pipeline sees it: a failure says whose step it began in."""
-    if not isinstance(body, Failed):
-        return body
-    step = pipeline if body.step is None else body.step
-    if body.step is not None and "." not in body.step:  # else it has crossed already
-        step = f"{pipeline}.step.{body.step}"
-    return Failed(body.code, body.reason, step)

@@ -29,6 +29,7 @@ from penstock.core.streams import (
     TransportClock,
 )
 from penstock.core.streams.clock import set_clock
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.roster import Roster
 from penstock.core.streams.write_behind import WriteBehind
 
@@ -94,10 +95,11 @@ class StreamRoles:
             dedup_requests=limits.dedup_requests,
             deadline_ms=limits.async_deadline_ms,
         )
+        readers = StreamReaders(names)
         worker: StreamWorker | None = None
         if "dataflow" in self._roles:
             worker = StreamWorker(
-                transport, dataflow, clock, names, bounds, travelling, self._intake
+                transport, dataflow, clock, names, bounds, travelling, self._intake, readers
             )
             self._workers.append(worker)
         if "model-gateway" in self._roles:
@@ -117,7 +119,7 @@ class StreamRoles:
         if self._workers:
             self._roster = Roster(self._workers, partial(laid_out, dataflow, self._joins))
             gateway.admission.carried = self._running
-        carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster)
+        carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster, readers)
         gateway.carry_over(carriage)
 
     def follow_with(self, followers: Collection[Follower]) -> None:

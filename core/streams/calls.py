@@ -23,7 +23,7 @@ TakeOutcome: TypeAlias = Callable[[Body], None]
 class CallDesk:
     """What one owner waits for, by the names that it gave its calls.
 
-    A name holds the epoch of the ownership and the offset of the request's record. So what came of
+    A name holds the epoch of the ownership and the place of the request's record. So what came of
     the calls of an earlier owner, who began the same request, is nobody's here.
     """
 
@@ -36,9 +36,9 @@ class CallDesk:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def name(self, offset: int, step: str, round_number: int) -> str:
+    def name(self, place: str, step: str, round_number: int) -> str:
         """The name of the call of one visit."""
-        return f"{self._epoch}.{offset}.{step}.{round_number}"
+        return f"{self._epoch}.{place}.{step}.{round_number}"
 
     def expect(self, name: str, take: TakeOutcome) -> None:
         """Tell ``take`` what comes of a call."""

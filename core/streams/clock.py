@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from penstock.core.clock import Clock
-from penstock.core.contracts.transport import Transport
+from penstock.core.contracts.transport import Transport, Written
 
 GLANCES: Final = 3
 """How often a worker looks at the transport's clock before it begins, if one look is quick."""
@@ -73,6 +73,13 @@ class TransportClock(Clock):
         least_ms = glance.time_ms - glance.heard_ms
         most_ms = glance.time_ms - glance.asked_ms
         self.offset_ms = min(max(self.offset_ms, least_ms), most_ms)
+
+    def learn_of(self, written: Iterable[Written], asked_ms: float, heard_ms: float) -> None:
+        """Put it right by the times of records that were written between two times of the clock of
+        this process."""
+        for place in written:
+            if place.time_ms is not None:
+                self.learn(Glance(asked_ms, heard_ms, place.time_ms))
 
     def pass_by(self, time_ms: float) -> None:
         """The transport's clock has shown ``time_ms``: a record that was read bears it."""

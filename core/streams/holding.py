@@ -22,7 +22,7 @@ from penstock.core.contracts.transport import (
 from penstock.core.errors import OverloadedError, PenstockError
 from penstock.core.records import Failed
 from penstock.core.streams.beside import Beside, Tell
-from penstock.core.streams.clock import Glance, TransportClock
+from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.tenure import Batch, Tenure
 
@@ -54,7 +54,7 @@ class Holding:
         self._pipeline = pipeline
         # Of what is exactly once the answer is part of the transaction.
         self._beside = None if pipeline.exactly_once else beside
-        self._reader: Reader = transport.read(ownership, [pipeline.inputs])
+        self._reader: Reader = transport.read(ownership, pipeline.inlets())
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resigning: set[asyncio.Task[None]] = set()
@@ -170,9 +170,7 @@ class Holding:
         except PenstockError as error:
             self._refused(batch, error)
             return
-        heard_ms = self._clock.local_ms()
-        for place in written:
-            self._clock.learn(Glance(asked_ms, heard_ms, place.time_ms))
+        self._clock.learn_of(written, asked_ms, self._clock.local_ms())
         self.tenure.finished(batch)
 
     def _refused(self, batch: Batch, error: PenstockError) -> None:

@@ -10,6 +10,10 @@ REPLY_PARTITIONS: Final = 8
 """How many partitions the reply stream has. Every process counts on it, so it is no option."""
 
 
+EXTERNALS: Final = ".externals"
+"""How the names end of streams in which records are brought together that a pipeline reads."""
+
+
 class StreamNames:
     """The streams of one namespace, as ``<prefix>.<namespace>.pipeline.<pipeline>.inputs``."""
 
@@ -61,6 +65,10 @@ class StreamNames:
         """Where it is kept what the join of a step, or of the output under the pipeline's own name,
         keeps across requests."""
         return f"{self.root}.pipeline.{pipeline}.state.{consumer}"
+
+    def externals(self, pipeline: str) -> str:
+        """Where the records are brought together that a pipeline reads of others."""
+        return f"{self.root}.pipeline.{pipeline}{EXTERNALS}"
 
     def ended(self, pipeline: str) -> str:
         """Where it is said of each request to a pipeline without an output that it has ended, and

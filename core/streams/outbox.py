@@ -9,7 +9,7 @@ from typing import Protocol
 
 from penstock.core.contracts.transport import Output, PartlyWrittenError, Transport, Written
 from penstock.core.errors import InternalError, NotReadyError, PenstockError
-from penstock.core.streams.clock import Glance, TransportClock
+from penstock.core.streams.clock import TransportClock
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +66,8 @@ class Outbox:
         except Exception as error:
             await self._refused(outputs, senders, _known(error))
             return
-        heard_ms = self._clock.local_ms()
         # Those of one batch were stamped at about one moment.
-        self._clock.learn(Glance(asked_ms, heard_ms, written[-1].time_ms))
+        self._clock.learn_of(written[-1:], asked_ms, self._clock.local_ms())
         for sender, place in zip(senders, written, strict=True):
             sender.sent(place)
 

@@ -12,8 +12,10 @@ from penstock.core.dataflow import Deployment
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
+from penstock.core.streams.gathered import GatheredRequest
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.recent import RecentRequests
 from penstock.core.streams.request import StreamRequest
 
@@ -52,6 +54,8 @@ def streamed_ports(plan: Plan) -> list[Port]:
 def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSpec]:
     """The streams that a version reads and writes, dead letters and replies apart."""
     specs = [StreamSpec(names.of(plan.name, port), partitions) for port in streamed_ports(plan)]
+    if plan.external:
+        specs.append(StreamSpec(names.externals(plan.name), partitions))
     if plan.output is None:
         specs.append(StreamSpec(names.ended(plan.name), partitions))
     return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
@@ -67,8 +71,10 @@ class StreamedPipeline:
     ``deployment`` is the newest version, with which requests begin. ``exactly_once`` says that all
     that a request writes is written when it is finished, as one; else an answer goes out as soon
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
-    ``running`` counts requests of which anything is under way. ``followers`` may follow them, where
-    ``kind`` makes those that can be.
+    ``running`` counts requests of which anything is under way. ``externals`` is the stream in which
+    it is brought together what the pipeline reads of others, None where it reads none; ``readers``
+    knows who reads this one. ``followers`` may follow requests, where ``kind`` makes those that can
+    be.
     """
 
     __slots__ = (
@@ -78,6 +84,7 @@ class StreamedPipeline:
         "_streams",
         "deployment",
         "exactly_once",
+        "externals",
         "followers",
         "heard",
         "inputs",
@@ -88,6 +95,7 @@ class StreamedPipeline:
         "open",
         "outputs",
         "partitions_held",
+        "readers",
         "recent",
         "running",
         "travelling",
@@ -102,6 +110,7 @@ class StreamedPipeline:
         exactly_once: bool = False,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
         step: str | None = None,
+        readers: StreamReaders | None = None,
         followers: tuple[Follower, ...] = (),
         kind: MakeRequest = StreamRequest,
     ) -> None:
@@ -115,6 +124,9 @@ class StreamedPipeline:
         self.travelling = travelling
         self.inputs = names.of(self.name, Port(step, "inputs"))
         self.outputs = names.of(self.name, Port(step, "outputs"))
+        reads_others = step is None and bool(deployment.plan.external)
+        self.externals = names.externals(self.name) if reads_others else None
+        self.readers = StreamReaders(names) if readers is None else readers
         self.running = 0
         self.partitions_held = 0
         self.is_of_a_step = step is not None
@@ -160,6 +172,20 @@ class StreamedPipeline:
         """The request that a record of the input stream is."""
         return self._kind(tenure, delivery, self.deployment)
 
+    def gathered(self, tenure: Tenure, delivery: Delivery) -> GatheredRequest:
+        """The request that a record of another pipeline may begin."""
+        return GatheredRequest(tenure, delivery, self.deployment)
+
+    @property
+    def most_waiting(self) -> int:
+        """How many requests of one partition may wait for other pipelines, each with all that was
+        brought to it but the last."""
+        return self.limits.waiting // max(1, len(self.deployment.plan.external) - 1)
+
+    def fits(self, deployment: Deployment) -> bool:
+        """Whether a version is worked on through the same streams that are read now."""
+        return (self.externals is not None) is bool(deployment.plan.external)
+
     def passes_over(self, request: StreamRequest) -> bool:
         """Whether nothing is to be done about a request."""
         return self.knows(request.identity)
@@ -170,6 +196,10 @@ class StreamedPipeline:
         if stream is None:
             stream = self._streams[port] = self.names.of(self.name, port)
         return stream
+
+    def inlets(self) -> list[str]:
+        """The streams that are read."""
+        return [self.inputs] if self.externals is None else [self.inputs, self.externals]
 
     def streams(self, partitions: int) -> list[StreamSpec]:
         """The streams that the newest version reads and writes, dead letters apart."""

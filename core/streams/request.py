@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
+from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.transport import Delivery, Output
+from penstock.core.crossing import crossed
 from penstock.core.dataflow import Deployment, Passenger
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged, Tally
 from penstock.core.errors import InvalidRequestError
@@ -23,7 +26,10 @@ from penstock.core.streams.headers import (
     dead_letter,
     deadline_of,
 )
+from penstock.core.streams.names import EXTERNALS, StreamNames
 from penstock.core.streams.omitted import without_tensors
+from penstock.core.streams.parent import Parent
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.state_records import without_contents
 from penstock.core.streams.visits import VisitsElsewhere
 
@@ -62,7 +68,7 @@ def key_of(record: Record, wanted: RequestKey) -> bytes:
     return key
 
 
-class StreamRequest:
+class StreamRequest(Parent):
     """A request and its passenger: collects what is to be written, and says when it has ended.
 
     ``lane`` are the requests whose answers keep one order with its own, None where there is none.
@@ -71,12 +77,15 @@ class StreamRequest:
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
     under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that a
-    batch with it is under way. ``failure`` is the first that its output does not tell of.
-    ``elsewhere`` has its visits that model gateways carry out, None where there are none.
+    batch with it is under way, ``is_inside`` that it counts as being at work in this process.
+    ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
+    model gateways carry out, ``children`` the requests that its steps have begun, None where there
+    are none.
     """
 
     __slots__ = (
         "answered_once",
+        "children",
         "counted",
         "delivery",
         "deployment",
@@ -86,6 +95,7 @@ class StreamRequest:
         "failure",
         "headers",
         "identity",
+        "is_inside",
         "is_written",
         "key",
         "lane",
@@ -110,13 +120,25 @@ class StreamRequest:
         self.counted = False
         self.passage: Passage | None = None
         self.elsewhere: VisitsElsewhere | None = None
+        self.children: dict[Ticket, None] | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
         self.duplicate = False
         self.refused = False
         self.is_written = False
+        self.is_inside = True
         self.failure: Failed | None = None
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        """What is finished with it."""
+        return [self.delivery]
+
+    @property
+    def place(self) -> str:
+        """What its calls are named by, among those of one ownership."""
+        return str(self.delivery.offset)
 
     # How it begins ------------------------------------------------------------------------------
 
@@ -140,18 +162,23 @@ class StreamRequest:
         passage = self.enter(plan, deployment.tally, self, now_ms, deadline_ms)
         self.passage = passage
         pipeline.running += 1
-        if plan.called_elsewhere:
-            self.elsewhere = VisitsElsewhere(self, plan)
+        self._see_to_calls(plan)
         if plan.order is not None:
             self.lane = plan.order.lane_of(passage.record_key)
         if plan.keeping:
             self.counted = any(join.keep.numbered for join in plan.kept_joins)
         body = record.body
         if failure is not None:
+            for port in plan.read - {_OUTPUTS}:
+                self._hand_on(port, failure, 0)
             self.tenure.carrier.refuse(passage, failure)
         else:
             tensors = () if isinstance(body, Absent | Failed) else body
             self.tenure.carrier.begin(passage, tensors, self.delivery.offset)
+
+    def _see_to_calls(self, plan: Plan) -> None:
+        if plan.called_elsewhere:
+            self.elsewhere = VisitsElsewhere(self, plan)
 
     def enter(
         self, plan: Plan, tally: Tally, passenger: Passenger, now_ms: float, deadline_ms: float
@@ -189,7 +216,7 @@ class StreamRequest:
             replies = self.tenure.pipeline.names.replies
             # First, for somebody waits for it, and a transport may write one after the other.
             self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
-        elif isinstance(body, Failed):
+        elif isinstance(body, Failed) and self.is_to_bury():
             self._bury(body)
         self.tenure.answered(self)
         if answer.passage.left:
@@ -198,6 +225,8 @@ class StreamRequest:
 
     def emitted(self, record: Emit, now_ms: float, out: Effects) -> None:
         """A port that is kept has ended. Input and output are written whether kept or not."""
+        if self.deployment.plan.read:
+            self._told_of(record)
         if self.elsewhere is not None and self.elsewhere.sees_to(record):
             return
         if record.port.step is not None:
@@ -227,10 +256,58 @@ class StreamRequest:
                 self._tell_end()
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
+        if not self.children:
+            self._end()
+
+    # What its children say ----------------------------------------------------------------------
+
+    def places(self) -> tuple[StreamNames, StreamReaders]:
+        pipeline = self.tenure.pipeline
+        return pipeline.names, pipeline.readers
+
+    def child_began(self, child: Ticket) -> None:
+        if self.children is None:
+            self.children = {}
+        self.children[child] = None
+
+    def child_wrote(self, outputs: Sequence[Output]) -> None:
+        self.unwritten += outputs
+        self.tenure.progressed(self)
+
+    def child_ended(self, child: Ticket) -> None:
+        assert self.children is not None, "it has begun"
+        del self.children[child]
+        if not self.children and self.passage is None:
+            self._end()
+
+    def give_up(self) -> None:
+        """Have nothing more done for it."""
+        if self.passage is not None:
+            self.tenure.carrier.cancel(self.passage)
+        for child in list(self.children or ()):
+            child.cancel()
+
+    def _end(self) -> None:
         self.ended = True
         self.tenure.progressed(self)
 
+    def is_to_bury(self) -> bool:
+        """Whether it is a dead letter when it fails and nobody waits for it."""
+        return True
+
     # What it writes -----------------------------------------------------------------------------
+
+    def _told_of(self, record: Emit) -> None:
+        """Tell pipelines that read a port that it has ended; at once, for they may wait for it."""
+        if record.port in self.deployment.plan.read:
+            self._hand_on(record.port, record.body, record.round)
+            if record.port != _OUTPUTS:
+                self.tenure.progressed(self)
+
+    def _hand_on(self, port: Port, body: Body, round_number: int) -> None:
+        key = self.key or self.identity.encode()
+        record = self._record(port, key, body, round_number, self.headers)
+        self.unwritten += self.tenure.pipeline.readers.told(record)
 
     def _answer_headers(self, answer: Answer) -> Headers:
         """Those of the request, and what the answer's body has no place for."""
@@ -284,11 +361,21 @@ class StreamRequest:
         letter = dead_letter(record, failure, delivery.attempt, place_of(delivery))
         self.unwritten.append(Output(self.tenure.pipeline.names.dead_letters, letter))
 
+    def _is_own(self, output: Output) -> bool:
+        """Whether a record is for the streams of its own pipeline, or those that all have."""
+        own = output.record.pipeline == self.deployment.plan.name
+        return own and not output.stream.endswith(EXTERNALS)
+
     def replace(self, refused: list[Output], failure: Failed) -> None:
         """The transport will not have what was to be written: say so in its place.
 
         The output fails, other ports keep the names of their tensors, a dead letter its headers.
         """
+        left = [each for each in refused if self._is_own(each)]
+        if len(left) < len(refused) and failure.code == "not-found":
+            # Who read it was deleted, or was a step of it, and its streams with it.
+            self.unwritten = left + self.unwritten
+            return
         self.refused = True
         kept = []
         pipeline = self.tenure.pipeline
@@ -297,6 +384,9 @@ class StreamRequest:
                 kept.append(output._replace(record=output.record._replace(body=failure)))
                 if self.reply_partition is None:
                     self._bury(failure)
+            elif output.stream.endswith(EXTERNALS):
+                told = crossed(failure, pipeline.name)
+                kept.append(output._replace(record=output.record._replace(body=told)))
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
             elif self.elsewhere is not None and CALL_HEADER in output.record.headers:

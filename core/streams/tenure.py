@@ -12,11 +12,12 @@ from penstock.core.contracts.transport import (
     Output,
     Ownership,
 )
-from penstock.core.engine import Passage
-from penstock.core.plan import Plan
-from penstock.core.records import Failed, Record, Tensors
+from penstock.core.engine import ExternalPassage, Passage
+from penstock.core.plan import Feed, Plan
+from penstock.core.records import Body, Failed, Record, Tensors
 from penstock.core.state import StateChange
 from penstock.core.streams.calls import CallDesk
+from penstock.core.streams.gathered import GatheredRequest, port_of
 from penstock.core.streams.headers import ANSWERED_HEADER
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
@@ -37,6 +38,12 @@ class Carrier(Protocol):
 
     def refuse(self, passage: Passage, failed: Failed) -> None:
         """Let a request in that has failed, for its answer to have its place among others."""
+
+    def bring(self, passage: ExternalPassage, feed: Feed, body: Body, *, begins: bool) -> None:
+        """A port of another pipeline has ended for a request, which it ``begins`` or not."""
+
+    def end_join(self, passage: ExternalPassage) -> None:
+        """A request waits for other pipelines no more, as at the end of its window."""
 
     def cancel(self, passage: Passage) -> None:
         """End what is left of a request."""
@@ -109,7 +116,8 @@ class Tenure:
     It is told what happened by calling its methods, and asks for what is to be done through
     ``access`` and ``carrier``. At most one take is under way at a time, and few batches: what ends
     meanwhile goes with the next, and what a request writes after that waits for it. No more than
-    ``pipeline.share_of_one`` records are in hand. Where joins keep state, nothing is taken before
+    ``pipeline.share_of_one`` requests are at work; those that wait for other pipelines are not, for
+    they would take the place of what they wait for. Where joins keep state, nothing is taken before
     that is read; nor where model gateways are asked, before they can be heard.
     """
 
@@ -129,6 +137,7 @@ class Tenure:
         "_singly",
         "_taking",
         "_turnstile",
+        "_waiting",
         "calls",
         "carrier",
         "now_ms",
@@ -157,7 +166,9 @@ class Tenure:
         self.calls = CallDesk(ownership.epoch)
         self._restoring = False
         self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)
-        self._requests: dict[int, StreamRequest] = {}
+        self._requests: dict[StreamRequest, None] = {}
+        self._waiting: dict[GatheredRequest, None] = {}
+        """Those whose input other pipelines have not decided yet, the oldest first."""
         self._dirty: dict[StreamRequest, None] = {}
         self._answered: dict[bytes, deque[StreamRequest]] = {}
         """Answers that keep an order and are written when their requests are finished, by lane."""
@@ -202,7 +213,7 @@ class Tenure:
             return
         self._busy = True
         for at, delivery in enumerate(deliveries):
-            full = len(self._requests) >= self.pipeline.share_of_one
+            full = self._at_work() >= self.pipeline.share_of_one
             if self._closing or self._turnstile.shut or full:
                 # Whoever is to be alone must not take these down with it; and the share of a
                 # partition may have become less since they were asked for.
@@ -231,7 +242,7 @@ class Tenure:
         for request in batch.over:
             if not request.duplicate:
                 self.pipeline.recent.add(request.identity)
-            del self._requests[request.delivery.offset]
+            del self._requests[request]
             self._leave(request)
         self.pump()
 
@@ -268,7 +279,7 @@ class Tenure:
         if self.over:
             return
         self.over = True
-        self._discard(list(self._requests.values()))
+        self._discard(list(self._requests))
         self._dirty.clear()
         self._tell_drained()
 
@@ -276,21 +287,23 @@ class Tenure:
         """Take nothing more. What is in hand goes on until it is finished."""
         self._closing = True
         self.stop_taking()
+        if self._waiting:
+            # What they wait for comes to the next owner.
+            self._return(list(self._waiting))
         self.pump()
 
     def abandon(self) -> None:
         """Wait no longer for what is under way: finish what is answered, give the rest back."""
-        waiting = [request for request in self._requests.values() if not request.ended]
+        waiting = [request for request in self._requests if not request.ended]
         returned = [request for request in waiting if not request.answered_once]
         # What is not counted can only be counted in its turn, which is the next owner's to know.
         returned += self._held
         if returned:
             # First, so that no suspect begins before these are known not to be taken.
-            self._give_back([request.delivery for request in returned])
-        self._discard(returned)
+            self._return(returned)
         for request in waiting:
-            if request.answered_once and request.passage is not None:
-                self.carrier.cancel(request.passage)
+            if request.answered_once:
+                request.give_up()
         self.pump()
 
     def stop_taking(self) -> None:
@@ -300,7 +313,14 @@ class Tenure:
 
     def has(self, request: StreamRequest) -> bool:
         """Whether a request is in hand: not finished, not given back, and not somebody else's."""
-        return self._requests.get(request.delivery.offset) is request
+        return request in self._requests
+
+    def went_in(self, request: GatheredRequest) -> None:
+        """The input of a request is decided, and it is at work."""
+        self._waiting.pop(request, None)
+        if not request.is_inside:
+            request.is_inside = True
+            self._turnstile.enter()
 
     def progressed(self, request: StreamRequest) -> None:
         """A request has something to be written, or has ended."""
@@ -346,20 +366,29 @@ class Tenure:
 
     def _room(self) -> int:
         """How many records more may be in hand."""
-        room = self.pipeline.share_of_one - len(self._requests)
+        room = self.pipeline.share_of_one - self._at_work()
         plan = self.pipeline.deployment.plan
         if plan.order is None or room <= 0:
             return room
         return min(room, self.carrier.room_in(plan, self.ownership.partition))
 
+    def _at_work(self) -> int:
+        return len(self._requests) - len(self._waiting)
+
     def begin(self, request: StreamRequest, failure: Failed | None = None) -> None:
         """Let a request that was taken into the pipeline, with a ``failure`` to fail there."""
-        request.begin(self.now_ms(), failure)
+        if failure is None and isinstance(request, GatheredRequest):
+            self._bring(request)
+        else:
+            request.begin(self.now_ms(), failure)
 
     def _take(self, delivery: Delivery) -> None:
         pipeline = self.pipeline
+        if delivery.stream == pipeline.externals:
+            self._gather(delivery)
+            return
         request = pipeline.request(self, delivery)
-        self._requests[delivery.offset] = request
+        self._requests[request] = None
         record = delivery.record
         if ANSWERED_HEADER in record.headers or pipeline.passes_over(request):
             self._turnstile.enter()
@@ -378,6 +407,61 @@ class Tenure:
             self._turnstile.enter()
             self.begin(request)
 
+    def _gather(self, delivery: Delivery) -> None:
+        """A record of another pipeline has come."""
+        pipeline = self.pipeline
+        port = port_of(delivery)
+        request = pipeline.gathered(self, delivery)
+        known = pipeline.open.get(request.identity)
+        if isinstance(known, GatheredRequest) and known.tenure is self and known.lacks(port):
+            self._join(known, delivery)
+            return
+        self._requests[request] = None
+        undecoded = delivery.record.undecoded is not None
+        if pipeline.passes_over(request) or not (undecoded or request.reads(port)):
+            self._turnstile.enter()
+            request.pass_over()
+            return
+        pipeline.open[request.identity] = request
+        body = delivery.record.body
+        if undecoded and isinstance(body, Failed):
+            self._turnstile.enter()
+            self.begin(request, body)
+        elif delivery.attempt > pipeline.limits.max_deliveries:
+            self._turnstile.enter()
+            self.begin(request, _lost(delivery))
+        else:
+            request.comes_in(delivery)
+            self._let_in(request, delivery)
+
+    def _join(self, request: GatheredRequest, delivery: Delivery) -> None:
+        """More has come of what a request waits for."""
+        if delivery.attempt > self.pipeline.limits.max_deliveries:
+            failure = _lost(delivery)
+            request.buried(failure, self.now_ms())
+            delivery = delivery._replace(record=delivery.record._replace(body=failure))
+        request.comes_in(delivery)
+        self._let_in(request, delivery)
+
+    def _let_in(self, request: GatheredRequest, delivery: Delivery) -> None:
+        """Tell a request what has come: alone, if that was at work at two crashes."""
+        request.is_inside = True
+        if delivery.attempt >= ALONE_FROM_ATTEMPT:
+            self._turnstile.enter(request)
+        else:
+            self._turnstile.enter()
+            self._bring(request)
+
+    def _bring(self, request: GatheredRequest) -> None:
+        request.gather(self.now_ms())
+        if request.waits and self.has(request):
+            # It is not at work, whatever else is; and what it waits for must find room.
+            self._waiting.setdefault(request)
+            request.is_inside = False
+            self._turnstile.leave(request)
+            if len(self._waiting) > self.pipeline.most_waiting:
+                next(iter(self._waiting)).end_wait()
+
     def _write_in_order(self, lane: bytes) -> None:
         """Write what is finished of a lane, up to the first answer whose request is not."""
         answered = self._answered[lane]
@@ -390,7 +474,7 @@ class Tenure:
     def _let_finish(self) -> None:
         """Finish what has ended and is counted: all that came before has ended as well."""
         under_way = min(
-            (offset for offset, each in self._requests.items() if each.passage is not None),
+            (each.delivery.offset for each in self._requests if each.passage is not None),
             default=float("inf"),
         )
         for request in [each for each in self._held if each.delivery.offset < under_way]:
@@ -418,7 +502,7 @@ class Tenure:
                 outputs, request.unwritten = outputs[:1], outputs[1:]
                 self._dirty[request] = None
             elif request.ended and request not in self._held:
-                batch.deliveries.append(request.delivery)
+                batch.deliveries.extend(request.deliveries)
                 batch.over.append(request)
             batch.outputs.extend(outputs)
             batch.parts.append((request, len(outputs)))
@@ -440,6 +524,11 @@ class Tenure:
         for request, _ in batch.parts:
             request.is_written = False
 
+    def _return(self, requests: Sequence[StreamRequest]) -> None:
+        """Have requests come again, here or at another owner."""
+        self._give_back([delivery for request in requests for delivery in request.deliveries])
+        self._discard(requests)
+
     def _give_back(self, deliveries: Sequence[Delivery]) -> None:
         self._returning += 1
         self._access.give_back(deliveries)
@@ -450,20 +539,22 @@ class Tenure:
         First of all, since the end of one may give another its turn to be answered.
         """
         for request in requests:
-            del self._requests[request.delivery.offset]
+            del self._requests[request]
         for request in requests:
-            if request.passage is not None:
-                self.carrier.cancel(request.passage)
+            request.give_up()
         for request in requests:
             self._leave(request)
 
     def _leave(self, request: StreamRequest) -> None:
         self._dirty.pop(request, None)
         self._held.pop(request, None)
+        if isinstance(request, GatheredRequest):
+            self._waiting.pop(request, None)
         open_requests = self.pipeline.open
         if open_requests.get(request.identity) is request:
             del open_requests[request.identity]
-        self._turnstile.leave(request)
+        if request.is_inside:
+            self._turnstile.leave(request)
 
     def _tell_drained(self) -> None:
         if not self._drained:

@@ -57,7 +57,7 @@ class VisitsElsewhere:
         """Have a call written, and say by which name it is waited for."""
         request = self._request
         calls = request.tenure.calls
-        name = calls.name(request.delivery.offset, call.step, call.round)
+        name = calls.name(request.place, call.step, call.round)
         visit = (call.step, call.round)
         self._joined.pop(visit, None)
         self._called.add(visit)

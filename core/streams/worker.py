@@ -20,6 +20,7 @@ from penstock.core.streams.headers import CALL_HEADER
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
 from penstock.core.streams.pipeline import StreamedPipeline, streams_of
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.shares import Shares
 
@@ -30,8 +31,8 @@ class StreamWorker(Askers):
     A worker carries a request through the whole graph: it calls the models itself, and writes what
     is kept behind it. Where the plan of a pipeline leaves calls to others (layout spread), it
     writes them to the inputs of steps, for :class:`ModelGatewayWorker`. ``dataflow`` is started,
-    and has ``clock`` for its clock. ``callers`` are told in this process what they wait for. All
-    methods are called on its loop.
+    and has ``clock`` for its clock. ``callers`` are told in this process what they wait for;
+    ``readers`` knows which pipelines read others. All methods are called on its loop.
     """
 
     def __init__(
@@ -43,8 +44,10 @@ class StreamWorker(Askers):
         limits: StreamLimits,
         travelling: frozenset[str] = TRAVELLING_HEADERS,
         callers: Callers | None = None,
+        readers: StreamReaders | None = None,
     ) -> None:
         self._travelling = travelling
+        self._readers = readers
         self._transport = transport
         self._clock = clock
         self._names = names
@@ -78,7 +81,7 @@ class StreamWorker(Askers):
         streams are there. Where what comes of its calls cannot be heard yet, :meth:`serve` does
         this."""
         pipeline = self._shares.of(self._inputs_of(deployment.plan.name))
-        if pipeline is not None and pipeline.hears(deployment.plan):
+        if pipeline is not None and pipeline.fits(deployment) and pipeline.hears(deployment.plan):
             _leave_calls(deployment)
             pipeline.deployment = deployment
 
@@ -95,7 +98,8 @@ class StreamWorker(Askers):
         _check_delivery(plan, exactly_once=exactly_once)
         _leave_calls(deployment)
         pipeline = self._shares.of(self._inputs_of(plan.name))
-        if pipeline is not None and pipeline.exactly_once is exactly_once:
+        same = pipeline is not None and pipeline.exactly_once is exactly_once
+        if pipeline is not None and same and pipeline.fits(deployment):
             await self._transport.make_streams(streams_of(plan, self._names, partitions))
             pipeline.hear(plan)
             await self._shares.hear(pipeline)
@@ -108,6 +112,7 @@ class StreamWorker(Askers):
             self._limits,
             exactly_once=exactly_once,
             travelling=self._travelling,
+            readers=self._readers,
             followers=self._followers,
             kind=FollowedRequest if self._followers else StreamRequest,
         )

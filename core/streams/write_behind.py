@@ -13,7 +13,7 @@ from penstock.core.contracts.transport import Output, PartlyWrittenError, Transp
 from penstock.core.errors import OverloadedError, TooLargeError
 from penstock.core.metrics import Metrics
 from penstock.core.records import Absent, Body, Failed
-from penstock.core.streams.clock import Glance, TransportClock
+from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.omitted import without_tensors
 
 LINGER_S: Final = 0.01
@@ -135,7 +135,7 @@ class WriteBehind:
             # what is written twice is worse than what is missing.
             self._lose(outputs, str(error))
         else:
-            self._clock.learn(Glance(asked_ms, self._clock.local_ms(), written[-1].time_ms))
+            self._clock.learn_of(written[-1:], asked_ms, self._clock.local_ms())
             self._recover()
 
     async def _written(self, outputs: Sequence[Output]) -> Sequence[Written]:

@@ -30,7 +30,8 @@ from penstock.core.records import Port, PortSide
 from penstock.core.resources import Pipeline
 from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
 from penstock.core.streams.headers import CODE_HEADER
-from penstock.core.streams.pipeline import streams_of
+from penstock.core.streams.pipeline import streamed_ports, streams_of
+from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.roster import Roster
 from penstock.core.streams.write_behind import WriteBehind
 
@@ -56,10 +57,14 @@ class Direct(Layout):
             async with serving(workload, clock, transport, names) as (process, plan):
                 ports = [Port(step.name, side) for step in plan.steps for side in _SIDES]
                 streams = [names.of(plan.name, port) for port in (OUTPUTS, *ports)]
+                for reader in map(compiled, (*workload.pipelines[:-1], *workload.readers)):
+                    streams += [names.of(reader.name, port) for port in streamed_ports(reader)]
                 await watch.follow([*streams, names.dead_letters])
                 async with asyncio.TaskGroup() as tasks:
                     for sent in workload.requests:
                         tasks.create_task(send(process, workload.name, sent, seen[sent.name]))
+                if workload.readers:
+                    await watch.until(count)  # nobody waits for these
                 await process.gateway.drain()
                 await asyncio.sleep(self._settle_s)
             await watch.stop()
@@ -67,10 +72,12 @@ class Direct(Layout):
             for record in records:
                 assert record.request_id is not None, "all have a name"
                 each = seen[record.request_id]
+                read_by = "" if record.pipeline == workload.name else f"{record.pipeline}/"
                 if stream == names.dead_letters:
-                    each.letters.append(record.headers[CODE_HEADER])
+                    each.letters.append(f"{read_by}{record.headers[CODE_HEADER]}")
                 else:
-                    each.ports.append((str(record.port), record.round, told(record.body)))
+                    port = f"{read_by}{record.port}"
+                    each.ports.append((port, record.round, told(record.body)))
         return {name: each.settled() for name, each in seen.items()}
 
 
@@ -91,21 +98,23 @@ async def serving(
     local = TransportClock(clock)
     process = Process(local)
     gateway, admission = process.gateway, process.gateway.admission
-    worker = StreamWorker(transport, process.dataflow, local, names, StreamLimits())
+    readers = StreamReaders(names)
+    worker = StreamWorker(
+        transport, process.dataflow, local, names, StreamLimits(), readers=readers
+    )
     intake = StreamIntake(admission, LIMITS, transport, names, local)
     behind = WriteBehind(transport, local, process.metrics)
-    gateway.carry_over(
-        Carriage(admission, intake, behind, Roster([worker], lambda deployment: deployment))
-    )
+    roster = Roster([worker], lambda deployment: deployment)
+    gateway.carry_over(Carriage(admission, intake, behind, roster, readers))
     await worker.start()
     await intake.start()
-    pipelines = [directly(each) for each in workload.pipelines]
+    pipelines = [directly(each) for each in (*workload.pipelines, *workload.readers)]
     plans = [compiled(each) for each in pipelines]
     for plan in plans:
         await transport.make_streams(streams_of(plan, names, plan.partitions))
     await process.start(workload, pipelines)
     try:
-        yield process, plans[-1]
+        yield process, plans[len(workload.pipelines) - 1]
     finally:
         await worker.stop()
         await intake.stop()

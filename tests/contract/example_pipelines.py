@@ -38,6 +38,17 @@ REQUESTS: dict[str, tuple[str, Given]] = {
     "loop that goes round too often": ("counter", {"INPUT": ("FP32", [1], [-100])}),
 }
 
+READERS = {
+    "tfsimple": (
+        "tfsimple-extended",
+        "tfsimple-combined",
+        "tfsimple-triggered",
+        "tfsimple-of-a-step",
+    ),
+    "conditional-pipeline": ("either",),
+}
+"""Those that read a pipeline, and each other."""
+
 
 @asynccontextmanager
 async def example_models() -> AsyncIterator[Mapping[str, ModelInstance]]:
@@ -61,6 +72,7 @@ def example_workload(
     found = {
         each.metadata.name: each for each in map(Pipeline.model_validate, _documents("Pipeline"))
     }
+    readers = [found[name] for name in READERS.get(pipeline, ())]
     children = [step.pipeline for step in found[pipeline].spec.steps if step.pipeline]
     names = [*dict.fromkeys(children), pipeline]
 
@@ -68,7 +80,7 @@ def example_workload(
         return models
 
     requests = tuple(Sent(f"r{number}", _tensors(tensors)) for number in range(3))
-    return Workload(tuple(found[name] for name in names), same, requests)
+    return Workload(tuple(found[name] for name in names), same, requests, tuple(readers))
 
 
 def _documents(kind: str) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from penstock.core.dataflow import Dataflow
 from penstock.core.errors import NoOutputError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Journal, JournalLimits
+from penstock.core.journal.letters import LetterBox
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
@@ -47,12 +48,14 @@ class Sent(NamedTuple):
 class Workload:
     """Requests to the last of some pipelines, of which each may be a step of those behind it.
 
-    ``models`` makes the instances of one process.
+    ``models`` makes the instances of one process. ``readers`` read the one that is called, and
+    those of them that come before.
     """
 
     pipelines: tuple[Pipeline, ...]
     models: Callable[[], Awaitable[Mapping[str, ModelInstance]]]
     requests: tuple[Sent, ...]
+    readers: tuple[Pipeline, ...] = ()
 
     @property
     def name(self) -> str:
@@ -63,7 +66,8 @@ class Workload:
 @dataclass
 class Seen:
     """What was seen of one request: the answer, how often which port held what (the pipeline's
-    input apart), and codes of dead letters. The inputs and outputs of steps by port and round."""
+    input apart), and codes of dead letters. The inputs and outputs of steps by port and round; the
+    ports and letters of pipelines that read it, or are steps of it, with their names."""
 
     answers: list[Told] = field(default_factory=list)
     ports: list[tuple[str, int, Told]] = field(default_factory=list)
@@ -114,6 +118,7 @@ class Process:
         self.metrics = Metrics()
         self.dataflow = Dataflow(self.models, self.metrics, clock, jitter=lambda: 0.5)
         self.journal = Journal(JournalLimits())
+        self.letters = LetterBox()
         self.gateway = PipelineGateway(
             self.dataflow,
             self.metrics,
@@ -121,6 +126,7 @@ class Process:
             GatewayLimits(in_flight=10_000, deadline_ms=1e9),
             ServerMetadata("penstock", "0", ()),
             self.journal,
+            self.letters,
         )
 
     async def start(self, workload: Workload, pipelines: Sequence[Pipeline]) -> None:
@@ -130,12 +136,35 @@ class Process:
         for name, instance in (await workload.models()).items():
             self.models.publish(name, 1, instance)
         for pipeline in pipelines:
-            self.gateway.set_pipeline(compiled(pipeline), None)
+            read = read_of(pipeline, workload.readers)
+            self.gateway.set_pipeline(compiled(pipeline, read=read), None)
 
 
-def compiled(pipeline: Pipeline, *, version: int = 1, spread: bool = False) -> Plan:
+def compiled(
+    pipeline: Pipeline,
+    *,
+    version: int = 1,
+    spread: bool = False,
+    read: frozenset[Port] = frozenset(),
+    partitions: int = 1,
+) -> Plan:
     """The plan of a pipeline that keeps every port."""
-    return compile_pipeline(pipeline, version, Joins(), record="all", spread=spread)
+    return compile_pipeline(
+        pipeline,
+        version,
+        Joins(),
+        record="all",
+        spread=spread,
+        read=read,
+        partitions=partitions,
+    )
+
+
+def read_of(pipeline: Pipeline, readers: Sequence[Pipeline]) -> frozenset[Port]:
+    """The ports of a pipeline that these read."""
+    plans = [compiled(each) for each in readers]
+    name = pipeline.metadata.name
+    return frozenset(port.port for plan in plans for port in plan.external if port.pipeline == name)
 
 
 class Layout(ABC):
@@ -151,7 +180,7 @@ class InProcess(Layout):
 
     async def run(self, workload: Workload, clock: Clock, count: int = 0) -> dict[str, Seen]:
         process = Process(clock)
-        await process.start(workload, workload.pipelines)
+        await process.start(workload, (*workload.pipelines, *workload.readers))
         target = process.gateway.resolve(f"{workload.name}.pipeline")
         seen = {each.name: Seen() for each in workload.requests}
 
@@ -183,8 +212,22 @@ class InProcess(Layout):
                     for record in story.records
                     if record.port != INPUTS
                 ]
+        self._add_others(process, workload, seen)
         await process.dataflow.stop()
         return {name: each.settled() for name, each in seen.items()}
+
+    def _add_others(self, process: Process, workload: Workload, seen: Mapping[str, Seen]) -> None:
+        others = (*workload.pipelines[:-1], *workload.readers)
+        names = {each.metadata.name for each in others}
+        for story in process.journal.latest():
+            if story.pipeline in names and story.request.id is not None:
+                seen[story.request.id].ports += [
+                    (f"{story.pipeline}/{record.port}", record.round, told(record.body))
+                    for record in story.records
+                ]
+        for letter in process.letters.latest():
+            if letter.pipeline in names and letter.request.id is not None:
+                seen[letter.request.id].letters.append(f"{letter.pipeline}/{letter.failure.code}")
 
 
 async def disagreements(layout: Layout, workload: Workload, clock: Clock) -> list[str]:

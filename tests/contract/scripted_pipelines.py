@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 from zlib import crc32
 
@@ -13,6 +14,7 @@ from oracle.model import Graph, Never, Raises, Scenario
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import error_of
 from penstock.core.records import Tensors
+from penstock.core.resources import Pipeline
 from penstock.testing.scripts import tensor
 from simulation.graphs import graph, scenario
 from unit.engine.differential import manifest
@@ -77,6 +79,73 @@ def random_workload(seed: int, *, unhurried: bool = False) -> Workload:
         for name, of in scenarios.items()
     )
     return Workload((manifest(drawn),), models, requests)
+
+
+class Quoting(ModelInstance):
+    """Puts out what it was given, in its own words and at once."""
+
+    def infer(self, call: ModelCall) -> Tensors:
+        given = ",".join(f"{each.name}={each.parameters['token']}" for each in call.tensors)
+        return (tensor("y", f"{call.step}({given})"),)
+
+
+def with_readers(workload: Workload, seed: int, most_sources: int = 4) -> Workload:
+    """The workload, with pipelines that read what is called, and each other."""
+    random = Random(seed)
+    called = workload.pipelines[-1]
+    name = called.metadata.name
+    ports = [f"{name}.{side}" for side in ("inputs", "outputs")] + [
+        f"{name}.step.{step.name}.{side}"
+        for step in called.spec.steps
+        for side in ("inputs", "outputs")
+    ]
+    readers = []
+    read = [ports]
+    for number in range(random.randint(1, 3)):
+        readers.append(_reader(random, f"r{number}", random.choice(read), most_sources))
+        read.append([f"r{number}.inputs", f"r{number}.step.quote", f"r{number}.outputs"])
+    models = partial(_with_quoting, workload.models)
+    return replace(workload, models=models, readers=tuple(readers))
+
+
+def as_a_step(workload: Workload) -> Workload:
+    """The workload, with a pipeline around what is called, of which that is a step."""
+    inner = workload.pipelines[-1].metadata.name
+    steps = [
+        {"name": "inner", "pipeline": inner},
+        {"name": "quote", "model": "quoting", "inputs": ["inner"], "inputsJoinType": "outer"},
+    ]
+    spec = {"steps": steps, "output": {"steps": ["quote", "inner"], "stepsJoin": "outer"}}
+    around = Pipeline.model_validate({"metadata": {"name": "around"}, "spec": spec})
+    return replace(
+        workload,
+        pipelines=(*workload.pipelines, around),
+        models=partial(_with_quoting, workload.models),
+    )
+
+
+async def _with_quoting(
+    models: Callable[[], Awaitable[Mapping[str, ModelInstance]]],
+) -> Mapping[str, ModelInstance]:
+    return {**await models(), "quoting": Quoting()}
+
+
+def _reader(random: Random, name: str, ports: Sequence[str], most_sources: int) -> Pipeline:
+    """A pipeline that reads some of these ports, which are of one pipeline: which of two pipelines
+    is first is nobody's business, and may decide a join."""
+    sources = random.sample(ports, min(len(ports), random.randint(1, most_sources)))
+    triggers = sources[3:]
+    section = {
+        "externalInputs": sources[:3],
+        "joinType": random.choice(("inner", "outer")),
+        "externalTriggers": triggers,
+    }
+    spec = {
+        "input": section,
+        "steps": [{"name": "quote", "model": "quoting"}],
+        "output": {"steps": ["quote"]},
+    }
+    return Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
 
 
 def _unhurried(drawn: Graph) -> Graph:

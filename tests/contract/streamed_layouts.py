@@ -17,6 +17,7 @@ from contract.layouts import (
     Workload,
     as_told_caller,
     compiled,
+    read_of,
     told,
 )
 from penstock.core.clock import Clock
@@ -31,6 +32,8 @@ from penstock.core.streams import (
     TransportClock,
 )
 from penstock.core.streams.headers import CODE_HEADER
+from penstock.core.streams.pipeline import streamed_ports, streams_of
+from penstock.core.streams.readers import StreamReaders
 from penstock.testing.joins import Joins
 
 PATIENCE_S = 20.0
@@ -113,7 +116,9 @@ class Streamed(Layout):
         limits: StreamLimits = LIMITS,
         settle_s: float = 0.1,
         most_per_model: int = 256,
+        exactly_once: bool = False,
     ) -> None:
+        self.exactly_once = exactly_once
         self._opened = opened
         self._spread = spread
         self._workers = workers
@@ -135,9 +140,19 @@ class Streamed(Layout):
     @asynccontextmanager
     async def serving(self, workload: Workload, clock: Clock) -> AsyncIterator[Running]:
         """All roles at work on the last pipeline; the others run where they are steps."""
-        plan = compiled(workload.pipelines[-1], spread=self._spread)
+        called = workload.pipelines[-1]
+        plan = compiled(called, spread=self._spread, read=read_of(called, workload.readers))
+        readers = [
+            compiled(
+                each,
+                spread=self._spread,
+                read=read_of(each, workload.readers),
+                partitions=self.partitions,
+            )
+            for each in workload.readers
+        ]
         async with self._opened(clock) as connect:
-            running = Running(self, workload, clock, await connect(), connect, plan)
+            running = Running(self, workload, clock, await connect(), connect, plan, readers)
             for _ in range(self._workers):
                 await running.add_worker()
             for _ in range(self._model_gateways):
@@ -160,7 +175,10 @@ class Running:
         transport: Transport,
         connect: Connect,
         plan: Plan,
+        readers: Sequence[Plan] = (),
     ) -> None:
+        self._readers = readers
+        self._children = list(map(compiled, workload.pipelines[:-1]))
         self._layout = layout
         self._workload = workload
         self._clock = clock
@@ -180,10 +198,14 @@ class Running:
 
     async def watch_streams(self) -> None:
         """Begin to read all that is written but requests."""
+        for child in self._children:
+            await self.transport.make_streams(streams_of(child, self.names, child.partitions))
         ports = [
             Port(step.name, side) for step in self.plan.steps for side in ("inputs", "outputs")
         ]
         streams = [self.stream(port) for port in (OUTPUTS, *ports)]
+        for plan in (*self._children, *self._readers):
+            streams += [self.names.of(plan.name, port) for port in streamed_ports(plan)]
         await self.watch.follow([*streams, self.names.dead_letters])
 
     async def send(self, number: int) -> None:
@@ -210,7 +232,12 @@ class Running:
         """One more owner of partitions."""
         process, clock, transport = await self._process()
         limits = self._layout.limits
-        worker = StreamWorker(transport, process.dataflow, clock, self.names, limits)
+        readers = StreamReaders(self.names)
+        for plan in self._readers:
+            readers.serve(plan)
+        worker = StreamWorker(
+            transport, process.dataflow, clock, self.names, limits, readers=readers
+        )
         await worker.start()
         self._roles[worker] = process
         await self._serve(worker)
@@ -242,8 +269,13 @@ class Running:
         await self.watch_streams()
 
     async def _serve(self, role: Role) -> None:
-        deployment = self._roles[role].dataflow.deploy(self.plan)
-        await role.serve(deployment, partitions=self._layout.partitions)
+        for plan in (*self._readers, self.plan):
+            deployment = self._roles[role].dataflow.deploy(plan)
+            await role.serve(
+                deployment,
+                partitions=self._layout.partitions,
+                exactly_once=self._layout.exactly_once,
+            )
 
     async def kill(self, role: Role) -> None:
         """End it as a crash does, as far as others can see."""
@@ -285,9 +317,14 @@ class Running:
         seen = {each.name: Seen() for each in self._workload.requests}
         for stream, records in self.watch.records.items():
             for record in records:
-                each = seen[record.identity]
+                each = seen[record.request_id or record.identity]
+                read_by = "" if record.pipeline == self.plan.name else f"{record.pipeline}/"
                 if stream == self.names.dead_letters:
-                    each.letters.append(record.headers[CODE_HEADER])
+                    each.letters.append(f"{read_by}{record.headers[CODE_HEADER]}")
+                    continue
+                if read_by:
+                    port = f"{read_by}{record.port}"
+                    each.ports.append((port, record.round, told(record.body)))
                     continue
                 each.ports.append((str(record.port), record.round, told(record.body)))
                 if record.port == OUTPUTS:

@@ -13,7 +13,7 @@ import pytest
 from contract.direct_layout import Direct
 from contract.example_pipelines import REQUESTS, example_models, example_workload
 from contract.layouts import Layout, disagreements
-from contract.scripted_pipelines import random_workload
+from contract.scripted_pipelines import as_a_step, random_workload, with_readers
 from contract.streamed_layouts import Connect, Streamed
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock, SystemClock
@@ -40,6 +40,7 @@ LAYOUTS: dict[str, Layout] = {
     "fused": Streamed(in_memory, spread=False),
     "fused on two workers": Streamed(in_memory, spread=False, workers=2),
     "direct": Direct(in_memory),
+    "fused, exactly once": Streamed(in_memory, spread=False, exactly_once=True),
     "spread": Streamed(in_memory, spread=True),
     "spread on two of each": Streamed(in_memory, spread=True, workers=2, model_gateways=2),
 }
@@ -50,6 +51,28 @@ LAYOUTS: dict[str, Layout] = {
 def test_random_pipelines_are_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):
         found = in_virtual_time(partial(disagreements, layout, random_workload(seed)))
+        assert found == [], f"seed {seed}"
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_pipelines_that_read_random_ones_are_the_same(layout: Layout) -> None:
+    for seed in range(PIPELINES):
+        # Where gateways leave them to workers, callers are told of deadlines by the gateway.
+        called = random_workload(seed, unhurried=isinstance(layout, Direct))
+        # Where all is written at the end, it is another source that decides a join first.
+        at_the_end = isinstance(layout, Streamed) and layout.exactly_once
+        workload = with_readers(called, seed, most_sources=1 if at_the_end else 4)
+        found = in_virtual_time(partial(disagreements, layout, workload))
+        assert found == [], f"seed {seed}"
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_random_pipelines_that_are_steps_are_the_same(layout: Layout) -> None:
+    for seed in range(PIPELINES):
+        workload = as_a_step(random_workload(seed, unhurried=True))
+        found = in_virtual_time(partial(disagreements, layout, workload))
         assert found == [], f"seed {seed}"
 
 

@@ -12,8 +12,8 @@ BUGS = (
         "a record is finished before its request has ended",
         "streams",
         "tenure",
-        "            elif request.ended and request not in self._held:\n                batch.deliveries.append(request.delivery)\n",
-        "            else:\n                batch.deliveries.append(request.delivery)\n",
+        "            elif request.ended and request not in self._held:\n                batch.deliveries.extend(request.deliveries)\n",
+        "            else:\n                batch.deliveries.extend(request.deliveries)\n",
     ),
     Bug(
         "duplicates are run",
@@ -69,8 +69,9 @@ BUGS = (
         "outputs go to the partition that their key decides",
         "streams",
         "request",
-        "Output(stream, record, self.delivery.partition)",
-        "Output(stream, record)",
+        "round_number, headers)\n"
+        "        self.unwritten.append(Output(stream, record, self.delivery.partition))",
+        "round_number, headers)\n        self.unwritten.append(Output(stream, record))",
     ),
     Bug(
         "the identity takes the place of the key",
@@ -97,37 +98,37 @@ BUGS = (
         "a worker that was fenced goes on",
         "streams",
         "tenure",
-        "        self._discard(list(self._requests.values()))\n        self._dirty.clear()\n",
+        "        self._discard(list(self._requests))\n        self._dirty.clear()\n",
         "",
     ),
     Bug(
         "what a fenced worker ran stays open in its engine",
         "streams",
         "tenure",
-        "            if request.passage is not None:\n"
-        "                self.carrier.cancel(request.passage)\n",
-        "            pass\n",
+        "            del self._requests[request]\n        for request in requests:\n"
+        "            request.give_up()\n",
+        "            del self._requests[request]\n",
     ),
     Bug(
         "the bound of what is in flight is not kept",
         "streams",
         "tenure",
-        "room = self.pipeline.share_of_one - len(self._requests)",
+        "room = self.pipeline.share_of_one - self._at_work()",
         "room = self.pipeline.share_of_one",
     ),
     Bug(
         "records are tried for ever",
         "streams",
         "tenure",
-        "if delivery.attempt > pipeline.limits.max_deliveries:",
-        "if False:",
+        "        if delivery.attempt > pipeline.limits.max_deliveries:",
+        "        if False:",
     ),
     Bug(
         "a record is lost one time too early",
         "streams",
         "tenure",
-        "if delivery.attempt > pipeline.limits.max_deliveries:",
-        "if delivery.attempt >= pipeline.limits.max_deliveries:",
+        "        if delivery.attempt > pipeline.limits.max_deliveries:",
+        "        if delivery.attempt >= pipeline.limits.max_deliveries:",
     ),
     Bug(
         "suspects run with the others",
@@ -211,9 +212,8 @@ BUGS = (
         "failures that the output does not tell of are forgotten",
         "streams",
         "request",
-        '        """There is a failure that the output does not tell of."""\n'
-        "        self._bury(failure)\n",
-        '        """There is a failure that the output does not tell of."""\n',
+        "        self.failure = self.failure or failure\n        self._bury(failure)\n",
+        "        self.failure = self.failure or failure\n",
     ),
     Bug(
         "what puts nothing out ends without a word",
@@ -255,19 +255,16 @@ BUGS = (
         "what cannot be ended in time is finished all the same",
         "streams",
         "tenure",
-        "            self._give_back([request.delivery for request in returned])\n"
-        "        self._discard(returned)\n",
-        "            pass\n        for request in returned:\n            request.pass_over()\n",
+        "            self._return(returned)\n",
+        "            for request in returned:\n                request.pass_over()\n",
     ),
     Bug(
         "what is given back is let go before it is on its way",
         "streams",
         "tenure",
-        "            self._give_back([request.delivery for request in returned])\n"
-        "        self._discard(returned)\n",
+        "            self._return(returned)\n",
         "            given = [request.delivery for request in returned]\n"
-        "        self._discard(returned)\n"
-        "        if returned:\n            self._give_back(given)\n",
+        "            self._discard(returned)\n            self._give_back(given)\n",
     ),
     Bug(
         "records written twice by one batch",
@@ -329,8 +326,8 @@ BUGS = (
         "who is given back lets those behind it be answered",
         "streams",
         "tenure",
-        "        self._discard(returned)\n",
-        "        for request in returned:\n            self._discard([request])\n",
+        "        self._discard(requests)\n",
+        "        for request in requests:\n            self._discard([request])\n",
     ),
     Bug(
         "more is taken than may be held back",

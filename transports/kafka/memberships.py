@@ -96,13 +96,15 @@ class Memberships:
         """The broker's time."""
         try:
             async with asyncio.timeout(_TIME_S):
-                sent = self._sender.send([Outgoing(self._topic, 0, _TIME, _TIME.nbytes)])
-                [place] = await sent
+                while True:
+                    sent = self._sender.send([Outgoing(self._topic, 0, _TIME, _TIME.nbytes)])
+                    [place] = await sent
+                    if place.time_ms is not None:
+                        return place.time_ms
         except TimeoutError:
             raise NotReadyError(
                 f"Kafka at {self._options.bootstrap_servers} has not answered within {_TIME_S:g} s"
             ) from None
-        return place.time_ms
 
     async def compete(
         self, group: str, stream: str, partitions: int, owner: Owner, *, atomic: bool

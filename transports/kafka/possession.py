@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 
 from penstock.core.contracts.transport import (
     ALONE_FROM_ATTEMPT,
@@ -22,6 +23,9 @@ from penstock.transports.kafka.source import Source
 from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.transactor import Transactor
 
+Hold: TypeAlias = Callable[[Sequence[TopicNumber], Group], Awaitable[dict[TopicNumber, Progress]]]
+"""Takes partitions into hand: how far the group has come in them."""
+
 
 def no_longer_owned(ownership: Ownership) -> FencedError:
     """The error for who comes with an ownership that is over."""
@@ -35,7 +39,7 @@ class Possession:
     """An ownership that was won. Its owner acts as long as the process has its ``standing``.
 
     ``progress`` is the group's in the stream that was competed for. With a ``transactor`` what is
-    written and what is finished is one.
+    written and what is finished is one. ``hold`` takes over what else is read under it.
     """
 
     def __init__(
@@ -46,7 +50,9 @@ class Possession:
         progress: Progress,
         standing: Standing,
         transactor: Transactor | None,
+        hold: Hold,
     ) -> None:
+        self._hold = hold
         self.ownership = ownership
         self.owner = owner
         self.group = group
@@ -168,7 +174,7 @@ class Possession:
     async def _open(self, stream: str) -> Source:
         where = stream, self.ownership.partition
         if stream not in self._progress:
-            self._progress |= {stream: (await self.group.progress_in([where]))[where]}
+            self._progress |= {stream: (await self._hold([where], self.group))[where]}
         self.check()
         source = await self.group.open(where, self._progress[stream])
         source.inlet.arrived = self.changed.set

@@ -328,7 +328,15 @@ class Seat:
             if self._member_now.owns(ownership):
                 owner = self._competitions[ownership.group, ownership.stream].owner
                 of = progress[ownership.stream, ownership.partition]
-                made = Possession(ownership, owner, group, of, self._standing, transactor)
+                made = Possession(
+                    ownership,
+                    owner,
+                    group,
+                    of,
+                    self._standing,
+                    transactor,
+                    self._held_from_now_on,
+                )
                 self._possessions[ownership] = made
                 await owner.won(ownership)
 
@@ -369,6 +377,13 @@ class Seat:
         places = [(each.stream, each.partition) for each in won]
         if not places:
             return {}
+        return await self._held_from_now_on(places, group)
+
+    async def _held_from_now_on(
+        self, places: Sequence[TopicNumber], group: Group
+    ) -> dict[TopicNumber, Progress]:
+        """How far the group has come in partitions, which from now on are in this process' hands:
+        what was in those of a dead one counts as taken once more."""
         progress = await group.progress_in(places)
         for where, each in progress.items():
             if each.holder and not (each.holder == self.instance and where in self._held):

@@ -37,14 +37,15 @@ _log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
-    """Where a message went; ``time_ms`` is the broker's."""
+    """Where a message went; ``time_ms`` is the broker's. Offset and time are None where all that is
+    known is that it is there."""
 
     partition: int
-    offset: int
-    time_ms: float
+    offset: int | None
+    time_ms: float | None
 
 
-NOWHERE: Final = Place(-1, -1, 0.0)
+NOWHERE: Final = Place(-1, None, None)
 
 
 class _Group:
@@ -88,9 +89,12 @@ class _Group:
 
 
 def place_of(message: Message) -> Place:
+    """Where a message is that was delivered."""
     partition, offset = message.partition(), message.offset()
-    assert partition is not None, "it is delivered"
-    assert offset is not None, "it is delivered"
+    assert partition is not None, "it was sent there"
+    if offset is None:
+        # The broker had it already, and says no more than that: the first answer was lost.
+        return Place(partition, None, None)
     return Place(partition, offset, float(message.timestamp()[1]))
 
 
@@ -161,6 +165,9 @@ class Sender:
             self._producer.poll(0)
         except KafkaException as error:
             _log.warning("writing to Kafka: %s", error.args[0].str())
+        except Exception:
+            # The others' deliveries are to be heard, whatever became of this one.
+            _log.exception("a delivery could not be told")
         self._timer = self._loop.call_later(_LOOK_S if self._messages else _IDLE_S, self._look)
 
     def _delivered(

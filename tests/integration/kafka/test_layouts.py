@@ -18,7 +18,9 @@ from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.transport import KafkaTransport
 
 _NUMBERS = count()
-SOME = ("join with renames", "loop", "second attempt", "batching")
+READ = "tfsimple, called by itself"
+"""Others read it, and each other."""
+SOME = ("join with renames", "loop", "second attempt", "batching", READ)
 
 
 @pytest.mark.parametrize("spread", [False, True], ids=["fused", "spread"])

@@ -14,19 +14,43 @@ async def not_ready(tmp_path: Path, streams: SharedStreams, *documents: str) -> 
         return "; ".join(await one.ready())
 
 
-async def test_pipelines_that_read_others(tmp_path: Path) -> None:
-    reader = manifest(
+def reader(output: dict[str, str], **section: str) -> str:
+    return manifest(
         "Pipeline",
         "reader",
         input={
             "externalInputs": ["diamond.outputs.sum"],
             "tensorMap": {"diamond.outputs.sum": "x"},
+            **section,
         },
+        steps=[{"name": "double"}],
+        output={"steps": ["double"], **output},
+    )
+
+
+async def test_readers_that_keep_an_order(tmp_path: Path) -> None:
+    said = await not_ready(tmp_path, SharedStreams(), diamond(), reader({"order": "partition"}))
+    assert (
+        "it reads 'diamond' and keeps an order (output.order), which is not supported yet" in said
+    )
+
+
+async def test_readers_that_match_by_key(tmp_path: Path) -> None:
+    source = manifest(
+        "Pipeline",
+        "diamond",
+        steps=[{"name": "double"}],
+        output={"steps": ["double"], "order": "key"},
+    )
+    matching = manifest(
+        "Pipeline",
+        "reader",
+        input={"externalInputs": ["diamond.outputs"], "match": "key", "tensorMap": {}},
         steps=[{"name": "double"}],
         output={"steps": ["double"]},
     )
-    said = await not_ready(tmp_path, SharedStreams(), diamond(), reader)
-    assert "it reads 'diamond'" in said
+    said = await not_ready(tmp_path, SharedStreams(), source, matching)
+    assert "it reads 'diamond' and matches by key (input.match)" in said
 
 
 async def test_steps_that_are_pipelines_with_an_order(tmp_path: Path) -> None:
@@ -65,5 +89,6 @@ async def test_a_step_that_is_a_pipeline_runs_in_the_worker(tmp_path: Path) -> N
     async with process(streams, tmp_path, *DIAMOND_MODELS, diamond(), parent) as one:
         assert await one.ready() == []
         assert await one.send("parent", 2.0).value() == 10.0
-        extents = await streams.extents("test.shared.pipeline.diamond.outputs")
-        assert sum(extent.end for extent in extents) == 0
+        for port in ("inputs", "outputs"):
+            extents = await streams.extents(f"test.shared.pipeline.diamond.{port}")
+            assert sum(extent.end for extent in extents) == 1

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from penstock.core.contracts.transport import Delivery, Ownership
 from penstock.core.dataflow import Deployment
-from penstock.core.engine import Answer, Passage
+from penstock.core.engine import Answer, ExternalPassage, Passage
 from penstock.core.metrics import Metrics
-from penstock.core.plan import Plan
-from penstock.core.records import Absent, Failed, Port, Record, Tensors
+from penstock.core.plan import Feed, Plan
+from penstock.core.records import Absent, Body, Failed, Port, Record, Tensors
 from penstock.core.simulation import tensor
 from penstock.core.state import StateChange
 from penstock.core.streams import (
@@ -61,6 +61,10 @@ class Carrier:
         self.passages.append(passage)
 
     def refuse(self, passage: Passage, failed: Failed) -> None: ...
+
+    def bring(self, passage: ExternalPassage, feed: Feed, body: Body, *, begins: bool) -> None: ...
+
+    def end_join(self, passage: ExternalPassage) -> None: ...
 
     def cancel(self, passage: Passage) -> None:
         close(passage)

@@ -1,0 +1,119 @@
+"""Pipelines that read others on a real Apache Kafka, with workers that are killed meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Mapping
+from contextlib import asynccontextmanager
+from itertools import count
+
+import pytest
+
+from contract.layouts import OUTPUTS, Sent, Workload
+from contract.scripted_pipelines import Quoting
+from contract.streamed_layouts import Connect, Running, Streamed
+from penstock.core.clock import Clock, SystemClock
+from penstock.core.contracts.model import ModelCall, ModelInstance
+from penstock.core.contracts.transport import Transport
+from penstock.core.records import Absent, Failed, Tensors
+from penstock.core.resources import Pipeline
+from penstock.testing.scripts import tensor
+from penstock.transports.kafka.broker.cluster import LocalKafka
+from penstock.transports.kafka.options import KafkaOptions
+from penstock.transports.kafka.transport import KafkaTransport
+
+REQUESTS = 120
+_NUMBERS = count()
+
+
+class Slow(ModelInstance):
+    """Takes its time, so that there is always something under way."""
+
+    def infer(self, call: ModelCall) -> Awaitable[Tensors]:
+        return self._go()
+
+    async def _go(self) -> Tensors:
+        await asyncio.sleep(0.05)
+        return (tensor("y", "slow"),)
+
+
+def pipeline(name: str, step: str, *inputs: str) -> Pipeline:
+    spec = {"steps": [{"name": step}], "output": {"steps": [step]}}
+    renamed = {f"{each}.y": f"y{number}" for number, each in enumerate(inputs)}
+    section = {"input": {"externalInputs": inputs, "tensorMap": renamed}} if inputs else {}
+    return Pipeline.model_validate({"metadata": {"name": name}, "spec": {**spec, **section}})
+
+
+async def models() -> Mapping[str, ModelInstance]:
+    return {"slow": Slow(), "slower": Slow(), "quote": Quoting()}
+
+
+WORKLOAD = Workload(
+    (pipeline("src", "slow"),),
+    models,
+    tuple(Sent(f"q{number}", (tensor("x", "x"),)) for number in range(REQUESTS)),
+    (
+        pipeline("later", "slower", "src.outputs"),
+        pipeline("both", "quote", "src.outputs", "later.outputs"),
+    ),
+)
+
+
+def over(kafka: LocalKafka, *, exactly_once: bool) -> Streamed:
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[Connect]:
+        namespace = f"readers{next(_NUMBERS)}"
+        transports: list[Transport] = []
+
+        async def connect() -> Transport:
+            options = KafkaOptions(bootstrap_servers=kafka.bootstrap_servers, namespace=namespace)
+            transport = KafkaTransport(options)
+            await transport.start()
+            transports.append(transport)
+            return transport
+
+        try:
+            yield connect
+        finally:
+            for transport in transports:
+                await transport.stop()
+
+    return Streamed(opened, spread=False, workers=2, exactly_once=exactly_once)
+
+
+async def answers(running: Running, pipeline: str) -> Counter[str]:
+    """How often each request was answered in a pipeline, when all of them have been."""
+    stream = running.names.of(pipeline, OUTPUTS)
+    while len({each.identity for each in running.watch.records[stream]}) < REQUESTS:
+        assert await running.watch.until(len(running.watch.records[stream]) + 1, stream)
+    for record in running.watch.records[stream]:
+        assert not isinstance(record.body, Absent | Failed), record
+    return Counter([each.identity for each in running.watch.records[stream]])
+
+
+@pytest.mark.parametrize("exactly_once", [False, True], ids=["at least once", "exactly once"])
+async def test_a_worker_that_dies_leaves_what_it_gathered_to_others(
+    kafka: LocalKafka, exactly_once: bool
+) -> None:
+    layout = over(kafka, exactly_once=exactly_once)
+    async with layout.serving(WORKLOAD, SystemClock()) as running:
+        both = running.names.of("both", OUTPUTS)
+
+        async def send() -> None:
+            for number in range(REQUESTS):
+                await running.send(number)
+                await asyncio.sleep(0.01)
+
+        sending = asyncio.create_task(send())
+        assert await running.watch.until(20, both)
+        await running.kill(running.workers[0])
+        await running.add_worker()
+        assert await running.watch.until(60, both)
+        await running.leave(running.workers[0])
+        await sending
+        for name in ("src", "later", "both"):
+            found = await answers(running, name)
+            assert set(found) == {each.name for each in WORKLOAD.requests}
+            if exactly_once:
+                assert set(found.values()) == {1}
