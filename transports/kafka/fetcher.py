@@ -88,14 +88,19 @@ class Fetcher:
     """Keeps a consumer busy. All methods are called on the event loop.
 
     ``config`` is the consumer's, with its group, in whose name offsets are committed. ``missing``
-    is called with a topic that the broker does not know.
+    is called with a topic that the broker does not know, ``before_arrivals`` when messages have
+    been read and are about to be told.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], missing: Callable[[str], None] | None = None
+        self,
+        config: Mapping[str, Any],
+        missing: Callable[[str], None],
+        before_arrivals: Callable[[], None],
     ) -> None:
         self._consumer = Consumer(dict(config))
-        self._missing = missing or _pass_over
+        self._missing = missing
+        self._before_arrivals = before_arrivals
         self._loop = asyncio.get_running_loop()
         self._inlets: dict[TopicNumber, Inlet] = {}
         # A call on a consumer waits for another thread's poll, and may wait for ever: so all that
@@ -158,6 +163,7 @@ class Fetcher:
         await done
 
     def _take_in(self, messages: Sequence[Message]) -> None:
+        self._before_arrivals()
         told: dict[Inlet, None] = {}
         for message in messages:
             error = message.error()
@@ -248,10 +254,6 @@ def _end(done: asyncio.Future[None], error: PenstockError | None) -> None:
 def _size_of(message: Message) -> int:
     value = message.value()
     return 0 if value is None else len(value)
-
-
-def _pass_over(topic: str) -> None:
-    """Nobody looks whether a topic is gone."""
 
 
 def _nobody() -> None:

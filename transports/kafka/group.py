@@ -28,7 +28,8 @@ _log = logging.getLogger(__name__)
 
 class Group:
     """Reads partitions that are owned, and commits what is finished. Methods are called on the
-    event loop. ``config`` is that of a consumer of the group, whose fetches ``bell`` ends."""
+    event loop. ``config`` is that of a consumer of the group, whose fetches ``bell`` ends.
+    ``before_arrivals`` is a fetcher's."""
 
     def __init__(
         self,
@@ -36,10 +37,11 @@ class Group:
         deliver: Callable[[Message, int], Delivery],
         missing: Callable[[str], None],
         bell: Bell,
+        before_arrivals: Callable[[], None],
     ) -> None:
         self._config = config
         self._bell = bell
-        self._fetcher = Fetcher(config, missing)
+        self._fetcher = Fetcher(config, missing, before_arrivals)
         self._missing = missing
         self._fetcher.hear((bell.topic, bell.number))
         self._inquirer = Inquirer(config)

@@ -120,7 +120,9 @@ class Memberships:
             if group not in self._groups:
                 config = consumer_config(self._options, fetch_wait_ms=_FETCH_WAIT_MS)
                 config["group.id"] = group
-                self._groups[group] = Group(config, self._deliver, self._missing, self._bell)
+                self._groups[group] = Group(
+                    config, self._deliver, self._missing, self._bell, self._sender.look
+                )
             seat.compete(subject, partitions, Competition(owner, self._groups[group], atomic))
         return _KafkaMembership(seat, subject)
 

@@ -159,8 +159,21 @@ class Sender:
         self._bytes += size
         return size
 
+    def look(self) -> None:
+        """Hear what was delivered, if something is on its way. The library calls
+        :meth:`_delivered` from here alone.
+
+        Who has read what this process may have written looks at once: the broker acknowledges
+        first, and what comes next may wait for that.
+        """
+        if self._messages:
+            self._poll()
+
     def _look(self) -> None:
-        """Hear what was delivered: the library calls :meth:`_delivered` from here alone."""
+        self._poll()
+        self._timer = self._loop.call_later(_LOOK_S if self._messages else _IDLE_S, self._look)
+
+    def _poll(self) -> None:
         try:
             self._producer.poll(0)
         except KafkaException as error:
@@ -168,7 +181,6 @@ class Sender:
         except Exception:
             # The others' deliveries are to be heard, whatever became of this one.
             _log.exception("a delivery could not be told")
-        self._timer = self._loop.call_later(_LOOK_S if self._messages else _IDLE_S, self._look)
 
     def _delivered(
         self, group: _Group, index: int, error: KafkaError | None, message: Message | None

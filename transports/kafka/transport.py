@@ -84,7 +84,9 @@ class KafkaTransport(Transport):
         self._sender = Sender(producer_config(options))
         looking = {**consumer_config(options), "enable.partition.eof": "true"}
         self._inquirer = Inquirer(looking)
-        self._tails = Tails(self._inquirer, lambda: Fetcher(looking, self._look_for))
+        self._tails = Tails(
+            self._inquirer, lambda: Fetcher(looking, self._look_for, self._sender.look)
+        )
         self._memberships = Memberships(
             options,
             self._topics,
