@@ -5,10 +5,11 @@
 Needs wrk, Java and Maven. One model, two in parallel on its output, an inner join into the fourth;
 trivial models, JSON over REST. Everything is measured in turn in one run on the same cores:
 the floor (``benchmarks.kafka_floor``), the same manifest in one process on the memory transport,
-and ``penstock up`` on Kafka for each layout, one process with gateway and worker. Last come
+and ``penstock up`` on Kafka for each layout, one process with gateway and worker; then a gateway in
+a process of its own, whose requests the other one runs (its CPU time is the gateway's). Last come
 requests that a plain client writes to the input topic, all at once, with the CPU time that the
-worker takes for each. ``--large`` measures tensors of 1 MiB instead, with topics that take 16 MiB:
-binary over REST, beside a bare round trip of as many bytes.
+worker takes for each, with one worker and with several. ``--large`` measures tensors of 1 MiB
+instead, with topics that take 16 MiB: binary over REST, beside a bare round trip of as many bytes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import argparse
 import json
 import tempfile
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks import kafka_floor
 from benchmarks.serving import Measured, Payload, load, payloads
-from benchmarks.workers_serving import Server, up
+from benchmarks.workers_serving import Server, penstock, up
 from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
 from penstock.core.tensors import Tensor
@@ -162,6 +165,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--requests", type=int, default=20_000)
+    parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--layouts", nargs="+", default=["fused"])
     parser.add_argument("--large", action="store_true", help="tensors of 1 MiB")
     options = parser.parse_args()
@@ -188,13 +192,54 @@ def measure(options: argparse.Namespace, folder: Path, servers: str, config: Pat
     with up(folder, "-c", str(config)) as server:
         for layout in options.layouts:
             rows(layout, synchronous(server, layout, options.seconds, folder), floor)
+        with gateway_beside(folder, server, config, options.layouts) as gateway:
+            for layout in options.layouts:
+                measured = synchronous(gateway, layout, options.seconds, folder)
+                rows(f"{layout}, gateway apart", measured, floor)
         print("\n| asynchronous | answers/s | CPU µs of one |\n|---|---|---|")
         for pipeline in (options.layouts[0], "once"):
-            asynchronous(server, servers, pipeline, options.partitions, 2_000)
-            rate, cpu_us = asynchronous(
-                server, servers, pipeline, options.partitions, options.requests
-            )
-            print(f"| {pipeline} | {rate:,.0f} | {cpu_us:.0f} |")
+            asynchronous_row(pipeline, pipeline, server, servers, options)
+    words = ("-c", str(config), "--workers", str(options.workers))
+    with up(folder, *words) as server:
+        pipeline = options.layouts[0]
+        what = f"{pipeline}, {options.workers} workers"
+        asynchronous_row(what, pipeline, server, servers, options)
+
+
+def asynchronous_row(
+    what: str, pipeline: str, server: Server, servers: str, options: argparse.Namespace
+) -> None:
+    """Measure one and print its row."""
+    asynchronous(server, servers, pipeline, options.partitions, 2_000)
+    rate, cpu_us = asynchronous(server, servers, pipeline, options.partitions, options.requests)
+    print(f"| {what} | {rate:,.0f} | {cpu_us:.0f} |")
+
+
+@contextmanager
+def gateway_beside(
+    folder: Path, server: Server, config: Path, pipelines: Sequence[str]
+) -> Iterator[Server]:
+    """A pipeline gateway in a process of its own, once it answers for these pipelines."""
+    follows = folder / "gateway.yaml"
+    follows.write_text(f"{config.read_text()}gateway: {{scheduler: '{server.grpc}'}}\n")
+    with penstock(folder, "run", "pipeline-gateway", "-c", str(follows)) as gateway:
+        for pipeline in pipelines:
+            until_answered(f"{gateway.url}/v2/pipelines/{pipeline}/infer", SMALL)
+        yield gateway
+
+
+def until_answered(url: str, payload: Payload) -> None:
+    """Return when a request is answered."""
+    request = urllib.request.Request(url, payload.body, payload.headers)
+    until = time.monotonic() + 30.0
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=10):
+                return
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > until:
+                raise
+        time.sleep(0.1)
 
 
 def measure_large(options: argparse.Namespace, folder: Path, servers: str, config: Path) -> None:

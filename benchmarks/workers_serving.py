@@ -73,9 +73,10 @@ HEAD = """\
 class Server:
     """A server, and what its processes have used."""
 
-    def __init__(self, process: subprocess.Popen[bytes], url: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], url: str, grpc: str) -> None:
         self._process = process
         self.url = url
+        self.grpc = grpc
 
     def cpu_s(self) -> float:
         """The CPU time of it and of those that it started, in seconds."""
@@ -103,20 +104,26 @@ def _ticks(pid: int) -> int:
 @contextmanager
 def up(folder: Path, *words: str) -> Iterator[Server]:
     """``penstock up`` with everything ready."""
+    with penstock(folder, "up", str(folder / "served.yaml"), *words) as server:
+        _wait_until_loaded(server.url, folder)
+        yield server
+
+
+@contextmanager
+def penstock(folder: Path, *words: str) -> Iterator[Server]:
+    """A command that serves, once it is ready by itself."""
     port, grpc_port = free_port(), free_port()
-    command = [str(Path(sys.executable).parent / "penstock"), "up", str(folder / "served.yaml")]
     ports = ["--rest-port", str(port), "--grpc-port", str(grpc_port)]
     process = subprocess.Popen(
-        [*command, *ports, *words],
+        [str(Path(sys.executable).parent / "penstock"), *words, *ports],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
         env=os.environ | KEPT_MEMORY,
     )
-    server = Server(process, f"http://127.0.0.1:{port}")
+    server = Server(process, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}")
     try:
         wait_until_ready(server.url)
-        _wait_until_loaded(server.url, folder)
         yield server
     finally:
         server.stop()

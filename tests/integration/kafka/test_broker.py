@@ -63,11 +63,13 @@ def test_it_is_a_stock_broker(kafka: LocalKafka) -> None:
         "listeners",
         "log.dirs",
         "node.id",
+        "offsets.topic.num.partitions",
         "offsets.topic.replication.factor",
         "process.roles",
         "share.coordinator.state.topic.min.isr",
         "share.coordinator.state.topic.replication.factor",
         "transaction.state.log.min.isr",
+        "transaction.state.log.num.partitions",
         "transaction.state.log.replication.factor",
     }
 
