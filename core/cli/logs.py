@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from penstock.core.cli.awaited import awaited
 from penstock.core.cli.inspect import Ago
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import log_kinds, names_of_kind
@@ -54,7 +54,7 @@ def logs_command(
             if follow:
                 click.echo("the server has ended the stream", err=True)
 
-    asyncio.run(show())
+    awaited(show())
 
 
 def _print(output: Output, line: dict[str, Any] | int) -> None:

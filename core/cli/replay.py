@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.core.cli.awaited import awaited
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.inspect import Ago
 from penstock.core.cli.output import Output, output_option
@@ -121,7 +121,7 @@ def replay_command(
         raise click.UsageError("--folder is for models that --from calls in this process")
     chosen = Chosen(pipeline, requests, since, until, limit)
     manner = Manner(to or pipeline, from_step, folder, config, tolerance, timeout)
-    replayed = asyncio.run(_replay(server, chosen, manner))
+    replayed = awaited(_replay(server, chosen, manner))
     output = Output.current()
     from penstock.core.cli.replayed_view import replayed_document, replayed_rows, replayed_sentences
 

@@ -3,12 +3,12 @@ exported as a file, played in this process."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from penstock.core.cli.awaited import awaited
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.roles import ROLES, RunCommand, role_or_file
@@ -96,7 +96,7 @@ def run_command(
         tolerance,
         _post_mortem if pdb else None,
     )
-    played = asyncio.run(play(read, plugins, options))
+    played = awaited(play(read, plugins, options))
     output = Output.current()
     if output.is_json:
         output.json(_document(case, played))

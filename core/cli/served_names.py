@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.shell_completion import CompletionItem
 
+from penstock.core.cli.awaited import awaited
 from penstock.core.cli.server_option import credentials_of
 from penstock.core.cli.server_places import GRPC_SERVER, REST_SERVER
 
@@ -84,7 +85,6 @@ def _resources(
 
     ``params`` are the options that were written so far.
     """
-    import asyncio
     import logging
 
     # What gRPC complains of would end up in the line that is being written.
@@ -98,7 +98,7 @@ def _resources(
             return await client.list(kind)
 
     try:
-        return asyncio.run(asked())
+        return awaited(asked())
     except Exception:
         return []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from penstock.core.cli.awaited import awaited
 from penstock.core.cli.server_places import GRPC_SERVER
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def ask(server: RemoteServer, question: Callable[[ControlClient], Coroutine[Any,
         async with ControlClient(server) as client:
             return await question(client)
 
-    return asyncio.run(asked())
+    return awaited(asked())
 
 
 _NAMES: Final = frozenset(("token_file", "ca", "cert", "key"))

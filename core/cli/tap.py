@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import click
 
+from penstock.core.cli.awaited import awaited
 from penstock.core.cli.inspect import Ago
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.server_option import server_option
@@ -70,7 +70,7 @@ def tap_command(
             if limit is None:
                 click.echo("the server has ended the stream", err=True)
 
-    asyncio.run(follow())
+    awaited(follow())
 
 
 def _tell(output: Output, record: dict[str, Any]) -> None:

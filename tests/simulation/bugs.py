@@ -212,7 +212,7 @@ BUGS = (
         "failures that the output does not tell of are forgotten",
         "streams",
         "request",
-        "        self.failure = self.failure or failure\n        self._bury(failure)\n",
+        "        self._bury(failure)\n        self.failure = self.failure or failure\n",
         "        self.failure = self.failure or failure\n",
     ),
     Bug(
