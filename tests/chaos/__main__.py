@@ -13,6 +13,9 @@ from chaos.city import ROLES, UP, city
 from chaos.run import Run
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
+TWINS = ("dataflow-1", "dataflow-2", "gateway-1", "gateway-2")
+"""Processes whose work others do when they are gone."""
+
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -21,6 +24,11 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=40.0, help="requests/s and pipeline")
     parser.add_argument("--only", nargs="*", help="processes to kill, 'broker' among them")
     parser.add_argument("--up", action="store_true", help="penstock up and a worker")
+    parser.add_argument(
+        "--leave",
+        action="store_true",
+        help="start what was killed again only when all goes on without it; workers and gateways",
+    )
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
@@ -34,9 +42,12 @@ def main() -> int:
         began = time.monotonic()
         try:
             for number in range(options.kills):
-                _say(
-                    f"{number + 1:3} {time.monotonic() - began:6.1f} {run.kill(options.only)}",
-                )
+                at_s = time.monotonic() - began
+                if options.leave:
+                    said = run.kill_and_leave(options.only or TWINS)
+                else:
+                    said = run.kill(options.only)
+                _say(f"{number + 1:3} {at_s:6.1f} {said}")
         finally:
             problems = run.end()
         _say(run.figures())

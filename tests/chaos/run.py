@@ -34,8 +34,19 @@ class Run:
         self.gaps: dict[str, list[float]] = {}
         time.sleep(1.0)
 
+    def kill_and_leave(self, only: Sequence[str]) -> str:
+        """Kill one, and start it again when all goes on without it."""
+        chance = self._chance
+        name = chance.choice(list(only))
+        time.sleep(chance.uniform(0.0, 1.0))
+        killed = time.monotonic()
+        self._world.kill(name)
+        said = self._seen(name, killed)
+        self._world.start(name)
+        return f"{name:<11} not started again, {said}"
+
     def kill(self, only: Sequence[str] | None = None) -> str:
-        """Kill one, see what comes, start it again."""
+        """Kill one, start it again, see what comes."""
         chance = self._chance
         names = only or [*self._world.commands, BROKER]
         name = chance.choice(list(names))
@@ -52,12 +63,16 @@ class Run:
             back = killed
             time.sleep(away_s)
             self._world.start(name)
+        return f"{name:<11} away {away_s:3.1f} s, {self._seen(name, back)}"
+
+    def _seen(self, name: str, back: float) -> str:
+        """Wait until all goes on, and say how long that took."""
         time.sleep(max(0.5, back + GAP_S - time.monotonic()))
         until = self._until_all_go_on(back + AGAIN_S)
         gaps = self._gaps_s(back, until)
         gap, where = max((each, place) for place, each in gaps.items())
         self.gaps.setdefault(name.partition("-")[0], []).append(gap)
-        return f"{name:<11} away {away_s:3.1f} s, longest gap {gap:.2f} s in {where}"
+        return f"longest gap {gap:.2f} s in {where}"
 
     def _until_all_go_on(self, limit: float) -> float:
         """Wait until answers come in every partition again; comes back with when that was."""
