@@ -444,8 +444,12 @@ class Dataflow:
             self._carry_out([call], self._now_ms())
             if call in waiting:
                 return  # the model has none after all
-        if waiting is not None and not waiting:
-            self._waiting.pop(slot, None)
+        self._forget_wait(slot)
+
+    def _forget_wait(self, slot: ModelSlot) -> None:
+        """While something is here, the end of every call has it looked at."""
+        if not self._waiting.get(slot, True):
+            del self._waiting[slot]
 
     def _has_room(self, slot: ModelSlot) -> bool:
         served = slot.served
@@ -469,7 +473,11 @@ class Dataflow:
         if call.work is not None:
             cast("asyncio.Task[None]", call.work).cancel()
         elif self._waiting:
-            self._waiting.get(_slot_of(call), {}).pop(call, None)
+            slot = _slot_of(call)
+            waiting = self._waiting.get(slot)
+            if waiting is not None:
+                waiting.pop(call, None)
+                self._forget_wait(slot)
 
     def _bury(self, letter: DeadLetter, now_ms: float) -> None:
         passage = letter.passage

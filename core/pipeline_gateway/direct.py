@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.contracts.transport import Output
 from penstock.core.dataflow import Deployment
 from penstock.core.inference import InferenceRequest
-from penstock.core.pipeline_gateway.admission import Admission
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
 from penstock.core.pipeline_gateway.written import WrittenSubmission
 from penstock.core.records import Headers, Port
 from penstock.core.signature import Signature
 from penstock.core.streams.names import StreamNames
-from penstock.core.streams.parent import Parent
 from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.write_behind import WriteBehind
 
@@ -68,65 +67,49 @@ class DirectTarget(StreamedTarget):
         identity: str,
         key: bytes,
     ) -> DirectSubmission:
-        assert self.deployment is not None, "who is not ready takes nothing in"
-        return DirectSubmission(
-            self._admission,
-            self,
-            self.deployment,
-            request,
-            headers,
-            limit_ms,
-            reply,
-            identity,
-            key or identity.encode(),
-        )
+        return self._made(DirectSubmission, request, headers, limit_ms, reply, identity, key)
 
-
-class DirectSubmission(WrittenSubmission, Parent):
-    """A request that its gateway answers by itself: all of it is written behind the answer."""
-
-    __slots__ = ("_direct",)
-
-    def __init__(
+    def _made(
         self,
-        admission: Admission,
-        target: DirectTarget,
-        deployment: Deployment,
+        kind: type[DirectSubmissionT],
         request: InferenceRequest,
         headers: Headers,
-        timeout_ms: float,
+        limit_ms: float,
         reply: Reply,
         identity: str,
         key: bytes,
-    ) -> None:
-        super().__init__(
-            admission,
-            target,
-            deployment,
-            request,
-            headers,
-            timeout_ms,
-            reply,
-            identity,
-            key,
-            (target.names, target.readers),
+    ) -> DirectSubmissionT:
+        deployment = self.deployment
+        assert deployment is not None, "who is not ready takes nothing in"
+        return kind(
+            self._admission, self, deployment, request, headers, limit_ms, reply, identity, key
         )
-        self._direct = target
+
+
+class DirectSubmission(WrittenSubmission):
+    """A request that its gateway answers by itself: all of it is written behind the answer."""
+
+    __slots__ = ()
+
+    target: DirectTarget
 
     def hand_over(self, outputs: list[Output]) -> None:
-        self._direct.behind.put(outputs)
+        self.target.behind.put(outputs)
 
     def _stream_of(self, port: Port) -> str:
-        return self._direct.stream_of(port)
+        return self.target.stream_of(port)
 
     def places(self) -> tuple[StreamNames, StreamReaders]:
-        return self._direct.names, self._direct.readers
+        return self.target.names, self.target.readers
 
     def child_began(self, child: Ticket) -> None:
         """It may go on when its parent has ended."""
 
     def child_wrote(self, outputs: Sequence[Output]) -> None:
-        self._direct.behind.put(outputs)
+        self.target.behind.put(outputs)
 
     def child_ended(self, child: Ticket) -> None:
         """It has handed over what it wrote."""
+
+
+DirectSubmissionT = TypeVar("DirectSubmissionT", bound=DirectSubmission)

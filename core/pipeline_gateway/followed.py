@@ -28,28 +28,29 @@ if TYPE_CHECKING:
 PassageT = TypeVar("PassageT", bound=Passage)
 
 
-class FollowedSubmission(Submission):
+class Followed(Submission):
+    """Enters its pipeline on a course. Comes last among bases, and who has it gives ``course`` its
+    place."""
+
+    __slots__ = ()
+
+    course: SubmittedCourse
+
+    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
+        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
+        dataflow.begin(self._passage, self.request.tensors)
+
+
+class FollowedSubmission(Followed):
     """A request that is followed and not remembered."""
 
     __slots__ = ("course",)
 
-    course: SubmittedCourse
 
-    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
-        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
-        dataflow.begin(self._passage, self.request.tensors)
-
-
-class FollowedRecordedSubmission(RecordedSubmission):
+class FollowedRecordedSubmission(RecordedSubmission, Followed):
     """A request that is followed, and remembered as well."""
 
     __slots__ = ("course",)
-
-    course: SubmittedCourse
-
-    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
-        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
-        dataflow.begin(self._passage, self.request.tensors)
 
 
 class FollowedExternalSubmission(ExternalSubmission):

@@ -10,13 +10,11 @@ from functools import partial
 
 from penstock.core.contracts.follower import Following
 from penstock.core.contracts.gateway import Reply, Ticket
-from penstock.core.dataflow import Dataflow
-from penstock.core.engine import Passage
 from penstock.core.errors import PenstockError
 from penstock.core.following.watch import Watch
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway.direct import DirectSubmission, DirectTarget
-from penstock.core.pipeline_gateway.followed import SubmittedCourse
+from penstock.core.pipeline_gateway.followed import Followed, SubmittedCourse
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, Taken
 from penstock.core.records import Headers
 from penstock.core.streams.headers import FOLLOWED, FOLLOWED_HEADER, NOT_FOLLOWED
@@ -106,32 +104,18 @@ class FollowedDirectTarget(FollowsRecords, DirectTarget):
         watch = admission.watch(self.deployment, identity, headers, admission.now_ms())
         if watch is None:
             return super()._submission(request, headers, limit_ms, reply, identity, key)
-        submission = FollowedDirectSubmission(
-            admission,
-            self,
-            self.deployment,
-            request,
-            {**headers, **_below(watch)},
-            limit_ms,
-            reply,
-            identity,
-            key or identity.encode(),
+        below = {**headers, **_below(watch)}
+        submission = self._made(
+            FollowedDirectSubmission, request, below, limit_ms, reply, identity, key
         )
         SubmittedCourse(submission, watch)
         return submission
 
 
-class FollowedDirectSubmission(DirectSubmission):
+class FollowedDirectSubmission(DirectSubmission, Followed):
     """A request that is followed."""
 
     __slots__ = ("course",)
-
-    course: SubmittedCourse
-
-    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
-        self._deadline_ms = deadline_ms
-        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
-        dataflow.begin(self._passage, self.request.tensors)
 
 
 def _below(watch: Watch) -> Headers:

@@ -10,10 +10,10 @@ from zlib import crc32
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.contracts.transport import Output
 from penstock.core.dataflow import Dataflow, Deployment
-from penstock.core.engine import Answer, Effects, Emit, Passage
+from penstock.core.engine import Answer, Effects, Emit
 from penstock.core.engine.engine import NO_TENSORS
 from penstock.core.inference import InferenceRequest
-from penstock.core.pipeline_gateway.followed import SubmittedCourse
+from penstock.core.pipeline_gateway.followed import Followed
 from penstock.core.pipeline_gateway.submission import Submission
 from penstock.core.records import Body, Failed, Headers, Port, Record
 from penstock.core.streams.headers import ANSWERED_HEADER, answer_headers, dead_letter
@@ -29,7 +29,7 @@ _INPUTS: Final = Port(None, "inputs")
 _OUTPUTS: Final = Port(None, "outputs")
 
 
-class WrittenSubmission(Submission):
+class WrittenSubmission(Submission, Parent):
     """Has written what its pipeline keeps, and tells those that read it: with the answer what there
     is by then, the rest when the request has ended."""
 
@@ -46,12 +46,12 @@ class WrittenSubmission(Submission):
         reply: Reply,
         identity: str,
         key: bytes,
-        places: tuple[StreamNames, StreamReaders],
     ) -> None:
+        key = key or identity.encode()
         super().__init__(
             admission, target, deployment, request, headers, timeout_ms, reply, identity, key
         )
-        self._names, self._readers = places
+        self._names, self._readers = self.places()
         self._partition = crc32(key) % deployment.plan.partitions
         self._unwritten: list[Output] = []
         self._deadline_ms = 0.0
@@ -126,7 +126,7 @@ class WrittenSubmission(Submission):
         """Have records written."""
 
 
-class WrittenChild(WrittenSubmission, Parent):
+class WrittenChild(WrittenSubmission):
     """A request to a pipeline that is a step: what it writes goes with what its parent writes."""
 
     __slots__ = ("_parent",)
@@ -144,19 +144,10 @@ class WrittenChild(WrittenSubmission, Parent):
         identity: str,
         key: bytes,
     ) -> None:
-        super().__init__(
-            admission,
-            target,
-            deployment,
-            request,
-            headers,
-            timeout_ms,
-            reply,
-            identity,
-            key or identity.encode(),
-            parent.places(),
-        )
         self._parent = parent
+        super().__init__(
+            admission, target, deployment, request, headers, timeout_ms, reply, identity, key
+        )
 
     def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
         self._parent.child_began(self)
@@ -184,15 +175,7 @@ class WrittenChild(WrittenSubmission, Parent):
         self._parent.child_ended(child)
 
 
-class FollowedWrittenChild(WrittenChild):
+class FollowedWrittenChild(WrittenChild, Followed):
     """One that is followed."""
 
     __slots__ = ("course",)
-
-    course: SubmittedCourse
-
-    def begin(self, dataflow: Dataflow, now_ms: float, deadline_ms: float) -> None:
-        self._parent.child_began(self)
-        self._deadline_ms = deadline_ms
-        self._passage = self.course.passage(Passage, now_ms, deadline_ms)
-        dataflow.begin(self._passage, self.request.tensors)

@@ -46,16 +46,7 @@ class FollowedRequest(StreamRequest):
         asked = self.delivery.record.headers.get(FOLLOWED_HEADER) != NOT_FOLLOWED
         if plan.followed is None or not asked:
             return None
-        seen = RequestSeen(
-            self.identity,
-            plan.name,
-            plan.version,
-            single_model=False,
-            child=False,
-            headers=self.headers,
-            at_ms=now_ms,
-            begun_by=f"{plan.name}.inputs",
-        )
+        seen = _seen(self, plan.name, plan.version, "inputs", now_ms)
         return watch_of(self.tenure.pipeline.followers, seen)
 
     def enter(
@@ -77,6 +68,22 @@ class StreamCourse(Course):
         super().answered(answer, now_ms)
         result = _result_of(answer)
         self._watch.tell(lambda following: following.answered(result, now_ms))
+
+
+def _seen(
+    request: StreamRequest, pipeline: str, version: int, port: str, now_ms: float
+) -> RequestSeen:
+    """What a record of a port has begun, for those who decide whether to follow it."""
+    return RequestSeen(
+        request.identity,
+        pipeline,
+        version,
+        single_model=False,
+        child=False,
+        headers=request.headers,
+        at_ms=now_ms,
+        begun_by=f"{pipeline}.{port}",
+    )
 
 
 def _result_of(answer: Answer) -> InferenceResponse | PenstockError:
@@ -106,16 +113,8 @@ class FollowedStepCall(StepCall):
         record = self.delivery.record
         if record.headers.get(FOLLOWED_HEADER) != FOLLOWED:
             return passage
-        seen = RequestSeen(
-            self.identity,
-            record.pipeline,
-            record.version,
-            single_model=False,
-            child=False,
-            headers=self.headers,
-            at_ms=now_ms,
-            begun_by=f"{record.pipeline}.step.{self.streamed_step.step}.inputs",
-        )
+        port = f"step.{self.streamed_step.step}.inputs"
+        seen = _seen(self, record.pipeline, record.version, port, now_ms)
         self._watch = watch = watch_of(self.streamed_step.followers, seen)
         if watch is not None:
             watch.tell(lambda each: each.record_came(self.headers))

@@ -109,19 +109,9 @@ class GatheredRequest(StreamRequest):
     def _begun(self, now_ms: float) -> ExternalPassage:
         pipeline = self.tenure.pipeline
         plan = self.deployment.plan
-        record = self.delivery.record
-        self._external = self.passage = ExternalPassage(
-            plan,
-            self.identity,
-            now_ms,
-            now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms),
-            record.request_id,
-            record.parameters,
-            self.headers,
-            self.deployment.tally,
-            self,
-            key=self.key,
-            ownership=self.tenure.ownership,
+        deadline_ms = now_ms + (plan.async_deadline_ms or pipeline.limits.deadline_ms)
+        self._external = self.passage = self.on_its_way(
+            ExternalPassage, plan, self.deployment.tally, self, now_ms, deadline_ms
         )
         self._see_to_calls(plan)
         return self._external

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from penstock.core.contracts.gateway import Ticket
 from penstock.core.contracts.transport import Delivery, Output
@@ -35,6 +35,8 @@ from penstock.core.streams.visits import VisitsElsewhere
 
 if TYPE_CHECKING:
     from penstock.core.streams.tenure import Tenure
+
+PassageT = TypeVar("PassageT", bound=Passage)
 
 _INPUTS = Port(None, "inputs")
 _OUTPUTS = Port(None, "outputs")
@@ -184,8 +186,20 @@ class StreamRequest(Parent):
         self, plan: Plan, tally: Tally, passenger: Passenger, now_ms: float, deadline_ms: float
     ) -> Passage:
         """The request on its way."""
+        return self.on_its_way(Passage, plan, tally, passenger, now_ms, deadline_ms)
+
+    def on_its_way(
+        self,
+        kind: type[PassageT],
+        plan: Plan,
+        tally: Tally,
+        passenger: Passenger,
+        now_ms: float,
+        deadline_ms: float,
+    ) -> PassageT:
+        """A passage with what its record says."""
         record = self.delivery.record
-        return Passage(
+        return kind(
             plan,
             self.identity,
             now_ms,

@@ -154,18 +154,9 @@ class StepCall(StreamRequest):
     def enter_visit(self, now_ms: float) -> VisitPassage:
         """The visit on its way."""
         record = self.delivery.record
-        passage = VisitPassage(
-            self.deployment.plan,
-            self.identity,
-            now_ms,
-            record.deadline_ms,
-            record.request_id,
-            record.parameters,
-            self.headers,
-            self.deployment.tally,
-            self,
-            key=self.key,
-            ownership=self.tenure.ownership,
+        deployment = self.deployment
+        passage = self.on_its_way(
+            VisitPassage, deployment.plan, deployment.tally, self, now_ms, record.deadline_ms
         )
         self.tenure.pipeline.running += 1
         passage.round = record.round

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Mapping
-from contextlib import asynccontextmanager
-from itertools import count
+from collections.abc import Awaitable, Mapping
 
 import pytest
 
 from contract.layouts import OUTPUTS, Sent, Workload
 from contract.scripted_pipelines import Quoting
-from contract.streamed_layouts import Connect, Running, Streamed
-from penstock.core.clock import Clock, SystemClock
+from contract.streamed_layouts import Running, Streamed
+from integration.kafka.opened import opened_on
+from penstock.core.clock import SystemClock
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.contracts.transport import Transport
 from penstock.core.records import Absent, Failed, Tensors
 from penstock.core.resources import Pipeline
 from penstock.testing.scripts import tensor
 from penstock.transports.kafka.broker.cluster import LocalKafka
-from penstock.transports.kafka.options import KafkaOptions
-from penstock.transports.kafka.transport import KafkaTransport
 
 REQUESTS = 120
-_NUMBERS = count()
 
 
 class Slow(ModelInstance):
@@ -61,25 +56,7 @@ WORKLOAD = Workload(
 
 
 def over(kafka: LocalKafka, *, exactly_once: bool) -> Streamed:
-    @asynccontextmanager
-    async def opened(clock: Clock) -> AsyncIterator[Connect]:
-        namespace = f"readers{next(_NUMBERS)}"
-        transports: list[Transport] = []
-
-        async def connect() -> Transport:
-            options = KafkaOptions(bootstrap_servers=kafka.bootstrap_servers, namespace=namespace)
-            transport = KafkaTransport(options)
-            await transport.start()
-            transports.append(transport)
-            return transport
-
-        try:
-            yield connect
-        finally:
-            for transport in transports:
-                await transport.stop()
-
-    return Streamed(opened, spread=False, workers=2, exactly_once=exactly_once)
+    return Streamed(opened_on(kafka), spread=False, workers=2, exactly_once=exactly_once)
 
 
 async def answers(running: Running, pipeline: str) -> Counter[str]:
