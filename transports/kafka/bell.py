@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+from collections import deque
 from collections.abc import Mapping
 from typing import Final
 
@@ -41,7 +42,7 @@ class Bell:
         self.topic = f"{root}.bell"
         self.number = secrets.randbelow(PARTITIONS)
         self._sender = sender
-        self._timers: list[asyncio.TimerHandle] = []
+        self._timers: deque[asyncio.TimerHandle] = deque()
 
     @property
     def spec(self) -> StreamSpec:
@@ -49,10 +50,12 @@ class Bell:
         return StreamSpec(self.topic, PARTITIONS)
 
     def ring_soon(self) -> None:
-        """A partition was added to what is fetched. Those that are added together ring once."""
-        if not self._timers:
+        """A partition was added to what is fetched. Those that are added before the first ring
+        share it and the others; one that is added later has all of them again."""
+        if len(self._timers) < len(RINGS_S):
+            self.close()
             loop = asyncio.get_running_loop()
-            self._timers = [loop.call_later(wait_s, self._ring) for wait_s in RINGS_S]
+            self._timers = deque(loop.call_later(wait_s, self._ring) for wait_s in RINGS_S)
 
     def close(self) -> None:
         """Ring no more."""
@@ -60,7 +63,7 @@ class Bell:
             timer.cancel()
 
     def _ring(self) -> None:
-        self._timers.pop()
+        self._timers.popleft()
         try:
             self._sender.send([Outgoing(self.topic, self.number, _RING, _RING.nbytes)])
         except OverloadedError as error:

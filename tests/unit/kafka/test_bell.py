@@ -1,0 +1,64 @@
+"""When the bell of a process rings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from harness.virtual_time import in_virtual_time
+from penstock.core.clock import VirtualClock
+from penstock.transports.kafka.bell import RINGS_S, Bell
+from penstock.transports.kafka.outgoing import Outgoing
+
+LONG_S = 10.0
+
+
+class Sent:
+    """Notes when something was sent, in seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._began = asyncio.get_running_loop().time()
+        self.at_s: list[float] = []
+
+    def send(self, messages: Sequence[Outgoing]) -> None:
+        self.at_s.append(round(asyncio.get_running_loop().time() - self._began, 3))
+
+
+def test_partitions_that_are_added_together_share_the_rings() -> None:
+    async def main(clock: VirtualClock) -> None:
+        sent: Any = Sent()
+        bell = Bell("penstock.default", sent)
+        bell.ring_soon()
+        bell.ring_soon()
+        await asyncio.sleep(LONG_S)
+        assert sent.at_s == list(RINGS_S)
+
+    in_virtual_time(main)
+
+
+def test_one_that_is_added_later_has_all_the_rings() -> None:
+    async def main(clock: VirtualClock) -> None:
+        sent: Any = Sent()
+        bell = Bell("penstock.default", sent)
+        bell.ring_soon()
+        await asyncio.sleep(0.3)
+        bell.ring_soon()
+        await asyncio.sleep(LONG_S)
+        before = [each for each in RINGS_S if each < 0.3]
+        assert sent.at_s == before + [round(0.3 + each, 3) for each in RINGS_S]
+
+    in_virtual_time(main)
+
+
+def test_nothing_is_rung_after_the_end() -> None:
+    async def main(clock: VirtualClock) -> None:
+        sent: Any = Sent()
+        bell = Bell("penstock.default", sent)
+        bell.ring_soon()
+        await asyncio.sleep(0.1)
+        bell.close()
+        await asyncio.sleep(LONG_S)
+        assert sent.at_s == [each for each in RINGS_S if each < 0.1]
+
+    in_virtual_time(main)
