@@ -27,7 +27,7 @@ _sym_db = _symbol_database.Default()
 from penstock.proto import signature_pb2 as penstock_dot_proto_dot_signature__pb2
 
 
-DESCRIPTOR = penstock_dot_proto_dot_signature__pb2.DESCRIPTOR.pool.AddSerializedFile(b'\n\x1apenstock/proto/agent.proto\x12\x11penstock.agent.v1\x1a\x1epenstock/proto/signature.proto\"q\n\tFromAgent\x12/\n\x08register\x18\x01 \x01(\x0b\x32\x1b.penstock.agent.v1.RegisterH\x00\x12+\n\x06report\x18\x02 \x01(\x0b\x32\x19.penstock.agent.v1.ReportH\x00\x42\x06\n\x04said\"\xea\x01\n\x07ToAgent\x12-\n\x07welcome\x18\x01 \x01(\x0b\x32\x1a.penstock.agent.v1.WelcomeH\x00\x12\'\n\x04load\x18\x02 \x01(\x0b\x32\x17.penstock.agent.v1.LoadH\x00\x12+\n\x06unload\x18\x03 \x01(\x0b\x32\x19.penstock.agent.v1.UnloadH\x00\x12)\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x18.penstock.agent.v1.DrainH\x00\x12\'\n\x04\x62\x65\x61t\x18\x05 \x01(\x0b\x32\x17.penstock.agent.v1.BeatH\x00\x42\x06\n\x04said\"\xf7\x01\n\x08Register\x12\x0e\n\x06server\x18\x01 \x01(\t\x12\x13\n\x06number\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07process\x18\x03 \x01(\t\x12\r\n\x05place\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x06 \x03(\t\x12\x19\n\x0cmemory_bytes\x18\x07 \x01(\x04H\x01\x88\x01\x01\x12\x0f\n\x07\x61\x64\x64ress\x18\x08 \x01(\t\x12\'\n\x06\x63opies\x18\t \x03(\x0b\x32\x17.penstock.agent.v1.Copy\x12\x11\n\tscheduler\x18\n \x01(\tB\t\n\x07_numberB\x0f\n\r_memory_bytes\"\x8b\x01\n\x04\x43opy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0e\n\x06loaded\x18\x04 \x01(\x08\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12\x33\n\tsignature\x18\x06 \x01(\x0b\x32 .penstock.signature.v1.Signature\"\xfc\x01\n\x06Report\x12+\n\x06loaded\x18\x01 \x01(\x0b\x32\x19.penstock.agent.v1.LoadedH\x00\x12\x34\n\x0bload_failed\x18\x02 \x01(\x0b\x32\x1d.penstock.agent.v1.LoadFailedH\x00\x12/\n\x08unloaded\x18\x03 \x01(\x0b\x32\x1b.penstock.agent.v1.UnloadedH\x00\x12\'\n\x04\x62\x65\x61t\x18\x04 \x01(\x0b\x32\x17.penstock.agent.v1.BeatH\x00\x12-\n\x07leaving\x18\x05 \x01(\x0b\x32\x1a.penstock.agent.v1.LeavingH\x00\x42\x06\n\x04what\"]\n\x06Loaded\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x33\n\tsignature\x18\x03 \x01(\x0b\x32 .penstock.signature.v1.Signature\"R\n\nLoadFailed\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x11\n\tretriable\x18\x04 \x01(\x08\"\x1c\n\x08Unloaded\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\t\n\x07Leaving\"@\n\x04\x42\x65\x61t\x12\x19\n\x0cmemory_bytes\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04\x61way\x18\x02 \x03(\tB\x0f\n\r_memory_bytes\"\x99\x01\n\x07Welcome\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x11\n\tscheduler\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x61t_ms\x18\x03 \x01(\x01\x12\x12\n\nsilence_ms\x18\x04 \x01(\x01\x12\x0c\n\x04kept\x18\x05 \x03(\t\x12 \n\x13overcommitted_bytes\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x16\n\x14_overcommitted_bytes\"H\n\x04Load\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\"<\n\x06Unload\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nloaded_for\x18\x03 \x01(\x04\"\x14\n\x05\x44rain\x12\x0b\n\x03why\x18\x01 \x01(\t2O\n\x05\x41gent\x12\x46\n\x06\x46ollow\x12\x1c.penstock.agent.v1.FromAgent\x1a\x1a.penstock.agent.v1.ToAgent(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = penstock_dot_proto_dot_signature__pb2.DESCRIPTOR.pool.AddSerializedFile(b'\n\x1apenstock/proto/agent.proto\x12\x11penstock.agent.v1\x1a\x1epenstock/proto/signature.proto\"q\n\tFromAgent\x12/\n\x08register\x18\x01 \x01(\x0b\x32\x1b.penstock.agent.v1.RegisterH\x00\x12+\n\x06report\x18\x02 \x01(\x0b\x32\x19.penstock.agent.v1.ReportH\x00\x42\x06\n\x04said\"\xea\x01\n\x07ToAgent\x12-\n\x07welcome\x18\x01 \x01(\x0b\x32\x1a.penstock.agent.v1.WelcomeH\x00\x12\'\n\x04load\x18\x02 \x01(\x0b\x32\x17.penstock.agent.v1.LoadH\x00\x12+\n\x06unload\x18\x03 \x01(\x0b\x32\x19.penstock.agent.v1.UnloadH\x00\x12)\n\x05\x64rain\x18\x04 \x01(\x0b\x32\x18.penstock.agent.v1.DrainH\x00\x12\'\n\x04\x62\x65\x61t\x18\x05 \x01(\x0b\x32\x17.penstock.agent.v1.BeatH\x00\x42\x06\n\x04said\"\x93\x02\n\x08Register\x12\x0e\n\x06server\x18\x01 \x01(\t\x12\x13\n\x06number\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x0f\n\x07process\x18\x03 \x01(\t\x12\r\n\x05place\x18\x04 \x01(\t\x12\x0c\n\x04kind\x18\x05 \x01(\t\x12\x14\n\x0c\x63\x61pabilities\x18\x06 \x03(\t\x12\x19\n\x0cmemory_bytes\x18\x07 \x01(\x04H\x01\x88\x01\x01\x12\x0f\n\x07\x61\x64\x64ress\x18\x08 \x01(\t\x12\'\n\x06\x63opies\x18\t \x03(\x0b\x32\x17.penstock.agent.v1.Copy\x12\x11\n\tscheduler\x18\n \x01(\t\x12\x0c\n\x04rest\x18\x0b \x01(\t\x12\x0c\n\x04zone\x18\x0c \x01(\tB\t\n\x07_numberB\x0f\n\r_memory_bytes\"\x8b\x01\n\x04\x43opy\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x0e\n\x06loaded\x18\x04 \x01(\x08\x12\x10\n\x08revision\x18\x05 \x01(\x04\x12\x33\n\tsignature\x18\x06 \x01(\x0b\x32 .penstock.signature.v1.Signature\"\xfc\x01\n\x06Report\x12+\n\x06loaded\x18\x01 \x01(\x0b\x32\x19.penstock.agent.v1.LoadedH\x00\x12\x34\n\x0bload_failed\x18\x02 \x01(\x0b\x32\x1d.penstock.agent.v1.LoadFailedH\x00\x12/\n\x08unloaded\x18\x03 \x01(\x0b\x32\x1b.penstock.agent.v1.UnloadedH\x00\x12\'\n\x04\x62\x65\x61t\x18\x04 \x01(\x0b\x32\x17.penstock.agent.v1.BeatH\x00\x12-\n\x07leaving\x18\x05 \x01(\x0b\x32\x1a.penstock.agent.v1.LeavingH\x00\x42\x06\n\x04what\"]\n\x06Loaded\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x33\n\tsignature\x18\x03 \x01(\x0b\x32 .penstock.signature.v1.Signature\"R\n\nLoadFailed\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x11\n\tretriable\x18\x04 \x01(\x08\"\x1c\n\x08Unloaded\x12\x10\n\x08revision\x18\x01 \x01(\x04\"\t\n\x07Leaving\"@\n\x04\x42\x65\x61t\x12\x19\n\x0cmemory_bytes\x18\x01 \x01(\x04H\x00\x88\x01\x01\x12\x0c\n\x04\x61way\x18\x02 \x03(\tB\x0f\n\r_memory_bytes\"\x99\x01\n\x07Welcome\x12\x0e\n\x06number\x18\x01 \x01(\r\x12\x11\n\tscheduler\x18\x02 \x01(\t\x12\x0f\n\x07\x62\x65\x61t_ms\x18\x03 \x01(\x01\x12\x12\n\nsilence_ms\x18\x04 \x01(\x01\x12\x0c\n\x04kept\x18\x05 \x03(\t\x12 \n\x13overcommitted_bytes\x18\x06 \x01(\x04H\x00\x88\x01\x01\x42\x16\n\x14_overcommitted_bytes\"H\n\x04Load\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0e\n\x06\x66older\x18\x03 \x01(\t\x12\x0f\n\x07version\x18\x04 \x01(\x03\"<\n\x06Unload\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nloaded_for\x18\x03 \x01(\x04\"\x14\n\x05\x44rain\x12\x0b\n\x03why\x18\x01 \x01(\t2O\n\x05\x41gent\x12\x46\n\x06\x46ollow\x12\x1c.penstock.agent.v1.FromAgent\x1a\x1a.penstock.agent.v1.ToAgent(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,29 +39,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOAGENT']._serialized_start=197
   _globals['_TOAGENT']._serialized_end=431
   _globals['_REGISTER']._serialized_start=434
-  _globals['_REGISTER']._serialized_end=681
-  _globals['_COPY']._serialized_start=684
-  _globals['_COPY']._serialized_end=823
-  _globals['_REPORT']._serialized_start=826
-  _globals['_REPORT']._serialized_end=1078
-  _globals['_LOADED']._serialized_start=1080
-  _globals['_LOADED']._serialized_end=1173
-  _globals['_LOADFAILED']._serialized_start=1175
-  _globals['_LOADFAILED']._serialized_end=1257
-  _globals['_UNLOADED']._serialized_start=1259
-  _globals['_UNLOADED']._serialized_end=1287
-  _globals['_LEAVING']._serialized_start=1289
-  _globals['_LEAVING']._serialized_end=1298
-  _globals['_BEAT']._serialized_start=1300
-  _globals['_BEAT']._serialized_end=1364
-  _globals['_WELCOME']._serialized_start=1367
-  _globals['_WELCOME']._serialized_end=1520
-  _globals['_LOAD']._serialized_start=1522
-  _globals['_LOAD']._serialized_end=1594
-  _globals['_UNLOAD']._serialized_start=1596
-  _globals['_UNLOAD']._serialized_end=1656
-  _globals['_DRAIN']._serialized_start=1658
-  _globals['_DRAIN']._serialized_end=1678
-  _globals['_AGENT']._serialized_start=1680
-  _globals['_AGENT']._serialized_end=1759
+  _globals['_REGISTER']._serialized_end=709
+  _globals['_COPY']._serialized_start=712
+  _globals['_COPY']._serialized_end=851
+  _globals['_REPORT']._serialized_start=854
+  _globals['_REPORT']._serialized_end=1106
+  _globals['_LOADED']._serialized_start=1108
+  _globals['_LOADED']._serialized_end=1201
+  _globals['_LOADFAILED']._serialized_start=1203
+  _globals['_LOADFAILED']._serialized_end=1285
+  _globals['_UNLOADED']._serialized_start=1287
+  _globals['_UNLOADED']._serialized_end=1315
+  _globals['_LEAVING']._serialized_start=1317
+  _globals['_LEAVING']._serialized_end=1326
+  _globals['_BEAT']._serialized_start=1328
+  _globals['_BEAT']._serialized_end=1392
+  _globals['_WELCOME']._serialized_start=1395
+  _globals['_WELCOME']._serialized_end=1548
+  _globals['_LOAD']._serialized_start=1550
+  _globals['_LOAD']._serialized_end=1622
+  _globals['_UNLOAD']._serialized_start=1624
+  _globals['_UNLOAD']._serialized_end=1684
+  _globals['_DRAIN']._serialized_start=1686
+  _globals['_DRAIN']._serialized_end=1706
+  _globals['_AGENT']._serialized_start=1708
+  _globals['_AGENT']._serialized_end=1787
 # @@protoc_insertion_point(module_scope)

@@ -32,7 +32,7 @@ class ToAgent(_message.Message):
     def __init__(self, welcome: _Optional[_Union[Welcome, _Mapping[str, object]]] = ..., load: _Optional[_Union[Load, _Mapping[str, object]]] = ..., unload: _Optional[_Union[Unload, _Mapping[str, object]]] = ..., drain: _Optional[_Union[Drain, _Mapping[str, object]]] = ..., beat: _Optional[_Union[Beat, _Mapping[str, object]]] = ...) -> None: ...
 
 class Register(_message.Message):
-    __slots__ = ("server", "number", "process", "place", "kind", "capabilities", "memory_bytes", "address", "copies", "scheduler")
+    __slots__ = ("server", "number", "process", "place", "kind", "capabilities", "memory_bytes", "address", "copies", "scheduler", "rest", "zone")
     SERVER_FIELD_NUMBER: _ClassVar[int]
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     PROCESS_FIELD_NUMBER: _ClassVar[int]
@@ -43,6 +43,8 @@ class Register(_message.Message):
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     COPIES_FIELD_NUMBER: _ClassVar[int]
     SCHEDULER_FIELD_NUMBER: _ClassVar[int]
+    REST_FIELD_NUMBER: _ClassVar[int]
+    ZONE_FIELD_NUMBER: _ClassVar[int]
     server: str
     number: int
     process: str
@@ -53,7 +55,9 @@ class Register(_message.Message):
     address: str
     copies: _containers.RepeatedCompositeFieldContainer[Copy]
     scheduler: str
-    def __init__(self, server: _Optional[str] = ..., number: _Optional[int] = ..., process: _Optional[str] = ..., place: _Optional[str] = ..., kind: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., address: _Optional[str] = ..., copies: _Optional[_Iterable[_Union[Copy, _Mapping[str, object]]]] = ..., scheduler: _Optional[str] = ...) -> None: ...
+    rest: str
+    zone: str
+    def __init__(self, server: _Optional[str] = ..., number: _Optional[int] = ..., process: _Optional[str] = ..., place: _Optional[str] = ..., kind: _Optional[str] = ..., capabilities: _Optional[_Iterable[str]] = ..., memory_bytes: _Optional[int] = ..., address: _Optional[str] = ..., copies: _Optional[_Iterable[_Union[Copy, _Mapping[str, object]]]] = ..., scheduler: _Optional[str] = ..., rest: _Optional[str] = ..., zone: _Optional[str] = ...) -> None: ...
 
 class Copy(_message.Message):
     __slots__ = ("name", "model", "version", "loaded", "revision", "signature")

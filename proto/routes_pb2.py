@@ -27,37 +27,53 @@ _sym_db = _symbol_database.Default()
 from penstock.proto import signature_pb2 as penstock_dot_proto_dot_signature__pb2
 
 
-DESCRIPTOR = penstock_dot_proto_dot_signature__pb2.DESCRIPTOR.pool.AddSerializedFile(b'\n\x1bpenstock/proto/routes.proto\x12\x12penstock.routes.v1\x1a\x1epenstock/proto/signature.proto\"{\n\x0f\x41\x63knowledgement\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x0c\n\x04seen\x18\x03 \x01(\x03\x12)\n\x06in_use\x18\x04 \x03(\x0b\x32\x19.penstock.routes.v1.InUse\x12\x0f\n\x07leaving\x18\x05 \x01(\x08\"`\n\x05InUse\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.penstock.routes.v1.Kind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x10\n\x08revision\x18\x04 \x01(\x03\"\x82\x01\n\x06Update\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\r\n\x05whole\x18\x03 \x01(\x08\x12\x0f\n\x07settled\x18\x04 \x01(\x08\x12)\n\x06routes\x18\x05 \x03(\x0b\x32\x19.penstock.routes.v1.Route\x12\x0c\n\x04more\x18\x06 \x01(\x08\"\xc0\x02\n\x05Route\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.penstock.routes.v1.Kind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12,\n\x06\x63opies\x18\x04 \x01(\x0b\x32\x1a.penstock.routes.v1.CopiesH\x00\x12*\n\x05model\x18\x05 \x01(\x0b\x32\x19.penstock.routes.v1.ModelH\x00\x12\x30\n\x08pipeline\x18\x06 \x01(\x0b\x32\x1c.penstock.routes.v1.PipelineH\x00\x12\x31\n\tnot_ready\x18\x07 \x01(\x0b\x32\x1c.penstock.routes.v1.NotReadyH\x00\x12(\n\x04gone\x18\x08 \x01(\x0b\x32\x18.penstock.routes.v1.GoneH\x00\x42\x06\n\x04\x62ody\"y\n\x06\x43opies\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .penstock.signature.v1.Signature\x12)\n\x06places\x18\x03 \x03(\x0b\x32\x19.penstock.routes.v1.Place\"8\n\x05Place\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\"M\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .penstock.signature.v1.Signature\"\xae\x01\n\x08Pipeline\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .penstock.signature.v1.Signature\x12\x10\n\x08manifest\x18\x03 \x01(\t\x12\x0e\n\x06record\x18\x04 \x01(\t\x12&\n\x04read\x18\x05 \x03(\x0b\x32\x18.penstock.routes.v1.Port\x12\x12\n\npartitions\x18\x06 \x01(\x05\"\"\n\x04Port\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04side\x18\x02 \x01(\t\"+\n\x08NotReady\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x06\n\x04Gone*e\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_COPIES\x10\x01\x12\x0e\n\nKIND_MODEL\x10\x02\x12\x11\n\rKIND_PIPELINE\x10\x03\x12\x13\n\x0fKIND_EXPERIMENT\x10\x04\x32W\n\x06Routes\x12M\n\x06\x46ollow\x12#.penstock.routes.v1.Acknowledgement\x1a\x1a.penstock.routes.v1.Update(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = penstock_dot_proto_dot_signature__pb2.DESCRIPTOR.pool.AddSerializedFile(b'\n\x1bpenstock/proto/routes.proto\x12\x12penstock.routes.v1\x1a\x1epenstock/proto/signature.proto\"\xcf\x01\n\x0f\x41\x63knowledgement\x12\x0f\n\x07gateway\x18\x01 \x01(\t\x12\r\n\x05\x65poch\x18\x02 \x01(\t\x12\x0c\n\x04seen\x18\x03 \x01(\x03\x12)\n\x06in_use\x18\x04 \x03(\x0b\x32\x19.penstock.routes.v1.InUse\x12\x0f\n\x07leaving\x18\x05 \x01(\x08\x12&\n\x04\x64oor\x18\x06 \x01(\x0b\x32\x18.penstock.routes.v1.Door\x12*\n\x07tallies\x18\x07 \x03(\x0b\x32\x19.penstock.routes.v1.Tally\"0\n\x04\x44oor\x12\x0c\n\x04rest\x18\x01 \x01(\t\x12\x0c\n\x04grpc\x18\x02 \x01(\t\x12\x0c\n\x04zone\x18\x03 \x01(\t\"\xe6\x02\n\x05Tally\x12\x12\n\nexperiment\x18\x01 \x01(\t\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x0b\n\x03\x61rm\x18\x03 \x01(\t\x12\x10\n\x08requests\x18\x04 \x01(\x03\x12\x10\n\x08\x66\x61ilures\x18\x05 \x01(\x03\x12;\n\tlatencies\x18\x06 \x03(\x0b\x32(.penstock.routes.v1.Tally.LatenciesEntry\x12\x12\n\nlatency_ms\x18\x07 \x01(\x01\x12\x37\n\x07metrics\x18\x08 \x03(\x0b\x32&.penstock.routes.v1.Tally.MetricsEntry\x1a\x30\n\x0eLatenciesEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\x1aK\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.penstock.routes.v1.Moments:\x02\x38\x01\"6\n\x07Moments\x12\r\n\x05\x63ount\x18\x01 \x01(\x03\x12\x0b\n\x03sum\x18\x02 \x01(\x01\x12\x0f\n\x07squares\x18\x03 \x01(\x01\"`\n\x05InUse\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.penstock.routes.v1.Kind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\x03\x12\x10\n\x08revision\x18\x04 \x01(\x03\"\x82\x01\n\x06Update\x12\r\n\x05\x65poch\x18\x01 \x01(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\x12\r\n\x05whole\x18\x03 \x01(\x08\x12\x0f\n\x07settled\x18\x04 \x01(\x08\x12)\n\x06routes\x18\x05 \x03(\x0b\x32\x19.penstock.routes.v1.Route\x12\x0c\n\x04more\x18\x06 \x01(\x08\"\xa0\x03\n\x05Route\x12&\n\x04kind\x18\x01 \x01(\x0e\x32\x18.penstock.routes.v1.Kind\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\x03\x12,\n\x06\x63opies\x18\x04 \x01(\x0b\x32\x1a.penstock.routes.v1.CopiesH\x00\x12*\n\x05model\x18\x05 \x01(\x0b\x32\x19.penstock.routes.v1.ModelH\x00\x12\x30\n\x08pipeline\x18\x06 \x01(\x0b\x32\x1c.penstock.routes.v1.PipelineH\x00\x12\x31\n\tnot_ready\x18\x07 \x01(\x0b\x32\x1c.penstock.routes.v1.NotReadyH\x00\x12(\n\x04gone\x18\x08 \x01(\x0b\x32\x18.penstock.routes.v1.GoneH\x00\x12\x34\n\nexperiment\x18\t \x01(\x0b\x32\x1e.penstock.routes.v1.ExperimentH\x00\x12(\n\x04\x64oor\x18\n \x01(\x0b\x32\x18.penstock.routes.v1.DoorH\x00\x42\x06\n\x04\x62ody\"y\n\x06\x43opies\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .penstock.signature.v1.Signature\x12)\n\x06places\x18\x03 \x03(\x0b\x32\x19.penstock.routes.v1.Place\"T\n\x05Place\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05model\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0c\n\x04rest\x18\x04 \x01(\t\x12\x0c\n\x04zone\x18\x05 \x01(\t\"M\n\x05Model\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .penstock.signature.v1.Signature\"\xae\x01\n\x08Pipeline\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x33\n\tsignature\x18\x02 \x01(\x0b\x32 .penstock.signature.v1.Signature\x12\x10\n\x08manifest\x18\x03 \x01(\t\x12\x0e\n\x06record\x18\x04 \x01(\t\x12&\n\x04read\x18\x05 \x03(\x0b\x32\x18.penstock.routes.v1.Port\x12\x12\n\npartitions\x18\x06 \x01(\x05\"@\n\nExperiment\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x10\n\x08manifest\x18\x02 \x01(\t\x12\x0f\n\x07weights\x18\x03 \x03(\x01\"\"\n\x04Port\x12\x0c\n\x04step\x18\x01 \x01(\t\x12\x0c\n\x04side\x18\x02 \x01(\t\"+\n\x08NotReady\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\x06\n\x04Gone*t\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0f\n\x0bKIND_COPIES\x10\x01\x12\x0e\n\nKIND_MODEL\x10\x02\x12\x11\n\rKIND_PIPELINE\x10\x03\x12\x13\n\x0fKIND_EXPERIMENT\x10\x04\x12\r\n\tKIND_DOOR\x10\x05\x32W\n\x06Routes\x12M\n\x06\x46ollow\x12#.penstock.routes.v1.Acknowledgement\x1a\x1a.penstock.routes.v1.Update(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'penstock.proto.routes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_KIND']._serialized_start=1288
-  _globals['_KIND']._serialized_end=1389
-  _globals['_ACKNOWLEDGEMENT']._serialized_start=83
-  _globals['_ACKNOWLEDGEMENT']._serialized_end=206
-  _globals['_INUSE']._serialized_start=208
-  _globals['_INUSE']._serialized_end=304
-  _globals['_UPDATE']._serialized_start=307
-  _globals['_UPDATE']._serialized_end=437
-  _globals['_ROUTE']._serialized_start=440
-  _globals['_ROUTE']._serialized_end=760
-  _globals['_COPIES']._serialized_start=762
-  _globals['_COPIES']._serialized_end=883
-  _globals['_PLACE']._serialized_start=885
-  _globals['_PLACE']._serialized_end=941
-  _globals['_MODEL']._serialized_start=943
-  _globals['_MODEL']._serialized_end=1020
-  _globals['_PIPELINE']._serialized_start=1023
-  _globals['_PIPELINE']._serialized_end=1197
-  _globals['_PORT']._serialized_start=1199
-  _globals['_PORT']._serialized_end=1233
-  _globals['_NOTREADY']._serialized_start=1235
-  _globals['_NOTREADY']._serialized_end=1278
-  _globals['_GONE']._serialized_start=1280
-  _globals['_GONE']._serialized_end=1286
-  _globals['_ROUTES']._serialized_start=1391
-  _globals['_ROUTES']._serialized_end=1478
+  _globals['_TALLY_LATENCIESENTRY']._loaded_options = None
+  _globals['_TALLY_LATENCIESENTRY']._serialized_options = b'8\001'
+  _globals['_TALLY_METRICSENTRY']._loaded_options = None
+  _globals['_TALLY_METRICSENTRY']._serialized_options = b'8\001'
+  _globals['_KIND']._serialized_start=2030
+  _globals['_KIND']._serialized_end=2146
+  _globals['_ACKNOWLEDGEMENT']._serialized_start=84
+  _globals['_ACKNOWLEDGEMENT']._serialized_end=291
+  _globals['_DOOR']._serialized_start=293
+  _globals['_DOOR']._serialized_end=341
+  _globals['_TALLY']._serialized_start=344
+  _globals['_TALLY']._serialized_end=702
+  _globals['_TALLY_LATENCIESENTRY']._serialized_start=577
+  _globals['_TALLY_LATENCIESENTRY']._serialized_end=625
+  _globals['_TALLY_METRICSENTRY']._serialized_start=627
+  _globals['_TALLY_METRICSENTRY']._serialized_end=702
+  _globals['_MOMENTS']._serialized_start=704
+  _globals['_MOMENTS']._serialized_end=758
+  _globals['_INUSE']._serialized_start=760
+  _globals['_INUSE']._serialized_end=856
+  _globals['_UPDATE']._serialized_start=859
+  _globals['_UPDATE']._serialized_end=989
+  _globals['_ROUTE']._serialized_start=992
+  _globals['_ROUTE']._serialized_end=1408
+  _globals['_COPIES']._serialized_start=1410
+  _globals['_COPIES']._serialized_end=1531
+  _globals['_PLACE']._serialized_start=1533
+  _globals['_PLACE']._serialized_end=1617
+  _globals['_MODEL']._serialized_start=1619
+  _globals['_MODEL']._serialized_end=1696
+  _globals['_PIPELINE']._serialized_start=1699
+  _globals['_PIPELINE']._serialized_end=1873
+  _globals['_EXPERIMENT']._serialized_start=1875
+  _globals['_EXPERIMENT']._serialized_end=1939
+  _globals['_PORT']._serialized_start=1941
+  _globals['_PORT']._serialized_end=1975
+  _globals['_NOTREADY']._serialized_start=1977
+  _globals['_NOTREADY']._serialized_end=2020
+  _globals['_GONE']._serialized_start=2022
+  _globals['_GONE']._serialized_end=2028
+  _globals['_ROUTES']._serialized_start=2148
+  _globals['_ROUTES']._serialized_end=2235
 # @@protoc_insertion_point(module_scope)
