@@ -36,7 +36,7 @@ from penstock.transports.kafka.client_config import (
     producer_config,
     topic_config,
 )
-from penstock.transports.kafka.fetcher import Fetcher
+from penstock.transports.kafka.fetcher import Fetcher, TopicNumber
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.memberships import Memberships
 from penstock.transports.kafka.messages import decode, encode
@@ -84,6 +84,8 @@ class KafkaTransport(Transport):
         self._sender = Sender(producer_config(options))
         looking = {**consumer_config(options), "enable.partition.eof": "true"}
         self._inquirer = Inquirer(looking)
+        self._looking_ahead: Inquirer | None = None
+        self._ahead = {**looking, "isolation.level": "read_uncommitted"}
         self._tails = Tails(
             self._inquirer, lambda: Fetcher(looking, self._look_for, self._sender.look)
         )
@@ -112,6 +114,8 @@ class KafkaTransport(Transport):
             await self._memberships.stop()
             await self._tails.close()
             await self._inquirer.close()
+            if self._looking_ahead is not None:
+                await self._looking_ahead.close()
             await self._sender.close()
 
     async def time_ms(self) -> float:
@@ -211,7 +215,9 @@ class KafkaTransport(Transport):
         where = stream, ownership.partition
         await self._topics.find(stream)
         self._topics.check(*where)
-        extent = await self._inquirer.extent(where)
+        # A transaction that is committed may not be so yet in each of its partitions. What it has
+        # written is before this end, and only comes when it is.
+        extent = await self._extent_with_transactions(where)
         if extent.first == extent.end:
             return ()
         tail = await self._tails.open(where, THE_BEGINNING)
@@ -227,6 +233,12 @@ class KafkaTransport(Transport):
             for record in [delivery.record]
             if last[record.key] is record and record.body != REMOVED
         ]
+
+    async def _extent_with_transactions(self, where: TopicNumber) -> Extent:
+        """What a partition holds, with that of transactions under way."""
+        if self._looking_ahead is None:
+            self._looking_ahead = Inquirer(self._ahead)
+        return await self._looking_ahead.extent(where)
 
     async def extents(self, stream: str) -> Sequence[Extent]:
         await self._topics.look_up([stream])
