@@ -163,7 +163,21 @@ class RecordedRequests:
                 return False
 
             await self._look_back(plan, enough)
-        return _latest_first(found)
+        return _latest_first(self._of_callers(found))
+
+    def _of_callers(self, found: Sequence[_Found]) -> list[_Found]:
+        """Without those that requests among them made of other pipelines, or that read them."""
+        reads = {plan.name for plan in self._catalogue.plans() if plan.sources}
+
+        def began(each: _Found) -> tuple[float, bool]:
+            return each.delivery.time_ms, each.pipeline in reads
+
+        first: dict[str, _Found] = {}
+        for each in sorted(found, key=began):
+            first.setdefault(identity_of(each.delivery), each)
+        return [
+            each for identity, each in first.items() if identity.rpartition("/")[0] not in first
+        ]
 
     async def _told(self, found: _Found) -> Story:
         """Everything that streams hold of a request."""

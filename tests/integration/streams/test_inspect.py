@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, call, diamond, process, told
+from integration.streams.rig import DIAMOND_MODELS, call, diamond, manifest, process, told
 from integration.streams.test_asynchronous import submit
+from integration.streams.test_readers import reads, records
 from integration.streams.test_tap import followed
 from penstock.core.contracts.inquiries import Begin
 from penstock.core.contracts.transport import THE_BEGINNING, Output
@@ -63,6 +64,30 @@ async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path, l
         await told(one, f"/v2/requests/{identity}?wait=5000")
         story = await told(two, f"/v1/requests/{identity}")
         assert (visits(story), story["asynchronous"]) == (WHOLE, True)
+
+
+async def test_a_caller_finds_the_request_and_not_what_it_made_of_other_pipelines(
+    tmp_path: Path,
+) -> None:
+    streams = SharedStreams()
+    steps = [{"name": "inner", "pipeline": "diamond"}]
+    documents = [
+        *DIAMOND_MODELS,
+        diamond(),
+        manifest("Pipeline", "outer", steps=steps, output={"steps": ["inner"]}),
+        reads("reader", "outer.outputs.sum"),
+    ]
+    async with process(streams, tmp_path, *documents) as one:
+        assert await one.ready() == []
+        for value in (1.0, 2.0):
+            answer = one.send("outer", value, headers={"x-request-id": "theirs"})
+            assert await answer.value() == 5.0 * value
+        await records(streams, "test.shared.pipeline.reader.outputs", 2)
+        await records(streams, "test.shared.pipeline.diamond.inputs", 2)
+        story = await told(one, "/v1/requests/theirs")
+        assert answer.ticket is not None
+        assert (story["pipeline"], story["id"]) == ("outer", answer.ticket.identity)
+        assert len(story["same_x_request_id"]) == 1
 
 
 async def test_requests_are_listed_and_found_by_time_outcome_and_place(tmp_path: Path) -> None:
