@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import time
 from pathlib import Path
@@ -13,6 +14,7 @@ from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import ask, server_option
 from penstock.core.client.remote_server import RemoteServer
+from penstock.core.contracts.inquiries import Search
 
 _UNITS_S: Final = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 
@@ -89,17 +91,9 @@ def inspect_command(
         return
     if export is not None:
         raise click.UsageError("--export wants a REQUEST")
-    requests = ask(
-        server,
-        lambda client: client.list_requests(
-            pipeline=pipeline,
-            outcome=outcome,
-            since_ms=since,
-            until_ms=until,
-            request_id=x_request_id,
-            most=limit,
-        ),
-    )
+    until_ms = math.inf if until is None else until
+    search = Search(pipeline, outcome, since, until_ms, x_request_id, limit)
+    requests = ask(server, lambda client: client.list_requests(search))
     if output.is_json:
         output.json(requests)
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from penstock.core.cli.served_names import pipeline_names
 from penstock.core.cli.server_option import server_option
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
+from penstock.core.contracts.inquiries import Search
 from penstock.core.errors import InvalidRequestError, NotFoundError
 
 if TYPE_CHECKING:
@@ -32,9 +34,7 @@ class Chosen:
 
     pipeline: str
     requests: Sequence[str]
-    since_ms: float
-    until_ms: float | None
-    most: int
+    search: Search
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,8 @@ def replay_command(
         raise click.UsageError("--request names requests; --since and --until choose among many")
     if folder is not None and from_step is None:
         raise click.UsageError("--folder is for models that --from calls in this process")
-    chosen = Chosen(pipeline, requests, since, until, limit)
+    until_ms = math.inf if until is None else until
+    chosen = Chosen(pipeline, requests, Search(pipeline, None, since, until_ms, most=limit))
     manner = Manner(to or pipeline, from_step, folder, config, tolerance, timeout)
     replayed = awaited(_replay(server, chosen, manner))
     output = Output.current()
@@ -172,13 +173,7 @@ async def _cases(control: ControlClient, chosen: Chosen) -> AsyncIterator[Case]:
 
 
 async def _identities(control: ControlClient, chosen: Chosen) -> list[str]:
-    found = await control.list_requests(
-        pipeline=chosen.pipeline,
-        outcome=None,
-        since_ms=chosen.since_ms,
-        until_ms=chosen.until_ms,
-        most=chosen.most,
-    )
+    found = await control.list_requests(chosen.search)
     if not found:
         raise NotFoundError(
             f"no request to pipeline '{chosen.pipeline}' is remembered of that time; see "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar
@@ -18,7 +19,7 @@ from penstock.core.client.resource_messages import (
     write_manifest,
 )
 from penstock.core.contracts.control import Change, ManifestText, ResourceDocument, WatchEvent
-from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin
+from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Search
 from penstock.core.grpc_errors import BUDGET_KEY, error_of_call
 from penstock.proto import control_pb2 as pb
 from penstock.proto.control_pb2_grpc import ControlStub
@@ -186,24 +187,15 @@ class ControlClient:
         async for message in self._messages(self._stub.Logs(request, metadata=self._beside())):
             yield _document(message.record) if message.record else message.lost
 
-    async def list_requests(
-        self,
-        *,
-        pipeline: str | None,
-        outcome: str | None,
-        since_ms: float,
-        until_ms: float | None = None,
-        request_id: str | None = None,
-        most: int,
-    ) -> Sequence[Document]:
+    async def list_requests(self, search: Search) -> Sequence[Document]:
         """Requests that are remembered, the latest first."""
         request = pb.ListRequestsRequest(
-            pipeline=pipeline or "",
-            outcome=outcome or "",
-            since_ms=since_ms,
-            until_ms=until_ms or 0.0,
-            x_request_id=request_id or "",
-            limit=most,
+            pipeline=search.pipeline or "",
+            outcome=search.outcome or "",
+            since_ms=search.since_ms,
+            until_ms=0.0 if math.isinf(search.until_ms) else search.until_ms,
+            x_request_id=search.request_id or "",
+            limit=search.most,
         )
         response = await self._ask(self._stub.ListRequests, request)
         return [_document(text) for text in response.requests]

@@ -42,6 +42,26 @@ def checked_begin(since_ms: float | None, offset: int | None, partition: int | N
     return Begin(since_ms, offset, partition)
 
 
+class Search(NamedTuple):
+    """Which requests are looked for, and how many of the latest are told at most.
+
+    ``pipeline`` and ``request_id`` (the caller's ``x-request-id``) are any where they are None, and
+    so is ``outcome``: ``ok``, ``failed`` (any error), ``open`` (no answer yet) or a code. Times are
+    in milliseconds since the epoch.
+    """
+
+    pipeline: str | None = None
+    outcome: str | None = None
+    since_ms: float = 0.0
+    until_ms: float = math.inf
+    request_id: str | None = None
+    most: int = 20
+
+
+EVERYTHING: Final = Search()
+"""The latest requests, whatever they are."""
+
+
 class Inquiries(ABC):
     """Answers with documents of plain values (see :mod:`penstock.core.journal.documents`).
 
@@ -57,17 +77,8 @@ class Inquiries(ABC):
         """The same request as a file."""
 
     @abstractmethod
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> Sequence[Document]:
-        """Requests, the latest first."""
+    async def find(self, search: Search) -> Sequence[Document]:
+        """Requests, the latest first. Raises InvalidRequestError for no outcome."""
 
     @abstractmethod
     async def tap(

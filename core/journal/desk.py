@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Any, Final, Protocol, TypeAlias
 
 from penstock.core.contracts.gateway import Gateway, Ticket
-from penstock.core.contracts.inquiries import Tapped
+from penstock.core.contracts.inquiries import Search, Tapped
 from penstock.core.errors import (
     ConflictError,
     InvalidRequestError,
@@ -175,34 +174,19 @@ class InquiryDesk:
             ],
         }
 
-    def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> list[dict[str, Any]]:
-        """Requests, the latest first.
-
-        ``outcome`` is ``ok``, ``failed`` (any error), ``open`` (no answer yet) or a code.
-        ``since_ms`` and ``until_ms`` are in milliseconds since the epoch. ``request_id`` is the
-        caller's ``x-request-id``. Raises InvalidRequestError where there is no such outcome.
-        """
-        check_outcome(outcome)
-        all_stories = (
-            self._journal.latest() if request_id is None else self._journal.of_caller(request_id)
-        )
+    def find(self, search: Search) -> list[dict[str, Any]]:
+        """Requests, the latest first. Raises InvalidRequestError where there is no such outcome."""
+        check_outcome(search.outcome)
+        caller = search.request_id
+        all_stories = self._journal.latest() if caller is None else self._journal.of_caller(caller)
         stories: Iterator[Story] = (
             story
             for story in all_stories
-            if (pipeline is None or story.pipeline == pipeline)
-            and since_ms <= story.opened_ms <= until_ms
-            and has_outcome(story, outcome)
+            if search.pipeline in (None, story.pipeline)
+            and search.since_ms <= story.opened_ms <= search.until_ms
+            and has_outcome(story, search.outcome)
         )
-        return [summary(story) for story in islice(stories, min(most, MOST_LISTED))]
+        return [summary(story) for story in islice(stories, min(search.most, MOST_LISTED))]
 
     def tap(
         self, port: str, *, everything: bool, state: str | None, most: int

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 
-from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import (
+    FROM_NOW_ON,
+    Begin,
+    Document,
+    Inquiries,
+    Search,
+    Tapped,
+)
 from penstock.core.journal.desk import InquiryDesk, nothing_before
 
 
@@ -21,24 +27,8 @@ class OwnInquiries(Inquiries):
     async def export(self, identity: str) -> bytes:
         return await self._desk.export(identity)
 
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> list[Document]:
-        return self._desk.find(
-            pipeline=pipeline,
-            outcome=outcome,
-            since_ms=since_ms,
-            until_ms=until_ms,
-            request_id=request_id,
-            most=most,
-        )
+    async def find(self, search: Search) -> list[Document]:
+        return self._desk.find(search)
 
     async def tap(
         self,

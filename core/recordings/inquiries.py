@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import AsyncGenerator
 from typing import Final
 
-from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import (
+    FROM_NOW_ON,
+    Begin,
+    Document,
+    Inquiries,
+    Search,
+    Tapped,
+)
 from penstock.core.contracts.transport import Transport
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.journal.desk import (
@@ -21,7 +27,7 @@ from penstock.core.journal.documents import letter_document, summary
 from penstock.core.journal.letters import Letter
 from penstock.core.journal.story import Story
 from penstock.core.recordings.letters import RecordedLetters
-from penstock.core.recordings.requests import Catalogue, RecordedRequests, Wanted
+from penstock.core.recordings.requests import Catalogue, RecordedRequests
 from penstock.core.recordings.taps import StreamTaps
 from penstock.core.streams.names import StreamNames
 
@@ -66,24 +72,15 @@ class StreamInquiries(Inquiries):
             )
         return stories
 
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> list[Document]:
-        check_outcome(outcome)
-        most = min(most, MOST_LISTED)
+    async def find(self, search: Search) -> list[Document]:
+        check_outcome(search.outcome)
+        most = min(search.most, MOST_LISTED)
         stories = await self._requests.latest(
-            Wanted(pipeline, since_ms, until_ms, request_id),
-            lambda story: has_outcome(story, outcome),
+            search,
+            lambda story: has_outcome(story, search.outcome),
             most,
             # How a request ended is not said where it came in.
-            most if outcome is None else MOST_LISTED,
+            most if search.outcome is None else MOST_LISTED,
         )
         return [summary(story) for story in stories]
 

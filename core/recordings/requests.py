@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Final, NamedTuple, Protocol
 
+from penstock.core.contracts.inquiries import Search
 from penstock.core.contracts.transport import Delivery, From, Transport
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
@@ -43,24 +44,6 @@ class Catalogue(Protocol):
         self, record: Record, request: InferenceRequest
     ) -> InferenceResponse | PenstockError:
         """What a caller gets for a record of an output stream."""
-
-
-class Wanted(NamedTuple):
-    """Which requests are listed: those of one pipeline or of all, that came in within some time,
-    with the caller's ``x-request-id`` where one is given."""
-
-    pipeline: str | None = None
-    since_ms: float = 0.0
-    until_ms: float = float("inf")
-    request_id: str | None = None
-
-    def includes(self, delivery: Delivery) -> bool:
-        """Whether a record of an input stream is one of them."""
-        within = self.since_ms <= delivery.time_ms <= self.until_ms
-        return within and (
-            self.request_id is None
-            or delivery.record.headers.get("x-request-id") == self.request_id
-        )
 
 
 class _Found(NamedTuple):
@@ -102,12 +85,12 @@ class RecordedRequests:
             return stories + [self._brief(each, None) for each in others]
 
     async def latest(
-        self, wanted: Wanted, matches: Callable[[Story], bool], most: int, looked_at: int
+        self, search: Search, matches: Callable[[Story], bool], most: int, looked_at: int
     ) -> list[Story]:
-        """The latest requests that ``matches`` says yes to, of ``looked_at`` that are wanted; what
-        became of the ports of their steps is not told."""
+        """The latest ``most`` requests that ``matches`` says yes to, of ``looked_at`` that came in
+        as is looked for; what became of the ports of their steps is not told."""
         async with _in_time("requests"):
-            found = await self._inputs(self._chosen(wanted.pipeline), wanted, looked_at)
+            found = await self._inputs(self._chosen(search.pipeline), search, looked_at)
             answers = await self._answers(found)
             stories = (self._brief(each, answers.get(_key(each))) for each in found)
             return [story for story in stories if matches(story)][:most]
@@ -224,8 +207,8 @@ class RecordedRequests:
 
     # Many --------------------------------------------------------------------------------------
 
-    async def _inputs(self, plans: Sequence[Plan], wanted: Wanted, looked_at: int) -> list[_Found]:
-        """The latest that are wanted."""
+    async def _inputs(self, plans: Sequence[Plan], search: Search, looked_at: int) -> list[_Found]:
+        """The latest that came in as is looked for."""
         found: list[_Found] = []
         for plan in plans:
             there: Counter[int] = Counter()  # by partition, any of which may have all the latest
@@ -233,11 +216,11 @@ class RecordedRequests:
             def enough(
                 delivery: Delivery, pipeline: str = plan.name, there: Counter[int] = there
             ) -> bool:
-                if wanted.includes(delivery):
+                if _is_meant(delivery, search):
                     found.append(_Found(pipeline, delivery))
                     there[delivery.partition] += 1
                 full = there[delivery.partition] == looked_at
-                return full or delivery.time_ms < wanted.since_ms
+                return full or delivery.time_ms < search.since_ms
 
             await self._look_back(plan, enough)
         return _latest_first(found)[:looked_at]
@@ -298,6 +281,13 @@ class RecordedRequests:
                         looked_at += 1
                         if enough(delivery) or looked_at == MOST_SEARCHED:
                             break
+
+
+def _is_meant(delivery: Delivery, search: Search) -> bool:
+    """Whether a record of an input stream came in as is looked for."""
+    within = search.since_ms <= delivery.time_ms <= search.until_ms
+    caller = delivery.record.headers.get("x-request-id")
+    return within and search.request_id in (None, caller)
 
 
 def _latest_first(found: Iterable[_Found]) -> list[_Found]:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, TypeVar
 
 from penstock.core.client.control import ControlClient
-from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import (
+    FROM_NOW_ON,
+    Begin,
+    Document,
+    Inquiries,
+    Search,
+    Tapped,
+)
 from penstock.core.errors import LostError, NotFoundError, NotReadyError
 from penstock.core.identity import worker_of
 from penstock.core.journal import InquiryDesk
@@ -38,24 +44,8 @@ class WorkerInquiries(Inquiries):
     async def export(self, identity: str) -> bytes:
         return await self._client.export(identity)
 
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> Sequence[Document]:
-        return await self._client.list_requests(
-            pipeline=pipeline,
-            outcome=outcome,
-            since_ms=since_ms,
-            until_ms=None if math.isinf(until_ms) else until_ms,
-            request_id=request_id,
-            most=most,
-        )
+    async def find(self, search: Search) -> Sequence[Document]:
+        return await self._client.list_requests(search)
 
     async def tap(
         self,
@@ -134,28 +124,11 @@ class MergedInquiries(Inquiries):
         number = None if self._owned else worker_of(identity)
         return None if number is None else self._workers.get(number)
 
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> Sequence[Document]:
-        found = await self._all_of(
-            lambda worker: worker.find(
-                pipeline=pipeline,
-                outcome=outcome,
-                since_ms=since_ms,
-                until_ms=until_ms,
-                request_id=request_id,
-                most=most,
-            )
-        )
+    async def find(self, search: Search) -> Sequence[Document]:
+        found = await self._all_of(lambda worker: worker.find(search))
         # As their identities sort, so do the moments in which they came in.
-        return sorted(found, key=lambda each: (each["opened"], each["id"]), reverse=True)[:most]
+        found = sorted(found, key=lambda each: (each["opened"], each["id"]), reverse=True)
+        return found[: search.most]
 
     async def letters(self, *, pipeline: str | None = None, most: int = 20) -> Sequence[Document]:
         found = await self._all_of(lambda worker: worker.letters(pipeline=pipeline, most=most))
@@ -240,24 +213,8 @@ class InquiriesOverStreams(Inquiries):
         except NotFoundError as error:
             return await _or_else(self._workers.export(identity), error)
 
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> Sequence[Document]:
-        return await self._streams.find(
-            pipeline=pipeline,
-            outcome=outcome,
-            since_ms=since_ms,
-            until_ms=until_ms,
-            request_id=request_id,
-            most=most,
-        )
+    async def find(self, search: Search) -> Sequence[Document]:
+        return await self._streams.find(search)
 
     async def tap(
         self,

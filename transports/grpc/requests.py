@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from penstock.core.contracts.inquiries import Begin, Inquiries, checked_begin
+from penstock.core.contracts.inquiries import Begin, Inquiries, Search, checked_begin
 from penstock.core.errors import InvalidRequestError
 from penstock.core.journal.desk import MOST_LISTED
 from penstock.proto import control_pb2 as pb
@@ -37,14 +37,15 @@ class RequestCalls:
         self, request: pb.ListRequestsRequest, context: Context
     ) -> pb.ListRequestsResponse:
         """ListRequests."""
-        found = await self._inquiries.find(
-            pipeline=request.pipeline or None,
-            outcome=request.outcome or None,
-            since_ms=request.since_ms,
-            until_ms=request.until_ms or math.inf,
-            request_id=request.x_request_id or None,
-            most=_limit(request.limit),
+        search = Search(
+            request.pipeline or None,
+            request.outcome or None,
+            request.since_ms,
+            request.until_ms or math.inf,
+            request.x_request_id or None,
+            _limit(request.limit),
         )
+        found = await self._inquiries.find(search)
         return pb.ListRequestsResponse(requests=[_text(each) for each in found])
 
     async def export(

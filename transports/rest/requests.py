@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from penstock.core.codecs.json import decode_request, encode_response
 from penstock.core.contracts.elsewhere import Elsewhere
-from penstock.core.contracts.inquiries import Document, Inquiries
+from penstock.core.contracts.inquiries import Document, Inquiries, Search
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
 from penstock.core.inference import InferenceRequest
 from penstock.core.journal import InquiryDesk, Story
@@ -307,14 +307,15 @@ class Requests:
     async def list(self, request: Request) -> Response:
         """Requests, the latest first."""
         query = request.query_params
-        requests = await self._inquiries.find(
-            pipeline=query.get("pipeline"),
-            outcome=query.get("outcome"),
-            since_ms=moment_ms(query.get("since"), "since", 0.0),
-            until_ms=moment_ms(query.get("until"), "until", math.inf),
-            request_id=query.get("x_request_id"),
-            most=_limit(request),
+        search = Search(
+            query.get("pipeline"),
+            query.get("outcome"),
+            moment_ms(query.get("since"), "since", 0.0),
+            moment_ms(query.get("until"), "until", math.inf),
+            query.get("x_request_id"),
+            _limit(request),
         )
+        requests = await self._inquiries.find(search)
         return JsonAnswer({"requests": requests})
 
     async def inspect(self, request: Request) -> Response:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from harness.gateway_world import Act, Caller, GatewayWorld, Way
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.inquiries import Search
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway import GatewayLimits
@@ -165,7 +166,7 @@ def test_every_request_ends_once_and_nothing_stays(
         for caller in world.callers:
             answered_once(caller)
         assert world.dataflow.open_passages == 0
-        for told in world.desk.find(most=1000):
+        for told in world.desk.find(Search(most=1000)):
             assert told["outcome"] is not None
             assert not told["under_way"]
         for name, version in world.left:

@@ -12,6 +12,7 @@ from harness.gateway_world import Caller, GatewayWorld
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
+from penstock.core.contracts.inquiries import EVERYTHING
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import (
     CancelledRequestError,
@@ -641,7 +642,7 @@ def test_the_journal_shows_all_passages_of_a_request() -> None:
         assert [each["external"] for each in (shown, *shown["readers"])] == [False, True, True]
         assert at.desk.story(identity).pipeline == "src"
         assert at.desk.story(identity, "s").pipeline == "s"
-        assert [each["pipeline"] for each in at.desk.find()] == ["s", "r", "src"]
+        assert [each["pipeline"] for each in at.desk.find(EVERYTHING)] == ["s", "r", "src"]
 
     world(test)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncGenerator, Sequence
 from itertools import islice
 from random import Random
@@ -12,7 +11,15 @@ import pytest
 
 from fakes.gateway import FakeGateway
 from penstock.core.clock import VirtualClock
-from penstock.core.contracts.inquiries import FROM_NOW_ON, Begin, Document, Inquiries, Tapped
+from penstock.core.contracts.inquiries import (
+    EVERYTHING,
+    FROM_NOW_ON,
+    Begin,
+    Document,
+    Inquiries,
+    Search,
+    Tapped,
+)
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.identity import Identities
 from penstock.core.journal import InquiryDesk
@@ -66,18 +73,9 @@ class Worker(Inquiries):
     async def export(self, identity: str) -> bytes:
         return f"{self.number}: {(await self.inspect(identity))['id']}".encode()
 
-    async def find(
-        self,
-        *,
-        pipeline: str | None = None,
-        outcome: str | None = None,
-        since_ms: float = 0.0,
-        until_ms: float = math.inf,
-        request_id: str | None = None,
-        most: int = 20,
-    ) -> Sequence[Document]:
+    async def find(self, search: Search) -> Sequence[Document]:
         self._answers()
-        return list(islice(reversed(self.requests.values()), most))
+        return list(islice(reversed(self.requests.values()), search.most))
 
     async def tap(
         self,
@@ -159,7 +157,7 @@ async def test_lists_come_from_all_the_latest_first(
     workers: list[Worker], merged: MergedInquiries
 ) -> None:
     made = [workers[at % 3].remember(float(at)) for at in range(9)]
-    assert [each["id"] for each in await merged.find(most=5)] == made[:3:-1]
+    assert [each["id"] for each in await merged.find(Search(most=5))] == made[:3:-1]
 
 
 @pytest.mark.asyncio
@@ -168,7 +166,7 @@ async def test_a_worker_that_is_away_is_left_out(
 ) -> None:
     made = [workers[at % 3].remember(float(at)) for at in range(3)]
     workers[2].away = True
-    assert [each["id"] for each in await merged.find()] == [made[1], made[0]]
+    assert [each["id"] for each in await merged.find(EVERYTHING)] == [made[1], made[0]]
     with pytest.raises(NotReadyError):
         await merged.inspect(made[2])
 
@@ -250,7 +248,7 @@ async def test_what_streams_do_not_have_whichever_worker_has_it() -> None:
     assert (await inquiries.inspect(identity))["asked"] == 2
     assert await inquiries.export(recorded) == f"3: {recorded}".encode()
     assert await inquiries.export(identity) == f"2: {identity}".encode()
-    assert [each["id"] for each in await inquiries.find()] == [recorded]
+    assert [each["id"] for each in await inquiries.find(EVERYTHING)] == [recorded]
     for ask in (inquiries.inspect, inquiries.export):
         with pytest.raises(NotFoundError, match="'nobody'"):
             await ask("nobody")
