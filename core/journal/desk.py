@@ -40,11 +40,44 @@ Export: TypeAlias = Callable[[Story, Sequence[Story], Sequence[Story]], Awaitabl
 read it."""
 
 
+Find: TypeAlias = Callable[[str], Sequence[Story]]
+"""Gives the stories of an identity in all pipelines, in the order in which they began."""
+
+
 class AnswerFinder(Protocol):
     """Finds answers in streams."""
 
     async def story(self, identity: str) -> Story | None:
         """What has become of a request; None where its identity does not say where it is."""
+
+
+def told(story: Story, others: Sequence[Story], find: Find) -> dict[str, Any]:
+    """Everything about a request: ``others`` came with its ``x-request-id``, and ``find`` knows the
+    requests that it made of other pipelines, and its way through those that read it."""
+    return {
+        **_with_children(story, find, 0),
+        "same_x_request_id": [each.identity for each in others],
+        "readers": [_with_children(each, find, 0) for each in _readers(story, find)],
+    }
+
+
+def _readers(story: Story, find: Find) -> list[Story]:
+    """The same request in the pipelines that read the one that was called."""
+    return [each for each in find(story.identity) if each.pipeline != story.pipeline]
+
+
+def _with_children(story: Story, find: Find, depth: int) -> dict[str, Any]:
+    document = whole(story)
+    made = (child for visit in document["visits"] for child in visit["children"])
+    found = (find(child) for child in islice(made, MOST_CHILDREN))
+    return {
+        **document,
+        "children": [
+            _with_children(children[0], find, depth + 1)
+            for children in found
+            if children and depth < DEEPEST
+        ],
+    }
 
 
 class InquiryDesk:
@@ -101,15 +134,7 @@ class InquiryDesk:
         latest is told of, and the others are named.
         """
         story, *others = self._meant(identity)
-        return self.tell(story, others)
-
-    def tell(self, story: Story, others: Sequence[Story] = ()) -> dict[str, Any]:
-        """The same of a story, wherever it is from; ``others`` came with its ``x-request-id``."""
-        return {
-            **self._with_children(story, 0),
-            "same_x_request_id": [each.identity for each in others],
-            "readers": [self._with_children(each, 0) for each in self._readers(story)],
-        }
+        return told(story, others, self._journal.find)
 
     def has(self, identity: str) -> bool:
         """Whether the journal knows a request of that identity, or one with that
@@ -119,26 +144,20 @@ class InquiryDesk:
     async def export(self, identity: str) -> bytes:
         """The same request as a file (see :mod:`penstock.core.cases`)."""
         export = self._exporter()
-        return await self._file_of(self._meant(identity)[0], export)
+        story = self._meant(identity)[0]
+        within = f"{story.identity}/"
+        made = (each for each in self._journal.latest() if each.identity.startswith(within))
+        children = list(islice(made, MOST_LISTED))[::-1]
+        return await export(story, children, _readers(story, self._journal.find))
 
-    async def file_of(self, story: Story) -> bytes:
-        """The same of a story, wherever it is from."""
-        return await self._file_of(story, self._exporter())
+    async def file_of(self, story: Story, children: Sequence[Story]) -> bytes:
+        """The same of a story, wherever it is from, and of those that it made."""
+        return await self._exporter()(story, children, ())
 
     def _exporter(self) -> Export:
         if self._export is None:
             raise UnsupportedError("this server makes no case files")
         return self._export
-
-    async def _file_of(self, story: Story, export: Export) -> bytes:
-        within = f"{story.identity}/"
-        made = (each for each in self._journal.latest() if each.identity.startswith(within))
-        children = list(islice(made, MOST_LISTED))[::-1]
-        return await export(story, children, self._readers(story))
-
-    def _readers(self, story: Story) -> list[Story]:
-        """The same request in the pipelines that read the one that was called."""
-        return [each for each in self._journal.find(story.identity) if each is not story]
 
     def _meant(self, identity: str) -> list[Story]:
         """The request of that identity, or those with that ``x-request-id``, the latest first."""
@@ -160,19 +179,6 @@ class InquiryDesk:
                 "started again; what it had is lost"
             )
         return NotFoundError(_unknown(identity, pipeline, stories))
-
-    def _with_children(self, story: Story, depth: int) -> dict[str, Any]:
-        document = whole(story)
-        made = (child for visit in document["visits"] for child in visit["children"])
-        found = (self._journal.find(child) for child in islice(made, MOST_CHILDREN))
-        return {
-            **document,
-            "children": [
-                self._with_children(children[0], depth + 1)
-                for children in found
-                if children and depth < DEEPEST
-            ],
-        }
 
     def find(self, search: Search) -> list[dict[str, Any]]:
         """Requests, the latest first. Raises InvalidRequestError where there is no such outcome."""

@@ -22,6 +22,7 @@ from penstock.core.journal.desk import (
     has_outcome,
     no_letter,
     nothing_before,
+    told,
 )
 from penstock.core.journal.documents import letter_document, summary
 from penstock.core.journal.letters import Letter
@@ -56,12 +57,17 @@ class StreamInquiries(Inquiries):
         if self._desk.has(identity):
             return self._desk.inspect(identity)
         story, *others = await self._found(identity)
-        return self._desk.tell(story, others)
+        family = await self._requests.family(story)
+        return told(story, others, lambda sought: [e for e in family if e.identity == sought])
 
     async def export(self, identity: str) -> bytes:
         if self._desk.has(identity):
             return await self._desk.export(identity)
-        return await self._desk.file_of((await self._found(identity))[0])
+        story = (await self._found(identity))[0]
+        family = await self._requests.family(story)
+        # To play what readers did takes what others brought them, which is not looked for here.
+        children = [each for each in family if each.identity != story.identity]
+        return await self._desk.file_of(story, children)
 
     async def _found(self, identity: str) -> list[Story]:
         stories = await self._requests.find(identity)

@@ -30,6 +30,9 @@ LOOKED_FOR_S: Final = 15.0
 MOST_SEARCHED: Final = 10_000
 """Of each partition so many of the latest records are looked at for what no identity tells."""
 
+MOST_RELATED: Final = 1_000
+"""So many requests that belong to one are told of."""
+
 _INPUTS: Final = Port(None, "inputs")
 _OUTPUTS: Final = Port(None, "outputs")
 
@@ -83,6 +86,40 @@ class RecordedRequests:
             first, *others = found
             stories = [await self._told(first)]
             return stories + [self._brief(each, None) for each in others]
+
+    async def family(self, story: Story) -> list[Story]:
+        """What a request made of other pipelines, and its way through those that read it, each told
+        of whole, in the order in which they came in."""
+        within = f"{story.identity}/"
+        begin = From(time_ms=story.opened_ms - SLACK_MS)
+        found: list[_Found] = []
+        async with _in_time(f"what belongs to request '{story.identity}'"):
+            for plan in self._relatives(story.pipeline):
+                last_ms = story.deadline_ms + _window_ms(plan) + SLACK_MS
+
+                def enough(
+                    delivery: Delivery, pipeline: str = plan.name, last_ms: float = last_ms
+                ) -> bool:
+                    identity = identity_of(delivery)
+                    if identity == story.identity or identity.startswith(within):
+                        found.append(_Found(pipeline, delivery))
+                    return delivery.time_ms > last_ms or len(found) == MOST_RELATED
+
+                stream = self._names.of(plan.name, _INPUTS)
+                for partition in range(plan.partitions):
+                    await self._look(stream, partition, begin, enough)
+            return [await self._told(each) for each in reversed(_latest_first(found))]
+
+    def _relatives(self, pipeline: str) -> list[Plan]:
+        """The pipelines that a request to one may come to as well."""
+        plans = self._catalogue.plans()
+        reached, news = {pipeline}, {pipeline}
+        while news:
+            made = {each for plan in plans if plan.name in news for each in plan.pipelines}
+            read = {plan.name for plan in plans if not news.isdisjoint(plan.sources)}
+            news = (made | read) - reached
+            reached |= news
+        return [plan for plan in plans if plan.name in reached and plan.name != pipeline]
 
     async def latest(
         self, search: Search, matches: Callable[[Story], bool], most: int, looked_at: int
@@ -281,6 +318,11 @@ class RecordedRequests:
                         looked_at += 1
                         if enough(delivery) or looked_at == MOST_SEARCHED:
                             break
+
+
+def _window_ms(plan: Plan) -> float:
+    """How long after the first record of others a request may come in that they bring."""
+    return 0.0 if plan.entrance is None else plan.entrance.window_ms or 0.0
 
 
 def _is_meant(delivery: Delivery, search: Search) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -11,10 +13,20 @@ import numpy as np
 import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, call, diamond, manifest, process, told
+from integration.streams.rig import (
+    DIAMOND_MODELS,
+    PATIENCE_S,
+    call,
+    diamond,
+    manifest,
+    process,
+    told,
+)
 from integration.streams.test_asynchronous import submit
 from integration.streams.test_readers import reads, records
 from integration.streams.test_tap import followed
+from penstock.core.cases import Case
+from penstock.core.cases.reader import read_case
 from penstock.core.contracts.inquiries import Begin
 from penstock.core.contracts.transport import THE_BEGINNING, Output
 from penstock.core.records import Port, Record
@@ -66,6 +78,12 @@ async def test_every_step_of_a_request_is_shown_by_any_gateway(tmp_path: Path, l
         assert (visits(story), story["asynchronous"]) == (WHOLE, True)
 
 
+def case_of(rest: str, identity: str) -> Case:
+    """A request as a file, over REST."""
+    with urllib.request.urlopen(f"{rest}/v1/cases/{identity}", timeout=PATIENCE_S) as response:
+        return read_case(response.read(), identity)
+
+
 async def test_a_caller_finds_the_request_and_not_what_it_made_of_other_pipelines(
     tmp_path: Path,
 ) -> None:
@@ -74,7 +92,7 @@ async def test_a_caller_finds_the_request_and_not_what_it_made_of_other_pipeline
     documents = [
         *DIAMOND_MODELS,
         diamond(),
-        manifest("Pipeline", "outer", steps=steps, output={"steps": ["inner"]}),
+        manifest("Pipeline", "outer", steps=steps, output={"steps": ["inner"]}, record="all"),
         reads("reader", "outer.outputs.sum"),
     ]
     async with process(streams, tmp_path, *documents) as one:
@@ -88,6 +106,11 @@ async def test_a_caller_finds_the_request_and_not_what_it_made_of_other_pipeline
         assert answer.ticket is not None
         assert (story["pipeline"], story["id"]) == ("outer", answer.ticket.identity)
         assert len(story["same_x_request_id"]) == 1
+        [child], [read] = story["children"], story["readers"]
+        assert (child["pipeline"], child["id"]) == ("diamond", f"{story['id']}/inner.0.1")
+        assert (read["pipeline"], read["id"], read["outcome"]) == ("reader", story["id"], "ok")
+        file = await asyncio.to_thread(case_of, one.addresses["rest"], story["id"])
+        assert [each.identity for each in file.children] == [child["id"]]
 
 
 async def test_requests_are_listed_and_found_by_time_outcome_and_place(tmp_path: Path) -> None:
