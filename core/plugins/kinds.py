@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
@@ -50,6 +52,8 @@ SORTERS: Final = Kind("sorters", "sorter", Sorter)
 EVICTIONS: Final = Kind("evictions", "eviction policy", EvictionPolicy)
 STORAGES: Final = Kind("storages", "storage", ArtifactStorage)
 ROUTERS: Final = Kind("routers", "router", Router, "the proxy")
+ARM_METRICS: Final = Kind("arm_metrics", "arm metric", ArmMetric)
+BANDITS: Final = Kind("bandits", "bandit", Bandit)
 SCALERS: Final = Kind("scalers", "scaler", Scaler, "the scheduler")
 EXPLAINERS: Final = Kind("explainers", "explainer", Explainer, "explanations")
 MIDDLEWARES: Final = Kind("middlewares", "middleware", Middleware, "a later version")
@@ -68,6 +72,8 @@ KINDS: Final = (
     EVICTIONS,
     STORAGES,
     ROUTERS,
+    ARM_METRICS,
+    BANDITS,
     SCALERS,
     EXPLAINERS,
     MIDDLEWARES,

@@ -12,6 +12,8 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from penstock.core.config import Config
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.eviction import EvictionPolicy
@@ -88,6 +90,8 @@ class Plugins:
         self.evictions: Registry[EvictionPolicy] = Registry(*found(kinds.EVICTIONS))
         self.storages: Registry[ArtifactStorage] = Registry(*found(kinds.STORAGES))
         self.routers: Registry[Router] = Registry(*found(kinds.ROUTERS))
+        self.arm_metrics: Registry[ArmMetric] = Registry(*found(kinds.ARM_METRICS))
+        self.bandits: Registry[Bandit] = Registry(*found(kinds.BANDITS))
         self.scalers: Registry[Scaler] = Registry(*found(kinds.SCALERS))
         self.explainers: Registry[Explainer] = Registry(*found(kinds.EXPLAINERS))
         self.middlewares: Registry[Middleware] = Registry(*found(kinds.MIDDLEWARES))

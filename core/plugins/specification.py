@@ -8,8 +8,8 @@ hook of registration raises, or returns anything else, or a name that another pl
 the same kind, start-up is refused, and the error names plug-in, distribution and hook.
 
 A plug-in that registers a schema of options (``penstock_register_config``) gets them as the one
-argument of its factories; others are made without arguments. Joins and explainers take their
-arguments from manifests instead, and commands take none.
+argument of its factories; others are made without arguments. Joins, explainers, arm metrics and
+bandits take their arguments from manifests instead, and commands take none.
 
 The other hooks are events of the life cycle, called on the event loop; they must not block it.
 """
@@ -22,6 +22,8 @@ from typing import TypeAlias, TypeVar
 from pydantic import BaseModel
 
 from penstock.core.config import Config
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.eviction import EvictionPolicy
@@ -169,6 +171,30 @@ def penstock_register_routers() -> Factories[Router]:
     Called once at start-up. Returns names as manifests have them. A router is made when an
     experiment that names it is loaded; when the factory fails, the experiment is not ready, with
     the reason. When the hook itself fails, start-up is refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_arm_metrics() -> Factories[ArmMetric]:
+    """Register arm metrics: numbers that are computed of the answers of an experiment's arms.
+
+    Called once at start-up. Returns names as experiments have them in ``metrics[].measure``. A
+    factory takes the manifest's parameters by name, written as in ``half_life_s`` for
+    ``halfLifeS``; when it fails, the metric has no values, and the log says why. When the hook
+    itself fails, start-up is refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_bandits() -> Factories[Bandit]:
+    """Register bandits, which give the arms of an experiment their shares.
+
+    Called once at start-up. Returns names as experiments have them in ``bandit.name``. A factory
+    takes the manifest's parameters by name, as those of arm metrics do; when it fails, the weights
+    stay as they are, and the status of the experiment says why. When the hook itself fails,
+    start-up is refused.
     """
     raise NotImplementedError
 
