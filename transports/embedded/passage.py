@@ -44,7 +44,7 @@ class Asked(Protocol):
 
 
 class Passage:
-    """``draining`` is set when callers are told to go elsewhere."""
+    """``draining`` is set when callers are told to go elsewhere, ``ended`` when nothing begins."""
 
     def __init__(
         self, table: ForwardingTable, context: ForwarderContext, clock: Clock, random: Random
@@ -57,6 +57,7 @@ class Passage:
         self.budget = RetryBudget()
         self.call_later = asyncio.get_running_loop().call_later
         self.draining = False
+        self.ended = False
         self.copies = 0
         self.held_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -104,6 +105,7 @@ class Passage:
 
     async def cancel_all(self) -> None:
         """End every task."""
+        self.ended = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
