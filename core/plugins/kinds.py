@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.core.contracts.balancer import Balancer
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
+from penstock.core.contracts.forwarder import Forwarder
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.contracts.middleware import Middleware
@@ -50,6 +52,8 @@ SORTERS: Final = Kind("sorters", "sorter", Sorter)
 EVICTIONS: Final = Kind("evictions", "eviction policy", EvictionPolicy)
 STORAGES: Final = Kind("storages", "storage", ArtifactStorage)
 ROUTERS: Final = Kind("routers", "router", Router, "the proxy")
+FORWARDERS: Final = Kind("forwarders", "forwarder", Forwarder)
+BALANCERS: Final = Kind("balancers", "balancer", Balancer)
 SCALERS: Final = Kind("scalers", "scaler", Scaler, "the scheduler")
 EXPLAINERS: Final = Kind("explainers", "explainer", Explainer, "explanations")
 MIDDLEWARES: Final = Kind("middlewares", "middleware", Middleware, "a later version")
@@ -68,6 +72,8 @@ KINDS: Final = (
     EVICTIONS,
     STORAGES,
     ROUTERS,
+    FORWARDERS,
+    BALANCERS,
     SCALERS,
     EXPLAINERS,
     MIDDLEWARES,
