@@ -12,7 +12,9 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from penstock.core.config import Config
+from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.balancer import Balancer
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.eviction import EvictionPolicy
@@ -92,6 +94,8 @@ class Plugins:
         self.routers: Registry[Router] = Registry(*found(kinds.ROUTERS))
         self.forwarders: Registry[Forwarder] = Registry(*found(kinds.FORWARDERS))
         self.balancers: Registry[Balancer] = Registry(*found(kinds.BALANCERS))
+        self.arm_metrics: Registry[ArmMetric] = Registry(*found(kinds.ARM_METRICS))
+        self.bandits: Registry[Bandit] = Registry(*found(kinds.BANDITS))
         self.scalers: Registry[Scaler] = Registry(*found(kinds.SCALERS))
         self.explainers: Registry[Explainer] = Registry(*found(kinds.EXPLAINERS))
         self.middlewares: Registry[Middleware] = Registry(*found(kinds.MIDDLEWARES))
