@@ -24,6 +24,18 @@ class FollowerSection(Section):
         default=None, description="The bearer token for the scheduler."
     )
 
+    host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="The name or address by which the scheduler, gateways and proxies reach it; "
+        "without it the one that it listens on, or calls from where it listens on all.",
+    )
+    zone: str = Field(
+        default="",
+        description="Where it is, for balancers that stay close; any word that others there have, "
+        "too.",
+    )
+
     def filled_from(self, other: FollowerSection) -> Self:
         """The same, with what is not written here of the scheduler as the other has it."""
         missing = OF_THE_SCHEDULER & other.model_fields_set - self.model_fields_set

@@ -244,12 +244,6 @@ class AgentSection(FollowerSection):
     number: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_flag)] | None = Field(
         default=None, description="Which replica, from 0; without it the scheduler says."
     )
-    host: str | None = Field(
-        default=None,
-        min_length=1,
-        description="The name or address by which the scheduler and gateways reach it; without "
-        "it the one that it listens on, or calls from where it listens on all.",
-    )
     port: Port = Field(
         default=0,
         description="The gRPC port at which its models are called, where the agent shares its "

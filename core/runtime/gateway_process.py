@@ -32,9 +32,11 @@ from penstock.core.routing.switchboard import Switchboard
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.copies_door import CopiesDoor
 from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.doors import door_at
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import chosen_roles, stream_roles
+from penstock.core.runtime.unless import unless
 
 _log = logging.getLogger(__name__)
 
@@ -90,6 +92,7 @@ class GatewayProcess:
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)
         self._follower: RouteFollower | None = None
+        self._answers = not {"gateway", "pipeline-gateway"}.isdisjoint(roles)
         self._agent: HostedAgent | None = None
         if "agent" in roles:
             self._agent = HostedAgent(config.agent, self._data.clock, self._closing)
@@ -138,6 +141,8 @@ class GatewayProcess:
             grace_s = self._config.defaults.drain_ms / 1000.0
         if self._agent is not None:
             grace_s = await self._agent.leave(grace_s, forced)
+        if self._follower is not None:
+            await unless(forced, self._follower.close_door())
         await self._data.drain(grace_s, forced)
         if self._agent is not None:
             await self._copies.drain(grace_s, forced)
@@ -154,9 +159,11 @@ class GatewayProcess:
         await self._begin_with_file(follower)
         self._background.spawn(follower.run(), "following the scheduler")
         self._closing.add("the routes", follower.leave)
-        self._background.spawn(self._open_when_informed(follower), "waiting for routes")
         control = ElsewhereControlPlane(self._scheduler.place)
         addresses = await self._data.listen(parts, control, self._manifest)
+        self._background.spawn(
+            self._open_when_informed(follower, addresses), "waiting for routes"
+        )
         self._plugins.started(self._config, addresses)
         return addresses
 
@@ -227,9 +234,15 @@ class GatewayProcess:
         self._closing.add("the file of routes", self._file.flush)
         self._background.spawn(self._file.run(), "keeping routes")
 
-    async def _open_when_informed(self, follower: RouteFollower) -> None:
+    async def _open_when_informed(
+        self, follower: RouteFollower, addresses: Mapping[str, str]
+    ) -> None:
         await follower.informed.wait()
         self._data.gateway.open_intake()
+        section = self._config.gateway
+        door = door_at(addresses, section.host, section.zone)
+        if self._answers and door is not None:
+            follower.open_door(door)
 
     def _manifest(self, kind: str, name: str) -> CaseManifest | None:
         """Who follows a scheduler knows what that serves, and not how it was written; of what it
