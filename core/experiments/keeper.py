@@ -5,15 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.bandit import Bandit
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
 from penstock.core.experiments.conditions import Noted, conditions_of
-from penstock.core.experiments.tally import ArmKey, Tally
+from penstock.core.experiments.tally import Tallies
 from penstock.core.experiments.trial import Trial
 from penstock.core.nearest import did_you_mean
 from penstock.core.resources.bandit import BanditDeclaration
@@ -25,9 +25,15 @@ LOOK_S: Final = 1.0
 LOOKS_PER_RECORD: Final = 10
 """After so many looks the counts are recorded; what came later goes with the process."""
 
-MakeBandit = Callable[[BanditDeclaration], Bandit]
+MakeBandit: TypeAlias = Callable[[BanditDeclaration], Bandit]
+"""Raises an error with a sentence where it cannot be made."""
 
 _log = logging.getLogger(__name__)
+
+
+def no_bandits(declared: BanditDeclaration) -> Bandit:
+    """Where none are installed."""
+    raise NotFoundError(f"there is no bandit '{declared.name}'; none are installed")
 
 
 class ExperimentDesk(Protocol):
@@ -55,14 +61,17 @@ class ExperimentKeeper:
         clock: Clock,
         chance: Random,
         saved: Mapping[str, Mapping[str, Any]],
+        tallies: Tallies,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``saved`` is what another process has recorded, by experiment."""
+        """``saved`` is what another process has recorded, by experiment; ``tallies`` are where
+        everybody counts, in this process and elsewhere."""
         self._desk = desk
         self._make_bandit = make_bandit
         self._clock = clock
         self._chance = chance
         self._saved = dict(saved)
+        self._tallies = tallies
         self._sleep = sleep
         self._trials: dict[str, Trial] = {}
         self._in_force: dict[str, tuple[float, ...]] = {}
@@ -102,9 +111,9 @@ class ExperimentKeeper:
             del self._in_force[name]
             self._changed.add(name)
 
-    def hear(self, came: Iterable[tuple[ArmKey, Tally]]) -> None:
-        """What became of requests. Those of a version that is gone count no more."""
-        for key, tally in came:
+    def hear(self) -> None:
+        """Take up what became of requests. Those of a version that is gone count no more."""
+        for key, tally in self._tallies.take():
             trial = self._trials.get(key.experiment)
             if trial is not None and trial.version == key.version:
                 trial.hear(key.arm, tally)
@@ -122,6 +131,7 @@ class ExperimentKeeper:
 
     async def look(self) -> None:
         """Bring about what follows from what has come by now."""
+        self.hear()
         for name, trial in list(self._trials.items()):
             try:
                 await self._look_at(name, trial)
@@ -148,6 +158,7 @@ class ExperimentKeeper:
         """
         if not 0.5 <= confidence < 1.0:
             raise InvalidRequestError("the confidence is at least 0.5 and less than 1, as 0.95")
+        self.hear()
         trial = self._trial(name)
         baseline = baseline or trial.spec.baseline
         _check_arm(name, trial, baseline)

@@ -161,9 +161,7 @@ class GatewayProcess:
         self._closing.add("the routes", follower.leave)
         control = ElsewhereControlPlane(self._scheduler.place)
         addresses = await self._data.listen(parts, control, self._manifest)
-        self._background.spawn(
-            self._open_when_informed(follower, addresses), "waiting for routes"
-        )
+        self._background.spawn(self._open_when_informed(follower, addresses), "waiting for routes")
         self._plugins.started(self._config, addresses)
         return addresses
 

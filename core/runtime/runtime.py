@@ -198,7 +198,7 @@ class Runtime:
         self._background.spawn(self._settle(control, knows_all=knows), "settling")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
-        addresses = self._reached_at or addresses
+        addresses = dict(self._reached_at or addresses)
         self._open_door(addresses)
         self._plugins.started(self._config, addresses)
         return addresses

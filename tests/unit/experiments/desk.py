@@ -12,7 +12,7 @@ from penstock.core.contracts.bandit import Bandit
 from penstock.core.errors import NotReadyError
 from penstock.core.experiments.conditions import Noted
 from penstock.core.experiments.keeper import ExperimentKeeper
-from penstock.core.experiments.tally import ArmKey, Tally
+from penstock.core.experiments.tally import ArmKey, Tallies, Tally
 from penstock.core.resources import Experiment
 from penstock.core.resources.bandit import BanditDeclaration
 from penstock.plugins.experiments.thompson import ThompsonSampling
@@ -60,8 +60,11 @@ class Keeping:
         """Another process, after ``before``."""
         self.clock: VirtualClock = VirtualClock(0.0 if before is None else before.clock.now_ms())
         self.desk = Desk()
+        self.tallies = Tallies()
         saved = {} if before is None else before.desk.recorded
-        self.keeper = ExperimentKeeper(self.desk, make_bandit, self.clock, Random(1), saved)
+        self.keeper = ExperimentKeeper(
+            self.desk, make_bandit, self.clock, Random(1), saved, self.tallies
+        )
 
     def want(self, experiment: Experiment, version: int = 1) -> tuple[float, ...]:
         return self.keeper.want(experiment.name, version, experiment.spec)[0]
@@ -69,7 +72,7 @@ class Keeping:
     async def after(self, ms: float, /, version: int = 1, **came: Tally) -> None:
         """So much later, requests to arms having ended."""
         self.clock.advance(ms)
-        self.keeper.hear((ArmKey("trial", version, arm), tally) for arm, tally in came.items())
+        self.tallies.add((ArmKey("trial", version, arm), tally) for arm, tally in came.items())
         await self.keeper.look()
 
     @property
