@@ -30,6 +30,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
 from penstock.core.control.description import Descriptions
 from penstock.core.control.emptying import Emptying, Prospect
+from penstock.core.control.experiments import ExperimentReconciler
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
@@ -44,7 +45,6 @@ from penstock.core.control.preparation import (
     unchecked,
 )
 from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, wait_settled
-from penstock.core.control.reasons import Reason
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
@@ -59,13 +59,13 @@ from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
-from penstock.core.manifests import machinery_missing, needs_of
+from penstock.core.manifests import needs_of
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
-from penstock.core.resources import KINDS, READY, Experiment, Model, Server, create, update
+from penstock.core.resources import KINDS, Experiment, Model, Server, create, update
 from penstock.core.scheduling import Rules
 from penstock.core.streams.names import StreamNames
 
@@ -196,9 +196,11 @@ class LocalControlPlane(ControlPlane):
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
-        self._weights: dict[str, tuple[float, ...]] = {}
+        self._experiments = ExperimentReconciler(
+            self._store, self._usage, gateway, self._background, clock
+        )
         self._keeper = ExperimentKeeper(
-            TrialDesk(self._store, clock, self._set_weights, self._save_trials),
+            TrialDesk(self._store, self._experiments, clock, self._save_trials),
             make_bandit,
             clock,
             Random(),
@@ -234,6 +236,7 @@ class LocalControlPlane(ControlPlane):
         Raises ProblemsError when what the database holds needs joins that are not installed.
         """
         self._pipelines.start(self._models)
+        self._experiments.start()
         for (kind, name), version in self._saved.deleted.items():
             self._store.remember(ResourceKey(kind, name), version)
         self._commit(self._preparation().restore(self._saved.resources))
@@ -268,6 +271,7 @@ class LocalControlPlane(ControlPlane):
     async def _at_rest(self) -> None:
         await self._fleet.at_rest()
         await self._pipelines.at_rest()
+        self._experiments.look()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
@@ -368,7 +372,8 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
-            else:
+            elif key.kind == "Experiment":
+                self._experiments.drop(name)
                 self._keeper.drop(name)
             if drains is not None:
                 self._emptying.apply(drains)
@@ -444,11 +449,6 @@ class LocalControlPlane(ControlPlane):
         """Bring about what follows from what becomes of requests, until cancelled."""
         await self._keeper.run()
 
-    async def _set_weights(
-        self, experiment: str, version: int, weights: Sequence[float], reason: str
-    ) -> None:
-        self._weights[experiment] = tuple(weights)
-
     async def _save_trials(self, trials: Mapping[str, Mapping[str, Any] | None]) -> None:
         if self._database is not None:
             async with self._changing:
@@ -492,7 +492,9 @@ class LocalControlPlane(ControlPlane):
             if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
             elif isinstance(resource.manifest, Experiment):
-                self._keeper.want(each.key.name, each.version, resource.manifest.spec)
+                spec = resource.manifest.spec
+                weights = self._keeper.want(each.key.name, each.version, spec)
+                self._experiments.want(resource.manifest, each.version, weights)
         for each in prepared:
             if each.because == TRIED_AGAIN:
                 self._models.retry(each.key.name)
@@ -511,12 +513,7 @@ class LocalControlPlane(ControlPlane):
             digest=each.digest,
         )
         status = new.status.model_copy(update={"version": each.version})
-        sentence = machinery_missing(each.key.kind)
-        if sentence is not None:
-            status = status.with_condition(
-                READY, "False", Reason.NOT_SUPPORTED_YET, sentence, now_ms=now_ms
-            )
-        elif each.is_new_version:
+        if each.is_new_version:
             outlook = _BEGINNINGS.get(each.key.kind, preparing)
             status = begin(status, outlook(each.version), now_ms)
         return self._store.put(new.with_status(status))

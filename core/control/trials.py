@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from penstock.core.clock import Clock
+from penstock.core.control.experiments import ExperimentReconciler
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.experiments.conditions import TYPES, Noted
 from penstock.core.experiments.keeper import ExperimentDesk
 from penstock.core.resources import Status
 
 Documents: TypeAlias = Mapping[str, Mapping[str, Any] | None]
-SetWeights: TypeAlias = Callable[[str, int, Sequence[float], str], Awaitable[None]]
 
 
 class TrialDesk(ExperimentDesk):
@@ -21,19 +21,17 @@ class TrialDesk(ExperimentDesk):
     def __init__(
         self,
         store: ResourceStore,
+        experiments: ExperimentReconciler,
         clock: Clock,
-        set_weights: SetWeights,
         save: Callable[[Documents], Awaitable[None]],
     ) -> None:
         self._store = store
+        self._experiments = experiments
         self._clock = clock
-        self._set_weights = set_weights
         self._save = save
 
-    async def set_weights(
-        self, experiment: str, version: int, weights: Sequence[float], reason: str
-    ) -> None:
-        await self._set_weights(experiment, version, weights, reason)
+    def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
+        self._experiments.set_weights(experiment, version, weights)
 
     async def record_trials(self, documents: Documents) -> None:
         await self._save(documents)

@@ -20,7 +20,10 @@ SETTLED: Final = "Settled"
 BANDIT_WORKS: Final = "BanditWorks"
 """There, and false, while a bandit gives no shares."""
 
-TYPES: Final = (GUARD_HOLDS, ROLLOUT, SETTLED, BANDIT_WORKS)
+WEIGHTS: Final = "WeightsFromManifest"
+"""There, and false, while other weights are in force than those of the manifest."""
+
+TYPES: Final = (GUARD_HOLDS, ROLLOUT, SETTLED, BANDIT_WORKS, WEIGHTS)
 
 
 class Noted(NamedTuple):
@@ -34,7 +37,7 @@ class Noted(NamedTuple):
 
 def conditions_of(trial: Trial) -> list[Noted]:
     """How a trial stands. What is not among them is to be taken out of the status."""
-    said = [_guard(trial), _rollout(trial), _settled(trial)]
+    said = [_guard(trial), _rollout(trial), _settled(trial), _weights(trial)]
     if trial.trouble:
         said.append(Noted(BANDIT_WORKS, "False", "BanditFailed", trial.trouble))
     return [each for each in said if each is not None]
@@ -71,3 +74,16 @@ def _settled(trial: Trial) -> Noted | None:
     reason = "RolledBack" if settled.who == "guard" else "ByOperator"
     said = f"all requests go to '{settled.arm}' until the manifest changes: {settled.why}"
     return Noted(SETTLED, "True", reason, said)
+
+
+def weights_said(trial: Trial) -> str:
+    """The weights that ought to be in force, and why, as a sentence."""
+    shares = zip(trial.spec.arms, trial.percent(), strict=True)
+    named = ", ".join(f"'{arm}' has {share:.3g} %" for arm, share in shares)
+    return f"{named}: {trial.reason}"
+
+
+def _weights(trial: Trial) -> Noted | None:
+    if trial.weights == trial.written_weights():
+        return None
+    return Noted(WEIGHTS, "False", "OtherWeights", weights_said(trial))

@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from penstock.core.clock import Clock
 from penstock.core.contracts.bandit import Bandit
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
-from penstock.core.experiments.conditions import Noted, conditions_of
+from penstock.core.experiments.conditions import Noted, conditions_of, weights_said
 from penstock.core.experiments.tally import Tallies
 from penstock.core.experiments.trial import Trial
 from penstock.core.nearest import did_you_mean
@@ -39,9 +39,7 @@ def no_bandits(declared: BanditDeclaration) -> Bandit:
 class ExperimentDesk(Protocol):
     """What a keeper has a control plane do."""
 
-    async def set_weights(
-        self, experiment: str, version: int, weights: Sequence[float], reason: str
-    ) -> None:
+    def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         """Bring weights into force without a new version."""
 
     async def record_trials(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
@@ -83,12 +81,10 @@ class ExperimentKeeper:
         """All experiments, by name."""
         return self._trials
 
-    def want(
-        self, name: str, version: int, spec: ExperimentDeclaration
-    ) -> tuple[tuple[float, ...], str]:
+    def want(self, name: str, version: int, spec: ExperimentDeclaration) -> tuple[float, ...]:
         """A version of an experiment is wanted; what was concluded from another counts no more.
 
-        Comes back with the weights that it begins with, and why.
+        Comes back with the weights that it begins with.
         """
         bandit, trouble = None, ""
         if spec.bandit is not None:
@@ -103,7 +99,7 @@ class ExperimentKeeper:
         self._trials[name] = trial
         self._in_force[name] = trial.weights
         self._changed.add(name)
-        return trial.weights, trial.reason
+        return trial.weights
 
     def drop(self, name: str) -> None:
         """An experiment is gone."""
@@ -148,7 +144,7 @@ class ExperimentKeeper:
         _check_arm(name, trial, arm)
         trial.settle(arm, "an operator has said so", "operator", self._clock.now_ms())
         await self._record([name])
-        await self._bring_about(name, trial)
+        self._bring_about(name, trial)
 
     def report(self, name: str, baseline: str | None, confidence: float) -> dict[str, Any]:
         """The arms of an experiment beside a baseline.
@@ -174,7 +170,7 @@ class ExperimentKeeper:
         if trial.decided != before:
             # Before anybody is told of it: what is decided should not be decided anew.
             await self._record([name])
-        await self._bring_about(name, trial)
+        self._bring_about(name, trial)
 
     async def _record(self, names: Sequence[str]) -> None:
         if not names:
@@ -190,13 +186,14 @@ class ExperimentKeeper:
             self._changed.update(names)
             _log.warning("what is known of experiments is not recorded: %s", error)
 
-    async def _bring_about(self, name: str, trial: Trial) -> None:
-        if trial.weights != self._in_force.get(name):
-            await self._desk.set_weights(name, trial.version, trial.weights, trial.reason)
-            if self._trials.get(name) is trial:
-                self._in_force[name] = trial.weights
-        if self._trials.get(name) is trial:
-            self._desk.note_trial(name, trial.version, conditions_of(trial))
+    def _bring_about(self, name: str, trial: Trial) -> None:
+        if self._trials.get(name) is not trial:
+            return  # it has gone meanwhile, or another version has come
+        if trial.weights != self._in_force[name]:
+            self._in_force[name] = trial.weights
+            self._desk.set_weights(name, trial.version, trial.weights)
+            _log.info("experiment '%s': %s", name, weights_said(trial), extra={"experiment": name})
+        self._desk.note_trial(name, trial.version, conditions_of(trial))
 
     def _trial(self, name: str) -> Trial:
         trial = self._trials.get(name)

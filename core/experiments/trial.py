@@ -143,10 +143,11 @@ class Trial:
             )
             return
         self.trouble = ""
-        if any(abs(a - b) >= LEAST_CHANGE for a, b in zip(shares, self._percent(), strict=True)):
+        if any(abs(a - b) >= LEAST_CHANGE for a, b in zip(shares, self.percent(), strict=True)):
             self.weights, self.reason = tuple(shares), "the shares of the bandit"
 
-    def _percent(self) -> list[float]:
+    def percent(self) -> list[float]:
+        """The weights as shares of all, in percent."""
         whole = sum(self.weights)
         return [100.0 * weight / whole for weight in self.weights]
 
@@ -163,7 +164,7 @@ class Trial:
             rate or RATE_IN_QUESTION,
         )
         arms = report_document(compare(self.totals, question))
-        for arm, weight in zip(arms, self._percent(), strict=True):
+        for arm, weight in zip(arms, self.percent(), strict=True):
             arm["share"] = weight
         return {
             "version": self.version,

@@ -10,7 +10,7 @@ from penstock.core.contracts.model import CopyPlace
 from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 from penstock.core.signature import Signature
 
 RouteKind: TypeAlias = Literal["copies", "door"] | TargetKind
@@ -84,7 +84,16 @@ class NotReady:
     reason: str
 
 
-RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | Door | NotReady
+@dataclass(frozen=True, slots=True)
+class ServedExperiment:
+    """A version of an experiment, and the weights of its candidates that are in force."""
+
+    version: int
+    manifest: Experiment
+    weights: tuple[float, ...]
+
+
+RouteBody: TypeAlias = ServedExperiment | Copies | ServedModel | ServedPipeline | Door | NotReady
 
 
 class Route(NamedTuple):

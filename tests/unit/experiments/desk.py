@@ -23,16 +23,14 @@ class Desk:
 
     def __init__(self) -> None:
         self.weights: dict[str, tuple[float, ...]] = {}
-        self.reasons: list[str] = []
+        self.told = 0
         self.recorded: dict[str, Any] = {}
         self.noted: dict[str, dict[str, Noted]] = {}
         self.full = False
 
-    async def set_weights(
-        self, experiment: str, version: int, weights: Sequence[float], reason: str
-    ) -> None:
+    def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         self.weights[experiment] = tuple(weights)
-        self.reasons.append(reason)
+        self.told += 1
 
     async def record_trials(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
         if self.full:
@@ -67,7 +65,7 @@ class Keeping:
         )
 
     def want(self, experiment: Experiment, version: int = 1) -> tuple[float, ...]:
-        return self.keeper.want(experiment.name, version, experiment.spec)[0]
+        return self.keeper.want(experiment.name, version, experiment.spec)
 
     async def after(self, ms: float, /, version: int = 1, **came: Tally) -> None:
         """So much later, requests to arms having ended."""
