@@ -2,7 +2,7 @@
 
     python -m benchmarks.forwarding KIND REST GRPC WAYS REST_PORT GRPC_PORT
 
-``WAYS`` names, the first of them ``one``, each with a destination of its own, lead to the one server
+``WAYS`` names, the first of them ``one``, each with a destination of its own, lead to the server
 at ``REST`` and ``GRPC``. A line on standard input is the name of one way more; the answer is how
 many milliseconds it took until it was in force.
 """
@@ -34,9 +34,7 @@ from penstock.core.plugins.manager import assemble
 def ways(endpoint: Endpoint, names: list[str]) -> Change:
     """Ways and destinations of these names."""
     destination = Destination((endpoint,))
-    return Change(
-        dict.fromkeys(names, destination), {name: Way((Share(name),)) for name in names}
-    )
+    return Change(dict.fromkeys(names, destination), {name: Way((Share(name),)) for name in names})
 
 
 async def main(kind: str, rest: str, grpc: str, count: str, rest_port: str, grpc_port: str) -> None:
