@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal, Protocol
 
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Tensors
@@ -79,6 +79,9 @@ class Explainer(ABC):
 
     Made with the parameters of the explainer's manifest by name.
     """
+
+    asks: ClassVar[bool] = True
+    """Whether it asks at all: one that looks into a model object may not."""
 
     def load(self, explained: Explained, artifacts: Path | None) -> None:  # noqa: B027 - optional
         """Called once, in a thread of its own, when what is explained can be asked.

@@ -35,7 +35,8 @@ class GatewayExplainers(ExplainerLoader):
         subject = Subject(explains, self._gateway, self._models)
         load = partial(self._load, spec, explains, subject)
         explainer = await in_own_thread(load, f"loading {spec.name}")
-        self._warn_of_single_rows(spec, subject)
+        if explainer.asks:
+            _warn_of_single_rows(spec, subject)
         return ExplainerInstance(
             explainer,
             subject,
@@ -59,13 +60,14 @@ class GatewayExplainers(ExplainerLoader):
             ) from error
         return explainer
 
-    def _warn_of_single_rows(self, spec: ModelSpec, subject: Subject) -> None:
-        explains = subject.explains
-        if subject.rows_per_call == 1 and explains.batch_size is None:
-            _log.warning(
-                "explainer '%s': the signature of %s does not say that it takes several rows at a "
-                "time, so each is a call of its own; declare its inputs, or write batchSize",
-                spec.name,
-                explains,
-                extra={"model": spec.name},
-            )
+
+def _warn_of_single_rows(spec: ModelSpec, subject: Subject) -> None:
+    explains = subject.explains
+    if subject.rows_per_call == 1 and explains.batch_size is None:
+        _log.warning(
+            "explainer '%s': the signature of %s does not say that it takes several rows at a "
+            "time, so each is a call of its own; declare its inputs, or write batchSize",
+            spec.name,
+            explains,
+            extra={"model": spec.name},
+        )

@@ -1,4 +1,4 @@
-"""Explainers: loaded after what they explain, not ready without it, and never around in a circle."""
+"""Explainers: loaded after what they explain, not ready without it, never round in a circle."""
 
 from __future__ import annotations
 
