@@ -139,7 +139,7 @@ async def test_a_step_that_explains_has_its_own_name_in_what_it_asks(plane: Plan
 async def test_an_error_of_what_is_explained_names_it(plane: Plane) -> None:
     seen = await serve(plane)
 
-    def fail(_: ModelCall) -> Tensors:
+    def fail(call: ModelCall) -> Any:
         raise StepFailedError("it is broken")
 
     seen.instance.infer = fail  # type: ignore[method-assign]  # for one that fails
