@@ -122,7 +122,7 @@ async def test_metadata_are_passed_on_both_ways(forwarder_kind: str) -> None:
         assert called.metadata["x-request-id"] == "of-mine"
         assert called.metadata["x-more"] == "1"
         assert called.time_left_s is not None
-        assert called.time_left_s <= 7.0
+        assert called.time_left_s < 8.0  # on its way a deadline is rounded up
 
 
 async def test_errors_come_as_they_were_raised(forwarder_kind: str) -> None:
