@@ -105,6 +105,7 @@ async def test_who_waits_to_be_asked_for_the_body_is_asked(forwarder_kind: str) 
     [
         ({"X-Long": "x" * 20_000}, b"{}", 413, "too-large"),
         ({}, b"x" * 2_000_000, 413, "too-large"),
+        ({}, b"x" * 70_000, 413, "too-large"),
         ({"x-penstock-timeout-ms": "soon"}, b"{}", 400, "invalid-request"),
     ],
 )
@@ -113,7 +114,7 @@ async def test_what_is_not_taken_in_is_refused_with_what_to_do(
 ) -> None:
     async with (
         scripted_endpoints("g") as (gateway,),
-        started_forwarder(forwarder_kind, max_request_bytes=1_000_000) as rig,
+        started_forwarder(forwarder_kind, max_request_bytes=65_536) as rig,
     ):
         await rig.serve(gateways=[gateway])
         answer = await rig.ask(INFER, body, headers)
@@ -220,3 +221,18 @@ async def test_an_answer_to_who_hung_up_before_it_was_whole_is_not_sent_on(
             gateway.hung_up.clear()
         await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
         await until(lambda: not rig.forwarder.in_use("gateways"))
+
+
+async def test_who_asks_on_without_reading_is_not_answered_on(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = bytes(4 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            for _ in range(40):
+                caller.send(INFER)
+            await gateway.arrived.wait()
+            await asyncio.sleep(0.5)
+            assert len(gateway.asked) < 20
+            for _ in range(40):
+                assert len((await caller.answer()).body) == len(gateway.script.body)
+        assert len(gateway.asked) == 40
