@@ -186,12 +186,6 @@ def _refusal_to_read(plan: Plan, *, by_key: bool) -> str | None:
             f"{reads} and matches by key (input.match), which is not supported yet over this "
             "transport; leave input.match out, and what belongs together is matched by the request"
         )
-    if plan.keeping or plan.order is not None:
-        what = "keeps state across requests" if plan.keeping else "keeps an order (output.order)"
-        return (
-            f"{reads} and {what}, which is not supported yet over this transport: what comes of "
-            "others and what is asked of it have no order in common"
-        )
     return None
 
 

@@ -19,6 +19,7 @@ from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     CALL_HEADER,
     COUNTED_HEADER,
+    GATHERED_HEADER,
     KEPT_HEADER,
     REPLY_TO_HEADER,
     WANTED_HEADER,
@@ -138,6 +139,17 @@ class StreamRequest(Parent):
         return [self.delivery]
 
     @property
+    def known_as(self) -> str:
+        """By what it is known whether it has come before."""
+        return self.identity
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether its record is the input that was made of what other pipelines put out."""
+        record = self.delivery.record
+        return GATHERED_HEADER in record.headers and record.undecoded is None
+
+    @property
     def place(self) -> str:
         """What its calls are named by, among those of one ownership."""
         return str(self.delivery.offset)
@@ -153,7 +165,7 @@ class StreamRequest(Parent):
         deadline_ms: float | None = None
         try:
             deadline_ms = deadline_of(record.headers)
-            if failure is None and plan.key is not None:
+            if failure is None and plan.key is not None and not self.is_gathered:
                 self.key = key_of(record, plan.key)
         except InvalidRequestError as error:
             failure = failure or Failed(error.code, error.message)
@@ -175,8 +187,8 @@ class StreamRequest(Parent):
                 self._hand_on(port, failure, 0)
             self.tenure.carrier.refuse(passage, failure)
         else:
-            tensors = () if isinstance(body, Absent | Failed) else body
-            self.tenure.carrier.begin(passage, tensors, self.delivery.offset)
+            nothing = isinstance(body, Absent | Failed) and not self.is_gathered
+            self.tenure.carrier.begin(passage, () if nothing else body, self.delivery.offset)
 
     def _see_to_calls(self, plan: Plan) -> None:
         if plan.called_elsewhere:
@@ -307,7 +319,8 @@ class StreamRequest(Parent):
 
     def is_to_bury(self) -> bool:
         """Whether it is a dead letter when it fails and nobody waits for it."""
-        return True
+        # What is brought to it as a failure was told or buried where that was.
+        return not (self.is_gathered and isinstance(self.delivery.record.body, Failed))
 
     # What it writes -----------------------------------------------------------------------------
 

@@ -145,6 +145,9 @@ def _reader(random: Random, name: str, ports: Sequence[str], most_sources: int) 
         "steps": [{"name": "quote", "model": "quoting"}],
         "output": {"steps": ["quote"]},
     }
+    order = random.choice((None, "key", "partition"))
+    if order is not None:
+        spec["output"] = {"steps": ["quote"], "order": order}
     return Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
 
 

@@ -56,7 +56,7 @@ class Carrier:
     def __init__(self) -> None:
         self.passages: list[Passage] = []
 
-    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
+    def begin(self, passage: Passage, given: Body, position: int | None = None) -> None:
         assert position == len(self.passages), "its place is its offset"
         self.passages.append(passage)
 
