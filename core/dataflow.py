@@ -217,9 +217,9 @@ class Dataflow:
         self.engine.states.forget(pipeline)
 
     def begin(self, passage: Passage, given: Body, position: int | None = None) -> None:
-        """Let a request into its pipeline, with tensors or with the marker that other pipelines have
-        brought. ``passage.context`` is its Passenger, ``position`` its place in the order of
-        requests where that is not the one in which they come here."""
+        """Let a request into its pipeline, with tensors or the marker that other pipelines brought.
+        ``passage.context`` is its Passenger, ``position`` its place in the order of requests where
+        that is not the one in which they come here."""
         deployment = cast(Passenger, passage.context).deployment
         deployment.open += 1
         deployment.tally.counters.in_flight += 1
