@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.gateway import Ticket
+from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.engine import Call
 from penstock.core.errors import NoOutputError, PenstockError, error_of
@@ -46,19 +46,24 @@ class ChildPipeline(ModelInstance):
         request = InferenceRequest(origin.request_id, call.tensors, origin.parameters)
         identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
         answer = _Answer(call)
-        ticket = self._admission.begin_child(
-            self._target,
-            request,
-            origin.headers,
-            identity,
-            call.deadline_ms,
-            answer.take,
-            followed=isinstance(origin, FollowedOrigin),
-            parent=_parent_of(call),
-        )
+        ticket = self._begin(call, request, identity, answer.take)
         if answer.result is not None:
             return answer.tensors()
         return answer.later(ticket)
+
+    def _begin(
+        self, call: ModelCall, request: InferenceRequest, identity: str, reply: Reply
+    ) -> Ticket:
+        return self._admission.begin_child(
+            self._target,
+            request,
+            call.origin.headers,
+            identity,
+            call.deadline_ms,
+            reply,
+            followed=isinstance(call.origin, FollowedOrigin),
+            parent=parent_of(call),
+        )
 
 
 class _Answer:
@@ -111,7 +116,7 @@ def tensors_of_child(result: Result, step: str) -> Tensors:
     raise error_of(result.code, result.message, step=path, details=result.details)
 
 
-def _parent_of(call: ModelCall) -> Parent | None:
+def parent_of(call: ModelCall) -> Parent | None:
     """The request that calls, where children write to streams."""
     passenger = passenger_of(call.passage) if isinstance(call, Call) else None
     return passenger if isinstance(passenger, Parent) else None

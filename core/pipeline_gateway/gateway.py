@@ -197,8 +197,13 @@ class PipelineGateway(Gateway):
                 self._models.withdraw(name, NO_OUTPUT)
             else:
                 # Its steps have bounds of their own.
-                child = ChildPipeline(self._admission, target)
-                self._models.publish(name, plan.version, child, bounded=False)
+                self._models.publish(name, plan.version, self._child(target), bounded=False)
+
+    def _child(self, target: ServedTarget) -> ChildPipeline:
+        """What a pipeline is to steps that call it."""
+        if self._carriage is not None:
+            return self._carriage.child(target)
+        return ChildPipeline(self._admission, target)
 
     def _target(
         self, kind: TargetKind, deployment: Deployment, signature: Signature | None

@@ -83,11 +83,12 @@ class StreamRequest(Parent):
     batch with it is under way, ``is_inside`` that it counts as being at work in this process.
     ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
     model gateways carry out, ``children`` the requests that its steps have begun, None where there
-    are none.
+    are none. ``asking`` counts those that it has left to others.
     """
 
     __slots__ = (
         "answered_once",
+        "asking",
         "children",
         "counted",
         "delivery",
@@ -124,6 +125,7 @@ class StreamRequest(Parent):
         self.passage: Passage | None = None
         self.elsewhere: VisitsElsewhere | None = None
         self.children: dict[Ticket, None] | None = None
+        self.asking = 0
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -305,6 +307,15 @@ class StreamRequest(Parent):
         del self.children[child]
         if not self.children and self.passage is None:
             self._end()
+
+    def asked(self) -> None:
+        self.asking += 1
+        self.tenure.rests(self)
+
+    def told(self) -> None:
+        self.asking -= 1
+        if not self.asking:
+            self.tenure.goes_on(self)
 
     def give_up(self) -> None:
         """Have nothing more done for it."""

@@ -322,6 +322,19 @@ class Tenure:
             request.is_inside = True
             self._turnstile.enter()
 
+    def rests(self, request: StreamRequest) -> None:
+        """A request waits for what the owner of another partition does, who may be in this process
+        and must not wait for it in turn. Whatever else it does, it is not counted as at work."""
+        if self.has(request) and request.is_inside:
+            request.is_inside = False
+            self._turnstile.leave(request)
+
+    def goes_on(self, request: StreamRequest) -> None:
+        """It waits no more."""
+        if self.has(request) and not request.is_inside:
+            request.is_inside = True
+            self._turnstile.enter()
+
     def progressed(self, request: StreamRequest) -> None:
         """A request has something to be written, or has ended."""
         if not self.has(request):

@@ -115,9 +115,13 @@ def with_readers(
     )
 
 
-def as_a_step(workload: Workload) -> Workload:
-    """The workload, with a pipeline around what is called, of which that is a step."""
-    inner = workload.pipelines[-1].metadata.name
+def as_a_step(workload: Workload, seed: int) -> Workload:
+    """The workload, with a pipeline around what is called, of which that is a step. It may keep the
+    order of its answers."""
+    inner, order = workload.name, Random(seed).choice((None, "key", "partition"))
+    keeping = workload.pipelines[-1].model_dump(by_alias=True, exclude_none=True)
+    if order is not None:
+        keeping["spec"]["output"]["order"] = order
     steps = [
         {"name": "inner", "pipeline": inner},
         {"name": "quote", "model": "quoting", "inputs": ["inner"], "inputsJoinType": "outer"},
@@ -126,7 +130,7 @@ def as_a_step(workload: Workload) -> Workload:
     around = Pipeline.model_validate({"metadata": {"name": "around"}, "spec": spec})
     return replace(
         workload,
-        pipelines=(*workload.pipelines, around),
+        pipelines=(Pipeline.model_validate(keeping), around),
         models=partial(_with_quoting, workload.models),
     )
 

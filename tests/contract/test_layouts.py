@@ -81,7 +81,7 @@ def test_pipelines_that_read_several_random_ones_decide_the_same(layout: Layout)
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_random_pipelines_that_are_steps_are_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):
-        workload = as_a_step(random_workload(seed, unhurried=True))
+        workload = as_a_step(random_workload(seed, unhurried=True), seed)
         found = in_virtual_time(partial(disagreements, layout, workload))
         assert found == [], f"seed {seed}"
 
