@@ -27,7 +27,7 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
-from penstock.core.pipeline_gateway.child import ChildPipeline, ask_child, child_identity
+from penstock.core.pipeline_gateway.child import ChildPipeline, child_identity
 from penstock.core.pipeline_gateway.experiment import ExperimentTarget
 from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
@@ -240,8 +240,13 @@ class PipelineGateway(Gateway):
                 self._models.withdraw(name, NO_OUTPUT)
             else:
                 # Its steps have bounds of their own.
-                child = ChildPipeline(self._admission, target)
-                self._models.publish(name, plan.version, child, bounded=False)
+                self._models.publish(name, plan.version, self._child(target), bounded=False)
+
+    def _child(self, target: ServedTarget) -> ChildPipeline:
+        """What a pipeline is to steps that call it."""
+        if self._carriage is not None:
+            return self._carriage.child(target)
+        return ChildPipeline(self._admission, target)
 
     def _target(
         self, kind: TargetKind, deployment: Deployment, signature: Signature | None
@@ -276,7 +281,7 @@ class PipelineGateway(Gateway):
         if target.deployment is None:
             raise target.not_ready()
         identity = f"{child_identity(call)}.{number}"
-        answer = ask_child(self._admission, target, tensors, call, identity)
+        answer = self._child(target).ask(call, tensors, identity)
         return answer if isinstance(answer, tuple) else await answer
 
     # What is told of answers in streams
