@@ -42,9 +42,12 @@ class ChildPipeline(ModelInstance):
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         """At once, where all models of the child are called on the event loop."""
+        return self.ask(call.tensors, call, child_identity(call))
+
+    def ask(self, tensors: Tensors, call: ModelCall, identity: str) -> Tensors | Awaitable[Tensors]:
+        """What a child puts out that is asked with ``tensors`` for the sake of ``call``."""
         origin = call.origin
-        request = InferenceRequest(origin.request_id, call.tensors, origin.parameters)
-        identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
+        request = InferenceRequest(origin.request_id, tensors, origin.parameters)
         answer = _Answer(call)
         ticket = self._begin(call, request, identity, answer.take)
         if answer.result is not None:
@@ -64,6 +67,11 @@ class ChildPipeline(ModelInstance):
             followed=isinstance(call.origin, FollowedOrigin),
             parent=parent_of(call),
         )
+
+
+def child_identity(call: ModelCall) -> str:
+    """That of the request that a call is."""
+    return f"{call.origin.identity}/{call.step}.{call.round}.{call.attempt}"
 
 
 class _Answer:
