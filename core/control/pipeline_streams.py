@@ -157,26 +157,17 @@ class PipelineStreams:
 
 def _refusal(plan: Plan) -> str | None:
     """Why a pipeline cannot be run over streams."""
-    if plan.entrance is not None:
-        refusal = _refusal_to_read(plan, by_key=plan.entrance.by_key)
-        if refusal is not None:
-            return refusal
+    if plan.entrance is not None and plan.entrance.by_key:
+        return (
+            f"it reads '{plan.sources[0]}' and matches by key (input.match), which is not supported"
+            " yet over this transport; leave input.match out, and what belongs together is matched"
+            " by the request"
+        )
     whole = [join.consumer for join in plan.kept_joins if not join.by_key]
     if whole and plan.partitions > 1:
         return (
             f"it has {plan.partitions} partitions, and the join of '{whole[0]}' keeps state for "
             "all of its requests; give it one (dataflow.partitions), or keep state by key"
-        )
-    return None
-
-
-def _refusal_to_read(plan: Plan, *, by_key: bool) -> str | None:
-    """Why a pipeline that reads others cannot be run over streams."""
-    reads = f"it reads '{next(iter(plan.sources))}'"
-    if by_key:
-        return (
-            f"{reads} and matches by key (input.match), which is not supported yet over this "
-            "transport; leave input.match out, and what belongs together is matched by the request"
         )
     return None
 

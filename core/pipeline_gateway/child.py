@@ -42,9 +42,9 @@ class ChildPipeline(ModelInstance):
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         """At once, where all models of the child are called on the event loop."""
-        return self.ask(call, call.tensors, child_identity(call))
+        return self.ask(call.tensors, call, child_identity(call))
 
-    def ask(self, call: ModelCall, tensors: Tensors, identity: str) -> Tensors | Awaitable[Tensors]:
+    def ask(self, tensors: Tensors, call: ModelCall, identity: str) -> Tensors | Awaitable[Tensors]:
         """What a child puts out that is asked with ``tensors`` for the sake of ``call``."""
         origin = call.origin
         request = InferenceRequest(origin.request_id, tensors, origin.parameters)

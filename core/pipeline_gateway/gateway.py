@@ -243,7 +243,7 @@ class PipelineGateway(Gateway):
                 self._models.publish(name, plan.version, self._child(target), bounded=False)
 
     def _child(self, target: ServedTarget) -> ChildPipeline:
-        """What a pipeline is to steps that call it."""
+        """What a target is to steps, and to explainers, that call it."""
         if self._carriage is not None:
             return self._carriage.child(target)
         return ChildPipeline(self._admission, target)
@@ -281,7 +281,7 @@ class PipelineGateway(Gateway):
         if target.deployment is None:
             raise target.not_ready()
         identity = f"{child_identity(call)}.{number}"
-        answer = self._child(target).ask(call, tensors, identity)
+        answer = self._child(target).ask(tensors, call, identity)
         return answer if isinstance(answer, tuple) else await answer
 
     # What is told of answers in streams
