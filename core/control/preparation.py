@@ -26,6 +26,7 @@ from penstock.core.manifests.needs import needs_of
 from penstock.core.manifests.set_rules import (
     circles_of_experiments,
     circles_of_pipelines,
+    doubled_defaults,
     finding_of_circle,
 )
 from penstock.core.plan import Recording
@@ -126,7 +127,7 @@ class Preparation:
         there = self._pipelines_there()
         findings = _Findings(manifests, manifests.missing(known, there))
         problems = self._circles(manifests)
-        problems += self._circles_of_experiments(manifests)
+        problems += self._among_experiments(manifests)
         problems += self._external_sources(manifests, there)
         prepared = []
         for entry in manifests.entries:
@@ -181,8 +182,9 @@ class Preparation:
                 problems.append(Problem(position, format_path(path), said))
         return problems
 
-    def _circles_of_experiments(self, manifests: ManifestSet) -> list[Problem]:
-        """The same of experiments."""
+    def _among_experiments(self, manifests: ManifestSet) -> list[Problem]:
+        """What new experiments and those that are there cannot be together; what is so of new
+        ones alone is refused by the set."""
         new = {entry.name: entry for entry in manifests.entries if entry.kind == "Experiment"}
         if not new:
             return []
@@ -192,9 +194,14 @@ class Preparation:
         problems = []
         for circle in circles_of_experiments(experiments):
             closing = next((new[name] for name in circle if name in new), None)
-            # What closes among new ones alone is refused by the set.
             if closing is not None and not new.keys() >= set(circle):
                 problems.append(problem_of(finding_of_circle(circle), closing.document))
+        # Those that stay as they are come first, so that what is found is found of new ones.
+        staying = [each for each in experiments if each.name not in new]
+        coming = [each for each in experiments if each.name in new]
+        for name, finding in doubled_defaults([*staying, *coming]):
+            if name in new:
+                problems.append(problem_of(finding, new[name].document))
         return problems
 
     def _pipelines_there(self) -> dict[str, Pipeline]:
