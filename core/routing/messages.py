@@ -9,6 +9,7 @@ import orjson
 
 from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally_messages import read_tally, write_tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
 from penstock.core.resources import Experiment, Pipeline
@@ -66,6 +67,7 @@ def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
         ],
         leaving=said.leaving,
         door=None if said.door is None else _write_door(said.door),
+        tallies=[write_tally(key, tally) for key, tally in said.tallies],
     )
 
 
@@ -84,6 +86,7 @@ def read_acknowledgement(message: pb.Acknowledgement, host: str = "") -> Acknowl
         ),
         message.leaving,
         _read_door(message.door).with_host(host) if message.HasField("door") else None,
+        tuple([read_tally(tally) for tally in message.tallies]),
     )
 
 
