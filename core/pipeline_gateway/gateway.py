@@ -348,9 +348,14 @@ class PipelineGateway(Gateway):
             return NotReadyError("the server takes in no requests at the moment")
         return None
 
+    def _first_of(self, experiment: ExperimentTarget) -> Target:
+        """A candidate that can answer, as this gateway has it."""
+        kind, name = experiment.first()
+        return self.experiments.find(name) if kind == "experiment" else self.served(kind, name)
+
     def metadata(self, target: Target) -> TargetMetadata:
         if isinstance(target, ExperimentTarget):
-            inner = self.metadata(target.first())
+            inner = self.metadata(self._first_of(target))
             return TargetMetadata(
                 target.name, (target.version,), "penstock_experiment", inner.signature
             )
