@@ -144,12 +144,17 @@ class CopyPlace(NamedTuple):
     """Where other processes call a copy of a model over V2.
 
     ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there, and
-    ``version`` what it has there beside the name, empty for nothing.
+    ``version`` what it has there beside the name, empty for nothing. ``rest`` is where it answers
+    over REST (``http://host:port``) to the name and version of its model, as it does at
+    ``address``; empty where it answers to ``model`` only. ``zone`` is where it is, empty where
+    nobody has said.
     """
 
     address: str
     model: str
     version: str = ""
+    rest: str = ""
+    zone: str = ""
 
 
 class ModelInstance(ABC):

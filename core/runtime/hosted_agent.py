@@ -24,14 +24,12 @@ from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import PenstockError, UnsupportedError
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.doors import reached_at
 from penstock.core.runtime.parts import Parts
 from penstock.core.runtime.unless import unless
 from penstock.core.runtime.work_folder import make_work_folder
 
 MEASURED_EVERY_S: Final = 5.0
-
-ANY_HOST: Final = ("", "0.0.0.0", "::")
-"""Hosts that mean every address of the machine."""
 
 _log = logging.getLogger(__name__)
 
@@ -149,8 +147,9 @@ class HostedAgent:
         return max(end_s - loop.time(), 0.0)
 
 
-def identity_by(section: AgentSection, address: str) -> Identity:
-    """Who an agent is that is called at ``address``, as the configuration says."""
+def identity_by(section: AgentSection, address: str, rest: str = "") -> Identity:
+    """Who an agent is that is called at ``address``, and at ``rest`` by the names and versions of
+    its models, as the configuration says."""
     return Identity(
         section.name or section.server,
         section.number,
@@ -159,6 +158,8 @@ def identity_by(section: AgentSection, address: str) -> Identity:
         section.server,
         address,
         section.memory,
+        rest,
+        section.zone,
     )
 
 
@@ -172,10 +173,7 @@ def called_at(address: str | None, host: str | None) -> str:
         )
     if unix_path(address) is not None:
         return address
-    scheme, _, place = address.rpartition("://")
-    own_host, _, port = place.rpartition(":")
-    host = host or ("" if own_host.strip("[]") in ANY_HOST else own_host)
-    return f"{scheme or 'grpc'}://{host}:{port}"
+    return reached_at(address, "grpc", host)
 
 
 async def _set_before(talk: asyncio.Task[None], event: asyncio.Event) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from harness.virtual_time import in_virtual_time
+from penstock.core.children.output import Output
+from penstock.core.children.supervisor import Charge, Process, Supervisor, Watching
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import NotReadyError
-from penstock.servers.child.output import Output
-from penstock.servers.child.supervisor import Charge, Process, Supervisor, Watching
 
 
 class FakeProcess(Process):

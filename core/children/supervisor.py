@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.core.children.life import Life
+from penstock.core.children.output import Output
 from penstock.core.clock import Clock
 from penstock.core.errors import NotReadyError, PenstockError
-from penstock.servers.child.life import Life
-from penstock.servers.child.output import Output
 
 FIRST_LOOK_S: Final = 0.02
 LONGEST_LOOK_S: Final = 0.5

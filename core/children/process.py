@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Final
 
 from penstock.core import child_guard
+from penstock.core.children.memory import memory_of_group
+from penstock.core.children.out_of_memory import ended_for_memory
+from penstock.core.children.output import Output
+from penstock.core.children.supervisor import Process
 from penstock.core.errors import NotReadyError
-from penstock.servers.child.memory import memory_of_group
-from penstock.servers.child.out_of_memory import ended_for_memory
-from penstock.servers.child.output import Output
-from penstock.servers.child.supervisor import Process
 
 LAST_OUTPUT_S: Final = 2.0
 """How long the output of a server that has ended is waited for: others may hold it open."""

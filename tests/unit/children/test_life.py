@@ -6,7 +6,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from penstock.servers.child.life import FIRST_PAUSE_MS, LONGEST_PAUSE_MS, SOUND_MS, Life
+from penstock.core.children.life import FIRST_PAUSE_MS, LONGEST_PAUSE_MS, SOUND_MS, Life
 
 
 class LifeMachine(RuleBasedStateMachine):

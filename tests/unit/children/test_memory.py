@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from penstock.servers.child.memory import memory_of_group
-from penstock.servers.child.out_of_memory import ended_for_memory
+from penstock.core.children.memory import memory_of_group
+from penstock.core.children.out_of_memory import ended_for_memory
 
 ROLLUP = "00400000-7fff0000 ---p 00000000 00:00 0 [rollup]\nRss: {rss} kB\nPss: {pss} kB\n"
 

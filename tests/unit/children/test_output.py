@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from penstock.servers.child.output import KEPT_LINES, LONGEST_LINE, Output
+from penstock.core.children.output import KEPT_LINES, LONGEST_LINE, Output
 
 
 def test_lines_are_passed_on_when_they_are_whole(caplog: pytest.LogCaptureFixture) -> None:
