@@ -268,13 +268,16 @@ class PipelineGateway(Gateway):
         self, kind: TargetKind, name: str, tensors: Tensors, call: ModelCall, number: int
     ) -> Tensors:
         """The answer of a model or a pipeline to question ``number`` of a call: a child of its
-        request. Raises NotReadyError, naming it, where it has gone away."""
+        request. Raises NotReadyError, naming it, where it has gone away, UnsupportedError where it
+        has no output."""
         try:
             target = self._routes.find(name, kind, None)
         except NotFoundError as error:
             raise NotReadyError(f"{kind} '{name}' is not ready: {error.message}") from error
         if target.deployment is None:
             raise target.not_ready()
+        if target.deployment.plan.output is None:
+            raise UnsupportedError(f"{kind} '{name}' has no output, so nothing can be explained")
         identity = f"{child_identity(call)}.{number}"
         answer = ask_child(self._admission, target, tensors, call, identity)
         return answer if isinstance(answer, tuple) else await answer
