@@ -260,6 +260,12 @@ class PipelineGateway(Gateway):
 
     # What explainers ask
 
+    def serves(self, kind: TargetKind, name: str) -> bool:
+        """Whether this gateway answers for a name, as far as it has heard."""
+        with suppress(NotFoundError):
+            return self._routes.find(name, kind, None).deployment is not None
+        return False
+
     def signature(self, kind: TargetKind, name: str) -> Signature | None:
         """That of what serves under a name, as far as it is known. Raises NotFoundError."""
         return self._routes.find(name, kind, None).signature
