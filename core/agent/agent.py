@@ -278,6 +278,8 @@ class Agent:
             held = self._bring(model, origin, command.version, content)
         held.revision = command.revision
         await asyncio.wait([held.coming])
+        if held.loaded is not None and held.leaving is None:
+            self._served.answer_as(held.name, held.model, command.version)
         return _outcome(held)
 
     def _content(self, model: Model, origin: Origin) -> str:

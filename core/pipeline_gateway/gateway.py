@@ -30,6 +30,7 @@ from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.experiment import ExperimentTarget
 from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
+from penstock.core.pipeline_gateway.named_versions import NamedVersions
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
@@ -70,6 +71,7 @@ class PipelineGateway(Gateway):
             LetterBox() if letters is None else letters,
             worker,
         )
+        self._metrics = metrics
         self._routes = Routes()
         self.experiments = Experiments(
             self.served, self.ready, self._admission.turn_away, self._routes.renew, clock
@@ -81,6 +83,7 @@ class PipelineGateway(Gateway):
         self._book: RouteBook | None = None
         self._carriage: Carriage | None = None
         self._versions: LoadedVersions | None = None
+        self._named: NamedVersions | None = None
 
     @property
     def admission(self) -> Admission:
@@ -95,6 +98,27 @@ class PipelineGateway(Gateway):
         """Have gateways elsewhere serve the same, by what is written into ``book``."""
         self._book = book
         self._versions = LoadedVersions(self._admission, self._dataflow, joins)
+
+    def answer_as(self, copy: str, plan: Plan) -> None:
+        """Have a copy that is served by its own name answer to a model and a version as well, by
+        the plan that ``compile_model`` made."""
+        if self._named is None:
+            self._named = NamedVersions()
+        slot = self._models.slot(copy)
+        if slot.served is not None and not self._named.means(copy, plan.name, plan.version):
+            deployment = self._dataflow.deploy_version(plan, slot)
+            signature = slot.served.instance.signature
+            self._named.put(copy, self._target("model", deployment, signature))
+
+    async def answer_no_more(self, copy: str) -> None:
+        """Have a copy answer to nothing but its own name; returns when nothing is under way on
+        others."""
+        named = self._named
+        for target in () if named is None else named.remove(copy):
+            if target.deployment is not None:
+                await target.deployment.idle()
+            if named is not None and not named.has(target.name):
+                self._metrics.forget(target.name, single_model=True)
 
     # What the control plane says
 
@@ -271,6 +295,10 @@ class PipelineGateway(Gateway):
         return served
 
     def _find(self, name: str, kind: TargetKind | None, version: str | None) -> ServedTarget:
+        if version is not None and self._named is not None:
+            named = self._named.find(name, kind, version)
+            if named is not None:
+                return named
         try:
             return self._routes.find(name, kind, version)
         except NotFoundError:

@@ -23,8 +23,9 @@ PLAIN_REST: Final = "http://"
 PLAIN_GRPC: Final = "grpc://"
 
 
-class _Direct(NamedTuple):
-    """A model whose agents are asked without a gateway: its destination, and what that is."""
+class Direct(NamedTuple):
+    """A model whose agents are asked without a gateway: the name of its destination, and what
+    that is."""
 
     name: str
     destination: Destination
@@ -40,23 +41,24 @@ class Ways:
     def __init__(self, host: str) -> None:
         self._host = host
         self._routes: dict[RouteKey, RouteBody] = {}
-        self._direct: dict[str, _Direct] = {}
+        self._direct: dict[str, Direct] = {}
         self._left: dict[str, None] = {}
+        self._began = False
 
     @property
     def left(self) -> Collection[str]:
         """The destinations that no way goes to any more."""
         return self._left.keys()
 
-    def destination(self, model: str) -> str | None:
+    def direct(self, model: str) -> Direct | None:
         """Where requests to a model go past the gateways, None where they do not."""
-        direct = self._direct.get(model)
-        return None if direct is None else direct.name
+        return self._direct.get(model)
 
     def turn(self, switches: Sequence[Switch]) -> Change:
         """What changes with these routes, nothing that requests may be under way to among what
         goes."""
-        doors, models = False, dict[str, None]()
+        doors, models = not self._began, dict[str, None]()
+        self._began = True
         for key, _, after in switches:
             if after is None:
                 self._routes.pop(key, None)
@@ -101,19 +103,21 @@ class Ways:
             way = None if after is None else Way((Share(after.name),))
             ways[model] = ways[model + MODEL_SUFFIX] = way
 
-    def _found(self, model: str) -> _Direct | None:
+    def _found(self, model: str) -> Direct | None:
         """The agents that answer to a model, if all that have it do."""
         served = self._routes.get(RouteKey("model", model))
         copies = self._routes.get(RouteKey("copies", model))
         if not isinstance(served, ServedModel) or not isinstance(copies, Copies):
             return None
-        if served.version != copies.version or not all(map(_is_direct, copies.places)):
+        if served.version != copies.version or not copies.places:
+            return None
+        if not all(map(_is_direct, copies.places)):
             return None
         version = str(served.version)
         endpoints = tuple(
             Endpoint(place.rest, place.rest, place.address, place.zone) for place in copies.places
         )
-        return _Direct(f"{model}/{version}", Destination(endpoints, version))
+        return Direct(f"{model}/{version}", Destination(endpoints, version))
 
     def _doors(self) -> Iterable[Endpoint]:
         """The processes that answer to any name."""

@@ -161,13 +161,13 @@ def _write_route(route: Route | Gone) -> pb.Route:
             message.model.MergeFrom(pb.Model(version=version, signature=write_signature(signature)))
         case ServedPipeline() as served:
             message.pipeline.MergeFrom(_write_pipeline(served))
-        case Door() as door:
-            message.door.MergeFrom(_write_door(door))
         case ServedExperiment(version, manifest, weights):
             text = orjson.dumps(manifest.document()).decode()
             message.experiment.MergeFrom(
                 pb.Experiment(version=version, manifest=text, weights=weights)
             )
+        case Door() as door:
+            message.door.MergeFrom(_write_door(door))
         case NotReady(version, reason):
             message.not_ready.MergeFrom(pb.NotReady(version=version, reason=reason))
     return message
@@ -208,10 +208,10 @@ def _read_body(message: pb.Route) -> RouteBody | None:
             return ServedModel(message.model.version, _signature_in(message.model))
         case "pipeline":
             return _read_pipeline(message.pipeline)
-        case "door":
-            return _read_door(message.door)
         case "experiment":
             return _read_experiment(message.experiment)
+        case "door":
+            return _read_door(message.door)
         case "not_ready":
             return NotReady(message.not_ready.version, message.not_ready.reason)
     return None

@@ -93,7 +93,7 @@ class ServedExperiment:
     weights: tuple[float, ...]
 
 
-RouteBody: TypeAlias = ServedExperiment | Copies | ServedModel | ServedPipeline | Door | NotReady
+RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | ServedExperiment | Door | NotReady
 
 
 class Route(NamedTuple):

@@ -19,7 +19,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.gateway import Gateway, Target, TargetKind
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.errors import InvalidRequestError, NotFoundError, UnsupportedError
+from penstock.core.errors import NotFoundError, UnsupportedError
 from penstock.core.log_ring import LogRing
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
@@ -34,6 +34,7 @@ from penstock.core.runtime.copies_door import CopiesDoor
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.doors import door_at
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
+from penstock.core.runtime.hosted_proxy import HostedProxy
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import chosen_roles, stream_roles
 from penstock.core.runtime.unless import unless
@@ -78,7 +79,7 @@ class GatewayProcess:
     ) -> None:
         self._config = config
         self._plugins = plugins
-        self._scheduler = _scheduler_of(config)
+        self._scheduler = config.gateway.scheduler_to_follow("gateway")
         self._background = Background()
         self._closing = Closing()
         clock = clock or SystemClock()
@@ -93,6 +94,16 @@ class GatewayProcess:
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)
         self._follower: RouteFollower | None = None
+        self._proxy: HostedProxy | None = None
+        if "proxy" in roles:
+            self._proxy = HostedProxy(
+                config,
+                plugins,
+                self._closing,
+                partial(follow_routes, self._scheduler),
+                self._scheduler.place,
+                self._scheduler.host,
+            )
         self._answers = not {"gateway", "pipeline-gateway"}.isdisjoint(roles)
         self._agent: HostedAgent | None = None
         if "agent" in roles:
@@ -142,6 +153,8 @@ class GatewayProcess:
             grace_s = self._config.defaults.drain_ms / 1000.0
         if self._agent is not None:
             grace_s = await self._agent.leave(grace_s, forced)
+        if self._proxy is not None:
+            grace_s = await self._proxy.drain(grace_s, forced)
         if self._follower is not None:
             await unless(forced, self._follower.close_door())
         await self._data.drain(grace_s, forced)
@@ -163,6 +176,8 @@ class GatewayProcess:
         control = ElsewhereControlPlane(self._scheduler.place)
         addresses = await self._data.listen(parts, control, self._manifest)
         self._background.spawn(self._open_when_informed(follower, addresses), "waiting for routes")
+        if self._proxy is not None:
+            addresses = await self._proxy.start()
         self._plugins.started(self._config, addresses)
         return addresses
 
@@ -266,19 +281,6 @@ def _check_roles(kind: str, roles: Collection[str], *, over_streams: bool) -> No
             f"the transport '{kind}' stays within one process, so {' and '.join(alone)} "
             "cannot work together; set transport.kind to kafka, or start penstock run gateway"
         )
-
-
-def _scheduler_of(config: Config) -> RemoteServer:
-    address = config.gateway.scheduler
-    if address is None:
-        raise InvalidRequestError(
-            "nothing says which scheduler to follow; give its gRPC address with --scheduler "
-            "HOST:PORT, or as gateway.scheduler in the configuration file"
-        )
-    scheduler = config.gateway.scheduler_at(address)
-    if scheduler.port is None:
-        raise InvalidRequestError(f"'{address}' has no port; write HOST:PORT")
-    return scheduler
 
 
 def _inference_at(scheduler: RemoteServer) -> str:

@@ -38,6 +38,7 @@ from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.doors import door_at
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
+from penstock.core.runtime.hosted_proxy import HostedProxy
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import (
     ALL_STREAM_ROLES,
@@ -54,6 +55,8 @@ CALLS: Final = "v2"
 
 OWN_DOOR: Final = "scheduler"
 """What the door of the scheduler's own process is called in its book."""
+
+LOOPBACK: Final = "127.0.0.1"
 
 _CHANGE_HOOK: Final = "penstock_resource_changed"
 
@@ -80,6 +83,7 @@ class Runtime:
         logs: LogRing | None = None,
         roles: frozenset[StreamRole] = ALL_STREAM_ROLES,
         is_agent: bool = False,
+        proxy: bool = False,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
@@ -87,7 +91,7 @@ class Runtime:
         ``reached_at`` has the addresses by front end, where callers reach others than those that
         this process listens on. ``roles`` are those that it has for pipelines over a transport
         that crosses processes. ``is_agent``: one of its agents is in this process, as those of
-        other processes are in theirs."""
+        other processes are in theirs. ``proxy``: one stands before what answers here."""
         self._reached_at = reached_at
         self._workers = workers
         self._has_agents = bool(workers) or not hosts_models
@@ -114,6 +118,11 @@ class Runtime:
         if is_agent:
             self._agent = HostedAgent(config.agent, self._data.clock, self._closing)
         self._own_copies = OwnCopies()
+        self._proxy: HostedProxy | None = None
+        if proxy:
+            self._proxy = HostedProxy(
+                config, plugins, self._closing, self._book.follow, "this process", LOOPBACK
+            )
 
     @property
     def gateway(self) -> Gateway:
@@ -164,6 +173,10 @@ class Runtime:
         if self._agent is not None:
             self._agent.end_talk()
         forced = forced or asyncio.Event()
+        if grace_s is None:
+            grace_s = self._config.defaults.drain_ms / 1000.0
+        if self._proxy is not None:
+            grace_s = await self._proxy.drain(grace_s, forced)
         await unless(forced, self._close_door())
         await self._data.drain(grace_s, forced)
         await self._closing.close(forced)
@@ -203,6 +216,8 @@ class Runtime:
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         addresses = dict(self._reached_at or addresses)
         self._open_door(addresses)
+        if self._proxy is not None:
+            addresses = await self._proxy.start()
         self._plugins.started(self._config, addresses)
         return addresses
 

@@ -125,7 +125,7 @@ class GrpcFrontEnd(FrontEnd):
         ]
         metadata = MetadataReader(context.passed_headers)
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
-        information = InformationCalls(gateway, closing)
+        information = InformationCalls(gateway, metadata, closing)
         handlers = dict(inference_handlers(inference, information, guard))
         if control is not None or context.logs is not None or elsewhere is not None:
             services.append(CONTROL_SERVICE)
