@@ -98,6 +98,7 @@ class ExperimentKeeper:
         self._trials[name] = trial
         self._in_force[name] = trial.weights
         self._changed.add(name)
+        self._desk.note_trial(name, trial)
         return trial.weights
 
     def drop(self, name: str) -> None:
