@@ -125,6 +125,7 @@ class Reason(StrEnum):
     ROLLOUT_STEP = "RolloutStep", "The rollout is at the step that the message names."
     ROLLOUT_DONE = "RolloutDone", "The last step of the rollout is over."
     BANDIT_FAILED = "BanditFailed", "The bandit cannot be made, or fails; the weights stay."
+    NO_METRIC = "NoMetric", "Metrics cannot be made; the message says which, and why."
     OTHER_WEIGHTS = (
         "OtherWeights",
         "The message has the weights that are in force, and what has set them.",

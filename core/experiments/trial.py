@@ -42,7 +42,7 @@ class Trial:
 
     ``weights`` are those that ought to be in force, in the order of the candidates, for
     ``reason``. ``crossed`` is the sentence of a guard that only reports, ``trouble`` what is wrong
-    with the bandit; both are empty where there is nothing to say.
+    with the bandit, ``unmeasured`` with metrics; they are empty where there is nothing to say.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Trial:
         self.progress = None if spec.rollout is None else RolloutProgress(0, now_ms)
         self.crossed = ""
         self.trouble = ""
+        self.unmeasured = ""
         self._bandit = bandit
         self._aged = None if bandit is None else AgedArms(bandit, spec.candidates, now_ms)
         self._guard = self._new_watch(now_ms)
@@ -71,6 +72,12 @@ class Trial:
     def decided(self) -> tuple[Settled | None, int | None]:
         """What must not be decided anew: to whom everything goes, and the step of the rollout."""
         return self.settled, None if self.progress is None else self.progress.step
+
+    @property
+    def decides(self) -> bool:
+        """Whether anything may follow from what comes, other than a report."""
+        spec = self.spec
+        return spec.guard is not None or spec.rollout is not None or self._bandit is not None
 
     def hear(self, arm: str, came: Tally) -> None:
         """Requests to an arm have ended."""

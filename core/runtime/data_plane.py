@@ -22,7 +22,7 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError
-from penstock.core.experiments.made import Makes, metric_maker
+from penstock.core.experiments.made import Makers, Makes
 from penstock.core.experiments.observer import ArmObserver
 from penstock.core.experiments.routers import RouterFactories, make_router
 from penstock.core.experiments.tally import Tallies
@@ -114,9 +114,8 @@ class DataPlane:
     def choose_with(self, routers: RouterFactories, metrics: Makes[ArmMetric]) -> None:
         """Have experiments choose with these routers, and measure answers with these metrics."""
         experiments = self.gateway.experiments
-        observer = ArmObserver(
-            self.tallies, self.metrics, metric_maker(metrics), experiments.in_force
-        )
+        make = Makers(metrics=metrics).metric
+        observer = ArmObserver(self.tallies, self.metrics, make, experiments.in_force)
         experiments.use(partial(make_router, factories=routers), observer)
         self.metrics.shares = partial(_shares, experiments)
 
