@@ -112,9 +112,16 @@ async def test_a_bandit_gives_more_to_the_better_arm_and_does_not_fidget() -> No
     await at.after(1_000, old=answers(500, failures=100), new=answers(500, failures=5))
     assert at.weights == (10.0, 90.0)
     told = at.desk.told
-    for _ in range(20):
-        await at.after(1_000)
+    for requests in (0, 1) * 10:
+        await at.after(1_000, old=answers(requests))
     assert at.desk.told == told
+
+
+async def test_a_bandit_that_has_seen_nothing_leaves_the_weights() -> None:
+    at = Keeping()
+    assert at.want(experiment(bandit={"name": "thompson"})) == (90.0, 10.0)
+    await at.after(1_000)
+    assert at.desk.weights == {}
 
 
 async def test_old_requests_count_less_to_a_bandit_that_wants_it() -> None:
@@ -123,7 +130,7 @@ async def test_old_requests_count_less_to_a_bandit_that_wants_it() -> None:
     at.want(experiment(bandit={"name": "thompson", "parameters": parameters}))
     await at.after(1_000, old=answers(2_000, failures=1_000), new=answers(2_000))
     assert at.weights == (10.0, 90.0)
-    await at.after(1_200_000)
+    await at.after(1_200_000, old=answers(1))
     await at.after(1_000, old=answers(100), new=answers(100, failures=90))
     assert at.weights == (90.0, 10.0)
 
