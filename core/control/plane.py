@@ -217,9 +217,10 @@ class LocalControlPlane(ControlPlane):
             metrics,
             joins,
             clock,
-            on_change=self._pipelines.model_changed,
+            on_change=self._model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
+            users=self._usage.users,
             followed=followed,
         )
 
@@ -463,6 +464,10 @@ class LocalControlPlane(ControlPlane):
         async with aclosing(self._store.follow(wanted, from_revision)) as changes:
             async for change in changes:
                 yield change.event()
+
+    def _model_changed(self, name: str) -> None:
+        self._pipelines.model_changed(name)
+        self._models.explained_changed(ResourceKey("Model", name))
 
     async def _drain(self, server: str, replica: int | None, undo: bool) -> ResourceDocument:
         async with self._changing:

@@ -189,14 +189,16 @@ class Runtime:
             parts = self._with_server_of_agent(parts)
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
+        explainers = self._data.explainers(self._plugins.explainers)
         for name, server in parts.servers.items():
             server.use_clock(self._data.clock)
             server.use_loaders(parts.loaders)
+            server.use_explainers(explainers)
             if name in self._own_servers(parts):
                 await server.start()
                 self._closing.add(f"server '{name}'", server.stop)
         if self._agent is not None:
-            await self._agent.start_server(parts)
+            await self._agent.start_server(parts, explainers)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
