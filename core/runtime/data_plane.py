@@ -118,9 +118,11 @@ class DataPlane:
     def choose_with(self, routers: RouterFactories, metrics: Makes[ArmMetric]) -> None:
         """Have experiments choose with these routers, and measure answers with these metrics."""
         experiments = self.gateway.experiments
-        make = Makers(metrics=metrics).metric
-        observer = ArmObserver(self.tallies, self.metrics, make, experiments.in_force)
-        experiments.use(partial(make_router, factories=routers), observer)
+        measure = Makers(metrics=metrics).metric
+        observer = ArmObserver(self.tallies, self.metrics, measure, experiments.in_force)
+        travelling = travelling_headers(self._config.defaults.passed_headers)
+        make = partial(make_router, factories=routers, travelling=travelling)
+        experiments.use(make, observer)
         self.metrics.shares = partial(_shares, experiments)
 
     async def start(self, parts: Parts) -> bool:
