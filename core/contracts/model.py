@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
+from penstock.core.clock import Clock
 from penstock.core.records import Absent, Failed, Headers, Parameters, Tensors
 from penstock.core.signature import Signature
 
@@ -244,6 +245,10 @@ class ServerAdapter(ABC):
     def use_name(self, name: str) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with what people call this replica: for logs and
         errors."""
+
+    def use_clock(self, clock: Clock) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, with the clock that deadlines of calls are in. It is
+        not the system's where requests cross processes."""
 
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with every loader of this process by name: for

@@ -54,6 +54,10 @@ class OvercommittedServer(ServerAdapter):
         self._making_room = asyncio.Lock()
         self._freed = asyncio.Event()
 
+    def use_clock(self, clock: Clock) -> None:
+        self._clock = clock
+        self._server.use_clock(clock)
+
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._server.use_loaders(loaders)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.core.manifests.arm_rules import findings_of_arms
 from penstock.core.manifests.findings import Finding
 from penstock.core.nearest import did_you_mean
 from penstock.core.resources import Experiment
@@ -34,4 +35,4 @@ def findings_of_experiment(experiment: Experiment) -> list[Finding]:
                 did_you_mean(spec.default, first) or "name one of the candidates",
             )
         )
-    return findings
+    return findings + findings_of_arms(spec)

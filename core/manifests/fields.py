@@ -368,6 +368,54 @@ SERVER: Final = (
 )
 """The fields of a server."""
 
+ARMS: Final = (
+    _own("spec.metrics", "What plug-ins measure of each answer of an arm."),
+    _own("spec.metrics[].name", "What the metric is called."),
+    _own("spec.metrics[].measure", "What computes it, as `tensor-mean`."),
+    _own("spec.metrics[].parameters", "What that is made with."),
+    _own("spec.metrics[].better", "`higher` or `lower`; without it the metric is only shown."),
+    _own("spec.guard", "The bounds within which every candidate must stay."),
+    _own(
+        "spec.guard.baseline",
+        "The candidate that gets everything when another crosses a bound; the `default`, else the "
+        "first, when left out.",
+    ),
+    _own("spec.guard.maxErrorRate", "The largest share of requests that may fail, as 0.05."),
+    _own(
+        "spec.guard.maxErrorRateIncrease",
+        "How much larger than the baseline's that share may be.",
+    ),
+    _own("spec.guard.maxLatencyMs", "How long answers may take."),
+    *(
+        _own(f"spec.guard.maxLatencyMs.p{share}", f"How long {share} of 100 answers may.")
+        for share in (50, 95, 99)
+    ),
+    _own("spec.guard.metric", "Between which figures the mean of a metric must lie."),
+    _own("spec.guard.metric.name", "The metric, one of `spec.metrics`."),
+    _own("spec.guard.metric.min", "The smallest mean."),
+    _own("spec.guard.metric.max", "The largest mean."),
+    _own("spec.guard.minRequests", "Nothing is concluded from fewer requests to an arm."),
+    _own("spec.guard.windowMs", "How far back requests count; longer where they are few."),
+    _own("spec.guard.confidence", "How sure it must be that a bound is crossed."),
+    _own(
+        "spec.guard.action",
+        "`rollback` gives everything to the baseline, `report` only says so in the status.",
+    ),
+    _own("spec.rollout", "How the one new candidate gets more and more, instead of its weight."),
+    _own("spec.rollout.steps", "The steps, each with a larger weight."),
+    _own("spec.rollout.steps[].weight", "The percentage that the new candidate gets."),
+    _own("spec.rollout.steps[].holdMs", "How long the step lasts at least."),
+    _own("spec.rollout.steps[].minRequests", "How many requests the new candidate has in it."),
+    _own(
+        "spec.bandit",
+        "What gives the candidates their weights, by what becomes of requests; after the last step "
+        "of a rollout, where there is one.",
+    ),
+    _own("spec.bandit.name", "The policy, as `thompson`."),
+    _own("spec.bandit.parameters", "What it is made with."),
+)
+"""The fields of an experiment that say what is concluded from it."""
+
 EXPERIMENT: Final = (
     _field("spec.candidates", "Those that the traffic is split over."),
     _field("spec.candidates[].name", "A model or a pipeline."),
@@ -377,6 +425,7 @@ EXPERIMENT: Final = (
     _field("spec.mirror.name", "A model or a pipeline; its answers are thrown away."),
     _field("spec.mirror.percent", "How many percent of the requests."),
     _field("spec.resourceType", "`model` or `pipeline`."),
+    *ARMS,
 )
 """The fields of an experiment."""
 

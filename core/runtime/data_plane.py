@@ -62,7 +62,8 @@ class DataPlane:
         """``worker`` says which of several behind one address this process is; with ``streams``
         requests to pipelines go through them."""
         limits = config.limits
-        clock = clock if streams is None else streams.clock
+        self.clock = clock = clock if streams is None else streams.clock
+        """The clock that deadlines of requests and calls are in."""
         self._streams = streams
         self._config = config
         self._closing = closing

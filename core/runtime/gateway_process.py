@@ -92,10 +92,8 @@ class GatewayProcess:
         self._follower: RouteFollower | None = None
         self._agent: HostedAgent | None = None
         if "agent" in roles:
-            # Deadlines of the calls that other roles make are in the transport's time.
-            of_calls = clock if streams is None else streams.clock
-            self._agent = HostedAgent(config.agent, of_calls, self._closing)
-            self._copies = CopiesDoor(config, plugins, of_calls, self._closing)
+            self._agent = HostedAgent(config.agent, self._data.clock, self._closing)
+            self._copies = CopiesDoor(config, plugins, self._data.clock, self._closing)
 
     @property
     def gateway(self) -> Gateway:
@@ -193,7 +191,9 @@ class GatewayProcess:
         tls = self._config.gateway.tls
         if tls is not None and str(options["address"]).startswith("grpcs:"):
             options = {**options, "tls": tls.model_dump(by_alias=True)}
-        return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
+        adapter = self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
+        adapter.use_clock(self._data.clock)
+        return adapter
 
     def _make_follower(self, servers: CopyServers, *, followed: bool) -> RouteFollower:
         switchboard = Switchboard(

@@ -61,6 +61,7 @@ class HostedAgent:
             cache=open_cache(section.cache, closing),
         )
         server = parts.servers[section.server]
+        server.use_clock(self._clock)
         server.use_loaders(parts.loaders)
         server.use_name(section.name or section.server)
         await server.start()

@@ -102,9 +102,7 @@ class Runtime:
         self._control: LocalControlPlane | None = None
         self._agent: HostedAgent | None = None
         if is_agent:
-            # Deadlines of the calls that other roles make are in the transport's time.
-            of_calls = self._clock if self._streams is None else self._streams.clock
-            self._agent = HostedAgent(config.agent, of_calls, self._closing)
+            self._agent = HostedAgent(config.agent, self._data.clock, self._closing)
         self._own_copies = OwnCopies()
 
     @property
@@ -168,6 +166,7 @@ class Runtime:
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
         for name, server in parts.servers.items():
+            server.use_clock(self._data.clock)
             server.use_loaders(parts.loaders)
             if name in self._own_servers(parts):
                 await server.start()
@@ -244,7 +243,7 @@ class Runtime:
             models=self._data.models,
             gateway=self._data.gateway,
             metrics=self._data.metrics,
-            clock=self._clock,
+            clock=self._data.clock,
             work_folder=work_folder,
             module_folders=(Path.cwd(),),
             record=self._config.defaults.record,
@@ -277,9 +276,11 @@ class Runtime:
         def call(address: str) -> ServerAdapter:
             if address == self._own_copies.address:
                 return OwnCopiesServer(self._own_copies)
-            return self._plugins.make_with(
+            adapter = self._plugins.make_with(
                 adapters, CALLS, {"address": address, "load": "present", "protocol": None}
             )
+            adapter.use_clock(self._data.clock)
+            return adapter
 
         return AgentMeeting(uuid4().hex, self._config.scheduler.agents, call)
 
@@ -304,6 +305,7 @@ class Runtime:
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
             def make(options: Mapping[str, Any]) -> ServerAdapter:
                 adapter = self._plugins.make_with(adapters, name, options)
+                adapter.use_clock(self._data.clock)
                 adapter.use_loaders(parts.loaders)
                 return adapter
 

@@ -91,11 +91,9 @@ class Worker:
             worker=which,
             streams=self._streams,
         )
-        # Deadlines of the calls that the worker itself makes are in the transport's time.
-        of_calls = self._clock if self._streams is None else self._streams.clock
-        self._copies = CopiesDoor(config, plugins, of_calls, self._closing)
+        self._copies = CopiesDoor(config, plugins, self._data.clock, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
-        self._agent = HostedAgent(section, of_calls, self._closing)
+        self._agent = HostedAgent(section, self._data.clock, self._closing)
         token = config.scheduler.access.own_token()
         self._scheduler = RemoteServer(doors.scheduler.grpc_target, None, token)
 
@@ -194,7 +192,9 @@ class Worker:
         token = self._config.scheduler.access.token
         if token is not None and options["address"] == self._doors.scheduler.grpc_target:
             options = {**options, "token": token.model_dump(mode="json", exclude_none=True)}
-        return self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
+        adapter = self._plugins.make_with(self._plugins.server_adapters, ADAPTER, options)
+        adapter.use_clock(self._data.clock)
+        return adapter
 
     async def _listen(self, parts: Parts) -> dict[str, str]:
         context = self._data.context(parts, None, self._agent.manifest)

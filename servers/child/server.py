@@ -82,6 +82,9 @@ class ChildServer(ServerAdapter, Charge, Generic[OptionsT]):
         self._names: set[str] = set()
         """The names on the server that are taken, also by what is being loaded or unloaded."""
 
+    def use_clock(self, clock: Clock) -> None:
+        self._clock = clock
+
     def use_name(self, name: str) -> None:
         self._begin(name)
 

@@ -49,6 +49,9 @@ class VenvServer(ServerAdapter):
         self._shared: SupervisedWorker | None = None
         self._workers: dict[ModelInstance, SupervisedWorker] = {}
 
+    def use_clock(self, clock: Clock) -> None:
+        self._clock = clock
+
     def use_name(self, name: str) -> None:
         self._name = name
 

@@ -52,6 +52,9 @@ class InProcessServer(ServerAdapter):
         self._thread_clock = ThreadClock()
         self._interruptions = Interruptions(self._thread_clock, full_collections, stolen_s)
 
+    def use_clock(self, clock: Clock) -> None:
+        self._clock = clock
+
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._loaders = dict(loaders)
 

@@ -45,6 +45,9 @@ class V2Server(ServerAdapter):
         self._loads: Counter[str] = Counter()
         """How many instances there are of each model that was loaded through the repository."""
 
+    def use_clock(self, clock: Clock) -> None:
+        self._clock = clock
+
     async def start(self) -> None:
         client = await connect(self._options.endpoint())
         if not self._options.verify:

@@ -7,10 +7,19 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _SITE = """\
+import sys
 import time
 
 _true = time.time
-time.time = lambda: _true() + {by_s}
+
+
+def _shifted():
+    # grpc adds timeouts to this, and hands the sum to its core, which asks the system.
+    right = sys._getframe(1).f_globals["__name__"].startswith("grpc.")
+    return _true() + (0.0 if right else {by_s})
+
+
+time.time = _shifted
 """
 
 

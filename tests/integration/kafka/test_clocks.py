@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -54,6 +55,13 @@ spec:
   - {name: slow}
   - {name: whatever, inputs: [one, slow], inputsJoinType: outer, joinWindowMs: 300}
   output: {steps: [whatever]}
+---
+kind: Pipeline
+metadata: {name: patient}
+spec:
+  dataflow: {partitions: 4}
+  steps: [{name: slow}]
+  output: {steps: [slow]}
 """
 
 
@@ -149,6 +157,16 @@ def test_windows_and_deadlines_of_callers_are_as_long_as_they_are(
         late = call(world, gateway, "/v2/pipelines/windowed/infer", 150)
         assert late["code"] == "deadline", late
         assert time.monotonic() - began < 5.0
+
+
+def test_a_model_has_the_time_that_is_left_whatever_the_clock_of_who_calls_it(world: City) -> None:
+    def ask(number: int) -> Any:
+        gateway = world.gateways[number % len(world.gateways)]
+        return call(world, gateway, "/v2/pipelines/patient/infer", 20_000)
+
+    with ThreadPoolExecutor(2 * PARTITIONS) as asking:
+        for answer in asking.map(ask, range(2 * PARTITIONS)):
+            assert "outputs" in answer, answer
 
 
 @pytest.mark.parametrize("gateway", ["gateway-1", "gateway-2"])

@@ -127,6 +127,27 @@ FULL: dict[str, dict[str, Any]] = {
         "default": "iris",
         "mirror": {"name": "iris3", "percent": 100},
         "resourceType": "pipeline",
+        "metrics": [
+            {
+                "name": "score",
+                "measure": "tensor-mean",
+                "parameters": {"tensor": "y"},
+                "better": "higher",
+            }
+        ],
+        "guard": {
+            "baseline": "iris",
+            "maxErrorRate": 0.05,
+            "maxErrorRateIncrease": 0.01,
+            "maxLatencyMs": {"p50": 50, "p95": 200, "p99": 500},
+            "metric": {"name": "score", "min": 0, "max": 1},
+            "minRequests": 200,
+            "windowMs": 30_000,
+            "confidence": 0.9,
+            "action": "report",
+        },
+        "rollout": {"steps": [{"weight": 5, "holdMs": 60_000, "minRequests": 200}]},
+        "bandit": {"name": "thompson", "parameters": {"minShare": 0.1}},
     },
 }
 """Of each kind a manifest with every field, each asking for something."""
