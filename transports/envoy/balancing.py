@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+from math import ceil
 from typing import Final
 
 from penstock.core.contracts.forwarder import Policy
 from penstock.core.errors import UnsupportedError
+from penstock.core.written_call import WrittenCall, read_call
 from penstock.transports.envoy.messages import Json, extension, seconds
 
-_WRITTEN: Final = re.compile(
-    r"\s*(?P<name>[a-z-]+)\s*(?:\(\s*['\"]?(?P<header>[A-Za-z0-9-]*)['\"]?\s*\))?\s*"
-)
-
-SPILL_PERCENT: Final = 150
-"""With consistent-hash, no endpoint gets more than this much of the mean: the next one does."""
+SPILL_PERCENT: Final = 125
+"""With consistent-hash, no endpoint gets more than this much of its fair part: the next one does.
+As much as of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,21 +31,28 @@ class Balancing:
 
 def balancing(policy: Policy) -> Balancing:
     """Envoy's likeness of the policy's balancer. Raises UnsupportedError where it has none."""
-    match = _WRITTEN.fullmatch(policy.balancer)
-    name, header = match.group("name", "header") if match else (policy.balancer, None)
-    if name == "least-requests":
-        return Balancing(_least_requests(policy, {"selection_method": "FULL_SCAN"}))
-    if name == "power-of-two":
-        return Balancing(_least_requests(policy, {"choice_count": 2}))
-    if name == "locality":
-        return Balancing(_least_requests(policy, {"choice_count": 2}), nearest=True)
-    if name == "consistent-hash" and header:
-        return Balancing(_ring(), hash_header=header.lower())
+    match read_call(policy.balancer, "balancer", words=True):
+        case WrittenCall("least-requests", (), ()):
+            return Balancing(_least_requests(policy, {"selection_method": "FULL_SCAN"}))
+        case WrittenCall("power-of-two", (), ()):
+            return Balancing(_least_requests(policy, {"choice_count": 2}))
+        case WrittenCall("locality", (), ()):
+            return Balancing(_least_requests(policy, {"choice_count": 2}), nearest=True)
+        case WrittenCall("consistent-hash", (str(header),), ()):
+            return Balancing(_ring(SPILL_PERCENT), hash_header=header.lower())
+        case WrittenCall("consistent-hash", (str(header),), (("bound", int() | float() as bound),)):
+            return Balancing(_ring(_percent(bound)), hash_header=header.lower())
     raise UnsupportedError(
-        f"Envoy has no balancer '{policy.balancer}'; it has least-requests, power-of-two, locality "
-        "and consistent-hash(HEADER), and the embedded forwarder (proxy.kind: embedded) has "
-        "those of plug-ins as well"
+        f"Envoy cannot balance by '{policy.balancer}'; it can by least-requests, power-of-two, "
+        "locality and consistent-hash(HEADER, bound=1.25), and the embedded forwarder "
+        "(proxy.kind: embedded) by those of plug-ins as well"
     )
+
+
+def _percent(bound: float) -> int:
+    if not bound > 1:
+        raise UnsupportedError("bound must be over 1, as a part of what each would have")
+    return ceil(bound * 100)
 
 
 def _least_requests(policy: Policy, how: Json) -> Json:
@@ -60,10 +65,10 @@ def _least_requests(policy: Policy, how: Json) -> Json:
     return _one("envoy.load_balancing_policies.least_request", "LeastRequest", content)
 
 
-def _ring() -> Json:
+def _ring(most_percent: int) -> Json:
     content = {
         "hash_function": "XX_HASH",
-        "consistent_hashing_lb_config": {"hash_balance_factor": SPILL_PERCENT},
+        "consistent_hashing_lb_config": {"hash_balance_factor": most_percent},
     }
     return _one("envoy.load_balancing_policies.ring_hash", "RingHash", content)
 

@@ -26,6 +26,11 @@ class Envoy(ABC):
     control_plane: str
     admin: Admin | None
 
+    @property
+    def pid(self) -> int | None:
+        """The number of its process, None where none of ours runs."""
+        return None
+
     @abstractmethod
     async def start(self) -> None:
         """Have it run; the control plane listens already. Raises NotReadyError with its last
@@ -73,8 +78,12 @@ class OwnEnvoy(Envoy):
         self._admin_place = self._at(options.admin_port, "admin.sock")
         self.admin = Admin(self._admin_place)
         output = Output(SUBJECT)
-        charge = EnvoyCharge(self._command(), self._folder, self.admin, output)
-        self._child = supervisor(charge, output, options.start_timeout_s, clock)
+        self._charge = EnvoyCharge(self._command(), self._folder, self.admin, output)
+        self._child = supervisor(self._charge, output, options.start_timeout_s, clock)
+
+    @property
+    def pid(self) -> int | None:
+        return self._charge.pid
 
     async def start(self) -> None:
         text = bootstrap(self._folder.name, self.control_plane, self._admin_place)

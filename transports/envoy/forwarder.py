@@ -68,6 +68,11 @@ class EnvoyForwarder(Forwarder):
         self._standings: Standings = {}
         self._run: Running | None = None
 
+    @property
+    def pid(self) -> int | None:
+        """The number of Envoy's process, None when none of ours runs."""
+        return None if self._run is None else self._run.envoy.pid
+
     async def start(self, context: ForwarderContext) -> Mapping[str, str]:
         ports = _ports(context)
         run = self._run = self._prepared(context, ports)

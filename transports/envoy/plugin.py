@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel
+from collections.abc import Callable, Mapping
 
 from penstock.core.contracts.forwarder import Forwarder
+from penstock.core.errors import UnsupportedError
 from penstock.core.plugins import hookimpl
 from penstock.transports.envoy.options import EnvoyOptions
 
@@ -13,12 +14,24 @@ penstock_api = 1
 
 def envoy_forwarder(options: EnvoyOptions) -> Forwarder:
     """The forwarder that has Envoy forward."""
-    from penstock.transports.envoy.forwarder import EnvoyForwarder
-
+    try:
+        from penstock.transports.envoy.forwarder import EnvoyForwarder
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "envoy":
+            raise
+        raise UnsupportedError(
+            "the forwarder envoy needs the library xds-protos; pip install 'penstock[envoy]'"
+        ) from error
     return EnvoyForwarder(options)
 
 
 @hookimpl
-def penstock_register_config() -> type[BaseModel]:
+def penstock_register_config() -> type[EnvoyOptions]:
     """The section ``plugins.envoy`` of the config file."""
     return EnvoyOptions
+
+
+@hookimpl
+def penstock_register_forwarders() -> Mapping[str, Callable[[EnvoyOptions], Forwarder]]:
+    """The forwarder ``envoy``."""
+    return {"envoy": envoy_forwarder}

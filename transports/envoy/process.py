@@ -27,12 +27,16 @@ class EnvoyCharge(Charge):
         self._admin = admin
         self._output = output
         self._was_up = False
+        self.pid: int | None = None
+        """The number of its process, None when none runs."""
 
     async def launch(self) -> Process:
         self._was_up = False
-        return await ChildProcess.start(
+        process = await ChildProcess.start(
             self._command, environment={}, folder=self._folder, output=self._output, grace_s=GRACE_S
         )
+        self.pid = process.pid
+        return process
 
     async def lives(self, timeout_s: float) -> bool:
         readiness = await self._admin.readiness()
@@ -44,6 +48,7 @@ class EnvoyCharge(Charge):
 
     async def went_down(self) -> None:
         self._was_up = False
+        self.pid = None
 
 
 def supervisor(charge: EnvoyCharge, output: Output, start_s: float, clock: Clock) -> Supervisor:
