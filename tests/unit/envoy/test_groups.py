@@ -80,10 +80,12 @@ changes = st.lists(
 def test_a_cluster_has_the_endpoints_of_all_for_whom_it_stands(
     steps: list[dict[str, str | None]], sweeping: bool
 ) -> None:
-    groups, told = Groups(), dict[str, str]()
+    groups = Groups()
+    told: dict[str, str] = {}
     for step in steps:
         groups.change({name: None if e is None else at(e) for name, e in step.items()})
-        told = {n: e for n, e in {**told, **step}.items() if e is not None}
+        merged = {**told, **step}
+        told = {name: each for name, each in merged.items() if each is not None}
         if sweeping:
             for key in groups.empty:
                 groups.forget(key)
