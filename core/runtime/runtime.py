@@ -98,6 +98,7 @@ class Runtime:
         self._data = DataPlane(
             config, self._clock, self._closing, self._book, logs, streams=self._streams
         )
+        self._data.choose_with(plugins.routers)
         self._data.gateway.be_followed(self._book, plugins.joins)
         self._control: LocalControlPlane | None = None
         self._agent: HostedAgent | None = None

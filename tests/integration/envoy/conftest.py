@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from harness.envoy import need_envoy
-from harness.scripted_endpoint import scripted_endpoint
+from integration.envoy.endpoints import scripted_endpoint
 from integration.envoy.stage import Stage
 from penstock.transports.envoy.forwarder import EnvoyForwarder
 from penstock.transports.envoy.options import EnvoyOptions

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import aiohttp
 import grpc
 
-from harness.scripted_endpoint import ScriptedEndpoint
+from integration.envoy.endpoints import ScriptedEndpoint
 from penstock.core.contracts.forwarder import (
     GATEWAYS,
     Change,

@@ -14,7 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from harness.scripted_endpoint import ScriptedEndpoint
+from integration.envoy.endpoints import ScriptedEndpoint
 from integration.envoy.stage import POLICY, Stage, until
 from penstock.core.contracts.forwarder import Change, ForwarderContext, Policy, Share, Way
 from penstock.core.errors import ConflictError, PenstockError

@@ -84,8 +84,10 @@ def test_a_cluster_has_the_endpoints_of_all_for_whom_it_stands(
     told: dict[str, str] = {}
     for step in steps:
         groups.change({name: None if e is None else at(e) for name, e in step.items()})
-        merged = {**told, **step}
-        told = {name: each for name, each in merged.items() if each is not None}
+        for name, each in step.items():
+            told.pop(name, None)
+            if each is not None:
+                told[name] = each
         if sweeping:
             for key in groups.empty:
                 groups.forget(key)
