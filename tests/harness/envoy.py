@@ -8,6 +8,8 @@ import pytest
 
 from penstock.core.errors import NotReadyError
 from penstock.transports.envoy.binary import find_envoy
+from penstock.transports.envoy.forwarder import EnvoyForwarder
+from penstock.transports.envoy.options import EnvoyOptions
 
 
 def need_envoy() -> None:
@@ -18,3 +20,9 @@ def need_envoy() -> None:
         if os.environ.get("CI"):
             raise
         pytest.skip(error.message)
+
+
+def envoy_forwarder() -> EnvoyForwarder:
+    """A forwarder over a real Envoy, with one thread."""
+    need_envoy()
+    return EnvoyForwarder(EnvoyOptions(concurrency=1))

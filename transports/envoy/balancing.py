@@ -11,6 +11,10 @@ from penstock.core.errors import UnsupportedError
 from penstock.core.written_call import WrittenCall, read_call
 from penstock.transports.envoy.messages import Json, extension, seconds
 
+MANY_CHOICES: Final = 4
+"""With least-requests, how many are compared. If all were, a request that is tried again would find
+the endpoint that has failed, which has the least to do."""
+
 SPILL_PERCENT: Final = 125
 """With consistent-hash, no endpoint gets more than this much of its fair part: the next one does.
 As much as of ours."""
@@ -33,11 +37,11 @@ def balancing(policy: Policy) -> Balancing:
     """Envoy's likeness of the policy's balancer. Raises UnsupportedError where it has none."""
     match read_call(policy.balancer, "balancer", words=True):
         case WrittenCall("least-requests", (), ()):
-            return Balancing(_least_requests(policy, {"selection_method": "FULL_SCAN"}))
+            return Balancing(_least_requests(policy, MANY_CHOICES))
         case WrittenCall("power-of-two", (), ()):
-            return Balancing(_least_requests(policy, {"choice_count": 2}))
+            return Balancing(_least_requests(policy, 2))
         case WrittenCall("locality", (), ()):
-            return Balancing(_least_requests(policy, {"choice_count": 2}), nearest=True)
+            return Balancing(_least_requests(policy, 2), nearest=True)
         case WrittenCall("consistent-hash", (str(header),), ()):
             return Balancing(_ring(SPILL_PERCENT), hash_header=header.lower())
         case WrittenCall("consistent-hash", (str(header),), (("bound", int() | float() as bound),)):
@@ -55,8 +59,8 @@ def _percent(bound: float) -> int:
     return ceil(bound * 100)
 
 
-def _least_requests(policy: Policy, how: Json) -> Json:
-    content = dict(how)
+def _least_requests(policy: Policy, choices: int) -> Json:
+    content: dict[str, object] = {"choice_count": choices}
     if policy.slow_start_ms:
         content["slow_start_config"] = {
             "slow_start_window": seconds(policy.slow_start_ms),

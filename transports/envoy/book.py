@@ -14,6 +14,7 @@ from penstock.core.contracts.forwarder import (
     Share,
     Way,
 )
+from penstock.transports.envoy.bootstrap import LIMITS
 from penstock.transports.envoy.clusters import (
     ClusterMaker,
     Protocol,
@@ -26,6 +27,7 @@ from penstock.transports.envoy.resources import (
     ENDPOINTS,
     LISTENERS,
     ROUTES,
+    RUNTIME,
     Resource,
     Resources,
 )
@@ -59,6 +61,7 @@ class Book:
         self._known: dict[tuple[Protocol, str], tuple[tuple[Endpoint, ...], Made]] = {}
         self._plain: dict[str, str] = {}
         self._forks: set[str] = set()
+        self._problems: dict[str, str] = {}
 
     def change(self, change: Change) -> None:
         """Take a change in."""
@@ -73,6 +76,11 @@ class Book:
         touched = {name for each in change.destinations for name in self._named_by.get(each, ())}
         for name in touched | change.ways.keys():
             self._write(name)
+
+    @property
+    def problem(self) -> str:
+        """Why what was asked for cannot be, empty where it can."""
+        return next(iter(self._problems.values()), "")
 
     def cluster_of(self, destination: str) -> str | None:
         """The key of the cluster that stands for a destination; None where that is not there."""
@@ -115,6 +123,7 @@ class Book:
         }
         listeners: dict[str, Resource] = dict(self._listeners.items())
         return {
+            RUNTIME: {LIMITS: self._clusters.limits(self._groups)},
             CLUSTERS: clusters,
             ENDPOINTS: endpoints,
             LISTENERS: listeners,
@@ -145,7 +154,11 @@ class Book:
         """Write a name where Envoy finds it."""
         self._forks.discard(name)
         self._plain.pop(name, None)
+        self._problems.pop(name, None)
         way = self._ways.get(name)
+        if way is not None and (problem := self._problem_of(name, way)):
+            self._problems[name] = problem
+            return
         if way is not None and not _is_plain(way):
             self._forks.add(name)
             way = None
@@ -155,6 +168,13 @@ class Book:
         if share is not None and key is not None:
             destination = self._destinations[share.destination]
             self._plain[name] = table_entry(name, key, destination, share)
+
+    def _problem_of(self, name: str, way: Way) -> str:
+        for destination in sorted(_named(way) - self._destinations.keys()):
+            return f"the way of '{name}' names the destination '{destination}', which is not there"
+        if not any(share.weight > 0 for share in way.shares):
+            return f"the way of '{name}' has no share with a weight over 0"
+        return ""
 
     def _forks_over(self, protocol: Protocol) -> dict[str, Fork]:
         """The forks all of whose shares can be asked over the protocol."""

@@ -9,6 +9,8 @@ from penstock.transports.envoy.messages import Json, typed
 
 CONTROL_PLANE: Final = "penstock-control-plane"
 
+LIMITS: Final = "penstock-limits"
+
 _KEEPALIVE: Final[Json] = {"interval": "5s", "timeout": "5s"}
 
 
@@ -28,7 +30,7 @@ def grpc_service() -> Json:
 
 def bootstrap(node: str, control_plane: str, admin: str) -> str:
     """The bootstrap file, for an Envoy called ``node``; as JSON, which Envoy reads as YAML."""
-    discovered = {"ads": {}, "resource_api_version": "V3"}
+    discovered: Json = {"ads": {}, "resource_api_version": "V3"}
     return json.dumps(
         {
             "node": {"id": node, "cluster": "penstock"},
@@ -43,10 +45,16 @@ def bootstrap(node: str, control_plane: str, admin: str) -> str:
                 "cds_config": discovered,
                 "lds_config": discovered,
             },
+            "layered_runtime": {"layers": [_limits(discovered)]},
             "static_resources": {"clusters": [_control_plane(control_plane)]},
         },
         indent=2,
     )
+
+
+def _limits(discovered: Json) -> Json:
+    """Limits may change without the clusters that they are of being made anew."""
+    return {"name": LIMITS, "rtds_layer": {"name": LIMITS, "rtds_config": discovered}}
 
 
 def _control_plane(place: str) -> Json:

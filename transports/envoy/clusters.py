@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Final, Literal, NamedTuple, TypeAlias
@@ -11,9 +11,11 @@ from urllib.parse import urlsplit
 
 from envoy.config.cluster.v3.cluster_pb2 import Cluster
 from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
+from envoy.service.runtime.v3.rtds_pb2 import Runtime
 
-from penstock.core.contracts.forwarder import Endpoint, ForwarderContext
+from penstock.core.contracts.forwarder import GATEWAYS, Endpoint, ForwarderContext
 from penstock.transports.envoy.balancing import Balancing
+from penstock.transports.envoy.bootstrap import LIMITS
 from penstock.transports.envoy.messages import Json, encoded, seconds, typed
 from penstock.transports.envoy.resources import Resource, resource
 
@@ -52,7 +54,7 @@ class ClusterMaker:
         """The cluster of those endpoints that speak the protocol."""
         name = cluster_name(protocol, key)
         speaking = [each for each in endpoints if speaks(each, protocol)]
-        content = {"name": name, **self._how(protocol, speaking)}
+        content = {"name": name, **self._how(protocol, key, speaking)}
         if has_addresses(speaking):
             discovered = {"eds_config": {"ads": {}, "resource_api_version": "V3"}}
             content |= {"type": "EDS", "eds_cluster_config": discovered}
@@ -71,26 +73,41 @@ class ClusterMaker:
         content = self._assignment(protocol, cluster_name(protocol, key), speaking)
         return resource(encoded(ClusterLoadAssignment, content))
 
-    def _how(self, protocol: Protocol, endpoints: Sequence[Endpoint]) -> Json:
+    def limits(self, clusters: Iterable[tuple[str, Sequence[Endpoint]]]) -> Resource:
+        """What goes over the limits of clusters: so many requests under way for each endpoint."""
+        layer = {
+            f"circuit_breakers.{cluster_name(protocol, key)}.default.max_requests": float(
+                self.context.policy.in_flight * sum(speaks(each, protocol) for each in endpoints)
+            )
+            for key, endpoints in clusters
+            for protocol in PROTOCOLS
+        }
+        return resource(encoded(Runtime, {"name": LIMITS, "layer": layer}))
+
+    def _how(self, protocol: Protocol, key: str, endpoints: Sequence[Endpoint]) -> Json:
         policy = self.context.policy
         at_once = {
             "max_connections": _MANY,
             "max_pending_requests": _MANY,
-            "max_requests": policy.in_flight * max(1, len(endpoints)),
+            "max_requests": policy.in_flight,
             "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
         }
         options = typed("HttpProtocolOptions", self._protocol(protocol))
         return {
             "connect_timeout": seconds(policy.connect_timeout_ms),
             "load_balancing_policy": self.balancing.policy,
-            # Only when none is healthy are the others asked all the same.
-            "common_lb_config": {"healthy_panic_threshold": {"value": 1}},
+            "common_lb_config": {
+                # Only when none is healthy are the others asked all the same.
+                "healthy_panic_threshold": {"value": 1},
+                # Else Envoy gathers what it hears of them for a second.
+                "update_merge_window": "0s",
+            },
             "circuit_breakers": {"thresholds": [at_once]},
             "typed_extension_protocol_options": {
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": options
             },
             "health_checks": [self._health_check(endpoints)],
-            "outlier_detection": self._outliers(),
+            "outlier_detection": self._outliers(key),
             # Requests to an endpoint that is gone end as they began.
             "ignore_health_on_host_removal": True,
         }
@@ -118,10 +135,16 @@ class ClusterMaker:
             **how,
         }
 
-    def _outliers(self) -> Json:
+    def _outliers(self, key: str) -> Json:
         outliers = self.context.policy.outliers
         return {
             "consecutive_5xx": outliers.failures,
+            # What comes through gateways is of many models, whose failures say nothing of them.
+            "enforcing_consecutive_5xx": 0 if key == GATEWAYS else 100,
+            "split_external_local_origin_errors": True,
+            "consecutive_local_origin_failure": outliers.failures,
+            "enforcing_consecutive_local_origin_failure": 100,
+            "enforcing_local_origin_success_rate": 0,
             "enforcing_consecutive_gateway_failure": 0,
             "enforcing_success_rate": 0,
             "base_ejection_time": seconds(outliers.eject_ms),

@@ -8,7 +8,9 @@ from typing import Final
 from penstock.transports.envoy.resources import KINDS, NOTHING, Resources
 from penstock.transports.envoy.session import Refusal, Session
 
-_NAMES: Final = dict(zip(KINDS, ("clusters", "endpoints", "listeners", "routes"), strict=True))
+_NAMES: Final = dict(
+    zip(KINDS, ("limits", "clusters", "endpoints", "listeners", "routes"), strict=True)
+)
 
 
 class Configuration:
@@ -36,6 +38,10 @@ class Configuration:
         self.wanted = wanted
         self.refused = ""
         self._tell()
+
+    def refuse(self, reason: str) -> None:
+        """Leave in force what is, since what was asked for cannot be."""
+        self.refused = reason
 
     async def until_taken(self) -> None:
         """Wait until an Envoy is there and every one has what was offered, or one has refused it:

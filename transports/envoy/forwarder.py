@@ -38,6 +38,9 @@ FIRST_LOOK_S: Final = 0.02
 LONGEST_LOOK_S: Final = 0.5
 """Between two looks at what is under way; Envoy does not say by itself when it has ended."""
 
+LOOK_S: Final = 1.0
+"""Between two looks at the endpoints, while nobody asks how they stand."""
+
 _UNDER_WAY: Final = r"^cluster\.(rest|grpc)\.({})\.upstream_rq_(pending_)?active$"
 
 _log = logging.getLogger(__name__)
@@ -54,6 +57,7 @@ class Running:
     envoy: Envoy
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     left: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class EnvoyForwarder(Forwarder):
@@ -98,6 +102,9 @@ class EnvoyForwarder(Forwarder):
             for name, cluster in before.items():
                 if not run.book.is_named(name) or run.book.cluster_of(name) != cluster:
                     self._unsettled[name] = cluster
+            if run.book.problem:
+                self._configuration.refuse(run.book.problem)
+                return
             run.book.sweep(run.leaving.clusters | set(self._unsettled.values()))
             self._configuration.offer(run.book.resources())
             await self._until_taken()
@@ -106,6 +113,7 @@ class EnvoyForwarder(Forwarder):
 
     def status(self) -> ForwarderStatus:
         run = self._running()
+        run.asked.set()
         configuration = self._configuration
         away = run.envoy.away(followed=configuration.followed)
         refused = configuration.refused
@@ -114,12 +122,7 @@ class EnvoyForwarder(Forwarder):
         return ForwarderStatus(refused, away, tuple(self._endpoints(run.book)))
 
     def in_use(self, destination: str) -> bool:
-        run = self._running()
-        return (
-            destination in self._unsettled
-            or destination in run.leaving
-            or run.book.is_named(destination)
-        )
+        return destination in self._unsettled or destination in self._running().leaving
 
     async def drain(self) -> None:
         run = self._running()
@@ -203,11 +206,12 @@ class EnvoyForwarder(Forwarder):
     async def _look_at_endpoints(self, run: Running) -> None:
         admin = run.envoy.admin
         while admin is not None:
-            try:
+            run.asked.clear()
+            with suppress(PenstockError):  # it stands as it was seen last
                 self._standings = standings_of(await admin.clusters())
-            except PenstockError:
-                self._standings = {}  # nobody knows
-            await asyncio.sleep(run.context.policy.health.interval_ms / 1000.0)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_S):
+                    await run.asked.wait()
 
     def _endpoints(self, book: Book) -> Iterator[EndpointStanding]:
         for name, destination in book.destinations():

@@ -55,8 +55,7 @@ def _manager(protocol: Protocol, context: ForwarderContext) -> Json:
         "server_header_transformation": "PASS_THROUGH",
         "generate_request_id": False,
         "preserve_external_request_id": True,
-        "use_remote_address": True,
-        "internal_address_config": {},
+        "skip_xff_append": True,
         # Streams of news say nothing for hours.
         "stream_idle_timeout": "0s",
         "drain_timeout": seconds(context.drain_ms),

@@ -24,10 +24,10 @@ from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
     PreviousHostsPredicate,
 )
 from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
+from envoy.service.runtime.v3.rtds_pb2 import Runtime
 from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
-from google.protobuf.struct_pb2 import Struct
 
 Json: TypeAlias = Mapping[str, object]
 
@@ -51,7 +51,7 @@ _TYPES: Final = {
         PreviousHostsPredicate,
         HttpProtocolOptions,
         HttpRequestHeaderMatchInput,
-        Struct,
+        Runtime,
     )
 }
 """By their short names; that they are imported is what lets JSON name them."""

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from penstock.core.errors import PenstockError, error_of
 from penstock.core.grpc_errors import DETAILS_KEY, status_message
+from penstock.core.request_headers import TIMEOUT_HEADER
 from penstock.core.statuses import grpc_status, http_status
 from penstock.transports.envoy.clusters import Protocol
 from penstock.transports.envoy.messages import Json
@@ -16,7 +17,8 @@ from penstock.transports.envoy.messages import Json
 class Reply(NamedTuple):
     """An error in place of an answer of Envoy's that has one of these flags, or this status.
 
-    Source of the flags: Envoy's documentation of access logs, ``%RESPONSE_FLAGS%``.
+    ``{who}`` in the sentence is who was asked, as far as the protocol can say it. Source of the
+    flags: Envoy's documentation of access logs, ``%RESPONSE_FLAGS%``.
     """
 
     code: str
@@ -28,25 +30,28 @@ class Reply(NamedTuple):
 REPLIES: Final = (
     Reply("too-large", "the request's body is larger than this address takes", status=413),
     Reply("too-large", "the request's headers are larger than this address takes", status=431),
-    Reply("deadline", "no answer came in the time that there was", flags=("UT", "DT", "SI")),
+    Reply("deadline", "{who} gave no answer in the time that there was", flags=("UT", "DT", "SI")),
     Reply(
         "overloaded",
-        "too many requests wait for those who could answer; try again a little later",
+        "all who could answer have as many requests as they may; try again a little later",
         flags=("UO",),
     ),
     Reply(
         "lost",
-        "the connection to who was to answer broke before the answer was there; it may have been "
-        "at work on the request",
+        "{who} was sent the request and did not answer it; whether it was carried out is not known",
         flags=("UC", "UR", "UPE"),
     ),
+    Reply("lost", "{who} cannot be reached, and nobody else either", flags=("UF",)),
     Reply(
-        "not-ready",
-        "nobody who could answer can be reached now; try again a little later",
-        flags=("UF", "UH", "NC"),
+        "not-ready", "nobody is known who could answer at the moment; try again", flags=("UH", "NC")
     ),
     Reply("not-found", "there is nothing at this address", flags=("NR",)),
-    Reply("invalid-request", "the request is no proper HTTP", flags=("DPE",)),
+    Reply("invalid-request", "this is no proper HTTP request", flags=("DPE",)),
+    Reply(
+        "invalid-request",
+        f"the header {TIMEOUT_HEADER} must be a number of milliseconds over 0",
+        status=400,
+    ),
 )
 """The first one that fits is the answer."""
 
@@ -69,7 +74,7 @@ def _filters(reply: Reply) -> Iterator[Json]:
 
 def _rest_mapper(reply: Reply, filter_: Json) -> Json:
     body = {
-        "error": reply.sentence,
+        "error": reply.sentence.format(who="%UPSTREAM_HOST%"),
         "code": reply.code,
         "request_id": "%REQ(X-REQUEST-ID)%",
     }
@@ -89,12 +94,14 @@ def _rest_mapper(reply: Reply, filter_: Json) -> Json:
 
 
 def _grpc_mapper(reply: Reply, filter_: Json) -> Json:
-    error: PenstockError = error_of(reply.code, reply.sentence)
+    # The details are written beforehand, and cannot say more than that.
+    sentence = reply.sentence.format(who="the process")
+    error: PenstockError = error_of(reply.code, sentence)
     details = status_message(error, None).SerializeToString()
     return {
         "filter": filter_,
         "status_code": http_status(reply.code),
-        "body": {"inline_string": reply.sentence},
+        "body": {"inline_string": sentence},
         "headers_to_add": [
             _header("grpc-status", str(grpc_status(reply.code).value[0])),
             _header(DETAILS_KEY, base64.b64encode(details).decode().rstrip("=")),

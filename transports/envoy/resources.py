@@ -8,12 +8,13 @@ from typing import Final, NamedTuple, TypeAlias
 
 from penstock.transports.envoy.messages import type_url
 
+RUNTIME: Final = type_url("Runtime")
 CLUSTERS: Final = type_url("Cluster")
 ENDPOINTS: Final = type_url("ClusterLoadAssignment")
 LISTENERS: Final = type_url("Listener")
 ROUTES: Final = type_url("RouteConfiguration")
 
-KINDS: Final = (CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
+KINDS: Final = (RUNTIME, CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
 """In the order in which Envoy may learn of new ones: who is named comes before who names it."""
 
 

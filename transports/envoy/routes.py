@@ -11,12 +11,12 @@ from envoy.extensions.filters.http.lua.v3.lua_pb2 import LuaPerRoute
 
 from penstock.core.contracts.forwarder import (
     GATEWAYS,
-    ROUTE_HEADERS,
     VERSION_HEADER,
     ForwarderContext,
     Share,
     Way,
 )
+from penstock.core.request_headers import ROUTE_HEADERS, STRICT_ROUTE_HEADER
 from penstock.transports.envoy.access_log import ARM_HEADER, arm_words
 from penstock.transports.envoy.balancing import Balancing
 from penstock.transports.envoy.clusters import Protocol, cluster_name
@@ -28,6 +28,10 @@ LUA: Final = "envoy.filters.http.lua"
 
 WHOLE: Final = 1_000_000
 """What weights are fractions of."""
+
+SELECTIONS: Final = 64
+"""How often an endpoint is chosen anew, for a request that is tried again, when it is one that has
+failed. Who fails at once has little to do, so it is chosen often."""
 
 _SAFE: Final = "connect-failure,refused-stream"
 """When a request was never taken in."""
@@ -99,7 +103,7 @@ class RouteMaker:
         """Who says which way it took goes that way; a way that is not there is chosen anew, or is
         the gateways' to refuse where the caller wants that."""
         trails = [leg for leg in fork.legs if leg.share.trail]
-        strict = [_is(TRAIL_HEADER), _is("x-penstock-route-strict", "true")]
+        strict = [_is(TRAIL_HEADER), _is(STRICT_ROUTE_HEADER, "true")]
         gateways = {"cluster": cluster_name(protocol, GATEWAYS)}
         return [
             *(
@@ -164,7 +168,7 @@ class RouteMaker:
                     "envoy.retry_host_predicates.previous_hosts", "PreviousHostsPredicate", {}
                 )
             ],
-            "host_selection_retry_max_attempts": 3,
+            "host_selection_retry_max_attempts": SELECTIONS,
             "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.1s"},
         }
 

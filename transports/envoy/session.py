@@ -21,6 +21,7 @@ from penstock.transports.envoy.resources import (
     KINDS,
     LISTENERS,
     ROUTES,
+    RUNTIME,
     Resource,
     Resources,
 )
@@ -42,7 +43,7 @@ class Told(NamedTuple):
     """What an Envoy was told and has not answered; a version of None is "no more"."""
 
     nonce: str
-    versions: Mapping[str, str | None]
+    versions: dict[str, str | None]
 
 
 @dataclass(slots=True)
@@ -78,8 +79,9 @@ class Subscription:
 class Session:
     """The state of one stream.
 
-    New clusters and their endpoints are told first; Envoy says that it has them when it can use
-    them. Listeners and routes come after that, and what is gone goes last, when no route names it.
+    Limits, new clusters and their endpoints are told first; Envoy says that it has clusters when it
+    can use them. Listeners and routes come after that, and what is gone goes last, when no route
+    names it.
     """
 
     def __init__(self) -> None:
@@ -109,7 +111,7 @@ class Session:
 
     def say(self, wanted: Resources) -> DeltaDiscoveryResponse | None:
         """What the Envoy is to be told now; None when it has to answer first, or has it all."""
-        for kind in (CLUSTERS, ENDPOINTS):
+        for kind in (RUNTIME, CLUSTERS, ENDPOINTS):
             news = self._news(kind, wanted)
             if news is not None:
                 return self._tell(kind, news, [])
@@ -210,6 +212,10 @@ class Session:
     def _tell_endpoints_again(self, clusters: Iterable[str]) -> None:
         """A cluster that is changed is made anew, and waits for its endpoints as a new one does."""
         endpoints = self._kinds.get(ENDPOINTS)
-        if endpoints is not None:
-            for name in clusters:
-                endpoints.has.pop(name, None)
+        if endpoints is None:
+            return
+        for name in clusters:
+            endpoints.has.pop(name, None)
+            if endpoints.told is not None:
+                # They went to the cluster that there was before.
+                endpoints.told.versions.pop(name, None)

@@ -9,13 +9,17 @@ from penstock.core.errors import InvalidRequestError, PenstockError, Unsupported
 from penstock.transports.envoy.balancing import balancing
 
 
-def test_balancers_have_their_likeness() -> None:
-    least = str(balancing(Policy(balancer="least-requests")).policy)
-    assert "FULL_SCAN" in least
-    two = str(balancing(Policy(balancer="power-of-two")).policy)
-    assert "'choice_count': 2" in two
-    assert "slow_start" not in two
-    assert balancing(Policy(balancer="locality")).nearest
+@pytest.mark.parametrize(
+    ("written", "choices"), [("least-requests", 4), ("power-of-two", 2), ("locality", 2)]
+)
+def test_who_has_less_to_do_is_asked(written: str, choices: int) -> None:
+    found = balancing(Policy(balancer=written))
+    assert f"'choice_count': {choices}" in str(found.policy)
+    assert "slow_start" not in str(found.policy)
+    assert found.nearest == (written == "locality")
+
+
+def test_the_same_header_finds_the_same_endpoint() -> None:
     hashed = balancing(Policy(balancer="consistent-hash(X-User)"))
     assert hashed.hash_header == "x-user"
     assert "'hash_balance_factor': 125" in str(hashed.policy)

@@ -84,10 +84,10 @@ def test_a_cluster_has_the_endpoints_of_all_for_whom_it_stands(
     told: dict[str, str] = {}
     for step in steps:
         groups.change({name: None if e is None else at(e) for name, e in step.items()})
-        for name, each in step.items():
+        for name, members in step.items():
             told.pop(name, None)
-            if each is not None:
-                told[name] = each
+            if members is not None:
+                told[name] = members
         if sweeping:
             for key in groups.empty:
                 groups.forget(key)

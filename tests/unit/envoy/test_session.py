@@ -17,12 +17,13 @@ from penstock.transports.envoy.resources import (
     LISTENERS,
     NOTHING,
     ROUTES,
+    RUNTIME,
     Resource,
     Resources,
 )
 from penstock.transports.envoy.session import Refusal, Session
 
-SHORT = {"c": CLUSTERS, "e": ENDPOINTS, "l": LISTENERS, "r": ROUTES}
+SHORT = {"t": RUNTIME, "c": CLUSTERS, "e": ENDPOINTS, "l": LISTENERS, "r": ROUTES}
 
 
 def wanted(**names: str) -> Resources:
@@ -132,6 +133,27 @@ def test_endpoints_alone_are_told_alone(dialogue: Dialogue) -> None:
 def test_a_cluster_that_changes_is_told_its_endpoints_again(dialogue: Dialogue) -> None:
     follow(dialogue, wanted(c="x1", e="x1", l="rest1", r="rest1"))
     assert dialogue.hears(wanted(c="x2", e="x1", l="rest1", r="rest1")) == ["c +x2", "e +x1"]
+
+
+def test_endpoints_that_are_under_way_to_a_cluster_that_changes_are_told_again(
+    dialogue: Dialogue,
+) -> None:
+    follow(dialogue, wanted(c="x1 y1", e="x1 y1", l="rest1", r="rest1"))
+    # Something is told of clusters, so that endpoints go ahead of what is new of them.
+    assert dialogue.is_told(wanted(c="x1", e="x1 y1", l="rest1", r="rest1")) == "c -y"
+    clusters = dialogue.last
+    then = wanted(c="x2", e="x2 y1", l="rest1", r="rest1")
+    assert dialogue.is_told(then) == "e +x2"
+    endpoints = dialogue.last
+    dialogue.takes(clusters)
+    assert dialogue.is_told(then) == "c +x2"
+    clusters = dialogue.last
+    dialogue.takes(endpoints)
+    assert dialogue.is_told(then) == "e +x2"
+    dialogue.takes(dialogue.last)
+    dialogue.takes(clusters)
+    assert dialogue.hears(then) == []
+    assert dialogue.session.has_all(then)
 
 
 def test_only_what_is_asked_for_is_told(dialogue: Dialogue) -> None:
