@@ -23,6 +23,10 @@ class OwnCopies(AgentCopies):
             self._served.put(name, version, instance)
         self._instances[name] = instance
 
+    def answer_as(self, name: str, model: str, version: int) -> None:
+        if self._served is not None:
+            self._served.answer_as(name, model, version)
+
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
         self._instances.pop(name, None)
         if self._served is not None:

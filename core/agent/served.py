@@ -34,7 +34,13 @@ class ServedCopies(AgentCopies):
         plan = compile_model(name, version, self._joins, followed=self._followed)
         self._gateway.set_model(plan, instance.signature)
 
+    def answer_as(self, name: str, model: str, version: int) -> None:
+        self._gateway.answer_as(
+            name, compile_model(model, version, self._joins, followed=self._followed)
+        )
+
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
+        await self._gateway.answer_no_more(name)
         self._gateway.remove("model", name)
         await self._gateway.drained("model", name, version)
         self._models.withdraw(name, "it is unloaded")

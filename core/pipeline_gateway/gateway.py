@@ -16,6 +16,7 @@ from penstock.core.contracts.gateway import (
     TargetKind,
     TargetMetadata,
 )
+from penstock.core.contracts.model import ModelCall
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
 from penstock.core.experiments.shares import InForce
@@ -26,16 +27,17 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
-from penstock.core.pipeline_gateway.child import ChildPipeline
+from penstock.core.pipeline_gateway.child import ChildPipeline, ask_child, child_identity
 from penstock.core.pipeline_gateway.experiment import ExperimentTarget
 from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
+from penstock.core.pipeline_gateway.named_versions import NamedVersions
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.records import Record
+from penstock.core.records import Record, Tensors
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.core.target_names import without_suffix
@@ -69,6 +71,7 @@ class PipelineGateway(Gateway):
             LetterBox() if letters is None else letters,
             worker,
         )
+        self._metrics = metrics
         self._routes = Routes()
         self.experiments = Experiments(
             self.served, self.ready, self._admission.turn_away, self._routes.renew, clock
@@ -80,6 +83,7 @@ class PipelineGateway(Gateway):
         self._book: RouteBook | None = None
         self._carriage: Carriage | None = None
         self._versions: LoadedVersions | None = None
+        self._named: NamedVersions | None = None
 
     @property
     def admission(self) -> Admission:
@@ -94,6 +98,27 @@ class PipelineGateway(Gateway):
         """Have gateways elsewhere serve the same, by what is written into ``book``."""
         self._book = book
         self._versions = LoadedVersions(self._admission, self._dataflow, joins)
+
+    def answer_as(self, copy: str, plan: Plan) -> None:
+        """Have a copy that is served by its own name answer to a model and a version as well, by
+        the plan that ``compile_model`` made."""
+        if self._named is None:
+            self._named = NamedVersions()
+        slot = self._models.slot(copy)
+        if slot.served is not None and not self._named.means(copy, plan.name, plan.version):
+            deployment = self._dataflow.deploy_version(plan, slot)
+            signature = slot.served.instance.signature
+            self._named.put(copy, self._target("model", deployment, signature))
+
+    async def answer_no_more(self, copy: str) -> None:
+        """Have a copy answer to nothing but its own name; returns when nothing is under way on
+        others."""
+        named = self._named
+        for target in () if named is None else named.remove(copy):
+            if target.deployment is not None:
+                await target.deployment.idle()
+            if named is not None and not named.has(target.name):
+                self._metrics.forget(target.name, single_model=True)
 
     # What the control plane says
 
@@ -233,6 +258,27 @@ class PipelineGateway(Gateway):
             signature=signature,
         )
 
+    # What explainers ask
+
+    def signature(self, kind: TargetKind, name: str) -> Signature | None:
+        """That of what serves under a name, as far as it is known. Raises NotFoundError."""
+        return self._routes.find(name, kind, None).signature
+
+    async def ask(
+        self, kind: TargetKind, name: str, tensors: Tensors, call: ModelCall, number: int
+    ) -> Tensors:
+        """The answer of a model or a pipeline to question ``number`` of a call: a child of its
+        request. Raises NotReadyError, naming it, where it has gone away."""
+        try:
+            target = self._routes.find(name, kind, None)
+        except NotFoundError as error:
+            raise NotReadyError(f"{kind} '{name}' is not ready: {error.message}") from error
+        if target.deployment is None:
+            raise target.not_ready()
+        identity = f"{child_identity(call)}.{number}"
+        answer = ask_child(self._admission, target, tensors, call, identity)
+        return answer if isinstance(answer, tuple) else await answer
+
     # What is told of answers in streams
 
     def puts_out(self, pipeline: str) -> bool:
@@ -269,6 +315,10 @@ class PipelineGateway(Gateway):
         return served
 
     def _find(self, name: str, kind: TargetKind | None, version: str | None) -> ServedTarget:
+        if version is not None and self._named is not None:
+            named = self._named.find(name, kind, version)
+            if named is not None:
+                return named
         try:
             return self._routes.find(name, kind, version)
         except NotFoundError:

@@ -9,12 +9,14 @@ import orjson
 
 from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally_messages import read_tally, write_tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
 from penstock.core.resources import Experiment, Pipeline
 from penstock.core.routing.route import (
     Acknowledgement,
     Copies,
+    Door,
     Gone,
     InUse,
     NotReady,
@@ -38,6 +40,7 @@ _KINDS: Final[dict[RouteKind, pb.Kind]] = {
     "model": pb.Kind.KIND_MODEL,
     "pipeline": pb.Kind.KIND_PIPELINE,
     "experiment": pb.Kind.KIND_EXPERIMENT,
+    "door": pb.Kind.KIND_DOOR,
 }
 _UNREADABLE: Final = "this gateway cannot read its manifest, bring it to the scheduler's release"
 
@@ -63,11 +66,13 @@ def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
             for used in said.in_use
         ],
         leaving=said.leaving,
+        door=None if said.door is None else _write_door(said.door),
+        tallies=[write_tally(key, tally) for key, tally in said.tallies],
     )
 
 
-def read_acknowledgement(message: pb.Acknowledgement) -> Acknowledgement:
-    """What a gateway says in a message."""
+def read_acknowledgement(message: pb.Acknowledgement, host: str = "") -> Acknowledgement:
+    """What a gateway says in a message that came from ``host``."""
     return Acknowledgement(
         message.gateway,
         message.epoch,
@@ -80,6 +85,8 @@ def read_acknowledgement(message: pb.Acknowledgement) -> Acknowledgement:
             ]
         ),
         message.leaving,
+        _read_door(message.door).with_host(host) if message.HasField("door") else None,
+        tuple([read_tally(tally) for tally in message.tallies]),
     )
 
 
@@ -138,7 +145,13 @@ def _write_route(route: Route | Gone) -> pb.Route:
     match route.body:
         case Copies(version, signature, places):
             written = [
-                pb.Place(address=place.address, model=place.model, version=place.version)
+                pb.Place(
+                    address=place.address,
+                    model=place.model,
+                    version=place.version,
+                    rest=place.rest,
+                    zone=place.zone,
+                )
                 for place in places
             ]
             message.copies.MergeFrom(
@@ -153,6 +166,8 @@ def _write_route(route: Route | Gone) -> pb.Route:
             message.experiment.MergeFrom(
                 pb.Experiment(version=version, manifest=text, weights=weights)
             )
+        case Door() as door:
+            message.door.MergeFrom(_write_door(door))
         case NotReady(version, reason):
             message.not_ready.MergeFrom(pb.NotReady(version=version, reason=reason))
     return message
@@ -171,12 +186,23 @@ def _write_pipeline(served: ServedPipeline) -> pb.Pipeline:
     )
 
 
+def _write_door(door: Door) -> pb.Door:
+    return pb.Door(rest=door.rest, grpc=door.grpc, zone=door.zone)
+
+
+def _read_door(message: pb.Door) -> Door:
+    return Door(message.rest, message.grpc, message.zone)
+
+
 def _read_body(message: pb.Route) -> RouteBody | None:
     """What a name stands for; None where it is gone."""
     match message.WhichOneof("body"):
         case "copies":
             copies = message.copies
-            places = [CopyPlace(each.address, each.model, each.version) for each in copies.places]
+            places = [
+                CopyPlace(each.address, each.model, each.version, each.rest, each.zone)
+                for each in copies.places
+            ]
             return Copies(copies.version, _signature_in(copies), tuple(places))
         case "model":
             return ServedModel(message.model.version, _signature_in(message.model))
@@ -184,6 +210,8 @@ def _read_body(message: pb.Route) -> RouteBody | None:
             return _read_pipeline(message.pipeline)
         case "experiment":
             return _read_experiment(message.experiment)
+        case "door":
+            return _read_door(message.door)
         case "not_ready":
             return NotReady(message.not_ready.version, message.not_ready.reason)
     return None

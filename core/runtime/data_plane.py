@@ -15,13 +15,16 @@ from penstock.core.clock import Clock
 from penstock.core.config import Config
 from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import ServerMetadata
+from penstock.core.contracts.model import ExplainerLoader
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError
 from penstock.core.experiments.routers import RouterFactories, make_router
+from penstock.core.explaining import GatewayExplainers
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
@@ -29,6 +32,7 @@ from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.pipeline_gateway.experiment import Observe
 from penstock.core.pipeline_gateway.experiments import nobody_looks
+from penstock.core.plugins.registry import Registry
 from penstock.core.recordings import StreamInquiries
 from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
@@ -127,6 +131,10 @@ class DataPlane:
         if self._streams is not None:
             self._streams.follow_with(followers)
         return bool(followers)
+
+    def explainers(self, kinds: Registry[Explainer]) -> ExplainerLoader:
+        """What loads explainers that ask through the gateway of this process."""
+        return GatewayExplainers(kinds, self.gateway, self.models)
 
     async def listen(
         self,

@@ -179,7 +179,7 @@ class Upstream(Process):
         "_port",
         "_timeout_ms",
         "authority",
-        "watching",
+        "on_close",
     )
 
     def __init__(
@@ -194,15 +194,17 @@ class Upstream(Process):
         self._timeout_ms = timeout_ms
         self._idle: list[UpstreamConnection] = []
         self._closed = False
-        self.watching: asyncio.Task[None] | None = None
-        """What asks the process whether it is up."""
+        self.on_close: Callable[[], None] = _nothing
+        """Called when it stands in no destination any more."""
 
-    def take(self) -> UpstreamConnection | None:
-        """A connection that is open and idle, if there is one. Hot."""
+    def take(self, now_ms: float) -> UpstreamConnection | None:
+        """A connection that is open and has not been idle for too long, if any. Hot."""
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if not connection.transport.is_closing():
+            if now_ms - connection.idle_since_ms > IDLE_MS:
+                connection.close()
+            elif not connection.transport.is_closing():
                 return connection
         return None
 
@@ -249,8 +251,11 @@ class Upstream(Process):
     def close(self) -> None:
         """Nothing is asked any more; what is under way ends as it began."""
         self._closed = True
-        if self.watching is not None:
-            self.watching.cancel()
+        self.on_close()
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def _nothing() -> None:
+    """Nobody else has to know."""

@@ -78,9 +78,10 @@ class InferenceCalls:
         self, request: InferenceRequest, caller: CallerMetadata, context: Context
     ) -> Submitted:
         if caller.target is None:
-            target = self._targets.find(request.model_name, request.model_version)
+            version = request.model_version or caller.version
+            target = self._targets.find(request.model_name, version)
         else:
-            target = self._targets.find(caller.target, "")
+            target = self._targets.find(caller.target, caller.version)
         timeout_ms = caller.timeout_ms
         remaining_s = context.time_remaining()
         if remaining_s is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.errors import InvalidRequestError
 from penstock.core.records import Headers
 from penstock.core.request_headers import (
@@ -36,13 +37,15 @@ curl says of any body unless it is told. It is read as JSON in each case."""
 class Caller(NamedTuple):
     """``target`` and ``timeout_ms`` are None where the caller says nothing of them.
 
-    ``request_id`` is the header ``x-request-id``, which goes back as it came.
+    ``request_id`` is the header ``x-request-id``, which goes back as it came. ``version`` is
+    that of the model, for who names none in the path; empty for the server's choice.
     """
 
     target: str | None
     timeout_ms: float | None
     headers: Headers
     request_id: bytes | None
+    version: str = ""
 
 
 SILENT: Final = Caller(None, None, NO_HEADERS, None)
@@ -60,7 +63,7 @@ class CallerHeaders:
         names = travelling_headers(passed)
         self._travelling = tuple((name.encode("ascii"), name) for name in sorted(names))
         self._known = frozenset(
-            (b"cookie", TIMEOUT_HEADER.encode(), *(name.encode() for name in TARGET_HEADERS))
+            (b"cookie", _TIMEOUT, _VERSION, *(name.encode() for name in TARGET_HEADERS))
         ).union(name for name, _ in self._travelling)
 
     def read(self, found: HeaderMap) -> Caller:
@@ -85,6 +88,7 @@ class CallerHeaders:
             None if timeout is None else timeout_ms_of(timeout.decode("latin-1")),
             headers,
             found.get(REQUEST_ID),
+            found.get(_VERSION, b"").decode("latin-1"),
         )
 
 
@@ -136,3 +140,4 @@ def media_type_error(found: HeaderMap, wanted: str) -> MediaTypeError:
 
 _TARGETS = tuple(name.encode() for name in TARGET_HEADERS)
 _TIMEOUT = TIMEOUT_HEADER.encode()
+_VERSION = VERSION_HEADER.encode()

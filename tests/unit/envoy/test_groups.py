@@ -93,9 +93,9 @@ def test_a_cluster_has_the_endpoints_of_all_for_whom_it_stands(
                 groups.forget(key)
         clusters = dict(groups)
         for name in ("v", "w", "x", "y", GATEWAYS):
-            key = groups.key_of(name)
-            assert (key is None) == (name not in told)
-            if key is not None:
-                assert clusters[key] == at(told[name]).endpoints
+            found = groups.key_of(name)
+            assert (found is None) == (name not in told)
+            if found is not None:
+                assert clusters[found] == at(told[name]).endpoints
         named = {groups.key_of(name) for name in told}
         assert set(groups.empty) == set(clusters) - named
