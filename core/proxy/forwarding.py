@@ -68,7 +68,9 @@ class Forwarding(Switches):
     def _leave(self, shown: Shown | None, before: Direct | None, after: Direct | None) -> None:
         """Requests that a route sent past the gateways may be under way where they go no more."""
         used = None if shown is None else shown.in_use()
-        if shown is not None and used is not None and before is not None and before != after:
+        if shown is None or used is None or before is None:
+            return
+        if after is None or after.name != before.name:
             self._leaving.append(_Leaving(shown.epoch, used, before.name))
 
     async def _apply(self, change: Change) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Final, NamedTuple
 
 from penstock.core.contracts.forwarder import (
@@ -34,8 +35,10 @@ class Direct(NamedTuple):
 class Ways:
     """What a forwarder is to know, and how that changes with the routes.
 
-    ``host`` is that of the scheduler, where the door of its own process is. A destination that is
-    no way's any more stays until :meth:`let_go` is told that nothing is under way to it.
+    ``host`` is that of the scheduler, where the door of its own process is. Copies may come to a
+    destination, and never go from one: fewer of them are another, so that what is under way to a
+    destination that no way goes to any more says when copies may go. It stays until :meth:`let_go`
+    is told that there is nothing.
     """
 
     def __init__(self, host: str) -> None:
@@ -88,22 +91,29 @@ class Ways:
         destinations: dict[str, Destination | None],
         ways: dict[str, Way | None],
     ) -> None:
-        before, after = self._direct.get(model), self._found(model)
-        if before == after:
-            return
-        if after is not None:
-            self._direct[model] = after
-            self._left.pop(after.name, None)
-            destinations[after.name] = after.destination
+        before, found = self._direct.get(model), self._found(model)
+        if found is None:
+            self._direct.pop(model, None)
+            after = None
         else:
-            del self._direct[model]
+            after = self._direct[model] = Direct(self._name(model, before, found), found)
+            if after != before:
+                destinations[after.name] = found
         if before is not None and (after is None or after.name != before.name):
             self._left[before.name] = None
         if (before and before.name) != (after and after.name):
             way = None if after is None else Way((Share(after.name),))
             ways[model] = ways[model + MODEL_SUFFIX] = way
 
-    def _found(self, model: str) -> Direct | None:
+    def _name(self, model: str, before: Direct | None, found: Destination) -> str:
+        """What a destination is called: as before where nothing goes from it."""
+        if before is not None and _has_all(found, before.destination):
+            return before.name
+        taken = {*self._left, None if before is None else before.name}
+        names = (f"{model}/{found.version}{suffix}" for suffix in _suffixes())
+        return next(name for name in names if name not in taken)
+
+    def _found(self, model: str) -> Destination | None:
         """The agents that answer to a model, if all that have it do."""
         served = self._routes.get(RouteKey("model", model))
         copies = self._routes.get(RouteKey("copies", model))
@@ -117,7 +127,7 @@ class Ways:
         endpoints = tuple(
             Endpoint(place.rest, place.rest, place.address, place.zone) for place in copies.places
         )
-        return Direct(f"{model}/{version}", Destination(endpoints, version))
+        return Destination(endpoints, version)
 
     def _doors(self) -> Iterable[Endpoint]:
         """The processes that answer to any name."""
@@ -127,6 +137,16 @@ class Ways:
             grpc = door.grpc if door.grpc.startswith(PLAIN_GRPC) else ""
             if rest or grpc:
                 yield Endpoint(key, rest, grpc, door.zone)
+
+
+def _has_all(after: Destination, before: Destination) -> bool:
+    """Whether nothing goes from a destination."""
+    return after.version == before.version and set(before.endpoints) <= set(after.endpoints)
+
+
+def _suffixes() -> Iterator[str]:
+    yield ""
+    yield from (f"/{number}" for number in count(2))
 
 
 def _doors_in(routes: Mapping[RouteKey, RouteBody]) -> dict[str, Door]:

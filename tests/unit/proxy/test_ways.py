@@ -83,14 +83,20 @@ def test_a_new_version_is_another_destination_and_the_old_one_stays_until_it_is_
     assert not world.ways.left
 
 
-def test_other_copies_of_a_version_are_the_same_destination() -> None:
+def test_more_copies_of_a_version_are_the_same_destination_and_fewer_are_another() -> None:
     world = World()
     world.hear(model("m", 1), copies("m", 1, place(1)))
-    change = world.hear(copies("m", 1, place(1), place(2)))
+    change = world.hear(copies("m", 1, place(2), place(1)))
     assert not change.ways
-    (destination,) = change.destinations.values()
-    assert destination is not None
-    assert len(destination.endpoints) == 2
+    assert list(change.destinations) == ["m/1"]
+    assert world.hear(copies("m", 1, place(2), place(1), revision=2)) == Change()
+    for number, name in ((2, "m/1/2"), (3, "m/1/3")):
+        change = world.hear(copies("m", 1, place(number)))
+        assert change.ways == {"m": way_to(name), "m.model": way_to(name)}
+        assert list(change.destinations) == [name]
+    assert list(world.ways.left) == ["m/1", "m/1/2"]
+    world.ways.let_go(["m/1"])
+    assert list(world.hear(copies("m", 1, place(4))).destinations) == ["m/1"]
 
 
 def test_a_model_that_goes_takes_its_ways_along_at_once_and_its_destination_later() -> None:
@@ -100,12 +106,13 @@ def test_a_model_that_goes_takes_its_ways_along_at_once_and_its_destination_late
     assert list(world.ways.left) == ["m/1"]
 
 
-def test_a_version_that_comes_back_before_it_was_let_go_is_not_let_go() -> None:
+def test_a_version_that_comes_back_before_it_was_let_go_is_another_destination() -> None:
     world = World()
     for version in (1, 2, 1):
-        world.hear(model("m", version), copies("m", version, place(version)))
-    assert list(world.ways.left) == ["m/2"]
-    assert world.ways.let_go(["m/1"]) == Change()
+        change = world.hear(model("m", version), copies("m", version, place(version)))
+    assert list(change.destinations) == ["m/1/2"]
+    assert list(world.ways.left) == ["m/1", "m/2"]
+    assert world.ways.let_go(["m/1/2"]) == Change()
 
 
 NAMES = st.sampled_from("mn")
