@@ -14,9 +14,6 @@ GATEWAYS: Final = "gateways"
 """The destination that answers for every name: all that a forwarder has no way of its own for goes
 there, as do names that nobody knows, so that every error is a gateway's own."""
 
-ROUTE_HEADERS: Final = ("x-seldon-route", "penstock-route")
-"""What callers are told of the way that their request took, and send to have it taken again."""
-
 VERSION_HEADER: Final = "penstock-version"
 """The version of a model that a request is for, where its path and message name none."""
 

@@ -29,6 +29,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
 from penstock.core.control.description import Descriptions
 from penstock.core.control.emptying import Emptying, Prospect
+from penstock.core.control.experiments import ExperimentReconciler
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
@@ -43,7 +44,6 @@ from penstock.core.control.preparation import (
     unchecked,
 )
 from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, wait_settled
-from penstock.core.control.reasons import Reason
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
@@ -55,13 +55,13 @@ from penstock.core.errors import ConflictError, NotFoundError, NotReadyError
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
-from penstock.core.manifests import machinery_missing, needs_of
+from penstock.core.manifests import needs_of
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
-from penstock.core.resources import KINDS, READY, Model, Server, create, update
+from penstock.core.resources import KINDS, Experiment, Model, Server, create, update
 from penstock.core.scheduling import Rules
 from penstock.core.streams.names import StreamNames
 
@@ -190,6 +190,9 @@ class LocalControlPlane(ControlPlane):
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
+        self._experiments = ExperimentReconciler(
+            self._store, self._usage, gateway, self._background, clock
+        )
         self._models = ModelReconciler(
             self._store,
             placer,
@@ -219,6 +222,7 @@ class LocalControlPlane(ControlPlane):
         Raises ProblemsError when what the database holds needs joins that are not installed.
         """
         self._pipelines.start(self._models)
+        self._experiments.start()
         for (kind, name), version in self._saved.deleted.items():
             self._store.remember(ResourceKey(kind, name), version)
         self._commit(self._preparation().restore(self._saved.resources))
@@ -253,6 +257,7 @@ class LocalControlPlane(ControlPlane):
     async def _at_rest(self) -> None:
         await self._fleet.at_rest()
         await self._pipelines.at_rest()
+        self._experiments.look()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
@@ -353,6 +358,8 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+            elif key.kind == "Experiment":
+                self._experiments.drop(name)
             if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
@@ -448,6 +455,8 @@ class LocalControlPlane(ControlPlane):
             self._usage.put(each.key, needs)
             if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
+            elif isinstance(resource.manifest, Experiment):
+                self._experiments.want(resource.manifest, each.version)
         for each in prepared:
             if each.because == TRIED_AGAIN:
                 self._models.retry(each.key.name)
@@ -466,12 +475,7 @@ class LocalControlPlane(ControlPlane):
             digest=each.digest,
         )
         status = new.status.model_copy(update={"version": each.version})
-        sentence = machinery_missing(each.key.kind)
-        if sentence is not None:
-            status = status.with_condition(
-                READY, "False", Reason.NOT_SUPPORTED_YET, sentence, now_ms=now_ms
-            )
-        elif each.is_new_version:
+        if each.is_new_version:
             outlook = _BEGINNINGS.get(each.key.kind, preparing)
             status = begin(status, outlook(each.version), now_ms)
         return self._store.put(new.with_status(status))

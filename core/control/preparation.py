@@ -17,14 +17,17 @@ from penstock.core.manifests import (
     Entry,
     ManifestSet,
     Missing,
-    machinery_missing,
     read_manifests,
 )
 from penstock.core.manifests.externals import external_sources, missing_step, refusal_of
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import problem_of
 from penstock.core.manifests.needs import needs_of
-from penstock.core.manifests.set_rules import circles_of_pipelines
+from penstock.core.manifests.set_rules import (
+    circles_of_experiments,
+    circles_of_pipelines,
+    finding_of_circle,
+)
 from penstock.core.plan import Recording
 from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.positions import PositionedDocument
@@ -34,6 +37,7 @@ from penstock.core.resources import (
     KINDS,
     NO_FILES,
     Digest,
+    Experiment,
     Manifest,
     Pipeline,
     Server,
@@ -122,6 +126,7 @@ class Preparation:
         there = self._pipelines_there()
         findings = _Findings(manifests, manifests.missing(known, there))
         problems = self._circles(manifests)
+        problems += self._circles_of_experiments(manifests)
         problems += self._external_sources(manifests, there)
         prepared = []
         for entry in manifests.entries:
@@ -174,6 +179,22 @@ class Preparation:
                 said = f"the pipelines need each other: {way}"
                 position = closing.document.position(path)
                 problems.append(Problem(position, format_path(path), said))
+        return problems
+
+    def _circles_of_experiments(self, manifests: ManifestSet) -> list[Problem]:
+        """The same of experiments."""
+        new = {entry.name: entry for entry in manifests.entries if entry.kind == "Experiment"}
+        if not new:
+            return []
+        there = {name: each.manifest for name, each in self.store.by_name("Experiment").items()}
+        everything = {**there, **{name: entry.manifest for name, entry in new.items()}}
+        experiments = [each for each in everything.values() if isinstance(each, Experiment)]
+        problems = []
+        for circle in circles_of_experiments(experiments):
+            closing = next((new[name] for name in circle if name in new), None)
+            # What closes among new ones alone is refused by the set.
+            if closing is not None and not new.keys() >= set(circle):
+                problems.append(problem_of(finding_of_circle(circle), closing.document))
         return problems
 
     def _pipelines_there(self) -> dict[str, Pipeline]:
@@ -290,10 +311,6 @@ class _Findings:
     _hints: dict[ResourceKey, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for entry in self.manifests.entries:
-            sentence = machinery_missing(entry.kind)
-            if sentence is not None:
-                self._warn(entry, sentence)
         for problem in self.manifests.warnings:
             about = self._entry_at(problem.position)
             if about is not None:

@@ -96,7 +96,16 @@ class Reason(StrEnum):
         "NotOverStreams",
         "The pipeline cannot run over a transport between processes; the message says why.",
     )
-    NOT_SUPPORTED_YET = (
-        "NotSupportedYet",
-        "Resources of this kind are checked and kept, and do nothing yet.",
+    WAITING_FOR_CANDIDATES = (
+        "WaitingForCandidates",
+        "Candidates of the experiment, or its mirror, are on their way; others get the requests.",
     )
+    CANDIDATE_NOT_READY = (
+        "CandidateNotReady",
+        "Candidates of the experiment, or its mirror, do not serve; others get the requests.",
+    )
+    MISSING_CANDIDATE = (
+        "MissingCandidate",
+        "Candidates of the experiment, or its mirror, do not exist; others get the requests.",
+    )
+    NO_ROUTER = "NoRouter", "The router of the experiment cannot be made; the message says why."

@@ -21,13 +21,6 @@ SKIPPED_KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Kinds that are read past with a warning, and the warning."""
 
-KINDS_WITHOUT_MACHINERY: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "Experiment": "experiments are checked and kept, but traffic is not split yet",
-    }
-)
-"""Kinds that are accepted although what would act on them is not there yet, and the sentence."""
-
 
 def _field(path: str, meaning: str, *, seldon: bool = True) -> FieldRule:
     return FieldRule(_pattern(path), Outcome.HONOURED, meaning, seldon=seldon)
@@ -424,7 +417,13 @@ EXPERIMENT: Final = (
     _field("spec.mirror", "Who gets copies of requests."),
     _field("spec.mirror.name", "A model or a pipeline; its answers are thrown away."),
     _field("spec.mirror.percent", "How many percent of the requests."),
-    _field("spec.resourceType", "`model` or `pipeline`."),
+    _field("spec.resourceType", "What candidates are: `model`, `pipeline` or `experiment`."),
+    _own("spec.router", "What chooses, as `weighted` (by chance) or `sticky-hash(x-user)`."),
+    _own(
+        "spec.sticky",
+        "How callers are told which way a request took, to have it taken again: in the `header`s "
+        "`x-seldon-route` and `penstock-route`, or in a `cookie` as well.",
+    ),
     *ARMS,
 )
 """The fields of an experiment."""
@@ -438,8 +437,3 @@ FIELDS: Final[Mapping[str, tuple[FieldRule, ...]]] = MappingProxyType(
     }
 )
 """The table, by kind."""
-
-
-def machinery_missing(kind: str) -> str | None:
-    """Why applying a resource of ``kind`` does nothing yet, as a sentence; None when it does."""
-    return KINDS_WITHOUT_MACHINERY.get(kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from penstock.core.manifests.circles import find_circles
 from penstock.core.manifests.externals import external_sources, refusal_of
@@ -10,7 +10,7 @@ from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import Entry, problem_of
 from penstock.core.manifests.needs import needs_of
 from penstock.core.problems import Problem
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 
 
 def problems_among(entries: Iterable[Entry]) -> list[Problem]:
@@ -20,6 +20,7 @@ def problems_among(entries: Iterable[Entry]) -> list[Problem]:
         *_doubles(everything),
         *_namespaces(everything),
         *_circles(everything),
+        *_circles_of_experiments(everything),
         *_children_without_output(everything),
         *_external_sources(everything),
     ]
@@ -79,6 +80,31 @@ def _circles(entries: list[Entry]) -> Iterator[Problem]:
             "have one of them do without the next",
         )
         yield problem_of(finding, by_name[circle[0]].document)
+
+
+def _circles_of_experiments(entries: list[Entry]) -> Iterator[Problem]:
+    by_name = {entry.name: entry for entry in entries if isinstance(entry.manifest, Experiment)}
+    there = [entry.manifest for entry in by_name.values()]
+    for circle in circles_of_experiments(m for m in there if isinstance(m, Experiment)):
+        yield problem_of(finding_of_circle(circle), by_name[circle[0]].document)
+
+
+def circles_of_experiments(experiments: Iterable[Experiment]) -> list[tuple[str, ...]]:
+    """Experiments that lead to each other, each circle as the names on its way."""
+    everything = list(experiments)
+    readers: dict[str, list[str]] = {experiment.name: [] for experiment in everything}
+    for experiment in everything:
+        for need in needs_of(experiment):
+            if need.kind == "Experiment" and need.name in readers:
+                readers[need.name].append(experiment.name)
+    return find_circles(readers)
+
+
+def finding_of_circle(circle: Sequence[str]) -> Finding:
+    """That experiments lead to each other."""
+    way = " -> ".join((*circle, circle[0]))
+    said = f"the experiments lead to each other: {way}"
+    return Finding(("spec", "candidates"), said, "have one of them lead to a model or a pipeline")
 
 
 def _children_without_output(entries: list[Entry]) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from penstock.core.contracts.gateway import (
 )
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
+from penstock.core.experiments.shares import InForce
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.joinspec import JoinFactories
 from penstock.core.journal import Journal, JournalLimits, LetterBox
@@ -26,6 +27,8 @@ from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
 from penstock.core.pipeline_gateway.child import ChildPipeline
+from penstock.core.pipeline_gateway.experiment import ExperimentTarget
+from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
 from penstock.core.pipeline_gateway.named_versions import NamedVersions
 from penstock.core.pipeline_gateway.routes import Routes
@@ -36,6 +39,7 @@ from penstock.core.plan import PIPELINE_SUFFIX, Plan
 from penstock.core.records import Record
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
+from penstock.core.target_names import without_suffix
 
 NO_OUTPUT: Final = "it has no output, so it cannot be a step of another"
 
@@ -68,6 +72,9 @@ class PipelineGateway(Gateway):
         )
         self._metrics = metrics
         self._routes = Routes()
+        self.experiments = Experiments(
+            self.served, self.ready, self._admission.turn_away, self._routes.renew, clock
+        )
         self._server = server
         self._tapping = Tapping(self._put, self._routes, self._models)
         self.changes = 0
@@ -146,6 +153,12 @@ class PipelineGateway(Gateway):
         if self._book is not None:
             self._book.serve("pipeline", plan, signature)
 
+    def set_experiment(self, in_force: InForce) -> None:
+        """Split requests to an experiment, and to the candidate whose name it takes over."""
+        self.experiments.set(in_force)
+        if self._book is not None:
+            self._book.split(in_force)
+
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
@@ -161,6 +174,11 @@ class PipelineGateway(Gateway):
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
+        if kind == "experiment":
+            self.experiments.remove(name)
+            if self._book is not None:
+                self._book.remove(kind, name)
+            return
         self._routes.remove(kind, name)
         self.changes += 1
         self._tapping.remove(kind, name)
@@ -264,6 +282,17 @@ class PipelineGateway(Gateway):
     def resolve(
         self, name: str, *, kind: TargetKind | None = None, version: str | None = None
     ) -> Target:
+        bare, suffix = without_suffix(name)
+        if "experiment" in (suffix, kind):
+            if kind not in (None, suffix or kind):
+                raise NotFoundError(f"'{name}' names an experiment, and a {kind} was asked for")
+            return self.experiments.find(bare)
+        served = self._find(name, kind, version)
+        if version is None:
+            return self.experiments.over(served.kind, served.name) or served
+        return served
+
+    def _find(self, name: str, kind: TargetKind | None, version: str | None) -> ServedTarget:
         if version is not None and self._named is not None:
             named = self._named.find(name, kind, version)
             if named is not None:
@@ -278,7 +307,13 @@ class PipelineGateway(Gateway):
                 raise
             return found
 
+    def served(self, kind: TargetKind, name: str) -> ServedTarget:
+        """The model or the pipeline of that name, whatever experiment takes it over."""
+        return self._routes.find(name, kind, None)
+
     def ready(self, target: Target) -> PenstockError | None:
+        if isinstance(target, ExperimentTarget):
+            return target.why_not()
         served = cast(ServedTarget, target)
         if served.deployment is None:
             return served.not_ready()
@@ -287,6 +322,11 @@ class PipelineGateway(Gateway):
         return None
 
     def metadata(self, target: Target) -> TargetMetadata:
+        if isinstance(target, ExperimentTarget):
+            inner = self.metadata(target.first())
+            return TargetMetadata(
+                target.name, (target.version,), "penstock_experiment", inner.signature
+            )
         served = cast(ServedTarget, target)
         if served.deployment is None:
             raise served.not_ready()

@@ -11,7 +11,7 @@ from penstock.core.resources.bandit import BanditDeclaration
 from penstock.core.resources.guard import Guard
 from penstock.core.resources.manifest import Manifest
 from penstock.core.resources.rollout import Rollout
-from penstock.core.resources.value import Count, Name, Value
+from penstock.core.resources.value import Count, Name, Text, Value
 
 
 class Candidate(Value):
@@ -32,13 +32,16 @@ class ExperimentDeclaration(Value):
     """The ``spec`` of an experiment.
 
     ``default`` is the candidate whose own address is split as well, None where the experiment
-    answers under its own name only.
+    answers under its own name only. ``router`` chooses (``sticky-hash(x-user)``). Callers are told
+    of the way that a request took in headers, and with ``sticky`` in a cookie as well.
     """
 
     candidates: tuple[Candidate, ...]
     default: Name | None = None
     mirror: Mirror | None = None
-    resource_type: Literal["model", "pipeline"] = "model"
+    resource_type: Literal["model", "pipeline", "experiment"] = "model"
+    router: Text = "weighted"
+    sticky: Literal["header", "cookie"] = "header"
     metrics: Annotated[tuple[ArmMetricDeclaration, ...], Field(max_length=16)] = ()
     guard: Guard | None = None
     rollout: Rollout | None = None

@@ -15,6 +15,7 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace, ModelInstance
 from penstock.core.errors import InvalidRequestError, OverloadedError
+from penstock.core.experiments.shares import InForce
 from penstock.core.fleet import copies_of
 from penstock.core.plan import Plan
 from penstock.core.routing.route import (
@@ -26,6 +27,7 @@ from penstock.core.routing.route import (
     Route,
     RouteBody,
     RouteKey,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
     Update,
@@ -86,6 +88,12 @@ class RouteBook:
                 plan.version, signature, plan.pipeline, plan.record, plan.read, plan.partitions
             )
         self._put(RouteKey(kind, plan.name), body)
+
+    def split(self, experiment: InForce) -> None:
+        """Requests to an experiment are split so from now on."""
+        manifest, version, weights = experiment
+        body = ServedExperiment(version, manifest, tuple(weights))
+        self._put(RouteKey("experiment", manifest.name), body)
 
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """Nothing takes requests under the name."""

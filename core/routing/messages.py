@@ -11,7 +11,7 @@ from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 from penstock.core.routing.route import (
     Acknowledgement,
     Copies,
@@ -23,6 +23,7 @@ from penstock.core.routing.route import (
     RouteBody,
     RouteKey,
     RouteKind,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
     Update,
@@ -40,6 +41,8 @@ _KINDS: Final[dict[RouteKind, pb.Kind]] = {
     "experiment": pb.Kind.KIND_EXPERIMENT,
     "door": pb.Kind.KIND_DOOR,
 }
+_UNREADABLE: Final = "this gateway cannot read its manifest, bring it to the scheduler's release"
+
 _KIND_WORDS: Final = {number: word for word, number in _KINDS.items()}
 
 
@@ -157,6 +160,11 @@ def _write_route(route: Route | Gone) -> pb.Route:
             message.pipeline.MergeFrom(_write_pipeline(served))
         case Door() as door:
             message.door.MergeFrom(_write_door(door))
+        case ServedExperiment(version, manifest, weights):
+            text = orjson.dumps(manifest.document()).decode()
+            message.experiment.MergeFrom(
+                pb.Experiment(version=version, manifest=text, weights=weights)
+            )
         case NotReady(version, reason):
             message.not_ready.MergeFrom(pb.NotReady(version=version, reason=reason))
     return message
@@ -199,6 +207,8 @@ def _read_body(message: pb.Route) -> RouteBody | None:
             return _read_pipeline(message.pipeline)
         case "door":
             return _read_door(message.door)
+        case "experiment":
+            return _read_experiment(message.experiment)
         case "not_ready":
             return NotReady(message.not_ready.version, message.not_ready.reason)
     return None
@@ -209,10 +219,7 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         document = orjson.loads(message.manifest)
         manifest = Pipeline.model_validate(document, by_alias=True, by_name=False)
     except ValueError as error:
-        said = (
-            f"this gateway cannot read its manifest, bring it to the scheduler's release: {error}"
-        )
-        return NotReady(message.version, said)
+        return NotReady(message.version, f"{_UNREADABLE}: {error}")
     return ServedPipeline(
         message.version,
         _signature_in(message),
@@ -221,6 +228,17 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
         message.partitions or 1,
     )
+
+
+def _read_experiment(message: pb.Experiment) -> RouteBody:
+    try:
+        document = orjson.loads(message.manifest)
+        manifest = Experiment.model_validate(document, by_alias=True, by_name=False)
+        if len(manifest.spec.candidates) != len(message.weights):
+            raise ValueError("it has another number of weights than of candidates")
+    except ValueError as error:
+        return NotReady(message.version, f"{_UNREADABLE}: {error}")
+    return ServedExperiment(message.version, manifest, tuple(message.weights))
 
 
 def _signature_in(message: pb.Copies | pb.Model | pb.Pipeline) -> Signature | None:

@@ -9,7 +9,7 @@ from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.plan import Recording
 from penstock.core.records import Port
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 from penstock.core.signature import Signature
 
 RouteKind: TypeAlias = Literal["copies", "door"] | TargetKind
@@ -83,7 +83,16 @@ class NotReady:
     reason: str
 
 
-RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | Door | NotReady
+@dataclass(frozen=True, slots=True)
+class ServedExperiment:
+    """A version of an experiment, and the weights of its candidates that are in force."""
+
+    version: int
+    manifest: Experiment
+    weights: tuple[float, ...]
+
+
+RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | ServedExperiment | Door | NotReady
 
 
 class Route(NamedTuple):

@@ -12,6 +12,7 @@ from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
 from penstock.core.errors import PenstockError
+from penstock.core.experiments.shares import InForce
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -26,6 +27,7 @@ from penstock.core.routing.route import (
     InUse,
     NotReady,
     RouteKey,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
 )
@@ -34,7 +36,7 @@ from penstock.core.routing.table import Shown, Switch
 
 _ORDER: Final = ("copies", "model", "pipeline", "experiment")
 
-Made: TypeAlias = ModelInstance | Plan | NotReady | None
+Made: TypeAlias = ModelInstance | Plan | ServedExperiment | NotReady | None
 """What a route comes to here; None where it is gone."""
 
 Done: TypeAlias = Callable[[], Awaitable[None]]
@@ -94,6 +96,12 @@ class Switchboard(Switches):
                 self._switch_model(each, what)
             elif each.key.kind == "pipeline":
                 self._switch_pipeline(each, what)
+            elif isinstance(what, ServedExperiment):
+                in_force = InForce(what.manifest, what.version, what.weights)
+                self._gateway.set_experiment(in_force)
+            else:
+                # One that cannot be read here is as if it were not there.
+                self._gateway.remove("experiment", each.key.name)
 
     async def _make(self, switch: Switch) -> Made:
         """What is to be in force."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import penstock
@@ -20,11 +21,14 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError
+from penstock.core.experiments.routers import RouterFactories, make_router
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.pipeline_gateway.experiment import Observe
+from penstock.core.pipeline_gateway.experiments import nobody_looks
 from penstock.core.recordings import StreamInquiries
 from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
@@ -101,6 +105,10 @@ class DataPlane:
         )
         if streams is not None:
             streams.carry(self.gateway, self.dataflow, bounds, self.metrics)
+
+    def choose_with(self, routers: RouterFactories, observe: Observe = nobody_looks) -> None:
+        """Have experiments choose with these, and tell ``observe`` what became of requests."""
+        self.gateway.experiments.use(partial(make_router, factories=routers), observe)
 
     async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.

@@ -89,6 +89,7 @@ class GatewayProcess:
         self._data = DataPlane(
             config, clock, self._closing, logs=logs, kind=FollowingGateway, streams=streams
         )
+        self._data.choose_with(plugins.routers)
         self._file: RoutesFile | None = None
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)

@@ -108,6 +108,7 @@ class Runtime:
         self._data = DataPlane(
             config, self._clock, self._closing, self._book, logs, streams=self._streams
         )
+        self._data.choose_with(plugins.routers)
         self._data.gateway.be_followed(self._book, plugins.joins)
         # Requests to pipelines that go through streams are answered in that role only.
         self._answers = bool(workers) or self._streams is None or "pipeline-gateway" in roles

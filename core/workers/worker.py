@@ -91,6 +91,7 @@ class Worker:
             worker=which,
             streams=self._streams,
         )
+        self._data.choose_with(plugins.routers)
         self._copies = CopiesDoor(config, plugins, self._data.clock, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
         self._agent = HostedAgent(section, self._data.clock, self._closing)

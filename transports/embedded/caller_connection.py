@@ -51,8 +51,7 @@ class CallerConnection(asyncio.Protocol, Answered):
 
     # The connection
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._transport = transport
         self._callers.add(self)
         self._timer = self._passage.call_later(IDLE_S, self._check_idle)

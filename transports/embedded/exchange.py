@@ -6,11 +6,12 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from penstock.core.contracts.forwarder import ROUTE_HEADERS, Forwarded
+from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.errors import DeadlineError, LostError, PenstockError, UnreachableError
 from penstock.core.forwarding.fork import Arm
 from penstock.core.forwarding.pool import Pool
 from penstock.core.forwarding.seat import Seat
+from penstock.core.request_headers import ROUTE_HEADERS
 from penstock.core.request_limit import too_large
 from penstock.transports.embedded.answer_head import AnswerHead
 from penstock.transports.embedded.answered import NOWHERE, Answered

@@ -7,9 +7,14 @@ from typing import Final
 
 import httptools
 
-from penstock.core.contracts.forwarder import ROUTE_HEADERS, VERSION_HEADER
+from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.errors import InvalidRequestError, UnsupportedError
-from penstock.core.request_headers import TARGET_HEADERS, TIMEOUT_HEADER, timeout_ms_of
+from penstock.core.request_headers import (
+    ROUTE_HEADERS,
+    TARGET_HEADERS,
+    TIMEOUT_HEADER,
+    timeout_ms_of,
+)
 from penstock.transports.embedded.hop_by_hop import OF_A_CONNECTION, named_by_connection
 from penstock.transports.rest.addresses import decoded
 from penstock.transports.rest.errors import MethodError

@@ -63,8 +63,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._reusable = False
         self.idle_since_ms = 0.0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self.transport = transport
 
     def ask(self, asker: Asker, *, head_only: bool) -> None:

@@ -9,6 +9,8 @@ from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.errors import InvalidRequestError
 from penstock.core.records import Headers
 from penstock.core.request_headers import (
+    ROUTE,
+    ROUTE_HEADERS,
     TARGET_HEADERS,
     TIMEOUT_HEADER,
     timeout_ms_of,
@@ -61,7 +63,7 @@ class CallerHeaders:
         names = travelling_headers(passed)
         self._travelling = tuple((name.encode("ascii"), name) for name in sorted(names))
         self._known = frozenset(
-            (_TIMEOUT, _VERSION, *(name.encode() for name in TARGET_HEADERS))
+            (b"cookie", _TIMEOUT, _VERSION, *(name.encode() for name in TARGET_HEADERS))
         ).union(name for name, _ in self._travelling)
 
     def read(self, found: HeaderMap) -> Caller:
@@ -71,19 +73,32 @@ class CallerHeaders:
         """
         if self._known.isdisjoint(found):
             return SILENT
+        headers = {
+            text: found[name].decode("latin-1") for name, text in self._travelling if name in found
+        }
+        cookie = found.get(b"cookie")
+        if cookie is not None and headers.keys().isdisjoint(ROUTE_HEADERS):
+            route = _route_in(cookie)
+            if route is not None:
+                headers[ROUTE] = route
         target = next((found[name] for name in _TARGETS if found.get(name)), None)
         timeout = found.get(_TIMEOUT)
         return Caller(
             None if target is None else target.decode("latin-1"),
             None if timeout is None else timeout_ms_of(timeout.decode("latin-1")),
-            {
-                text: found[name].decode("latin-1")
-                for name, text in self._travelling
-                if name in found
-            },
+            headers,
             found.get(REQUEST_ID),
             found.get(_VERSION, b"").decode("latin-1"),
         )
+
+
+def _route_in(cookies: bytes) -> str | None:
+    """The way through experiments that a browser keeps for its caller."""
+    for cookie in cookies.split(b";"):
+        name, _, value = cookie.strip().partition(b"=")
+        if name == ROUTE.encode():
+            return value.decode("latin-1")
+    return None
 
 
 def json_length_of(found: HeaderMap) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from penstock.core.manifests import FIELDS, SKIPPED_KINDS, ManifestSet, Outcome, machinery_missing
+from penstock.core.manifests import FIELDS, SKIPPED_KINDS, ManifestSet, Outcome
 from penstock.core.manifests.field_check import check_fields
 from penstock.core.manifests.outcomes import FieldRule
 from penstock.core.manifests.reference_page import reference_page, typed_patterns
@@ -280,15 +280,6 @@ def test_kinds_about_the_installation_are_skipped_with_a_warning(kind: str, read
     assert [str(warning) for warning in manifests.warnings] == [
         f"a.yaml:2:7: kind: {kind} is about an installation of Seldon Core 2, and is skipped"
     ]
-
-
-def test_which_kinds_do_nothing_yet() -> None:
-    assert machinery_missing("Server") is None
-    assert machinery_missing("Experiment") == (
-        "experiments are checked and kept, but traffic is not split yet"
-    )
-    assert machinery_missing("Model") is None
-    assert machinery_missing("Pipeline") is None
 
 
 def test_the_page_of_the_docs_is_fresh() -> None:
