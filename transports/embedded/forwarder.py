@@ -38,7 +38,9 @@ class EmbeddedForwarder(Forwarder):
         self._rest = RestSide(self._passage)
         addresses: dict[str, str] = {}
         if context.rest_port is not None:
-            addresses["rest"] = await self._rest.listen(context.host, context.rest_port)
+            addresses["rest"] = await self._rest.listen(
+                context.host, context.rest_port, shared=context.shared_port
+            )
         return addresses
 
     async def apply(self, change: Change) -> None:
