@@ -9,10 +9,13 @@ _PER_BUCKET: Final = log(1.01)
 _SMALLEST_MS: Final = 0.001
 _LARGEST_MS: Final = 3_600_000.0
 
+BUCKETS: Final = int(log(_LARGEST_MS / _SMALLEST_MS) / _PER_BUCKET) + 1
+"""How many there are."""
+
 
 def bucket_of(took_ms: float) -> int:
     """The number of the bucket, from 0. What is under a microsecond or over an hour counts as
-    such, so that there are no more than 2,220."""
+    such."""
     took_ms = min(max(took_ms, _SMALLEST_MS), _LARGEST_MS)
     return int(log(took_ms / _SMALLEST_MS) / _PER_BUCKET)
 

@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "explain": "Say where a model is loaded, and why not elsewhere.",
     "drain": "Have a server take no models, and move those that it has.",
     "undrain": "Have a server take models again.",
+    "experiment": "Compare the arms of an experiment, and give its traffic to one.",
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
     "logs": "Show what a running server logs.",

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 
 class Sampled(NamedTuple):
-    """The values of a metric: how many, their mean and their variance."""
+    """The ``values`` of a metric: how many, their mean and their variance."""
 
-    count: float
+    values: float
     mean: float
     variance: float
 

@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Final
+from random import Random
+from typing import Any, Final
 
 from penstock.core.artifacts import ArtifactCache
 from penstock.core.cases import CaseManifest
@@ -49,9 +50,12 @@ from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
+from penstock.core.control.trials import TrialDesk
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import ConflictError, NotFoundError, NotReadyError
+from penstock.core.experiments.keeper import ExperimentKeeper, MakeBandit, no_bandits
+from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
@@ -113,11 +117,13 @@ class LocalControlPlane(ControlPlane):
         cache: ArtifactCache | None = None,
         streams: tuple[Transport, StreamNames] | None = None,
         partitions: int = 1,
+        tallies: Tallies | None = None,
+        make_bandit: MakeBandit = no_bandits,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well. With
         ``streams`` pipelines have their own there, of so many ``partitions`` where their manifests
-        do not say."""
+        do not say. ``tallies`` are where what becomes of requests of experiments is counted."""
         self._database = database
         self._server_options = server_options
         saved = NOTHING_SAVED if database is None else database.saved()
@@ -192,6 +198,14 @@ class LocalControlPlane(ControlPlane):
             self._servers.attach(name, adapter)
         self._experiments = ExperimentReconciler(
             self._store, self._usage, gateway, self._background, clock
+        )
+        self._keeper = ExperimentKeeper(
+            TrialDesk(self._store, self._experiments, clock, self._save_trials),
+            make_bandit,
+            clock,
+            Random(),
+            saved.trials,
+            Tallies() if tallies is None else tallies,
         )
         self._models = ModelReconciler(
             self._store,
@@ -360,6 +374,7 @@ class LocalControlPlane(ControlPlane):
                 self._servers.drop(name)
             elif key.kind == "Experiment":
                 self._experiments.drop(name)
+                self._keeper.drop(name)
             if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
@@ -418,6 +433,27 @@ class LocalControlPlane(ControlPlane):
             async for state in states:
                 yield state
 
+    def compare_arms(
+        self, experiment: str, baseline: str | None, confidence: float
+    ) -> ResourceDocument:
+        self.get("Experiment", experiment)
+        return self._keeper.report(experiment, baseline, confidence)
+
+    async def settle(self, experiment: str, arm: str | None) -> ResourceDocument:
+        self.get("Experiment", experiment)
+        settling = self._keeper.settle(experiment, arm)
+        await asyncio.shield(self._background.spawn(settling, "settling an experiment"))
+        return self.get("Experiment", experiment)
+
+    async def keep_experiments(self) -> None:
+        """Bring about what follows from what becomes of requests, until cancelled."""
+        await self._keeper.run()
+
+    async def _save_trials(self, trials: Mapping[str, Mapping[str, Any] | None]) -> None:
+        if self._database is not None:
+            async with self._changing:
+                await asyncio.to_thread(partial(self._database.write, trials=trials))
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         wanted = None if kind is None else _kind_named(kind)
         async with aclosing(self._store.follow(wanted, from_revision)) as changes:
@@ -456,7 +492,9 @@ class LocalControlPlane(ControlPlane):
             if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
             elif isinstance(resource.manifest, Experiment):
-                self._experiments.want(resource.manifest, each.version)
+                spec = resource.manifest.spec
+                weights = self._keeper.want(each.key.name, each.version, spec)
+                self._experiments.want(resource.manifest, each.version, weights)
         for each in prepared:
             if each.because == TRIED_AGAIN:
                 self._models.retry(each.key.name)

@@ -7,6 +7,7 @@ did (:meth:`Tallies.take`); a message that is lost takes its counts along, and n
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from math import isfinite
 from typing import Any, Final, NamedTuple
 
@@ -181,8 +182,12 @@ class Tallies:
         for key, tally in others:
             self.of(key).add(tally)
 
-    def take(self) -> tuple[tuple[ArmKey, Tally], ...]:
-        """All of it; counting begins anew."""
-        taken = tuple(self._by_arm.items())
-        self._by_arm = {}
+    def take(self, most: int = MOST_ARMS) -> tuple[tuple[ArmKey, Tally], ...]:
+        """All of it, or so many arms that came first; of these counting begins anew."""
+        taken = tuple(islice(self._by_arm.items(), most))
+        for key, _ in taken:
+            del self._by_arm[key]
         return taken
+
+    def __bool__(self) -> bool:
+        return bool(self._by_arm)

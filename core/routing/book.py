@@ -16,6 +16,7 @@ from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace, ModelInstance
 from penstock.core.errors import InvalidRequestError, OverloadedError
 from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import copies_of
 from penstock.core.plan import Plan
 from penstock.core.routing.route import (
@@ -48,7 +49,9 @@ class RouteBook:
     Changes take revisions that grow by one.
     """
 
-    def __init__(self, epoch: str, clock: Clock) -> None:
+    def __init__(self, epoch: str, clock: Clock, tallies: Tallies | None = None) -> None:
+        """``tallies`` are added to by gateways elsewhere."""
+        self._tallies = Tallies() if tallies is None else tallies
         self._epoch = epoch
         self._now_ms = clock.now_ms
         self._revision = 0
@@ -192,6 +195,7 @@ class RouteBook:
             raise OverloadedError(f"{MOST_GATEWAYS} gateways follow already, and no more are taken")
         subscriber = Subscriber(hello.gateway, self._now_ms())
         subscriber.hear(hello, self._epoch, self._now_ms())
+        self._tallies.add(hello.tallies)
         self._subscribers[hello.gateway] = subscriber
         self._tend_door(subscriber)
         return subscriber
@@ -201,6 +205,7 @@ class RouteBook:
     ) -> None:
         async for said in acknowledgements:
             subscriber.hear(said, self._epoch, self._now_ms())
+            self._tallies.add(said.tallies)
             if said.leaving and self._subscribers.get(subscriber.gateway) is subscriber:
                 del self._subscribers[subscriber.gateway]
                 self._drop(RouteKey("door", subscriber.gateway))

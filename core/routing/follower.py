@@ -10,6 +10,7 @@ from contextlib import aclosing, suppress
 from typing import Final, TypeAlias
 
 from penstock.core.errors import PenstockError
+from penstock.core.experiments.tally import ArmKey, Tallies, Tally
 from penstock.core.routing.book import HEARTBEAT_S
 from penstock.core.routing.route import (
     Acknowledgement,
@@ -35,13 +36,17 @@ LAST_PAUSE_S: Final = 2.0
 LEAVING_S: Final = 1.0
 """How long a gateway that goes tries to say so, and waits until nobody sends it requests."""
 
+ARMS_PER_MESSAGE: Final = 200
+"""A message with the tallies of so many stays far below what gRPC takes."""
+
 _log = logging.getLogger(__name__)
 
 
 class RouteFollower:
     """One gateway process, ``gateway``, that does what the scheduler at ``scheduler`` says.
 
-    ``keep`` is given all routes whenever some have changed. ``sleep`` waits for the next try
+    ``keep`` is given all routes whenever some have changed. The ``tallies`` are sent as often as
+    something is said, and wait while the scheduler is away. ``sleep`` waits for the next try
     (seconds), ``jitter`` gives numbers from 0 to 1.
     """
 
@@ -53,6 +58,7 @@ class RouteFollower:
         gateway: str,
         scheduler: str,
         keep: Callable[[Sequence[Route]], None],
+        tallies: Tallies | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -61,6 +67,7 @@ class RouteFollower:
         self._gateway = gateway
         self._scheduler = scheduler
         self._keep = keep
+        self._tallies = Tallies() if tallies is None else tallies
         self._sleep = sleep
         self._jitter = jitter
         self._table = RouteTable()
@@ -179,11 +186,26 @@ class RouteFollower:
         while True:
             self._say.clear()
             yield Acknowledgement(
-                self._gateway, self._epoch, self._seen, self._in_use(), self._leaving, self._door
+                self._gateway,
+                self._epoch,
+                self._seen,
+                self._in_use(),
+                self._leaving,
+                self._door,
+                self._some_tallies(),
             )
             if self._leaving:
                 return
             await self._say.wait()
+
+    def _some_tallies(self) -> tuple[tuple[ArmKey, Tally], ...]:
+        """What is sent now of what has been counted: nothing where nobody may listen."""
+        if not self._connected:
+            return ()
+        taken = self._tallies.take(ARMS_PER_MESSAGE)
+        if self._tallies:
+            self._say.set()
+        return taken
 
     def _in_use(self) -> tuple[InUse, ...]:
         return tuple(self._switchboard.in_use(self._epoch))

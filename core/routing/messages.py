@@ -9,6 +9,7 @@ import orjson
 
 from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally_messages import read_tally, write_tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
 from penstock.core.resources import Experiment, Pipeline
@@ -66,6 +67,7 @@ def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
         ],
         leaving=said.leaving,
         door=None if said.door is None else _write_door(said.door),
+        tallies=[write_tally(key, tally) for key, tally in said.tallies],
     )
 
 
@@ -84,6 +86,7 @@ def read_acknowledgement(message: pb.Acknowledgement, host: str = "") -> Acknowl
         ),
         message.leaving,
         _read_door(message.door).with_host(host) if message.HasField("door") else None,
+        tuple([read_tally(tally) for tally in message.tallies]),
     )
 
 
@@ -158,13 +161,13 @@ def _write_route(route: Route | Gone) -> pb.Route:
             message.model.MergeFrom(pb.Model(version=version, signature=write_signature(signature)))
         case ServedPipeline() as served:
             message.pipeline.MergeFrom(_write_pipeline(served))
-        case Door() as door:
-            message.door.MergeFrom(_write_door(door))
         case ServedExperiment(version, manifest, weights):
             text = orjson.dumps(manifest.document()).decode()
             message.experiment.MergeFrom(
                 pb.Experiment(version=version, manifest=text, weights=weights)
             )
+        case Door() as door:
+            message.door.MergeFrom(_write_door(door))
         case NotReady(version, reason):
             message.not_ready.MergeFrom(pb.NotReady(version=version, reason=reason))
     return message
@@ -205,10 +208,10 @@ def _read_body(message: pb.Route) -> RouteBody | None:
             return ServedModel(message.model.version, _signature_in(message.model))
         case "pipeline":
             return _read_pipeline(message.pipeline)
-        case "door":
-            return _read_door(message.door)
         case "experiment":
             return _read_experiment(message.experiment)
+        case "door":
+            return _read_door(message.door)
         case "not_ready":
             return NotReady(message.not_ready.version, message.not_ready.reason)
     return None

@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port
 from penstock.core.resources import Experiment, Pipeline
@@ -141,7 +142,8 @@ class InUse(NamedTuple):
 class Acknowledgement(NamedTuple):
     """What a gateway says: everything up to ``seen`` is taken up, and of what was there before
     ``in_use`` is not done with yet. ``leaving``: it calls nothing any more. ``door`` is where it
-    answers requests, None from who answers none, or is about to stop."""
+    answers requests, None from who answers none, or is about to stop. ``tallies`` are of the
+    requests of experiments that have ended since it last said something."""
 
     gateway: str
     epoch: str
@@ -149,3 +151,4 @@ class Acknowledgement(NamedTuple):
     in_use: tuple[InUse, ...] = ()
     leaving: bool = False
     door: Door | None = None
+    tallies: tuple[tuple[ArmKey, Tally], ...] = ()

@@ -65,9 +65,9 @@ class ThompsonSampling(Bandit):
     def _mean(self, arm: ArmSeen, chance: Random) -> float:
         """A mean that is likely, as far as it is known."""
         known = arm.metrics.get(self._metric or "", _UNKNOWN)
-        if known.count < _FEWEST_VALUES:
+        if known.values < _FEWEST_VALUES:
             return float("inf") if chance.random() < 0.5 else float("-inf")
-        return chance.gauss(self._sign * known.mean, sqrt(known.variance / known.count))
+        return chance.gauss(self._sign * known.mean, sqrt(known.variance / known.values))
 
 
 @hookimpl

@@ -127,6 +127,8 @@ FULL: dict[str, dict[str, Any]] = {
         "default": "iris",
         "mirror": {"name": "iris3", "percent": 100},
         "resourceType": "pipeline",
+        "router": "sticky-hash(x-user)",
+        "sticky": "cookie",
         "metrics": [
             {
                 "name": "score",
