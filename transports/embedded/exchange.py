@@ -6,7 +6,6 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.errors import DeadlineError, LostError, PenstockError, UnreachableError
 from penstock.core.forwarding.fork import Arm
 from penstock.core.forwarding.pool import Pool
@@ -102,8 +101,7 @@ class Exchange:
     def _take_way(self, pool: Pool) -> None:
         passage = self.passage
         self._pool = pool
-        pool.under_way += 1
-        passage.budget.earn()
+        passage.begin(pool)
         self._timer = passage.call_later(self._timeout_ms / 1000.0, self._time_over)
         if self._fork is not None:
             self._copied = self._fork.copied(passage.random())
@@ -189,9 +187,7 @@ class Exchange:
         """Ask somebody who has not been asked; with nobody left it ends with ``error``. Hot."""
         passage, pool = self.passage, self._pool
         assert pool is not None
-        seat = pool.pick(
-            passage.balanced(self.head), passage.random(), passage.now_ms(), self._tried
-        )
+        seat = passage.pick(pool, self.head.headers, self._tried)
         if seat is None:
             assert error is not None, "a destination without seats raises"
             raise error
@@ -454,13 +450,9 @@ class Exchange:
 
     def _count(self) -> None:
         fork, arm = self._fork, self._arm
-        if fork is None or arm is None or not fork.experiment:
-            return
-        latency_ms = self.passage.now_ms() - self._begun_ms
-        failed = self._status >= 500
-        self.passage.context.count(
-            Forwarded(fork.experiment, fork.version, arm.share.arm, failed, latency_ms)
-        )
+        if fork is not None and arm is not None:
+            took_ms = self.passage.now_ms() - self._begun_ms
+            self.passage.count(fork, arm, took_ms, failed=self._status >= 500)
 
 
 class Copy(Exchange):

@@ -16,7 +16,9 @@ from penstock.core.contracts.forwarder import (
     ForwarderStatus,
 )
 from penstock.core.forwarding.table import ForwardingTable
-from penstock.transports.embedded.health_watch import ask_over_rest, watch
+from penstock.transports.embedded.grpc_channels import GrpcChannels
+from penstock.transports.embedded.grpc_side import GrpcSide
+from penstock.transports.embedded.health_watch import ask_over_grpc, ask_over_rest, watch
 from penstock.transports.embedded.passage import Passage
 from penstock.transports.embedded.rest_side import RestSide
 from penstock.transports.embedded.upstream import Upstream
@@ -35,12 +37,16 @@ class EmbeddedForwarder(Forwarder):
         balancer = context.balancer(policy.balancer)
         self._table = ForwardingTable(self._upstream, balancer, policy, self._clock)
         self._passage = Passage(self._table, context, self._clock, self._random)
+        self._channels = GrpcChannels()
         self._rest = RestSide(self._passage)
+        self._grpc = GrpcSide(self._passage, self._channels)
         addresses: dict[str, str] = {}
         if context.rest_port is not None:
             addresses["rest"] = await self._rest.listen(
                 context.host, context.rest_port, shared=context.shared_port
             )
+        if context.grpc_port is not None:
+            addresses["grpc"] = await self._grpc.listen(context.host, context.grpc_port)
         return addresses
 
     async def apply(self, change: Change) -> None:
@@ -56,10 +62,10 @@ class EmbeddedForwarder(Forwarder):
         self._passage.draining = True
         with suppress(TimeoutError):
             async with asyncio.timeout(self._context.drain_ms / 1000.0):
-                await self._rest.drain()
+                await asyncio.gather(self._rest.drain(), self._grpc.drain())
 
     async def stop(self) -> None:
-        await self._rest.stop()
+        await asyncio.gather(self._rest.stop(), self._grpc.stop())
         await self._passage.cancel_all()
         for process in self._table.processes():
             process.close()
@@ -67,7 +73,13 @@ class EmbeddedForwarder(Forwarder):
     def _upstream(self, endpoint: Endpoint, now_ms: float) -> Upstream:
         policy = self._context.policy
         upstream = Upstream(endpoint, now_ms, self._clock.now_ms, policy.connect_timeout_ms)
-        upstream.watching = self._passage.start(
-            watch(upstream, policy.health, ask_over_rest, self._clock.now_ms)
-        )
+        ask = ask_over_rest if endpoint.rest else ask_over_grpc(self._channels)
+        watching = self._passage.start(watch(upstream, policy.health, ask, self._clock.now_ms))
+
+        def close() -> None:
+            watching.cancel()
+            if not self._passage.ended:
+                self._passage.start(self._channels.close(upstream, self._context.drain_ms))
+
+        upstream.on_close = close
         return upstream

@@ -6,13 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+import grpc
+
 from penstock.core.contracts.forwarder import HealthChecks
 from penstock.core.errors import PenstockError, UnreachableError
 from penstock.transports.embedded.answer_head import AnswerHead
 from penstock.transports.embedded.bodies import BodyReader
+from penstock.transports.embedded.grpc_asked import SERVICE
+from penstock.transports.embedded.grpc_channels import GrpcChannels
 from penstock.transports.embedded.upstream import Asker, Upstream
 
 LIVE: Final = b"GET /v2/health/live HTTP/1.1\r\nhost: %b\r\nconnection: close\r\n\r\n"
+
+
+SERVER_LIVE: Final = f"{SERVICE}ServerLive"
 
 
 class _Question(Asker):
@@ -53,6 +60,18 @@ async def ask_over_rest(upstream: Upstream) -> None:
         connection.close()
     if status != 200:
         raise UnreachableError(f"it answers {status} to /v2/health/live")
+
+
+def ask_over_grpc(channels: GrpcChannels) -> Callable[[Upstream], Awaitable[None]]:
+    """The same for processes that answer over gRPC only."""
+
+    async def ask(upstream: Upstream) -> None:
+        try:
+            await channels.unary(upstream, SERVER_LIVE)(b"")
+        except grpc.aio.AioRpcError as error:
+            raise UnreachableError(f"it answers {error.code().name} to ServerLive") from None
+
+    return ask
 
 
 async def watch(

@@ -1,19 +1,20 @@
-"""What all requests share that are passed on over REST."""
+"""What all requests share that are passed on."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from random import Random
-from typing import Final
+from typing import Final, Protocol
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.balancer import BalancedRequest
-from penstock.core.contracts.forwarder import ForwarderContext
+from penstock.core.contracts.forwarder import Forwarded, ForwarderContext
 from penstock.core.forwarding.budget import RetryBudget
 from penstock.core.forwarding.fork import Arm, Fork
+from penstock.core.forwarding.pool import Pool
+from penstock.core.forwarding.seat import Seat
 from penstock.core.forwarding.table import ForwardingTable
-from penstock.transports.embedded.request_head import RequestHead
 
 MOST_COPIES: Final = 256
 """Copies of requests under way at once; further ones are left out."""
@@ -22,8 +23,28 @@ MOST_HELD_BYTES: Final = 64 * 1024 * 1024
 """Of bodies that are held for copies, over all requests."""
 
 
+class Asked(Protocol):
+    """What a request says of where it goes."""
+
+    @property
+    def name(self) -> str:
+        """What it is for, empty where gateways find that out."""
+
+    @property
+    def version(self) -> str:
+        """The version that it names, if it does."""
+
+    @property
+    def trail(self) -> str | None:
+        """The way that it asks to take again."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether it takes no other."""
+
+
 class Passage:
-    """``draining`` is set when callers are told to go elsewhere."""
+    """``draining`` is set when callers are told to go elsewhere, ``ended`` when nothing begins."""
 
     def __init__(
         self, table: ForwardingTable, context: ForwarderContext, clock: Clock, random: Random
@@ -36,23 +57,44 @@ class Passage:
         self.budget = RetryBudget()
         self.call_later = asyncio.get_running_loop().call_later
         self.draining = False
+        self.ended = False
         self.copies = 0
         self.held_bytes = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def route(self, head: RequestHead) -> tuple[Fork | None, Arm | None]:
-        """The way of a request, and the arm of it that is taken; None for gateways. Hot."""
-        fork = self.table.fork(head.name)
+    def route(self, asked: Asked) -> tuple[Fork | None, Arm | None]:
+        """The way of a request, and the arm of it that is taken; None for gateways. Hot.
+
+        They know each version, and what to say to who wants a way that is not there.
+        """
+        fork = self.table.fork(asked.name)
         if fork is None:
             return None, None
-        arm = fork.choose(head.trails, self.random())
-        if head.version and head.version != arm.pool.version:
+        arm = fork.choose(asked.trail, self.random())
+        if asked.version and asked.version != arm.pool.version:
+            return None, None
+        if asked.strict and asked.trail and not fork.leads_to(asked.trail):
             return None, None
         return fork, arm
 
-    def balanced(self, head: RequestHead) -> BalancedRequest:
-        """What a balancer is told of a request."""
-        return BalancedRequest(head.headers, self.context.zone)
+    def begin(self, pool: Pool) -> None:
+        """A request is under way to ``pool``. Hot."""
+        pool.under_way += 1
+        self.budget.earn()
+
+    def pick(
+        self, pool: Pool, headers: Mapping[bytes, bytes], tried: Collection[Seat]
+    ) -> Seat | None:
+        """Who is asked next; raises as :meth:`Pool.pick`. Hot."""
+        request = BalancedRequest(headers, self.context.zone)
+        return pool.pick(request, self.random(), self.now_ms(), tried)
+
+    def count(self, fork: Fork, arm: Arm, took_ms: float, *, failed: bool) -> None:
+        """Say what became of a request, where an experiment has sent it."""
+        if fork.experiment:
+            self.context.count(
+                Forwarded(fork.experiment, fork.version, arm.share.arm, failed, took_ms)
+            )
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Have a task run, which ends with the forwarder at the latest."""
@@ -63,6 +105,7 @@ class Passage:
 
     async def cancel_all(self) -> None:
         """End every task."""
+        self.ended = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()

@@ -11,6 +11,7 @@ from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.errors import InvalidRequestError, UnsupportedError
 from penstock.core.request_headers import (
     ROUTE_HEADERS,
+    STRICT_ROUTE_HEADER,
     TARGET_HEADERS,
     TIMEOUT_HEADER,
     timeout_ms_of,
@@ -39,6 +40,7 @@ ROUTE_COOKIE: Final = re.compile(rb"(?:^|;\s*)penstock-route=([^;]*)")
 
 _TARGETS: Final = tuple(name.encode() for name in TARGET_HEADERS)
 _TIMEOUT: Final = TIMEOUT_HEADER.encode()
+_STRICT: Final = STRICT_ROUTE_HEADER.encode()
 _VERSION: Final = VERSION_HEADER.encode()
 _ROUTES: Final = tuple(name.encode() for name in ROUTE_HEADERS)
 
@@ -47,8 +49,9 @@ class RequestHead:
     """What a head says.
 
     ``length`` of the body is None for one in chunks. ``name`` is what the request is for, empty
-    where that is for gateways to find out; ``version`` the one that the caller names. ``trails``
-    are the ways that it asks to take again.
+    where that is for gateways to find out; ``version`` the one that the caller names. ``trail``
+    is the way that it asks to take again; ``strict`` where it would rather be refused than take
+    another.
     """
 
     __slots__ = (
@@ -64,8 +67,9 @@ class RequestHead:
         "name",
         "request_id",
         "start",
+        "strict",
         "timeout_ms",
-        "trails",
+        "trail",
         "version",
     )
 
@@ -84,7 +88,8 @@ class RequestHead:
         self.timeout_ms = None if timeout is None else timeout_ms_of(timeout.decode("latin-1"))
         self.request_id = self.headers.get(b"x-request-id")
         self.name, self.version = _addressed(url, self.headers)
-        self.trails = _trails(self.headers)
+        self.trail = _trail(self.headers)
+        self.strict = _STRICT in self.headers
         self.start = b"%b %b HTTP/1.1" % (method, url)
         dropped = OF_A_CONNECTION | named_by_connection(
             value for name, value in lines if name == b"connection"
@@ -195,9 +200,9 @@ def _addressed(url: bytes, headers: dict[bytes, bytes]) -> tuple[str, str]:
     return name, version
 
 
-def _trails(headers: dict[bytes, bytes]) -> tuple[str, ...]:
-    found = [headers[name] for name in _ROUTES if name in headers]
-    cookie = ROUTE_COOKIE.search(headers.get(b"cookie", b""))
-    if cookie is not None:
-        found.append(cookie[1])
-    return tuple(each.decode("latin-1") for each in found)
+def _trail(headers: dict[bytes, bytes]) -> str | None:
+    found = next((headers[name] for name in _ROUTES if name in headers), None)
+    if found is None and b"cookie" in headers:
+        cookie = ROUTE_COOKIE.search(headers[b"cookie"])
+        found = cookie and cookie[1]
+    return None if found is None else found.decode("latin-1")

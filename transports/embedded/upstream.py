@@ -179,7 +179,7 @@ class Upstream(Process):
         "_port",
         "_timeout_ms",
         "authority",
-        "watching",
+        "on_close",
     )
 
     def __init__(
@@ -194,8 +194,8 @@ class Upstream(Process):
         self._timeout_ms = timeout_ms
         self._idle: list[UpstreamConnection] = []
         self._closed = False
-        self.watching: asyncio.Task[None] | None = None
-        """What asks the process whether it is up."""
+        self.on_close: Callable[[], None] = _nothing
+        """Called when it stands in no destination any more."""
 
     def take(self) -> UpstreamConnection | None:
         """A connection that is open and idle, if there is one. Hot."""
@@ -249,8 +249,11 @@ class Upstream(Process):
     def close(self) -> None:
         """Nothing is asked any more; what is under way ends as it began."""
         self._closed = True
-        if self.watching is not None:
-            self.watching.cancel()
+        self.on_close()
         idle, self._idle = self._idle, []
         for connection in idle:
             connection.close()
+
+
+def _nothing() -> None:
+    """Nobody else has to know."""

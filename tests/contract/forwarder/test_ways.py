@@ -57,7 +57,10 @@ async def test_shares_get_what_they_weigh_and_callers_are_told(forwarder_kind: s
         scripted_endpoints("a", "b", "g") as (a, b, gateway),
         started_forwarder(forwarder_kind) as rig,
     ):
-        shares = (Share("a", 3.0, "a.model", "a", "to-a"), Share("b", 1.0, "b.model", "b", "to-b"))
+        shares = (
+            Share("a", 3.0, "a.model", "a", ":e.a:"),
+            Share("b", 1.0, "b.model", "b", ":e.b:"),
+        )
         await rig.serve(gateways=[gateway])
         await rig.forwarder.apply(
             Change(
@@ -71,15 +74,18 @@ async def test_shares_get_what_they_weigh_and_callers_are_told(forwarder_kind: s
         for answer in answers:
             name = answer.json["name"]
             assert answer.json["headers"]["penstock-target"] == f"{name}.model"
-            assert answer.headers["x-seldon-route"] == f"to-{name}"
-            assert answer.headers["penstock-route"] == f"to-{name}"
+            assert answer.headers["x-seldon-route"] == f":e.{name}:"
+            assert answer.headers["penstock-route"] == f":e.{name}:"
         for headers in (
-            {"x-seldon-route": "to-b"},
-            {"penstock-route": "to-b"},
-            {"Cookie": "other=1; penstock-route=to-b"},
+            {"x-seldon-route": ":e.b:"},
+            {"penstock-route": ":e.b:"},
+            {"Cookie": "other=1; penstock-route=:e.b:"},
         ):
             assert {await rig.who("/v2/models/x/infer", headers) for _ in range(12)} == {"b"}
-        assert await rig.who("/v2/models/x/infer", {"x-seldon-route": "to-c"}) in ("a", "b")
+        gone = {"x-seldon-route": ":e.c:"}
+        assert await rig.who("/v2/models/x/infer", gone) in ("a", "b")
+        strict = {**gone, "x-penstock-route-strict": "true"}
+        assert await rig.who("/v2/models/x/infer", strict) == "g"
         await until(lambda: len(rig.counted) == 157)
         assert {(each.experiment, each.version, each.failed) for each in rig.counted} == {
             ("e", 7, False)
