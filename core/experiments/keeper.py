@@ -12,7 +12,6 @@ from typing import Any, Final, Protocol, TypeAlias
 from penstock.core.clock import Clock
 from penstock.core.contracts.bandit import Bandit
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
-from penstock.core.experiments.conditions import Noted, conditions_of, weights_said
 from penstock.core.experiments.tally import Tallies
 from penstock.core.experiments.trial import Trial
 from penstock.core.nearest import did_you_mean
@@ -45,7 +44,7 @@ class ExperimentDesk(Protocol):
     async def record_trials(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
         """Have what is concluded outlive this process, by experiment; None: it is gone."""
 
-    def note_trial(self, experiment: str, version: int, conditions: Sequence[Noted]) -> None:
+    def note_trial(self, experiment: str, trial: Trial) -> None:
         """Show in the status how an experiment stands."""
 
 
@@ -192,8 +191,8 @@ class ExperimentKeeper:
         if trial.weights != self._in_force[name]:
             self._in_force[name] = trial.weights
             self._desk.set_weights(name, trial.version, trial.weights)
-            _log.info("experiment '%s': %s", name, weights_said(trial), extra={"experiment": name})
-        self._desk.note_trial(name, trial.version, conditions_of(trial))
+            _log.info("experiment '%s': %s", name, trial.weights_said, extra={"experiment": name})
+        self._desk.note_trial(name, trial)
 
     def _trial(self, name: str) -> Trial:
         trial = self._trials.get(name)

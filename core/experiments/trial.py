@@ -146,6 +146,13 @@ class Trial:
         if any(abs(a - b) >= LEAST_CHANGE for a, b in zip(shares, self.percent(), strict=True)):
             self.weights, self.reason = tuple(shares), "the shares of the bandit"
 
+    @property
+    def weights_said(self) -> str:
+        """The weights that ought to be in force, and why, as a sentence."""
+        shares = zip(self.spec.arms, self.percent(), strict=True)
+        named = ", ".join(f"'{arm}' has {share:.3g} %" for arm, share in shares)
+        return f"{named}: {self.reason}"
+
     def percent(self) -> list[float]:
         """The weights as shares of all, in percent."""
         whole = sum(self.weights)

@@ -9,10 +9,11 @@ from typing import Any
 
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.bandit import Bandit
+from penstock.core.control.trial_conditions import Noted, conditions_of
 from penstock.core.errors import NotReadyError
-from penstock.core.experiments.conditions import Noted
 from penstock.core.experiments.keeper import ExperimentKeeper
 from penstock.core.experiments.tally import ArmKey, Tallies, Tally
+from penstock.core.experiments.trial import Trial
 from penstock.core.resources import Experiment
 from penstock.core.resources.bandit import BanditDeclaration
 from penstock.plugins.experiments.thompson import ThompsonSampling
@@ -41,8 +42,8 @@ class Desk:
             else:
                 self.recorded[name] = json.loads(json.dumps(document))
 
-    def note_trial(self, experiment: str, version: int, conditions: Sequence[Noted]) -> None:
-        self.noted[experiment] = {each.type: each for each in conditions}
+    def note_trial(self, experiment: str, trial: Trial) -> None:
+        self.noted[experiment] = {each.type: each for each in conditions_of(trial)}
 
 
 def make_bandit(declared: BanditDeclaration) -> Bandit:
