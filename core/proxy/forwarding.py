@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from penstock.core.contracts.forwarder import Change, Forwarder
 from penstock.core.control.background import Background
-from penstock.core.proxy.ways import Direct, Ways
+from penstock.core.proxy.direct import Direct
+from penstock.core.proxy.ways import Ways
 from penstock.core.routing.route import InUse
 from penstock.core.routing.switches import Switches
 from penstock.core.routing.table import Shown, Switch
