@@ -25,13 +25,18 @@ class City:
         self.scheduler = stack.enter_context(scheduler(self.manifests))
         self.agents = [self.agent(number) for number in range(2)]
         self.gateways = [self.gateway() for _ in range(2)]
-        self.port = free_port()
+        self.rest_port, self.grpc_port = free_port(), free_port()
         self.proxies = [self.proxy() for _ in range(2)]
 
     @property
-    def place(self) -> str:
+    def rest(self) -> str:
         """Where the proxies are, over REST."""
-        return f"127.0.0.1:{self.port}"
+        return f"127.0.0.1:{self.rest_port}"
+
+    @property
+    def grpc(self) -> str:
+        """Where the proxies are, over gRPC."""
+        return f"127.0.0.1:{self.grpc_port}"
 
     def agent(self, number: int) -> Program:
         """One more agent."""
@@ -44,9 +49,8 @@ class City:
 
     def proxy(self) -> Program:
         """One more proxy at the same address."""
-        return self._follower(
-            "proxy", "--rest-port", str(self.port), "--grpc-port", "0", config=SHARED
-        )
+        ports = ("--rest-port", str(self.rest_port), "--grpc-port", str(self.grpc_port))
+        return self._follower("proxy", *ports, config=SHARED)
 
     def _follower(self, role: str, *words: str, config: str = "") -> Program:
         folder = self._folder / f"{role}{len(list(self._folder.iterdir()))}"

@@ -21,10 +21,10 @@ async def test_nothing_is_dropped_while_everything_comes_and_goes(tmp_path: Path
         await apply(
             scheduler, folder, times("a", 1, replicas=2), times("b", 1), chain("p", "a", "b")
         )
-        async with client_of(there.place, "rest") as client:
-            await until(client, "p", lambda said: said == 1.0)
+        async with client_of(there.rest, "rest") as client, client_of(there.grpc) as other:
+            await until(other, "p", lambda said: said == 1.0)
             await until(client, "a", lambda said: said == 1.0)
-            async with load(client, "a") as model, load(client, "p") as pipeline:
+            async with load(client, "a") as model, load(other, "p") as pipeline:
                 for by, replicas in ((2, 2), (3, 1), (4, 2)):
                     await apply(scheduler, folder, times("a", by, replicas=replicas))
                     await model.sees(by)
@@ -53,10 +53,10 @@ async def test_what_is_killed_takes_along_what_was_under_way_there(tmp_path: Pat
         await apply(scheduler, folder, *twice, chain("p", "b"))
         for kind, name in (("Model", "a"), ("Model", "b"), ("Pipeline", "p")):
             await until_said(scheduler, kind, name, serves)
-        async with client_of(there.place, "rest") as client:
-            await until(client, "p", lambda said: said == 1.0)
+        async with client_of(there.rest, "rest") as client, client_of(there.grpc) as other:
+            await until(other, "p", lambda said: said == 1.0)
             await until(client, "a", lambda said: said == 2.0)
-            async with load(client, "a") as model, load(client, "p") as pipeline:
+            async with load(client, "a") as model, load(other, "p") as pipeline:
                 for each in (
                     there.gateways[0],
                     there.agents[0],
@@ -71,7 +71,7 @@ async def test_what_is_killed_takes_along_what_was_under_way_there(tmp_path: Pat
                     assert lost <= model.at_a_time + pipeline.at_a_time, each.logged()
             # Models on agents need no gateway.
             await to_thread(there.gateways[1].kill)
-            await until(client, "p", lambda said: isinstance(said, GONE))
+            await until(other, "p", lambda said: isinstance(said, GONE))
             assert await value_of(client, "a") == 2.0
             failures = model.failures + pipeline.failures
             assert all(isinstance(each, GONE) for each in failures), failures
