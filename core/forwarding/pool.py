@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from penstock.core.contracts.balancer import BalancedRequest, Balancer
 from penstock.core.contracts.forwarder import GATEWAYS, EndpointStanding, Policy
-from penstock.core.errors import NotReadyError, OverloadedError
+from penstock.core.errors import InternalError, NotReadyError, OverloadedError
 from penstock.core.forwarding.seat import Seat
 
 
@@ -62,7 +62,12 @@ class Pool:
     ) -> Seat:
         slow_ms = self._policy.slow_start_ms
         choices = [seat.process.loaded(seat.endpoint.name, now_ms, slow_ms) for seat in free]
-        return free[self._balancer.pick(choices, request, random)]
+        try:
+            return free[self._balancer.pick(choices, request, random)]
+        except Exception as error:
+            raise InternalError(
+                f"the balancer '{self._policy.balancer}' failed: {error}"
+            ) from error
 
     def succeeded(self, seat: Seat, now_ms: float) -> None:
         """``seat`` has answered."""

@@ -49,6 +49,7 @@ class ScriptedEndpoint:
         self.asked: list[Asked] = []
         self.checks = 0
         self.arrived = asyncio.Event()
+        self.written = asyncio.Event()
         self.hung_up = asyncio.Event()
         self._zone = zone
         self._port = 0
@@ -125,6 +126,7 @@ class ScriptedEndpoint:
             await self._wait_or_hang_up(reader, script)
         self._write(writer, script, method, self._content(path, headers, body))
         await writer.drain()
+        self.written.set()
 
     async def _wait_or_hang_up(self, reader: asyncio.StreamReader, script: Script) -> None:
         """Until it may go on; a caller that goes meanwhile is noticed."""

@@ -43,7 +43,7 @@ class Attempt(Asker):
 
     def begin(self) -> None:
         """Get a connection, and let the exchange send. Hot."""
-        connection = self._upstream.take()
+        connection = self._upstream.take(self._exchange.passage.now_ms())
         if connection is None:
             self._connecting = self._exchange.passage.start(self._connect())
         else:
@@ -76,7 +76,7 @@ class Attempt(Asker):
 
     def hold_answer(self) -> None:
         """The caller does not keep up."""
-        if self._connection is not None:
+        if self._connection is not None and not self._ended:
             self._connection.transport.pause_reading()
 
     def go_on(self) -> None:

@@ -46,6 +46,7 @@ class CallerConnection(asyncio.Protocol, Answered):
         self._waiting = b""
         """The beginning of a head, or what was sent behind the request under way."""
         self._refused = False
+        self._paused = False
         self._idle_since_ms = passage.now_ms()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -75,7 +76,7 @@ class CallerConnection(asyncio.Protocol, Answered):
         else:
             self._waiting += data
             if len(self._waiting) > MOST_BEHIND_BYTES:
-                self._transport.pause_reading()
+                self.pause()
 
     def pause_writing(self) -> None:
         if self._exchange is not None:
@@ -135,8 +136,7 @@ class CallerConnection(asyncio.Protocol, Answered):
         try:
             pieces, complete, behind = body.feed(data)
         except ChunkError as error:
-            exchange.abandon()
-            self._refuse(_unreadable(error))
+            self._give_up(exchange, _unreadable(error))
             return
         if complete:
             self._body = None
@@ -158,8 +158,8 @@ class CallerConnection(asyncio.Protocol, Answered):
             self._transport.close()
         else:
             self._idle_since_ms = self._passage.now_ms()
+            self.resume()
             if self._waiting:
-                self._transport.resume_reading()
                 asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
@@ -177,11 +177,15 @@ class CallerConnection(asyncio.Protocol, Answered):
 
     def pause(self) -> None:
         """Read no more for now."""
-        self._transport.pause_reading()
+        if not self._paused and not self._transport.is_closing():
+            self._paused = True
+            self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
-        self._transport.resume_reading()
+        if self._paused and not self._transport.is_closing():
+            self._paused = False
+            self._transport.resume_reading()
 
     def _refuse(self, error: PenstockError) -> None:
         """Answer what cannot be taken in, and end the connection."""
@@ -197,19 +201,27 @@ class CallerConnection(asyncio.Protocol, Answered):
             return
         with suppress(OSError):  # who is gone meanwhile misses nothing
             self._transport.write_eof()
-        self._transport.resume_reading()
+        self.resume()
         self._set_timer(LINGER_S, self._transport.abort)
 
     # The end
 
     def close(self) -> None:
         """End at once; what is written is still sent."""
-        exchange, self._exchange = self._exchange, None
-        if exchange is not None and not exchange.done:
-            exchange.abandon()
-            self._refuse(NotReadyError("the proxy has stopped before the answer was there"))
-        else:
+        exchange = self._exchange
+        if exchange is None:
             self._transport.close()
+        else:
+            error = NotReadyError("the proxy has stopped before the answer was there")
+            self._give_up(exchange, error)
+
+    def _give_up(self, exchange: Exchange, error: PenstockError) -> None:
+        """End a request with ``error``, if its answer has not begun."""
+        exchange.abandon()
+        if exchange.answering:
+            self.cut_off()
+        else:
+            self._refuse(error)
 
     def abort(self) -> None:
         """End, whatever is still to be sent."""

@@ -214,8 +214,19 @@ class Exchange:
             attempt.write(written)
             if kept or head.length is None:
                 self._write_body(attempt, kept)
+        if not self._may_send_again:
+            self._kept = None
         if not self._body_complete:
             self.answered.resume()
+
+    @property
+    def _may_send_again(self) -> bool:
+        """Whether the body may be needed once more after it has been sent. Hot."""
+        return (
+            self.head.asks_only
+            or self._copied is not None
+            or self.passage.policy.hedge_after_ms is not None
+        )
 
     def unreachable(self, attempt: Attempt, error: UnreachableError) -> None:
         """Nothing was sent: somebody else is asked."""
@@ -423,6 +434,11 @@ class Exchange:
         self.abandon()
         self._count()
         self.answered.cut_off()
+
+    @property
+    def answering(self) -> bool:
+        """Whether a part of the answer has been sent."""
+        return self._chosen is not None
 
     def abandon(self) -> None:
         """Nobody waits for the answer any more."""

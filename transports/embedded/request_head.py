@@ -112,7 +112,7 @@ class RequestHead:
         if version:
             replaced[_VERSION] = version.encode()
         if timeout_ms is not None:
-            replaced[_TIMEOUT] = b"%g" % timeout_ms
+            replaced[_TIMEOUT] = b"%.3f" % timeout_ms
         lines = [self.start]
         lines += [name + b": " + value for name, value in self._lines if name not in replaced]
         lines += [name + b": " + value for name, value in replaced.items() if value]

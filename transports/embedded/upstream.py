@@ -197,12 +197,14 @@ class Upstream(Process):
         self.on_close: Callable[[], None] = _nothing
         """Called when it stands in no destination any more."""
 
-    def take(self) -> UpstreamConnection | None:
-        """A connection that is open and idle, if there is one. Hot."""
+    def take(self, now_ms: float) -> UpstreamConnection | None:
+        """A connection that is open and has not been idle for too long, if any. Hot."""
         idle = self._idle
         while idle:
             connection = idle.pop()
-            if not connection.transport.is_closing():
+            if now_ms - connection.idle_since_ms > IDLE_MS:
+                connection.close()
+            elif not connection.transport.is_closing():
                 return connection
         return None
 

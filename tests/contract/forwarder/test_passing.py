@@ -174,3 +174,49 @@ async def test_draining_answers_what_is_under_way_and_tells_to_go(forwarder_kind
             await asyncio.wait_for(draining, 10.0)
         with pytest.raises(OSError, match=r"refused|Connect call failed"):
             await rig.ask(INFER)
+
+
+async def test_a_server_that_does_not_read_holds_the_caller_up(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.reads = False
+        body = bytes(48 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER, body)
+            await gateway.arrived.wait()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(caller.writer.drain(), 0.5)
+            gateway.script.goes_on.set()
+            gateway.script.reads = True
+            answer = await caller.answer()
+            assert answer.json["bytes"] == len(body)
+            assert (await caller.ask(INFER)).json["bytes"] == 2
+
+
+async def test_a_caller_that_does_not_read_holds_the_server_up(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = bytes(48 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER)
+            await gateway.arrived.wait()
+            await asyncio.sleep(0.5)
+            assert not gateway.written.is_set()
+            assert len((await caller.answer()).body) == len(gateway.script.body)
+            gateway.script.body = None
+            for _ in range(3):
+                assert (await caller.ask(INFER)).json["bytes"] == 2
+
+
+async def test_an_answer_to_who_hung_up_before_it_was_whole_is_not_sent_on(
+    forwarder_kind: str,
+) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = bytes(48 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER)
+            await caller.reader.readuntil(b"\r\n\r\n")
+            gateway.hung_up.clear()
+        await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
+        await until(lambda: not rig.forwarder.in_use("gateways"))

@@ -17,11 +17,12 @@ from penstock.plugins.balancing.consistent_hash import ConsistentHash
 from penstock.plugins.balancing.locality import Locality
 
 ALL = ("least-requests", "power-of-two", "consistent-hash(x-user)", "locality", "locality(4)")
+FACTORIES = builtin_plugins().balancers
 SAYS_NOTHING = BalancedRequest({}, "")
 
 
 def made(written: str) -> Balancer:
-    return make_balancer(written, builtin_plugins().balancers)
+    return make_balancer(written, FACTORIES)
 
 
 def idle(count: int) -> list[Loaded]:
