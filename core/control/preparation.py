@@ -24,8 +24,11 @@ from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import problem_of
 from penstock.core.manifests.needs import needs_of
 from penstock.core.manifests.set_rules import (
+    circle_said,
     circles_of_experiments,
     circles_of_pipelines,
+    doubled_defaults,
+    explained_pipeline,
     finding_of_circle,
 )
 from penstock.core.plan import Recording
@@ -39,6 +42,7 @@ from penstock.core.resources import (
     Digest,
     Experiment,
     Manifest,
+    Model,
     Pipeline,
     Server,
     means_another,
@@ -126,7 +130,7 @@ class Preparation:
         there = self._pipelines_there()
         findings = _Findings(manifests, manifests.missing(known, there))
         problems = self._circles(manifests)
-        problems += self._circles_of_experiments(manifests)
+        problems += self._among_experiments(manifests)
         problems += self._external_sources(manifests, there)
         prepared = []
         for entry in manifests.entries:
@@ -164,25 +168,29 @@ class Preparation:
         return restored
 
     def _circles(self, manifests: ManifestSet) -> list[Problem]:
-        """Circles that close through pipelines that are there; others are refused by the set."""
-        new = {entry.name: entry for entry in manifests.entries if entry.kind == "Pipeline"}
-        needs = (need for entry in new.values() for need in needs_of(entry.manifest))
-        if not any(need.kind == "Pipeline" for need in needs):
+        """Circles that close through what is there; others are refused by the set."""
+        entries = manifests.entries
+        models = self._explainers_there()
+        new = manifests.pipelines.values()
+        needs = (need for pipeline in new for need in needs_of(pipeline))
+        if not any(map(explained_pipeline, manifests.models.values())) and not any(
+            need.kind == "Pipeline" or need.name in models for need in needs
+        ):
             return []
-        everything = self._pipelines_there() | manifests.pipelines
+        pipelines = self._pipelines_there() | manifests.pipelines
+        models |= manifests.models
         problems = []
-        for circle in circles_of_pipelines(everything.values()):
-            closing = next((new[name] for name in circle if name in new), None)
+        for circle in circles_of_pipelines(pipelines.values(), models.values()):
+            closing = _closing(circle, entries)
             if closing is not None:
-                way = " -> ".join((*circle, circle[0]))
                 path = ("metadata", "name")
-                said = f"the pipelines need each other: {way}"
                 position = closing.document.position(path)
-                problems.append(Problem(position, format_path(path), said))
+                problems.append(Problem(position, format_path(path), circle_said(circle)))
         return problems
 
-    def _circles_of_experiments(self, manifests: ManifestSet) -> list[Problem]:
-        """The same of experiments."""
+    def _among_experiments(self, manifests: ManifestSet) -> list[Problem]:
+        """What new experiments and those that are there cannot be together; what is so of new
+        ones alone is refused by the set."""
         new = {entry.name: entry for entry in manifests.entries if entry.kind == "Experiment"}
         if not new:
             return []
@@ -192,10 +200,24 @@ class Preparation:
         problems = []
         for circle in circles_of_experiments(experiments):
             closing = next((new[name] for name in circle if name in new), None)
-            # What closes among new ones alone is refused by the set.
             if closing is not None and not new.keys() >= set(circle):
                 problems.append(problem_of(finding_of_circle(circle), closing.document))
+        # Those that stay as they are come first, so that what is found is found of new ones.
+        staying = [each for each in experiments if each.name not in new]
+        coming = [each for each in experiments if each.name in new]
+        for name, finding in doubled_defaults([*staying, *coming]):
+            if name in new:
+                problems.append(problem_of(finding, new[name].document))
         return problems
+
+    def _explainers_there(self) -> dict[str, Model]:
+        """The explainers that were applied before."""
+        manifests = (resource.manifest for resource in self.store.by_name("Model").values())
+        return {
+            each.name: each
+            for each in manifests
+            if isinstance(each, Model) and each.spec.explainer is not None
+        }
 
     def _pipelines_there(self) -> dict[str, Pipeline]:
         """The pipelines that were applied before."""
@@ -338,6 +360,17 @@ class _Findings:
             if entry.origin.source == position.source and entry.document.position(()) <= position
         ]
         return before[-1] if before else next(iter(self.manifests.entries), None)
+
+
+def _closing(circle: tuple[str, ...], entries: Iterable[Entry]) -> Entry | None:
+    """The first document that has part in a circle of pipelines."""
+    for entry in entries:
+        manifest = entry.manifest
+        if isinstance(manifest, Pipeline) and entry.name in circle:
+            return entry
+        if isinstance(manifest, Model) and explained_pipeline(manifest) in circle:
+            return entry
+    return None
 
 
 def _positioned(error: PlanError, entry: Entry) -> list[Problem]:

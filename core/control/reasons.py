@@ -52,21 +52,32 @@ class Reason(StrEnum):
     )
     DRAINED = "Drained", "Somebody has asked that the server, or replicas of it, take no models."
     PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
-    WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
-    MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."
-    MISSING_MODEL = "MissingModel", "A model that the pipeline calls does not exist."
+    WAITING_FOR_MODELS = (
+        "WaitingForModels",
+        "Models that the pipeline calls, or the one that is explained, are on their way.",
+    )
+    MODEL_NOT_READY = (
+        "ModelNotReady",
+        "A model that the pipeline calls, or the one that is explained, could not be loaded.",
+    )
+    MISSING_MODEL = (
+        "MissingModel",
+        "A model that the pipeline calls, or the one that is explained, does not exist.",
+    )
     WAITING_FOR_PIPELINES = (
         "WaitingForPipelines",
-        "Pipelines that are steps of the pipeline, or that it reads, are on their way.",
+        "Pipelines that are steps of the pipeline, that it reads, or that are explained, are on "
+        "their way.",
     )
     PIPELINE_NOT_READY = (
         "PipelineNotReady",
-        "A pipeline that is a step of the pipeline, or that it reads, does not serve, or has no "
-        "such port.",
+        "A pipeline that is a step of the pipeline, that it reads, or that is explained, does not "
+        "serve, or has no such port.",
     )
     MISSING_PIPELINE = (
         "MissingPipeline",
-        "A pipeline that is a step of the pipeline, or that it reads, does not exist.",
+        "A pipeline that is a step of the pipeline, that it reads, or that is explained, does not "
+        "exist.",
     )
     MISSING_STEP = "MissingStep", "A step of another pipeline that is read does not exist."
     BREAKS_READER = (
@@ -125,6 +136,7 @@ class Reason(StrEnum):
     ROLLOUT_STEP = "RolloutStep", "The rollout is at the step that the message names."
     ROLLOUT_DONE = "RolloutDone", "The last step of the rollout is over."
     BANDIT_FAILED = "BanditFailed", "The bandit cannot be made, or fails; the weights stay."
+    NO_METRIC = "NoMetric", "Metrics cannot be made; the message says which, and why."
     OTHER_WEIGHTS = (
         "OtherWeights",
         "The message has the weights that are in force, and what has set them.",

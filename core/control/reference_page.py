@@ -46,6 +46,8 @@ that the message names, until the manifest changes. |
 | `WeightsFromManifest` | of experiments, while other weights are in force | `False`: the message \
 has them, and why. |
 | `BanditWorks` | of experiments whose bandit gives no shares | `False`: the message says why. |
+| `MetricsWork` | of experiments whose metrics cannot be computed | `False`: the message says \
+which, and why. |
 | `FieldsWithoutEffect` | where fields are accepted and do nothing | The message names them. |
 
 So a resource is as it is wanted when `Ready` is `True` and there is no `Progressing`, and waiting

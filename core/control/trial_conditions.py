@@ -18,10 +18,13 @@ ROLLOUT: Final = "RollingOut"
 BANDIT_WORKS: Final = "BanditWorks"
 """There, and false, while a bandit gives no shares."""
 
+METRICS_WORK: Final = "MetricsWork"
+"""There, and false, while metrics cannot be computed."""
+
 WEIGHTS: Final = "WeightsFromManifest"
 """There, and false, while other weights are in force than those of the manifest."""
 
-TYPES: Final = (GUARD_HOLDS, ROLLOUT, SETTLED, BANDIT_WORKS, WEIGHTS)
+TYPES: Final = (GUARD_HOLDS, ROLLOUT, SETTLED, BANDIT_WORKS, METRICS_WORK, WEIGHTS)
 
 
 class Noted(NamedTuple):
@@ -38,6 +41,8 @@ def conditions_of(trial: Trial) -> list[Noted]:
     said = [_guard(trial), _rollout(trial), _settled(trial), _weights(trial)]
     if trial.trouble:
         said.append(Noted(BANDIT_WORKS, "False", Reason.BANDIT_FAILED, trial.trouble))
+    if trial.unmeasured:
+        said.append(Noted(METRICS_WORK, "False", Reason.NO_METRIC, trial.unmeasured))
     return [each for each in said if each is not None]
 
 

@@ -150,10 +150,20 @@ MODEL: Final = (
         )
     ),
     _field("spec.server", "The server that it must be placed on."),
-    _not_yet("spec.explainer", "What it explains, and how.", "explainers are"),
-    _within("spec.explainer.type", "The method, as `anchor_tabular`.", Outcome.NOT_YET),
-    _within("spec.explainer.modelRef", "The model that is explained.", Outcome.NOT_YET),
-    _within("spec.explainer.pipelineRef", "The pipeline that is explained.", Outcome.NOT_YET),
+    _field("spec.explainer", "What it explains, and how; it is loaded after that."),
+    _field("spec.explainer.type", "The method, as `permutation_shap`: a plug-in brings it."),
+    _field("spec.explainer.modelRef", "The model that is explained."),
+    _field("spec.explainer.pipelineRef", "The pipeline that is explained."),
+    _own(
+        "spec.explainer.batchSize",
+        "How many rows one call of what is explained has; by default 4096 where its signature "
+        "leaves the first axis free, else what that says, else 1.",
+    ),
+    _own("spec.explainer.callsInFlight", "How many such calls one explanation has at a time."),
+    _own(
+        "spec.explainer.maxEvaluations",
+        "How many rows one explanation may ask for; a request that needs more is refused.",
+    ),
     _idle(
         "spec.modelType",
         "The type of the artifact.",

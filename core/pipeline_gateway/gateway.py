@@ -16,6 +16,7 @@ from penstock.core.contracts.gateway import (
     TargetKind,
     TargetMetadata,
 )
+from penstock.core.contracts.model import ModelCall
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
 from penstock.core.experiments.shares import InForce
@@ -26,7 +27,7 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
-from penstock.core.pipeline_gateway.child import ChildPipeline
+from penstock.core.pipeline_gateway.child import ChildPipeline, ask_child, child_identity
 from penstock.core.pipeline_gateway.experiment import ExperimentTarget
 from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
@@ -36,7 +37,7 @@ from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.records import Record
+from penstock.core.records import Record, Tensors
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.core.target_names import without_suffix
@@ -258,6 +259,27 @@ class PipelineGateway(Gateway):
             deployment=deployment,
             signature=signature,
         )
+
+    # What explainers ask
+
+    def signature(self, kind: TargetKind, name: str) -> Signature | None:
+        """That of what serves under a name, as far as it is known. Raises NotFoundError."""
+        return self._routes.find(name, kind, None).signature
+
+    async def ask(
+        self, kind: TargetKind, name: str, tensors: Tensors, call: ModelCall, number: int
+    ) -> Tensors:
+        """The answer of a model or a pipeline to question ``number`` of a call: a child of its
+        request. Raises NotReadyError, naming it, where it has gone away."""
+        try:
+            target = self._routes.find(name, kind, None)
+        except NotFoundError as error:
+            raise NotReadyError(f"{kind} '{name}' is not ready: {error.message}") from error
+        if target.deployment is None:
+            raise target.not_ready()
+        identity = f"{child_identity(call)}.{number}"
+        answer = ask_child(self._admission, target, tensors, call, identity)
+        return answer if isinstance(answer, tuple) else await answer
 
     # What is told of answers in streams
 

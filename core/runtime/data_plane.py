@@ -16,22 +16,26 @@ from penstock.core.config import Config
 from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import ServerMetadata
+from penstock.core.contracts.model import ExplainerLoader
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError
-from penstock.core.experiments.made import Makes, metric_maker
+from penstock.core.experiments.made import Makers, Makes
 from penstock.core.experiments.observer import ArmObserver
 from penstock.core.experiments.routers import RouterFactories, make_router
 from penstock.core.experiments.tally import Tallies
+from penstock.core.explaining import GatewayExplainers
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.log_ring import LogRing
 from penstock.core.metrics import ArmShare, Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.pipeline_gateway.experiments import Experiments
+from penstock.core.plugins.registry import Registry
 from penstock.core.recordings import StreamInquiries
 from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
@@ -114,10 +118,11 @@ class DataPlane:
     def choose_with(self, routers: RouterFactories, metrics: Makes[ArmMetric]) -> None:
         """Have experiments choose with these routers, and measure answers with these metrics."""
         experiments = self.gateway.experiments
-        observer = ArmObserver(
-            self.tallies, self.metrics, metric_maker(metrics), experiments.in_force
-        )
-        experiments.use(partial(make_router, factories=routers), observer)
+        measure = Makers(metrics=metrics).metric
+        observer = ArmObserver(self.tallies, self.metrics, measure, experiments.in_force)
+        travelling = travelling_headers(self._config.defaults.passed_headers)
+        make = partial(make_router, factories=routers, travelling=travelling)
+        experiments.use(make, observer)
         self.metrics.shares = partial(_shares, experiments)
 
     async def start(self, parts: Parts) -> bool:
@@ -137,6 +142,10 @@ class DataPlane:
         if self._streams is not None:
             self._streams.follow_with(followers)
         return bool(followers)
+
+    def explainers(self, kinds: Registry[Explainer]) -> ExplainerLoader:
+        """What loads explainers that ask through the gateway of this process."""
+        return GatewayExplainers(kinds, self.gateway, self.models)
 
     async def listen(
         self,

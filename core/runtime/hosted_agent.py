@@ -18,7 +18,7 @@ from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.config import unix_path
 from penstock.core.config.sections import AgentSection
-from penstock.core.contracts.model import ServerAdapter
+from penstock.core.contracts.model import ExplainerLoader, ServerAdapter
 from penstock.core.control.background import Background
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import PenstockError, UnsupportedError
@@ -48,8 +48,9 @@ class HostedAgent:
         self._begun: tuple[Following, asyncio.Task[None]]
         self._agent: Agent | None = None
 
-    async def start_server(self, parts: Parts) -> None:
-        """Start the server, which is among the parts. Raises what that raises."""
+    async def start_server(self, parts: Parts, explainers: ExplainerLoader | None = None) -> None:
+        """Start the server, which is among the parts. Raises what that raises. It may have
+        ``explainers`` where the process has a gateway."""
         section, closing = self._section, self._closing
         self._loader = KnownModels(
             list(parts.storages.values()),
@@ -61,6 +62,8 @@ class HostedAgent:
         server = parts.servers[section.server]
         server.use_clock(self._clock)
         server.use_loaders(parts.loaders)
+        if explainers is not None:
+            server.use_explainers(explainers)
         server.use_name(section.name or section.server)
         await server.start()
         closing.add(f"server '{section.server}'", server.stop)

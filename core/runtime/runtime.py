@@ -25,7 +25,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
-from penstock.core.experiments.made import bandit_maker
+from penstock.core.experiments.made import Makers
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
@@ -189,14 +189,16 @@ class Runtime:
             parts = self._with_server_of_agent(parts)
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
+        explainers = self._data.explainers(self._plugins.explainers)
         for name, server in parts.servers.items():
             server.use_clock(self._data.clock)
             server.use_loaders(parts.loaders)
+            server.use_explainers(explainers)
             if name in self._own_servers(parts):
                 await server.start()
                 self._closing.add(f"server '{name}'", server.stop)
         if self._agent is not None:
-            await self._agent.start_server(parts)
+            await self._agent.start_server(parts, explainers)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
@@ -211,7 +213,7 @@ class Runtime:
         await self._apply(control, manifests)
         knows = database is not None
         self._background.spawn(self._settle(control, knows_all=knows), "settling")
-        self._background.spawn(control.keep_experiments(), "keeping experiments")
+        self._background.spawn(control.keeper.run(), "keeping experiments")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         addresses = dict(self._reached_at or addresses)
@@ -297,7 +299,7 @@ class Runtime:
             streams=None if self._streams is None else self._streams.place,
             partitions=self._config.dataflow.partitions,
             tallies=self._data.tallies,
-            make_bandit=bandit_maker(self._plugins.bandits),
+            makers=Makers(self._plugins.bandits, self._plugins.arm_metrics),
         )
 
     def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:

@@ -142,7 +142,7 @@ class Worker:
     # What it has itself
 
     async def _begin_agent(self, parts: Parts) -> OwnCopies:
-        await self._agent.start_server(parts)
+        await self._agent.start_server(parts, self._data.explainers(self._plugins.explainers))
         door = self._doors.worker(self._number)
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = door.on(self._config).grpc.model_copy(update={"host": address})
