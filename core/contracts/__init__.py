@@ -1,12 +1,14 @@
 """What plug-ins implement: one abstract class per kind, with the values that pass in and out."""
 
 from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.balancer import BalancedRequest, Balancer, Loaded
 from penstock.core.contracts.bandit import ArmSeen, Bandit, Sampled
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
+from penstock.core.contracts.forwarder import Forwarder, ForwarderContext
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
@@ -59,6 +61,8 @@ __all__ = [
     "ArmMetric",
     "ArmSeen",
     "ArtifactStorage",
+    "BalancedRequest",
+    "Balancer",
     "Bandit",
     "CallNext",
     "Candidate",
@@ -73,6 +77,8 @@ __all__ = [
     "Filter",
     "Follower",
     "Following",
+    "Forwarder",
+    "ForwarderContext",
     "FrontEnd",
     "FrontEndContext",
     "Gateway",
@@ -81,6 +87,7 @@ __all__ = [
     "JoinView",
     "Keep",
     "Kept",
+    "Loaded",
     "Loader",
     "Membership",
     "Middleware",
