@@ -154,11 +154,11 @@ class ExperimentTarget(Target):
             said.append(f"'{arm.name}': {error.message}")
         return NotReadyError(f"no candidate of experiment '{self.name}' answers: {'; '.join(said)}")
 
-    def first(self) -> Target:
-        """The first candidate that can answer. Raises NotReadyError."""
+    def first(self) -> tuple[TargetKind, str]:
+        """The first candidate that can answer: what it is, and its name. Raises NotReadyError."""
         for arm in self._arms:
             if arm.weight > 0.0 and arm.why_not(self._around.why_not) is None:
-                return arm.target()
+                return self.in_force.manifest.spec.resource_type, arm.name
         error = self.why_not()
         assert error is not None, "none could answer a moment ago"
         raise error

@@ -62,9 +62,10 @@ class Experiments:
         Comes before anything is served."""
         self._make_router, self.observe = make_router, observe
 
-    def find_with(self, find_served: FindArm) -> None:
-        """Have models and pipelines be found otherwise from now on."""
-        self._find_served = find_served
+    def find_with(self, find_served: FindArm, why_not: WhyNot) -> None:
+        """Have models and pipelines be found otherwise from now on, and asked whether they can
+        answer."""
+        self._find_served, self.why_not = find_served, why_not
 
     def set(self, in_force: InForce) -> None:
         """Split requests from now on as ``in_force`` says."""
