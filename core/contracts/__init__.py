@@ -1,6 +1,8 @@
 """What plug-ins implement: one abstract class per kind, with the values that pass in and out."""
 
+from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.balancer import BalancedRequest, Balancer, Loaded
+from penstock.core.contracts.bandit import ArmSeen, Bandit, Sampled
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
@@ -56,9 +58,12 @@ from penstock.core.contracts.transport import (
 )
 
 __all__ = [
+    "ArmMetric",
+    "ArmSeen",
     "ArtifactStorage",
     "BalancedRequest",
     "Balancer",
+    "Bandit",
     "CallNext",
     "Candidate",
     "Command",
@@ -104,6 +109,7 @@ __all__ = [
     "RoutedRequest",
     "Router",
     "Run",
+    "Sampled",
     "Scaler",
     "ScalingDecision",
     "ServerAdapter",
