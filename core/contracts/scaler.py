@@ -23,7 +23,8 @@ class ModelLoad:
     called (0 while a call is under way).
 
     ``age_ms`` is how old these figures are, None where there are none yet. ``target`` is what the
-    manifest says in place of the policy's own, in the policy's unit; None where it says nothing.
+    manifest says in place of the policy's own, in the policy's unit, and ``idle_ms`` how long the
+    model is not called before it sleeps; None where the manifest says nothing.
     """
 
     name: str
@@ -40,6 +41,7 @@ class ModelLoad:
     idle_s: float = 0.0
     age_ms: float | None = 0.0
     target: float | None = None
+    idle_ms: float | None = None
     short_of: str | None = None
 
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ REMEMBERED: Final = 10_000
 _STARTS = "starts"
 _NAMESPACE = "namespace"
 _DRAINS = "drains"
+_SCALED = "scaled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Saved:
 
     ``deleted`` has the last version of resources that are gone, by kind and name. ``starts``
     counts how often the database was opened, this time included. ``drains`` are what an operator
-    has emptied.
+    has emptied. ``scaled`` is how many copies models have by their load.
     """
 
     resources: tuple[SavedResource, ...]
@@ -37,6 +38,7 @@ class Saved:
     namespace: str | None
     starts: int
     drains: Drains
+    scaled: Mapping[str, int] = field(default_factory=dict)
 
 
 class Database:
@@ -79,9 +81,10 @@ class Database:
         *,
         namespace: str | None = None,
         drains: Drains | None = None,
+        scaled: Mapping[str, int] | None = None,
     ) -> None:
-        """Record resources that are new or changed, those that go, and what is drained, where it is
-        said: all of it, or nothing.
+        """Record resources that are new or changed, those that go, and what is drained and scaled,
+        where it is said: all of it, or nothing.
 
         Returns when it is on the disk. Raises NotReadyError when it is not, for want of space.
         """
@@ -94,6 +97,8 @@ class Database:
                     self._note(_NAMESPACE, namespace)
                 if drains is not None:
                     self._note(_DRAINS, json.dumps(drains.document()))
+                if scaled is not None:
+                    self._note(_SCALED, json.dumps(dict(scaled)))
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -146,4 +151,5 @@ class Database:
         if broken:
             raise damaged(self._path, "; ".join(broken))
         drains = Drains.read(json.loads(facts[_DRAINS])) if _DRAINS in facts else NO_DRAINS
-        return Saved(tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains)
+        scaled = json.loads(facts.get(_SCALED, "{}"))
+        return Saved(tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains, scaled)

@@ -254,6 +254,7 @@ class Runtime:
             agents=self._meeting() if self._has_agents else None,
             streams=None if self._streams is None else self._streams.place,
             partitions=self._config.dataflow.partitions,
+            scaling=parts.scaling,
         )
 
     def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.scaling.damping import Damping, Recommendations
+
+Why: TypeAlias = Literal["load", "stale", "asleep", "short"]
+"""What a verdict goes by: the load, figures that are stale or missing, that nobody calls the model,
+or that no server takes more."""
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +28,7 @@ class Verdict:
     replicas: int
     reason: str
     recommended: float | None = None
+    why: Why = "load"
 
     @property
     def model(self) -> str:
@@ -76,15 +82,19 @@ class Autoscaler:
         memory = self._memory[load.name]
         if not self._speaks(load):
             memory.forget()
-            return Verdict(load, load.replicas, self._silence(load))
+            return Verdict(load, load.replicas, self._silence(load), why="stale")
         idle = self._idle(load)
         if idle is not None:
             memory.forget()
-            return Verdict(load, 0, idle)
+            return Verdict(load, 0, idle, why="asleep")
         decision = said.get(load.name)
         if decision is None or decision.replicas != decision.replicas:  # not a number says nothing
             return Verdict(load, load.replicas, failed or "the policy has nothing to say of it")
         replicas, reason = self._damped(load, decision, memory, now_ms)
+        if replicas > load.replicas and load.short_of is not None:
+            there = f"{load.ready} of {load.replicas} are loaded, and no server takes more"
+            reason = f"{reason}; {there}: {load.short_of}"
+            return Verdict(load, load.replicas, reason, decision.replicas, "short")
         if replicas != load.replicas:
             memory.changed_ms = now_ms
         return Verdict(load, replicas, reason, decision.replicas)
@@ -103,7 +113,7 @@ class Autoscaler:
             return None
         if not load.replicas:
             return "it is asleep; the next call loads it"
-        if load.in_flight or load.idle_s * 1000.0 < self._damping.idle_ms:
+        if load.in_flight or load.idle_s * 1000.0 < (load.idle_ms or self._damping.idle_ms):
             return None
         return f"nobody has called it for {load.idle_s:.0f} s; the next call loads it"
 
@@ -137,9 +147,6 @@ class Autoscaler:
         if up <= now or not covered:
             held_s = self._damping.up_window_ms / 1000.0
             return now, f"{reason}; it grows when that holds for {held_s:g} s"
-        if load.short_of is not None:
-            said = f"{load.ready} of {now} are loaded and no server takes more: {load.short_of}"
-            return now, f"{reason}; {said}"
         return min(up, now + self._damping.step_up), reason
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.metrics import Histogram
-from penstock.core.scaling.figures import CallFigures, LoadMeter, quantile_ms
+from penstock.core.scaling.figures import LoadMeter, quantile_ms
 
 
 def figures(calls: int, took_ms: float, *, under_way: int = 0, at_ms: float) -> CallFigures:
