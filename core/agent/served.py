@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from penstock.core.agent.copies import AgentCopies
+from penstock.core.call_counter import CallCounter
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
@@ -28,11 +30,15 @@ class ServedCopies(AgentCopies):
         self._metrics = metrics
         self._joins = joins
         self._followed = followed
+        self._counter = CallCounter(metrics, models)
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         self._models.publish(name, version, instance)
         plan = compile_model(name, version, self._joins, followed=self._followed)
         self._gateway.set_model(plan, instance.signature)
+
+    def calls(self, name: str, model: str) -> CallFigures | None:
+        return self._counter.figures({name}, 0.0)[name]
 
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
         self._gateway.remove("model", name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from penstock.core.artifacts import ArtifactCache
+from penstock.core.call_counter import CallCounter
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.agents import AgentHost
@@ -222,8 +223,7 @@ class LocalControlPlane(ControlPlane):
                 self._store,
                 self._models,
                 self._scaled,
-                models,
-                metrics,
+                CallCounter(metrics, models),
                 clock,
                 scaling,
                 self._save_scaled,

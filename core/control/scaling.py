@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from penstock.core.call_counter import CallCounter
 from penstock.core.clock import Clock
 from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.scaler import ModelLoad
@@ -18,8 +19,6 @@ from penstock.core.control.scaled import ScaledCopies
 from penstock.core.control.standing import noted
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import PenstockError
-from penstock.core.metrics import Histogram, Metrics
-from penstock.core.model_gateway import ModelGateway
 from penstock.core.resources.scaling import IDLE_MS, TARGET, scaling_number
 from penstock.core.scaling import Autoscaler, Verdict
 from penstock.core.scaling.figures import LoadMeter
@@ -52,8 +51,7 @@ class ModelScaling:
         store: ResourceStore,
         reconciler: ModelReconciler,
         scaled: ScaledCopies,
-        models: ModelGateway,
-        metrics: Metrics,
+        counter: CallCounter,
         clock: Clock,
         rules: ScalingRules,
         keep: Callable[[Mapping[str, int]], Awaitable[None]],
@@ -61,8 +59,7 @@ class ModelScaling:
         self._store = store
         self._reconciler = reconciler
         self._scaled = scaled
-        self._models = models
-        self._metrics = metrics
+        self._counter = counter
         self._clock = clock
         self._rules = rules
         self._keep = keep
@@ -96,10 +93,8 @@ class ModelScaling:
         """The load of each model that may be scaled, since the last look."""
         scaled = dict(self._reconciler.scaled())
         self._meters = {name: self._meters.get(name) or LoadMeter(now_ms) for name in scaled}
-        counted = self._metrics.calls_of(scaled.keys())
-        loads = [
-            self._load(name, copies, counted.get(name), now_ms) for name, copies in scaled.items()
-        ]
+        counted = self._counter.figures(scaled.keys(), now_ms)
+        loads = [self._load(name, copies, counted[name], now_ms) for name, copies in scaled.items()]
         self._slept = frozenset(load.name for load in loads if not load.replicas)
         return loads
 
@@ -115,12 +110,12 @@ class ModelScaling:
         }
 
     def _load(
-        self, name: str, copies: ModelCopies, counted: Histogram | None, now_ms: float
+        self, name: str, copies: ModelCopies, counted: CallFigures, now_ms: float
     ) -> ModelLoad:
         meter = self._meters[name]
         if copies.held or name in self._slept:
             meter.note_call(now_ms)  # it has just been woken, by a call or by its manifest
-        figures = dict(self._figures(name, copies, counted, now_ms))
+        figures = dict(self._figures(copies, counted))
         known = {process: each for process, each in figures.items() if each is not None}
         load = meter.measure(known.items(), now_ms)
         bounds, outlook = copies.bounds, copies.outlook
@@ -147,7 +142,7 @@ class ModelScaling:
         )
 
     def _figures(
-        self, name: str, copies: ModelCopies, counted: Histogram | None, now_ms: float
+        self, copies: ModelCopies, counted: CallFigures
     ) -> Iterator[tuple[object, CallFigures | None]]:
         """What is known of the model's calls: here, and by each process that has a copy and others
         call it there; None for one that has not said anything."""
@@ -158,10 +153,9 @@ class ModelScaling:
             else:
                 yield replica, replica.adapter.calls_of(instance)
         if here:
-            served = self._models.slot(name).served
-            under_way = 0 if served is None else max(served.calls - copies.held, 0)
-            counted = counted or Histogram()
-            yield _HERE, CallFigures(counted.counts, counted.sum_ms, under_way, now_ms)
+            # Calls that wait for a copy are counted as such.
+            under_way = max(counted.under_way - copies.held, 0)
+            yield _HERE, counted._replace(under_way=under_way)
 
     def _annotations(self, name: str) -> Mapping[str, str]:
         resource = self._store.get(ResourceKey("Model", name))

@@ -20,6 +20,8 @@ from harness.control_plane import (
 )
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.call_figures import CallFigures
+from penstock.core.contracts.model import ModelInstance
 from penstock.core.database import Database
 from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError
 from penstock.core.inference import InferenceRequest
@@ -51,6 +53,23 @@ class Slow(FakeServer):
     async def _infer(self, call: Any) -> Any:
         await asyncio.sleep(self.call_s)
         return call.tensors
+
+
+class Elsewhere(FakeServer):
+    """What it loads is called by others as well, and it tells of their calls while it ``tells``:
+    three are under way on each copy."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__("python")
+        self.placed = frozenset({"m"})
+        self.clock = clock
+        self.tells = True
+        self._told_ms = 0.0
+
+    def calls_of(self, instance: ModelInstance) -> CallFigures | None:
+        if self.tells:
+            self._told_ms = self.clock()
+        return CallFigures((0,) * 64, 0.0, 3, self._told_ms)
 
 
 def rules(*, held: int = 100, dry_run: bool = False) -> ScalingRules:
@@ -257,6 +276,30 @@ def test_servers_that_take_no_more_are_not_stormed(tmp_path: Path) -> None:
         assert said is not None
         assert "'m'" in said[2]
         await asyncio.gather(*callers)
+
+    run(story, tmp_path, own_server=False, kinds={"fake": kind})
+
+
+def test_nothing_is_scaled_by_figures_that_stop_coming(tmp_path: Path) -> None:
+    kind = FakeKind("python")
+
+    async def story(plane: Plane) -> None:
+        kind.prepared = [Elsewhere(plane.clock.now_ms) for _ in range(4)]
+        grown = model("m", python="models:Any", minReplicas=0, maxReplicas=4, server="s")
+        await begin(plane, server("s", replicas=4), grown)
+        await asyncio.sleep(3.5)
+        grown_to = kind.held("m")
+        assert grown_to > 1, "calls that this process does not see count as well"
+        for each in kind.made:
+            assert isinstance(each, Elsewhere)
+            each.tells = False
+        await asyncio.sleep(10.5)
+        grown_to = kind.held("m")
+        await asyncio.sleep(300.0)
+        assert kind.held("m") == grown_to
+        reason, message = scaled(plane)
+        assert reason == "FiguresStale"
+        assert "nothing is changed by figures older than 10 s" in message
 
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 
