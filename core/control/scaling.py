@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from penstock.core.call_counter import CallCounter
@@ -106,7 +105,7 @@ class ModelScaling:
             "every_ms": rules.every_ms,
             "dry_run": rules.dry_run,
             "decided_ms": self._decided_ms,
-            "models": [_document_of(verdict) for verdict in self._verdicts],
+            "models": [verdict.document() for verdict in self._verdicts],
         }
 
     def _load(
@@ -198,15 +197,3 @@ class ModelScaling:
         except PenstockError as error:
             self._scaled.changed = True
             _log.warning("how models are scaled is not kept over a restart: %s", error)
-
-
-def _document_of(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "model": verdict.model,
-        "replicas": verdict.load.replicas,
-        "decided": verdict.replicas,
-        "recommended": verdict.recommended,
-        "why": verdict.why,
-        "reason": verdict.reason,
-        "load": asdict(verdict.load),
-    }

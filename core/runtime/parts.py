@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from penstock.core.config.sections import AutoscalingSection, SchedulerSection
+from penstock.core.config.sections import SchedulerSection
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.model import Loader, ServerAdapter
 from penstock.core.contracts.observer import Observer
 from penstock.core.contracts.redactor import Redactor
-from penstock.core.contracts.scaler import Scaler
 from penstock.core.contracts.storage import ArtifactStorage
 from penstock.core.errors import PenstockError
 from penstock.core.plugins.errors import PluginProblem, PluginsError
@@ -21,8 +20,7 @@ from penstock.core.plugins.kinds import KINDS
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.plugins.registry import Registry
 from penstock.core.problems import Problem
-from penstock.core.scaling import Damping
-from penstock.core.scaling.rules import ScalingRules
+from penstock.core.scaling.rules import ScalingRules, rules_of
 from penstock.core.scheduling import DEFAULT_FILTERS, DEFAULT_SORTERS, Rules
 
 T = TypeVar("T")
@@ -71,6 +69,7 @@ def make_parts(
                 problems.append(PluginProblem(registry.origin(name), error.message))
         return made
 
+    scaler = _first(make_all(plugins.scalers, _there(policy, plugins.scalers)))
     parts = Parts(
         make_all(plugins.server_adapters, plugins.own_servers if servers is None else servers),
         make_all(plugins.loaders),
@@ -83,10 +82,7 @@ def make_parts(
             make_all(plugins.sorters, _names(scheduler.sorters, DEFAULT_SORTERS, plugins.sorters)),
         ),
         _first(make_all(plugins.evictions, _there(eviction, plugins.evictions))),
-        _scaling(
-            scheduler.autoscaling,
-            _first(make_all(plugins.scalers, _there(policy, plugins.scalers))),
-        ),
+        None if scaler is None else rules_of(scheduler.autoscaling, scaler),
     )
     if problems:
         raise PluginsError(problems, plugins.describe())
@@ -111,25 +107,6 @@ def _there(name: str, registry: Registry[T]) -> Sequence[str]:
 
 def _first(made: Mapping[str, T]) -> T | None:
     return next(iter(made.values()), None)
-
-
-def _scaling(section: AutoscalingSection, scaler: Scaler | None) -> ScalingRules | None:
-    """How models are scaled, None where the policy is not there."""
-    if scaler is None:
-        return None
-    damping = Damping(
-        section.tolerance,
-        section.up_window_ms,
-        section.down_window_ms,
-        section.step_up,
-        section.step_down,
-        section.cool_down_ms,
-        section.idle_ms,
-        section.stale_ms,
-    )
-    return ScalingRules(
-        section.policy, scaler, damping, section.every_ms, section.max_held, section.dry_run
-    )
 
 
 def _warn_of_idle(plugins: Plugins) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, TypeAlias
 
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.scaling.damping import Damping, Recommendations
@@ -39,6 +39,18 @@ class Verdict:
     def changes(self) -> bool:
         """Whether the number of replicas is another from now on."""
         return self.replicas != self.load.replicas
+
+    def document(self) -> dict[str, Any]:
+        """The verdict for people and programs."""
+        return {
+            "model": self.model,
+            "replicas": self.load.replicas,
+            "decided": self.replicas,
+            "recommended": self.recommended,
+            "why": self.why,
+            "reason": self.reason,
+            "load": asdict(self.load),
+        }
 
 
 class Autoscaler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from penstock.core.config.sections import AutoscalingSection
 from penstock.core.contracts.scaler import Scaler
 from penstock.core.scaling.damping import Damping
 
@@ -22,3 +23,20 @@ class ScalingRules:
     every_ms: float
     held: int
     dry_run: bool = False
+
+
+def rules_of(section: AutoscalingSection, scaler: Scaler) -> ScalingRules:
+    """The rules in the configuration, for its policy, which is ``scaler``."""
+    damping = Damping(
+        section.tolerance,
+        section.up_window_ms,
+        section.down_window_ms,
+        section.step_up,
+        section.step_down,
+        section.cool_down_ms,
+        section.idle_ms,
+        section.stale_ms,
+    )
+    return ScalingRules(
+        section.policy, scaler, damping, section.every_ms, section.max_held, section.dry_run
+    )
