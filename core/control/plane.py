@@ -48,6 +48,7 @@ from penstock.core.control.reasons import Reason
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.scaled import ScaledCopies
 from penstock.core.control.scaling import ModelScaling
+from penstock.core.control.server_scaling import ServerScaling
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
@@ -167,6 +168,7 @@ class LocalControlPlane(ControlPlane):
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
         self._scaled = ScaledCopies(saved.scaled, MOST_HELD if scaling is None else scaling.held)
+        shortage = Shortage(self._store, metrics, clock)
         placer = Placer(
             self._fleet,
             loader,
@@ -175,7 +177,7 @@ class LocalControlPlane(ControlPlane):
             policy,
             clock,
             asyncio.Semaphore(policy.parallel),
-            Shortage(self._store, metrics, clock),
+            shortage,
             self._scaled,
         )
         self._hosted = None
@@ -218,7 +220,10 @@ class LocalControlPlane(ControlPlane):
             followed=followed,
         )
         self._scaling = None
+        self._server_scaling = None
         if scaling is not None:
+            if not scaling.dry_run:
+                self._server_scaling = ServerScaling(self._servers, shortage, clock, scaling)
             self._scaling = ModelScaling(
                 self._store,
                 self._models,
@@ -253,6 +258,8 @@ class LocalControlPlane(ControlPlane):
             self._hosted.start()
         if self._scaling is not None:
             self._background.spawn(self._scaling.run(), "scaling models")
+        if self._server_scaling is not None:
+            self._background.spawn(self._server_scaling.run(), "scaling servers")
 
     def part_with_agents(self) -> None:
         """The process is about to stop: agents keep what they have, and are missed no more."""

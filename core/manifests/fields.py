@@ -354,8 +354,16 @@ SERVER: Final = (
         "and come back when they are called.",
     ),
     _field("spec.replicas", "How many servers."),
-    _field("spec.minReplicas", "The fewest servers that count as ready; 1 without it."),
-    _idle("spec.maxReplicas", "The most servers.", "servers are not scaled yet", 0, 1),
+    _field(
+        "spec.minReplicas",
+        "The fewest servers that count as ready, and that are kept where it follows its models; 1 "
+        "without it.",
+    ),
+    _field(
+        "spec.maxReplicas",
+        "The most servers that are started for models that fit nowhere, beginning with `replicas`; "
+        "of servers that agents bring, which others start, it changes nothing.",
+    ),
     *(
         _idle(f"spec.{field}", meaning, "outside Kubernetes there are no pods", {})
         for field, meaning in (

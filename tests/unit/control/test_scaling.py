@@ -280,6 +280,33 @@ def test_servers_that_take_no_more_are_not_stormed(tmp_path: Path) -> None:
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 
 
+def test_servers_follow_their_models(tmp_path: Path) -> None:
+    kind = FakeKind("python")
+    kind.prepared = [Slow(0.1, call_s=1.0) for _ in range(4)]
+
+    async def story(plane: Plane) -> None:
+        grown = model("m", python="models:Any", maxReplicas=9, server="s")
+        await begin(plane, server("s", maxReplicas=3), grown)
+        assert len(kind.running) == 1
+        until_ms = plane.clock.now_ms() + 30_000.0
+
+        async def caller() -> None:
+            while plane.clock.now_ms() < until_ms:
+                await plane.call("m")
+
+        callers = [asyncio.create_task(caller()) for _ in range(20)]
+        await asyncio.sleep(20.0)
+        assert (len(kind.running), kind.held("m")) == (3, 3)
+        assert len(kind.made) == 3, "no more are started than may be"
+        assert plane.condition("Server", "s", "ScaleUpWanted") is not None
+        await asyncio.gather(*callers)
+        await asyncio.sleep(60.0)
+        assert (len(kind.running), kind.held("m")) == (1, 1)
+        assert plane.condition("Server", "s", "ReplicasReady") is None
+
+    run(story, tmp_path, own_server=False, kinds={"fake": kind})
+
+
 def test_nothing_is_scaled_by_figures_that_stop_coming(tmp_path: Path) -> None:
     kind = FakeKind("python")
 
