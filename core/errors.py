@@ -20,6 +20,8 @@ class PenstockError(Exception):
 
     code: ClassVar[str] = "internal"
     retriable: ClassVar[bool] = False
+    route: str | None = None
+    """The way that the request took through experiments, None where it met none."""
 
     def __init__(
         self, message: str, *, step: str | None = None, details: Sequence[str] = ()

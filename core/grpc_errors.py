@@ -130,14 +130,20 @@ def _error_info(error: grpc.aio.AioRpcError | grpc.Call) -> ErrorInfo | None:
     return None
 
 
-def _was_connected(text: str) -> bool:
-    return "failed to connect" not in text and any(sign in text for sign in _BROKEN)
+def never_connected(text: str) -> bool:
+    """Whether there was no connection, so that nothing was sent, in grpcio's words."""
+    return "failed to connect" in text or "resolution failed" in text
+
+
+def was_connected(text: str) -> bool:
+    """Whether a connection was there that has broken, in grpcio's words."""
+    return not never_connected(text) and any(sign in text for sign in _BROKEN)
 
 
 def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
     """An error that gRPC itself, or a server that is not ours, made."""
     match status:
-        case grpc.StatusCode.UNAVAILABLE if _was_connected(text):
+        case grpc.StatusCode.UNAVAILABLE if was_connected(text):
             return broken_off(server, text)
         case grpc.StatusCode.UNAVAILABLE:
             return nobody_there(server, text)

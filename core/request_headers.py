@@ -23,10 +23,26 @@ MISSING: Final = "penstock-missing"
 """In answers: the steps that joins went on without when their time was over, separated by commas.
 A parameter of the response, and a header or metadata of that name."""
 
+ROUTE: Final = "penstock-route"
+"""In answers: the way that the request took through experiments (see
+:mod:`penstock.core.experiments.trails`), a parameter of the response. In requests: the way that is
+to be taken again."""
+
+ROUTE_HEADERS: Final = (ROUTE, "x-seldon-route")
+"""The headers, or metadata, that say so; the first one counts."""
+
+STICKY: Final = "penstock-sticky"
+"""A parameter of answers whose way is to be kept in a cookie."""
+
+STRICT_ROUTE_HEADER: Final = "x-penstock-route-strict"
+"""A request with this header is refused where the way that it names is not there any more."""
+
 ORIGIN_HEADER: Final = "penstock-origin"
 """Of a request that is sent again: the identity of the one that it repeats."""
 
-TRAVELLING_HEADERS: Final = frozenset(("x-request-id", "traceparent", ORIGIN_HEADER))
+TRAVELLING_HEADERS: Final = frozenset(
+    ("x-request-id", "traceparent", ORIGIN_HEADER, STRICT_ROUTE_HEADER, *ROUTE_HEADERS)
+)
 """Those that go with a request through every step."""
 
 CREDENTIALS: Final = frozenset(

@@ -139,6 +139,36 @@ class FollowDrainResponse(_message.Message):
     state: str
     def __init__(self, state: _Optional[str] = ...) -> None: ...
 
+class CompareArmsRequest(_message.Message):
+    __slots__ = ("experiment", "baseline", "confidence")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    BASELINE_FIELD_NUMBER: _ClassVar[int]
+    CONFIDENCE_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    baseline: str
+    confidence: float
+    def __init__(self, experiment: _Optional[str] = ..., baseline: _Optional[str] = ..., confidence: _Optional[float] = ...) -> None: ...
+
+class CompareArmsResponse(_message.Message):
+    __slots__ = ("report",)
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    report: str
+    def __init__(self, report: _Optional[str] = ...) -> None: ...
+
+class SettleRequest(_message.Message):
+    __slots__ = ("experiment", "arm")
+    EXPERIMENT_FIELD_NUMBER: _ClassVar[int]
+    ARM_FIELD_NUMBER: _ClassVar[int]
+    experiment: str
+    arm: str
+    def __init__(self, experiment: _Optional[str] = ..., arm: _Optional[str] = ...) -> None: ...
+
+class SettleResponse(_message.Message):
+    __slots__ = ("resource",)
+    RESOURCE_FIELD_NUMBER: _ClassVar[int]
+    resource: Resource
+    def __init__(self, resource: _Optional[_Union[Resource, _Mapping[str, object]]] = ...) -> None: ...
+
 class LogsRequest(_message.Message):
     __slots__ = ("kind", "name", "follow", "since_ms", "level")
     KIND_FIELD_NUMBER: _ClassVar[int]

@@ -86,6 +86,16 @@ class ControlStub(object):
                 request_serializer=penstock_dot_proto_dot_control__pb2.FollowDrainRequest.SerializeToString,
                 response_deserializer=penstock_dot_proto_dot_control__pb2.FollowDrainResponse.FromString,
                 _registered_method=True)
+        self.CompareArms = channel.unary_unary(
+                '/penstock.control.v1.Control/CompareArms',
+                request_serializer=penstock_dot_proto_dot_control__pb2.CompareArmsRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.CompareArmsResponse.FromString,
+                _registered_method=True)
+        self.Settle = channel.unary_unary(
+                '/penstock.control.v1.Control/Settle',
+                request_serializer=penstock_dot_proto_dot_control__pb2.SettleRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.SettleResponse.FromString,
+                _registered_method=True)
         self.Logs = channel.unary_stream(
                 '/penstock.control.v1.Control/Logs',
                 request_serializer=penstock_dot_proto_dot_control__pb2.LogsRequest.SerializeToString,
@@ -202,6 +212,20 @@ class ControlServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CompareArms(self, request, context):
+        """What is known of the arms of an experiment, with confidence intervals.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Settle(self, request, context):
+        """Gives all requests of an experiment to one arm, until its manifest changes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Logs(self, request, context):
         """What the server logs, from what it remembers, the oldest first.
         """
@@ -311,6 +335,16 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.FollowDrain,
                     request_deserializer=penstock_dot_proto_dot_control__pb2.FollowDrainRequest.FromString,
                     response_serializer=penstock_dot_proto_dot_control__pb2.FollowDrainResponse.SerializeToString,
+            ),
+            'CompareArms': grpc.unary_unary_rpc_method_handler(
+                    servicer.CompareArms,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.CompareArmsRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.CompareArmsResponse.SerializeToString,
+            ),
+            'Settle': grpc.unary_unary_rpc_method_handler(
+                    servicer.Settle,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.SettleRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.SettleResponse.SerializeToString,
             ),
             'Logs': grpc.unary_stream_rpc_method_handler(
                     servicer.Logs,
@@ -623,6 +657,60 @@ class Control(object):
             '/penstock.control.v1.Control/FollowDrain',
             penstock_dot_proto_dot_control__pb2.FollowDrainRequest.SerializeToString,
             penstock_dot_proto_dot_control__pb2.FollowDrainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CompareArms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/CompareArms',
+            penstock_dot_proto_dot_control__pb2.CompareArmsRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.CompareArmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Settle(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/Settle',
+            penstock_dot_proto_dot_control__pb2.SettleRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.SettleResponse.FromString,
             options,
             channel_credentials,
             insecure,

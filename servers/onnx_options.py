@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 from typing import Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from penstock.core.config import Section
+from penstock.core.config.parameters import options_of_parameters
 from penstock.core.contracts.model import ModelSpec
-from penstock.core.errors import InvalidRequestError
-from penstock.core.nearest import did_you_mean
 
 MOST_THREADS: Final = 4
 """Of one model by default. More help only large models, which can say so."""
@@ -43,19 +42,7 @@ class OnnxOptions(Section):
 
 def options_of(spec: ModelSpec) -> OnnxOptions:
     """The options that the parameters of a model say; raises InvalidRequestError."""
-    try:
-        return OnnxOptions.model_validate(dict(spec.parameters))
-    except ValidationError as error:
-        known = [each.alias or name for name, each in OnnxOptions.model_fields.items()]
-        said = []
-        for problem in error.errors():
-            key = str(problem["loc"][0])
-            if problem["type"] == "extra_forbidden":
-                hint = did_you_mean(key, known) or f"there are {', '.join(known)}"
-                said.append(f"'{key}' is no parameter of models in ONNX; {hint}")
-            else:
-                said.append(f"'{key}': {problem['msg']}")
-        raise InvalidRequestError("; ".join(said), details=said) from error
+    return options_of_parameters(OnnxOptions, spec.parameters, "models in ONNX")
 
 
 def default_threads() -> int:

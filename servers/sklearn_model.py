@@ -37,12 +37,14 @@ FILE_NAMES: Final = tuple(f"model{suffix}" for suffix in SUFFIXES)
 class SklearnModel(Model):
     """Calls ``methods`` of an estimator with one tensor [n, features], or with one per column.
 
-    ``signature`` is what is known from elsewhere, for metadata.
+    ``signature`` is what is known from elsewhere, for metadata; ``estimator`` is for explainers of
+    trees.
     """
 
     def __init__(
         self, estimator: Any, methods: Sequence[str], signature: Signature | None = None
     ) -> None:
+        self.estimator = estimator
         self._methods = [(name, getattr(estimator, name)) for name in methods]
         self._columns: list[str] | None = None
         columns = getattr(estimator, "feature_names_in_", None)

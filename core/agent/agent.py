@@ -35,8 +35,9 @@ _log = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Who the agent is: the server and the replica (None: any), its process, where that is for
-    people, the kind of its server, its address over V2, and its room for models (None where nobody
-    counts)."""
+    people, the kind of its server, its address over V2, its room for models (None where nobody
+    counts), where it answers over REST to the names and versions of its models (empty where it does
+    not), and its zone."""
 
     server: str
     number: int | None
@@ -45,6 +46,8 @@ class Identity:
     kind: str
     address: str
     memory_bytes: int | None = None
+    rest: str = ""
+    zone: str = ""
 
 
 class Held:
@@ -138,6 +141,8 @@ class Agent:
             address=identity.address,
             copies=[held.message() for held in self._held.values() if held.leaving is None],
             scheduler=self._scheduler,
+            rest=identity.rest,
+            zone=identity.zone,
         )
 
     def sign_of_life(self) -> pb.FromAgent:
@@ -287,6 +292,8 @@ class Agent:
             held = self._bring(model, origin, command.version, content)
         held.revision = command.revision
         await asyncio.wait([held.coming])
+        if held.loaded is not None and held.leaving is None:
+            self._served.answer_as(held.name, held.model, command.version)
         return _outcome(held)
 
     def _content(self, model: Model, origin: Origin) -> str:

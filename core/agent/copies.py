@@ -16,6 +16,11 @@ class AgentCopies(ABC):
         """From now on calls of ``name`` go to ``instance``."""
 
     @abstractmethod
+    def answer_as(self, name: str, model: str, version: int) -> None:
+        """Have ``name`` answer to a version of its model as well, for who calls it past the
+        scheduler. Comes after :meth:`put`, and may be repeated."""
+
+    @abstractmethod
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
         """Take in no calls of ``name``, and return when none is under way."""
 

@@ -37,6 +37,10 @@ class OwnCopies(AgentCopies):
             return others
         return added(others, self._counter.figures({model}, 0.0)[model])
 
+    def answer_as(self, name: str, model: str, version: int) -> None:
+        if self._served is not None:
+            self._served.answer_as(name, model, version)
+
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
         self._instances.pop(name, None)
         if self._served is not None:

@@ -14,6 +14,7 @@ from penstock.core.log_ring import LogRing
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.doors import rest_at
 from penstock.core.runtime.hosted_agent import HostedAgent, called_at, identity_by
 from penstock.core.runtime.memory import collect_less_often, keep_freed_memory
 from penstock.core.runtime.parts import make_parts
@@ -85,7 +86,7 @@ class AgentProcess:
         self._agent.begin(
             parts,
             ServedCopies(data.models, data.gateway, data.metrics, joins, followed=followed),
-            identity_by(section, address),
+            identity_by(section, address, rest_at(addresses, section.host)),
             f"the scheduler at {self._scheduler.place}",
             dial_of(self._scheduler),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from penstock.core.agent.copies import AgentCopies
-from penstock.core.call_counter import CallCounter
+from penstock.core.call_counter import CallCounter, added
 from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.joinspec import JoinFactories
@@ -38,9 +38,17 @@ class ServedCopies(AgentCopies):
         self._gateway.set_model(plan, instance.signature)
 
     def calls(self, name: str, model: str) -> CallFigures | None:
-        return self._counter.figures({name}, 0.0)[name]
+        # Those that ask for the model by its own name are counted by that.
+        figures = self._counter.figures({name, model}, 0.0)
+        return figures[name] if name == model else added(figures[name], figures[model])
+
+    def answer_as(self, name: str, model: str, version: int) -> None:
+        self._gateway.answer_as(
+            name, compile_model(model, version, self._joins, followed=self._followed)
+        )
 
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
+        await self._gateway.answer_no_more(name)
         self._gateway.remove("model", name)
         await self._gateway.drained("model", name, version)
         self._models.withdraw(name, "it is unloaded")

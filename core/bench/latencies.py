@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from math import exp, log
-from typing import Final
-
-_PER_BUCKET: Final = log(1.01)
-_SMALLEST_MS: Final = 0.001
+from penstock.core.latency_buckets import bucket_of, middle_ms
 
 
 class Latencies:
@@ -23,7 +19,7 @@ class Latencies:
 
     def add(self, took_ms: float) -> None:
         """Count one."""
-        bucket = int(log(max(took_ms, _SMALLEST_MS) / _SMALLEST_MS) / _PER_BUCKET)
+        bucket = bucket_of(took_ms)
         self._counts[bucket] = self._counts.get(bucket, 0) + 1
         self.count += 1
         self.sum_ms += took_ms
@@ -37,8 +33,7 @@ class Latencies:
         for bucket, count in sorted(self._counts.items()):
             passed += count
             if passed >= wanted:
-                middle = _SMALLEST_MS * exp((bucket + 0.5) * _PER_BUCKET)
-                return min(max(middle, self.smallest_ms), self.largest_ms)
+                return min(max(middle_ms(bucket), self.smallest_ms), self.largest_ms)
         return 0.0
 
     def document(self) -> dict[str, float] | None:

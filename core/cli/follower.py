@@ -17,7 +17,10 @@ from penstock.core.cli.serving import (
 )
 
 if TYPE_CHECKING:
+    from penstock.core.cli.output import Output
     from penstock.core.config import Config
+    from penstock.core.proxy.process import ProxyProcess
+    from penstock.core.runtime.gateway_process import GatewayProcess
     from penstock.core.signals import StopSignals
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,8 +34,8 @@ def follower_options(function: F) -> F:
     scheduler = click.option(
         "--scheduler",
         metavar="HOST:PORT",
-        help="The gRPC address of the scheduler to follow; gateway.scheduler of the configuration "
-        "without it.",
+        help="The gRPC address of the scheduler to follow; without it gateway.scheduler of the "
+        "configuration, for a proxy alone proxy.scheduler.",
     )
     routes_file = click.option(
         "--routes-file",
@@ -63,10 +66,17 @@ def follow(
     """Host a process with these roles until it is stopped; the exit code."""
     settings, plugins, output, logs = begin_serving(config, override)
     # What speaks gRPC comes after that has said how much it logs.
-    from penstock.core.runtime import host
     from penstock.core.runtime.gateway_process import GatewayProcess
 
     process = GatewayProcess(settings, plugins, logs=logs, roles=roles)
+    return host_follower(process, output, config)
+
+
+def host_follower(
+    process: GatewayProcess | ProxyProcess, output: Output, config: Path | None
+) -> int:
+    """Host a process that follows a scheduler until it is stopped; the exit code."""
+    from penstock.core.runtime import host
 
     def on_started(addresses: Mapping[str, str]) -> None:
         print_started(output, addresses, config)

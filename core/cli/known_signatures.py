@@ -46,6 +46,7 @@ class KnownSignatures:
         self._by_model: dict[str, Signature | None] = {}
         names = plugins.storages.names() if artifacts else []
         self._storages = [plugins.make(plugins.storages, name) for name in names]
+        self._explainers = plugins.explainers
         self._own = _own_servers(plugins)
         self._declared = self._declared_servers(manifests, plugins)
         for entry in manifests.entries:
@@ -58,6 +59,7 @@ class KnownSignatures:
 
     def _look_at(self, entry: Entry, model: Model) -> Signature | None:
         declared = model.spec.signature
+        self._check_explainer(entry, model)
         path = ("spec", "storageUri" if model.spec.python is None else "python")
         try:
             artifacts = self._artifacts(model)
@@ -85,6 +87,15 @@ class KnownSignatures:
         finding = Finding(path, f"{said}; its signature is not known here")
         self.warnings.append(problem_of(finding, entry.document))
         return declared
+
+    def _check_explainer(self, entry: Entry, model: Model) -> None:
+        if model.spec.explainer is None:
+            return
+        try:
+            self._explainers.get(model.spec.explainer.type)
+        except PenstockError as error:
+            finding = Finding(("spec", "explainer", "type"), error.message)
+            self.problems.append(problem_of(finding, entry.document))
 
     def _server_of(self, model: Model) -> _Candidate | None:
         """The server that a model goes to, as far as that can be told; first those of the

@@ -25,6 +25,7 @@ COMMANDS: Final = {
     "autoscale": "Say how models are scaled by their load, and try policies out.",
     "drain": "Have a server take no models, and move those that it has.",
     "undrain": "Have a server take models again.",
+    "experiment": "Compare the arms of an experiment, and give its traffic to one.",
     "inspect": "Show what happened to a request.",
     "tap": "Follow the records of a port as they come.",
     "logs": "Show what a running server logs.",

@@ -16,6 +16,7 @@ ROLES: Final = {
     "pipeline-gateway": "Take requests to pipelines over streams, and give the answers.",
     "dataflow": "Work on requests to pipelines over streams, and share them with others.",
     "model-gateway": "Call models of pipelines with the layout spread, and share that work.",
+    "proxy": "Be the one address, and send requests to who answers them.",
 }
 """Name and summary of each role; any of them may be in one process."""
 
@@ -25,11 +26,15 @@ STREAM_ROLES: Final = ("pipeline-gateway", "dataflow", "model-gateway")
 
 @cache
 def role_command(*names: str) -> click.Command:
-    """The command of a process with these roles. The agent alone has one of its own."""
+    """The command of a process with these roles. An agent and a proxy alone have their own."""
     if names == ("agent",):
         from penstock.core.cli.run_agent import run_agent_command
 
         return run_agent_command
+    if names == ("proxy",):
+        from penstock.core.cli.run_proxy import run_proxy_command
+
+        return run_proxy_command
     if "scheduler" in names:
         from penstock.core.cli.run_scheduler import scheduler_command
 

@@ -13,6 +13,7 @@ from penstock.core.cli.agent_options import agent_options, no_agent_options, wit
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.follower import follow, follower_options, following, one_scheduler
 from penstock.core.cli.output import output_option
+from penstock.core.cli.proxy_options import behind_proxy
 from penstock.core.cli.serving import free_unless_written, port_options, with_ports
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ _HELP: Final = {
 
     Takes the calls of the streams of steps, where workers (penstock run dataflow) write them.
     Ports that are given nowhere are free ones.""",
+    "proxy": """Be the one address for all that a scheduler serves as well, with these ports; what
+    else answers in the process stands behind it, at free ports.""",
     "agent": """Be one replica of a server as well: start it, and load the models that the scheduler
     says. The other roles call them without leaving the process.""",
 }
@@ -72,6 +75,8 @@ def follower_command(roles: Collection[str]) -> click.Command:
             chosen = following(read, scheduler, routes_file)
             if "agent" in roles:
                 chosen = one_scheduler(with_agent(chosen, scheduler=scheduler, **agent))
+            if "proxy" in roles:
+                return behind_proxy(chosen, rest_port, grpc_port)
             if answers:
                 return with_ports(chosen, rest_port, grpc_port)
             return with_ports(
@@ -87,5 +92,5 @@ def follower_command(roles: Collection[str]) -> click.Command:
 
 def _help(roles: Collection[str]) -> str:
     said = [text for role, text in _HELP.items() if role in roles]
-    over_streams = [] if {"gateway", "agent"}.issuperset(roles) else [_OVER_STREAMS]
+    over_streams = [] if {"gateway", "agent", "proxy"}.issuperset(roles) else [_OVER_STREAMS]
     return "\n\n".join(map(cleandoc, [*said, *over_streams, _ENDING]))

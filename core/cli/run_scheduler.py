@@ -11,6 +11,7 @@ import click
 from penstock.core.cli.agent_options import agent_options, no_agent_options, with_agent
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import output_option
+from penstock.core.cli.proxy_options import with_proxy_apart
 from penstock.core.cli.serving import (
     INTERRUPTED,
     begin_serving,
@@ -47,13 +48,15 @@ def scheduler_command(roles: Collection[str]) -> click.Command:
         Answers for all models and pipelines as well, over REST and gRPC, and calls the agents for
         them; where a transport crosses processes (transport.kind: kafka), it has to do with
         requests to pipelines only in the roles that may be named beside it: pipeline-gateway,
-        dataflow, model-gateway. Runs no model itself, unless the role agent is named. The first
-        SIGINT or SIGTERM drains what is under way; a second one forces, and the exit code is then
-        130.
+        dataflow, model-gateway. Runs no model itself, unless the role agent is named. With the
+        role proxy the one address has ports of its own (proxy.restPort, proxy.grpcPort; free ones
+        where they are not written). The first SIGINT or SIGTERM drains what is under way; a second
+        one forces, and the exit code is then 130.
         """
 
         def override(read: Config) -> Config:
-            return with_ports(with_agent(read, **agent), rest_port, grpc_port)
+            chosen = with_ports(with_agent(read, **agent), rest_port, grpc_port)
+            return with_proxy_apart(chosen) if "proxy" in roles else chosen
 
         return _schedule(roles, config, override)
 
@@ -74,6 +77,7 @@ def _schedule(
         hosts_models=False,
         roles=chosen_roles(roles),
         is_agent="agent" in roles,
+        proxy="proxy" in roles,
     )
 
     def on_started(addresses: Mapping[str, str]) -> None:

@@ -70,6 +70,13 @@ def server_names(context: click.Context, _: click.Parameter, begun: str) -> list
     return _named(context, "server", begun)
 
 
+def experiment_names(
+    context: click.Context, _: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Names of experiments."""
+    return _named(context, "experiment", begun)
+
+
 def _named(context: click.Context, kind: str | None, begun: str) -> list[CompletionItem]:
     return [
         CompletionItem(resource["metadata"]["name"], help=resource["kind"].lower())

@@ -12,6 +12,7 @@ import click
 
 from penstock.core.cli.config_option import config_option
 from penstock.core.cli.output import output_option
+from penstock.core.cli.proxy_options import behind_proxy, kind_option
 from penstock.core.cli.serving import (
     INTERRUPTED,
     NOT_READY,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Serve in N processes behind the same address, for all cores of the machine (Linux).",
 )
+@kind_option("--proxy")
 @click.option("--stay", is_flag=True, help="Serve what is ready, also when not everything is.")
 @output_option
 def up_command(
@@ -59,10 +61,11 @@ def up_command(
     grpc_port: int | None,
     ready_timeout: float,
     workers: int | None,
+    kind: str | None,
     stay: bool,
 ) -> int:
     """Serve MANIFESTS (files or folders) over REST and gRPC until stopped, in this process or in
-    workers of it.
+    workers of it. With a proxy the ports are its own, and what answers stands behind it.
 
     The first SIGINT or SIGTERM drains what is under way; a second one forces, and the exit code is
     then 130. Exits with 3 when something that was asked for does not become ready.
@@ -71,6 +74,12 @@ def up_command(
     doors: list[WorkerPorts] = []
 
     def override(read: Config) -> Config:
+        if kind is not None or "kind" in read.proxy.model_fields_set:
+            if workers is not None:
+                raise click.UsageError(
+                    "workers share one port already; start penstock run proxy beside them"
+                )
+            return behind_proxy(read, rest_port, grpc_port, kind)
         chosen = with_ports(read, rest_port, grpc_port)
         if workers is None:
             return chosen
@@ -96,7 +105,14 @@ def up_command(
     from penstock.core.runtime import Runtime, host
 
     reached_at = doors[0].addresses() if doors else None
-    runtime = Runtime(settings, plugins, logs=logs, workers=workers or 0, reached_at=reached_at)
+    runtime = Runtime(
+        settings,
+        plugins,
+        logs=logs,
+        workers=workers or 0,
+        reached_at=reached_at,
+        proxy="kind" in settings.proxy.model_fields_set,
+    )
     hosted: Runtime | WorkerScheduler = runtime
     if doors:
         from penstock.core.workers.scheduler import WorkerScheduler

@@ -127,6 +127,20 @@ class ControlClient:
         async for message in self._messages(call):
             yield _document(message.state)
 
+    async def compare_arms(
+        self, experiment: str, baseline: str | None, confidence: float
+    ) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.compare_arms`."""
+        request = pb.CompareArmsRequest(
+            experiment=experiment, baseline=baseline or "", confidence=confidence
+        )
+        return _document((await self._ask(self._stub.CompareArms, request)).report)
+
+    async def settle(self, experiment: str, arm: str | None) -> ResourceDocument:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.settle`."""
+        request = pb.SettleRequest(experiment=experiment, arm=arm or "")
+        return read_resource((await self._ask(self._stub.Settle, request)).resource)
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         """As :meth:`penstock.core.contracts.control.ControlPlane.watch`, without a time limit.
 

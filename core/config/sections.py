@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from penstock.core.config.credentials import AccessSection, ServerTlsSection
-from penstock.core.config.following import FollowerSection
+from penstock.core.config.following import ReachedSection, RoutesSection
 from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
@@ -265,20 +265,11 @@ class CacheSection(Section):
     )
 
 
-class GatewaySection(FollowerSection):
+class GatewaySection(ReachedSection, RoutesSection):
     """A gateway that follows a scheduler (``penstock run gateway``)."""
 
-    scheduler: str | None = Field(
-        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
-    )
-    routes_file: Path | None = Field(
-        default=None,
-        description="A file that keeps the last routes, relative to the config file, so that a "
-        "gateway that starts while the scheduler is away serves.",
-    )
 
-
-class AgentSection(FollowerSection):
+class AgentSection(ReachedSection):
     """An agent, which follows a scheduler (``penstock run agent``)."""
 
     scheduler: str = Field(
@@ -299,12 +290,6 @@ class AgentSection(FollowerSection):
     )
     number: Annotated[int, Field(ge=0, le=2**31 - 1), BeforeValidator(_no_flag)] | None = Field(
         default=None, description="Which replica, from 0; without it the scheduler says."
-    )
-    host: str | None = Field(
-        default=None,
-        min_length=1,
-        description="The name or address by which the scheduler and gateways reach it; without "
-        "it the one that it listens on, or calls from where it listens on all.",
     )
     port: Port = Field(
         default=0,
@@ -336,8 +321,85 @@ class DataflowSection(Section):
     )
 
 
-class ProxySection(Section):
-    """The proxy takes no options yet."""
+Count: TypeAlias = Annotated[int, Field(ge=0, le=1_000), BeforeValidator(_no_flag)]
+Percent: TypeAlias = Annotated[float, Field(ge=0.0, le=100.0), BeforeValidator(_no_flag)]
+
+
+class HealthSection(Section):
+    """How a proxy asks processes whether they are up (``/v2/health/live``)."""
+
+    interval_ms: Milliseconds = Field(default=1_000, description="How often.")
+    timeout_ms: Milliseconds = Field(default=1_000, description="How long an answer may take.")
+    unhealthy_after: Bound = Field(
+        default=2, description="After so many failures in a row nothing is sent there."
+    )
+    healthy_after: Bound = Field(
+        default=1, description="After so many answers in a row it is sent something again."
+    )
+
+
+class OutliersSection(Section):
+    """When a proxy sends nothing to a process for a while, since its requests fail."""
+
+    failures: Bound = Field(default=5, description="After so many in a row.")
+    eject_ms: Milliseconds = Field(
+        default=10_000, description="For so long, times how often that was."
+    )
+    most_percent: Percent = Field(
+        default=50.0, description="Not for more of those with the same answers; one always may be."
+    )
+
+
+class PolicySection(Section):
+    """How a proxy chooses, and what it does where no answer comes."""
+
+    balancer: str = Field(
+        default="power-of-two",
+        min_length=1,
+        description="Who of those with the same answers is asked: least-requests, power-of-two, "
+        "consistent-hash(HEADER), locality, or that of a plug-in.",
+    )
+    retries: Count = Field(
+        default=2,
+        description="How often a request that was never taken in, or that only asks, is sent to "
+        "another process.",
+    )
+    hedge_after_ms: Milliseconds | None = Field(
+        default=None,
+        description="After so long without an answer a request is sent to a second process as "
+        "well, for models that may be called twice; never without it.",
+    )
+    connect_timeout_ms: Milliseconds = Field(
+        default=1_000, description="How long a connection may take."
+    )
+    in_flight: Bound = Field(
+        default=1_024,
+        description="How many requests may wait for one process, which is then passed over; with "
+        "none left they are overloaded.",
+    )
+    slow_start_ms: Annotated[int, Field(ge=0), BeforeValidator(_no_flag)] = Field(
+        default=0, description="How long a process that has come takes to get its whole share."
+    )
+    health: HealthSection = HealthSection()
+    outliers: OutliersSection = OutliersSection()
+
+
+class ProxySection(RoutesSection):
+    """A proxy, which follows a scheduler (``penstock run proxy``); with ``kind`` written, one
+    stands before ``penstock up`` as well."""
+
+    kind: str = Field(
+        default="embedded",
+        min_length=1,
+        description="The forwarder: embedded, envoy, or that of a plug-in, whose options stand in "
+        "the section of its plug-in.",
+    )
+    host: Annotated[str, Field(min_length=1)] = Field(
+        default="127.0.0.1", description="The name or number of this machine where it listens."
+    )
+    rest_port: Port = Field(default=8900, description="Its port of REST; 0 takes a free one.")
+    grpc_port: Port = Field(default=8901, description="Its port of gRPC; 0 takes a free one.")
+    policy: PolicySection = PolicySection()
 
 
 class DefaultsSection(Section):

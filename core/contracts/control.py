@@ -5,9 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from penstock.core.errors import InvalidRequestError
+
+CONFIDENCE: Final = 0.95
+"""How often intervals hold what they are about, where nobody says otherwise."""
 
 ResourceDocument: TypeAlias = dict[str, Any]
 """A resource as JSON: its manifest plus ``status {revision, version, conditions}``."""
@@ -125,6 +128,22 @@ class ControlPlane(ABC):
     def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
         """:meth:`drained` now, and whenever that changes, until no model is left on what is
         drained."""
+
+    @abstractmethod
+    def compare_arms(
+        self, experiment: str, baseline: str | None, confidence: float
+    ) -> ResourceDocument:
+        """What is known of the arms of an experiment beside ``baseline`` (None: its own), with
+        intervals that hold so often: ``experiment``, ``version``, ``baseline``, ``confidence``,
+        ``since_ms``, ``weights_because`` and ``arms`` with their ``measures`` and a ``verdict``.
+
+        NotFoundError with the nearest name, InvalidRequestError for a confidence that is none.
+        """
+
+    @abstractmethod
+    async def settle(self, experiment: str, arm: str | None) -> ResourceDocument:
+        """Give all requests of an experiment to one arm (None: its baseline) until its manifest
+        changes. Comes back with the resource. NotFoundError with the nearest name."""
 
     @abstractmethod
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+from penstock.core.contracts.balancer import Balancer
+from penstock.core.errors import InvalidRequestError
+
 GATEWAYS: Final = "gateways"
 """The destination that answers for every name: all that a forwarder has no way of its own for goes
 there, as do names that nobody knows, so that every error is a gateway's own."""
-
-ROUTE_HEADERS: Final = ("x-seldon-route", "penstock-route")
-"""What callers are told of the way that their request took, and send to have it taken again."""
 
 VERSION_HEADER: Final = "penstock-version"
 """The version of a model that a request is for, where its path and message name none."""
@@ -162,6 +162,11 @@ class Policy:
     outliers: Outliers = Outliers()
 
 
+def _make_none(written: str) -> Balancer:
+    """Where there are no plug-ins."""
+    raise InvalidRequestError(f"there is no balancer '{written}' here")
+
+
 def _count_nowhere(forwarded: Forwarded) -> None:
     """Where nobody compares arms."""
 
@@ -171,7 +176,9 @@ class ForwarderContext:
     """What a forwarder is given at the start. Ports of 0 are free ones; None is none at all.
 
     ``drain_ms`` is how long requests under way have at the end. ``count`` is told of each request
-    that an experiment has sent one way, on the event loop.
+    that an experiment has sent one way, on the event loop. ``balancer`` makes the balancer that
+    the policy writes, and raises InvalidRequestError with how it is written; forwarders that
+    balance by themselves need it not.
     """
 
     host: str
@@ -183,6 +190,7 @@ class ForwarderContext:
     max_header_bytes: int = 16 * 1024
     drain_ms: float = 30_000.0
     count: Callable[[Forwarded], None] = _count_nowhere
+    balancer: Callable[[str], Balancer] = _make_none
 
 
 class Forwarder(ABC):

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.call_figures import CallFigures
+from penstock.core.contracts.explainer import Explains
 from penstock.core.records import Absent, Failed, Headers, Parameters, Tensors
 from penstock.core.signature import Signature
 
@@ -31,6 +32,7 @@ class ModelSpec:
     is named by ``python`` alone. ``folders`` are looked in, in order, for Python modules.
     ``memory_bytes`` is how much a copy takes, None when nobody has said. ``manifest`` is the
     document of the manifest, for servers that fetch artifacts themselves, else None.
+    ``explains`` is there for an explainer.
     """
 
     name: str
@@ -45,6 +47,7 @@ class ModelSpec:
     signature: Signature | None = None
     memory_bytes: int | None = None
     manifest: Mapping[str, Any] | None = None
+    explains: Explains | None = None
 
 
 class CallOrigin:
@@ -142,12 +145,17 @@ class CopyPlace(NamedTuple):
     """Where other processes call a copy of a model over V2.
 
     ``address`` is a URL (``grpc://host:port``), ``model`` the name by which it is known there, and
-    ``version`` what it has there beside the name, empty for nothing.
+    ``version`` what it has there beside the name, empty for nothing. ``rest`` is where it answers
+    over REST (``http://host:port``) to the name and version of its model, as it does at
+    ``address``; empty where it answers to ``model`` only. ``zone`` is where it is, empty where
+    nobody has said.
     """
 
     address: str
     model: str
     version: str = ""
+    rest: str = ""
+    zone: str = ""
 
 
 class ModelInstance(ABC):
@@ -156,7 +164,7 @@ class ModelInstance(ABC):
     Made by a :class:`ServerAdapter`. Called on the event loop by the model gateway.
     """
 
-    __slots__ = ("available", "inline", "place", "signature")
+    __slots__ = ("available", "inline", "own_object", "place", "signature")
 
     def __init__(self, signature: Signature | None = None) -> None:
         self.signature = signature
@@ -168,6 +176,8 @@ class ModelInstance(ABC):
         always answers at once, and then :meth:`overran` if that took over INLINE_LIMIT_MS."""
         self.place: CopyPlace | None = None
         """Where it can be called beside this process, None where nowhere."""
+        self.own_object: object | None = None
+        """The model object itself, for who looks into it; None where it is in no reach."""
 
     @abstractmethod
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
@@ -225,6 +235,14 @@ class Loader(ABC):
         return ()
 
 
+class ExplainerLoader(ABC):
+    """Loads explainers in this process, which ask what they explain through its gateway."""
+
+    @abstractmethod
+    async def load(self, spec: ModelSpec) -> ModelInstance:
+        """The explainer that ``spec.explains`` asks for; raises as :meth:`ServerAdapter.load`."""
+
+
 class ServerAdapter(ABC):
     """Gives access to one inference server: the one in this process, MLServer, Triton, any V2.
 
@@ -254,6 +272,11 @@ class ServerAdapter(ABC):
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:  # noqa: B027 - an optional hook
         """Called once, before :meth:`start`, with every loader of this process by name: for
         servers that load models in this process themselves."""
+
+    def use_explainers(self, explainers: ExplainerLoader) -> None:  # noqa: B027 - an optional hook
+        """Called once, before :meth:`start`, where this process can ask what is explained: a
+        server that has this load models with ``spec.explains`` has the capability ``explainer``.
+        """
 
     @abstractmethod
     async def start(self) -> None:

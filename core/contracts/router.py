@@ -22,10 +22,8 @@ class Candidate(NamedTuple):
 
 
 class RoutedRequest(NamedTuple):
-    """What a router may decide by. ``route`` is where earlier requests of the caller went."""
+    """What a router may decide by: the headers that travel with the request."""
 
-    identity: str
-    route: str | None
     headers: Headers
 
 

@@ -211,4 +211,5 @@ def model_spec(
         concurrency=declared.concurrency,
         signature=declared.signature,
         memory_bytes=declared.memory,
+        explains=None if declared.explainer is None else declared.explainer.explains,
     )

@@ -12,8 +12,17 @@ from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.admission import Breakage, Breaks, judge, waiting_of
 from penstock.core.control.copies import ModelCopies, Placer
 from penstock.core.control.emptying import Prospect
+from penstock.core.control.explained import outlook_of_explained
 from penstock.core.control.reasons import Reason
-from penstock.core.control.standing import Outlook, loading, scarce, stand, stand_copies
+from penstock.core.control.standing import (
+    Outlook,
+    load_failed,
+    loading,
+    scarce,
+    settled,
+    stand,
+    stand_copies,
+)
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.fleet import ServerReplica
 from penstock.core.joinspec import JoinFactories
@@ -61,7 +70,8 @@ class ModelReconciler:
     served is refused, and tried again when that pipeline or another of its models changes.
     ``on_change`` is told the name of each model that came, went or stands differently; ``released``
     returns when no request that is still under way in some pipeline can call the model of that
-    name any more.
+    name any more. ``users`` are those whose manifests name a resource: an explainer is loaded only
+    while what it explains serves.
     """
 
     def __init__(
@@ -76,6 +86,7 @@ class ModelReconciler:
         on_change: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
         breaks: Breaks,
+        users: Callable[[ResourceKey], Iterable[ResourceKey]],
         followed: bool,
     ) -> None:
         self._store = store
@@ -89,6 +100,7 @@ class ModelReconciler:
         self._on_change = on_change
         self._released = released
         self._breaks = breaks
+        self._users = users
         self._followed = followed
         self._judging = asyncio.Lock()
         self._places: dict[str, _Place] = {}
@@ -117,6 +129,10 @@ class ModelReconciler:
         self._begin_anew(place.wanted.model, model)
         place.wanted = wanted
         self._give_up(name, place)
+        missing = self._missing(model)
+        if missing is not None:
+            self._suspend(name, place, missing)
+            return
         self._stand(name, loading(version))
 
         def changed() -> None:
@@ -133,7 +149,7 @@ class ModelReconciler:
         one that serves where it was refused."""
         place = self._places[name]
         copies = place.coming or place.held or place.serving
-        if copies is None:  # it was refused for what it would break
+        if copies is None:  # it was refused for what it would break, or has nothing to explain
             said = "" if place.outlook is None else place.outlook.message
             return {"model": name, "version": place.wanted.version, "why": said, "servers": []}
         found = copies.explain()
@@ -197,6 +213,55 @@ class ModelReconciler:
         """A model whose manifest says another number of copies has that number."""
         if before.spec.replicas != model.spec.replicas:
             self._placer.scaled.begin_anew(model.name)
+
+    def explained_changed(self, key: ResourceKey) -> None:
+        """What models may explain came, went or stands differently: load explainers that waited
+        for it, and put those out of service that have nothing to explain any more."""
+        for user in self._users(key):
+            place = self._places.get(user.name) if user.kind == "Model" else None
+            if place is not None:
+                self._look_at_explained(user.name, place, key)
+
+    def _look_at_explained(self, name: str, place: _Place, explained: ResourceKey) -> None:
+        missing = self._missing(place.wanted.model)
+        serves = place.serving is not None and place.serving.version == place.wanted.version
+        if missing is not None:
+            if serves or missing != place.outlook:
+                self._suspend(name, place, missing)
+        elif not serves and name not in self._refused:
+            comes = place.coming is not None or place.held is not None
+            if not comes or self._may_fit_now(name, explained):
+                self.retry(name)
+
+    def _missing(self, model: Model) -> Outlook | None:
+        """What is with what a model explains; None where that serves, or the model explains
+        nothing."""
+        explainer = model.spec.explainer
+        return None if explainer is None else outlook_of_explained(explainer.explains, self._store)
+
+    def _may_fit_now(self, name: str, explained: ResourceKey) -> bool:
+        """Whether an explainer is tried again that could not be loaded: what it explains has
+        changed, and is what it is going to be."""
+        own, other = self._store.get(ResourceKey("Model", name)), self._store.get(explained)
+        assert own is not None, "what is gone explains nothing"
+        assert other is not None, "nothing is missing"
+        return load_failed(own.status) and settled(other.status)
+
+    def _suspend(self, name: str, place: _Place, outlook: Outlook) -> None:
+        """Have no copies of the explainer that is wanted until there is something to explain. A
+        version before it, which explains something else, goes on."""
+        self._give_up(name, place)
+        serving = place.serving
+        if serving is not None and serving.version == place.wanted.version:
+            published = place.published
+            place.serving = place.published = None
+            self._models.withdraw(name, outlook.message)
+            serving.turn("leaving")
+            serving.close()
+            self._background.spawn(
+                self._retire(name, serving, published), f"retiring explainer '{name}'"
+            )
+        self._stand(name, outlook)
 
     def drop(self, name: str) -> None:
         """Take the model out of service: requests under way finish, then it is unloaded."""

@@ -152,6 +152,7 @@ class PipelineReconciler:
         leaving = place.wanted.plan
         self._background.spawn(self._forget(leaving, drained), f"forgetting pipeline '{name}'")
         self._reconsider(place.models())
+        self._tell_explainers(name)
 
     def model_changed(self, name: str) -> None:
         """A model came, went, or stands differently."""
@@ -453,6 +454,11 @@ class PipelineReconciler:
             plan = self._places[name].wanted.plan if serving is None else serving.plan
             status = self._streams.noted(status, plan, now_ms)
         self._store.set_status(key, status)
+        self._tell_explainers(name)
+
+    def _tell_explainers(self, name: str) -> None:
+        if self._models is not None:
+            self._models.explained_changed(ResourceKey("Pipeline", name))
 
     async def _forget(self, plan: Plan, drained: asyncio.Task[None] | None) -> None:
         if drained is not None:

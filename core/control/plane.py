@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-from typing import Final
+from random import Random
+from typing import Any, Final
 
 from penstock.core.artifacts import ArtifactCache
 from penstock.core.call_counter import CallCounter
@@ -30,6 +31,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.copies import Placer
 from penstock.core.control.description import Descriptions
 from penstock.core.control.emptying import Emptying, Prospect
+from penstock.core.control.experiments import ExperimentReconciler
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.control.models import ModelReconciler
@@ -44,7 +46,6 @@ from penstock.core.control.preparation import (
     unchecked,
 )
 from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, wait_settled
-from penstock.core.control.reasons import Reason
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.scaled import ScaledCopies
 from penstock.core.control.scaling import ModelScaling
@@ -53,6 +54,7 @@ from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
+from penstock.core.control.trials import TrialDesk
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import (
@@ -61,16 +63,18 @@ from penstock.core.errors import (
     NotReadyError,
     UnsupportedError,
 )
+from penstock.core.experiments.keeper import ExperimentKeeper, MakeBandit, no_bandits
+from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
-from penstock.core.manifests import machinery_missing, needs_of
+from penstock.core.manifests import needs_of
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
-from penstock.core.resources import KINDS, READY, Model, Server, create, update
+from penstock.core.resources import KINDS, Experiment, Model, Server, create, update
 from penstock.core.scaling.rules import ScalingRules
 from penstock.core.scheduling import Rules
 from penstock.core.streams.names import StreamNames
@@ -127,11 +131,14 @@ class LocalControlPlane(ControlPlane):
         streams: tuple[Transport, StreamNames] | None = None,
         partitions: int = 1,
         scaling: ScalingRules | None = None,
+        tallies: Tallies | None = None,
+        make_bandit: MakeBandit = no_bandits,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well. With
         ``streams`` pipelines have their own there, of so many ``partitions`` where their manifests
-        do not say. Without ``scaling`` models have as many copies as their manifests say."""
+        do not say. ``tallies`` are where what becomes of requests of experiments is counted.
+        Without ``scaling`` models have as many copies as their manifests say."""
         self._database = database
         self._server_options = server_options
         saved = NOTHING_SAVED if database is None else database.saved()
@@ -207,6 +214,17 @@ class LocalControlPlane(ControlPlane):
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
+        self._experiments = ExperimentReconciler(
+            self._store, self._usage, gateway, self._background, clock
+        )
+        self._keeper = ExperimentKeeper(
+            TrialDesk(self._store, self._experiments, clock, self._save_trials),
+            make_bandit,
+            clock,
+            Random(),
+            saved.trials,
+            Tallies() if tallies is None else tallies,
+        )
         self._models = ModelReconciler(
             self._store,
             placer,
@@ -214,9 +232,10 @@ class LocalControlPlane(ControlPlane):
             metrics,
             joins,
             clock,
-            on_change=self._pipelines.model_changed,
+            on_change=self._model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
+            users=self._usage.users,
             followed=followed,
         )
         self._scaling = None
@@ -250,6 +269,7 @@ class LocalControlPlane(ControlPlane):
         Raises ProblemsError when what the database holds needs joins that are not installed.
         """
         self._pipelines.start(self._models)
+        self._experiments.start()
         for (kind, name), version in self._saved.deleted.items():
             self._store.remember(ResourceKey(kind, name), version)
         self._commit(self._preparation().restore(self._saved.resources))
@@ -288,6 +308,7 @@ class LocalControlPlane(ControlPlane):
     async def _at_rest(self) -> None:
         await self._fleet.at_rest()
         await self._pipelines.at_rest()
+        self._experiments.look()
 
     async def apply(self, manifests: Sequence[ManifestText], *, dry_run: bool) -> list[Change]:
         applying = self._background.spawn(self._apply(manifests, dry_run), "applying manifests")
@@ -394,6 +415,9 @@ class LocalControlPlane(ControlPlane):
                 self._pipelines.drop(name)
             elif key.kind == "Server":
                 self._servers.drop(name)
+            elif key.kind == "Experiment":
+                self._experiments.drop(name)
+                self._keeper.drop(name)
             if drains is not None:
                 self._emptying.apply(drains)
             if key.kind != "Pipeline":
@@ -457,11 +481,36 @@ class LocalControlPlane(ControlPlane):
             async for state in states:
                 yield state
 
+    def compare_arms(
+        self, experiment: str, baseline: str | None, confidence: float
+    ) -> ResourceDocument:
+        self.get("Experiment", experiment)
+        return self._keeper.report(experiment, baseline, confidence)
+
+    async def settle(self, experiment: str, arm: str | None) -> ResourceDocument:
+        self.get("Experiment", experiment)
+        settling = self._keeper.settle(experiment, arm)
+        await asyncio.shield(self._background.spawn(settling, "settling an experiment"))
+        return self.get("Experiment", experiment)
+
+    async def keep_experiments(self) -> None:
+        """Bring about what follows from what becomes of requests, until cancelled."""
+        await self._keeper.run()
+
+    async def _save_trials(self, trials: Mapping[str, Mapping[str, Any] | None]) -> None:
+        if self._database is not None:
+            async with self._changing:
+                await asyncio.to_thread(partial(self._database.write, trials=trials))
+
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         wanted = None if kind is None else _kind_named(kind)
         async with aclosing(self._store.follow(wanted, from_revision)) as changes:
             async for change in changes:
                 yield change.event()
+
+    def _model_changed(self, name: str) -> None:
+        self._pipelines.model_changed(name)
+        self._models.explained_changed(ResourceKey("Model", name))
 
     async def _drain(self, server: str, replica: int | None, undo: bool) -> ResourceDocument:
         async with self._changing:
@@ -494,6 +543,10 @@ class LocalControlPlane(ControlPlane):
             self._usage.put(each.key, needs)
             if isinstance(resource.manifest, Model):
                 self._models.want(resource.manifest, resource.origin, each.version)
+            elif isinstance(resource.manifest, Experiment):
+                spec = resource.manifest.spec
+                weights = self._keeper.want(each.key.name, each.version, spec)
+                self._experiments.want(resource.manifest, each.version, weights)
         for each in prepared:
             if each.because == TRIED_AGAIN:
                 self._models.retry(each.key.name)
@@ -512,12 +565,7 @@ class LocalControlPlane(ControlPlane):
             digest=each.digest,
         )
         status = new.status.model_copy(update={"version": each.version})
-        sentence = machinery_missing(each.key.kind)
-        if sentence is not None:
-            status = status.with_condition(
-                READY, "False", Reason.NOT_SUPPORTED_YET, sentence, now_ms=now_ms
-            )
-        elif each.is_new_version:
+        if each.is_new_version:
             outlook = _BEGINNINGS.get(each.key.kind, preparing)
             status = begin(status, outlook(each.version), now_ms)
         return self._store.put(new.with_status(status))

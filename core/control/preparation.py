@@ -17,14 +17,19 @@ from penstock.core.manifests import (
     Entry,
     ManifestSet,
     Missing,
-    machinery_missing,
     read_manifests,
 )
 from penstock.core.manifests.externals import external_sources, missing_step, refusal_of
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import problem_of
 from penstock.core.manifests.needs import needs_of
-from penstock.core.manifests.set_rules import circles_of_pipelines
+from penstock.core.manifests.set_rules import (
+    circle_said,
+    circles_of_experiments,
+    circles_of_pipelines,
+    explained_pipeline,
+    finding_of_circle,
+)
 from penstock.core.plan import Recording
 from penstock.core.plan.compiler import PlanError, compile_pipeline
 from penstock.core.positions import PositionedDocument
@@ -34,7 +39,9 @@ from penstock.core.resources import (
     KINDS,
     NO_FILES,
     Digest,
+    Experiment,
     Manifest,
+    Model,
     Pipeline,
     Server,
     means_another,
@@ -122,6 +129,7 @@ class Preparation:
         there = self._pipelines_there()
         findings = _Findings(manifests, manifests.missing(known, there))
         problems = self._circles(manifests)
+        problems += self._circles_of_experiments(manifests)
         problems += self._external_sources(manifests, there)
         prepared = []
         for entry in manifests.entries:
@@ -159,22 +167,50 @@ class Preparation:
         return restored
 
     def _circles(self, manifests: ManifestSet) -> list[Problem]:
-        """Circles that close through pipelines that are there; others are refused by the set."""
-        new = {entry.name: entry for entry in manifests.entries if entry.kind == "Pipeline"}
-        needs = (need for entry in new.values() for need in needs_of(entry.manifest))
-        if not any(need.kind == "Pipeline" for need in needs):
+        """Circles that close through what is there; others are refused by the set."""
+        entries = manifests.entries
+        models = self._explainers_there()
+        new = manifests.pipelines.values()
+        needs = (need for pipeline in new for need in needs_of(pipeline))
+        if not any(map(explained_pipeline, manifests.models.values())) and not any(
+            need.kind == "Pipeline" or need.name in models for need in needs
+        ):
             return []
-        everything = self._pipelines_there() | manifests.pipelines
+        pipelines = self._pipelines_there() | manifests.pipelines
+        models |= manifests.models
         problems = []
-        for circle in circles_of_pipelines(everything.values()):
-            closing = next((new[name] for name in circle if name in new), None)
+        for circle in circles_of_pipelines(pipelines.values(), models.values()):
+            closing = _closing(circle, entries)
             if closing is not None:
-                way = " -> ".join((*circle, circle[0]))
                 path = ("metadata", "name")
-                said = f"the pipelines need each other: {way}"
                 position = closing.document.position(path)
-                problems.append(Problem(position, format_path(path), said))
+                problems.append(Problem(position, format_path(path), circle_said(circle)))
         return problems
+
+    def _circles_of_experiments(self, manifests: ManifestSet) -> list[Problem]:
+        """The same of experiments."""
+        new = {entry.name: entry for entry in manifests.entries if entry.kind == "Experiment"}
+        if not new:
+            return []
+        there = {name: each.manifest for name, each in self.store.by_name("Experiment").items()}
+        everything = {**there, **{name: entry.manifest for name, entry in new.items()}}
+        experiments = [each for each in everything.values() if isinstance(each, Experiment)]
+        problems = []
+        for circle in circles_of_experiments(experiments):
+            closing = next((new[name] for name in circle if name in new), None)
+            # What closes among new ones alone is refused by the set.
+            if closing is not None and not new.keys() >= set(circle):
+                problems.append(problem_of(finding_of_circle(circle), closing.document))
+        return problems
+
+    def _explainers_there(self) -> dict[str, Model]:
+        """The explainers that were applied before."""
+        manifests = (resource.manifest for resource in self.store.by_name("Model").values())
+        return {
+            each.name: each
+            for each in manifests
+            if isinstance(each, Model) and each.spec.explainer is not None
+        }
 
     def _pipelines_there(self) -> dict[str, Pipeline]:
         """The pipelines that were applied before."""
@@ -290,10 +326,6 @@ class _Findings:
     _hints: dict[ResourceKey, dict[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for entry in self.manifests.entries:
-            sentence = machinery_missing(entry.kind)
-            if sentence is not None:
-                self._warn(entry, sentence)
         for problem in self.manifests.warnings:
             about = self._entry_at(problem.position)
             if about is not None:
@@ -321,6 +353,17 @@ class _Findings:
             if entry.origin.source == position.source and entry.document.position(()) <= position
         ]
         return before[-1] if before else next(iter(self.manifests.entries), None)
+
+
+def _closing(circle: tuple[str, ...], entries: Iterable[Entry]) -> Entry | None:
+    """The first document that has part in a circle of pipelines."""
+    for entry in entries:
+        manifest = entry.manifest
+        if isinstance(manifest, Pipeline) and entry.name in circle:
+            return entry
+        if isinstance(manifest, Model) and explained_pipeline(manifest) in circle:
+            return entry
+    return None
 
 
 def _positioned(error: PlanError, entry: Entry) -> list[Problem]:

@@ -12,7 +12,7 @@ from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import OverloadedError
 from penstock.core.resources import Status
 
-SERVED_KINDS: Final = ("Model", "Pipeline", "Server")
+SERVED_KINDS: Final = ("Model", "Pipeline", "Server", "Experiment")
 """The kinds whose resources come to serve."""
 
 

@@ -58,21 +58,32 @@ class Reason(StrEnum):
     )
     DRAINED = "Drained", "Somebody has asked that the server, or replicas of it, take no models."
     PREPARING = "Preparing", "A version of the pipeline has been recorded a moment ago."
-    WAITING_FOR_MODELS = "WaitingForModels", "Models that the pipeline calls are on their way."
-    MODEL_NOT_READY = "ModelNotReady", "A model that the pipeline calls could not be loaded."
-    MISSING_MODEL = "MissingModel", "A model that the pipeline calls does not exist."
+    WAITING_FOR_MODELS = (
+        "WaitingForModels",
+        "Models that the pipeline calls, or the one that is explained, are on their way.",
+    )
+    MODEL_NOT_READY = (
+        "ModelNotReady",
+        "A model that the pipeline calls, or the one that is explained, could not be loaded.",
+    )
+    MISSING_MODEL = (
+        "MissingModel",
+        "A model that the pipeline calls, or the one that is explained, does not exist.",
+    )
     WAITING_FOR_PIPELINES = (
         "WaitingForPipelines",
-        "Pipelines that are steps of the pipeline, or that it reads, are on their way.",
+        "Pipelines that are steps of the pipeline, that it reads, or that are explained, are on "
+        "their way.",
     )
     PIPELINE_NOT_READY = (
         "PipelineNotReady",
-        "A pipeline that is a step of the pipeline, or that it reads, does not serve, or has no "
-        "such port.",
+        "A pipeline that is a step of the pipeline, that it reads, or that is explained, does not "
+        "serve, or has no such port.",
     )
     MISSING_PIPELINE = (
         "MissingPipeline",
-        "A pipeline that is a step of the pipeline, or that it reads, does not exist.",
+        "A pipeline that is a step of the pipeline, that it reads, or that is explained, does not "
+        "exist.",
     )
     MISSING_STEP = "MissingStep", "A step of another pipeline that is read does not exist."
     BREAKS_READER = (
@@ -102,7 +113,16 @@ class Reason(StrEnum):
         "NotOverStreams",
         "The pipeline cannot run over a transport between processes; the message says why.",
     )
-    NOT_SUPPORTED_YET = (
-        "NotSupportedYet",
-        "Resources of this kind are checked and kept, and do nothing yet.",
+    WAITING_FOR_CANDIDATES = (
+        "WaitingForCandidates",
+        "Candidates of the experiment, or its mirror, are on their way; others get the requests.",
     )
+    CANDIDATE_NOT_READY = (
+        "CandidateNotReady",
+        "Candidates of the experiment, or its mirror, do not serve; others get the requests.",
+    )
+    MISSING_CANDIDATE = (
+        "MissingCandidate",
+        "Candidates of the experiment, or its mirror, do not exist; others get the requests.",
+    )
+    NO_ROUTER = "NoRouter", "The router of the experiment cannot be made; the message says why."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, Protocol
 
+from penstock.core.control.store import ResourceKey
 from penstock.core.joinspec import JoinFactories
 from penstock.core.manifests.externals import external_sources, missing_step, refusal_of
 from penstock.core.plan import Plan, Recording
@@ -63,6 +64,9 @@ class ServedModels(Protocol):
 
     def reconsider(self, changed: Iterable[str]) -> None:
         """Try versions again that were refused for what is between them and these models."""
+
+    def explained_changed(self, key: ResourceKey) -> None:
+        """A pipeline that may be explained came, went or stands differently."""
 
 
 def misfits(pipeline: Pipeline, types: PipelineTypes, types_of: TypesOf) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from penstock.core.database.file import check, connect, damaged, lock_file
 from penstock.core.database.rows import SavedResource, sound_rows
@@ -22,6 +22,9 @@ _STARTS = "starts"
 _NAMESPACE = "namespace"
 _DRAINS = "drains"
 _SCALED = "scaled"
+_TRIAL = "experiment:"
+
+NO_TRIALS: Final[Mapping[str, Mapping[str, Any] | None]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +33,8 @@ class Saved:
 
     ``deleted`` has the last version of resources that are gone, by kind and name. ``starts``
     counts how often the database was opened, this time included. ``drains`` are what an operator
-    has emptied. ``scaled`` is how many copies models have by their load.
+    has emptied, ``trials`` what is known of experiments, by name. ``scaled`` is how many copies
+    models have by their load.
     """
 
     resources: tuple[SavedResource, ...]
@@ -38,6 +42,7 @@ class Saved:
     namespace: str | None
     starts: int
     drains: Drains
+    trials: Mapping[str, Any] = field(default_factory=dict)
     scaled: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -81,10 +86,12 @@ class Database:
         *,
         namespace: str | None = None,
         drains: Drains | None = None,
+        trials: Mapping[str, Mapping[str, Any] | None] = NO_TRIALS,
         scaled: Mapping[str, int] | None = None,
     ) -> None:
-        """Record resources that are new or changed, those that go, and what is drained and scaled,
-        where it is said: all of it, or nothing.
+        """Record resources that are new or changed, those that go, what is drained and scaled,
+        where it is said, and what is known of experiments, None of those that are gone: all of it,
+        or nothing.
 
         Returns when it is on the disk. Raises NotReadyError when it is not, for want of space.
         """
@@ -99,6 +106,7 @@ class Database:
                     self._note(_DRAINS, json.dumps(drains.document()))
                 if scaled is not None:
                     self._note(_SCALED, json.dumps(dict(scaled)))
+                self._note_trials(trials)
                 self._connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):
@@ -135,6 +143,13 @@ class Database:
     def _note(self, name: str, value: int | str) -> None:
         self._connection.execute("REPLACE INTO facts VALUES (?, ?)", (name, value))
 
+    def _note_trials(self, trials: Mapping[str, Mapping[str, Any] | None]) -> None:
+        for name, document in trials.items():
+            if document is None:
+                self._connection.execute("DELETE FROM facts WHERE name = ?", (_TRIAL + name,))
+            else:
+                self._note(_TRIAL + name, json.dumps(document))
+
     def _read(self) -> Saved:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -152,4 +167,11 @@ class Database:
             raise damaged(self._path, "; ".join(broken))
         drains = Drains.read(json.loads(facts[_DRAINS])) if _DRAINS in facts else NO_DRAINS
         scaled = json.loads(facts.get(_SCALED, "{}"))
-        return Saved(tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains, scaled)
+        trials = {
+            name.removeprefix(_TRIAL): json.loads(document)
+            for name, document in facts.items()
+            if name.startswith(_TRIAL)
+        }
+        return Saved(
+            tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains, trials, scaled
+        )

@@ -32,6 +32,7 @@ class BalancedInstance(ModelInstance):
 
     def __init__(self, instances: Sequence[ModelInstance]) -> None:
         super().__init__(instances[0].signature)
+        self.own_object = instances[0].own_object
         self._instances = tuple(instances)
         self._under_way = [0] * len(instances)
         self._next = 0

@@ -14,6 +14,7 @@ from inspect import isawaitable
 from penstock.core.clock import Clock
 from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.model import (
+    ExplainerLoader,
     Loader,
     ModelCall,
     ModelInstance,
@@ -60,6 +61,9 @@ class OvercommittedServer(ServerAdapter):
 
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._server.use_loaders(loaders)
+
+    def use_explainers(self, explainers: ExplainerLoader) -> None:
+        self._server.use_explainers(explainers)
 
     def use_name(self, name: str) -> None:
         self._server.use_name(name)

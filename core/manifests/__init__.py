@@ -1,6 +1,6 @@
 """Manifests: reading them, the rules that they keep, and what becomes of each of their fields."""
 
-from penstock.core.manifests.fields import FIELDS, SKIPPED_KINDS, machinery_missing
+from penstock.core.manifests.fields import FIELDS, SKIPPED_KINDS
 from penstock.core.manifests.manifest_set import Entry, ManifestSet, Missing
 from penstock.core.manifests.needs import Need, needs_of
 from penstock.core.manifests.outcomes import FieldRule, Outcome
@@ -21,7 +21,6 @@ __all__ = [
     "Outcome",
     "circles_of_pipelines",
     "findings_of",
-    "machinery_missing",
     "needs_of",
     "read_manifests",
     "texts_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from penstock.core.manifests.arm_rules import findings_of_arms
 from penstock.core.manifests.findings import Finding
 from penstock.core.nearest import did_you_mean
 from penstock.core.resources import Experiment
@@ -26,7 +27,15 @@ def findings_of_experiment(experiment: Experiment) -> list[Finding]:
         findings.append(Finding(("spec", "candidates"), "an experiment has at least one candidate"))
     elif not any(candidate.weight for candidate in spec.candidates):
         findings.append(Finding(("spec", "candidates"), "the weights of the candidates are all 0"))
-    if spec.default is not None and spec.default not in first:
+    if spec.default is not None and spec.resource_type == "experiment":
+        findings.append(
+            Finding(
+                ("spec", "default"),
+                "an experiment over experiments has an address of its own only",
+                "take default out, and write it in the inner experiment",
+            )
+        )
+    elif spec.default is not None and spec.default not in first:
         findings.append(
             Finding(
                 ("spec", "default"),
@@ -34,4 +43,4 @@ def findings_of_experiment(experiment: Experiment) -> list[Finding]:
                 did_you_mean(spec.default, first) or "name one of the candidates",
             )
         )
-    return findings
+    return findings + findings_of_arms(spec)

@@ -21,13 +21,6 @@ SKIPPED_KINDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Kinds that are read past with a warning, and the warning."""
 
-KINDS_WITHOUT_MACHINERY: Final[Mapping[str, str]] = MappingProxyType(
-    {
-        "Experiment": "experiments are checked and kept, but traffic is not split yet",
-    }
-)
-"""Kinds that are accepted although what would act on them is not there yet, and the sentence."""
-
 
 def _field(path: str, meaning: str, *, seldon: bool = True) -> FieldRule:
     return FieldRule(_pattern(path), Outcome.HONOURED, meaning, seldon=seldon)
@@ -165,10 +158,20 @@ MODEL: Final = (
         )
     ),
     _field("spec.server", "The server that it must be placed on."),
-    _not_yet("spec.explainer", "What it explains, and how.", "explainers are"),
-    _within("spec.explainer.type", "The method, as `anchor_tabular`.", Outcome.NOT_YET),
-    _within("spec.explainer.modelRef", "The model that is explained.", Outcome.NOT_YET),
-    _within("spec.explainer.pipelineRef", "The pipeline that is explained.", Outcome.NOT_YET),
+    _field("spec.explainer", "What it explains, and how; it is loaded after that."),
+    _field("spec.explainer.type", "The method, as `permutation_shap`: a plug-in brings it."),
+    _field("spec.explainer.modelRef", "The model that is explained."),
+    _field("spec.explainer.pipelineRef", "The pipeline that is explained."),
+    _own(
+        "spec.explainer.batchSize",
+        "How many rows one call of what is explained has; by default 4096 where its signature "
+        "leaves the first axis free, else what that says, else 1.",
+    ),
+    _own("spec.explainer.callsInFlight", "How many such calls one explanation has at a time."),
+    _own(
+        "spec.explainer.maxEvaluations",
+        "How many rows one explanation may ask for; a request that needs more is refused.",
+    ),
     _idle(
         "spec.modelType",
         "The type of the artifact.",
@@ -384,6 +387,54 @@ SERVER: Final = (
 )
 """The fields of a server."""
 
+ARMS: Final = (
+    _own("spec.metrics", "What plug-ins measure of each answer of an arm."),
+    _own("spec.metrics[].name", "What the metric is called."),
+    _own("spec.metrics[].measure", "What computes it, as `tensor-mean`."),
+    _own("spec.metrics[].parameters", "What that is made with."),
+    _own("spec.metrics[].better", "`higher` or `lower`; without it the metric is only shown."),
+    _own("spec.guard", "The bounds within which every candidate must stay."),
+    _own(
+        "spec.guard.baseline",
+        "The candidate that gets everything when another crosses a bound; the `default`, else the "
+        "first, when left out.",
+    ),
+    _own("spec.guard.maxErrorRate", "The largest share of requests that may fail, as 0.05."),
+    _own(
+        "spec.guard.maxErrorRateIncrease",
+        "How much larger than the baseline's that share may be.",
+    ),
+    _own("spec.guard.maxLatencyMs", "How long answers may take."),
+    *(
+        _own(f"spec.guard.maxLatencyMs.p{share}", f"How long {share} of 100 answers may.")
+        for share in (50, 95, 99)
+    ),
+    _own("spec.guard.metric", "Between which figures the mean of a metric must lie."),
+    _own("spec.guard.metric.name", "The metric, one of `spec.metrics`."),
+    _own("spec.guard.metric.min", "The smallest mean."),
+    _own("spec.guard.metric.max", "The largest mean."),
+    _own("spec.guard.minRequests", "Nothing is concluded from fewer requests to an arm."),
+    _own("spec.guard.windowMs", "How far back requests count; longer where they are few."),
+    _own("spec.guard.confidence", "How sure it must be that a bound is crossed."),
+    _own(
+        "spec.guard.action",
+        "`rollback` gives everything to the baseline, `report` only says so in the status.",
+    ),
+    _own("spec.rollout", "How the one new candidate gets more and more, instead of its weight."),
+    _own("spec.rollout.steps", "The steps, each with a larger weight."),
+    _own("spec.rollout.steps[].weight", "The percentage that the new candidate gets."),
+    _own("spec.rollout.steps[].holdMs", "How long the step lasts at least."),
+    _own("spec.rollout.steps[].minRequests", "How many requests the new candidate has in it."),
+    _own(
+        "spec.bandit",
+        "What gives the candidates their weights, by what becomes of requests; after the last step "
+        "of a rollout, where there is one.",
+    ),
+    _own("spec.bandit.name", "The policy, as `thompson`."),
+    _own("spec.bandit.parameters", "What it is made with."),
+)
+"""The fields of an experiment that say what is concluded from it."""
+
 EXPERIMENT: Final = (
     _field("spec.candidates", "Those that the traffic is split over."),
     _field("spec.candidates[].name", "A model or a pipeline."),
@@ -392,7 +443,14 @@ EXPERIMENT: Final = (
     _field("spec.mirror", "Who gets copies of requests."),
     _field("spec.mirror.name", "A model or a pipeline; its answers are thrown away."),
     _field("spec.mirror.percent", "How many percent of the requests."),
-    _field("spec.resourceType", "`model` or `pipeline`."),
+    _field("spec.resourceType", "What candidates are: `model`, `pipeline` or `experiment`."),
+    _own("spec.router", "What chooses, as `weighted` (by chance) or `sticky-hash(x-user)`."),
+    _own(
+        "spec.sticky",
+        "How callers are told which way a request took, to have it taken again: in the `header`s "
+        "`x-seldon-route` and `penstock-route`, or in a `cookie` as well.",
+    ),
+    *ARMS,
 )
 """The fields of an experiment."""
 
@@ -405,8 +463,3 @@ FIELDS: Final[Mapping[str, tuple[FieldRule, ...]]] = MappingProxyType(
     }
 )
 """The table, by kind."""
-
-
-def machinery_missing(kind: str) -> str | None:
-    """Why applying a resource of ``kind`` does nothing yet, as a sentence; None when it does."""
-    return KINDS_WITHOUT_MACHINERY.get(kind)

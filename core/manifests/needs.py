@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.manifests.externals import external_sources
 from penstock.core.problems import KeyPath
 from penstock.core.resources import Experiment, Manifest, Model, Pipeline, Step
 
-NeededKind: TypeAlias = Literal["Model", "Pipeline", "Server", "Step"]
+NeededKind: TypeAlias = Literal["Model", "Pipeline", "Experiment", "Server", "Step"]
+
+
+_KINDS_OF_CANDIDATES: Final[dict[str, NeededKind]] = {
+    "model": "Model",
+    "pipeline": "Pipeline",
+    "experiment": "Experiment",
+}
 
 
 class Need(NamedTuple):
@@ -69,7 +76,7 @@ def _needs_of_model(model: Model) -> Iterator[Need]:
 
 def _needs_of_experiment(experiment: Experiment) -> Iterator[Need]:
     spec = experiment.spec
-    kind: NeededKind = "Model" if spec.resource_type == "model" else "Pipeline"
+    kind = _KINDS_OF_CANDIDATES[spec.resource_type]
     for index, candidate in enumerate(spec.candidates):
         yield Need(kind, candidate.name, ("spec", "candidates", index, "name"))
     if spec.mirror is not None:

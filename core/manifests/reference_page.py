@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from penstock.core.joinspec import JoinSpec
-from penstock.core.manifests.fields import COMMON, FIELDS, KINDS_WITHOUT_MACHINERY, SKIPPED_KINDS
+from penstock.core.manifests.fields import COMMON, FIELDS, SKIPPED_KINDS
 from penstock.core.manifests.outcomes import ANY, FieldRule, Outcome, Pattern
 from penstock.core.resources import KINDS, Manifest
 from penstock.core.resources.quantity import Bytes
@@ -53,9 +53,6 @@ def reference_page() -> str:
     parts = [_HEAD, "## All kinds\n", _table(COMMON, Manifest)]
     for kind, rules in FIELDS.items():
         parts.append(f"## {kind}\n")
-        if kind in KINDS_WITHOUT_MACHINERY:
-            sentence = KINDS_WITHOUT_MACHINERY[kind]
-            parts.append(f"{sentence[0].upper()}{sentence[1:]}.\n")
         parts.append(_table(rules[len(COMMON) :], KINDS[kind]))
     parts.append("## Kinds that are skipped with a warning\n")
     parts.append("".join(f"- `{kind}`\n" for kind in SKIPPED_KINDS))

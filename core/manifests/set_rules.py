@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from penstock.core.manifests.circles import find_circles
 from penstock.core.manifests.externals import external_sources, refusal_of
@@ -10,7 +10,7 @@ from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.manifest_set import Entry, problem_of
 from penstock.core.manifests.needs import needs_of
 from penstock.core.problems import Problem
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Model, Pipeline
 
 
 def problems_among(entries: Iterable[Entry]) -> list[Problem]:
@@ -20,20 +20,41 @@ def problems_among(entries: Iterable[Entry]) -> list[Problem]:
         *_doubles(everything),
         *_namespaces(everything),
         *_circles(everything),
+        *_circles_of_experiments(everything),
         *_children_without_output(everything),
         *_external_sources(everything),
     ]
 
 
-def circles_of_pipelines(pipelines: Iterable[Pipeline]) -> list[tuple[str, ...]]:
-    """Pipelines that need each other, each circle as the names on its way."""
+def circles_of_pipelines(
+    pipelines: Iterable[Pipeline], models: Iterable[Model] = ()
+) -> list[tuple[str, ...]]:
+    """Pipelines that need each other, each circle as the names on its way.
+
+    A pipeline with a step that is an explainer, one of ``models``, needs the pipeline which that
+    explains.
+    """
     everything = list(pipelines)
+    explained = {each.name: explained_pipeline(each) for each in models}
     readers: dict[str, list[str]] = {pipeline.name: [] for pipeline in everything}
     for pipeline in everything:
         for need in needs_of(pipeline):
-            if need.kind == "Pipeline" and need.name in readers:
-                readers[need.name].append(pipeline.name)
+            name = need.name if need.kind == "Pipeline" else explained.get(need.name)
+            if name is not None and name in readers:
+                readers[name].append(pipeline.name)
     return find_circles(readers)
+
+
+def circle_said(circle: tuple[str, ...]) -> str:
+    """The sentence about a circle of pipelines."""
+    if len(circle) == 1:
+        return f"the pipeline '{circle[0]}' has a step that explains it"
+    return f"the pipelines need each other: {' -> '.join((*circle, circle[0]))}"
+
+
+def explained_pipeline(model: Model) -> str | None:
+    """The pipeline that a model explains, None where it explains none."""
+    return None if model.spec.explainer is None else model.spec.explainer.pipeline_ref
 
 
 def _doubles(entries: list[Entry]) -> Iterator[Problem]:
@@ -69,16 +90,47 @@ def _namespaces(entries: list[Entry]) -> Iterator[Problem]:
 def _circles(entries: list[Entry]) -> Iterator[Problem]:
     by_name = {entry.name: entry for entry in entries if isinstance(entry.manifest, Pipeline)}
     pipelines = [entry.manifest for entry in entries if isinstance(entry.manifest, Pipeline)]
-    for circle in circles_of_pipelines(pipelines):
-        if len(circle) == 1:  # refused already, by the rules of the pipeline
-            continue
-        way = " -> ".join((*circle, circle[0]))
+    models = [entry.manifest for entry in entries if isinstance(entry.manifest, Model)]
+    for circle in circles_of_pipelines(pipelines, models):
+        entry = by_name[circle[0]]
+        if len(circle) == 1 and _needs_itself(entry):
+            continue  # refused already, by the rules of the pipeline
         finding = Finding(
             ("metadata", "name"),
-            f"the pipelines need each other: {way}",
+            circle_said(circle),
             "have one of them do without the next",
         )
-        yield problem_of(finding, by_name[circle[0]].document)
+        yield problem_of(finding, entry.document)
+
+
+def _needs_itself(entry: Entry) -> bool:
+    needs = needs_of(entry.manifest)
+    return any(need.kind == "Pipeline" and need.name == entry.name for need in needs)
+
+
+def _circles_of_experiments(entries: list[Entry]) -> Iterator[Problem]:
+    by_name = {entry.name: entry for entry in entries if isinstance(entry.manifest, Experiment)}
+    there = [entry.manifest for entry in by_name.values()]
+    for circle in circles_of_experiments(m for m in there if isinstance(m, Experiment)):
+        yield problem_of(finding_of_circle(circle), by_name[circle[0]].document)
+
+
+def circles_of_experiments(experiments: Iterable[Experiment]) -> list[tuple[str, ...]]:
+    """Experiments that lead to each other, each circle as the names on its way."""
+    everything = list(experiments)
+    readers: dict[str, list[str]] = {experiment.name: [] for experiment in everything}
+    for experiment in everything:
+        for need in needs_of(experiment):
+            if need.kind == "Experiment" and need.name in readers:
+                readers[need.name].append(experiment.name)
+    return find_circles(readers)
+
+
+def finding_of_circle(circle: Sequence[str]) -> Finding:
+    """That experiments lead to each other."""
+    way = " -> ".join((*circle, circle[0]))
+    said = f"the experiments lead to each other: {way}"
+    return Finding(("spec", "candidates"), said, "have one of them lead to a model or a pipeline")
 
 
 def _children_without_output(entries: list[Entry]) -> Iterator[Problem]:

@@ -506,6 +506,10 @@ class Admission:
             "send the request again later, or raise limits.inFlight"
         )
 
+    def turn_away(self, error: PenstockError, reply: Reply) -> Ticket:
+        """Refuse what has no identity yet."""
+        return self.refuse(error, self._identities.next(self._clock.now_ms()), reply)
+
     def refuse(self, error: PenstockError, identity: str, reply: Reply) -> Ticket:
         """Let a request not enter."""
         reply(self.counted(error))

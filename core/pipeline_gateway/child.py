@@ -42,23 +42,34 @@ class ChildPipeline(ModelInstance):
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         """At once, where all models of the child are called on the event loop."""
-        origin = call.origin
-        request = InferenceRequest(origin.request_id, call.tensors, origin.parameters)
-        identity = f"{origin.identity}/{call.step}.{call.round}.{call.attempt}"
-        answer = _Answer(call)
-        ticket = self._admission.begin_child(
-            self._target,
-            request,
-            origin.headers,
-            identity,
-            call.deadline_ms,
-            answer.take,
-            followed=isinstance(origin, FollowedOrigin),
-            parent=_parent_of(call),
-        )
-        if answer.result is not None:
-            return answer.tensors()
-        return answer.later(ticket)
+        return ask_child(self._admission, self._target, call.tensors, call, child_identity(call))
+
+
+def child_identity(call: ModelCall) -> str:
+    """That of the request that a call is."""
+    return f"{call.origin.identity}/{call.step}.{call.round}.{call.attempt}"
+
+
+def ask_child(
+    admission: Admission, target: ServedTarget, tensors: Tensors, call: ModelCall, identity: str
+) -> Tensors | Awaitable[Tensors]:
+    """What a child puts out that is asked with ``tensors`` for the sake of ``call``."""
+    origin = call.origin
+    request = InferenceRequest(origin.request_id, tensors, origin.parameters)
+    answer = _Answer(call)
+    ticket = admission.begin_child(
+        target,
+        request,
+        origin.headers,
+        identity,
+        call.deadline_ms,
+        answer.take,
+        followed=isinstance(origin, FollowedOrigin),
+        parent=_parent_of(call),
+    )
+    if answer.result is not None:
+        return answer.tensors()
+    return answer.later(ticket)
 
 
 class _Answer:

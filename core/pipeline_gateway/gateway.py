@@ -16,8 +16,10 @@ from penstock.core.contracts.gateway import (
     TargetKind,
     TargetMetadata,
 )
+from penstock.core.contracts.model import ModelCall
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
+from penstock.core.experiments.shares import InForce
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.joinspec import JoinFactories
 from penstock.core.journal import Journal, JournalLimits, LetterBox
@@ -25,16 +27,20 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
-from penstock.core.pipeline_gateway.child import ChildPipeline
+from penstock.core.pipeline_gateway.child import ChildPipeline, ask_child, child_identity
+from penstock.core.pipeline_gateway.experiment import ExperimentTarget
+from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
+from penstock.core.pipeline_gateway.named_versions import NamedVersions
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.records import Record
+from penstock.core.records import Record, Tensors
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
+from penstock.core.target_names import without_suffix
 
 NO_OUTPUT: Final = "it has no output, so it cannot be a step of another"
 
@@ -65,7 +71,11 @@ class PipelineGateway(Gateway):
             LetterBox() if letters is None else letters,
             worker,
         )
+        self._metrics = metrics
         self._routes = Routes()
+        self.experiments = Experiments(
+            self.served, self.ready, self._admission.turn_away, self._routes.renew, clock
+        )
         self._server = server
         self._tapping = Tapping(self._put, self._routes, self._models)
         self.changes = 0
@@ -73,6 +83,7 @@ class PipelineGateway(Gateway):
         self._book: RouteBook | None = None
         self._carriage: Carriage | None = None
         self._versions: LoadedVersions | None = None
+        self._named: NamedVersions | None = None
 
     @property
     def admission(self) -> Admission:
@@ -87,6 +98,27 @@ class PipelineGateway(Gateway):
         """Have gateways elsewhere serve the same, by what is written into ``book``."""
         self._book = book
         self._versions = LoadedVersions(self._admission, self._dataflow, joins)
+
+    def answer_as(self, copy: str, plan: Plan) -> None:
+        """Have a copy that is served by its own name answer to a model and a version as well, by
+        the plan that ``compile_model`` made."""
+        if self._named is None:
+            self._named = NamedVersions()
+        slot = self._models.slot(copy)
+        if slot.served is not None and not self._named.means(copy, plan.name, plan.version):
+            deployment = self._dataflow.deploy_version(plan, slot)
+            signature = slot.served.instance.signature
+            self._named.put(copy, self._target("model", deployment, signature))
+
+    async def answer_no_more(self, copy: str) -> None:
+        """Have a copy answer to nothing but its own name; returns when nothing is under way on
+        others."""
+        named = self._named
+        for target in () if named is None else named.remove(copy):
+            if target.deployment is not None:
+                await target.deployment.idle()
+            if named is not None and not named.has(target.name):
+                self._metrics.forget(target.name, single_model=True)
 
     # What the control plane says
 
@@ -122,6 +154,12 @@ class PipelineGateway(Gateway):
         if self._book is not None:
             self._book.serve("pipeline", plan, signature)
 
+    def set_experiment(self, in_force: InForce) -> None:
+        """Split requests to an experiment, and to the candidate whose name it takes over."""
+        self.experiments.set(in_force)
+        if self._book is not None:
+            self._book.split(in_force)
+
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """The name is known and cannot be served, for the reason given."""
         self._routes.put(ServedTarget(self._admission, kind, name, version, reason=reason))
@@ -137,6 +175,11 @@ class PipelineGateway(Gateway):
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone; what is under way finishes."""
+        if kind == "experiment":
+            self.experiments.remove(name)
+            if self._book is not None:
+                self._book.remove(kind, name)
+            return
         self._routes.remove(kind, name)
         self.changes += 1
         self._tapping.remove(kind, name)
@@ -215,6 +258,27 @@ class PipelineGateway(Gateway):
             signature=signature,
         )
 
+    # What explainers ask
+
+    def signature(self, kind: TargetKind, name: str) -> Signature | None:
+        """That of what serves under a name, as far as it is known. Raises NotFoundError."""
+        return self._routes.find(name, kind, None).signature
+
+    async def ask(
+        self, kind: TargetKind, name: str, tensors: Tensors, call: ModelCall, number: int
+    ) -> Tensors:
+        """The answer of a model or a pipeline to question ``number`` of a call: a child of its
+        request. Raises NotReadyError, naming it, where it has gone away."""
+        try:
+            target = self._routes.find(name, kind, None)
+        except NotFoundError as error:
+            raise NotReadyError(f"{kind} '{name}' is not ready: {error.message}") from error
+        if target.deployment is None:
+            raise target.not_ready()
+        identity = f"{child_identity(call)}.{number}"
+        answer = ask_child(self._admission, target, tensors, call, identity)
+        return answer if isinstance(answer, tuple) else await answer
+
     # What is told of answers in streams
 
     def puts_out(self, pipeline: str) -> bool:
@@ -240,6 +304,21 @@ class PipelineGateway(Gateway):
     def resolve(
         self, name: str, *, kind: TargetKind | None = None, version: str | None = None
     ) -> Target:
+        bare, suffix = without_suffix(name)
+        if "experiment" in (suffix, kind):
+            if kind not in (None, suffix or kind):
+                raise NotFoundError(f"'{name}' names an experiment, and a {kind} was asked for")
+            return self.experiments.find(bare)
+        served = self._find(name, kind, version)
+        if version is None:
+            return self.experiments.over(served.kind, served.name) or served
+        return served
+
+    def _find(self, name: str, kind: TargetKind | None, version: str | None) -> ServedTarget:
+        if version is not None and self._named is not None:
+            named = self._named.find(name, kind, version)
+            if named is not None:
+                return named
         try:
             return self._routes.find(name, kind, version)
         except NotFoundError:
@@ -250,7 +329,13 @@ class PipelineGateway(Gateway):
                 raise
             return found
 
+    def served(self, kind: TargetKind, name: str) -> ServedTarget:
+        """The model or the pipeline of that name, whatever experiment takes it over."""
+        return self._routes.find(name, kind, None)
+
     def ready(self, target: Target) -> PenstockError | None:
+        if isinstance(target, ExperimentTarget):
+            return target.why_not()
         served = cast(ServedTarget, target)
         if served.deployment is None:
             return served.not_ready()
@@ -259,6 +344,11 @@ class PipelineGateway(Gateway):
         return None
 
     def metadata(self, target: Target) -> TargetMetadata:
+        if isinstance(target, ExperimentTarget):
+            inner = self.metadata(target.first())
+            return TargetMetadata(
+                target.name, (target.version,), "penstock_experiment", inner.signature
+            )
         served = cast(ServedTarget, target)
         if served.deployment is None:
             raise served.not_ready()

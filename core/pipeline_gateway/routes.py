@@ -40,9 +40,13 @@ class Routes:
             self._retire(before)
         elif target.kind == "model":
             # A bare name means the model first, so who resolved it to a pipeline has to ask again.
-            pipelines = self._targets["pipeline"]
-            if target.name in pipelines:
-                pipelines[target.name] = pipelines[target.name].renewed()
+            self.renew("pipeline", target.name)
+
+    def renew(self, kind: TargetKind, name: str) -> None:
+        """Whoever has resolved the name has to ask again."""
+        known = self._targets[kind]
+        if name in known:
+            known[name] = known[name].renewed()
 
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name means nothing any more."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.balancer import Balancer
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
+from penstock.core.contracts.forwarder import Forwarder
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.contracts.middleware import Middleware
@@ -49,9 +53,13 @@ FILTERS: Final = Kind("filters", "filter", Filter)
 SORTERS: Final = Kind("sorters", "sorter", Sorter)
 EVICTIONS: Final = Kind("evictions", "eviction policy", EvictionPolicy)
 STORAGES: Final = Kind("storages", "storage", ArtifactStorage)
-ROUTERS: Final = Kind("routers", "router", Router, "the proxy")
+ROUTERS: Final = Kind("routers", "router", Router)
+FORWARDERS: Final = Kind("forwarders", "forwarder", Forwarder)
+BALANCERS: Final = Kind("balancers", "balancer", Balancer)
+ARM_METRICS: Final = Kind("arm_metrics", "arm metric", ArmMetric)
+BANDITS: Final = Kind("bandits", "bandit", Bandit)
 SCALERS: Final = Kind("scalers", "scaler", Scaler)
-EXPLAINERS: Final = Kind("explainers", "explainer", Explainer, "explanations")
+EXPLAINERS: Final = Kind("explainers", "explainer", Explainer)
 MIDDLEWARES: Final = Kind("middlewares", "middleware", Middleware, "a later version")
 OBSERVERS: Final = Kind("observers", "observer", Observer)
 REDACTORS: Final = Kind("redactors", "redactor", Redactor)
@@ -68,6 +76,10 @@ KINDS: Final = (
     EVICTIONS,
     STORAGES,
     ROUTERS,
+    FORWARDERS,
+    BALANCERS,
+    ARM_METRICS,
+    BANDITS,
     SCALERS,
     EXPLAINERS,
     MIDDLEWARES,

@@ -12,10 +12,14 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from penstock.core.config import Config
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.balancer import Balancer
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
+from penstock.core.contracts.forwarder import Forwarder
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.contracts.middleware import Middleware
@@ -88,6 +92,10 @@ class Plugins:
         self.evictions: Registry[EvictionPolicy] = Registry(*found(kinds.EVICTIONS))
         self.storages: Registry[ArtifactStorage] = Registry(*found(kinds.STORAGES))
         self.routers: Registry[Router] = Registry(*found(kinds.ROUTERS))
+        self.forwarders: Registry[Forwarder] = Registry(*found(kinds.FORWARDERS))
+        self.balancers: Registry[Balancer] = Registry(*found(kinds.BALANCERS))
+        self.arm_metrics: Registry[ArmMetric] = Registry(*found(kinds.ARM_METRICS))
+        self.bandits: Registry[Bandit] = Registry(*found(kinds.BANDITS))
         self.scalers: Registry[Scaler] = Registry(*found(kinds.SCALERS))
         self.explainers: Registry[Explainer] = Registry(*found(kinds.EXPLAINERS))
         self.middlewares: Registry[Middleware] = Registry(*found(kinds.MIDDLEWARES))

@@ -90,7 +90,8 @@ class Registry(Generic[T]):
     def _unknown(self, name: str) -> str:
         known = ", ".join(self._registered) or "none"
         sentence = f"there is no {self._kind.noun} '{name}'; installed: {known}"
-        if name in self._unavailable:
-            return f"{sentence}; the plug-in '{name}' is not active: {self._unavailable[name]}"
+        for plugin, why in self._unavailable.items():
+            if name == plugin or name.endswith(f"_{plugin}"):
+                return f"{sentence}; the plug-in '{plugin}' is not active: {why}"
         question = did_you_mean(name, self._registered)
         return f"{sentence}; {question}" if question else sentence

@@ -8,8 +8,9 @@ hook of registration raises, or returns anything else, or a name that another pl
 the same kind, start-up is refused, and the error names plug-in, distribution and hook.
 
 A plug-in that registers a schema of options (``penstock_register_config``) gets them as the one
-argument of its factories; others are made without arguments. Joins and explainers take their
-arguments from manifests instead, and commands take none.
+argument of its factories; others are made without arguments. Joins, explainers, arm metrics and
+bandits take their arguments from manifests instead, balancers from where the config file names
+them, and commands take none.
 
 The other hooks are events of the life cycle, called on the event loop; they must not block it.
 """
@@ -22,10 +23,14 @@ from typing import TypeAlias, TypeVar
 from pydantic import BaseModel
 
 from penstock.core.config import Config
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.balancer import Balancer
+from penstock.core.contracts.bandit import Bandit
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import WatchEvent
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.explainer import Explainer
+from penstock.core.contracts.forwarder import Forwarder
 from penstock.core.contracts.frontend import FrontEnd
 from penstock.core.contracts.join import JoinStrategy
 from penstock.core.contracts.middleware import Middleware
@@ -169,6 +174,53 @@ def penstock_register_routers() -> Factories[Router]:
     Called once at start-up. Returns names as manifests have them. A router is made when an
     experiment that names it is loaded; when the factory fails, the experiment is not ready, with
     the reason. When the hook itself fails, start-up is refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_forwarders() -> Factories[Forwarder]:
+    """Register forwarders: the one address behind which requests find who answers them.
+
+    Called once at start-up. Returns names as ``proxy.kind`` of the config file has them. The chosen
+    one is made when a proxy starts; when its factory fails, or when the hook itself does, start-up
+    is refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_balancers() -> Factories[Balancer]:
+    """Register balancers: which of several processes that have the answer is asked for it.
+
+    Called once at start-up. Returns names as the policy of a proxy has them, whose arguments stand
+    in brackets behind the name: ``consistent-hash(x-user)``. A balancer is made when a proxy
+    starts; when its factory refuses the arguments, or when the hook itself fails, start-up is
+    refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_arm_metrics() -> Factories[ArmMetric]:
+    """Register arm metrics: numbers that are computed of the answers of an experiment's arms.
+
+    Called once at start-up. Returns names as experiments have them in ``metrics[].measure``. A
+    factory takes the manifest's parameters by name, written as in ``half_life_s`` for
+    ``halfLifeS``; when it fails, the metric has no values, and the log says why. When the hook
+    itself fails, start-up is refused.
+    """
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_register_bandits() -> Factories[Bandit]:
+    """Register bandits, which give the arms of an experiment their shares.
+
+    Called once at start-up. Returns names as experiments have them in ``bandit.name``. A factory
+    takes the manifest's parameters by name, as those of arm metrics do; when it fails, the weights
+    stay as they are, and the status of the experiment says why. When the hook itself fails,
+    start-up is refused.
     """
     raise NotImplementedError
 

@@ -77,7 +77,8 @@ class ModelDeclaration(Value):
 
     @model_validator(mode="after")
     def _can_be_found(self) -> Self:
-        if self.storage_uri is None and self.python is None and not self.requirements:
+        named = self.storage_uri or self.python or self.requirements or self.explainer
+        if not named:
             raise ValueError(
                 "nothing says what the model is; write storageUri (a folder or an address), "
                 "python (module:name), or requirements (of a server elsewhere that has it)"

@@ -59,6 +59,9 @@ Milliseconds: TypeAlias = Annotated[int, Field(strict=True, ge=0, le=MAX_MILLISE
 
 PositiveMilliseconds: TypeAlias = Annotated[int, Field(strict=True, ge=1, le=MAX_MILLISECONDS)]
 
+Share: TypeAlias = Annotated[float, Field(strict=True, ge=0.0, le=1.0)]
+"""A part of a whole: 0.05 is five percent."""
+
 Window: TypeAlias = Annotated[Milliseconds | None, AfterValidator(_none_for_zero)]
 """Milliseconds; 0 is as if not written."""
 

@@ -15,16 +15,20 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace, ModelInstance
 from penstock.core.errors import InvalidRequestError, OverloadedError
+from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import copies_of
 from penstock.core.plan import Plan
 from penstock.core.routing.route import (
     Acknowledgement,
     Copies,
+    Door,
     Gone,
     NotReady,
     Route,
     RouteBody,
     RouteKey,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
     Update,
@@ -45,7 +49,9 @@ class RouteBook:
     Changes take revisions that grow by one.
     """
 
-    def __init__(self, epoch: str, clock: Clock) -> None:
+    def __init__(self, epoch: str, clock: Clock, tallies: Tallies | None = None) -> None:
+        """``tallies`` are added to by gateways elsewhere."""
+        self._tallies = Tallies() if tallies is None else tallies
         self._epoch = epoch
         self._now_ms = clock.now_ms
         self._revision = 0
@@ -55,6 +61,7 @@ class RouteBook:
         """The routes of instances that were not given up yet."""
         self._subscribers: dict[str, Subscriber] = {}
         self._news = asyncio.Event()
+        self._tended_ms = self._now_ms()
 
     # What the gateways of this process say
 
@@ -85,6 +92,12 @@ class RouteBook:
             )
         self._put(RouteKey(kind, plan.name), body)
 
+    def split(self, experiment: InForce) -> None:
+        """Requests to an experiment are split so from now on."""
+        manifest, version, weights = experiment
+        body = ServedExperiment(version, manifest, tuple(weights))
+        self._put(RouteKey("experiment", manifest.name), body)
+
     def set_not_ready(self, kind: TargetKind, name: str, version: int, reason: str) -> None:
         """Nothing takes requests under the name."""
         self._put(RouteKey(kind, name), NotReady(version, reason))
@@ -92,6 +105,15 @@ class RouteBook:
     def remove(self, kind: TargetKind, name: str) -> None:
         """The name is gone."""
         self._drop(RouteKey(kind, name))
+
+    def open_door(self, name: str, door: Door) -> None:
+        """Requests to any name may be sent there from now on."""
+        self._put(RouteKey("door", name), door)
+
+    async def close_door(self, name: str) -> None:
+        """Send no requests there any more; returns when all who count have taken that up."""
+        self._drop(RouteKey("door", name))
+        await self.taken_up()
 
     def settle(self) -> None:
         """What is not there by now, or is not ready, is so: gateways need keep nothing else."""
@@ -156,11 +178,14 @@ class RouteBook:
             yield self._whole(subscriber)
             while await _woken(subscriber.wake, hearing):
                 subscriber.wake.clear()
+                self._tend_doors()
                 yield self._news_for(subscriber)
             hearing.result()
         finally:
-            hearing.cancel()
-            await asyncio.wait([hearing])
+            tasks = [hearing, *subscriber.farewells]
+            for each in tasks:
+                each.cancel()
+            await asyncio.wait(tasks)
             self._part(subscriber)
 
     def _admit(self, hello: Acknowledgement) -> Subscriber:
@@ -170,7 +195,9 @@ class RouteBook:
             raise OverloadedError(f"{MOST_GATEWAYS} gateways follow already, and no more are taken")
         subscriber = Subscriber(hello.gateway, self._now_ms())
         subscriber.hear(hello, self._epoch, self._now_ms())
+        self._tallies.add(hello.tallies)
         self._subscribers[hello.gateway] = subscriber
+        self._tend_door(subscriber)
         return subscriber
 
     async def _hear(
@@ -178,14 +205,52 @@ class RouteBook:
     ) -> None:
         async for said in acknowledgements:
             subscriber.hear(said, self._epoch, self._now_ms())
+            self._tallies.add(said.tallies)
             if said.leaving and self._subscribers.get(subscriber.gateway) is subscriber:
                 del self._subscribers[subscriber.gateway]
+                self._drop(RouteKey("door", subscriber.gateway))
+            else:
+                self._tend_door(subscriber)
             self._tell()
 
     def _part(self, subscriber: Subscriber) -> None:
         """A stream has ended, and its gateway may come back."""
         subscriber.gone_ms = self._now_ms()
         self._tell()
+
+    def _tend_doors(self) -> None:
+        """Have no requests sent to those that count no more; looked at in time with the
+        heartbeats, however many gateways there are."""
+        now_ms = self._now_ms()
+        if now_ms >= self._tended_ms + HEARTBEAT_S * 1000.0:
+            self._tended_ms = now_ms
+            counting = {each.gateway for each in self._counting()}
+            for each in self._subscribers:
+                if each not in counting:
+                    self._drop(RouteKey("door", each))
+
+    def _tend_door(self, subscriber: Subscriber) -> None:
+        """Have requests sent to one that says where, and not to one that says so no more."""
+        key = RouteKey("door", subscriber.gateway)
+        known = self._routes.get(key)
+        if subscriber.door is None:
+            self._see_off(subscriber, known)
+        elif known is None or known.body != subscriber.door:
+            self._put(key, subscriber.door)
+
+    def _see_off(self, subscriber: Subscriber, door: Route | None) -> None:
+        """A gateway is about to stop. It hears that its door is closed when all others have."""
+        if door is None:
+            return
+        self._drop(door.key)
+        subscriber.changed.pop(door.key, None)
+        revision = self._revision
+
+        async def farewell() -> None:
+            await self._until_none(lambda each: each is not subscriber and each.seen < revision)
+            subscriber.note(door.key)
+
+        subscriber.farewells.append(asyncio.create_task(farewell()))
 
     def _whole(self, subscriber: Subscriber) -> Update:
         subscriber.changed.clear()
@@ -205,6 +270,7 @@ class RouteBook:
         for each in list(self._subscribers.values()):
             if each.gone_ms is not None and each.counts_until_ms <= now_ms:
                 del self._subscribers[each.gateway]
+                self._drop(RouteKey("door", each.gateway))
         return [each for each in self._subscribers.values() if each.counts_until_ms > now_ms]
 
     # Changes

@@ -56,6 +56,14 @@ class ElsewhereControlPlane(ControlPlane):
     def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
         raise self._elsewhere()
 
+    def compare_arms(
+        self, experiment: str, baseline: str | None, confidence: float
+    ) -> ResourceDocument:
+        raise self._elsewhere()
+
+    async def settle(self, experiment: str, arm: str | None) -> ResourceDocument:
+        raise self._elsewhere()
+
     def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         raise self._elsewhere()
 

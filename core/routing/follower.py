@@ -6,13 +6,22 @@ import asyncio
 import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Final, TypeAlias
 
 from penstock.core.errors import PenstockError
+from penstock.core.experiments.tally import ArmKey, Tallies, Tally
 from penstock.core.routing.book import HEARTBEAT_S
-from penstock.core.routing.route import Acknowledgement, InUse, Route, Update
-from penstock.core.routing.switchboard import Switchboard
+from penstock.core.routing.route import (
+    Acknowledgement,
+    Door,
+    Gone,
+    InUse,
+    Route,
+    RouteKey,
+    Update,
+)
+from penstock.core.routing.switches import Switches
 from penstock.core.routing.table import RouteTable
 
 Connect: TypeAlias = Callable[[AsyncIterator[Acknowledgement]], AsyncGenerator[Update]]
@@ -25,7 +34,10 @@ SILENT_S: Final = 5 * HEARTBEAT_S
 FIRST_PAUSE_S: Final = 0.1
 LAST_PAUSE_S: Final = 2.0
 LEAVING_S: Final = 1.0
-"""How long a gateway that goes tries to say so."""
+"""How long a gateway that goes tries to say so, and waits until nobody sends it requests."""
+
+ARMS_PER_MESSAGE: Final = 200
+"""A message with the tallies of so many stays far below what gRPC takes."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,18 +45,20 @@ _log = logging.getLogger(__name__)
 class RouteFollower:
     """One gateway process, ``gateway``, that does what the scheduler at ``scheduler`` says.
 
-    ``keep`` is given all routes whenever some have changed. ``sleep`` waits for the next try
+    ``keep`` is given all routes whenever some have changed. The ``tallies`` are sent as often as
+    something is said, and wait while the scheduler is away. ``sleep`` waits for the next try
     (seconds), ``jitter`` gives numbers from 0 to 1.
     """
 
     def __init__(
         self,
         connect: Connect,
-        switchboard: Switchboard,
+        switchboard: Switches,
         *,
         gateway: str,
         scheduler: str,
         keep: Callable[[Sequence[Route]], None],
+        tallies: Tallies | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -53,6 +67,7 @@ class RouteFollower:
         self._gateway = gateway
         self._scheduler = scheduler
         self._keep = keep
+        self._tallies = Tallies() if tallies is None else tallies
         self._sleep = sleep
         self._jitter = jitter
         self._table = RouteTable()
@@ -63,6 +78,8 @@ class RouteFollower:
         self._connected = False
         self._missed = False
         """Whether it has been said that the scheduler is away."""
+        self._door: Door | None = None
+        self._door_closed = asyncio.Event()
         self._leaving = False
         self._ended = asyncio.Event()
         self.informed = asyncio.Event()
@@ -71,6 +88,22 @@ class RouteFollower:
     async def begin_with(self, routes: Sequence[Route]) -> None:
         """Serve by routes of an earlier life, until the scheduler says otherwise."""
         await self._take(Update("", 0, tuple(routes), whole=True, settled=False))
+
+    def open_door(self, door: Door) -> None:
+        """Have requests sent here: this process answers there from now on."""
+        self._door = door
+        self._say.set()
+
+    async def close_door(self) -> None:
+        """Have requests sent elsewhere, and return when nobody sends any here, or soon."""
+        if self._door is None:
+            return
+        self._door = None
+        self._say.set()
+        if self._connected:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVING_S):
+                    await self._door_closed.wait()
 
     async def leave(self) -> None:
         """Tell the scheduler that nothing more is called from here."""
@@ -140,6 +173,11 @@ class RouteFollower:
         await self._switchboard.switch(switches)
         self._epoch, self._seen = update.epoch, update.revision
         self.informed.set()
+        if any(
+            isinstance(each, Gone) and each.key == RouteKey("door", self._gateway)
+            for each in update.routes
+        ):
+            self._door_closed.set()
         if switches:
             self._keep(self._table.routes())
 
@@ -148,11 +186,26 @@ class RouteFollower:
         while True:
             self._say.clear()
             yield Acknowledgement(
-                self._gateway, self._epoch, self._seen, self._in_use(), self._leaving
+                self._gateway,
+                self._epoch,
+                self._seen,
+                self._in_use(),
+                self._leaving,
+                self._door,
+                self._some_tallies(),
             )
             if self._leaving:
                 return
             await self._say.wait()
+
+    def _some_tallies(self) -> tuple[tuple[ArmKey, Tally], ...]:
+        """What is sent now of what has been counted: nothing where nobody may listen."""
+        if not self._connected:
+            return ()
+        taken = self._tallies.take(ARMS_PER_MESSAGE)
+        if self._tallies:
+            self._say.set()
+        return taken
 
     def _in_use(self) -> tuple[InUse, ...]:
         return tuple(self._switchboard.in_use(self._epoch))

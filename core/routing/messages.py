@@ -9,12 +9,14 @@ import orjson
 
 from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally_messages import read_tally, write_tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 from penstock.core.routing.route import (
     Acknowledgement,
     Copies,
+    Door,
     Gone,
     InUse,
     NotReady,
@@ -22,6 +24,7 @@ from penstock.core.routing.route import (
     RouteBody,
     RouteKey,
     RouteKind,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
     Update,
@@ -37,7 +40,10 @@ _KINDS: Final[dict[RouteKind, pb.Kind]] = {
     "model": pb.Kind.KIND_MODEL,
     "pipeline": pb.Kind.KIND_PIPELINE,
     "experiment": pb.Kind.KIND_EXPERIMENT,
+    "door": pb.Kind.KIND_DOOR,
 }
+_UNREADABLE: Final = "this gateway cannot read its manifest, bring it to the scheduler's release"
+
 _KIND_WORDS: Final = {number: word for word, number in _KINDS.items()}
 
 
@@ -60,11 +66,13 @@ def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
             for used in said.in_use
         ],
         leaving=said.leaving,
+        door=None if said.door is None else _write_door(said.door),
+        tallies=[write_tally(key, tally) for key, tally in said.tallies],
     )
 
 
-def read_acknowledgement(message: pb.Acknowledgement) -> Acknowledgement:
-    """What a gateway says in a message."""
+def read_acknowledgement(message: pb.Acknowledgement, host: str = "") -> Acknowledgement:
+    """What a gateway says in a message that came from ``host``."""
     return Acknowledgement(
         message.gateway,
         message.epoch,
@@ -77,6 +85,8 @@ def read_acknowledgement(message: pb.Acknowledgement) -> Acknowledgement:
             ]
         ),
         message.leaving,
+        _read_door(message.door).with_host(host) if message.HasField("door") else None,
+        tuple([read_tally(tally) for tally in message.tallies]),
     )
 
 
@@ -135,7 +145,13 @@ def _write_route(route: Route | Gone) -> pb.Route:
     match route.body:
         case Copies(version, signature, places):
             written = [
-                pb.Place(address=place.address, model=place.model, version=place.version)
+                pb.Place(
+                    address=place.address,
+                    model=place.model,
+                    version=place.version,
+                    rest=place.rest,
+                    zone=place.zone,
+                )
                 for place in places
             ]
             message.copies.MergeFrom(
@@ -145,6 +161,13 @@ def _write_route(route: Route | Gone) -> pb.Route:
             message.model.MergeFrom(pb.Model(version=version, signature=write_signature(signature)))
         case ServedPipeline() as served:
             message.pipeline.MergeFrom(_write_pipeline(served))
+        case ServedExperiment(version, manifest, weights):
+            text = orjson.dumps(manifest.document()).decode()
+            message.experiment.MergeFrom(
+                pb.Experiment(version=version, manifest=text, weights=weights)
+            )
+        case Door() as door:
+            message.door.MergeFrom(_write_door(door))
         case NotReady(version, reason):
             message.not_ready.MergeFrom(pb.NotReady(version=version, reason=reason))
     return message
@@ -163,17 +186,32 @@ def _write_pipeline(served: ServedPipeline) -> pb.Pipeline:
     )
 
 
+def _write_door(door: Door) -> pb.Door:
+    return pb.Door(rest=door.rest, grpc=door.grpc, zone=door.zone)
+
+
+def _read_door(message: pb.Door) -> Door:
+    return Door(message.rest, message.grpc, message.zone)
+
+
 def _read_body(message: pb.Route) -> RouteBody | None:
     """What a name stands for; None where it is gone."""
     match message.WhichOneof("body"):
         case "copies":
             copies = message.copies
-            places = [CopyPlace(each.address, each.model, each.version) for each in copies.places]
+            places = [
+                CopyPlace(each.address, each.model, each.version, each.rest, each.zone)
+                for each in copies.places
+            ]
             return Copies(copies.version, _signature_in(copies), tuple(places))
         case "model":
             return ServedModel(message.model.version, _signature_in(message.model))
         case "pipeline":
             return _read_pipeline(message.pipeline)
+        case "experiment":
+            return _read_experiment(message.experiment)
+        case "door":
+            return _read_door(message.door)
         case "not_ready":
             return NotReady(message.not_ready.version, message.not_ready.reason)
     return None
@@ -184,10 +222,7 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         document = orjson.loads(message.manifest)
         manifest = Pipeline.model_validate(document, by_alias=True, by_name=False)
     except ValueError as error:
-        said = (
-            f"this gateway cannot read its manifest, bring it to the scheduler's release: {error}"
-        )
-        return NotReady(message.version, said)
+        return NotReady(message.version, f"{_UNREADABLE}: {error}")
     return ServedPipeline(
         message.version,
         _signature_in(message),
@@ -196,6 +231,17 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
         message.partitions or 1,
     )
+
+
+def _read_experiment(message: pb.Experiment) -> RouteBody:
+    try:
+        document = orjson.loads(message.manifest)
+        manifest = Experiment.model_validate(document, by_alias=True, by_name=False)
+        if len(manifest.spec.candidates) != len(message.weights):
+            raise ValueError("it has another number of weights than of candidates")
+    except ValueError as error:
+        return NotReady(message.version, f"{_UNREADABLE}: {error}")
+    return ServedExperiment(message.version, manifest, tuple(message.weights))
 
 
 def _signature_in(message: pb.Copies | pb.Model | pb.Pipeline) -> Signature | None:

@@ -7,16 +7,18 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 from penstock.core.signature import Signature
 
-RouteKind: TypeAlias = Literal["copies"] | TargetKind
+RouteKind: TypeAlias = Literal["copies", "door"] | TargetKind
 
 
 class RouteKey(NamedTuple):
-    """What a route is of. ``copies`` are what steps call, the others are what requests name."""
+    """What a route is of. ``copies`` are what steps call, a ``door`` is a process that answers to
+    any name, the others are what requests name."""
 
     kind: RouteKind
     name: str
@@ -55,6 +57,24 @@ class ServedPipeline:
     partitions: int = 1
 
 
+class Door(NamedTuple):
+    """Where a process answers requests to any name: ``http://host:port`` and ``grpc://host:port``,
+    empty where it does not answer that way; without a host, where it was heard of. ``zone`` is
+    where it is, for balancers that stay close."""
+
+    rest: str
+    grpc: str
+    zone: str = ""
+
+    def with_host(self, host: str) -> Door:
+        """The same, with ``host`` where none is written."""
+        return Door(_with_host(self.rest, host), _with_host(self.grpc, host), self.zone)
+
+
+def _with_host(address: str, host: str) -> str:
+    return address.replace("://:", f"://{host}:")
+
+
 @dataclass(frozen=True, slots=True)
 class NotReady:
     """Nothing serves under the name, and why. ``version`` is the one that is wanted, 0 for
@@ -64,7 +84,16 @@ class NotReady:
     reason: str
 
 
-RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | NotReady
+@dataclass(frozen=True, slots=True)
+class ServedExperiment:
+    """A version of an experiment, and the weights of its candidates that are in force."""
+
+    version: int
+    manifest: Experiment
+    weights: tuple[float, ...]
+
+
+RouteBody: TypeAlias = Copies | ServedModel | ServedPipeline | ServedExperiment | Door | NotReady
 
 
 class Route(NamedTuple):
@@ -112,10 +141,14 @@ class InUse(NamedTuple):
 
 class Acknowledgement(NamedTuple):
     """What a gateway says: everything up to ``seen`` is taken up, and of what was there before
-    ``in_use`` is not done with yet. ``leaving``: it calls nothing any more."""
+    ``in_use`` is not done with yet. ``leaving``: it calls nothing any more. ``door`` is where it
+    answers requests, None from who answers none, or is about to stop. ``tallies`` are of the
+    requests of experiments that have ended since it last said something."""
 
     gateway: str
     epoch: str
     seen: int
     in_use: tuple[InUse, ...] = ()
     leaving: bool = False
+    door: Door | None = None
+    tallies: tuple[tuple[ArmKey, Tally], ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from penstock.core.routing.route import Acknowledgement, InUse, RouteKey
+from penstock.core.routing.route import Acknowledgement, Door, InUse, RouteKey
 
 SILENT_MS: Final = 15_000.0
 """A gateway that says nothing for so long is not waited for."""
@@ -18,23 +18,37 @@ class Subscriber:
     """What a gateway has said, when it was last heard, and what it is to be told.
 
     ``seen`` is the revision up to which it has taken everything up. ``changed`` are the routes that
-    it has not been told of, in the order of the changes.
+    it has not been told of, in the order of the changes. ``door`` is where it answers requests.
     """
 
-    __slots__ = ("changed", "gateway", "gone_ms", "heard_ms", "in_use", "seen", "wake")
+    __slots__ = (
+        "changed",
+        "door",
+        "farewells",
+        "gateway",
+        "gone_ms",
+        "heard_ms",
+        "in_use",
+        "seen",
+        "wake",
+    )
 
     def __init__(self, gateway: str, now_ms: float) -> None:
         self.gateway = gateway
         self.seen = 0
         self.in_use: tuple[InUse, ...] = ()
+        self.door: Door | None = None
         self.heard_ms = now_ms
         self.gone_ms: float | None = None
         self.changed: dict[RouteKey, None] = {}
         self.wake = asyncio.Event()
+        self.farewells: list[asyncio.Task[None]] = []
+        """They wait until it can be told that nobody sends it requests any more."""
 
     def hear(self, said: Acknowledgement, epoch: str, now_ms: float) -> None:
         """It says something. Revisions of another scheduler's process mean nothing here."""
         self.heard_ms = now_ms
+        self.door = said.door
         if said.epoch == epoch:
             self.seen = max(self.seen, said.seen)
             self.in_use = said.in_use

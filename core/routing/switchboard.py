@@ -12,6 +12,7 @@ from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
 from penstock.core.errors import PenstockError
+from penstock.core.experiments.shares import InForce
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -22,17 +23,20 @@ from penstock.core.plan.single_model import compile_model
 from penstock.core.routing.copy_servers import CopyServers
 from penstock.core.routing.route import (
     Copies,
+    Door,
     InUse,
     NotReady,
     RouteKey,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
 )
+from penstock.core.routing.switches import Switches
 from penstock.core.routing.table import Shown, Switch
 
 _ORDER: Final = ("copies", "model", "pipeline", "experiment")
 
-Made: TypeAlias = ModelInstance | Plan | NotReady | None
+Made: TypeAlias = ModelInstance | Plan | ServedExperiment | NotReady | None
 """What a route comes to here; None where it is gone."""
 
 Done: TypeAlias = Callable[[], Awaitable[None]]
@@ -40,8 +44,8 @@ Done: TypeAlias = Callable[[], Awaitable[None]]
 _log = logging.getLogger(__name__)
 
 
-class Switchboard:
-    """What is served here is what the routes say.
+class Switchboard(Switches):
+    """What is served here is what the routes say. Doors of others are none of a gateway's concern.
 
     ``followed`` says whether observers follow requests, ``keeps_state`` whether requests come to
     this process by their keys, so that it may keep state.
@@ -59,6 +63,7 @@ class Switchboard:
         followed: bool,
         keeps_state: bool = False,
     ) -> None:
+        super().__init__()
         self._models = models
         self._gateway = gateway
         self._servers = servers
@@ -67,8 +72,6 @@ class Switchboard:
         self._background = background
         self._followed = followed
         self._keeps_state = keeps_state
-        self.on_done: Callable[[], None] = _nobody
-        """Called when something that was replaced has nothing under way any more."""
         self._draining = DrainingPipelines(gateway, background)
         self._instances: dict[str, ModelInstance] = {}
         self._plans: dict[str, Plan] = {}
@@ -77,13 +80,13 @@ class Switchboard:
         self._leaving: dict[object, tuple[str, InUse]] = {}
 
     def in_use(self, epoch: str) -> list[InUse]:
-        """Routes of a scheduler's process that were replaced and have something under way."""
         return [used for of, used in self._leaving.values() if of == epoch]
 
     async def switch(self, switches: Sequence[Switch]) -> None:
-        """Put these routes into force, all at once for requests."""
         made = []
         for each in switches:
+            if each.key.kind == "door":
+                continue
             made.append((each, await self._make(each)))
             await asyncio.sleep(0)  # requests go first
         for each, what in sorted(made, key=_order):
@@ -93,12 +96,19 @@ class Switchboard:
                 self._switch_model(each, what)
             elif each.key.kind == "pipeline":
                 self._switch_pipeline(each, what)
+            elif isinstance(what, ServedExperiment):
+                in_force = InForce(what.manifest, what.version, what.weights)
+                self._gateway.set_experiment(in_force)
+            else:
+                # One that cannot be read here is as if it were not there.
+                self._gateway.remove("experiment", each.key.name)
 
     async def _make(self, switch: Switch) -> Made:
         """What is to be in force."""
         if switch.after is None:
             return None
         name, body = switch.key.name, switch.after.route.body
+        assert not isinstance(body, Door), "those of others are left out"
         try:
             if isinstance(body, Copies):
                 return await self._servers.instance(name, body)
@@ -202,6 +212,7 @@ class Switchboard:
         """Have requests get what is made, if it is anything."""
         kind, name = switch.key
         assert kind != "copies", "that is nothing which requests name"
+        assert kind != "door", "that is nothing which requests name"
         body = None if switch.after is None else switch.after.route.body
         self._names.add(switch.key)
         if isinstance(made, Plan) and isinstance(body, ServedModel):
@@ -232,10 +243,6 @@ class Switchboard:
         finally:
             self._leaving.pop(token, None)
             self.on_done()
-
-
-def _nobody() -> None:
-    """Where nobody waits."""
 
 
 def _order(made: tuple[Switch, Made]) -> tuple[bool, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import penstock
@@ -14,17 +15,24 @@ from penstock.core.clock import Clock
 from penstock.core.config import Config
 from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.control import ControlPlane
+from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import ServerMetadata
+from penstock.core.contracts.model import ExplainerLoader
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError
+from penstock.core.experiments.routers import RouterFactories, make_router
+from penstock.core.explaining import GatewayExplainers
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.log_ring import LogRing
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.pipeline_gateway.experiment import Observe
+from penstock.core.pipeline_gateway.experiments import nobody_looks
+from penstock.core.plugins.registry import Registry
 from penstock.core.recordings import StreamInquiries
 from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
@@ -102,6 +110,10 @@ class DataPlane:
         if streams is not None:
             streams.carry(self.gateway, self.dataflow, bounds, self.metrics)
 
+    def choose_with(self, routers: RouterFactories, observe: Observe = nobody_looks) -> None:
+        """Have experiments choose with these, and tell ``observe`` what became of requests."""
+        self.gateway.experiments.use(partial(make_router, factories=routers), observe)
+
     async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.
 
@@ -119,6 +131,10 @@ class DataPlane:
         if self._streams is not None:
             self._streams.follow_with(followers)
         return bool(followers)
+
+    def explainers(self, kinds: Registry[Explainer]) -> ExplainerLoader:
+        """What loads explainers that ask through the gateway of this process."""
+        return GatewayExplainers(kinds, self.gateway, self.models)
 
     async def listen(
         self,

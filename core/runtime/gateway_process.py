@@ -20,7 +20,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.gateway import Gateway, Target, TargetKind
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
-from penstock.core.errors import InvalidRequestError, NotFoundError, UnsupportedError
+from penstock.core.errors import NotFoundError, UnsupportedError
 from penstock.core.log_ring import LogRing
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plugins.plugins import Plugins
@@ -33,9 +33,12 @@ from penstock.core.routing.switchboard import Switchboard
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.copies_door import CopiesDoor
 from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.doors import door_at
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
+from penstock.core.runtime.hosted_proxy import HostedProxy
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import chosen_roles, stream_roles
+from penstock.core.runtime.unless import unless
 
 _log = logging.getLogger(__name__)
 
@@ -77,7 +80,7 @@ class GatewayProcess:
     ) -> None:
         self._config = config
         self._plugins = plugins
-        self._scheduler = _scheduler_of(config)
+        self._scheduler = config.gateway.scheduler_to_follow("gateway")
         self._background = Background()
         self._closing = Closing()
         clock = clock or SystemClock()
@@ -87,10 +90,22 @@ class GatewayProcess:
         self._data = DataPlane(
             config, clock, self._closing, logs=logs, kind=FollowingGateway, streams=streams
         )
+        self._data.choose_with(plugins.routers)
         self._file: RoutesFile | None = None
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)
         self._follower: RouteFollower | None = None
+        self._proxy: HostedProxy | None = None
+        if "proxy" in roles:
+            self._proxy = HostedProxy(
+                config,
+                plugins,
+                self._closing,
+                partial(follow_routes, self._scheduler),
+                self._scheduler.place,
+                self._scheduler.host,
+            )
+        self._answers = not {"gateway", "pipeline-gateway"}.isdisjoint(roles)
         self._agent: HostedAgent | None = None
         if "agent" in roles:
             self._agent = HostedAgent(config.agent, self._data.clock, self._closing)
@@ -139,6 +154,10 @@ class GatewayProcess:
             grace_s = self._config.defaults.drain_ms / 1000.0
         if self._agent is not None:
             grace_s = await self._agent.leave(grace_s, forced)
+        if self._proxy is not None:
+            grace_s = await self._proxy.drain(grace_s, forced)
+        if self._follower is not None:
+            await unless(forced, self._follower.close_door())
         await self._data.drain(grace_s, forced)
         if self._agent is not None:
             await self._copies.drain(grace_s, forced)
@@ -155,9 +174,11 @@ class GatewayProcess:
         await self._begin_with_file(follower)
         self._background.spawn(follower.run(), "following the scheduler")
         self._closing.add("the routes", follower.leave)
-        self._background.spawn(self._open_when_informed(follower), "waiting for routes")
         control = ElsewhereControlPlane(self._scheduler.place)
         addresses = await self._data.listen(parts, control, self._manifest)
+        self._background.spawn(self._open_when_informed(follower, addresses), "waiting for routes")
+        if self._proxy is not None:
+            addresses = await self._proxy.start()
         self._plugins.started(self._config, addresses)
         return addresses
 
@@ -174,7 +195,7 @@ class GatewayProcess:
         if self._agent is None:
             return CopyServers(self._make_server, here)
         section = self._config.agent
-        await self._agent.start_server(parts)
+        await self._agent.start_server(parts, self._data.explainers(self._plugins.explainers))
         listens = self._config.grpc.model_copy(update={"port": section.port, "shared_port": False})
         own = await self._copies.open(parts, listens, section.host, guarded=True)
         scheduler = section.scheduler_at(section.scheduler)
@@ -229,9 +250,15 @@ class GatewayProcess:
         self._closing.add("the file of routes", self._file.flush)
         self._background.spawn(self._file.run(), "keeping routes")
 
-    async def _open_when_informed(self, follower: RouteFollower) -> None:
+    async def _open_when_informed(
+        self, follower: RouteFollower, addresses: Mapping[str, str]
+    ) -> None:
         await follower.informed.wait()
         self._data.gateway.open_intake()
+        section = self._config.gateway
+        door = door_at(addresses, section.host, section.zone)
+        if self._answers and door is not None:
+            follower.open_door(door)
 
     def _manifest(self, kind: str, name: str) -> CaseManifest | None:
         """Who follows a scheduler knows what that serves, and not how it was written; of what it
@@ -255,19 +282,6 @@ def _check_roles(kind: str, roles: Collection[str], *, over_streams: bool) -> No
             f"the transport '{kind}' stays within one process, so {' and '.join(alone)} "
             "cannot work together; set transport.kind to kafka, or start penstock run gateway"
         )
-
-
-def _scheduler_of(config: Config) -> RemoteServer:
-    address = config.gateway.scheduler
-    if address is None:
-        raise InvalidRequestError(
-            "nothing says which scheduler to follow; give its gRPC address with --scheduler "
-            "HOST:PORT, or as gateway.scheduler in the configuration file"
-        )
-    scheduler = config.gateway.scheduler_at(address)
-    if scheduler.port is None:
-        raise InvalidRequestError(f"'{address}' has no port; write HOST:PORT")
-    return scheduler
 
 
 def _inference_at(scheduler: RemoteServer) -> str:

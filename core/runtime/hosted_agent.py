@@ -18,20 +18,18 @@ from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.config import unix_path
 from penstock.core.config.sections import AgentSection
-from penstock.core.contracts.model import ServerAdapter
+from penstock.core.contracts.model import ExplainerLoader, ServerAdapter
 from penstock.core.control.background import Background
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import PenstockError, UnsupportedError
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.doors import reached_at
 from penstock.core.runtime.parts import Parts
 from penstock.core.runtime.unless import unless
 from penstock.core.runtime.work_folder import make_work_folder
 
 MEASURED_EVERY_S: Final = 5.0
-
-ANY_HOST: Final = ("", "0.0.0.0", "::")
-"""Hosts that mean every address of the machine."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,8 +48,9 @@ class HostedAgent:
         self._begun: tuple[Following, asyncio.Task[None]]
         self._agent: Agent | None = None
 
-    async def start_server(self, parts: Parts) -> None:
-        """Start the server, which is among the parts. Raises what that raises."""
+    async def start_server(self, parts: Parts, explainers: ExplainerLoader | None = None) -> None:
+        """Start the server, which is among the parts. Raises what that raises. It may have
+        ``explainers`` where the process has a gateway."""
         section, closing = self._section, self._closing
         self._loader = KnownModels(
             list(parts.storages.values()),
@@ -63,6 +62,8 @@ class HostedAgent:
         server = parts.servers[section.server]
         server.use_clock(self._clock)
         server.use_loaders(parts.loaders)
+        if explainers is not None:
+            server.use_explainers(explainers)
         server.use_name(section.name or section.server)
         await server.start()
         closing.add(f"server '{section.server}'", server.stop)
@@ -146,8 +147,9 @@ class HostedAgent:
         return max(end_s - loop.time(), 0.0)
 
 
-def identity_by(section: AgentSection, address: str) -> Identity:
-    """Who an agent is that is called at ``address``, as the configuration says."""
+def identity_by(section: AgentSection, address: str, rest: str = "") -> Identity:
+    """Who an agent is that is called at ``address``, and at ``rest`` by the names and versions of
+    its models, as the configuration says."""
     return Identity(
         section.name or section.server,
         section.number,
@@ -156,6 +158,8 @@ def identity_by(section: AgentSection, address: str) -> Identity:
         section.server,
         address,
         section.memory,
+        rest,
+        section.zone,
     )
 
 
@@ -169,10 +173,7 @@ def called_at(address: str | None, host: str | None) -> str:
         )
     if unix_path(address) is not None:
         return address
-    scheme, _, place = address.rpartition("://")
-    own_host, _, port = place.rpartition(":")
-    host = host or ("" if own_host.strip("[]") in ANY_HOST else own_host)
-    return f"{scheme or 'grpc'}://{host}:{port}"
+    return reached_at(address, "grpc", host)
 
 
 async def _set_before(talk: asyncio.Task[None], event: asyncio.Event) -> None:

@@ -31,10 +31,13 @@ from penstock.core.plugins.plugins import Plugins
 from penstock.core.positions import PositionedDocument
 from penstock.core.problems import KeyPath, Problem
 from penstock.core.routing.book import RouteBook
+from penstock.core.routing.follower import LEAVING_S
 from penstock.core.runtime.artifact_cache import open_cache
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.data_plane import DataPlane
+from penstock.core.runtime.doors import door_at
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
+from penstock.core.runtime.hosted_proxy import HostedProxy
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import (
     ALL_STREAM_ROLES,
@@ -42,11 +45,17 @@ from penstock.core.runtime.stream_roles import (
     StreamRole,
     stream_roles,
 )
+from penstock.core.runtime.unless import unless
 from penstock.core.runtime.work_folder import make_work_folder
 from penstock.core.workers.copies import IN_WORKERS, CopyInEach
 
 CALLS: Final = "v2"
 """The server adapter that models on agents are called through."""
+
+OWN_DOOR: Final = "scheduler"
+"""What the door of the scheduler's own process is called in its book."""
+
+LOOPBACK: Final = "127.0.0.1"
 
 _CHANGE_HOOK: Final = "penstock_resource_changed"
 
@@ -73,6 +82,7 @@ class Runtime:
         logs: LogRing | None = None,
         roles: frozenset[StreamRole] = ALL_STREAM_ROLES,
         is_agent: bool = False,
+        proxy: bool = False,
     ) -> None:
         """``hosts_models``: whether models are loaded in this process, and on servers that it
         starts. So many ``workers`` are agents that do what the server ``inprocess`` of this
@@ -80,7 +90,7 @@ class Runtime:
         ``reached_at`` has the addresses by front end, where callers reach others than those that
         this process listens on. ``roles`` are those that it has for pipelines over a transport
         that crosses processes. ``is_agent``: one of its agents is in this process, as those of
-        other processes are in theirs."""
+        other processes are in theirs. ``proxy``: one stands before what answers here."""
         self._reached_at = reached_at
         self._workers = workers
         self._has_agents = bool(workers) or not hosts_models
@@ -98,12 +108,20 @@ class Runtime:
         self._data = DataPlane(
             config, self._clock, self._closing, self._book, logs, streams=self._streams
         )
+        self._data.choose_with(plugins.routers)
         self._data.gateway.be_followed(self._book, plugins.joins)
+        # Requests to pipelines that go through streams are answered in that role only.
+        self._answers = bool(workers) or self._streams is None or "pipeline-gateway" in roles
         self._control: LocalControlPlane | None = None
         self._agent: HostedAgent | None = None
         if is_agent:
             self._agent = HostedAgent(config.agent, self._data.clock, self._closing)
         self._own_copies = OwnCopies()
+        self._proxy: HostedProxy | None = None
+        if proxy:
+            self._proxy = HostedProxy(
+                config, plugins, self._closing, self._book.follow, "this process", LOOPBACK
+            )
 
     @property
     def gateway(self) -> Gateway:
@@ -154,6 +172,11 @@ class Runtime:
         if self._agent is not None:
             self._agent.end_talk()
         forced = forced or asyncio.Event()
+        if grace_s is None:
+            grace_s = self._config.defaults.drain_ms / 1000.0
+        if self._proxy is not None:
+            grace_s = await self._proxy.drain(grace_s, forced)
+        await unless(forced, self._close_door())
         await self._data.drain(grace_s, forced)
         await self._closing.close(forced)
         _log.info("stopped")
@@ -165,14 +188,16 @@ class Runtime:
             parts = self._with_server_of_agent(parts)
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
+        explainers = self._data.explainers(self._plugins.explainers)
         for name, server in parts.servers.items():
             server.use_clock(self._data.clock)
             server.use_loaders(parts.loaders)
+            server.use_explainers(explainers)
             if name in self._own_servers(parts):
                 await server.start()
                 self._closing.add(f"server '{name}'", server.stop)
         if self._agent is not None:
-            await self._agent.start_server(parts)
+            await self._agent.start_server(parts, explainers)
         database = await self._open_database()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
@@ -189,8 +214,25 @@ class Runtime:
         self._background.spawn(self._settle(control, knows_all=knows), "settling")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
-        self._plugins.started(self._config, self._reached_at or addresses)
+        addresses = dict(self._reached_at or addresses)
+        self._open_door(addresses)
+        if self._proxy is not None:
+            addresses = await self._proxy.start()
+        self._plugins.started(self._config, addresses)
         return addresses
+
+    def _open_door(self, addresses: Mapping[str, str]) -> None:
+        """Have proxies send requests here, where this process answers to every name."""
+        section = self._config.gateway
+        door = door_at(addresses, section.host, section.zone)
+        if door is not None and self._answers:
+            self._book.open_door(OWN_DOOR, door)
+
+    async def _close_door(self) -> None:
+        """Have proxies send requests elsewhere."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEAVING_S):
+                await self._book.close_door(OWN_DOOR)
 
     def _with_server_of_agent(self, parts: Parts) -> Parts:
         """The server that the agent of this process has may be one that it has for that only."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple, cast
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -28,6 +28,7 @@ from penstock.core.errors import (
     LostError,
     OverloadedError,
     PenstockError,
+    UnsupportedError,
 )
 from penstock.core.grpc_errors import own_error
 from penstock.core.identity import Identities
@@ -93,6 +94,7 @@ class HomedGateway(Gateway):
         self._deadline_ms = deadline_ms
         self._homes = Homes(doors.workers)
         self._changes = -1
+        inner.experiments.find_with(self._candidate)
         self._lines: dict[int, Line] = {}
         self._passing: set[asyncio.Task[PassedOn]] = set()
 
@@ -128,8 +130,14 @@ class HomedGateway(Gateway):
         if self._changes != self._inner.changes:
             self._homes.update(self._inner.plans())
             self._changes = self._inner.changes
-        target = cast(ServedTarget, self._inner.resolve(name, kind=kind, version=version))
+        target = self._inner.resolve(name, kind=kind, version=version)
+        return self._at_home(target) if isinstance(target, ServedTarget) else target
+
+    def _at_home(self, target: ServedTarget) -> Target:
         return HomedTarget(target, self) if target.kind == "pipeline" else target
+
+    def _candidate(self, kind: TargetKind, name: str) -> Target:
+        return self._at_home(self._inner.served(kind, name))
 
     def pass_on(
         self,
@@ -233,6 +241,12 @@ class HomedTarget(Target):
         return self._gateway.pass_on(home, target, request, headers, timeout_ms, reply)
 
     def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        if self._gateway.home(self.inner, request, headers) is not None:
+            raise UnsupportedError(
+                f"an experiment chose pipeline '{self.name}', which has to have this request in "
+                "another worker, and that cannot be for one that nobody waits for; send it to the "
+                "pipeline itself"
+            )
         return self.inner.accept(request, headers)
 
 

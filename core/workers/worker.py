@@ -92,6 +92,7 @@ class Worker:
             worker=which,
             streams=self._streams,
         )
+        self._data.choose_with(plugins.routers)
         self._copies = CopiesDoor(config, plugins, self._data.clock, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
         self._agent = HostedAgent(section, self._data.clock, self._closing)
@@ -142,7 +143,7 @@ class Worker:
     # What it has itself
 
     async def _begin_agent(self, parts: Parts) -> OwnCopies:
-        await self._agent.start_server(parts)
+        await self._agent.start_server(parts, self._data.explainers(self._plugins.explainers))
         door = self._doors.worker(self._number)
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = door.on(self._config).grpc.model_copy(update={"host": address})

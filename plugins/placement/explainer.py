@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
+from penstock.core.contracts.explainer import CAPABILITY
 from penstock.core.contracts.placement import (
     Filter,
     ModelDemand,
@@ -14,8 +14,6 @@ from penstock.core.contracts.placement import (
 from penstock.core.plugins import hookimpl
 
 penstock_api = 1
-
-CAPABILITY: Final = "explainer"
 
 
 class ExplainerFilter(Filter):

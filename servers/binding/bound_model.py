@@ -32,6 +32,7 @@ class BoundModel(Worker):
         "_results",
         "is_async",
         "name",
+        "own_object",
         "signature",
         "warnings",
     )
@@ -40,6 +41,7 @@ class BoundModel(Worker):
         predictor = predictor_of(model)
         agreement = agree(predictor, spec.signature)
         self.name = spec.name
+        self.own_object = model
         self.is_async = predictor.is_async
         self.warnings = agreement.warnings
         self.signature = served_signature(model, agreement)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, TypeVar
 
+from penstock.core.children.supervisor import Process
 from penstock.core.contracts.gateway import IndexEntry, ServerMetadata
 from penstock.core.errors import LostError, NotReadyError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Headers
 from penstock.core.signature import Signature
-from penstock.servers.child.supervisor import Process
 from penstock.servers.v2.client import (
     NO_HEADERS,
     NO_LOAD_PARAMETERS,

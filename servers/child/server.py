@@ -13,6 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Generic, TypeVar
 
+from penstock.core.children.output import Output
+from penstock.core.children.process import ChildProcess
+from penstock.core.children.supervisor import Charge, Supervisor, Watching
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import DeadlineError, LostError, NotReadyError, PenstockError
@@ -20,10 +23,7 @@ from penstock.core.free_ports import LOOPBACK, free_ports
 from penstock.core.names import name_of_copy
 from penstock.servers.child.client import ChildClient, Run
 from penstock.servers.child.options import ChildOptions
-from penstock.servers.child.output import Output
-from penstock.servers.child.process import ChildProcess
 from penstock.servers.child.repository import ModelRepository
-from penstock.servers.child.supervisor import Charge, Supervisor, Watching
 from penstock.servers.v2.attaching import attach
 from penstock.servers.v2.client import V2Client
 from penstock.servers.v2.connecting import connect

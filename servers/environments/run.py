@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import penstock
-from penstock.servers.child.output import Output
-from penstock.servers.child.process import ChildProcess
+from penstock.core.children.output import Output
+from penstock.core.children.process import ChildProcess
 from penstock.servers.environments.connection import WorkerConnection
 from penstock.servers.environments.region import Region
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from penstock.core.children.output import Output
+from penstock.core.children.process import environment_with
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.model import ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.errors import NotReadyError, error_of
 from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
-from penstock.servers.child.output import Output
-from penstock.servers.child.process import environment_with
 from penstock.servers.environments.environment import Environment
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.run import command

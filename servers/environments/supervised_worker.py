@@ -11,13 +11,13 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from penstock.core.children.life import FIRST_PAUSE_MS, LONGEST_PAUSE_MS
+from penstock.core.children.output import Output
+from penstock.core.children.process import ChildProcess
+from penstock.core.children.supervisor import Charge, Supervisor, Watching
 from penstock.core.clock import Clock
 from penstock.core.contracts.model import ModelSpec
 from penstock.core.errors import LostError, NotReadyError, PenstockError, UnsupportedError, error_of
-from penstock.servers.child.life import FIRST_PAUSE_MS, LONGEST_PAUSE_MS
-from penstock.servers.child.output import Output
-from penstock.servers.child.process import ChildProcess
-from penstock.servers.child.supervisor import Charge, Supervisor, Watching
 from penstock.servers.environments.options import VenvOptions
 from penstock.servers.environments.run import PACKAGE, Run, start_run
 from penstock.servers.environments.wire import FORMAT, message

@@ -9,7 +9,15 @@ from functools import partial
 from pathlib import Path
 
 from penstock.core.clock import Clock, SystemClock
-from penstock.core.contracts.model import Loader, ModelInstance, ModelSpec, ServerAdapter
+from penstock.core.contracts.explainer import CAPABILITY
+from penstock.core.contracts.model import (
+    ExplainerLoader,
+    Loader,
+    ModelInstance,
+    ModelSpec,
+    ServerAdapter,
+)
+from penstock.core.errors import UnsupportedError
 from penstock.core.own_thread import in_own_thread
 from penstock.core.signature import Signature
 from penstock.servers.binding.agreement import agree, served_signature
@@ -48,6 +56,7 @@ class InProcessServer(ServerAdapter):
         self._options = options or InProcessOptions()
         self._clock = clock or SystemClock()
         self._loaders: Mapping[str, Loader] = {}
+        self._explainers: ExplainerLoader | None = None
         self._instances: set[ModelInstance] = set()
         self._thread_clock = ThreadClock()
         self._interruptions = Interruptions(self._thread_clock, full_collections, stolen_s)
@@ -58,17 +67,21 @@ class InProcessServer(ServerAdapter):
     def use_loaders(self, loaders: Mapping[str, Loader]) -> None:
         self._loaders = dict(loaders)
 
+    def use_explainers(self, explainers: ExplainerLoader) -> None:
+        self._explainers = explainers
+
     async def start(self) -> None:
         """Models bring their own threads and processes."""
         self._thread_clock.open()
         self._interruptions.start()
 
     def capabilities(self) -> frozenset[str]:
-        return frozenset().union(*(loader.capabilities() for loader in self._loaders.values()))
+        own = frozenset() if self._explainers is None else frozenset((CAPABILITY,))
+        return own.union(*(loader.capabilities() for loader in self._loaders.values()))
 
     def signature(self, spec: ModelSpec) -> Signature | None:
-        if spec.python is None and spec.artifacts is None:
-            return spec.signature  # the artifacts tell more, and are not here
+        if spec.explains is not None or (spec.python is None and spec.artifacts is None):
+            return spec.signature  # what it explains or the artifacts tell more, and are not here
         definition = choose_loader(spec, self._loaders).definition(spec)
         if definition is None:
             return spec.signature
@@ -80,7 +93,9 @@ class InProcessServer(ServerAdapter):
         return choose_loader(spec, self._loaders).source_files(spec)
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
-        if spec.execution == "process":
+        if spec.explains is not None:
+            instance = await self._explainer(spec)
+        elif spec.execution == "process":
             instance = await self._in_processes(spec)
         else:
             instance = await self._in_this_process(spec)
@@ -97,12 +112,25 @@ class InProcessServer(ServerAdapter):
         self._interruptions.stop()
         self._thread_clock.close()
 
+    async def _explainer(self, spec: ModelSpec) -> ModelInstance:
+        if self._explainers is None:
+            raise UnsupportedError(
+                "this process has no gateway through which an explainer could ask; use one that "
+                "has, as penstock up and its workers"
+            )
+        return await self._explainers.load(spec)
+
     async def _in_this_process(self, spec: ModelSpec) -> ModelInstance:
         def load() -> BoundModel:
             return load_model(choose_loader(spec, self._loaders), spec, self._clock)
 
         model = await in_own_thread(load, f"loading {spec.name}")
         _warn(spec, model.warnings)
+        instance = self._instance_of(spec, model)
+        instance.own_object = model.own_object
+        return instance
+
+    def _instance_of(self, spec: ModelSpec, model: BoundModel) -> ModelInstance:
         concurrency = spec.concurrency or 1
         if spec.execution == "thread":
             workers: list[Worker] = [

@@ -12,7 +12,7 @@ from penstock.core.contracts.control import (
     ResourceDocument,
     WatchEvent,
 )
-from penstock.core.errors import ConflictError, NotFoundError, PenstockError
+from penstock.core.errors import ConflictError, InvalidRequestError, NotFoundError, PenstockError
 
 
 def resource(kind: str, name: str, *, ready: str = "True", message: str = "") -> ResourceDocument:
@@ -42,6 +42,7 @@ class FakeControlPlane(ControlPlane):
         self.refusal: PenstockError | None = None
         self.repository: list[tuple[str, str]] = []
         self.drains: list[tuple[str, int | None, bool]] = []
+        self.settled: list[tuple[str, str | None]] = []
         self.events: asyncio.Queue[WatchEvent] = asyncio.Queue()
 
     def put(self, document: ResourceDocument) -> None:
@@ -117,6 +118,27 @@ class FakeControlPlane(ControlPlane):
 
     async def follow_drain(self, server: str) -> AsyncIterator[ResourceDocument]:
         yield self.drained(server)
+
+    def compare_arms(
+        self, experiment: str, baseline: str | None, confidence: float
+    ) -> ResourceDocument:
+        self.get("Experiment", experiment)
+        if not 0.5 <= confidence < 1.0:
+            raise InvalidRequestError("the confidence is none")
+        return {
+            "experiment": experiment,
+            "version": 1,
+            "baseline": baseline or "old",
+            "confidence": confidence,
+            "since_ms": 0.0,
+            "weights_because": "the weights of the manifest",
+            "arms": [],
+        }
+
+    async def settle(self, experiment: str, arm: str | None) -> ResourceDocument:
+        document = self.get("Experiment", experiment)
+        self.settled.append((experiment, arm))
+        return document
 
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         for document in self.list(kind):

@@ -74,12 +74,17 @@ class Shelf(AgentCopies):
     def __init__(self) -> None:
         self.copies: dict[str, ModelInstance] = {}
         self.under_way = 0
+        self.answers_as: set[tuple[str, str, int]] = set()
 
     def calls(self, name: str, model: str) -> CallFigures | None:
         return CallFigures([0] * BUCKETS, 0.0, self.under_way, 0.0)
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         self.copies[name] = instance
+
+    def answer_as(self, name: str, model: str, version: int) -> None:
+        assert name in self.copies
+        self.answers_as.add((name, model, version))
 
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
         assert self.copies.pop(name) is instance

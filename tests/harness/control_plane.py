@@ -230,6 +230,7 @@ class Plane:
         record: Recording = "boundary",
         database: Database | None = None,
         own_server: bool = True,
+        server: FakeServer | None = None,
         kinds: ServerKinds | None = None,
         storage: ArtifactStorage | None = None,
         cache: ArtifactCache | None = None,
@@ -243,7 +244,7 @@ class Plane:
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
         self.clock = clock or VirtualClock(1_700_000_000_000.0)
-        self.server = FakeServer("python", "sklearn")
+        self.server = server or FakeServer("python", "sklearn")
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()

@@ -12,7 +12,7 @@ from penstock.core.client.resource_messages import (
     write_event,
     write_resource,
 )
-from penstock.core.contracts.control import ControlPlane, ResourceDocument
+from penstock.core.contracts.control import CONFIDENCE, ControlPlane, ResourceDocument
 from penstock.proto import control_pb2 as pb
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
@@ -73,6 +73,20 @@ class ControlCalls:
         states = self._control.follow_drain(request.server)
         async for state in self._closing.until(states):
             yield pb.FollowDrainResponse(state=_text(state))
+
+    async def compare_arms(
+        self, request: pb.CompareArmsRequest, context: Context
+    ) -> pb.CompareArmsResponse:
+        """CompareArms."""
+        confidence = request.confidence if request.HasField("confidence") else CONFIDENCE
+        baseline = request.baseline or None
+        report = self._control.compare_arms(request.experiment, baseline, confidence)
+        return pb.CompareArmsResponse(report=_text(report))
+
+    async def settle(self, request: pb.SettleRequest, context: Context) -> pb.SettleResponse:
+        """Settle."""
+        document = await self._control.settle(request.experiment, request.arm or None)
+        return pb.SettleResponse(resource=write_resource(document))
 
     async def watch(
         self, request: pb.WatchRequest, context: Context

@@ -9,7 +9,7 @@ import structlog
 
 from penstock.core.errors import InternalError, PenstockError
 from penstock.core.grpc_errors import BUDGET_KEY, DETAILS_BUDGET, DETAILS_KEY, status_message
-from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.request_headers import IDENTITY_HEADER, ROUTE_HEADERS
 from penstock.core.statuses import grpc_status
 
 Context: TypeAlias = grpc.aio.ServicerContext[Any, Any]
@@ -25,7 +25,14 @@ async def fail(context: Context, error: PenstockError, identity: str | None = No
     trailing: list[tuple[str, str | bytes]] = [(DETAILS_KEY, status.SerializeToString())]
     if identity:
         trailing.append((IDENTITY_HEADER, identity))
+    if error.route:
+        trailing += route_metadata(error.route)
     await context.abort(grpc_status(error.code), status.message, tuple(trailing))
+
+
+def route_metadata(route: str) -> tuple[tuple[str, str], ...]:
+    """What tells a caller of the way that its request took through experiments."""
+    return tuple((name, route) for name in ROUTE_HEADERS)
 
 
 def defect(error: Exception, method: str) -> PenstockError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -13,7 +12,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 from penstock.core.config import GrpcSection, unix_path
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.credentials import ServerCertificate
-from penstock.core.errors import ConflictError, InvalidRequestError
+from penstock.core.errors import InvalidRequestError
 from penstock.core.journal import OwnInquiries
 from penstock.proto import (
     agent_pb2,
@@ -31,8 +30,9 @@ from penstock.transports.grpc.control import ControlCalls
 from penstock.transports.grpc.guard import MethodGuard
 from penstock.transports.grpc.health import HealthCalls
 from penstock.transports.grpc.inference import InferenceCalls
+from penstock.transports.grpc.listening import drain, listen, server_options
 from penstock.transports.grpc.logs import LogCalls
-from penstock.transports.grpc.message_limit import HARD_LIMIT, MessageLimit
+from penstock.transports.grpc.message_limit import MessageLimit
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.methods import (
     AGENT_SERVICE,
@@ -61,12 +61,6 @@ from penstock.transports.grpc.requests import RequestCalls
 from penstock.transports.grpc.routes import RouteCalls
 from penstock.transports.grpc.service import InformationCalls
 
-LARGEST_OPTION: Final = 2**31 - 1
-"""grpcio takes no larger number as an option."""
-
-DRAIN_LIMIT_S: Final = 24 * 3600.0
-"""grpcio wants a limit for a graceful stop; whoever drains sets a shorter one of his own."""
-
 
 class GrpcFrontEnd(FrontEnd):
     """V2, health and reflection, and the control plane where there is one."""
@@ -80,7 +74,11 @@ class GrpcFrontEnd(FrontEnd):
     async def start(self, context: FrontEndContext) -> str:
         """Listen; the address is ``host:port``, as gRPC clients take it, or ``grpcs://host:port``."""
         methods = self._methods(context)
-        options = _server_options(context, shared=self._options.shared_port)
+        options = server_options(
+            context.max_request_bytes,
+            context.max_header_bytes,
+            shared=self._options.shared_port,
+        )
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((methods,))
         address = await self._bind(server)
@@ -90,16 +88,7 @@ class GrpcFrontEnd(FrontEnd):
 
     async def drain(self) -> None:
         """Refuse new calls, end the streams that would go on for ever, wait for the others."""
-        self._closing.begin()
-        if self._server is None:
-            return
-        try:
-            await self._closing.drained()
-            stopping = asyncio.create_task(self._server.stop(DRAIN_LIMIT_S))
-            await asyncio.sleep(0)  # by now every client has been told to go elsewhere
-        finally:
-            self._closing.release()
-        await stopping
+        await drain(self._server, self._closing)
 
     async def stop(self) -> None:
         """Cancel what is still under way and close every connection."""
@@ -125,7 +114,7 @@ class GrpcFrontEnd(FrontEnd):
         ]
         metadata = MetadataReader(context.passed_headers)
         inference = InferenceCalls(gateway, metadata, context.count_refused, closing, limit)
-        information = InformationCalls(gateway, closing)
+        information = InformationCalls(gateway, metadata, closing)
         handlers = dict(inference_handlers(inference, information, guard))
         if control is not None or context.logs is not None or elsewhere is not None:
             services.append(CONTROL_SERVICE)
@@ -173,22 +162,10 @@ class GrpcFrontEnd(FrontEnd):
         path = unix_path(host)
         if path is not None:
             return self._bind_at(server, path)
-        shown = f"[{host}]" if ":" in host else host
-        certificate = None
-        if tls is not None:
-            certificate = await asyncio.to_thread(ServerCertificate, tls.tls())
-        try:
-            if certificate is None:
-                bound = server.add_insecure_port(f"{shown}:{port}")
-            else:
-                credentials = certificate.grpc_credentials()
-                bound = server.add_secure_port(f"{shown}:{port}", credentials)
-        except RuntimeError as error:
-            raise ConflictError(
-                f"gRPC cannot listen on {shown}:{port}, which is taken or not an address of this "
-                "machine; choose another with --grpc-port or grpc.port, 0 takes a free one"
-            ) from error
-        return f"{shown}:{bound}" if tls is None else f"grpcs://{shown}:{bound}"
+        if tls is None:
+            return listen(server, host, port)
+        certificate = await asyncio.to_thread(ServerCertificate, tls.tls())
+        return f"grpcs://{listen(server, host, port, certificate.grpc_credentials())}"
 
     def _bind_at(self, server: grpc.aio.Server, path: Path) -> str:
         try:
@@ -198,15 +175,3 @@ class GrpcFrontEnd(FrontEnd):
                 f"gRPC cannot listen on unix:{path}; correct grpc.host"
             ) from error
         return f"unix:{path}"
-
-
-def _server_options(context: FrontEndContext, *, shared: bool) -> list[tuple[str, int]]:
-    hard_limit = min(HARD_LIMIT * context.max_request_bytes, LARGEST_OPTION)
-    return [
-        ("grpc.max_receive_message_length", hard_limit),
-        ("grpc.max_send_message_length", -1),
-        ("grpc.max_metadata_size", context.max_header_bytes),
-        ("grpc.absolute_max_metadata_size", context.max_header_bytes),
-        # Unasked for, a second server on the same port would start, and get half of the calls.
-        ("grpc.so_reuseport", int(shared)),
-    ]

@@ -10,11 +10,11 @@ from penstock.core.codecs.protobuf import encode_response, parse_request, serial
 from penstock.core.contracts.gateway import Gateway, Ticket
 from penstock.core.errors import NotReadyError, PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
-from penstock.core.request_headers import IDENTITY_HEADER, MISSING
+from penstock.core.request_headers import IDENTITY_HEADER, MISSING, ROUTE
 from penstock.proto.open_inference_pb2 import ModelInferResponse, ModelStreamInferResponse
 from penstock.transports.grpc.answer import PendingAnswer
 from penstock.transports.grpc.closing import Closing
-from penstock.transports.grpc.errors import Context, defect, fail
+from penstock.transports.grpc.errors import Context, defect, fail, route_metadata
 from penstock.transports.grpc.message_limit import MessageLimit
 from penstock.transports.grpc.metadata import CallerMetadata, MetadataReader
 from penstock.transports.grpc.targets import TargetCache
@@ -78,9 +78,10 @@ class InferenceCalls:
         self, request: InferenceRequest, caller: CallerMetadata, context: Context
     ) -> Submitted:
         if caller.target is None:
-            target = self._targets.find(request.model_name, request.model_version)
+            version = request.model_version or caller.version
+            target = self._targets.find(request.model_name, version)
         else:
-            target = self._targets.find(caller.target, "")
+            target = self._targets.find(caller.target, caller.version)
         timeout_ms = caller.timeout_ms
         remaining_s = context.time_remaining()
         if remaining_s is not None:
@@ -149,7 +150,12 @@ class InferenceCalls:
 
 def _metadata_of(result: InferenceResponse, identity: str) -> tuple[tuple[str, str], ...]:
     """What goes beside an answer."""
-    missing = result.parameters.get(MISSING) if result.parameters else None
-    if not missing:
-        return ((IDENTITY_HEADER, identity),)
-    return ((IDENTITY_HEADER, identity), (MISSING, str(missing)))
+    found: tuple[tuple[str, str], ...] = ((IDENTITY_HEADER, identity),)
+    if not result.parameters:
+        return found
+    missing, route = result.parameters.get(MISSING), result.parameters.get(ROUTE)
+    if missing:
+        found += ((MISSING, str(missing)),)
+    if route:
+        found += route_metadata(str(route))
+    return found

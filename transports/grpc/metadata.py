@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.records import Headers
 from penstock.core.request_headers import (
     TARGET_HEADERS,
@@ -18,11 +19,13 @@ NO_HEADERS: Headers = {}
 
 
 class CallerMetadata(NamedTuple):
-    """``target`` and ``timeout_ms`` are None where the caller says nothing of them."""
+    """``target`` and ``timeout_ms`` are None where the caller says nothing of them; ``version`` is
+    that of the model, for who names none in the message, empty for the server's choice."""
 
     target: str | None
     timeout_ms: float | None
     headers: Headers
+    version: str = ""
 
 
 SILENT = CallerMetadata(None, None, NO_HEADERS)
@@ -38,7 +41,7 @@ class MetadataReader:
 
     def __init__(self, passed: Iterable[str] = ()) -> None:
         self._travelling = travelling_headers(passed)
-        self._known = self._travelling.union(TARGET_HEADERS, (TIMEOUT_HEADER,))
+        self._known = self._travelling.union(TARGET_HEADERS, (TIMEOUT_HEADER, VERSION_HEADER))
 
     def read(self, pairs: Iterable[tuple[str, str | bytes]]) -> CallerMetadata:
         """What the caller says; grpcio has put the keys in lower case, and of a repeated one the
@@ -61,4 +64,5 @@ class MetadataReader:
             target,
             None if timeout is None else timeout_ms_of(timeout),
             {key: value for key, value in found.items() if key in travelling},
+            found.get(VERSION_HEADER, ""),
         )

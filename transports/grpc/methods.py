@@ -113,6 +113,8 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
         "Delete": guard.unary(calls.delete, control.DeleteRequest),
         "Describe": guard.unary(calls.describe, control.DescribeRequest),
         "Drain": guard.unary(calls.drain, control.DrainRequest),
+        "CompareArms": guard.unary(calls.compare_arms, control.CompareArmsRequest),
+        "Settle": guard.unary(calls.settle, control.SettleRequest),
         "FollowDrain": guard.streaming(calls.follow_drain, control.FollowDrainRequest),
         "Explain": guard.unary(calls.explain, control.ExplainRequest),
         "Scaling": guard.unary(calls.scaling, control.ScalingRequest),

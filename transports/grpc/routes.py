@@ -8,6 +8,7 @@ from contextlib import aclosing
 from penstock.core.routing.book import RouteBook
 from penstock.core.routing.messages import read_acknowledgement, write_update
 from penstock.proto import routes_pb2 as pb
+from penstock.transports.grpc.agents import host_of
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
 
@@ -23,7 +24,8 @@ class RouteCalls:
         self, messages: AsyncIterator[pb.Acknowledgement], context: Context
     ) -> AsyncIterator[pb.Update]:
         """Follow; ends when the server drains."""
-        said = (read_acknowledgement(message) async for message in messages)
+        host = host_of(context.peer())
+        said = (read_acknowledgement(message, host) async for message in messages)
         async with aclosing(self._book.follow(said)) as updates:
             async for update in self._closing.until(updates):
                 for message in write_update(update):

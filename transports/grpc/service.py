@@ -7,6 +7,7 @@ from penstock.core.signature import TensorSpec
 from penstock.proto import open_inference_pb2 as v2
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
+from penstock.transports.grpc.metadata import MetadataReader
 
 TensorMetadata = v2.ModelMetadataResponse.TensorMetadata
 
@@ -17,8 +18,9 @@ class InformationCalls:
     Nothing is ready any more when closing has begun.
     """
 
-    def __init__(self, gateway: Gateway, closing: Closing) -> None:
+    def __init__(self, gateway: Gateway, metadata: MetadataReader, closing: Closing) -> None:
         self._gateway = gateway
+        self._metadata = metadata
         self._closing = closing
 
     async def server_live(
@@ -39,7 +41,9 @@ class InformationCalls:
         self, request: v2.ModelReadyRequest, context: Context
     ) -> v2.ModelReadyResponse:
         """ModelReady; a name that is not there is an error, as over REST."""
-        target = self._gateway.resolve(request.name, version=request.version or None)
+        target = self._gateway.resolve(
+            request.name, version=self._version(request.version, context)
+        )
         ready = self._gateway.ready(target) is None
         return v2.ModelReadyResponse(ready=ready and not self._closing.begun)
 
@@ -56,7 +60,9 @@ class InformationCalls:
         self, request: v2.ModelMetadataRequest, context: Context
     ) -> v2.ModelMetadataResponse:
         """ModelMetadata; where no signature is known, no tensors are listed."""
-        target = self._gateway.resolve(request.name, version=request.version or None)
+        target = self._gateway.resolve(
+            request.name, version=self._version(request.version, context)
+        )
         known = self._gateway.metadata(target)
         signature = known.signature
         return v2.ModelMetadataResponse(
@@ -79,6 +85,11 @@ class InformationCalls:
                 for entry in self._gateway.repository_index(ready_only=request.ready)
             ]
         )
+
+    def _version(self, written: str, context: Context) -> str | None:
+        """The version of a model, where the message or the metadata name one."""
+        said = self._metadata.read(context.invocation_metadata() or ())
+        return written or said.version or None
 
 
 def _tensors(specs: tuple[TensorSpec, ...] | None) -> list[TensorMetadata]:

@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 from penstock.core.contracts.gateway import Gateway, Target, TargetKind
 
-K = TypeVar("K", bytes, str)
+K = TypeVar("K", bytes, str, tuple[bytes, str | None, str])
 
 INFERENCE_PATH: Final = re.compile(
     rb"/v2/(?:models/(?P<model>[^/?#]+)(?:/versions/(?P<version>[^/?#]+))?"
@@ -47,15 +47,16 @@ class Address:
 class AddressBook:
     """The addresses that requests have used, by the bytes in which they wrote them."""
 
-    __slots__ = ("_by_header", "_by_path", "_gateway")
+    __slots__ = ("_by_header", "_by_path", "_by_version", "_gateway")
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._by_path: dict[bytes, Address] = {}
         self._by_header: dict[str, Address] = {}
+        self._by_version: dict[tuple[bytes, str | None, str], Address] = {}
 
     def __len__(self) -> int:
-        return len(self._by_path) + len(self._by_header)
+        return len(self._by_path) + len(self._by_header) + len(self._by_version)
 
     def at_path(self, path: bytes) -> Address | None:
         """The address of a request target; None when that is no plain path of inference.
@@ -68,21 +69,44 @@ class AddressBook:
         match = INFERENCE_PATH.fullmatch(path)
         if match is None:
             return None
+        return _keep(self._by_path, path, self._written(match))
+
+    def in_header(self, name: str, version: str = "") -> Address:
+        """The address in one of the headers that go before the path. Raises NotFoundError."""
+        if version:
+            return Address(self._gateway, name, version=version)
+        address = self._by_header.get(name)
+        if address is None:
+            address = _keep(self._by_header, name, Address(self._gateway, name))
+        return address
+
+    def of_version(self, path: bytes, target: str | None, version: str) -> Address | None:
+        """As :meth:`at_path`, where headers name a version, and perhaps the target; a version in
+        the path is right for the name in it."""
+        key = (path, target, version)
+        address = self._by_version.get(key)
+        if address is not None:
+            return address
+        match = INFERENCE_PATH.fullmatch(path)
+        if match is None:
+            return None
+        if target is None:
+            written = self._written(match)
+            target, kind = written.name, written.kind
+            version = written.version or version
+        else:
+            kind = None
+        address = Address(self._gateway, target, kind=kind, version=version)
+        return _keep(self._by_version, key, address)
+
+    def _written(self, match: re.Match[bytes]) -> Address:
         model, version, pipeline = match.group("model", "version", "pipeline")
-        address = Address(
+        return Address(
             self._gateway,
             decoded(pipeline or model),
             kind="pipeline" if pipeline else None,
             version=decoded(version or b""),
         )
-        return _keep(self._by_path, path, address)
-
-    def in_header(self, name: str) -> Address:
-        """The address in one of the headers that go before the path. Raises NotFoundError."""
-        address = self._by_header.get(name)
-        if address is None:
-            address = _keep(self._by_header, name, Address(self._gateway, name))
-        return address
 
     def called(self, name: str, *, kind: TargetKind | None, version: str) -> Address:
         """An address that is not kept, of a path that somebody else has taken apart."""

@@ -8,7 +8,7 @@ from typing import Final
 from penstock.core.byte_elements import Buffer
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceResponse
-from penstock.core.request_headers import MISSING
+from penstock.core.request_headers import MISSING, ROUTE, ROUTE_HEADERS, STICKY
 from penstock.transports.rest.errors import error_body, error_headers, status_of
 
 HeaderList = list[tuple[bytes, bytes]]
@@ -85,13 +85,31 @@ def error_answer(
 ) -> Answer:
     """What a caller gets who cannot have an answer."""
     body = error_body(error, identity)
-    return Answer(status_of(error), body, [], identity, request_id, error_headers(error))
+    headers = error_headers(error)
+    if error.route:
+        headers += route_headers(error.route)
+    return Answer(status_of(error), body, [], identity, request_id, headers)
 
 
-def missing_header(result: InferenceResponse) -> HeaderList | None:
-    """The header that names the steps an answer was made without, None where there are none."""
+def headers_beside(result: InferenceResponse) -> HeaderList | None:
+    """The headers that say what parameters of an answer do: the steps that it was made without, and
+    the way that it took through experiments. None where there are none."""
+    found: HeaderList = []
     missing = result.parameters.get(MISSING)
-    return [(MISSING.encode("ascii"), str(missing).encode("ascii"))] if missing else None
+    if missing:
+        found.append((MISSING.encode("ascii"), str(missing).encode("ascii")))
+    route = result.parameters.get(ROUTE)
+    if route:
+        found += route_headers(str(route))
+        if result.parameters.get(STICKY):
+            cookie = f"{ROUTE}={route}; Path=/v2; HttpOnly; SameSite=Lax"
+            found.append((b"set-cookie", cookie.encode("ascii")))
+    return found or None
+
+
+def route_headers(route: str) -> HeaderList:
+    """The headers that tell a caller of the way that its request took through experiments."""
+    return [(name.encode("ascii"), route.encode("ascii")) for name in ROUTE_HEADERS]
 
 
 _PHRASES = {status.value: status.phrase.encode("ascii") for status in HTTPStatus}

@@ -75,12 +75,12 @@ class InferenceApp:
         caller = service.callers.read(found)
         parameters = scope["path_params"]
         if caller.target is not None:
-            address = service.addresses.in_header(caller.target)
+            address = service.addresses.in_header(caller.target, caller.version)
         else:
             address = service.addresses.called(
                 parameters[self._parameter],
                 kind=self._kind,
-                version=parameters.get("version", ""),
+                version=parameters.get("version", caller.version),
             )
         check_media_type(found)
         call = AsgiCall(service, address, caller, json_length_of(found))

@@ -12,7 +12,7 @@ from penstock.core.contracts.gateway import Gateway, Ticket
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.transports.rest.addresses import Address, AddressBook
-from penstock.transports.rest.answer import Answer, error_answer, missing_header
+from penstock.transports.rest.answer import Answer, error_answer, headers_beside
 from penstock.transports.rest.caller import Caller, CallerHeaders
 from penstock.transports.rest.errors import defect
 from penstock.transports.rest.heads import KnownHeads
@@ -132,7 +132,7 @@ class InferenceCall(ABC):
         except Exception as error:
             self.send(self._error_answer(error, identity))
             return
-        extra = missing_header(result) if result.parameters else None
+        extra = headers_beside(result) if result.parameters else None
         self.send(Answer(200, json, buffers, identity, self._caller.request_id, extra))
 
     def _error_answer(self, error: Exception, identity: str | None) -> Answer:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
+from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.errors import InvalidRequestError
 from penstock.core.records import Headers
 from penstock.core.request_headers import (
+    ROUTE,
+    ROUTE_HEADERS,
     TARGET_HEADERS,
     TIMEOUT_HEADER,
     timeout_ms_of,
@@ -34,13 +37,15 @@ curl says of any body unless it is told. It is read as JSON in each case."""
 class Caller(NamedTuple):
     """``target`` and ``timeout_ms`` are None where the caller says nothing of them.
 
-    ``request_id`` is the header ``x-request-id``, which goes back as it came.
+    ``request_id`` is the header ``x-request-id``, which goes back as it came. ``version`` is
+    that of the model, for who names none in the path; empty for the server's choice.
     """
 
     target: str | None
     timeout_ms: float | None
     headers: Headers
     request_id: bytes | None
+    version: str = ""
 
 
 SILENT: Final = Caller(None, None, NO_HEADERS, None)
@@ -58,7 +63,7 @@ class CallerHeaders:
         names = travelling_headers(passed)
         self._travelling = tuple((name.encode("ascii"), name) for name in sorted(names))
         self._known = frozenset(
-            (TIMEOUT_HEADER.encode(), *(name.encode() for name in TARGET_HEADERS))
+            (b"cookie", _TIMEOUT, _VERSION, *(name.encode() for name in TARGET_HEADERS))
         ).union(name for name, _ in self._travelling)
 
     def read(self, found: HeaderMap) -> Caller:
@@ -68,18 +73,32 @@ class CallerHeaders:
         """
         if self._known.isdisjoint(found):
             return SILENT
+        headers = {
+            text: found[name].decode("latin-1") for name, text in self._travelling if name in found
+        }
+        cookie = found.get(b"cookie")
+        if cookie is not None and headers.keys().isdisjoint(ROUTE_HEADERS):
+            route = _route_in(cookie)
+            if route is not None:
+                headers[ROUTE] = route
         target = next((found[name] for name in _TARGETS if found.get(name)), None)
         timeout = found.get(_TIMEOUT)
         return Caller(
             None if target is None else target.decode("latin-1"),
             None if timeout is None else timeout_ms_of(timeout.decode("latin-1")),
-            {
-                text: found[name].decode("latin-1")
-                for name, text in self._travelling
-                if name in found
-            },
+            headers,
             found.get(REQUEST_ID),
+            found.get(_VERSION, b"").decode("latin-1"),
         )
+
+
+def _route_in(cookies: bytes) -> str | None:
+    """The way through experiments that a browser keeps for its caller."""
+    for cookie in cookies.split(b";"):
+        name, _, value = cookie.strip().partition(b"=")
+        if name == ROUTE.encode():
+            return value.decode("latin-1")
+    return None
 
 
 def json_length_of(found: HeaderMap) -> int | None:
@@ -121,3 +140,4 @@ def media_type_error(found: HeaderMap, wanted: str) -> MediaTypeError:
 
 _TARGETS = tuple(name.encode() for name in TARGET_HEADERS)
 _TIMEOUT = TIMEOUT_HEADER.encode()
+_VERSION = VERSION_HEADER.encode()

@@ -13,6 +13,7 @@ from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
 from penstock.transports.rest.drains import DrainOperations
+from penstock.transports.rest.experiments import ExperimentOperations
 from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
@@ -64,6 +65,7 @@ class RestFrontEnd(FrontEnd):
             operations += Graphs(context.control).operations()
             drains = DrainOperations(context.control, origins, self._stopping)
             operations += drains.operations()
+            operations += ExperimentOperations(context.control, origins).operations()
         if context.logs is not None:
             operations += LogStreams(context.logs, self._stopping).operations()
         if context.desk is not None:

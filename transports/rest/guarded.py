@@ -14,7 +14,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from penstock.core.errors import InvalidRequestError, PenstockError, TooLargeError
+from penstock.core.errors import InvalidRequestError, PenstockError
+from penstock.core.request_limit import headers_too_large
 from penstock.transports.rest.answer import error_answer
 from penstock.transports.rest.connections import Connections
 
@@ -81,7 +82,7 @@ class GuardedProtocol(HttpToolsProtocol):
             if self._in_head:
                 self._head_bytes += len(data)
                 if self._head_bytes > self._max_header_bytes:
-                    self._refuse(self._headers_too_large())
+                    self._refuse(headers_too_large(self._max_header_bytes))
 
     def _parse_behind_upgrade(self, data: memoryview) -> None:
         """Go on behind the headers of a request to speak another protocol, which none here does.
@@ -129,7 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._chunk_bytes > limit or self._head_bytes >= 0:
             size = len(self.url) + sum([len(name) + len(value) + 4 for name, value in headers])
             if size > limit:
-                self._refuse(self._headers_too_large())
+                self._refuse(headers_too_large(self._max_header_bytes))
                 raise RefusedError
         # Of a repeated header the first counts.
         found = dict(headers[::-1])
@@ -220,9 +221,3 @@ class GuardedProtocol(HttpToolsProtocol):
     def _refuse_unreadable(self, error: httptools.HttpParserError) -> None:
         if not self._refused:
             self._refuse(InvalidRequestError(f"this is no HTTP/1.1 request: {error}"))
-
-    def _headers_too_large(self) -> PenstockError:
-        return TooLargeError(
-            f"the request line and the headers have more than {self._max_header_bytes} bytes; send "
-            "fewer or shorter headers, or raise limits.headerBytes"
-        )

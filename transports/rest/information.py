@@ -8,8 +8,10 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.contracts.gateway import Gateway, Target, TargetKind
 from penstock.core.errors import InvalidRequestError, NotReadyError
+from penstock.core.request_headers import TARGET_HEADERS
 from penstock.core.signature import TensorSpec
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.caller import (
@@ -23,14 +25,23 @@ from penstock.transports.rest.json_response import JsonAnswer
 from penstock.transports.rest.operation import Content, Operation, Parameter, served_by
 from penstock.transports.rest.schemas import array_of, ref
 
-TARGET_PARAMETERS = tuple(
+TARGET_PARAMETERS = (
+    *(
+        Parameter(
+            name,
+            "header",
+            "What is meant, before the path: a name, if need be with .model, .pipeline or "
+            ".experiment.",
+            {"type": "string"},
+        )
+        for name in TARGET_HEADERS
+    ),
     Parameter(
-        name,
+        VERSION_HEADER,
         "header",
-        "What is meant, before the path: a name, if need be with .model, .pipeline or .experiment.",
+        "The version of the model, where the path names none.",
         {"type": "string"},
-    )
-    for name in ("seldon-model", "penstock-target")
+    ),
 )
 
 
@@ -192,11 +203,12 @@ class Information:
     def _target(self, request: Request) -> Target:
         caller = self._callers.read(dict(reversed(request.headers.raw)))
         if caller.target is not None:
-            return self._gateway.resolve(caller.target)
+            return self._gateway.resolve(caller.target, version=caller.version or None)
         path = request.path_params
         kind: TargetKind | None = "pipeline" if "pipeline" in path else None
         name = path["pipeline"] if kind else path["model"]
-        return self._gateway.resolve(name, kind=kind, version=path.get("version"))
+        version = path.get("version", caller.version or None)
+        return self._gateway.resolve(name, kind=kind, version=version)
 
 
 def _ready_only(body: bytes) -> bool:

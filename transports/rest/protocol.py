@@ -132,11 +132,14 @@ class InferenceProtocol(GuardedProtocol):
             return False
         service = self._service
         try:
-            address = service.addresses.at_path(self.url)
+            caller = service.callers.read(found)
+            if caller is not SILENT and caller.version:
+                address = service.addresses.of_version(self.url, caller.target, caller.version)
+            else:
+                address = service.addresses.at_path(self.url)
             if address is None:
                 return False
-            caller = service.callers.read(found)
-            if caller is not SILENT and caller.target is not None:
+            if caller is not SILENT and caller.target is not None and not caller.version:
                 address = service.addresses.in_header(caller.target)
             check_media_type(found)
             json_length = json_length_of(found)

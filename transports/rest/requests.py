@@ -25,7 +25,7 @@ from penstock.core.journal import InquiryDesk, Story
 from penstock.core.journal.documents import summary, summary_of
 from penstock.core.journal.events import events_of
 from penstock.core.journal.story import LONGEST_WAIT_MS
-from penstock.transports.rest.answer import Answer, error_answer, missing_header
+from penstock.transports.rest.answer import Answer, error_answer, headers_beside
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import (
@@ -382,7 +382,7 @@ def _as_called(story: Story) -> Response:
         assert result is not None, "who is answered has a result"
         request: InferenceRequest = story.request
         json, buffers = encode_response(result, request)
-        answer = Answer(200, json, buffers, story.identity, own, missing_header(result))
+        answer = Answer(200, json, buffers, story.identity, own, headers_beside(result))
     response = Response(b"".join((answer.json, *answer.buffers)), answer.status)
     response.raw_headers = answer.headers()
     return response

@@ -34,6 +34,7 @@ from penstock.core.resources import (
     ServerDeclaration,
     create,
 )
+from penstock.core.routing.route import Door
 from penstock.proto import agent_pb2 as pb
 
 FIRST_WORD_S: Final = 10.0
@@ -283,10 +284,9 @@ class HostedServers(AgentHost):
         return hosted
 
     def _new_seat(self, hosted: _Hosted, number: int, register: pb.Register, peer: str) -> _Seat:
-        address = register.address.replace("://:", f"://{peer}:")
-        facade = AgentServer(
-            address, self._meeting.call(address), register.capabilities, self._next_revision
-        )
+        found_at = Door(register.rest, register.address, register.zone).with_host(peer)
+        calls = self._meeting.call(found_at.grpc)
+        facade = AgentServer(found_at, calls, register.capabilities, self._next_revision)
         memory = register.memory_bytes if register.HasField("memory_bytes") else None
         replica = ServerReplica(
             ReplicaKey(hosted.name, number), facade, facade.capabilities(), memory

@@ -16,6 +16,7 @@ from penstock.core.control.loading import LoadError
 from penstock.core.control.reasons import Reason
 from penstock.core.errors import NotReadyError
 from penstock.core.metrics import BUCKETS
+from penstock.core.routing.route import Door
 from penstock.proto import agent_pb2 as pb
 
 REMOTE_MODEL: Final = "remoteModel"
@@ -43,20 +44,20 @@ class _Claim:
 class AgentServer(ServerAdapter):
     """What an agent has, as far as it has told.
 
-    Commands that were given while it is away are given again when it is back. ``calls`` is the
-    adapter to its address, ``revisions`` numbers the commands of all agents.
+    Commands that were given while it is away are given again when it is back. ``found_at`` is where
+    it answers, ``calls`` the adapter to it, ``revisions`` numbers the commands of all agents.
     """
 
     fetches: ClassVar[bool] = True
 
     def __init__(
         self,
-        address: str,
+        found_at: Door,
         calls: ServerAdapter,
         capabilities: Iterable[str],
         revisions: Callable[[], int],
     ) -> None:
-        self.address = address
+        self._found_at = found_at
         self._calls = calls
         self._capabilities = frozenset(capabilities)
         self._revisions = revisions
@@ -207,8 +208,9 @@ class AgentServer(ServerAdapter):
         )
         # The agent knows more of it than V2 can say.
         instance.signature = known or instance.signature
-        if self.address:  # else it is in this process, and called as all that is
-            instance.place = CopyPlace(self.address, loaded.name)
+        rest, address, zone = self._found_at
+        if address:  # else it is in this process, and called as all that is
+            instance.place = CopyPlace(address, loaded.name, rest=rest, zone=zone)
         return instance
 
     def _begin_unload(self, claim: _Claim) -> asyncio.Future[pb.Loaded | None]:

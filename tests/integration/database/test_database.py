@@ -45,6 +45,18 @@ def test_what_was_written_is_there_after_it_was_closed(tmp_path: Path) -> None:
     database.close()
 
 
+def test_what_is_known_of_experiments_is_there_until_it_is_gone(tmp_path: Path) -> None:
+    database = Database(tmp_path / "db")
+    assert database.saved().trials == {}
+    database.write(trials={"a": {"version": 1}, "b": {"version": 2}})
+    database.write(trials={"a": {"version": 3}, "b": None, "c": None})
+    database.close()
+    database = Database(tmp_path / "db")
+    assert database.saved().trials == {"a": {"version": 3}}
+    assert database.saved().starts == 2
+    database.close()
+
+
 def test_a_name_that_comes_back_is_no_longer_deleted(tmp_path: Path) -> None:
     database = Database(tmp_path / "db")
     database.write([saved("a", 4)])

@@ -65,6 +65,19 @@ async def test_the_header_names_the_target_before_the_message_does(rig: Rig, hea
     assert len(pipeline.tickets) == 1
 
 
+async def test_metadata_names_the_version_where_the_message_does_not(rig: Rig) -> None:
+    echo = rig.gateway.add("echo", version="2")
+    version = ("penstock-version", "2")
+    await rig.v2.ModelInfer(request_of(), metadata=(version,))
+    await rig.v2.ModelInfer(
+        request_of("nobody"), metadata=(version, ("penstock-target", "echo.model"))
+    )
+    await rig.v2.ModelInfer(request_of(model_version="2"), metadata=(("penstock-version", "1"),))
+    assert len(echo.tickets) == 3
+    with pytest.raises(grpc.aio.AioRpcError, match="version 1"):
+        await rig.v2.ModelInfer(request_of(), metadata=(("penstock-version", "1"),))
+
+
 async def test_names_are_resolved_once_until_resources_change(rig: Rig) -> None:
     rig.gateway.add("echo")
     for _ in range(3):

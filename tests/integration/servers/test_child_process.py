@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from penstock.core.children.output import Output
+from penstock.core.children.process import ChildProcess
 from penstock.core.errors import NotReadyError
-from penstock.servers.child.output import Output
-from penstock.servers.child.process import ChildProcess
 
 PATIENCE_S = 20.0
 
@@ -36,8 +36,8 @@ time.sleep(600)
 LEFT_ALONE = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from penstock.servers.child.output import Output
-from penstock.servers.child.process import ChildProcess
+from penstock.core.children.output import Output
+from penstock.core.children.process import ChildProcess
 
 async def main():
     output = Output("s")

@@ -139,22 +139,6 @@ async def test_fields_without_effect_are_warned_of_and_kept_in_the_status(plane:
     assert "spec.preloaded" in condition[2]
 
 
-async def test_kinds_whose_machinery_is_not_there_are_kept_and_say_so(plane: Plane) -> None:
-    experiment = {
-        "apiVersion": "penstock.io/v1",
-        "kind": "Experiment",
-        "metadata": {"name": "e"},
-        "spec": {"candidates": [{"name": "a", "weight": 1}, {"name": "b", "weight": 1}]},
-    }
-    changes = await plane.apply(model("a"), model("b"), experiment)
-
-    assert [len(change.warnings) for change in changes] == [0, 0, 1]
-    condition = plane.condition("Experiment", "e")
-    assert condition is not None
-    assert condition[:2] == ("False", "NotSupportedYet")
-    assert await plane.settle() == []
-
-
 async def test_one_runtime_serves_one_namespace(plane: Plane) -> None:
     here, there = model("a"), model("b")
     here["metadata"]["namespace"] = "here"

@@ -23,6 +23,7 @@ from penstock.transports.rest.app import build_app
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import CallerHeaders
 from penstock.transports.rest.drains import DrainOperations
+from penstock.transports.rest.experiments import ExperimentOperations
 from penstock.transports.rest.graphs import Graphs
 from penstock.transports.rest.inference import inference_operations
 from penstock.transports.rest.information import Information
@@ -79,6 +80,7 @@ class RestRig:
                 *self.watch.operations(),
                 *LogStreams(self.logs, self.stopping).operations(),
                 *DrainOperations(self.control, ORIGINS, self.stopping).operations(),
+                *ExperimentOperations(self.control, ORIGINS).operations(),
                 *self.requests.operations(),
                 page_operation("/metrics", lambda path: METRICS),
                 page_operation("/files/{file}", file_page),

@@ -19,6 +19,11 @@ def test_the_first_target_header_counts_and_an_empty_one_does_not() -> None:
     assert read({b"seldon-model": b""}).target is None
 
 
+def test_a_version_may_be_named() -> None:
+    assert CallerHeaders().read({b"penstock-version": b"2"}).version == "2"
+    assert CallerHeaders().read({b"seldon-model": b"a"}).version == ""
+
+
 def test_what_travels() -> None:
     found = {
         b"x-request-id": b"r",

@@ -191,6 +191,27 @@ async def test_a_header_goes_before_the_path(rig: RestRig, body: Body, header: s
         assert answer.headers["penstock-request"].startswith("other")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "asked"),
+    [
+        (INFER, {}, ("echo", "2")),
+        (INFER, {"penstock-target": "other"}, ("other", "2")),
+        ("/v2/models/echo/versions/1/infer", {}, ("echo", "1")),
+        ("/v2/models/echo/versions/1/infer", {"penstock-target": "other"}, ("other", "2")),
+    ],
+)
+async def test_a_header_names_the_version_where_the_path_does_not(
+    rig: RestRig, body: Body, path: str, headers: dict[str, str], asked: tuple[str, str]
+) -> None:
+    rig.gateway.add("other", version="2")
+    rig.gateway.add("echo", version=asked[1])
+    for query in ("", "?a=b"):  # on the thin path, and beside it
+        answer = await rig.ask("POST", path + query, body(1), {"penstock-version": "2", **headers})
+        assert answer.status == 200, answer.json
+        ticket = rig.gateway.targets["model", asked[0]].tickets[-1]
+        assert (ticket.request.model_name, ticket.request.model_version) == asked
+
+
 async def test_names_may_be_percent_encoded(rig: RestRig, body: Body) -> None:
     rig.gateway.add("flow", kind="pipeline")
     answer = await rig.ask("POST", "/v2/models/%65cho%2Emodel/versions/%31/infer", body(1))

@@ -11,8 +11,10 @@ import pytest
 from harness.instances import Inline
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.errors import InvalidRequestError, OverloadedError
+from penstock.core.experiments.tally import ArmKey, Tallies
 from penstock.core.fleet import balanced
 from penstock.core.routing import book as module
 from penstock.core.routing.book import HEARTBEAT_S, RouteBook
@@ -95,6 +97,23 @@ def test_who_follows_is_told_everything_and_then_what_changes() -> None:
         await gateway.breaks()
 
     with_book(main)
+
+
+def test_what_gateways_have_counted_is_added_up() -> None:
+    async def main(clock: VirtualClock) -> None:
+        counted, sent = Tallies(), Tallies()
+        book = RouteBook("epoch", clock, counted)
+        gateways = [Gateway(book, "one"), Gateway(book, "two")]
+        for gateway in gateways:
+            await gateway.takes_up()
+            sent.count(Forwarded("e", 1, "new", True, 1.0))
+            gateway.say(Acknowledgement(gateway.name, "epoch", 0, tallies=sent.take()))
+        await asyncio.sleep(0.1)
+        assert counted.of(ArmKey("e", 1, "new")).failures == 2
+        for gateway in gateways:
+            await gateway.breaks()
+
+    in_virtual_time(main)
 
 
 def test_changes_of_one_route_are_told_as_one() -> None:

@@ -10,13 +10,16 @@ import pytest
 
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.control.background import Background
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.experiments.tally import Tallies
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
+from penstock.core.routing import follower as follower_module
 from penstock.core.routing.copy_servers import CopyServers
 from penstock.core.routing.follower import LEAVING_S, SILENT_S, RouteFollower
 from penstock.core.routing.route import Acknowledgement, NotReady, Route, RouteKey, Update
@@ -57,7 +60,9 @@ class Scheduler:
                 self.updates.put_nowait(None)
 
 
-def follower_of(scheduler: Scheduler, clock: VirtualClock) -> RouteFollower:
+def follower_of(
+    scheduler: Scheduler, clock: VirtualClock, tallies: Tallies | None = None
+) -> RouteFollower:
     scheduler.clock = clock
     background, metrics, models = Background(), Metrics(), ModelGateway()
     gateway = PipelineGateway(
@@ -81,6 +86,7 @@ def follower_of(scheduler: Scheduler, clock: VirtualClock) -> RouteFollower:
         gateway="me",
         scheduler="scheduler:1",
         keep=lambda routes: None,
+        tallies=tallies,
         jitter=lambda: 1.0,
     )
 
@@ -149,6 +155,35 @@ def test_a_scheduler_that_falls_silent_is_connected_to_anew() -> None:
         await asyncio.sleep(SILENT_S + 0.5)
         assert scheduler.tries_ms == pytest.approx([0.0, SILENT_S * 1000.0 + 100.0])
         assert scheduler.said[-1] == Acknowledgement("me", "first", 7), "it says what it knows"
+        running.cancel()
+
+    in_virtual_time(main)
+
+
+def test_what_was_counted_is_sent_once_and_waits_while_the_scheduler_is_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(follower_module, "ARMS_PER_MESSAGE", 2)
+    tallies = Tallies()
+
+    def count(*arms: str) -> None:
+        for arm in arms:
+            tallies.count(Forwarded("e", 1, arm, False, 1.0))
+
+    async def main(clock: VirtualClock) -> None:
+        scheduler = Scheduler()
+        scheduler.away = NotReadyError("nobody answers there")
+        follower = follower_of(scheduler, clock, tallies)
+        running = asyncio.create_task(follower.run())
+        count("a", "b", "c", "a")
+        await asyncio.sleep(5.0)
+        assert tallies, "nothing is said to nobody"
+        scheduler.away = None
+        scheduler.updates.put_nowait(whole("first", 7))
+        await asyncio.sleep(5.0)
+        sent = [said.tallies for said in scheduler.said if said.tallies]
+        assert [[key.arm for key, _ in each] for each in sent] == [["a", "b"], ["c"]]
+        assert sent[0][0][1].requests == 2
         running.cancel()
 
     in_virtual_time(main)

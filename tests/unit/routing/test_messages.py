@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.records import Port
 from penstock.core.resources import Pipeline
 from penstock.core.routing import messages
@@ -100,6 +101,21 @@ def test_an_acknowledgement_comes_as_it_went() -> None:
     used = (InUse(RouteKey("copies", "m"), 1, 7), InUse(RouteKey("pipeline", "p"), 2, 3))
     for said in (Acknowledgement("g", "epoch", 9, used), Acknowledgement("g", "", 0, leaving=True)):
         assert read_acknowledgement(write_acknowledgement(said)) == said
+
+
+def test_tallies_come_as_they_went() -> None:
+    tally = Tally()
+    tally.count(1.5, failed=False)
+    tally.count(1.5, failed=True)
+    tally.measure({"score": 0.25})
+    key = ArmKey("e", 3, "new")
+    message = write_acknowledgement(Acknowledgement("g", "epoch", 9, tallies=((key, tally),)))
+    [(read_key, read_tally)] = read_acknowledgement(message).tallies
+    assert read_key == key
+    assert read_tally.document() == tally.document()
+    message.tallies[0].latencies[10**6] = 1
+    [(_, read_tally)] = read_acknowledgement(message).tallies
+    assert read_tally.document() == tally.document(), "there is no such bucket"
 
 
 async def test_what_this_release_does_not_know_is_left_out_or_not_ready() -> None:

@@ -1,0 +1,150 @@
+"""What an explanation costs beyond the calls of the model that it makes.
+
+    python benchmarks/explainers.py [--rounds 5] [--trees 100] [--features 10] [--background 100]
+
+One process. A forest is explained by ``permutation_shap`` and by ``kernel_shap``, one call at a
+time, so that they do not overlap. Prints for each round the milliseconds of the explanation, of its
+calls within it, and their ratio; then the median ratio.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any, cast
+
+import joblib
+import numpy as np
+import yaml
+from sklearn.ensemble import RandomForestRegressor
+
+from penstock.core.config import Config
+from penstock.core.contracts.model import ModelCall
+from penstock.core.inference import InferenceRequest
+from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.plugins.manager import assemble
+from penstock.core.records import Tensors
+from penstock.core.runtime import Runtime
+from penstock.core.tensors import Tensor
+
+METHODS = ("permutation_shap", "kernel_shap")
+PATIENCE_S = 120.0
+
+
+def write(folder: Path, options: argparse.Namespace) -> Path:
+    """A forest, what explains it, and their manifest."""
+    random = np.random.default_rng(0)
+    rows = random.normal(size=(500, options.features))
+    forest = RandomForestRegressor(options.trees, random_state=0).fit(rows, rows.sum(axis=1) ** 2)
+    joblib.dump(forest, folder / "forest.joblib")
+    np.save(folder / "background.npy", rows[: options.background])
+    shape = ["n", options.features]
+    specs: dict[str, dict[str, Any]] = {
+        "forest": {
+            "storageUri": "forest.joblib",
+            "execution": "thread",
+            "inputs": [{"name": "x", "datatype": "FP64", "shape": shape}],
+        },
+        **{
+            method: {
+                "storageUri": "background.npy",
+                "explainer": {"type": method, "modelRef": "forest", "callsInFlight": 1},
+                "parameters": {"samples": 200} if method == "kernel_shap" else {"permutations": 5},
+            }
+            for method in METHODS
+        },
+    }
+    kinds = {"apiVersion": "penstock.io/v1", "kind": "Model"}
+    documents = [{**kinds, "metadata": {"name": n}, "spec": s} for n, s in specs.items()]
+    path = folder / "models.yaml"
+    path.write_text(yaml.safe_dump_all(documents))
+    return path
+
+
+class Timed:
+    """The calls that explanations make: how many, with how many rows, and how long they took."""
+
+    def __init__(self, gateway: PipelineGateway) -> None:
+        self._ask = gateway.ask
+        self.begin()
+        gateway.ask = self.ask  # type: ignore[method-assign]  # to time them
+
+    def begin(self) -> None:
+        """Another explanation is about to begin."""
+        self.calls = 0
+        self.rows = 0
+        self.took_s = 0.0
+
+    async def ask(
+        self, kind: Any, name: str, tensors: Tensors, call: ModelCall, number: int
+    ) -> Tensors:
+        """As the gateway's own."""
+        began_s = time.perf_counter()
+        answer = await self._ask(kind, name, tensors, call, number)
+        self.took_s += time.perf_counter() - began_s
+        self.calls += 1
+        self.rows += tensors[0].shape[0]
+        return answer
+
+
+async def send(gateway: PipelineGateway, name: str, tensors: Tensors) -> None:
+    """One request, answered well."""
+    answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    request = InferenceRequest(None, tensors)
+    gateway.resolve(name).submit(request, {}, PATIENCE_S * 1000.0, answer.set_result)
+    result = await answer
+    if isinstance(result, Exception):
+        raise result
+
+
+async def measure(gateway: PipelineGateway, options: argparse.Namespace) -> None:
+    """Explain, again and again."""
+    timed = Timed(gateway)
+    row = Tensor.from_numpy("x", np.random.default_rng(1).normal(size=(1, options.features)))
+    for method in METHODS:
+        await send(gateway, method, (row,))  # what is done for the first time takes longer
+        ratios = []
+        for _ in range(options.rounds):
+            timed.begin()
+            began_s = time.perf_counter()
+            await send(gateway, method, (row,))
+            took_s = time.perf_counter() - began_s
+            ratios.append(took_s / timed.took_s)
+            print(f"{took_s * 1e3:8.1f} ms, calls {timed.took_s * 1e3:8.1f} ms, {ratios[-1]:.3f}")
+        print(f"{method}: {timed.calls} calls, {timed.rows} rows; median {median(ratios):.3f}")
+
+
+async def run(options: argparse.Namespace) -> None:
+    """One process, for as long as it takes."""
+    with tempfile.TemporaryDirectory() as folder:
+        manifest = write(Path(folder), options)
+        config = Config.model_validate({"rest": {"port": 0}, "grpc": {"port": 0}})
+        runtime = Runtime(config, assemble(config))
+        await runtime.start([manifest])
+        try:
+            shortfalls = await runtime.wait_ready(PATIENCE_S)
+            if shortfalls:
+                raise SystemExit(str(shortfalls))
+            await measure(cast(PipelineGateway, runtime.gateway), options)
+        finally:
+            await runtime.stop()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--trees", type=int, default=100)
+    parser.add_argument("--features", type=int, default=10)
+    parser.add_argument("--background", type=int, default=100)
+    logging.basicConfig(level=logging.ERROR)
+    asyncio.run(run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What one explanation asks: rows in, rows out, as calls of as many rows as the model takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from penstock.core.contracts.explainer import Explains
+from penstock.core.errors import (
+    InvalidRequestError,
+    PenstockError,
+    StepFailedError,
+    TooLargeError,
+    error_of,
+)
+from penstock.core.records import Tensors
+from penstock.core.rows import common_rows, put_together, take_apart
+from penstock.core.signature import Signature
+
+ROWS_PER_CALL: Final = 4096
+"""Of what takes any number of rows. More save little, and hold others up for longer."""
+
+Call: TypeAlias = Callable[[Tensors], Awaitable[Tensors]]
+"""One call of what is explained."""
+
+
+def rows_per_call(explains: Explains, signature: Signature | None) -> int:
+    """How many rows one call has: what the manifest says, many where the signature leaves the first
+    axis of some input free, else one."""
+    if explains.batch_size is not None:
+        return explains.batch_size
+    inputs = () if signature is None or signature.inputs is None else signature.inputs
+    shapes = [tensor.shape for tensor in inputs if tensor.shape]
+    return ROWS_PER_CALL if any(not isinstance(shape[0], int) for shape in shapes) else 1
+
+
+class Evaluations:
+    """Those of one explanation, which are bounded together. ``rows`` is how many a call has."""
+
+    def __init__(self, explains: Explains, rows: int, call: Call) -> None:
+        self._explains = explains
+        self._rows = rows
+        self._call = call
+        self._left = explains.max_evaluations
+
+    async def ask(self, tensors: Tensors, beside: Tensors = ()) -> Tensors:
+        """As :class:`penstock.core.contracts.explainer.Ask`."""
+        rows = common_rows(tensors) if tensors else None
+        if not rows:
+            raise InvalidRequestError(
+                f"what {self._explains} is asked has to be tensors with the same number of rows"
+            )
+        self._take(rows)
+        blocks = take_apart(tensors, list(_counts(rows, self._rows)))
+        answers = await self._answers([(*block, *beside) for block in blocks])
+        return answers[0] if len(answers) == 1 else put_together(answers)
+
+    def _take(self, rows: int) -> None:
+        if rows > self._left:
+            raise TooLargeError(
+                f"the explanation needs more than {self._explains.max_evaluations} evaluations of "
+                f"{self._explains}; send fewer rows, give it less background data, or raise "
+                "maxEvaluations of the explainer"
+            )
+        self._left -= rows
+
+    async def _answers(self, blocks: Sequence[Tensors]) -> list[Tensors]:
+        """The answers in the order of the blocks; a few calls are under way at a time."""
+        if len(blocks) == 1:
+            return [await self._one(blocks[0])]
+        answers: list[Tensors] = [()] * len(blocks)
+        waiting = iter(enumerate(blocks))
+        lanes = min(self._explains.calls_in_flight, len(blocks))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(lanes):
+                    group.create_task(self._one_by_one(waiting, answers))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the first ended the others
+        if len({tuple([(each.name, each.datatype) for each in answer]) for answer in answers}) > 1:
+            raise self._refuse("answers some of its calls with other tensors than others")
+        return answers
+
+    async def _one_by_one(
+        self, waiting: Iterator[tuple[int, Tensors]], answers: list[Tensors]
+    ) -> None:
+        for index, block in waiting:
+            answers[index] = await self._one(block)
+
+    async def _one(self, block: Tensors) -> Tensors:
+        try:
+            answer = await self._call(block)
+        except PenstockError as error:
+            raise self._passed_on(error) from error
+        if not answer:
+            raise self._refuse("put out nothing, so there is nothing to explain")
+        rows = block[0].shape[0]
+        if common_rows(answer) != rows:
+            shapes = ", ".join(f"'{each.name}' {list(each.shape)}" for each in answer)
+            raise self._refuse(
+                f"answered {rows} rows with {shapes}; if it does not take several rows at a time, "
+                "write batchSize: 1 into the explainer"
+            )
+        return answer
+
+    def _passed_on(self, error: PenstockError) -> PenstockError:
+        """An error of what is explained, which is named."""
+        if str(self._explains) in error.message:
+            return error
+        said = f"{self._explains}, which is explained: {error.message}"
+        return error_of(error.code, said, step=error.step, details=error.details)
+
+    def _refuse(self, said: str) -> StepFailedError:
+        return StepFailedError(f"{self._explains} cannot be explained: it {said}")
+
+
+def _counts(rows: int, at_once: int) -> Iterator[int]:
+    while rows > 0:
+        yield min(rows, at_once)
+        rows -= at_once

@@ -1,0 +1,47 @@
+"""What is explained, seen through the gateway of this process."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from penstock.core.contracts.explainer import Explained, Explains
+from penstock.core.errors import NotFoundError
+from penstock.core.explaining.evaluations import rows_per_call
+from penstock.core.model_gateway import ModelGateway
+from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.signature import Signature
+
+
+class Subject(Explained):
+    """Looks at what serves when it is asked, which may be another version later."""
+
+    def __init__(self, explains: Explains, gateway: PipelineGateway, models: ModelGateway) -> None:
+        self._explains = explains
+        self._gateway = gateway
+        self._models = models
+
+    @property
+    def explains(self) -> Explains:
+        return self._explains
+
+    @property
+    def signature(self) -> Signature | None:
+        with suppress(NotFoundError):
+            return self._gateway.signature(self._explains.kind, self._explains.name)
+        return None
+
+    @property
+    def own_object(self) -> object | None:
+        if self._explains.kind != "model":
+            return None
+        served = self._models.slot(self._explains.name).served
+        return None if served is None else served.instance.own_object
+
+    @property
+    def rows_at_once(self) -> int:
+        return self.rows_per_call * self._explains.calls_in_flight
+
+    @property
+    def rows_per_call(self) -> int:
+        """How many rows one call has."""
+        return rows_per_call(self._explains, self.signature)

@@ -1,0 +1,284 @@
+"""An experiment at the gateway: requests go to one of its candidates, and to a mirror."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final, Protocol, TypeAlias
+
+from penstock.core.contracts.forwarder import Forwarded
+from penstock.core.contracts.gateway import Reply, Target, TargetKind, Ticket
+from penstock.core.contracts.router import Candidate, RoutedRequest, Router
+from penstock.core.errors import InternalError, InvalidRequestError, NotReadyError, PenstockError
+from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.trails import Trail, read_trail, written_trail
+from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.records import Headers
+from penstock.core.request_headers import ROUTE, ROUTE_HEADERS, STICKY, STRICT_ROUTE_HEADER
+from penstock.core.statuses import http_status
+
+MOST_MIRRORED: Final = 64
+"""Copies of one experiment under way; past that requests are not copied."""
+
+Result: TypeAlias = InferenceResponse | PenstockError
+
+Observe: TypeAlias = Callable[[Forwarded, InferenceRequest, Result], None]
+"""Is told of each request that an experiment has sent one way, when it has ended."""
+
+FindArm: TypeAlias = Callable[[TargetKind, str], Target]
+"""Gives what a candidate is now. Raises NotFoundError."""
+
+WhyNot: TypeAlias = Callable[[Target], PenstockError | None]
+"""Why a target cannot answer, None where it can."""
+
+Refuse: TypeAlias = Callable[[PenstockError, Reply], Ticket]
+"""Answers a request that did not enter."""
+
+
+class Surroundings(Protocol):
+    """What experiments have of the gateway that they are at."""
+
+    why_not: WhyNot
+    refuse: Refuse
+    observe: Observe
+    random: Callable[[], float]
+    now_ms: Callable[[], float]
+
+    def find_arm(self, kind: TargetKind, name: str) -> Target:
+        """What a candidate is now. Raises NotFoundError."""
+        raise NotImplementedError
+
+
+class _Arm:
+    """A candidate: what it is now, looked up again when that has changed."""
+
+    __slots__ = ("_find", "_kind", "_target", "in_flight", "name", "weight")
+
+    def __init__(self, kind: TargetKind, name: str, weight: float, find: FindArm) -> None:
+        self.name = name
+        self.weight = weight
+        self.in_flight = 0
+        self._kind = kind
+        self._find = find
+        self._target: Target | None = None
+
+    def target(self) -> Target:
+        """Raises NotFoundError."""
+        target = self._target
+        if target is None or not target.current:
+            target = self._target = self._find(self._kind, self.name)
+        return target
+
+    def why_not(self, why_not: WhyNot) -> PenstockError | None:
+        """Why it cannot answer, None where it can."""
+        try:
+            return why_not(self.target())
+        except PenstockError as error:
+            return error
+
+
+class ExperimentTarget(Target):
+    """One version of an experiment, by the weights that are in force.
+
+    ``router`` is the error that there is none, where there is none.
+
+    Candidates that cannot answer get no requests while another can. One without weight gets none,
+    whatever trail a caller sends, so that what was given up stays given up.
+    """
+
+    __slots__ = ("_arms", "_around", "_current", "_mirror", "_router", "in_force")
+
+    def __init__(
+        self, in_force: InForce, router: Router | PenstockError, around: Surroundings
+    ) -> None:
+        spec = in_force.manifest.spec
+        self.in_force = in_force
+        self._router = router
+        self._around = around
+        self._current = True
+        self._arms = [
+            _Arm(spec.resource_type, candidate.name, weight, around.find_arm)
+            for candidate, weight in zip(spec.candidates, in_force.weights, strict=True)
+        ]
+        self._mirror: _Arm | None = None
+        if spec.mirror is not None and spec.mirror.percent:
+            weight = spec.mirror.percent / 100.0
+            self._mirror = _Arm(spec.resource_type, spec.mirror.name, weight, around.find_arm)
+
+    @property
+    def name(self) -> str:
+        return self.in_force.manifest.name
+
+    @property
+    def version(self) -> str:
+        """The version of the experiment."""
+        return str(self.in_force.version)
+
+    @property
+    def current(self) -> bool:
+        return self._current
+
+    @property
+    def no_router(self) -> PenstockError | None:
+        """Why nothing can be chosen, None where it can."""
+        return self._router if isinstance(self._router, PenstockError) else None
+
+    def expire(self) -> None:
+        """Another target may be right for the name from now on."""
+        self._current = False
+
+    def why_not(self) -> PenstockError | None:
+        """Why no candidate can answer, None where one can."""
+        if self.no_router is not None:
+            return self.no_router
+        said = []
+        for arm in self._arms:
+            if arm.weight <= 0.0:
+                continue
+            error = arm.why_not(self._around.why_not)
+            if error is None:
+                return None
+            said.append(f"'{arm.name}': {error.message}")
+        return NotReadyError(f"no candidate of experiment '{self.name}' answers: {'; '.join(said)}")
+
+    def first(self) -> Target:
+        """The first candidate that can answer. Raises NotReadyError."""
+        for arm in self._arms:
+            if arm.weight > 0.0 and arm.why_not(self._around.why_not) is None:
+                return arm.target()
+        error = self.why_not()
+        assert error is not None, "none could answer a moment ago"
+        raise error
+
+    def submit(
+        self,
+        request: InferenceRequest,
+        headers: Headers,
+        timeout_ms: float | None,
+        reply: Reply,
+    ) -> Ticket:
+        try:
+            arm = self._choose(headers)
+            target = arm.target()
+        except PenstockError as error:
+            return self._around.refuse(error, reply)
+        began_ms = self._around.now_ms()
+        arm.in_flight += 1
+
+        def answered(result: Result) -> None:
+            arm.in_flight -= 1
+            self._observe(arm, request, result, began_ms)
+            reply(self._told(arm, result))
+
+        ticket = target.submit(request, self._passed(arm, headers), timeout_ms, answered)
+        self._copy(request, headers, timeout_ms)
+        return ticket
+
+    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+        arm = self._choose(headers)
+        ticket = arm.target().accept(request, self._passed(arm, headers))
+        self._copy(request, headers, None)
+        return ticket
+
+    def chosen(self, headers: Headers) -> Target:
+        """The candidate that a request is for, by its headers and by chance, for who has to know
+        before it is taken in. Raises PenstockError."""
+        return self._choose(headers).target()
+
+    def _choose(self, headers: Headers) -> _Arm:
+        """The candidate of one request. Hot."""
+        router, why_not = self._router, self._around.why_not
+        arms = [arm for arm in self._arms if arm.weight > 0.0 and arm.why_not(why_not) is None]
+        if isinstance(router, PenstockError) or not arms:
+            error = self.why_not()
+            assert error is not None, "none can answer"
+            raise error
+        if headers:
+            again = self._again(headers, arms)
+            if again is not None:
+                return again
+        candidates = [Candidate(arm.name, arm.weight, arm.in_flight) for arm in arms]
+        try:
+            index = router.choose(candidates, RoutedRequest(headers), self._around.random())
+            return arms[index]
+        except Exception as error:
+            raise InternalError(
+                f"the router '{self.in_force.manifest.spec.router}' of experiment '{self.name}' "
+                f"failed: {error}"
+            ) from error
+
+    def _again(self, headers: Headers, arms: list[_Arm]) -> _Arm | None:
+        """The candidate of the way that the caller wants to have taken again."""
+        text = next((headers[name] for name in ROUTE_HEADERS if name in headers), None)
+        if text is None:
+            return None
+        wanted = read_trail(text).get(self.name)
+        for arm in arms:
+            if arm.name == wanted:
+                return arm
+        if STRICT_ROUTE_HEADER in headers:
+            ways = ", ".join(written_trail([(self.name, arm.name)]) for arm in arms)
+            raise InvalidRequestError(
+                f"the way '{text[:200]}' leads to no candidate of experiment '{self.name}' that "
+                f"takes requests; the ways are {ways}. Without {STRICT_ROUTE_HEADER} one is chosen"
+            )
+        return None
+
+    def _passed(self, arm: _Arm, headers: Headers) -> Headers:
+        """What travels on: the way up to here, and what the caller wants of the rest of it."""
+        wanted: Trail = {}
+        kept = headers
+        if headers:
+            text = next((headers[name] for name in ROUTE_HEADERS if name in headers), None)
+            wanted = read_trail(text)
+            kept = {name: value for name, value in headers.items() if name not in ROUTE_HEADERS}
+        return {**kept, ROUTE: written_trail({**wanted, self.name: arm.name}.items())}
+
+    def _told(self, arm: _Arm, result: Result) -> Result:
+        """The result, with the way that it came from."""
+        own = (self.name, arm.name)
+        if isinstance(result, PenstockError):
+            result.route = written_trail([own, *read_trail(result.route).items()])
+            return result
+        further = read_trail(str(result.parameters.get(ROUTE, "")))
+        parameters = {**result.parameters, ROUTE: written_trail([own, *further.items()])}
+        if self.in_force.manifest.spec.sticky == "cookie":
+            parameters[STICKY] = "cookie"
+        return InferenceResponse(
+            result.model_name, result.model_version, result.id, result.tensors, parameters
+        )
+
+    def _observe(
+        self, arm: _Arm, request: InferenceRequest, result: Result, began_ms: float
+    ) -> None:
+        failed = isinstance(result, PenstockError) and _is_its_fault(result)
+        took_ms = self._around.now_ms() - began_ms
+        seen = Forwarded(self.name, self.in_force.version, arm.name, failed, took_ms)
+        self._around.observe(seen, request, result)
+
+    def _copy(self, request: InferenceRequest, headers: Headers, timeout_ms: float | None) -> None:
+        """Have the mirror get the request as well, if chance will have it so. The answer that is
+        on its way comes first."""
+        mirror = self._mirror
+        if mirror is None or mirror.in_flight >= MOST_MIRRORED:
+            return
+        if self._around.random() < mirror.weight:
+            mirror.in_flight += 1
+            loop = asyncio.get_running_loop()
+            loop.call_soon(self._mirror_to, mirror, request, headers, timeout_ms)
+
+    def _mirror_to(
+        self, mirror: _Arm, request: InferenceRequest, headers: Headers, timeout_ms: float | None
+    ) -> None:
+        def answered(result: Result) -> None:
+            mirror.in_flight -= 1
+
+        try:
+            mirror.target().submit(request, headers, timeout_ms, answered)
+        except PenstockError:
+            mirror.in_flight -= 1  # it is not there, which the status says
+
+
+def _is_its_fault(error: PenstockError) -> bool:
+    """Whether an error says that who answered is not well, and not that the request is wrong."""
+    return http_status(error.code) >= 500 or error.code == "overloaded"

@@ -1,0 +1,146 @@
+"""A proxy in a process: the one address that it has there, and the routes that it goes by."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from functools import partial
+
+from penstock.core.config import Config
+from penstock.core.config.sections import PolicySection
+from penstock.core.contracts.forwarder import (
+    Forwarder,
+    ForwarderContext,
+    HealthChecks,
+    Outliers,
+    Policy,
+)
+from penstock.core.control.background import Background
+from penstock.core.forwarding.balancers import make_balancer
+from penstock.core.plugins.plugins import Plugins
+from penstock.core.proxy.forwarding import Forwarding
+from penstock.core.proxy.ways import Ways
+from penstock.core.routing.follower import Connect, RouteFollower
+from penstock.core.routing.route import Route
+from penstock.core.routing.routes_file import RoutesFile
+from penstock.core.runtime.closing import Closing
+from penstock.core.runtime.draining import drain
+
+_log = logging.getLogger(__name__)
+
+
+class HostedProxy:
+    """What is opened for it is closed by ``closing``.
+
+    ``connect`` follows the scheduler at ``place``, whose host is ``host``.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        plugins: Plugins,
+        closing: Closing,
+        connect: Connect,
+        place: str,
+        host: str,
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._closing = closing
+        self._connect = connect
+        self._place = place
+        self._host = host
+        self._background = Background()
+        self._file: RoutesFile | None = None
+        if config.proxy.routes_file is not None:
+            self._file = RoutesFile(config.proxy.routes_file)
+        self._forwarder: Forwarder | None = None
+        self.informed = asyncio.Event()
+        """Set as soon as there are routes, wherever from."""
+
+    async def start(self) -> dict[str, str]:
+        """Listen, and begin to follow. Comes back with the addresses by what is spoken there.
+
+        Raises UnknownNameError for a forwarder that is not there, PluginsError and whatever else
+        refuses.
+        """
+        plugins = self._plugins
+        forwarder = plugins.make(plugins.forwarders, self._config.proxy.kind)
+        addresses = dict(await forwarder.start(self._context()))
+        self._closing.add("the forwarder", forwarder.stop)
+        self._forwarder = forwarder
+        self._closing.add("the tasks of the proxy", self._background.close)
+        follower = RouteFollower(
+            self._connect,
+            Forwarding(forwarder, Ways(self._host), self._background),
+            gateway=f"proxy {secrets.token_hex(8)}",
+            scheduler=self._place,
+            keep=self._keep,
+        )
+        self.informed = follower.informed
+        await self._begin_with_file(follower)
+        self._background.spawn(follower.run(), "following the scheduler")
+        self._closing.add("the routes", follower.leave)
+        return addresses
+
+    async def drain(self, grace_s: float, forced: asyncio.Event) -> float:
+        """Take no new connections, and return when what is under way has been answered, after
+        ``grace_s``, or when ``forced`` is set; the seconds that are left of that."""
+        if self._forwarder is None:
+            return grace_s
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + grace_s
+        await drain({"the forwarder": self._forwarder.drain}, grace_s, forced)
+        return max(end_s - loop.time(), 0.0)
+
+    def _context(self) -> ForwarderContext:
+        section, limits = self._config.proxy, self._config.limits
+        defaults = self._config.defaults
+        return ForwarderContext(
+            section.host,
+            section.rest_port,
+            section.grpc_port,
+            policy_of(section.policy, defaults.deadline_ms),
+            section.zone,
+            max_request_bytes=limits.request_bytes,
+            max_header_bytes=limits.header_bytes,
+            drain_ms=defaults.drain_ms,
+            balancer=partial(make_balancer, factories=self._plugins.balancers),
+        )
+
+    async def _begin_with_file(self, follower: RouteFollower) -> None:
+        if self._file is None:
+            return
+        routes = await asyncio.to_thread(self._file.read)
+        if routes:
+            _log.info(
+                "forwarding by %d routes that were kept, until the scheduler is reached",
+                len(routes),
+            )
+            await follower.begin_with(routes)
+        self._closing.add("the file of routes", self._file.flush)
+        self._background.spawn(self._file.run(), "keeping routes")
+
+    def _keep(self, routes: Sequence[Route]) -> None:
+        if self._file is not None:
+            self._file.keep(routes)
+
+
+def policy_of(section: PolicySection, timeout_ms: float) -> Policy:
+    """How a forwarder forwards, as the configuration says."""
+    health, outliers = section.health, section.outliers
+    return Policy(
+        section.balancer,
+        section.retries,
+        section.hedge_after_ms,
+        section.connect_timeout_ms,
+        section.in_flight,
+        section.slow_start_ms,
+        timeout_ms,
+        HealthChecks(
+            health.interval_ms, health.timeout_ms, health.unhealthy_after, health.healthy_after
+        ),
+        Outliers(outliers.failures, outliers.eject_ms, outliers.most_percent),
+    )

@@ -1,0 +1,1 @@
+"""What experiments can be concluded by: metrics of answers, and bandits."""

@@ -1,0 +1,1 @@
+"""Routers that come with Penstock: which candidate of an experiment a request goes to."""

@@ -1,0 +1,72 @@
+"""What a manifest may say under ``parameters`` of an explainer that computes SHAP values."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from penstock.core.config import Section
+
+
+class ShapOptions(Section):
+    """What all kinds have in common."""
+
+    features: tuple[str, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="The tensors whose columns are the features; not needed where there is one. "
+        "Other tensors of a request are held fixed.",
+    )
+    feature_names: tuple[str, ...] | None = Field(
+        default=None, description="The names of the features, in the order of the columns."
+    )
+    background: tuple[tuple[float, ...], ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Rows that stand for what is usual, where they are not in a file "
+        "(background.npy or background.npz in the folder of storageUri, or that file).",
+    )
+    background_rows: int = Field(
+        default=100, ge=1, description="How many rows of the background are used at most."
+    )
+    columns: tuple[int, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="The columns of the output that are explained, as classes; all without it.",
+    )
+    answer: Literal["tensors", "json", "both"] = Field(
+        default="tensors",
+        description="Whether the answer is tensors, the JSON document that clients of Alibi "
+        "Explain read (as the tensor explanation), or both.",
+    )
+
+
+class AskingOptions(ShapOptions):
+    """Of those that ask a model or a pipeline."""
+
+    output: str | None = Field(
+        default=None,
+        description="The output tensor that is explained; not needed where there is one.",
+    )
+
+
+class KernelOptions(AskingOptions):
+    """Of ``kernel_shap``."""
+
+    samples: int | None = Field(
+        default=None,
+        ge=1,
+        description="How many masks of the features are tried for each row; by default 2048 and "
+        "two for each feature.",
+    )
+
+
+class PermutationOptions(AskingOptions):
+    """Of ``permutation_shap``."""
+
+    permutations: int = Field(
+        default=10,
+        ge=1,
+        description="How many orders of the features are gone through, there and back.",
+    )

@@ -1,0 +1,222 @@
+"""How requests and answers are passed on: bodies, connections, limits."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from harness.forwarder_rig import started_forwarder, until
+from harness.http_messages import http_request
+from harness.http_stream import http_caller
+from harness.scripted_endpoint import scripted_endpoints
+from penstock.core.contracts.forwarder import Policy
+
+INFER = "/v2/models/m/infer"
+
+
+async def test_what_belongs_to_a_connection_is_not_passed_on(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        answer = await rig.ask(
+            INFER,
+            headers={
+                "Connection": "keep-alive, X-Secret",
+                "X-Secret": "1",
+                "X-Other": "2",
+                "Upgrade": "h2c",
+                "Keep-Alive": "1",
+                "x-request-id": "of-mine",
+            },
+        )
+        sent = answer.json["headers"]
+        assert sent["x-other"] == "2"
+        assert sent["x-request-id"] == "of-mine"
+        assert not {"x-secret", "keep-alive", "upgrade"} & set(sent)
+        assert answer.headers["x-from"] == "g"
+        assert "keep-alive" not in answer.headers
+
+
+async def test_connections_are_kept_on_both_sides(forwarder_kind: str) -> None:
+    policy = Policy()
+    async with (
+        scripted_endpoints("g") as (gateway,),
+        started_forwarder(forwarder_kind, policy) as rig,
+    ):
+        await rig.serve(gateways=[gateway])
+        async with http_caller(rig.rest) as caller:
+            for _ in range(5):
+                assert (await caller.ask(INFER)).status == 200
+        assert gateway.connections <= 3
+
+
+async def test_requests_sent_ahead_are_answered_in_their_order(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        async with http_caller(rig.rest) as caller:
+            requests = [http_request("POST", f"/v2/models/m{n}/infer", b"x" * n) for n in range(9)]
+            caller.writer.write(b"".join(requests))
+            for n in range(9):
+                answer = await caller.answer()
+                assert answer.json["path"] == f"/v2/models/m{n}/infer"
+                assert answer.json["bytes"] == n
+
+
+async def test_bodies_in_chunks_are_passed_on_both_ways(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.chunked = True
+        async with http_caller(rig.rest) as caller:
+            head = http_request("POST", INFER, b"", {"Transfer-Encoding": "chunked"})
+            for _ in range(2):
+                for piece in (head, b"3\r\nabc\r\n", b"2;x=1\r\nde\r", b"\n0\r\n", b"\r\n"):
+                    caller.writer.write(piece)
+                    await asyncio.sleep(0.005)
+                answer = await caller.answer()
+                assert answer.json["bytes"] == 5
+                assert gateway.asked[-1].body == b"abcde"
+
+
+async def test_large_bodies_are_passed_on_whole(forwarder_kind: str) -> None:
+    body = bytes(range(256)) * 20_000
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = body[::-1]
+        for chunked in (False, True):
+            gateway.script.chunked = chunked
+            answer = await rig.ask(INFER, body)
+            assert gateway.asked[-1].body == body
+            assert answer.body == body[::-1]
+
+
+async def test_who_waits_to_be_asked_for_the_body_is_asked(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        async with http_caller(rig.rest) as caller:
+            request = http_request("POST", INFER, b"abc", {"Expect": "100-continue"})
+            caller.writer.write(request[:-3])
+            assert (await caller.answer()).status == 100
+            caller.writer.write(request[-3:])
+            assert (await caller.answer()).json["bytes"] == 3
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "code"),
+    [
+        ({"X-Long": "x" * 20_000}, b"{}", 413, "too-large"),
+        ({}, b"x" * 2_000_000, 413, "too-large"),
+        ({"x-penstock-timeout-ms": "soon"}, b"{}", 400, "invalid-request"),
+    ],
+)
+async def test_what_is_not_taken_in_is_refused_with_what_to_do(
+    forwarder_kind: str, headers: dict[str, str], body: bytes, status: int, code: str
+) -> None:
+    async with (
+        scripted_endpoints("g") as (gateway,),
+        started_forwarder(forwarder_kind, max_request_bytes=1_000_000) as rig,
+    ):
+        await rig.serve(gateways=[gateway])
+        answer = await rig.ask(INFER, body, headers)
+        assert (answer.status, answer.json["code"]) == (status, code), answer
+        assert gateway.asked == []
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [
+        b"hello\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n"
+        b"content-length: 5\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\nz\r\n\r\n",
+    ],
+)
+async def test_what_is_no_request_is_refused(forwarder_kind: str, request_bytes: bytes) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        async with http_caller(rig.rest) as caller:
+            caller.writer.write(request_bytes)
+            answer = await caller.answer()
+            assert answer.status == 400
+            assert await caller.reader.read() == b""
+        assert gateway.asked == []
+
+
+async def test_a_caller_that_goes_away_is_missed_at_once(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.hangs = True
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER)
+            await gateway.arrived.wait()
+            gateway.hung_up.clear()
+        await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
+        await until(lambda: not rig.forwarder.in_use("gateways"))
+
+
+async def test_draining_answers_what_is_under_way_and_tells_to_go(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        async with http_caller(rig.rest) as busy, http_caller(rig.rest) as idle:
+            assert (await idle.ask(INFER)).status == 200
+            gateway.script.hangs = True
+            gateway.arrived.clear()
+            busy.send(INFER)
+            await gateway.arrived.wait()
+            draining = asyncio.create_task(rig.forwarder.drain())
+            await asyncio.sleep(0.05)
+            gateway.script.hangs = False
+            last = await idle.ask(INFER)
+            assert (last.status, last.headers["connection"]) == (200, "close")
+            assert not draining.done()
+            gateway.script.goes_on.set()
+            assert (await busy.answer()).status == 200
+            await asyncio.wait_for(draining, 10.0)
+        with pytest.raises(OSError, match=r"refused|Connect call failed"):
+            await rig.ask(INFER)
+
+
+async def test_a_server_that_does_not_read_holds_the_caller_up(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.reads = False
+        body = bytes(48 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER, body)
+            await gateway.arrived.wait()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(caller.writer.drain(), 0.5)
+            gateway.script.goes_on.set()
+            gateway.script.reads = True
+            answer = await caller.answer()
+            assert answer.json["bytes"] == len(body)
+            assert (await caller.ask(INFER)).json["bytes"] == 2
+
+
+async def test_a_caller_that_does_not_read_holds_the_server_up(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = bytes(48 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER)
+            await gateway.arrived.wait()
+            await asyncio.sleep(0.5)
+            assert not gateway.written.is_set()
+            assert len((await caller.answer()).body) == len(gateway.script.body)
+            gateway.script.body = None
+            for _ in range(3):
+                assert (await caller.ask(INFER)).json["bytes"] == 2
+
+
+async def test_an_answer_to_who_hung_up_before_it_was_whole_is_not_sent_on(
+    forwarder_kind: str,
+) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = bytes(48 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            caller.send(INFER)
+            await caller.reader.readuntil(b"\r\n\r\n")
+            gateway.hung_up.clear()
+        await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
+        await until(lambda: not rig.forwarder.in_use("gateways"))

@@ -1,0 +1,44 @@
+"""The side of the forwarder ``embedded`` that speaks gRPC."""
+
+from __future__ import annotations
+
+import grpc
+
+from penstock.transports.embedded.grpc_calls import GrpcCalls
+from penstock.transports.embedded.grpc_channels import GrpcChannels
+from penstock.transports.embedded.passage import Passage
+from penstock.transports.grpc.closing import Closing
+from penstock.transports.grpc.listening import drain, listen, server_options
+
+
+class GrpcSide:
+    """Listens, and passes on who calls over ``channels``."""
+
+    def __init__(self, passage: Passage, channels: GrpcChannels) -> None:
+        self._passage = passage
+        self._channels = channels
+        self._closing = Closing()
+        self._server: grpc.aio.Server | None = None
+
+    async def listen(self, host: str, port: int) -> str:
+        """Listen; comes back with the address. Raises PenstockError with what to do."""
+        context = self._passage.context
+        options = server_options(context.max_request_bytes, context.max_header_bytes, shared=False)
+        server = grpc.aio.server(options=options)
+        server.add_generic_rpc_handlers((GrpcCalls(self._passage, self._channels, self._closing),))
+        address = listen(server, host, port)
+        await server.start()
+        self._server = server
+        return address
+
+    async def drain(self) -> None:
+        """Refuse new calls, and return when the others have ended."""
+        await drain(self._server, self._closing)
+
+    async def stop(self) -> None:
+        """Cancel what is still under way and close every connection."""
+        self._closing.begin()
+        self._closing.release()
+        if self._server is not None:
+            await self._server.stop(None)
+        await self._channels.close_all()
