@@ -66,6 +66,8 @@ class ModelScaling:
         self._meters: dict[str, LoadMeter] = {}
         self._slept: frozenset[str] = frozenset()
         """The models that were asleep at the last look."""
+        self._silent_ms: dict[str, float] = {}
+        """Since when there are copies of a model that nobody has told anything of."""
         self._verdicts: Sequence[Verdict] = ()
         self._decided_ms = clock.now_ms()
 
@@ -91,7 +93,10 @@ class ModelScaling:
     def loads(self, now_ms: float) -> list[ModelLoad]:
         """The load of each model that may be scaled, since the last look."""
         scaled = dict(self._reconciler.scaled())
+        for name in self._meters.keys() - scaled.keys():
+            self._say_nothing(name)
         self._meters = {name: self._meters.get(name) or LoadMeter(now_ms) for name in scaled}
+        self._silent_ms = {name: at for name, at in self._silent_ms.items() if name in scaled}
         counted = self._counter.figures(scaled.keys(), now_ms)
         loads = [self._load(name, copies, counted[name], now_ms) for name, copies in scaled.items()]
         self._slept = frozenset(load.name for load in loads if not load.replicas)
@@ -117,6 +122,11 @@ class ModelScaling:
         figures = dict(self._figures(copies, counted))
         known = {process: each for process, each in figures.items() if each is not None}
         load = meter.measure(known.items(), now_ms)
+        age_ms = load.age_ms
+        if len(known) == len(figures):
+            self._silent_ms.pop(name, None)
+        elif age_ms is not None:  # a copy that is new has said nothing yet, and soon will
+            age_ms = max(age_ms, now_ms - self._silent_ms.setdefault(name, now_ms))
         bounds, outlook = copies.bounds, copies.outlook
         assert bounds is not None, "only such models are looked at"
         stuck = outlook is not None and not outlook.at_work and copies.loaded < copies.wanted
@@ -134,7 +144,7 @@ class ModelScaling:
             None,
             copies.memory_bytes,
             load.idle_s,
-            load.age_ms if len(known) == len(figures) else None,
+            age_ms,
             scaling_number(annotations, TARGET),
             scaling_number(annotations, IDLE_MS),
             outlook.message if stuck and outlook is not None else None,
@@ -186,6 +196,13 @@ class ModelScaling:
         message = f"{copies}: {verdict.reason}"
         status = noted(resource.status, SCALED, reason, message, self._clock.now_ms())
         self._store.set_status(key, status)
+
+    def _say_nothing(self, name: str) -> None:
+        """A model is not scaled any more."""
+        key = ResourceKey("Model", name)
+        resource = self._store.get(key)
+        if resource is not None:
+            self._store.set_status(key, resource.status.without_condition(SCALED))
 
     async def _keep_decided(self) -> None:
         if not self._scaled.changed:

@@ -331,6 +331,18 @@ def test_nothing_is_scaled_by_figures_that_stop_coming(tmp_path: Path) -> None:
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 
 
+def test_a_model_that_is_not_scaled_any_more_says_nothing_of_it(tmp_path: Path) -> None:
+    async def story(plane: Plane) -> None:
+        await begin(plane, sleepy())
+        await asyncio.sleep(2.0)
+        assert scaled(plane)[0] == "ScaledByLoad"
+        await begin(plane, model("m", python="models:Any"))
+        await asyncio.sleep(2.0)
+        assert plane.condition("Model", "m", "Scaled") is None
+
+    run(story, tmp_path)
+
+
 def test_a_dry_run_changes_nothing(tmp_path: Path) -> None:
     async def story(plane: Plane) -> None:
         await begin(plane, sleepy())
