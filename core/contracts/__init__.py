@@ -1,10 +1,12 @@
 """What plug-ins implement: one abstract class per kind, with the values that pass in and out."""
 
+from penstock.core.contracts.balancer import BalancedRequest, Balancer, Loaded
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
+from penstock.core.contracts.forwarder import Forwarder, ForwarderContext
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
@@ -55,6 +57,8 @@ from penstock.core.contracts.transport import (
 
 __all__ = [
     "ArtifactStorage",
+    "BalancedRequest",
+    "Balancer",
     "CallNext",
     "Candidate",
     "Command",
@@ -68,6 +72,8 @@ __all__ = [
     "Filter",
     "Follower",
     "Following",
+    "Forwarder",
+    "ForwarderContext",
     "FrontEnd",
     "FrontEndContext",
     "Gateway",
@@ -76,6 +82,7 @@ __all__ = [
     "JoinView",
     "Keep",
     "Kept",
+    "Loaded",
     "Loader",
     "Membership",
     "Middleware",

@@ -112,7 +112,9 @@ class DataPlane:
 
     def choose_with(self, routers: RouterFactories, observe: Observe = nobody_looks) -> None:
         """Have experiments choose with these, and tell ``observe`` what became of requests."""
-        self.gateway.experiments.use(partial(make_router, factories=routers), observe)
+        travelling = travelling_headers(self._config.defaults.passed_headers)
+        make = partial(make_router, factories=routers, travelling=travelling)
+        self.gateway.experiments.use(make, observe)
 
     async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.

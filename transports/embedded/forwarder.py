@@ -40,6 +40,13 @@ class EmbeddedForwarder(Forwarder):
         self._channels = GrpcChannels()
         self._rest = RestSide(self._passage)
         self._grpc = GrpcSide(self._passage, self._channels)
+        try:
+            return await self._listen(context)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _listen(self, context: ForwarderContext) -> Mapping[str, str]:
         addresses: dict[str, str] = {}
         if context.rest_port is not None:
             addresses["rest"] = await self._rest.listen(context.host, context.rest_port)
