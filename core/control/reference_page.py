@@ -37,8 +37,8 @@ with those that there are. |
 | `Drained` | of servers, while somebody has asked for it | It, or the replicas that the message \
 names, take no models. |
 | `ScaleUpWanted` | on servers that models are waiting for | Models fit nowhere, and would on \
-more replicas of the server: the message says on how many, and which. They are added up to `maxReplicas` where \
-the server is started by this process; else nobody does. |
+more replicas of the server: the message says on how many, and which. They are added up to \
+`maxReplicas` where this process starts the server; else nobody does. |
 | `FieldsWithoutEffect` | where fields are accepted and do nothing | The message names them. |
 
 So a resource is as it is wanted when `Ready` is `True` and there is no `Progressing`, and waiting
