@@ -61,6 +61,7 @@ class PipelineGateway(Gateway):
     ) -> None:
         """``worker`` is the number of this process where several stand behind one address."""
         self._dataflow = dataflow
+        self._metrics = metrics
         self._models = dataflow.models
         self._admission = Admission(
             dataflow,
@@ -177,6 +178,7 @@ class PipelineGateway(Gateway):
         """The name is gone; what is under way finishes."""
         if kind == "experiment":
             self.experiments.remove(name)
+            self._metrics.forget_experiment(name)
             if self._book is not None:
                 self._book.remove(kind, name)
             return

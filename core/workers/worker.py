@@ -16,6 +16,7 @@ from uuid import uuid4
 from penstock.core.agent.agent import Identity
 from penstock.core.agent.following import dial_of
 from penstock.core.agent.own_copies import NearestCopies, OwnCopies
+from penstock.core.call_counter import CallCounter
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
@@ -91,7 +92,7 @@ class Worker:
             worker=which,
             streams=self._streams,
         )
-        self._data.choose_with(plugins.routers)
+        self._data.choose_with(plugins.routers, plugins.arm_metrics)
         self._copies = CopiesDoor(config, plugins, self._data.clock, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
         self._agent = HostedAgent(section, self._data.clock, self._closing)
@@ -147,6 +148,7 @@ class Worker:
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = door.on(self._config).grpc.model_copy(update={"host": address})
         own = await self._copies.open(parts, section, address, guarded=False)
+        own.count_with(CallCounter(self._data.metrics, self._data.models))
         self._agent.begin(
             parts,
             own,
@@ -184,6 +186,7 @@ class Worker:
             gateway=f"worker {self._number}, {secrets.token_hex(8)}",
             scheduler=self._doors.scheduler.name,
             keep=lambda routes: None,
+            tallies=self._data.tallies,
         )
         self._background.spawn(follower.run(), "following the scheduling process")
         self._closing.add("the routes", follower.leave)

@@ -32,6 +32,7 @@ from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
+from penstock.core.experiments.tally import Tallies
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -39,6 +40,7 @@ from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
 from penstock.core.routing.book import RouteBook
+from penstock.core.scaling.rules import ScalingRules
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -238,6 +240,7 @@ class Plane:
         options_check: OptionsCheck = unchecked,
         book: RouteBook | None = None,
         agents: AgentMeeting | None = None,
+        scaling: ScalingRules | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -246,6 +249,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
+        self.tallies = Tallies()
         self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
@@ -281,6 +285,8 @@ class Plane:
                 jitter=lambda: 1.0,
             ),
             agents=agents,
+            tallies=self.tallies,
+            scaling=scaling,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:
