@@ -107,6 +107,7 @@ class HostedProxy:
             section.grpc_port,
             policy_of(section.policy, defaults.deadline_ms),
             section.zone,
+            shared_port=section.shared_port,
             max_request_bytes=limits.request_bytes,
             max_header_bytes=limits.header_bytes,
             drain_ms=defaults.drain_ms,

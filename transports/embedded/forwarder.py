@@ -49,7 +49,9 @@ class EmbeddedForwarder(Forwarder):
     async def _listen(self, context: ForwarderContext) -> Mapping[str, str]:
         addresses: dict[str, str] = {}
         if context.rest_port is not None:
-            addresses["rest"] = await self._rest.listen(context.host, context.rest_port)
+            addresses["rest"] = await self._rest.listen(
+                context.host, context.rest_port, shared=context.shared_port
+            )
         if context.grpc_port is not None:
             addresses["grpc"] = await self._grpc.listen(context.host, context.grpc_port)
         return addresses

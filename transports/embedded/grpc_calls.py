@@ -63,9 +63,10 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """The handler of a call. Hot."""
         method = handler_call_details.method
-        if self._closing.begun:
+        handler = self._handlers.get(method)
+        if handler is None and self._closing.begun:
             return self._refusing
-        return self._handlers.get(method) or self._stream(method)
+        return handler or self._stream(method)
 
     async def _refuse(self, _: object, context: Context) -> NoReturn:
         await self._closing.refusal()
@@ -75,6 +76,8 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
 
     def _unary(self, method: str) -> Handler:
         async def passed(data: bytes, context: Context) -> bytes:
+            if self._closing.begun:
+                await self._closing.refusal()  # it is answered all the same, and then
             with self._closing.call():
                 call = _UnaryCall(self._passage, self._channels, method, data)
                 failure: PenstockError | grpc.aio.AioRpcError
