@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from penstock.core.contracts.forwarder import Destination, Endpoint, ForwarderContext, Policy, Share
@@ -73,3 +74,10 @@ def test_the_program_knows_the_policy() -> None:
     assert 'local HEDGE_MS = "13"' in program
     assert "local TIMEOUT_MS = 500\n" in program
     assert "local HEDGE_MS = nil" in steering("rest", ForwarderContext("h", 1, 2, Policy()), "")
+
+
+def test_the_bootstrap_of_the_how_to_page_is_ours() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "envoy.md").read_text(encoding="utf-8")
+    [text] = [block for block in page.split("```yaml\n") if block.startswith("# envoy.yaml\n")]
+    ours = bootstrap("envoy-1", "penstock.example.org:18000", "127.0.0.1:9901")
+    assert yaml.safe_load(text.partition("```")[0]) == json.loads(ours)
