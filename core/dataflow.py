@@ -216,14 +216,15 @@ class Dataflow:
         """A pipeline is gone, and what its joins kept with it."""
         self.engine.states.forget(pipeline)
 
-    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
-        """Let a request into its pipeline. ``passage.context`` is its Passenger, ``position`` its
-        place in the order of requests where that is not the one in which they come here."""
+    def begin(self, passage: Passage, given: Body, position: int | None = None) -> None:
+        """Let a request into its pipeline, with tensors or the marker that other pipelines brought.
+        ``passage.context`` is its Passenger, ``position`` its place in the order of requests where
+        that is not the one in which they come here."""
         deployment = cast(Passenger, passage.context).deployment
         deployment.open += 1
         deployment.tally.counters.in_flight += 1
         out: Effects = []
-        self.engine.open(passage, tensors, out, position)
+        self.engine.open(passage, given, out, position)
         self._carry_out(out, passage.opened_ms)
 
     def refuse(self, passage: Passage, failed: Failed) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock.core.plan import Plan
 from penstock.core.plan.rest import time_for_rest
@@ -214,10 +215,41 @@ class ModelCounters:
         _merge(self.failures, step.failures)
 
 
+class ArmCounters:
+    """One arm of an experiment over all its versions: requests by outcome (``ok``, ``failed``),
+    and how long all of them took."""
+
+    __slots__ = ("latency", "requests")
+
+    def __init__(self) -> None:
+        self.requests: dict[str, int] = {}
+        self.latency = Histogram()
+
+
+class ArmShare(NamedTuple):
+    """How much of the requests to an experiment an arm gets, from 0 to 1."""
+
+    experiment: str
+    arm: str
+    share: float
+
+
+def _no_shares() -> Iterable[ArmShare]:
+    return ()
+
+
 class Metrics:
     """All counters of a process. Names that go take their counters along, models excepted."""
 
-    __slots__ = ("_gone", "pipelines", "refused", "replicas_wanted", "unwritten")
+    __slots__ = (
+        "_gone",
+        "arms",
+        "pipelines",
+        "refused",
+        "replicas_wanted",
+        "shares",
+        "unwritten",
+    )
 
     def __init__(self) -> None:
         self.pipelines: dict[tuple[str, bool], PipelineCounters] = {}
@@ -227,6 +259,10 @@ class Metrics:
         """Records that could not be written behind answers, by pipeline."""
         self.replicas_wanted: dict[str, int] = {}
         """How many more replicas of a server models wait for, by server; others are left out."""
+        self.arms: dict[tuple[str, str], ArmCounters] = {}
+        """What became of requests of experiments, by experiment and arm."""
+        self.shares: Callable[[], Iterable[ArmShare]] = _no_shares
+        """Gives the shares that are in force."""
         self._gone: dict[str, ModelCounters] = {}
 
     def tally(self, plan: Plan) -> PlanTally:
@@ -245,6 +281,19 @@ class Metrics:
     def count_unwritten(self, pipeline: str) -> None:
         """Count a record that could not be written to its stream behind an answer."""
         _bump(self.unwritten, pipeline)
+
+    def count_arm(self, experiment: str, arm: str, took_ms: float, *, failed: bool) -> None:
+        """A request that an experiment has sent one way has ended."""
+        counters = self.arms.get((experiment, arm))
+        if counters is None:
+            counters = self.arms[experiment, arm] = ArmCounters()
+        _bump(counters.requests, "failed" if failed else "ok")
+        counters.latency.observe(took_ms)
+
+    def forget_experiment(self, experiment: str) -> None:
+        """An experiment is gone for good."""
+        for key in [key for key in self.arms if key[0] == experiment]:
+            del self.arms[key]
 
     def forget(self, name: str, *, single_model: bool) -> None:
         """A pipeline (or a model) is gone for good: keep only what its models did."""

@@ -24,18 +24,22 @@ MISSING: Final = "penstock-missing"
 A parameter of the response, and a header or metadata of that name."""
 
 ROUTE: Final = "penstock-route"
-"""In answers: the way that the request took through experiments (see
-:mod:`penstock.core.experiments.trails`), a parameter of the response. In requests: the way that is
-to be taken again."""
+"""Of answers and records: the way that the request took through experiments (see
+:mod:`penstock.core.experiments.trails`), a parameter of the response."""
 
-ROUTE_HEADERS: Final = (ROUTE, "x-seldon-route")
-"""The headers, or metadata, that say so; the first one counts."""
+WANTED_ROUTE: Final = "x-seldon-route"
+"""The way that a caller wants to have taken again travels under this name, whatever it came in."""
+
+ROUTE_HEADERS: Final = (ROUTE, WANTED_ROUTE)
+"""The headers, or metadata, that tell callers of the way, and that they say it in; of requests the
+first one counts, and a cookie with the name of the first where there is neither."""
 
 STICKY: Final = "penstock-sticky"
 """A parameter of answers whose way is to be kept in a cookie."""
 
 STRICT_ROUTE_HEADER: Final = "x-penstock-route-strict"
-"""A request with this header is refused where the way that it names is not there any more."""
+"""A request that has ``true`` in this header is refused where the way that it wants is not there
+any more."""
 
 ORIGIN_HEADER: Final = "penstock-origin"
 """Of a request that is sent again: the identity of the one that it repeats."""

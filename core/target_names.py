@@ -24,6 +24,12 @@ def without_suffix(name: str) -> tuple[str, TargetKind | None]:
     return name, None
 
 
+def kind_taking_in(name: str) -> TargetKind:
+    """The kind that a request which nobody waits for is for: a pipeline, unless its name says that
+    it is for an experiment."""
+    return "experiment" if without_suffix(name)[1] == "experiment" else "pipeline"
+
+
 def impossible(bare: str, what: str = ANY_KIND) -> PenstockError | None:
     """The error for a name that nothing can have, whatever is served; None for any other.
 

@@ -77,7 +77,7 @@ def _settle(name: str, arm: str | None, server: RemoteServer) -> None:
 
 
 def _settled(document: ResourceDocument) -> str:
-    from penstock.core.experiments.conditions import SETTLED
+    from penstock.core.resources.status import SETTLED
 
     conditions = document["status"]["conditions"]
     said: str = next(each["message"] for each in conditions if each["type"] == SETTLED)

@@ -343,6 +343,7 @@ class ProxySection(RoutesSection):
     )
     rest_port: Port = Field(default=8900, description="Its port of REST; 0 takes a free one.")
     grpc_port: Port = Field(default=8901, description="Its port of gRPC; 0 takes a free one.")
+    shared_port: SharedPort = False
     policy: PolicySection = PolicySection()
 
 

@@ -1,10 +1,14 @@
 """What plug-ins implement: one abstract class per kind, with the values that pass in and out."""
 
+from penstock.core.contracts.arm_metric import ArmMetric
+from penstock.core.contracts.balancer import BalancedRequest, Balancer, Loaded
+from penstock.core.contracts.bandit import ArmSeen, Bandit, Sampled
 from penstock.core.contracts.command import Command
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.eviction import EvictionPolicy, ResidentModel
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower, Following, RequestSeen, VisitSeen
+from penstock.core.contracts.forwarder import Forwarder, ForwarderContext
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import Gateway
 from penstock.core.contracts.join import (
@@ -54,7 +58,12 @@ from penstock.core.contracts.transport import (
 )
 
 __all__ = [
+    "ArmMetric",
+    "ArmSeen",
     "ArtifactStorage",
+    "BalancedRequest",
+    "Balancer",
+    "Bandit",
     "CallNext",
     "Candidate",
     "Command",
@@ -68,6 +77,8 @@ __all__ = [
     "Filter",
     "Follower",
     "Following",
+    "Forwarder",
+    "ForwarderContext",
     "FrontEnd",
     "FrontEndContext",
     "Gateway",
@@ -76,6 +87,7 @@ __all__ = [
     "JoinView",
     "Keep",
     "Kept",
+    "Loaded",
     "Loader",
     "Membership",
     "Middleware",
@@ -97,6 +109,7 @@ __all__ = [
     "RoutedRequest",
     "Router",
     "Run",
+    "Sampled",
     "Scaler",
     "ScalingDecision",
     "ServerAdapter",

@@ -175,6 +175,7 @@ def _count_nowhere(forwarded: Forwarded) -> None:
 class ForwarderContext:
     """What a forwarder is given at the start. Ports of 0 are free ones; None is none at all.
 
+    ``shared_port`` lets other proxies that say so too listen on the same ports.
     ``drain_ms`` is how long requests under way have at the end. ``count`` is told of each request
     that an experiment has sent one way, on the event loop. ``balancer`` makes the balancer that
     the policy writes, and raises InvalidRequestError with how it is written; forwarders that
@@ -186,6 +187,7 @@ class ForwarderContext:
     grpc_port: int | None
     policy: Policy
     zone: str = ""
+    shared_port: bool = False
     max_request_bytes: int = 64 * 1024 * 1024
     max_header_bytes: int = 16 * 1024
     drain_ms: float = 30_000.0

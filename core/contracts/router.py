@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from penstock.core.records import Headers
@@ -29,6 +29,15 @@ class RoutedRequest(NamedTuple):
 
 class Router(ABC):
     """Chooses among candidates. Pure: chance comes in as a number, and nothing is remembered."""
+
+    @property
+    def headers(self) -> Collection[str]:
+        """The headers that it chooses by, in lower case.
+
+        An experiment is not ready where one of them does not travel with requests, so that nobody
+        believes that it has a say.
+        """
+        return ()
 
     @abstractmethod
     def choose(self, candidates: Sequence[Candidate], request: RoutedRequest, random: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from penstock.core.contracts.transport import Transport
@@ -84,13 +84,12 @@ class PipelineStreams:
             return error.message
         return None
 
-    def outlook(self, plan: Plan, children: Iterable[Plan], *, serves: bool) -> Outlook | None:
+    def outlook(self, plan: Plan, *, serves: bool) -> Outlook | None:
         """Why a version cannot serve for the sake of its streams, None when it can.
 
-        ``children`` are the pipelines that its steps are. What is missing is made meanwhile; a
-        version that ``serves`` has what it needs.
+        What is missing is made meanwhile; a version that ``serves`` has what it needs.
         """
-        refusal = _refusal(plan, children)
+        refusal = _refusal(plan)
         if refusal is not None:
             return Outlook(Reason.NOT_OVER_STREAMS, refusal, at_work=False)
         if serves:
@@ -156,41 +155,19 @@ class PipelineStreams:
         return None
 
 
-def _refusal(plan: Plan, children: Iterable[Plan]) -> str | None:
+def _refusal(plan: Plan) -> str | None:
     """Why a pipeline cannot be run over streams."""
-    if plan.entrance is not None:
-        refusal = _refusal_to_read(plan, by_key=plan.entrance.by_key)
-        if refusal is not None:
-            return refusal
+    if plan.entrance is not None and plan.entrance.by_key:
+        return (
+            f"it reads '{plan.sources[0]}' and matches by key (input.match), which is not supported"
+            " yet over this transport; leave input.match out, and what belongs together is matched"
+            " by the request"
+        )
     whole = [join.consumer for join in plan.kept_joins if not join.by_key]
     if whole and plan.partitions > 1:
         return (
             f"it has {plan.partitions} partitions, and the join of '{whole[0]}' keeps state for "
             "all of its requests; give it one (dataflow.partitions), or keep state by key"
-        )
-    for child in children:
-        if child.keeping or child.order is not None:
-            what = "keeps state across requests" if child.keeping else "keeps an order"
-            return (
-                f"its step '{child.name}' is a pipeline that {what}, which is not supported yet "
-                "over this transport: it would be one of each worker"
-            )
-    return None
-
-
-def _refusal_to_read(plan: Plan, *, by_key: bool) -> str | None:
-    """Why a pipeline that reads others cannot be run over streams."""
-    reads = f"it reads '{next(iter(plan.sources))}'"
-    if by_key:
-        return (
-            f"{reads} and matches by key (input.match), which is not supported yet over this "
-            "transport; leave input.match out, and what belongs together is matched by the request"
-        )
-    if plan.keeping or plan.order is not None:
-        what = "keeps state across requests" if plan.keeping else "keeps an order (output.order)"
-        return (
-            f"{reads} and {what}, which is not supported yet over this transport: what comes of "
-            "others and what is asked of it have no order in common"
         )
     return None
 

@@ -433,10 +433,8 @@ class PipelineReconciler:
         """What is with the streams of a version; None when they are there, or it needs none."""
         if self._streams is None:
             return None
-        children = (self._places[name].serving for name in wanted.plan.pipelines)
-        plans = [child.plan for child in children if child is not None]
         serves = self._places[wanted.plan.name].serving is wanted
-        return self._streams.outlook(wanted.plan, plans, serves=serves)
+        return self._streams.outlook(wanted.plan, serves=serves)
 
     def _index(self, name: str, place: _Place) -> None:
         needs = [ResourceKey("Model", model) for model in place.models()]

@@ -54,7 +54,8 @@ from penstock.core.control.trials import TrialDesk
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
 from penstock.core.errors import ConflictError, NotFoundError, NotReadyError
-from penstock.core.experiments.keeper import ExperimentKeeper, MakeBandit, no_bandits
+from penstock.core.experiments.keeper import ExperimentKeeper
+from penstock.core.experiments.made import Makers
 from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
@@ -70,6 +71,8 @@ from penstock.core.scheduling import Rules
 from penstock.core.streams.names import StreamNames
 
 DEFAULT_POLICY: Final = LoadPolicy()
+
+NO_MAKERS: Final = Makers()
 
 NO_KINDS: Final[ServerKinds] = {}
 
@@ -118,7 +121,7 @@ class LocalControlPlane(ControlPlane):
         streams: tuple[Transport, StreamNames] | None = None,
         partitions: int = 1,
         tallies: Tallies | None = None,
-        make_bandit: MakeBandit = no_bandits,
+        makers: Makers = NO_MAKERS,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well. With
@@ -201,7 +204,7 @@ class LocalControlPlane(ControlPlane):
         )
         self._keeper = ExperimentKeeper(
             TrialDesk(self._store, self._experiments, clock, self._save_trials),
-            make_bandit,
+            makers,
             clock,
             Random(),
             saved.trials,
@@ -220,6 +223,11 @@ class LocalControlPlane(ControlPlane):
             users=self._usage.users,
             followed=followed,
         )
+
+    @property
+    def keeper(self) -> ExperimentKeeper:
+        """What concludes from what becomes of requests of experiments; somebody has to run it."""
+        return self._keeper
 
     @property
     def agents(self) -> AgentHost | None:
@@ -445,10 +453,6 @@ class LocalControlPlane(ControlPlane):
         settling = self._keeper.settle(experiment, arm)
         await asyncio.shield(self._background.spawn(settling, "settling an experiment"))
         return self.get("Experiment", experiment)
-
-    async def keep_experiments(self) -> None:
-        """Bring about what follows from what becomes of requests, until cancelled."""
-        await self._keeper.run()
 
     async def _save_trials(self, trials: Mapping[str, Mapping[str, Any] | None]) -> None:
         if self._database is not None:

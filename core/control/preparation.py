@@ -27,6 +27,7 @@ from penstock.core.manifests.set_rules import (
     circle_said,
     circles_of_experiments,
     circles_of_pipelines,
+    doubled_defaults,
     explained_pipeline,
     finding_of_circle,
 )
@@ -129,7 +130,7 @@ class Preparation:
         there = self._pipelines_there()
         findings = _Findings(manifests, manifests.missing(known, there))
         problems = self._circles(manifests)
-        problems += self._circles_of_experiments(manifests)
+        problems += self._among_experiments(manifests)
         problems += self._external_sources(manifests, there)
         prepared = []
         for entry in manifests.entries:
@@ -187,8 +188,9 @@ class Preparation:
                 problems.append(Problem(position, format_path(path), circle_said(circle)))
         return problems
 
-    def _circles_of_experiments(self, manifests: ManifestSet) -> list[Problem]:
-        """The same of experiments."""
+    def _among_experiments(self, manifests: ManifestSet) -> list[Problem]:
+        """What new experiments and those that are there cannot be together; what is so of new
+        ones alone is refused by the set."""
         new = {entry.name: entry for entry in manifests.entries if entry.kind == "Experiment"}
         if not new:
             return []
@@ -198,9 +200,14 @@ class Preparation:
         problems = []
         for circle in circles_of_experiments(experiments):
             closing = next((new[name] for name in circle if name in new), None)
-            # What closes among new ones alone is refused by the set.
             if closing is not None and not new.keys() >= set(circle):
                 problems.append(problem_of(finding_of_circle(circle), closing.document))
+        # Those that stay as they are come first, so that what is found is found of new ones.
+        staying = [each for each in experiments if each.name not in new]
+        coming = [each for each in experiments if each.name in new]
+        for name, finding in doubled_defaults([*staying, *coming]):
+            if name in new:
+                problems.append(problem_of(finding, new[name].document))
         return problems
 
     def _explainers_there(self) -> dict[str, Model]:

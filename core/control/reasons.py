@@ -120,3 +120,24 @@ class Reason(StrEnum):
         "Candidates of the experiment, or its mirror, do not exist; others get the requests.",
     )
     NO_ROUTER = "NoRouter", "The router of the experiment cannot be made; the message says why."
+    WITHIN_BOUNDS = "WithinBounds", "No arm of the experiment is beyond a bound of its guard."
+    BOUND_CROSSED = (
+        "BoundCrossed",
+        "An arm is, or was, beyond a bound of a guard that only reports; the message has the "
+        "figure.",
+    )
+    ROLLED_BACK = (
+        "RolledBack",
+        "An arm was beyond a bound of the guard, so the baseline has everything until the manifest "
+        "changes.",
+    )
+    BY_OPERATOR = "ByOperator", "Somebody has given everything to one arm."
+    SETTLED = "Settled", "The rollout has ended, since everything goes to one arm."
+    ROLLOUT_STEP = "RolloutStep", "The rollout is at the step that the message names."
+    ROLLOUT_DONE = "RolloutDone", "The last step of the rollout is over."
+    BANDIT_FAILED = "BanditFailed", "The bandit cannot be made, or fails; the weights stay."
+    NO_METRIC = "NoMetric", "Metrics cannot be made; the message says which, and why."
+    OTHER_WEIGHTS = (
+        "OtherWeights",
+        "The message has the weights that are in force, and what has set them.",
+    )

@@ -37,6 +37,17 @@ with those that there are. |
 names, take no models. |
 | `ScaleUpWanted` | on servers that models are waiting for | Models fit nowhere, and would on \
 more replicas of the server: the message says on how many, and which. Nobody adds them by itself. |
+| `GuardHolds` | of experiments with a guard | `True`: no arm is beyond a bound, as far as can be \
+told; `False`: one is, or was. |
+| `RollingOut` | of experiments with a rollout | `True`: the new candidate is to get more than it \
+has; `False`: it has all that it is to get. |
+| `Settled` | of experiments, once a guard or an operator has decided | All requests go to the arm \
+that the message names, until the manifest changes. |
+| `WeightsFromManifest` | of experiments, while other weights are in force | `False`: the message \
+has them, and why. |
+| `BanditWorks` | of experiments whose bandit gives no shares | `False`: the message says why. |
+| `MetricsWork` | of experiments whose metrics cannot be computed | `False`: the message says \
+which, and why. |
 | `FieldsWithoutEffect` | where fields are accepted and do nothing | The message names them. |
 
 So a resource is as it is wanted when `Ready` is `True` and there is no `Progressing`, and waiting

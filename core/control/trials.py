@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 from penstock.core.clock import Clock
 from penstock.core.control.experiments import ExperimentReconciler
 from penstock.core.control.store import ResourceKey, ResourceStore
-from penstock.core.experiments.conditions import TYPES, Noted
+from penstock.core.control.trial_conditions import TYPES, Noted, conditions_of
 from penstock.core.experiments.keeper import ExperimentDesk
+from penstock.core.experiments.trial import Trial
 from penstock.core.resources import Status
 
 Documents: TypeAlias = Mapping[str, Mapping[str, Any] | None]
@@ -36,10 +37,11 @@ class TrialDesk(ExperimentDesk):
     async def record_trials(self, documents: Documents) -> None:
         await self._save(documents)
 
-    def note_trial(self, experiment: str, version: int, conditions: Sequence[Noted]) -> None:
+    def note_trial(self, experiment: str, trial: Trial) -> None:
         key = ResourceKey("Experiment", experiment)
         resource = self._store.get(key)
-        if resource is not None and resource.status.version == version:
+        if resource is not None and resource.status.version == trial.version:
+            conditions = conditions_of(trial)
             status = with_conditions(resource.status, conditions, self._clock.now_ms())
             self._store.set_status(key, status)
 

@@ -99,9 +99,10 @@ class Engine:
     # What happens -------------------------------------------------------------------------------
 
     def open(
-        self, passage: Passage, tensors: Tensors, out: Effects, position: int | None = None
+        self, passage: Passage, given: Body, out: Effects, position: int | None = None
     ) -> None:
-        """A request enters its pipeline, at ``passage.opened_ms``.
+        """A request enters its pipeline, at ``passage.opened_ms``. A marker is given where other
+        pipelines have brought none but that.
 
         ``position`` is its place in the order of requests, for joins that keep state; by default it
         comes behind all others.
@@ -112,10 +113,10 @@ class Engine:
             self._fire(now_ms, out)
         self.open_passages += 1
         plan = passage.plan
-        body: Body = tensors or NO_TENSORS
+        body: Body = given or NO_TENSORS
         if plan.minds_input:
             self.note_entry(passage, body, now_ms, out, position)
-        if passage.deadline_ms <= now_ms:
+        if passage.deadline_ms <= now_ms and type(body) is not Failed:
             self._end_all(passage, "deadline", deadline_reason(passage), now_ms, out)
             return
         timers.add(passage.deadline_ms, DEADLINE, passage)

@@ -7,16 +7,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 from penstock.core.clock import Clock
-from penstock.core.contracts.bandit import Bandit
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
-from penstock.core.experiments.conditions import Noted, conditions_of, weights_said
+from penstock.core.experiments.made import Makers
 from penstock.core.experiments.tally import Tallies
 from penstock.core.experiments.trial import Trial
 from penstock.core.nearest import did_you_mean
-from penstock.core.resources.bandit import BanditDeclaration
 from penstock.core.resources.experiment import ExperimentDeclaration
 
 LOOK_S: Final = 1.0
@@ -25,15 +23,8 @@ LOOK_S: Final = 1.0
 LOOKS_PER_RECORD: Final = 10
 """After so many looks the counts are recorded; what came later goes with the process."""
 
-MakeBandit: TypeAlias = Callable[[BanditDeclaration], Bandit]
-"""Raises an error with a sentence where it cannot be made."""
 
 _log = logging.getLogger(__name__)
-
-
-def no_bandits(declared: BanditDeclaration) -> Bandit:
-    """Where none are installed."""
-    raise NotFoundError(f"there is no bandit '{declared.name}'; none are installed")
 
 
 class ExperimentDesk(Protocol):
@@ -45,7 +36,7 @@ class ExperimentDesk(Protocol):
     async def record_trials(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
         """Have what is concluded outlive this process, by experiment; None: it is gone."""
 
-    def note_trial(self, experiment: str, version: int, conditions: Sequence[Noted]) -> None:
+    def note_trial(self, experiment: str, trial: Trial) -> None:
         """Show in the status how an experiment stands."""
 
 
@@ -55,7 +46,7 @@ class ExperimentKeeper:
     def __init__(
         self,
         desk: ExperimentDesk,
-        make_bandit: MakeBandit,
+        makers: Makers,
         clock: Clock,
         chance: Random,
         saved: Mapping[str, Mapping[str, Any]],
@@ -65,7 +56,7 @@ class ExperimentKeeper:
         """``saved`` is what another process has recorded, by experiment; ``tallies`` are where
         everybody counts, in this process and elsewhere."""
         self._desk = desk
-        self._make_bandit = make_bandit
+        self._makers = makers
         self._clock = clock
         self._chance = chance
         self._saved = dict(saved)
@@ -89,16 +80,18 @@ class ExperimentKeeper:
         bandit, trouble = None, ""
         if spec.bandit is not None:
             try:
-                bandit = self._make_bandit(spec.bandit)
+                bandit = self._makers.bandit(spec.bandit)
             except Exception as error:
                 trouble = f"there is no bandit, and the weights stay: {error}"
         trial = Trial(version, spec, bandit, self._clock.now_ms())
         trial.trouble = trouble
+        trial.unmeasured = self._unmeasured(spec)
         if (document := self._saved.pop(name, None)) is not None:
             trial.take_up(document)
         self._trials[name] = trial
         self._in_force[name] = trial.weights
         self._changed.add(name)
+        self._desk.note_trial(name, trial)
         return trial.weights
 
     def drop(self, name: str) -> None:
@@ -129,6 +122,9 @@ class ExperimentKeeper:
         """Bring about what follows from what has come by now."""
         self.hear()
         for name, trial in list(self._trials.items()):
+            if not trial.decides:
+                continue
+            await asyncio.sleep(0)  # requests go first
             try:
                 await self._look_at(name, trial)
             except Exception:
@@ -164,6 +160,16 @@ class ExperimentKeeper:
         """Have what has changed outlive this process; what cannot be is recorded the next time."""
         await self._record(list(self._changed))
 
+    def _unmeasured(self, spec: ExperimentDeclaration) -> str:
+        """Why metrics have no values, empty where all can be made."""
+        said = []
+        for metric in spec.metrics:
+            try:
+                self._makers.metric(metric)
+            except Exception as error:
+                said.append(f"the metric '{metric.name}' has no values: {error}")
+        return "; ".join(said)
+
     async def _look_at(self, name: str, trial: Trial) -> None:
         before = trial.decided
         trial.look(self._clock.now_ms(), self._chance)
@@ -192,8 +198,8 @@ class ExperimentKeeper:
         if trial.weights != self._in_force[name]:
             self._in_force[name] = trial.weights
             self._desk.set_weights(name, trial.version, trial.weights)
-            _log.info("experiment '%s': %s", name, weights_said(trial), extra={"experiment": name})
-        self._desk.note_trial(name, trial.version, conditions_of(trial))
+            _log.info("experiment '%s': %s", name, trial.weights_said, extra={"experiment": name})
+        self._desk.note_trial(name, trial)
 
     def _trial(self, name: str) -> Trial:
         trial = self._trials.get(name)

@@ -23,7 +23,7 @@ from penstock.core.experiments.rollout import RolloutProgress, new_arm, weights_
 from penstock.core.experiments.tally import Tally
 from penstock.core.resources.experiment import ExperimentDeclaration
 
-LEAST_CHANGE: Final = 1.0
+LEAST_CHANGE: Final = 3.0
 """Shares of a bandit that differ by less, in percent, are left as they are: so much is chance."""
 
 Who: TypeAlias = Literal["guard", "operator"]
@@ -42,7 +42,7 @@ class Trial:
 
     ``weights`` are those that ought to be in force, in the order of the candidates, for
     ``reason``. ``crossed`` is the sentence of a guard that only reports, ``trouble`` what is wrong
-    with the bandit; both are empty where there is nothing to say.
+    with the bandit, ``unmeasured`` with metrics; they are empty where there is nothing to say.
     """
 
     def __init__(
@@ -56,7 +56,10 @@ class Trial:
         self.progress = None if spec.rollout is None else RolloutProgress(0, now_ms)
         self.crossed = ""
         self.trouble = ""
+        self.unmeasured = ""
         self._bandit = bandit
+        self._news = False
+        """Whether anything has come since the bandit was asked."""
         self._aged = None if bandit is None else AgedArms(bandit, spec.candidates, now_ms)
         self._guard = self._new_watch(now_ms)
         self.weights = self.written_weights()
@@ -72,6 +75,12 @@ class Trial:
         """What must not be decided anew: to whom everything goes, and the step of the rollout."""
         return self.settled, None if self.progress is None else self.progress.step
 
+    @property
+    def decides(self) -> bool:
+        """Whether anything may follow from what comes, other than a report."""
+        spec = self.spec
+        return spec.guard is not None or spec.rollout is not None or self._bandit is not None
+
     def hear(self, arm: str, came: Tally) -> None:
         """Requests to an arm have ended."""
         total = self.totals.get(arm)
@@ -82,6 +91,7 @@ class Trial:
             self._guard.hear(arm, came)
         if self._aged is not None:
             self._aged.hear(arm, came)
+            self._news = True
         if self.progress is not None and arm == new_arm(self.spec):
             self.progress = self.progress.heard(came.requests)
 
@@ -133,6 +143,9 @@ class Trial:
 
     def _ask(self, bandit: Bandit, now_ms: float, chance: Random) -> None:
         assert self._aged is not None, "there is a bandit"
+        if not self._news:
+            return
+        self._news = False
         try:
             shares = checked_shares(
                 bandit.shares(self._aged.seen(now_ms), chance), len(self.totals)
@@ -145,6 +158,13 @@ class Trial:
         self.trouble = ""
         if any(abs(a - b) >= LEAST_CHANGE for a, b in zip(shares, self.percent(), strict=True)):
             self.weights, self.reason = tuple(shares), "the shares of the bandit"
+
+    @property
+    def weights_said(self) -> str:
+        """The weights that ought to be in force, and why, as a sentence."""
+        shares = zip(self.spec.arms, self.percent(), strict=True)
+        named = ", ".join(f"'{arm}' has {share:.3g} %" for arm, share in shares)
+        return f"{named}: {self.reason}"
 
     def percent(self) -> list[float]:
         """The weights as shares of all, in percent."""
@@ -197,6 +217,7 @@ class Trial:
             self.totals[arm].add(tally)
             if self._aged is not None:
                 self._aged.hear(arm, tally)
+                self._news = True
         if document["settled"] is not None:
             self.settled = Settled(**document["settled"])
         if document["rollout"] is not None:

@@ -16,10 +16,15 @@ from penstock.core.errors import (
 )
 from penstock.core.records import Tensors
 from penstock.core.rows import common_rows, put_together, take_apart
+from penstock.core.shapes import Shape
 from penstock.core.signature import Signature
+from penstock.core.tensors import Tensor
 
 ROWS_PER_CALL: Final = 4096
 """Of what takes any number of rows. More save little, and hold others up for longer."""
+
+CALLS_PREPARED: Final = 1024
+"""Rows are cut for so many calls before these are made, and not for all of a large question."""
 
 Call: TypeAlias = Callable[[Tensors], Awaitable[Tensors]]
 """One call of what is explained."""
@@ -52,9 +57,19 @@ class Evaluations:
                 f"what {self._explains} is asked has to be tensors with the same number of rows"
             )
         self._take(rows)
-        blocks = take_apart(tensors, list(_counts(rows, self._rows)))
-        answers = await self._answers([(*block, *beside) for block in blocks])
-        return answers[0] if len(answers) == 1 else put_together(answers)
+        parts = take_apart(tensors, list(_counts(rows, self._rows * CALLS_PREPARED)))
+        return self._together([await self._ask(part, beside) for part in parts])
+
+    async def _ask(self, tensors: Tensors, beside: Tensors) -> Tensors:
+        blocks = take_apart(tensors, list(_counts(tensors[0].shape[0], self._rows)))
+        return self._together(await self._answers([(*block, *beside) for block in blocks]))
+
+    def _together(self, answers: Sequence[Tensors]) -> Tensors:
+        if len(answers) == 1:
+            return answers[0]
+        if len({tuple(map(_kind, answer)) for answer in answers}) > 1:
+            raise self._refuse("answers some of its calls with other tensors than others")
+        return put_together(answers)
 
     def _take(self, rows: int) -> None:
         if rows > self._left:
@@ -78,8 +93,6 @@ class Evaluations:
                     group.create_task(self._one_by_one(waiting, answers))
         except BaseExceptionGroup as failed:
             raise failed.exceptions[0] from None  # the first ended the others
-        if len({tuple([(each.name, each.datatype) for each in answer]) for answer in answers}) > 1:
-            raise self._refuse("answers some of its calls with other tensors than others")
         return answers
 
     async def _one_by_one(
@@ -87,6 +100,7 @@ class Evaluations:
     ) -> None:
         for index, block in waiting:
             answers[index] = await self._one(block)
+            await asyncio.sleep(0)  # of what answers at once, other requests have their turn
 
     async def _one(self, block: Tensors) -> Tensors:
         try:
@@ -113,6 +127,11 @@ class Evaluations:
 
     def _refuse(self, said: str) -> StepFailedError:
         return StepFailedError(f"{self._explains} cannot be explained: it {said}")
+
+
+def _kind(tensor: Tensor) -> tuple[str, str, Shape]:
+    """What answers have in common that can be put together."""
+    return tensor.name, tensor.datatype, tensor.shape[1:]
 
 
 def _counts(rows: int, at_once: int) -> Iterator[int]:

@@ -7,7 +7,12 @@ from functools import partial
 
 from penstock.core.contracts.explainer import Explainer, Explains
 from penstock.core.contracts.model import ExplainerLoader, ModelInstance, ModelSpec
-from penstock.core.errors import InvalidRequestError, PenstockError
+from penstock.core.errors import (
+    InvalidRequestError,
+    NotReadyError,
+    PenstockError,
+    UnsupportedError,
+)
 from penstock.core.explaining.instance import CONCURRENCY, ExplainerInstance
 from penstock.core.explaining.subject import Subject
 from penstock.core.model_gateway import ModelGateway
@@ -32,6 +37,7 @@ class GatewayExplainers(ExplainerLoader):
     async def load(self, spec: ModelSpec) -> ModelInstance:
         explains = spec.explains
         assert explains is not None, "others are no explainers"
+        self._check(explains)
         subject = Subject(explains, self._gateway, self._models)
         load = partial(self._load, spec, explains, subject)
         explainer = await in_own_thread(load, f"loading {spec.name}")
@@ -44,6 +50,16 @@ class GatewayExplainers(ExplainerLoader):
             spec.concurrency or CONCURRENCY,
             explainer.signature() or spec.signature,
         )
+
+    def _check(self, explains: Explains) -> None:
+        if not self._gateway.serves(explains.kind, explains.name):
+            # Where gateways follow a scheduler, the order to load an explainer may overtake this.
+            raise NotReadyError(f"the gateway of this process has not heard of {explains} yet")
+        if explains.kind == "pipeline" and not self._gateway.puts_out(explains.name):
+            raise UnsupportedError(
+                f"{explains} has no output, so nothing can be explained; add an output section to "
+                "its manifest"
+            )
 
     def _load(self, spec: ModelSpec, explains: Explains, subject: Subject) -> Explainer:
         try:

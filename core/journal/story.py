@@ -10,6 +10,7 @@ from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.plan import ExternalPort, Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Tensors
+from penstock.core.request_headers import ROUTE
 from penstock.core.tensors import Tensor
 
 LONGEST_WAIT_MS: Final = 60_000
@@ -130,6 +131,11 @@ class Story:
         self.held = RECORD_BYTES
         self._seen: set[int] = set()
         self._changed: list[asyncio.Future[None]] = []
+
+    @property
+    def route(self) -> str | None:
+        """The way that it took through experiments, None where it met none."""
+        return self.headers.get(ROUTE)
 
     @property
     def begun_by(self) -> ExternalPort | None:

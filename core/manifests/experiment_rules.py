@@ -44,3 +44,14 @@ def findings_of_experiment(experiment: Experiment) -> list[Finding]:
             )
         )
     return findings + findings_of_arms(spec)
+
+
+def proportions_of(experiment: Experiment) -> list[Finding]:
+    """That weights are proportions, where they look like percents that do not add up."""
+    candidates = experiment.spec.candidates
+    whole = sum(candidate.weight for candidate in candidates)
+    if whole == 100:
+        return []
+    shares = ", ".join(f"'{each.name}' {each.weight / whole:.1%}" for each in candidates)
+    said = f"the weights add up to {whole}, not to 100: they are taken as proportions, {shares}"
+    return [Finding(("spec", "candidates"), said)]

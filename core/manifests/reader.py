@@ -9,6 +9,7 @@ from typing import Final, TypeAlias
 from pydantic import ValidationError
 
 from penstock.core.contracts.control import ManifestText
+from penstock.core.manifests.experiment_rules import proportions_of
 from penstock.core.manifests.field_check import check_fields
 from penstock.core.manifests.fields import SKIPPED_KINDS
 from penstock.core.manifests.findings import Finding
@@ -21,7 +22,15 @@ from penstock.core.manifests.texts import texts_of
 from penstock.core.nearest import did_you_mean
 from penstock.core.positions import PositionedDocument, YamlValue, read_documents
 from penstock.core.problems import KeyPath, Position, Problem, ProblemsError
-from penstock.core.resources import API_VERSIONS, KINDS, Manifest, Model, Origin, Pipeline
+from penstock.core.resources import (
+    API_VERSIONS,
+    KINDS,
+    Experiment,
+    Manifest,
+    Model,
+    Origin,
+    Pipeline,
+)
 from penstock.core.validation import problems_of_validation
 
 ManifestSource: TypeAlias = ManifestText | Path
@@ -116,6 +125,8 @@ class _Reader:
         warnings = checked.warnings
         if isinstance(manifest, Pipeline) and not broken:
             warnings = warnings + differences_of(manifest)
+        if isinstance(manifest, Experiment) and not broken:
+            warnings = warnings + proportions_of(manifest)
         self.warnings += [problem_of(finding, document) for finding in warnings]
         self.problems += broken
         if manifest is not None:

@@ -21,6 +21,7 @@ def problems_among(entries: Iterable[Entry]) -> list[Problem]:
         *_namespaces(everything),
         *_circles(everything),
         *_circles_of_experiments(everything),
+        *_doubled_defaults(everything),
         *_children_without_output(everything),
         *_external_sources(everything),
     ]
@@ -131,6 +132,33 @@ def finding_of_circle(circle: Sequence[str]) -> Finding:
     way = " -> ".join((*circle, circle[0]))
     said = f"the experiments lead to each other: {way}"
     return Finding(("spec", "candidates"), said, "have one of them lead to a model or a pipeline")
+
+
+def _doubled_defaults(entries: list[Entry]) -> Iterator[Problem]:
+    by_name = {entry.name: entry for entry in entries if isinstance(entry.manifest, Experiment)}
+    there = [entry.manifest for entry in by_name.values()]
+    for name, finding in doubled_defaults(m for m in there if isinstance(m, Experiment)):
+        yield problem_of(finding, by_name[name].document)
+
+
+def doubled_defaults(experiments: Iterable[Experiment]) -> list[tuple[str, Finding]]:
+    """Experiments whose default is another's already, by name: whose split should hold?"""
+    first: dict[tuple[str, str], str] = {}
+    found = []
+    for experiment in experiments:
+        spec = experiment.spec
+        if spec.default is None:
+            continue
+        earlier = first.setdefault((spec.resource_type, spec.default), experiment.name)
+        if earlier != experiment.name:
+            said = f"requests to {spec.resource_type} '{spec.default}' are split by experiment "
+            finding = Finding(
+                ("spec", "default"),
+                f"{said}'{earlier}' already",
+                "take default out of one of them",
+            )
+            found.append((experiment.name, finding))
+    return found
 
 
 def _children_without_output(entries: list[Entry]) -> Iterator[Problem]:

@@ -7,11 +7,13 @@ from penstock.core.dataflow import Deployment
 from penstock.core.errors import UnsupportedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway.admission import Admission
+from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.direct import DirectTarget
 from penstock.core.pipeline_gateway.followed_streams import (
     FollowedDirectTarget,
     FollowedStreamTarget,
 )
+from penstock.core.pipeline_gateway.owned_child import OwnedChild, has_owners
 from penstock.core.pipeline_gateway.streamed import StreamedTarget, StreamIntake
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.records import Headers
@@ -24,7 +26,8 @@ from penstock.core.streams.write_behind import WriteBehind
 
 class Carriage:
     """``intake`` is there where callers are answered, and ``behind`` with it; ``roster`` where
-    requests are worked on. ``readers`` hears which pipelines read others."""
+    requests are worked on. ``asks`` is there where pipelines may be called by steps; it is the
+    intake where there is one. ``readers`` hears which pipelines read others."""
 
     def __init__(
         self,
@@ -33,20 +36,31 @@ class Carriage:
         behind: WriteBehind | None,
         roster: Roster | None,
         readers: StreamReaders,
+        asks: StreamIntake | None = None,
     ) -> None:
         self._admission = admission
         self._intake = intake
+        self._asks = asks or intake
         self._behind = behind
         self._roster = roster
         self._readers = readers
+
+    def child(self, target: ServedTarget) -> ChildPipeline:
+        """What a pipeline is to steps that call it."""
+        deployment = target.deployment
+        assert deployment is not None, "it serves"
+        if self._asks is not None and has_owners(deployment.plan):
+            return OwnedChild(self._asks, deployment, target.signature)
+        return ChildPipeline(self._admission, target)
 
     def serve(self, deployment: Deployment, signature: Signature | None) -> ServedTarget:
         """A version takes requests from now on: what its name stands for here."""
         self._readers.serve(deployment.plan)
         if self._roster is not None:
             self._roster.serve(deployment)
+        if self._asks is not None:
+            self._asks.serve(deployment.plan.name)
         if self._intake is not None:
-            self._intake.serve(deployment.plan.name)
             followed = deployment.plan.followed is not None
             if self._behind is not None and answers_directly(deployment.plan):
                 direct = FollowedDirectTarget if followed else DirectTarget
@@ -58,8 +72,8 @@ class Carriage:
     def withdraw(self, pipeline: str) -> None:
         """Nothing serves it any more. What is in its streams stays there."""
         self._readers.leave(pipeline)
-        if self._intake is not None:
-            self._intake.withdraw(pipeline)
+        if self._asks is not None:
+            self._asks.withdraw(pipeline)
         if self._roster is not None:
             self._roster.withdraw(pipeline)
 

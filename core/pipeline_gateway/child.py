@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.gateway import Ticket
+from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.engine import Call
 from penstock.core.errors import NoOutputError, PenstockError, error_of
@@ -42,34 +42,36 @@ class ChildPipeline(ModelInstance):
 
     def infer(self, call: ModelCall) -> Tensors | Awaitable[Tensors]:
         """At once, where all models of the child are called on the event loop."""
-        return ask_child(self._admission, self._target, call.tensors, call, child_identity(call))
+        return self.ask(call.tensors, call, child_identity(call))
+
+    def ask(self, tensors: Tensors, call: ModelCall, identity: str) -> Tensors | Awaitable[Tensors]:
+        """What a child puts out that is asked with ``tensors`` for the sake of ``call``."""
+        origin = call.origin
+        request = InferenceRequest(origin.request_id, tensors, origin.parameters)
+        answer = _Answer(call)
+        ticket = self._begin(call, request, identity, answer.take)
+        if answer.result is not None:
+            return answer.tensors()
+        return answer.later(ticket)
+
+    def _begin(
+        self, call: ModelCall, request: InferenceRequest, identity: str, reply: Reply
+    ) -> Ticket:
+        return self._admission.begin_child(
+            self._target,
+            request,
+            call.origin.headers,
+            identity,
+            call.deadline_ms,
+            reply,
+            followed=isinstance(call.origin, FollowedOrigin),
+            parent=parent_of(call),
+        )
 
 
 def child_identity(call: ModelCall) -> str:
     """That of the request that a call is."""
     return f"{call.origin.identity}/{call.step}.{call.round}.{call.attempt}"
-
-
-def ask_child(
-    admission: Admission, target: ServedTarget, tensors: Tensors, call: ModelCall, identity: str
-) -> Tensors | Awaitable[Tensors]:
-    """What a child puts out that is asked with ``tensors`` for the sake of ``call``."""
-    origin = call.origin
-    request = InferenceRequest(origin.request_id, tensors, origin.parameters)
-    answer = _Answer(call)
-    ticket = admission.begin_child(
-        target,
-        request,
-        origin.headers,
-        identity,
-        call.deadline_ms,
-        answer.take,
-        followed=isinstance(origin, FollowedOrigin),
-        parent=_parent_of(call),
-    )
-    if answer.result is not None:
-        return answer.tensors()
-    return answer.later(ticket)
 
 
 class _Answer:
@@ -122,7 +124,7 @@ def tensors_of_child(result: Result, step: str) -> Tensors:
     raise error_of(result.code, result.message, step=path, details=result.details)
 
 
-def _parent_of(call: ModelCall) -> Parent | None:
+def parent_of(call: ModelCall) -> Parent | None:
     """The request that calls, where children write to streams."""
     passenger = passenger_of(call.passage) if isinstance(call, Call) else None
     return passenger if isinstance(passenger, Parent) else None

@@ -111,5 +111,11 @@ class DirectSubmission(WrittenSubmission):
     def child_ended(self, child: Ticket) -> None:
         """It has handed over what it wrote."""
 
+    def asked(self) -> None:
+        """It keeps nobody from being taken."""
+
+    def told(self) -> None:
+        """As before."""
+
 
 DirectSubmissionT = TypeVar("DirectSubmissionT", bound=DirectSubmission)

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import Final, Protocol, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.gateway import Reply, Target, TargetKind, Ticket
 from penstock.core.contracts.router import Candidate, RoutedRequest, Router
-from penstock.core.errors import InternalError, InvalidRequestError, NotReadyError, PenstockError
+from penstock.core.errors import (
+    CancelledRequestError,
+    InternalError,
+    InvalidRequestError,
+    NotReadyError,
+    PenstockError,
+    UnsupportedError,
+)
 from penstock.core.experiments.shares import InForce
-from penstock.core.experiments.trails import Trail, read_trail, written_trail
+from penstock.core.experiments.trails import read_trail, written_trail
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Headers
-from penstock.core.request_headers import ROUTE, ROUTE_HEADERS, STICKY, STRICT_ROUTE_HEADER
+from penstock.core.request_headers import (
+    ROUTE,
+    ROUTE_HEADERS,
+    STICKY,
+    STRICT_ROUTE_HEADER,
+    WANTED_ROUTE,
+)
 from penstock.core.statuses import http_status
 
 MOST_MIRRORED: Final = 64
@@ -130,7 +143,7 @@ class ExperimentTarget(Target):
     def why_not(self) -> PenstockError | None:
         """Why no candidate can answer, None where one can."""
         if self.no_router is not None:
-            return self.no_router
+            return NotReadyError(f"experiment '{self.name}' is not ready: {self.no_router.message}")
         said = []
         for arm in self._arms:
             if arm.weight <= 0.0:
@@ -141,11 +154,11 @@ class ExperimentTarget(Target):
             said.append(f"'{arm.name}': {error.message}")
         return NotReadyError(f"no candidate of experiment '{self.name}' answers: {'; '.join(said)}")
 
-    def first(self) -> Target:
-        """The first candidate that can answer. Raises NotReadyError."""
+    def first(self) -> tuple[TargetKind, str]:
+        """The first candidate that can answer: what it is, and its name. Raises NotReadyError."""
         for arm in self._arms:
             if arm.weight > 0.0 and arm.why_not(self._around.why_not) is None:
-                return arm.target()
+                return self.in_force.manifest.spec.resource_type, arm.name
         error = self.why_not()
         assert error is not None, "none could answer a moment ago"
         raise error
@@ -158,34 +171,54 @@ class ExperimentTarget(Target):
         reply: Reply,
     ) -> Ticket:
         try:
-            arm = self._choose(headers)
-            target = arm.target()
+            way, chosen = self._way(headers)
         except PenstockError as error:
             return self._around.refuse(error, reply)
+        trail = _trail(way)
         began_ms = self._around.now_ms()
-        arm.in_flight += 1
+        for step in way:
+            step.arm.in_flight += 1
 
         def answered(result: Result) -> None:
-            arm.in_flight -= 1
-            self._observe(arm, request, result, began_ms)
-            reply(self._told(arm, result))
+            for experiment, arm in way:
+                arm.in_flight -= 1
+                experiment.observe(arm, request, result, began_ms)
+            reply(_told(result, trail, way))
 
-        ticket = target.submit(request, self._passed(arm, headers), timeout_ms, answered)
-        self._copy(request, headers, timeout_ms)
+        ticket = chosen.submit(request, _passed(headers, trail), timeout_ms, answered)
+        for experiment, _ in way:
+            experiment.copy(request, headers, timeout_ms)
         return ticket
 
     def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
-        arm = self._choose(headers)
-        ticket = arm.target().accept(request, self._passed(arm, headers))
-        self._copy(request, headers, None)
+        way, chosen = self._way(headers)
+        last = way[-1].experiment
+        if last.in_force.manifest.spec.resource_type == "model":
+            raise UnsupportedError(
+                f"the candidates of experiment '{last.name}' are models, which have no requests "
+                "that nobody waits for; make pipelines of them"
+            )
+        ticket = chosen.accept(request, _passed(headers, _trail(way)))
+        for experiment, _ in way:
+            experiment.copy(request, headers, None)
         return ticket
 
-    def chosen(self, headers: Headers) -> Target:
-        """The candidate that a request is for, by its headers and by chance, for who has to know
-        before it is taken in. Raises PenstockError."""
-        return self._choose(headers).target()
+    def _way(self, headers: Headers) -> tuple[list[_Step], Target]:
+        """What this experiment chooses, and each that it leads to, and what that comes to."""
+        way: list[_Step] = []
+        at: Target = self
+        try:
+            while isinstance(at, ExperimentTarget):
+                arm = at.choose(headers)
+                way.append(_Step(at, arm))
+                at = arm.target()
+        except PenstockError as error:
+            if way:
+                error.route = _trail(way)
+            raise
+        return way, at
 
-    def _choose(self, headers: Headers) -> _Arm:
+    def choose(self, headers: Headers) -> _Arm:
         """The candidate of one request. Hot."""
         router, why_not = self._router, self._around.why_not
         arms = [arm for arm in self._arms if arm.weight > 0.0 and arm.why_not(why_not) is None]
@@ -193,10 +226,13 @@ class ExperimentTarget(Target):
             error = self.why_not()
             assert error is not None, "none can answer"
             raise error
-        if headers:
-            again = self._again(headers, arms)
+        wanted = headers.get(WANTED_ROUTE)
+        if wanted is not None:
+            again = self._again(wanted, arms)
             if again is not None:
                 return again
+            if headers.get(STRICT_ROUTE_HEADER, "").lower() == "true":
+                raise self._leads_nowhere(wanted, arms)
         candidates = [Candidate(arm.name, arm.weight, arm.in_flight) for arm in arms]
         try:
             index = router.choose(candidates, RoutedRequest(headers), self._around.random())
@@ -207,56 +243,30 @@ class ExperimentTarget(Target):
                 f"failed: {error}"
             ) from error
 
-    def _again(self, headers: Headers, arms: list[_Arm]) -> _Arm | None:
+    def _again(self, wanted: str, arms: list[_Arm]) -> _Arm | None:
         """The candidate of the way that the caller wants to have taken again."""
-        text = next((headers[name] for name in ROUTE_HEADERS if name in headers), None)
-        if text is None:
-            return None
-        wanted = read_trail(text).get(self.name)
-        for arm in arms:
-            if arm.name == wanted:
-                return arm
-        if STRICT_ROUTE_HEADER in headers:
-            ways = ", ".join(written_trail([(self.name, arm.name)]) for arm in arms)
-            raise InvalidRequestError(
-                f"the way '{text[:200]}' leads to no candidate of experiment '{self.name}' that "
-                f"takes requests; the ways are {ways}. Without {STRICT_ROUTE_HEADER} one is chosen"
-            )
-        return None
+        name = read_trail(wanted).get(self.name)
+        return next((arm for arm in arms if arm.name == name), None)
 
-    def _passed(self, arm: _Arm, headers: Headers) -> Headers:
-        """What travels on: the way up to here, and what the caller wants of the rest of it."""
-        wanted: Trail = {}
-        kept = headers
-        if headers:
-            text = next((headers[name] for name in ROUTE_HEADERS if name in headers), None)
-            wanted = read_trail(text)
-            kept = {name: value for name, value in headers.items() if name not in ROUTE_HEADERS}
-        return {**kept, ROUTE: written_trail({**wanted, self.name: arm.name}.items())}
-
-    def _told(self, arm: _Arm, result: Result) -> Result:
-        """The result, with the way that it came from."""
-        own = (self.name, arm.name)
-        if isinstance(result, PenstockError):
-            result.route = written_trail([own, *read_trail(result.route).items()])
-            return result
-        further = read_trail(str(result.parameters.get(ROUTE, "")))
-        parameters = {**result.parameters, ROUTE: written_trail([own, *further.items()])}
-        if self.in_force.manifest.spec.sticky == "cookie":
-            parameters[STICKY] = "cookie"
-        return InferenceResponse(
-            result.model_name, result.model_version, result.id, result.tensors, parameters
+    def _leads_nowhere(self, wanted: str, arms: list[_Arm]) -> InvalidRequestError:
+        ways = ", ".join(written_trail([(self.name, arm.name)]) for arm in arms)
+        return InvalidRequestError(
+            f"the way '{wanted[:200]}' leads to no candidate of experiment '{self.name}' that "
+            f"takes requests; the ways are {ways}. Without {STRICT_ROUTE_HEADER} one is chosen"
         )
 
-    def _observe(
+    def observe(
         self, arm: _Arm, request: InferenceRequest, result: Result, began_ms: float
     ) -> None:
+        """Tell of a request that has ended. Who went away has not seen how it would have."""
+        if isinstance(result, CancelledRequestError):
+            return
         failed = isinstance(result, PenstockError) and _is_its_fault(result)
         took_ms = self._around.now_ms() - began_ms
         seen = Forwarded(self.name, self.in_force.version, arm.name, failed, took_ms)
         self._around.observe(seen, request, result)
 
-    def _copy(self, request: InferenceRequest, headers: Headers, timeout_ms: float | None) -> None:
+    def copy(self, request: InferenceRequest, headers: Headers, timeout_ms: float | None) -> None:
         """Have the mirror get the request as well, if chance will have it so. The answer that is
         on its way comes first."""
         mirror = self._mirror
@@ -265,18 +275,49 @@ class ExperimentTarget(Target):
         if self._around.random() < mirror.weight:
             mirror.in_flight += 1
             loop = asyncio.get_running_loop()
-            loop.call_soon(self._mirror_to, mirror, request, headers, timeout_ms)
+            loop.call_soon(_mirror_to, mirror, request, headers, timeout_ms)
 
-    def _mirror_to(
-        self, mirror: _Arm, request: InferenceRequest, headers: Headers, timeout_ms: float | None
-    ) -> None:
-        def answered(result: Result) -> None:
-            mirror.in_flight -= 1
 
-        try:
-            mirror.target().submit(request, headers, timeout_ms, answered)
-        except PenstockError:
-            mirror.in_flight -= 1  # it is not there, which the status says
+class _Step(NamedTuple):
+    """An experiment on the way of a request, and what it has chosen."""
+
+    experiment: ExperimentTarget
+    arm: _Arm
+
+
+def _trail(way: Iterable[_Step]) -> str:
+    return written_trail((experiment.name, arm.name) for experiment, arm in way)
+
+
+def _passed(headers: Headers, trail: str) -> Headers:
+    """What travels on: what the caller wanted has become the way that was taken."""
+    kept = {name: value for name, value in headers.items() if name not in ROUTE_HEADERS}
+    return {**kept, ROUTE: trail}
+
+
+def _told(result: Result, trail: str, way: Iterable[_Step]) -> Result:
+    """The result, with the way that it came from."""
+    if isinstance(result, PenstockError):
+        result.route = trail
+        return result
+    parameters = {**result.parameters, ROUTE: trail}
+    if any(step.experiment.in_force.manifest.spec.sticky == "cookie" for step in way):
+        parameters[STICKY] = "cookie"
+    return InferenceResponse(
+        result.model_name, result.model_version, result.id, result.tensors, parameters
+    )
+
+
+def _mirror_to(
+    mirror: _Arm, request: InferenceRequest, headers: Headers, timeout_ms: float | None
+) -> None:
+    def answered(result: Result) -> None:
+        mirror.in_flight -= 1
+
+    try:
+        mirror.target().submit(request, headers, timeout_ms, answered)
+    except PenstockError:
+        mirror.in_flight -= 1  # it is not there, which the status says
 
 
 def _is_its_fault(error: PenstockError) -> bool:

@@ -10,7 +10,7 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.gateway import Target, TargetKind
 from penstock.core.contracts.router import Router
-from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
+from penstock.core.errors import NotFoundError, PenstockError
 from penstock.core.experiments.shares import InForce
 from penstock.core.inference import InferenceRequest
 from penstock.core.nearest import did_you_mean
@@ -62,9 +62,10 @@ class Experiments:
         Comes before anything is served."""
         self._make_router, self.observe = make_router, observe
 
-    def find_with(self, find_served: FindArm) -> None:
-        """Have models and pipelines be found otherwise from now on."""
-        self._find_served = find_served
+    def find_with(self, find_served: FindArm, why_not: WhyNot) -> None:
+        """Have models and pipelines be found otherwise from now on, and asked whether they can
+        answer."""
+        self._find_served, self.why_not = find_served, why_not
 
     def set(self, in_force: InForce) -> None:
         """Split requests from now on as ``in_force`` says."""
@@ -72,8 +73,7 @@ class Experiments:
         try:
             router = self._make_router(in_force.manifest.spec.router)
         except PenstockError as error:
-            name = in_force.manifest.name
-            router = NotReadyError(f"experiment '{name}' is not ready: {error.message}")
+            router = error
         target = ExperimentTarget(in_force, router, self)
         self.remove(target.name)
         self._targets[target.name] = target

@@ -27,7 +27,7 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
-from penstock.core.pipeline_gateway.child import ChildPipeline, ask_child, child_identity
+from penstock.core.pipeline_gateway.child import ChildPipeline, child_identity
 from penstock.core.pipeline_gateway.experiment import ExperimentTarget
 from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
@@ -61,6 +61,7 @@ class PipelineGateway(Gateway):
     ) -> None:
         """``worker`` is the number of this process where several stand behind one address."""
         self._dataflow = dataflow
+        self._metrics = metrics
         self._models = dataflow.models
         self._admission = Admission(
             dataflow,
@@ -177,6 +178,7 @@ class PipelineGateway(Gateway):
         """The name is gone; what is under way finishes."""
         if kind == "experiment":
             self.experiments.remove(name)
+            self._metrics.forget_experiment(name)
             if self._book is not None:
                 self._book.remove(kind, name)
             return
@@ -240,8 +242,13 @@ class PipelineGateway(Gateway):
                 self._models.withdraw(name, NO_OUTPUT)
             else:
                 # Its steps have bounds of their own.
-                child = ChildPipeline(self._admission, target)
-                self._models.publish(name, plan.version, child, bounded=False)
+                self._models.publish(name, plan.version, self._child(target), bounded=False)
+
+    def _child(self, target: ServedTarget) -> ChildPipeline:
+        """What a target is to steps, and to explainers, that call it."""
+        if self._carriage is not None:
+            return self._carriage.child(target)
+        return ChildPipeline(self._admission, target)
 
     def _target(
         self, kind: TargetKind, deployment: Deployment, signature: Signature | None
@@ -260,6 +267,12 @@ class PipelineGateway(Gateway):
 
     # What explainers ask
 
+    def serves(self, kind: TargetKind, name: str) -> bool:
+        """Whether this gateway answers for a name, as far as it has heard."""
+        with suppress(NotFoundError):
+            return self._routes.find(name, kind, None).deployment is not None
+        return False
+
     def signature(self, kind: TargetKind, name: str) -> Signature | None:
         """That of what serves under a name, as far as it is known. Raises NotFoundError."""
         return self._routes.find(name, kind, None).signature
@@ -268,15 +281,18 @@ class PipelineGateway(Gateway):
         self, kind: TargetKind, name: str, tensors: Tensors, call: ModelCall, number: int
     ) -> Tensors:
         """The answer of a model or a pipeline to question ``number`` of a call: a child of its
-        request. Raises NotReadyError, naming it, where it has gone away."""
+        request. Raises NotReadyError, naming it, where it has gone away, UnsupportedError where it
+        has no output."""
         try:
             target = self._routes.find(name, kind, None)
         except NotFoundError as error:
             raise NotReadyError(f"{kind} '{name}' is not ready: {error.message}") from error
         if target.deployment is None:
             raise target.not_ready()
+        if target.deployment.plan.output is None:
+            raise UnsupportedError(f"{kind} '{name}' has no output, so nothing can be explained")
         identity = f"{child_identity(call)}.{number}"
-        answer = ask_child(self._admission, target, tensors, call, identity)
+        answer = self._child(target).ask(tensors, call, identity)
         return answer if isinstance(answer, tuple) else await answer
 
     # What is told of answers in streams
@@ -343,9 +359,14 @@ class PipelineGateway(Gateway):
             return NotReadyError("the server takes in no requests at the moment")
         return None
 
+    def _first_of(self, experiment: ExperimentTarget) -> Target:
+        """A candidate that can answer, as this gateway has it."""
+        kind, name = experiment.first()
+        return self.experiments.find(name) if kind == "experiment" else self.served(kind, name)
+
     def metadata(self, target: Target) -> TargetMetadata:
         if isinstance(target, ExperimentTarget):
-            inner = self.metadata(target.first())
+            inner = self.metadata(self._first_of(target))
             return TargetMetadata(
                 target.name, (target.version,), "penstock_experiment", inner.signature
             )

@@ -62,7 +62,8 @@ class StreamIntake(Callers):
     """Lets requests into the input streams of pipelines, within the limits, and hears of them.
 
     A request holds its place from when it is published until it is answered or its time is over;
-    those that find no place wait for one, as with pipelines that run in this process.
+    those that find no place wait for one, as with pipelines that run in this process. What steps
+    ask of pipelines that keep an order or state goes beside the limits.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class StreamIntake(Callers):
         self._posted = 0
         """Requests that nobody waits for and that are not taken in yet."""
         self._under_way: dict[str, StreamedSubmission] = {}
+        self._children: dict[str, StreamedSubmission] = {}
         self._waiting: deque[StreamedSubmission] = deque()
         self._empty: asyncio.Event | None = None
 
@@ -122,7 +124,11 @@ class StreamIntake(Callers):
 
     def _give_up(self, pipeline: str) -> None:
         del self._leaving[pipeline]
-        for submission in [*self._under_way.values(), *self._waiting]:
+        for submission in [
+            *self._under_way.values(),
+            *self._children.values(),
+            *self._waiting,
+        ]:
             if submission.target.name == pipeline:
                 submission.refused(
                     NotReadyError(
@@ -158,6 +164,52 @@ class StreamIntake(Callers):
             return admission.refuse(self._overloaded(), identity, reply)
         if follow is not None:
             headers, reply = follow(identity, headers, now_ms, reply)
+        submission = self._submission(
+            target, request, headers, identity, key, now_ms, limit_ms, reply
+        )
+        if full or self._waiting:
+            self._waiting.append(submission)
+        else:
+            self._under_way[identity] = submission
+            self._publish(submission)
+        return submission
+
+    def ask(
+        self,
+        target: StreamedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        identity: str,
+        deadline_ms: float,
+        reply: Reply,
+    ) -> Ticket:
+        """Have the request of a step that is a pipeline published, whatever else is in flight: its
+        parent has a place already. ``identity`` is told from that of others like it."""
+        now_ms = self.now_ms()
+        identity = f"{identity}-{self._identities.next(now_ms)}"
+        try:
+            key = target.key_of(request, headers)
+        except PenstockError as refusal:
+            return self.admission.refuse(refusal, identity, reply)
+        submission = self._submission(
+            target, request, headers, identity, key, now_ms, deadline_ms - now_ms, reply
+        )
+        self._children[identity] = submission
+        self._publish(submission)
+        return submission
+
+    def _submission(
+        self,
+        target: StreamedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        identity: str,
+        key: bytes,
+        now_ms: float,
+        limit_ms: float,
+        reply: Reply,
+    ) -> StreamedSubmission:
+        """A request that ends when its time is over."""
         record = Record(
             identity,
             key or identity.encode(),
@@ -175,10 +227,6 @@ class StreamIntake(Callers):
         submission.timer = asyncio.get_running_loop().call_later(
             limit_ms / 1000.0, submission.expire
         )
-        if full or self._waiting:
-            self._waiting.append(submission)
-        else:
-            self._publish(submission)
         return submission
 
     def accept(
@@ -234,26 +282,30 @@ class StreamIntake(Callers):
 
     def leave(self, submission: StreamedSubmission) -> None:
         """A request has been answered; somebody else may come in."""
+        if self._children.pop(submission.identity, None) is not None:
+            return
         if self._under_way.pop(submission.identity, None) is None:
             self._waiting.remove(submission)
         while self._waiting and len(self._under_way) < self._limits.in_flight:
-            self._publish(self._waiting.popleft())
+            following = self._waiting.popleft()
+            self._under_way[following.identity] = following
+            self._publish(following)
         if self._empty is not None and not self._under_way:
             self._empty.set()
 
     def _publish(self, submission: StreamedSubmission) -> None:
-        self._under_way[submission.identity] = submission
         target = submission.target
         record = submission.record
         self._outbox.put(Output(target.inputs, record, target.partition_of(record.key)), submission)
 
     def wait_for(self, identity: str) -> bool:
         """Whether somebody waits for the answer to a request."""
-        return identity in self._under_way
+        return identity in self._under_way or identity in self._children
 
     def tell(self, answer: Record) -> None:
         """Give an answer to who waits for it, if somebody still does."""
-        submission = self._under_way.get(answer.identity)
+        identity = answer.identity
+        submission = self._under_way.get(identity) or self._children.get(identity)
         if submission is not None:
             submission.answered(answer)
 

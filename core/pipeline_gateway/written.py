@@ -174,6 +174,12 @@ class WrittenChild(WrittenSubmission):
     def child_ended(self, child: Ticket) -> None:
         self._parent.child_ended(child)
 
+    def asked(self) -> None:
+        self._parent.asked()
+
+    def told(self) -> None:
+        self._parent.told()
+
 
 class FollowedWrittenChild(WrittenChild, Followed):
     """One that is followed."""

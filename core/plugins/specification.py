@@ -172,8 +172,9 @@ def penstock_register_routers() -> Factories[Router]:
     """Register routers, which choose among the candidates of an experiment.
 
     Called once at start-up. Returns names as manifests have them. A router is made when an
-    experiment that names it is loaded; when the factory fails, the experiment is not ready, with
-    the reason. When the hook itself fails, start-up is refused.
+    experiment that names it is loaded; when the factory fails, or a header that it goes by does not
+    travel with requests, the experiment is not ready, with the reason. When the hook itself fails,
+    start-up is refused.
     """
     raise NotImplementedError
 

@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 
 from penstock.core.contracts.forwarder import Change, Forwarder
 from penstock.core.control.background import Background
-from penstock.core.proxy.ways import Direct, Ways
+from penstock.core.proxy.direct import Direct
+from penstock.core.proxy.ways import Ways
 from penstock.core.routing.route import InUse
 from penstock.core.routing.switches import Switches
 from penstock.core.routing.table import Shown, Switch
@@ -68,7 +69,9 @@ class Forwarding(Switches):
     def _leave(self, shown: Shown | None, before: Direct | None, after: Direct | None) -> None:
         """Requests that a route sent past the gateways may be under way where they go no more."""
         used = None if shown is None else shown.in_use()
-        if shown is not None and used is not None and before is not None and before != after:
+        if shown is None or used is None or before is None:
+            return
+        if after is None or after.name != before.name:
             self._leaving.append(_Leaving(shown.epoch, used, before.name))
 
     async def _apply(self, change: Change) -> None:

@@ -15,6 +15,10 @@ READY: Final = "Ready"
 WITHOUT_EFFECT: Final = "FieldsWithoutEffect"
 """The type of the condition that tells of fields that were accepted and do nothing."""
 
+SETTLED: Final = "Settled"
+"""The type of the condition that all requests of an experiment go to one arm, by what a guard or an
+operator has decided."""
+
 
 class Condition(Value):
     """One thing that is known about a resource.

@@ -49,9 +49,8 @@ class RouteBook:
     Changes take revisions that grow by one.
     """
 
-    def __init__(self, epoch: str, clock: Clock, tallies: Tallies | None = None) -> None:
-        """``tallies`` are added to by gateways elsewhere."""
-        self._tallies = Tallies() if tallies is None else tallies
+    def __init__(self, epoch: str, clock: Clock) -> None:
+        self._tallies = Tallies()
         self._epoch = epoch
         self._now_ms = clock.now_ms
         self._revision = 0
@@ -62,6 +61,11 @@ class RouteBook:
         self._subscribers: dict[str, Subscriber] = {}
         self._news = asyncio.Event()
         self._tended_ms = self._now_ms()
+
+    @property
+    def tallies(self) -> Tallies:
+        """What has become of requests of experiments, in this process and elsewhere."""
+        return self._tallies
 
     # What the gateways of this process say
 

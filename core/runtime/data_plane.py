@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Final
 
@@ -14,6 +14,7 @@ from penstock.core.cases.exporter import ManifestOf
 from penstock.core.clock import Clock
 from penstock.core.config import Config
 from penstock.core.contracts.agents import AgentHost
+from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.control import ControlPlane
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower
@@ -23,15 +24,17 @@ from penstock.core.contracts.model import ExplainerLoader
 from penstock.core.contracts.page import Page
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import ConflictError
+from penstock.core.experiments.made import Makers, Makes
+from penstock.core.experiments.observer import ArmObserver
 from penstock.core.experiments.routers import RouterFactories, make_router
+from penstock.core.experiments.tally import Tallies
 from penstock.core.explaining import GatewayExplainers
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox
 from penstock.core.log_ring import LogRing
-from penstock.core.metrics import Metrics
+from penstock.core.metrics import ArmShare, Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.pipeline_gateway.experiment import Observe
-from penstock.core.pipeline_gateway.experiments import nobody_looks
+from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.plugins.registry import Registry
 from penstock.core.recordings import StreamInquiries
 from penstock.core.request_headers import travelling_headers
@@ -83,6 +86,8 @@ class DataPlane:
         self._front_ends: list[tuple[str, FrontEnd]] = []
         self._pages: dict[str, Page] = {}
         self.metrics = Metrics()
+        self.tallies = Tallies() if book is None else book.tallies
+        """What becomes of requests of experiments here, and of those that follow the book."""
         self.models = ModelGateway(book)
         self.dataflow = Dataflow(
             self.models,
@@ -110,9 +115,15 @@ class DataPlane:
         if streams is not None:
             streams.carry(self.gateway, self.dataflow, bounds, self.metrics)
 
-    def choose_with(self, routers: RouterFactories, observe: Observe = nobody_looks) -> None:
-        """Have experiments choose with these, and tell ``observe`` what became of requests."""
-        self.gateway.experiments.use(partial(make_router, factories=routers), observe)
+    def choose_with(self, routers: RouterFactories, metrics: Makes[ArmMetric]) -> None:
+        """Have experiments choose with these routers, and measure answers with these metrics."""
+        experiments = self.gateway.experiments
+        measure = Makers(metrics=metrics).metric
+        observer = ArmObserver(self.tallies, self.metrics, measure, experiments.in_force)
+        travelling = travelling_headers(self._config.defaults.passed_headers)
+        make = partial(make_router, factories=routers, travelling=travelling)
+        experiments.use(make, observer)
+        self.metrics.shares = partial(_shares, experiments)
 
     async def start(self, parts: Parts) -> bool:
         """Have observers see what is to come; answers whether any of them follows requests.
@@ -242,3 +253,11 @@ def _followers(parts: Parts) -> list[Follower]:
     """Those of the observers that follow requests, in the order of their names."""
     asked = [observer.follower() for observer in parts.observers.values()]
     return [follower for follower in asked if follower is not None]
+
+
+def _shares(experiments: Experiments) -> Iterator[ArmShare]:
+    """How much each arm of each experiment gets by the weights in force."""
+    for target in experiments:
+        weights, whole = target.in_force.weights, sum(target.in_force.weights)
+        for arm, weight in zip(target.in_force.manifest.spec.arms, weights, strict=True):
+            yield ArmShare(target.name, arm, weight / whole)

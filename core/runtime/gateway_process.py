@@ -89,7 +89,7 @@ class GatewayProcess:
         self._data = DataPlane(
             config, clock, self._closing, logs=logs, kind=FollowingGateway, streams=streams
         )
-        self._data.choose_with(plugins.routers)
+        self._data.choose_with(plugins.routers, plugins.arm_metrics)
         self._file: RoutesFile | None = None
         if config.gateway.routes_file is not None:
             self._file = RoutesFile(config.gateway.routes_file)
@@ -234,6 +234,7 @@ class GatewayProcess:
             gateway=secrets.token_hex(8),
             scheduler=self._scheduler.place,
             keep=self._keep,
+            tallies=self._data.tallies,
         )
 
     async def _begin_with_file(self, follower: RouteFollower) -> None:

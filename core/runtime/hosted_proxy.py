@@ -18,6 +18,7 @@ from penstock.core.contracts.forwarder import (
     Policy,
 )
 from penstock.core.control.background import Background
+from penstock.core.experiments.tally import Tallies
 from penstock.core.forwarding.balancers import make_balancer
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.proxy.forwarding import Forwarding
@@ -56,6 +57,7 @@ class HostedProxy:
         self._file: RoutesFile | None = None
         if config.proxy.routes_file is not None:
             self._file = RoutesFile(config.proxy.routes_file)
+        self._tallies = Tallies()
         self._forwarder: Forwarder | None = None
         self.informed = asyncio.Event()
         """Set as soon as there are routes, wherever from."""
@@ -78,6 +80,7 @@ class HostedProxy:
             gateway=f"proxy {secrets.token_hex(8)}",
             scheduler=self._place,
             keep=self._keep,
+            tallies=self._tallies,
         )
         self.informed = follower.informed
         await self._begin_with_file(follower)
@@ -104,9 +107,11 @@ class HostedProxy:
             section.grpc_port,
             policy_of(section.policy, defaults.deadline_ms),
             section.zone,
+            shared_port=section.shared_port,
             max_request_bytes=limits.request_bytes,
             max_header_bytes=limits.header_bytes,
             drain_ms=defaults.drain_ms,
+            count=self._tallies.count,
             balancer=partial(make_balancer, factories=self._plugins.balancers),
         )
 

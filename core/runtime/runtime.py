@@ -25,6 +25,7 @@ from penstock.core.control.background import Background
 from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.errors import OverloadedError
+from penstock.core.experiments.made import Makers
 from penstock.core.log_ring import LogRing
 from penstock.core.manifests import ManifestSource, texts_of
 from penstock.core.plugins.plugins import Plugins
@@ -108,7 +109,7 @@ class Runtime:
         self._data = DataPlane(
             config, self._clock, self._closing, self._book, logs, streams=self._streams
         )
-        self._data.choose_with(plugins.routers)
+        self._data.choose_with(plugins.routers, plugins.arm_metrics)
         self._data.gateway.be_followed(self._book, plugins.joins)
         # Requests to pipelines that go through streams are answered in that role only.
         self._answers = bool(workers) or self._streams is None or "pipeline-gateway" in roles
@@ -212,6 +213,7 @@ class Runtime:
         await self._apply(control, manifests)
         knows = database is not None
         self._background.spawn(self._settle(control, knows_all=knows), "settling")
+        self._background.spawn(control.keeper.run(), "keeping experiments")
         self._data.gateway.open_intake()
         addresses = await self._data.listen(parts, control, control.manifest, control.agents)
         addresses = dict(self._reached_at or addresses)
@@ -296,6 +298,8 @@ class Runtime:
             agents=self._meeting() if self._has_agents else None,
             streams=None if self._streams is None else self._streams.place,
             partitions=self._config.dataflow.partitions,
+            tallies=self._data.tallies,
+            makers=Makers(self._plugins.bandits, self._plugins.arm_metrics),
         )
 
     def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:

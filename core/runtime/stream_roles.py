@@ -86,8 +86,10 @@ class StreamRoles:
         """Have the gateway's pipelines go through streams, over ``dataflow``."""
         transport, names, clock = self.transport, self.names, self.clock
         travelling = travelling_headers(self._config.defaults.passed_headers)
-        if "pipeline-gateway" in self._roles:
+        answers = "pipeline-gateway" in self._roles
+        if answers or "dataflow" in self._roles:
             self._intake = StreamIntake(gateway.admission, limits, transport, names, clock)
+        if answers:
             self._behind = WriteBehind(transport, clock, metrics)
             self.answers = Answers(transport, names, travelling, clock.now_ms, gateway)
         bounds = StreamLimits(
@@ -119,7 +121,10 @@ class StreamRoles:
         if self._workers:
             self._roster = Roster(self._workers, partial(laid_out, dataflow, self._joins))
             gateway.admission.carried = self._running
-        carriage = Carriage(gateway.admission, self._intake, self._behind, self._roster, readers)
+        intake = self._intake if answers else None
+        carriage = Carriage(
+            gateway.admission, intake, self._behind, self._roster, readers, self._intake
+        )
         gateway.carry_over(carriage)
 
     def follow_with(self, followers: Collection[Follower]) -> None:

@@ -42,6 +42,10 @@ ANSWERED_HEADER: Final = "penstock-answered"
 """Of a request in the input stream that its gateway has run and answered itself: it is there to be
 read, and no worker runs it."""
 
+GATHERED_HEADER: Final = "penstock-gathered"
+"""Of a request in the input stream that was brought together of what other pipelines put out, to be
+run in its place among the others. What it holds is the input, also where that is a marker."""
+
 DETAILS_HEADER: Final = "penstock-details"
 """Of an answer that is absent: for each output step why it was skipped, a list in JSON."""
 

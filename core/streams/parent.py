@@ -31,3 +31,11 @@ class Parent(ABC):
     @abstractmethod
     def child_ended(self, child: Ticket) -> None:
         """Nothing of a child is under way any more."""
+
+    @abstractmethod
+    def asked(self) -> None:
+        """A child was left to the owner of its own partition, who may be in this process."""
+
+    @abstractmethod
+    def told(self) -> None:
+        """What became of such a child is known, or nobody waits for it any more."""

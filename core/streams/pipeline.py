@@ -13,6 +13,7 @@ from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
 from penstock.core.streams.gathered import GatheredRequest
+from penstock.core.streams.gathered_input import GatheredInput, entrance_alone
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
 from penstock.core.streams.readers import StreamReaders
@@ -79,6 +80,7 @@ class StreamedPipeline:
 
     __slots__ = (
         "_calls",
+        "_entrance",
         "_kind",
         "_shared",
         "_streams",
@@ -131,6 +133,8 @@ class StreamedPipeline:
         self.partitions_held = 0
         self.is_of_a_step = step is not None
         self._shared: Plan | None = None
+        self._entrance: tuple[Deployment, Deployment] | None = None
+        """A version, and what makes the inputs of its requests."""
         self._calls = 0
         self.heard: dict[str, None] = {}
         """The streams in which it is said how calls went that were left to model gateways."""
@@ -173,8 +177,15 @@ class StreamedPipeline:
         return self._kind(tenure, delivery, self.deployment)
 
     def gathered(self, tenure: Tenure, delivery: Delivery) -> GatheredRequest:
-        """The request that a record of another pipeline may begin."""
-        return GatheredRequest(tenure, delivery, self.deployment)
+        """The request that a record of another pipeline may begin. Where what is asked of the
+        pipeline needs one order, only its input is made here."""
+        plan = self.deployment.plan
+        if plan.order is None and not plan.keeping:
+            return GatheredRequest(tenure, delivery, self.deployment)
+        if self._entrance is None or self._entrance[0] is not self.deployment:
+            alone = Deployment(entrance_alone(plan), (), self.deployment.tally)
+            self._entrance = self.deployment, alone
+        return GatheredInput(tenure, delivery, self._entrance[1])
 
     @property
     def most_waiting(self) -> int:
@@ -188,7 +199,7 @@ class StreamedPipeline:
 
     def passes_over(self, request: StreamRequest) -> bool:
         """Whether nothing is to be done about a request."""
-        return self.knows(request.identity)
+        return self.knows(request.known_as)
 
     def stream_of(self, port: Port) -> str:
         """The name of a port's stream."""
@@ -209,6 +220,6 @@ class StreamedPipeline:
         """The streams in which the newest version's joins keep state."""
         return _state_streams(self.deployment.plan, self.names)
 
-    def knows(self, identity: str) -> bool:
+    def knows(self, name: str) -> bool:
         """Whether a request is under way here, or among the last that ended."""
-        return identity in self.open or identity in self.recent
+        return name in self.open or name in self.recent

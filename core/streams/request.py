@@ -19,6 +19,7 @@ from penstock.core.request_key import RequestKey
 from penstock.core.streams.headers import (
     CALL_HEADER,
     COUNTED_HEADER,
+    GATHERED_HEADER,
     KEPT_HEADER,
     REPLY_TO_HEADER,
     WANTED_HEADER,
@@ -82,11 +83,12 @@ class StreamRequest(Parent):
     batch with it is under way, ``is_inside`` that it counts as being at work in this process.
     ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
     model gateways carry out, ``children`` the requests that its steps have begun, None where there
-    are none.
+    are none. ``asking`` counts those that it has left to others.
     """
 
     __slots__ = (
         "answered_once",
+        "asking",
         "children",
         "counted",
         "delivery",
@@ -123,6 +125,7 @@ class StreamRequest(Parent):
         self.passage: Passage | None = None
         self.elsewhere: VisitsElsewhere | None = None
         self.children: dict[Ticket, None] | None = None
+        self.asking = 0
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -136,6 +139,17 @@ class StreamRequest(Parent):
     def deliveries(self) -> Sequence[Delivery]:
         """What is finished with it."""
         return [self.delivery]
+
+    @property
+    def known_as(self) -> str:
+        """By what it is known whether it has come before."""
+        return self.identity
+
+    @property
+    def is_gathered(self) -> bool:
+        """Whether its record is the input that was made of what other pipelines put out."""
+        record = self.delivery.record
+        return GATHERED_HEADER in record.headers and record.undecoded is None
 
     @property
     def place(self) -> str:
@@ -153,7 +167,7 @@ class StreamRequest(Parent):
         deadline_ms: float | None = None
         try:
             deadline_ms = deadline_of(record.headers)
-            if failure is None and plan.key is not None:
+            if failure is None and plan.key is not None and not self.is_gathered:
                 self.key = key_of(record, plan.key)
         except InvalidRequestError as error:
             failure = failure or Failed(error.code, error.message)
@@ -175,8 +189,8 @@ class StreamRequest(Parent):
                 self._hand_on(port, failure, 0)
             self.tenure.carrier.refuse(passage, failure)
         else:
-            tensors = () if isinstance(body, Absent | Failed) else body
-            self.tenure.carrier.begin(passage, tensors, self.delivery.offset)
+            nothing = isinstance(body, Absent | Failed) and not self.is_gathered
+            self.tenure.carrier.begin(passage, () if nothing else body, self.delivery.offset)
 
     def _see_to_calls(self, plan: Plan) -> None:
         if plan.called_elsewhere:
@@ -294,6 +308,15 @@ class StreamRequest(Parent):
         if not self.children and self.passage is None:
             self._end()
 
+    def asked(self) -> None:
+        self.asking += 1
+        self.tenure.rests(self)
+
+    def told(self) -> None:
+        self.asking -= 1
+        if not self.asking:
+            self.tenure.goes_on(self)
+
     def give_up(self) -> None:
         """Have nothing more done for it."""
         if self.passage is not None:
@@ -307,7 +330,8 @@ class StreamRequest(Parent):
 
     def is_to_bury(self) -> bool:
         """Whether it is a dead letter when it fails and nobody waits for it."""
-        return True
+        # What is brought to it as a failure was told or buried where that was.
+        return not (self.is_gathered and isinstance(self.delivery.record.body, Failed))
 
     # What it writes -----------------------------------------------------------------------------
 

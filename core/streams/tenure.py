@@ -14,7 +14,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.engine import ExternalPassage, Passage
 from penstock.core.plan import Feed, Plan
-from penstock.core.records import Body, Failed, Record, Tensors
+from penstock.core.records import Body, Failed, Record
 from penstock.core.state import StateChange
 from penstock.core.streams.calls import CallDesk
 from penstock.core.streams.gathered import GatheredRequest, port_of
@@ -32,7 +32,7 @@ before it are acknowledged."""
 class Carrier(Protocol):
     """Who runs passages: a dataflow."""
 
-    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
+    def begin(self, passage: Passage, given: Body, position: int | None = None) -> None:
         """Let a request into its pipeline, at its place in the order of requests.
         ``passage.context`` is told what comes of it."""
 
@@ -241,7 +241,7 @@ class Tenure:
                 request.refused = False  # what it writes next may be refused as well
         for request in batch.over:
             if not request.duplicate:
-                self.pipeline.recent.add(request.identity)
+                self.pipeline.recent.add(request.known_as)
             del self._requests[request]
             self._leave(request)
         self.pump()
@@ -322,6 +322,19 @@ class Tenure:
             request.is_inside = True
             self._turnstile.enter()
 
+    def rests(self, request: StreamRequest) -> None:
+        """A request waits for what the owner of another partition does, who may be in this process
+        and must not wait for it in turn. Whatever else it does, it is not counted as at work."""
+        if self.has(request) and request.is_inside:
+            request.is_inside = False
+            self._turnstile.leave(request)
+
+    def goes_on(self, request: StreamRequest) -> None:
+        """It waits no more."""
+        if self.has(request) and not request.is_inside:
+            request.is_inside = True
+            self._turnstile.enter()
+
     def progressed(self, request: StreamRequest) -> None:
         """A request has something to be written, or has ended."""
         if not self.has(request):
@@ -394,11 +407,11 @@ class Tenure:
             self._turnstile.enter()
             request.pass_over()
             return
-        pipeline.open[request.identity] = request
+        pipeline.open[request.known_as] = request
         if delivery.attempt > pipeline.limits.max_deliveries:
             self._turnstile.enter()
             self.begin(request, _lost(delivery))
-        elif isinstance(record.body, Failed):
+        elif isinstance(record.body, Failed) and not request.is_gathered:
             self._turnstile.enter()
             self.begin(request, record.body)
         elif delivery.attempt >= ALONE_FROM_ATTEMPT:
@@ -412,7 +425,7 @@ class Tenure:
         pipeline = self.pipeline
         port = port_of(delivery)
         request = pipeline.gathered(self, delivery)
-        known = pipeline.open.get(request.identity)
+        known = pipeline.open.get(request.known_as)
         if isinstance(known, GatheredRequest) and known.tenure is self and known.lacks(port):
             self._join(known, delivery)
             return
@@ -422,7 +435,7 @@ class Tenure:
             self._turnstile.enter()
             request.pass_over()
             return
-        pipeline.open[request.identity] = request
+        pipeline.open[request.known_as] = request
         body = delivery.record.body
         if undecoded and isinstance(body, Failed):
             self._turnstile.enter()
@@ -551,8 +564,8 @@ class Tenure:
         if isinstance(request, GatheredRequest):
             self._waiting.pop(request, None)
         open_requests = self.pipeline.open
-        if open_requests.get(request.identity) is request:
-            del open_requests[request.identity]
+        if open_requests.get(request.known_as) is request:
+            del open_requests[request.known_as]
         if request.is_inside:
             self._turnstile.leave(request)
 

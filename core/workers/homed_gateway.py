@@ -94,7 +94,7 @@ class HomedGateway(Gateway):
         self._deadline_ms = deadline_ms
         self._homes = Homes(doors.workers)
         self._changes = -1
-        inner.experiments.find_with(self._candidate)
+        inner.experiments.find_with(self._candidate, self.ready)
         self._lines: dict[int, Line] = {}
         self._passing: set[asyncio.Task[PassedOn]] = set()
 

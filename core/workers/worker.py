@@ -91,7 +91,7 @@ class Worker:
             worker=which,
             streams=self._streams,
         )
-        self._data.choose_with(plugins.routers)
+        self._data.choose_with(plugins.routers, plugins.arm_metrics)
         self._copies = CopiesDoor(config, plugins, self._data.clock, self._closing)
         section = config.agent.model_copy(update={"server": IN_WORKERS, "name": None})
         self._agent = HostedAgent(section, self._data.clock, self._closing)
@@ -184,6 +184,7 @@ class Worker:
             gateway=f"worker {self._number}, {secrets.token_hex(8)}",
             scheduler=self._doors.scheduler.name,
             keep=lambda routes: None,
+            tallies=self._data.tallies,
         )
         self._background.spawn(follower.run(), "following the scheduling process")
         self._closing.add("the routes", follower.leave)

@@ -37,6 +37,11 @@ def exposition(metrics: Metrics, version: str) -> str:
     page.write_each(families.REFUSED, (), metrics.refused)
     page.write_each(families.UNWRITTEN, (), metrics.unwritten)
     page.write_each(families.REPLICAS_WANTED, (), metrics.replicas_wanted)
+    for key, arm in metrics.arms.items():
+        page.write_each(families.ARM_REQUESTS, key, arm.requests)
+        page.write_histogram(families.ARM_SECONDS, key, arm.latency, FINE)
+    for each in metrics.shares():
+        page.write(families.ARM_SHARE, (each.experiment, each.arm), each.share)
     return page.text()
 
 
@@ -80,7 +85,7 @@ class _Page:
         self.write_histogram(families.MODEL_REQUEST_SECONDS, (name,), counters.latency, FINE)
         self.write(families.MODEL_IN_FLIGHT, (name,), counters.in_flight)
 
-    def write(self, family: Family, labels: tuple[str, ...], value: int) -> None:
+    def write(self, family: Family, labels: tuple[str, ...], value: float) -> None:
         line = f"{family.sample_name}{{{_labels(family, labels)}}} {value}\n"
         self._lines[family].append(line)
 

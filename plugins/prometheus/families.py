@@ -145,6 +145,24 @@ REPLICAS_WANTED = Family(
     ("server",),
     "How many more replicas it takes at least to hold the models that fit nowhere.",
 )
+ARM_REQUESTS = Family(
+    "penstock_experiment_requests",
+    "counter",
+    ("experiment", "arm", "outcome"),
+    "Requests that an experiment has sent to one of its arms, by outcome: ok or failed.",
+)
+ARM_SECONDS = Family(
+    "penstock_experiment_request_seconds",
+    "histogram",
+    ("experiment", "arm"),
+    "How long they took, in seconds.",
+)
+ARM_SHARE = Family(
+    "penstock_experiment_share",
+    "gauge",
+    ("experiment", "arm"),
+    "How much of the requests an arm gets by the weights in force, from 0 to 1.",
+)
 
 FAMILIES: Final = (
     BUILD,
@@ -166,5 +184,8 @@ FAMILIES: Final = (
     REFUSED,
     UNWRITTEN,
     REPLICAS_WANTED,
+    ARM_REQUESTS,
+    ARM_SECONDS,
+    ARM_SHARE,
 )
 """Every metric, in the order of the page."""

@@ -7,7 +7,7 @@ method).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from hashlib import blake2b
 from math import inf, log
 
@@ -21,11 +21,15 @@ _WHOLE = 2**64
 
 
 class StickyHash(Router):
-    """``header`` is one that travels with requests. Those without it are drawn by chance."""
+    """Goes by ``header``. Requests without it are drawn by chance."""
 
     def __init__(self, header: str) -> None:
         """Raises InvalidRequestError for a header that must not travel."""
         self._header = checked_name(header)
+
+    @property
+    def headers(self) -> Collection[str]:
+        return (self._header,)
 
     def choose(self, candidates: Sequence[Candidate], request: RoutedRequest, random: float) -> int:
         value = request.headers.get(self._header, str(random))

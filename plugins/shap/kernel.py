@@ -27,6 +27,8 @@ class KernelShap(AskingShap):
 
     def load(self, explained: Explained, artifacts: Path | None) -> None:
         super().load(explained, artifacts)
+        import shap  # noqa: F401 - it takes seconds, which no request shall wait for
+
         # It tells of every row that it explains.
         logging.getLogger("shap").setLevel(logging.WARNING)
 

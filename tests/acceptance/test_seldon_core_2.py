@@ -58,6 +58,18 @@ MANIFESTS = "\n---\n".join(
                 "nobody-waits": "steps: [{name: broken}]",
             }.items()
         ),
+        *(
+            "apiVersion: mlops.seldon.io/v1alpha1\nkind: Experiment\n"
+            f"metadata: {{name: {name}}}\nspec: {{{spec}}}"
+            for name, spec in {
+                "inner": "candidates: [{name: one, weight: 50}, {name: route, weight: 50}]",
+                "outer": (
+                    "resourceType: experiment, candidates: [{name: inner, weight: 50}, "
+                    "{name: other, weight: 50}]"
+                ),
+                "other": "candidates: [{name: either, weight: 100}]",
+            }.items()
+        ),
     ]
 )
 
@@ -116,6 +128,16 @@ def test_no_output_says_why(rest: str) -> None:
     reply = send(rest, "/v2/pipelines/wants-both/infer", DOWN)
     assert reply.status == 422
     assert reply.document["error"].startswith("no output: either.outputs is absent")
+
+
+def test_sticky_routes_hold_through_nested_experiments(rest: str) -> None:
+    for way in (":outer.inner:inner.one:", ":outer.inner:inner.route:"):
+        for _ in range(20):
+            wanted = {"x-seldon-route": way}
+            reply = send(rest, "/v2/models/outer.experiment/infer", UP, wanted)
+            assert reply.status == 200, reply.document
+            assert reply.headers["x-seldon-route"] == way
+            assert reply.document["model_name"] == way.rpartition(".")[2].rstrip(":")
 
 
 def test_x_request_id_is_the_callers(rest: str) -> None:

@@ -49,13 +49,15 @@ class Workload:
     """Requests to the last of some pipelines, of which each may be a step of those behind it.
 
     ``models`` makes the instances of one process. ``readers`` read the one that is called, and
-    those of them that come before.
+    those of them that come before. Where not ``which_marker_matters``, they may be told of another
+    one of several absences or failures, of which the first counts.
     """
 
     pipelines: tuple[Pipeline, ...]
     models: Callable[[], Awaitable[Mapping[str, ModelInstance]]]
     requests: tuple[Sent, ...]
     readers: tuple[Pipeline, ...] = ()
+    which_marker_matters: bool = True
 
     @property
     def name(self) -> str:
@@ -72,6 +74,19 @@ class Seen:
     answers: list[Told] = field(default_factory=list)
     ports: list[tuple[str, int, Told]] = field(default_factory=list)
     letters: list[str] = field(default_factory=list)
+
+    def with_any_marker(self, readers: Sequence[Pipeline]) -> Seen:
+        """What these read is a marker or not; nothing is said of which it is."""
+        names = {each.metadata.name for each in readers}
+        ports = [
+            (
+                port,
+                number,
+                what if what[0] == "value" or port.split("/")[0] not in names else what[:1],
+            )
+            for port, number, what in self.ports
+        ]
+        return Seen(self.answers, ports, self.letters).settled()
 
     def settled(self) -> Seen:
         """In an order of its own."""
@@ -234,7 +249,13 @@ async def disagreements(layout: Layout, workload: Workload, clock: Clock) -> lis
     """In what a layout and one process do not agree about a workload; empty when they do."""
     wanted = await InProcess().run(workload, clock)
     count = sum(len(each.ports) + len(each.letters) for each in wanted.values())
-    return differences(wanted, await layout.run(workload, clock, count))
+    got = await layout.run(workload, clock, count)
+    if not workload.which_marker_matters:
+        wanted, got = (
+            {name: each.with_any_marker(workload.readers) for name, each in seen.items()}
+            for seen in (wanted, got)
+        )
+    return differences(wanted, got)
 
 
 def differences(wanted: Mapping[str, Seen], got: Mapping[str, Seen]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from random import Random
 from zlib import crc32
 
@@ -89,8 +90,11 @@ class Quoting(ModelInstance):
         return (tensor("y", f"{call.step}({given})"),)
 
 
-def with_readers(workload: Workload, seed: int, most_sources: int = 4) -> Workload:
-    """The workload, with pipelines that read what is called, and each other."""
+def with_readers(
+    workload: Workload, seed: int, most_sources: int = 4, *, of_several: bool = False
+) -> Workload:
+    """The workload, with pipelines that read what is called and each other: each of them ports of
+    one pipeline, or ``of_several``, of which nobody knows which are the first to end."""
     random = Random(seed)
     called = workload.pipelines[-1]
     name = called.metadata.name
@@ -102,15 +106,22 @@ def with_readers(workload: Workload, seed: int, most_sources: int = 4) -> Worklo
     readers = []
     read = [ports]
     for number in range(random.randint(1, 3)):
-        readers.append(_reader(random, f"r{number}", random.choice(read), most_sources))
+        of = [*chain.from_iterable(read)] if of_several else random.choice(read)
+        readers.append(_reader(random, f"r{number}", of, most_sources))
         read.append([f"r{number}.inputs", f"r{number}.step.quote", f"r{number}.outputs"])
     models = partial(_with_quoting, workload.models)
-    return replace(workload, models=models, readers=tuple(readers))
+    return replace(
+        workload, models=models, readers=tuple(readers), which_marker_matters=not of_several
+    )
 
 
-def as_a_step(workload: Workload) -> Workload:
-    """The workload, with a pipeline around what is called, of which that is a step."""
-    inner = workload.pipelines[-1].metadata.name
+def as_a_step(workload: Workload, seed: int) -> Workload:
+    """The workload, with a pipeline around what is called, of which that is a step. It may keep the
+    order of its answers."""
+    inner, order = workload.name, Random(seed).choice((None, "key", "partition"))
+    keeping = workload.pipelines[-1].model_dump(by_alias=True, exclude_none=True)
+    if order is not None:
+        keeping["spec"]["output"]["order"] = order
     steps = [
         {"name": "inner", "pipeline": inner},
         {"name": "quote", "model": "quoting", "inputs": ["inner"], "inputsJoinType": "outer"},
@@ -119,7 +130,7 @@ def as_a_step(workload: Workload) -> Workload:
     around = Pipeline.model_validate({"metadata": {"name": "around"}, "spec": spec})
     return replace(
         workload,
-        pipelines=(*workload.pipelines, around),
+        pipelines=(Pipeline.model_validate(keeping), around),
         models=partial(_with_quoting, workload.models),
     )
 
@@ -131,8 +142,7 @@ async def _with_quoting(
 
 
 def _reader(random: Random, name: str, ports: Sequence[str], most_sources: int) -> Pipeline:
-    """A pipeline that reads some of these ports, which are of one pipeline: which of two pipelines
-    is first is nobody's business, and may decide a join."""
+    """A pipeline that reads some of these ports."""
     sources = random.sample(ports, min(len(ports), random.randint(1, most_sources)))
     triggers = sources[3:]
     section = {
@@ -145,6 +155,9 @@ def _reader(random: Random, name: str, ports: Sequence[str], most_sources: int) 
         "steps": [{"name": "quote", "model": "quoting"}],
         "output": {"steps": ["quote"]},
     }
+    order = random.choice((None, "key", "partition"))
+    if order is not None:
+        spec["output"] = {"steps": ["quote"], "order": order}
     return Pipeline.model_validate({"metadata": {"name": name}, "spec": spec})
 
 

@@ -22,6 +22,9 @@ from contract.layouts import (
 )
 from penstock.core.clock import Clock
 from penstock.core.contracts.transport import THE_BEGINNING, Output, Tail, Transport
+from penstock.core.pipeline_gateway import GatewayLimits
+from penstock.core.pipeline_gateway.owned_child import OwnedChild, has_owners
+from penstock.core.pipeline_gateway.streamed import StreamIntake
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Port, Record
 from penstock.core.streams import (
@@ -178,7 +181,10 @@ class Running:
         readers: Sequence[Plan] = (),
     ) -> None:
         self._readers = readers
-        self._children = list(map(compiled, workload.pipelines[:-1]))
+        self._children = [
+            compiled(each, partitions=layout.partitions) for each in workload.pipelines[:-1]
+        ]
+        self._intakes: dict[Process, StreamIntake] = {}
         self._layout = layout
         self._workload = workload
         self._clock = clock
@@ -235,11 +241,23 @@ class Running:
         readers = StreamReaders(self.names)
         for plan in self._readers:
             readers.serve(plan)
+        intake = await self._intake(process, clock, transport)
         worker = StreamWorker(
-            transport, process.dataflow, clock, self.names, limits, readers=readers
+            transport,
+            process.dataflow,
+            clock,
+            self.names,
+            limits,
+            callers=intake,
+            readers=readers,
         )
         await worker.start()
         self._roles[worker] = process
+        for plan in self._owned:
+            deployment = process.dataflow.deploy(plan)
+            child = OwnedChild(intake, deployment, None)
+            process.models.publish(f"{plan.name}.pipeline", 1, child, bounded=False)
+            await worker.serve(deployment, partitions=plan.partitions)
         await self._serve(worker)
         return worker
 
@@ -279,8 +297,11 @@ class Running:
 
     async def kill(self, role: Role) -> None:
         """End it as a crash does, as far as others can see."""
-        del self._roles[role]
+        process = self._roles.pop(role)
         await role.stop(forced=True)
+        intake = self._intakes.pop(process, None)
+        if intake is not None:
+            await intake.stop()
 
     async def leave(self, role: Role) -> None:
         """End it in peace."""
@@ -308,6 +329,8 @@ class Running:
         await self.watch.stop()
         for role in self._roles:
             await role.stop()
+        for intake in self._intakes.values():
+            await intake.stop()
         for process in self._processes:
             assert process.dataflow.open_passages == 0
             await process.dataflow.stop()
@@ -331,9 +354,26 @@ class Running:
                     each.answers.append(as_told_caller(record.body))
         return {name: each.settled() for name, each in seen.items()}
 
+    @property
+    def _owned(self) -> list[Plan]:
+        """Steps that are pipelines which are run by the owners of their partitions."""
+        return list(filter(has_owners, self._children))
+
+    async def _intake(
+        self, process: Process, clock: TransportClock, transport: Transport
+    ) -> StreamIntake:
+        """Through which a worker asks these."""
+        limits = GatewayLimits(in_flight=1, deadline_ms=1e9)
+        intake = StreamIntake(process.gateway.admission, limits, transport, self.names, clock)
+        self._intakes[process] = intake
+        await intake.start()
+        return intake
+
     async def _process(self) -> tuple[Process, TransportClock, Transport]:
         clock = TransportClock(self._clock)
         process = Process(clock)
-        await process.start(self._workload, self._workload.pipelines[:-1])
+        owned = {plan.name for plan in self._owned}
+        beside = [each for each in self._workload.pipelines[:-1] if each.name not in owned]
+        await process.start(self._workload, beside)
         self._processes.append(process)
         return process, clock, await self._connect()

@@ -69,9 +69,19 @@ def test_pipelines_that_read_random_ones_are_the_same(layout: Layout) -> None:
 
 @pytest.mark.hunt
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_pipelines_that_read_several_random_ones_decide_the_same(layout: Layout) -> None:
+    for seed in range(PIPELINES):
+        called = random_workload(seed, unhurried=isinstance(layout, Direct))
+        workload = with_readers(called, seed, of_several=True)
+        found = in_virtual_time(partial(disagreements, layout, workload))
+        assert found == [], f"seed {seed}"
+
+
+@pytest.mark.hunt
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_random_pipelines_that_are_steps_are_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):
-        workload = as_a_step(random_workload(seed, unhurried=True))
+        workload = as_a_step(random_workload(seed, unhurried=True), seed)
         found = in_virtual_time(partial(disagreements, layout, workload))
         assert found == [], f"seed {seed}"
 

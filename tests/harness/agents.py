@@ -155,11 +155,20 @@ class AgentRig:
         self.lines = 0
         self.name = f"agent-{next(self.numbers)}"
         self.address = f"grpc://{self.name}:1"
+        self.rest = "http://:2"
         folder = world.folder / self.name
         folder.mkdir()
         self.agent = Agent(
             Identity(
-                name, number, f"process of {self.name}", self.name, kind, self.address, memory_bytes
+                name,
+                number,
+                f"process of {self.name}",
+                self.name,
+                kind,
+                self.address,
+                memory_bytes,
+                self.rest,
+                "zone",
             ),
             server,
             ModelLoader([self.storage], self.background, work_folder=folder),

@@ -32,6 +32,7 @@ from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
+from penstock.core.experiments.tally import Tallies
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -246,6 +247,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
+        self.tallies = Tallies()
         self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
@@ -281,6 +283,7 @@ class Plane:
                 jitter=lambda: 1.0,
             ),
             agents=agents,
+            tallies=self.tallies,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:

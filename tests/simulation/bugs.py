@@ -19,21 +19,21 @@ BUGS = (
         "duplicates are run",
         "streams",
         "pipeline",
-        "return identity in self.open or identity in self.recent",
+        "return name in self.open or name in self.recent",
         "return False",
     ),
     Bug(
         "duplicates of what is under way are run",
         "streams",
         "pipeline",
-        "return identity in self.open or identity in self.recent",
-        "return identity in self.recent",
+        "return name in self.open or name in self.recent",
+        "return name in self.recent",
     ),
     Bug(
         "what has ended is forgotten at once",
         "streams",
         "tenure",
-        "                self.pipeline.recent.add(request.identity)\n",
+        "                self.pipeline.recent.add(request.known_as)\n",
         "                pass\n",
     ),
     Bug(
@@ -42,7 +42,7 @@ BUGS = (
         "tenure",
         "                batch.over.append(request)\n",
         "                batch.over.append(request)\n"
-        "                self.pipeline.recent.add(request.identity)\n",
+        "                self.pipeline.recent.add(request.known_as)\n",
     ),
     Bug(
         "the last that ended are remembered without bound",

@@ -27,7 +27,7 @@ from penstock.core.engine import (
     Turn,
 )
 from penstock.core.plan import Plan
-from penstock.core.records import Failed, Record, Tensors
+from penstock.core.records import Body, Failed, Record, Tensors
 from penstock.core.state import StateChange
 from penstock.core.streams import Batch, Glance, StreamedPipeline, Tenure
 from simulation.broker import EPOCH_MS
@@ -174,12 +174,12 @@ class Node:
 
     # The carrier of its passages ----------------------------------------------------------------
 
-    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
+    def begin(self, passage: Passage, given: Body, position: int | None = None) -> None:
         """A request enters its pipeline."""
         self._world.laws.begun(self, passage)
         self.running[passage.identity] = passage
         out: Effects = []
-        self.engine.open(passage, tensors, out, position)
+        self.engine.open(passage, given, out, position)
         self._carry_out(out)
 
     def refuse(self, passage: Passage, failed: Failed) -> None:

@@ -47,6 +47,8 @@ class CallerConnection(asyncio.Protocol, Answered):
         """The beginning of a head, or what was sent behind the request under way."""
         self._refused = False
         self._paused = False
+        self._unread = False
+        """Whether the caller has much to read before it is answered again."""
         self._idle_since_ms = passage.now_ms()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -69,7 +71,7 @@ class CallerConnection(asyncio.Protocol, Answered):
         """Take what came. Hot."""
         if self._refused:
             return
-        if self._exchange is None:
+        if self._exchange is None and not self._unread:
             self._take_head(self._waiting + data if self._waiting else data)
         elif self._body is not None:
             self._take_body(self._body, data)
@@ -79,12 +81,16 @@ class CallerConnection(asyncio.Protocol, Answered):
                 self.pause()
 
     def pause_writing(self) -> None:
+        self._unread = True
         if self._exchange is not None:
             self._exchange.hold_answer()
 
     def resume_writing(self) -> None:
+        self._unread = False
         if self._exchange is not None:
             self._exchange.go_on()
+        elif self._waiting:
+            self._go_on()
 
     # Requests
 
@@ -105,6 +111,10 @@ class CallerConnection(asyncio.Protocol, Answered):
         except PenstockError as error:
             self._refuse(error)
             return
+        most = self._passage.context.max_request_bytes
+        if head.length is not None and head.length > most:
+            self._refuse(too_large(most))
+            return
         rest = data[end:]
         if head.length == len(rest):
             exchange = self._exchange = Exchange(self._passage, head, self)
@@ -114,10 +124,6 @@ class CallerConnection(asyncio.Protocol, Answered):
 
     def _begin(self, head: RequestHead, rest: bytes) -> None:
         """Begin with a request of which not all is there, or more than that."""
-        most = self._passage.context.max_request_bytes
-        if head.length is not None and head.length > most:
-            self._refuse(too_large(most))
-            return
         body = BodyReader(head.length)
         try:
             pieces, complete, self._waiting = body.feed(rest)
@@ -159,12 +165,12 @@ class CallerConnection(asyncio.Protocol, Answered):
         else:
             self._idle_since_ms = self._passage.now_ms()
             self.resume()
-            if self._waiting:
+            if self._waiting and not self._unread:
                 asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
         """With a request that was sent ahead."""
-        if self._exchange is None and not self._transport.is_closing():
+        if self._exchange is None and not self._refused and not self._transport.is_closing():
             self._take_head(self._waiting)
 
     def cut_off(self) -> None:

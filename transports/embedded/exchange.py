@@ -116,7 +116,7 @@ class Exchange:
         """Send a copy of a whole request to ``arm``."""
         self._fork, self._arm = None, arm
         self._kept = body
-        self._body_bytes = sum(map(len, body))
+        self._body_bytes = self._held_bytes = sum(map(len, body))
         self._body_complete = True
         try:
             self._take_way(arm.pool)
@@ -169,8 +169,10 @@ class Exchange:
         passage, arm = self.passage, self._copied
         self._copied = None
         self._let_go()
-        if arm is not None and self._kept is not None and passage.copies < MOST_COPIES:
+        room = passage.held_bytes + self._body_bytes <= MOST_HELD_BYTES
+        if arm is not None and self._kept is not None and room and passage.copies < MOST_COPIES:
             passage.copies += 1
+            passage.held_bytes += self._body_bytes
             Copy(passage, self.head, NOWHERE).copy_to(arm, list(self._kept))
 
     def _write_body(self, attempt: Attempt, pieces: list[bytes]) -> None:

@@ -40,9 +40,18 @@ class EmbeddedForwarder(Forwarder):
         self._channels = GrpcChannels()
         self._rest = RestSide(self._passage)
         self._grpc = GrpcSide(self._passage, self._channels)
+        try:
+            return await self._listen(context)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _listen(self, context: ForwarderContext) -> Mapping[str, str]:
         addresses: dict[str, str] = {}
         if context.rest_port is not None:
-            addresses["rest"] = await self._rest.listen(context.host, context.rest_port)
+            addresses["rest"] = await self._rest.listen(
+                context.host, context.rest_port, shared=context.shared_port
+            )
         if context.grpc_port is not None:
             addresses["grpc"] = await self._grpc.listen(context.host, context.grpc_port)
         return addresses

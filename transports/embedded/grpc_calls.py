@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
-from contextlib import aclosing, contextmanager
-from typing import Final, NoReturn, cast
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
+from typing import Final, NamedTuple, NoReturn, cast
 
 import grpc
 
@@ -20,6 +21,7 @@ from penstock.core.forwarding.pool import Pool
 from penstock.core.forwarding.seat import Seat
 from penstock.core.grpc_errors import never_connected, own_error, was_connected
 from penstock.core.request_headers import ROUTE_HEADERS
+from penstock.core.statuses import http_status
 from penstock.transports.embedded.grpc_asked import (
     ASKS_ONLY,
     ONE_ANSWER,
@@ -61,9 +63,10 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler:
         """The handler of a call. Hot."""
         method = handler_call_details.method
-        if self._closing.begun:
+        handler = self._handlers.get(method)
+        if handler is None and self._closing.begun:
             return self._refusing
-        return self._handlers.get(method) or self._stream(method)
+        return handler or self._stream(method)
 
     async def _refuse(self, _: object, context: Context) -> NoReturn:
         await self._closing.refusal()
@@ -73,6 +76,8 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
 
     def _unary(self, method: str) -> Handler:
         async def passed(data: bytes, context: Context) -> bytes:
+            if self._closing.begun:
+                await self._closing.refusal()  # it is answered all the same, and then
             with self._closing.call():
                 call = _UnaryCall(self._passage, self._channels, method, data)
                 failure: PenstockError | grpc.aio.AioRpcError
@@ -152,6 +157,14 @@ class GrpcCalls(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in
             call.cancel()
 
 
+class _Answer(NamedTuple):
+    """What one of those asked has answered."""
+
+    message: bytes
+    initial: Metadata
+    trailing: Metadata
+
+
 class _UnaryCall:
     """One call with one message each way; ``told`` is what the caller is told of its way."""
 
@@ -161,70 +174,94 @@ class _UnaryCall:
         self._method = method
         self._data = data
         self._began_ms = passage.now_ms()
+        self._until_ms = self._began_ms + passage.policy.timeout_ms
+        self._metadata: Metadata = ()
+        self._headers: Mapping[bytes, bytes] = {}
+        self._tried: list[Seat] = []
         self.told: Metadata = ()
 
     async def answer(self, context: Context) -> bytes:
         """The answer. Raises AioRpcError as it came, PenstockError."""
         passage = self._passage
+        left_s = context.time_remaining()
+        if left_s is not None:
+            self._until_ms = self._began_ms + left_s * 1000.0
         asked = asked_of(self._method, self._data, context.invocation_metadata())
         fork, arm = passage.route(asked)
         if arm is not None and arm.share.trail:
             self.told = tuple((name, arm.share.trail) for name in ROUTE_HEADERS)
         if fork is not None:
             self._copy(fork, asked)
-        failed = True
+        answer = await self._counted(asked, fork, arm)
+        if answer.initial or self.told:
+            await context.send_initial_metadata((*answer.initial, *self.told))
+        if answer.trailing:
+            context.set_trailing_metadata(answer.trailing)
+        return answer.message
+
+    async def _counted(self, asked: GrpcAsked, fork: Fork | None, arm: Arm | None) -> _Answer:
+        """The answer, counted for its arm; a caller that goes away is no failure of anybody's."""
+        failed = False
         try:
-            message = await self._ask(asked, arm, context)
-            failed = False
+            return await self._ask(asked, arm)
+        except asyncio.CancelledError:
+            fork = None
+            raise
         except grpc.aio.AioRpcError as error:
             failed = error.code() in FAULTS
             raise
+        except PenstockError as error:
+            failed = http_status(error.code) >= 500
+            raise
         finally:
-            if fork is not None and arm is not None and not context.cancelled():
-                passage.count(fork, arm, passage.now_ms() - self._began_ms, failed=failed)
-        return message
+            if fork is not None and arm is not None:
+                took_ms = self._passage.now_ms() - self._began_ms
+                self._passage.count(fork, arm, took_ms, failed=failed)
 
-    async def _ask(self, asked: GrpcAsked, arm: Arm | None, context: Context | None) -> bytes:
+    async def _ask(self, asked: GrpcAsked, arm: Arm | None) -> _Answer:
         """Ask one after the other, as long as that is safe."""
         passage = self._passage
         pool = passage.table.gateways if arm is None else arm.pool
-        metadata = asked.written("" if arm is None else arm.share.target, pool.version)
-        headers = asked.headers if len(pool.seats) > 1 else {}
-        timeout_s = context.time_remaining() if context is not None else None
-        if timeout_s is None:
-            timeout_s = passage.policy.timeout_ms / 1000.0
-        until_ms = self._began_ms + timeout_s * 1000.0
-        tried: list[Seat] = []
+        self._metadata = asked.written("" if arm is None else arm.share.target, pool.version)
+        if len(pool.seats) > 1:
+            self._headers = asked.headers
+        hedge_ms = passage.policy.hedge_after_ms
         last: PenstockError | None = None
         with _under_way(passage, pool):
             while True:
-                seat = passage.pick(pool, headers, tried)
+                seat = self._next(pool)
                 if seat is None:
                     assert last is not None, "the first one has not been tried"
                     raise last
-                tried.append(seat)
                 try:
-                    left_s = (until_ms - passage.now_ms()) / 1000.0
-                    return await self._attempt(seat, pool, metadata, left_s, context)
+                    if hedge_ms is None:
+                        return await self._attempt(seat, pool)
+                    return await self._hedged(seat, pool, hedge_ms)
                 except LostError as error:
                     last = error
-                if len(tried) > passage.policy.retries or not self._may_repeat(last):
+                if len(self._tried) > passage.policy.retries or not self._may_repeat(last):
                     raise last
+
+    def _next(self, pool: Pool) -> Seat | None:
+        """Who has not been asked yet."""
+        seat = self._passage.pick(pool, self._headers, self._tried)
+        if seat is not None:
+            self._tried.append(seat)
+        return seat
 
     def _may_repeat(self, error: PenstockError) -> bool:
         if isinstance(error, UnreachableError):
             return True
         return self._method in ASKS_ONLY and self._passage.budget.spend()
 
-    async def _attempt(
-        self, seat: Seat, pool: Pool, metadata: Metadata, left_s: float, context: Context | None
-    ) -> bytes:
+    async def _attempt(self, seat: Seat, pool: Pool) -> _Answer:
         """Ask one. Raises AioRpcError for what it says itself, PenstockError where it is silent."""
         passage, upstream = self._passage, _upstream(seat)
+        left_s = (self._until_ms - passage.now_ms()) / 1000.0
         with _in_flight(seat):
             try:
                 call = self._channels.unary(upstream, self._method)(
-                    self._data, metadata=metadata, timeout=left_s
+                    self._data, metadata=self._metadata, timeout=left_s
                 )
                 message: bytes = await call
             except UnreachableError as error:
@@ -238,14 +275,34 @@ class _UnaryCall:
                 pool.answered(seat, 500 if error.code() in FAULTS else 200, passage.now_ms())
                 raise
             pool.answered(seat, 200, passage.now_ms())
-        if context is not None:
-            initial = cast(Metadata, tuple(await call.initial_metadata() or ()))
-            if initial or self.told:
-                await context.send_initial_metadata((*initial, *self.told))
-            trailing = cast(Metadata, tuple(await call.trailing_metadata() or ()))
-            if trailing:
-                context.set_trailing_metadata(trailing)
-        return message
+        initial, trailing = await call.initial_metadata(), await call.trailing_metadata()
+        return _Answer(message, tuple(initial or ()), tuple(trailing or ()))
+
+    async def _hedged(self, seat: Seat, pool: Pool, after_ms: float) -> _Answer:
+        """Ask one, and somebody else as well when its answer takes long: the quicker one counts."""
+        asking: set[asyncio.Future[_Answer]] = {asyncio.ensure_future(self._attempt(seat, pool))}
+        try:
+            await asyncio.wait(asking, timeout=after_ms / 1000.0)
+            if not any(each.done() for each in asking) and len(pool.seats) > len(self._tried):
+                asking |= self._second(pool)
+            while True:
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                answered = [each for each in done if each.exception() is None]
+                if answered or not asking:
+                    return (answered or [*done])[0].result()
+        finally:
+            for each in asking:
+                each.cancel()
+
+    def _second(self, pool: Pool) -> set[asyncio.Future[_Answer]]:
+        """Somebody else who is asked as well, if there is one and it is not too much."""
+        if not self._passage.budget.spend():
+            return set()
+        with suppress(PenstockError):  # the first one goes on
+            seat = self._next(pool)
+            if seat is not None:
+                return {asyncio.ensure_future(self._attempt(seat, pool))}
+        return set()
 
     def _copy(self, fork: Fork, asked: GrpcAsked) -> None:
         passage = self._passage
@@ -258,7 +315,7 @@ class _UnaryCall:
     async def ask_in_vain(self, asked: GrpcAsked, arm: Arm) -> None:
         """Ask as a copy, whose answer goes nowhere."""
         try:
-            await self._ask(asked, arm, None)
+            await self._ask(asked, arm)
         except (PenstockError, grpc.aio.AioRpcError):
             pass  # nobody waits for it
         finally:

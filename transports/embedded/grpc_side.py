@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import grpc
 
 from penstock.transports.embedded.grpc_calls import GrpcCalls
 from penstock.transports.embedded.grpc_channels import GrpcChannels
 from penstock.transports.embedded.passage import Passage
 from penstock.transports.grpc.closing import Closing
-from penstock.transports.grpc.listening import drain, listen, server_options
+from penstock.transports.grpc.listening import DRAIN_LIMIT_S, listen, server_options
 
 
 class GrpcSide:
@@ -23,7 +25,9 @@ class GrpcSide:
     async def listen(self, host: str, port: int) -> str:
         """Listen; comes back with the address. Raises PenstockError with what to do."""
         context = self._passage.context
-        options = server_options(context.max_request_bytes, context.max_header_bytes, shared=False)
+        options = server_options(
+            context.max_request_bytes, context.max_header_bytes, shared=context.shared_port
+        )
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((GrpcCalls(self._passage, self._channels, self._closing),))
         address = listen(server, host, port)
@@ -32,8 +36,18 @@ class GrpcSide:
         return address
 
     async def drain(self) -> None:
-        """Refuse new calls, and return when the others have ended."""
-        await drain(self._server, self._closing)
+        """Tell callers to go elsewhere, and return when all calls have been answered that have
+        come, or come before their callers have heard of it."""
+        self._closing.begin()
+        if self._server is None:
+            return
+        try:
+            await self._closing.quiet()
+            stopping = asyncio.create_task(self._server.stop(DRAIN_LIMIT_S))
+            await asyncio.sleep(0)  # by now every caller has been told
+        finally:
+            self._closing.release()
+        await stopping
 
     async def stop(self) -> None:
         """Cancel what is still under way and close every connection."""

@@ -30,9 +30,9 @@ class RestSide:
         self._callers = Callers()
         self._listeners: list[asyncio.Server] = []
 
-    async def listen(self, host: str, port: int) -> str:
+    async def listen(self, host: str, port: int, *, shared: bool = False) -> str:
         """Listen; comes back with the address. Raises PenstockError with what to do."""
-        sockets = await bind(host, port)
+        sockets = await bind(host, port, shared=shared)
         loop = asyncio.get_running_loop()
         for bound in sockets:
             self._listeners.append(

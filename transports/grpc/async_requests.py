@@ -15,9 +15,10 @@ from penstock.core.journal import InquiryDesk
 from penstock.core.journal.events import events_of
 from penstock.core.journal.story import LONGEST_WAIT_MS
 from penstock.core.request_headers import IDENTITY_HEADER
+from penstock.core.target_names import kind_taking_in
 from penstock.proto import requests_pb2 as pb
 from penstock.transports.grpc.closing import Closing
-from penstock.transports.grpc.errors import Context
+from penstock.transports.grpc.errors import Context, route_metadata
 from penstock.transports.grpc.metadata import MetadataReader
 from penstock.transports.grpc.passing import CallsElsewhere
 
@@ -52,13 +53,10 @@ class AsyncRequestCalls:
         try:
             caller = self._metadata.read(context.invocation_metadata() or ())
             given = decode_request(request.request)
-            target = (
-                self._gateway.resolve(
-                    given.model_name, kind="pipeline", version=given.model_version or None
-                )
-                if caller.target is None
-                else self._gateway.resolve(caller.target, kind="pipeline")
-            )
+            name, version = given.model_name, given.model_version or None
+            if caller.target is not None:
+                name, version = caller.target, None
+            target = self._gateway.resolve(name, kind=kind_taking_in(name), version=version)
         except PenstockError as error:
             self._count_refused(error.code)
             raise
@@ -77,10 +75,12 @@ class AsyncRequestCalls:
         if not 0 <= request.wait_ms <= LONGEST_WAIT_MS:
             raise InvalidRequestError(f"wait_ms is {request.wait_ms}; it is 0 to {LONGEST_WAIT_MS}")
         story = await self._desk.find_story(request.request)
-        context.set_trailing_metadata(((IDENTITY_HEADER, story.identity),))
+        beside = () if story.route is None else route_metadata(story.route)
+        context.set_trailing_metadata(((IDENTITY_HEADER, story.identity), *beside))
         if not await story.answered(request.wait_ms):
             return pb.FetchResponse()
         if isinstance(story.result, PenstockError):
+            story.result.route = story.route
             raise story.result
         assert story.result is not None, "it was answered"
         return pb.FetchResponse(response=encode_response(story.result))

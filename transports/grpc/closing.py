@@ -60,21 +60,26 @@ class Closing:
             self.leave()
 
     async def refusal(self) -> None:
-        """A call came after the beginning; return when it may be refused."""
+        """A call came after the beginning; return when it may be refused, or be answered where that
+        is done to the end."""
         self._refused += 1
         await self._may_refuse.wait()
 
     async def drained(self) -> None:
-        """Return when nothing is under way and no new calls come in; only after :meth:`begin`.
-
-        grpcio hands calls out one by one, and those that wait in it when it is stopped end as
-        CANCELLED, which no client tries again. So it is stopped when it has none left. For that
-        the last refusals are kept back, or their callers would come again at once, until
-        :meth:`release`.
-        """
+        """Return when nothing is under way and no new calls come in; only after :meth:`begin`."""
         while self._under_way:
             self._idle.clear()
             await self._idle.wait()
+        await self.quiet()
+
+    async def quiet(self) -> None:
+        """Return when no new calls come in, whatever is under way; only after :meth:`begin`.
+
+        grpcio hands calls out one by one, and those that wait in it when it is stopped end as
+        CANCELLED, which no client tries again. So it is stopped when it has none left. For that
+        those that came last are kept back, or their callers would come again at once, until
+        :meth:`release`.
+        """
         self._may_refuse.clear()
         quiet = 0
         for _ in range(RESTLESS_LOOKS):

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from penstock.core.contracts.forwarder import VERSION_HEADER
 from penstock.core.records import Headers
 from penstock.core.request_headers import (
+    ROUTE,
     TARGET_HEADERS,
     TIMEOUT_HEADER,
+    WANTED_ROUTE,
     timeout_ms_of,
     travelling_headers,
 )
@@ -57,6 +59,8 @@ class MetadataReader:
                 found[key] = value
         if not found:
             return SILENT
+        if ROUTE in found:
+            found[WANTED_ROUTE] = found.pop(ROUTE)
         target = next((found[key] for key in TARGET_HEADERS if found.get(key)), None)
         timeout = found.get(TIMEOUT_HEADER)
         travelling = self._travelling

@@ -10,9 +10,9 @@ from penstock.core.errors import InvalidRequestError
 from penstock.core.records import Headers
 from penstock.core.request_headers import (
     ROUTE,
-    ROUTE_HEADERS,
     TARGET_HEADERS,
     TIMEOUT_HEADER,
+    WANTED_ROUTE,
     timeout_ms_of,
     travelling_headers,
 )
@@ -61,7 +61,11 @@ class CallerHeaders:
 
     def __init__(self, passed: Iterable[str] = ()) -> None:
         names = travelling_headers(passed)
-        self._travelling = tuple((name.encode("ascii"), name) for name in sorted(names))
+        # What comes last counts.
+        self._travelling = (
+            *((name.encode("ascii"), name) for name in sorted(names - {ROUTE})),
+            (ROUTE.encode("ascii"), WANTED_ROUTE),
+        )
         self._known = frozenset(
             (b"cookie", _TIMEOUT, _VERSION, *(name.encode() for name in TARGET_HEADERS))
         ).union(name for name, _ in self._travelling)
@@ -77,10 +81,10 @@ class CallerHeaders:
             text: found[name].decode("latin-1") for name, text in self._travelling if name in found
         }
         cookie = found.get(b"cookie")
-        if cookie is not None and headers.keys().isdisjoint(ROUTE_HEADERS):
+        if cookie is not None and WANTED_ROUTE not in headers:
             route = _route_in(cookie)
             if route is not None:
-                headers[ROUTE] = route
+                headers[WANTED_ROUTE] = route
         target = next((found[name] for name in _TARGETS if found.get(name)), None)
         timeout = found.get(_TIMEOUT)
         return Caller(

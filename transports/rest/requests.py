@@ -25,7 +25,14 @@ from penstock.core.journal import InquiryDesk, Story
 from penstock.core.journal.documents import summary, summary_of
 from penstock.core.journal.events import events_of
 from penstock.core.journal.story import LONGEST_WAIT_MS
-from penstock.transports.rest.answer import Answer, error_answer, headers_beside
+from penstock.core.request_headers import ROUTE_HEADERS
+from penstock.core.target_names import kind_taking_in
+from penstock.transports.rest.answer import (
+    Answer,
+    error_answer,
+    headers_beside,
+    route_headers,
+)
 from penstock.transports.rest.body import read_body
 from penstock.transports.rest.call import InferenceService
 from penstock.transports.rest.caller import (
@@ -268,9 +275,8 @@ class Requests:
         found: HeaderMap = dict(reversed(request.headers.raw))
         try:
             caller = service.callers.read(found)
-            address = service.addresses.called(
-                request.path_params["pipeline"], kind="pipeline", version=""
-            )
+            name = request.path_params["pipeline"]
+            address = service.addresses.called(name, kind=kind_taking_in(name), version="")
             check_media_type(found)
             target = address.target()
             body = await read_body(request.receive, found, service.max_request_bytes)
@@ -289,7 +295,8 @@ class Requests:
             if home is not None:
                 return PassedOnResponse(home, body)
         ticket = target.accept(given, caller.headers)
-        return _at_work(summary(await self._desk.accepted(ticket)), found.get(REQUEST_ID))
+        story = await self._desk.accepted(ticket)
+        return _at_work(summary(story), found.get(REQUEST_ID), story.route)
 
     async def answer(self, request: Request) -> Response:
         """The answer, if it is there in time."""
@@ -298,7 +305,7 @@ class Requests:
         wait_ms = number(text, "the query parameter wait", LONGEST_WAIT_MS)
         if await story.answered(wait_ms):
             return _as_called(story)
-        return _at_work(summary(story), None)
+        return _at_work(summary(story), None, story.route)
 
     async def events(self, request: Request) -> Response:
         """Follow a request to its end."""
@@ -362,11 +369,13 @@ async def _told(story: Story) -> AsyncGenerator[bytes]:
         yield event(told.kind, told.document)
 
 
-def _at_work(told: Document, request_id: bytes | None) -> Response:
+def _at_work(told: Document, request_id: bytes | None, route: str | None = None) -> Response:
     identity = told["id"]
     headers = {"location": f"/v2/requests/{identity}", "penstock-request": identity}
     if request_id is not None:
         headers["x-request-id"] = request_id.decode("latin-1")
+    if route is not None:
+        headers.update(dict.fromkeys(ROUTE_HEADERS, route))
     return JsonAnswer(told, 202, headers)
 
 
@@ -377,12 +386,16 @@ def _as_called(story: Story) -> Response:
     own = None if request_id is None else request_id.encode("latin-1", "replace")
     answer: Answer
     if isinstance(result, PenstockError):
+        result.route = story.route
         answer = error_answer(result, story.identity, own)
     else:
         assert result is not None, "who is answered has a result"
         request: InferenceRequest = story.request
         json, buffers = encode_response(result, request)
-        answer = Answer(200, json, buffers, story.identity, own, headers_beside(result))
+        beside = headers_beside(result) or []
+        if story.route is not None:
+            beside = beside + route_headers(story.route)
+        answer = Answer(200, json, buffers, story.identity, own, beside)
     response = Response(b"".join((answer.json, *answer.buffers)), answer.status)
     response.raw_headers = answer.headers()
     return response

@@ -47,6 +47,17 @@ def test_check_takes_folders_and_misses_models(alone: Penstock) -> None:
     assert "'total'" in done.err
 
 
+def test_check_names_kinds_of_explainers_and_what_they_miss(alone: Penstock) -> None:
+    (alone.folder / "why.yaml").write_text(
+        "apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: why}\n"
+        "spec: {explainer: {type: anchor_tabular, modelRef: income}}\n"
+    )
+    done = alone("check", "why.yaml")
+    assert done.code == 1
+    assert "spec.explainer.type: there is no explainer 'anchor_tabular'; installed: " in done.err
+    assert "spec.explainer.modelRef: there is no model 'income'" in done.err
+
+
 def test_config_is_checked_with_nearest_names(alone: Penstock) -> None:
     (alone.folder / "penstock.yaml").write_text("rest: {prot: 8000}\nlimits: {inFlight: no}\n")
     done = alone("config", "check")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import pytest
 
 from harness.forwarder_rig import started_forwarder, until
 from harness.http_messages import http_request
 from harness.http_stream import http_caller
-from harness.scripted_endpoint import scripted_endpoints
+from harness.scripted_endpoint import ScriptedEndpoint, scripted_endpoints
 from penstock.core.contracts.forwarder import Policy
 
 INFER = "/v2/models/m/infer"
@@ -105,6 +106,7 @@ async def test_who_waits_to_be_asked_for_the_body_is_asked(forwarder_kind: str) 
     [
         ({"X-Long": "x" * 20_000}, b"{}", 413, "too-large"),
         ({}, b"x" * 2_000_000, 413, "too-large"),
+        ({}, b"x" * 70_000, 413, "too-large"),
         ({"x-penstock-timeout-ms": "soon"}, b"{}", 400, "invalid-request"),
     ],
 )
@@ -113,7 +115,7 @@ async def test_what_is_not_taken_in_is_refused_with_what_to_do(
 ) -> None:
     async with (
         scripted_endpoints("g") as (gateway,),
-        started_forwarder(forwarder_kind, max_request_bytes=1_000_000) as rig,
+        started_forwarder(forwarder_kind, max_request_bytes=65_536) as rig,
     ):
         await rig.serve(gateways=[gateway])
         answer = await rig.ask(INFER, body, headers)
@@ -220,3 +222,74 @@ async def test_an_answer_to_who_hung_up_before_it_was_whole_is_not_sent_on(
             gateway.hung_up.clear()
         await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
         await until(lambda: not rig.forwarder.in_use("gateways"))
+
+
+async def test_who_asks_on_without_reading_is_not_answered_on(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        gateway.script.body = bytes(4 * 1024 * 1024)
+        async with http_caller(rig.rest) as caller:
+            for _ in range(40):
+                caller.send(INFER)
+            await gateway.arrived.wait()
+            await asyncio.sleep(0.5)
+            assert len(gateway.asked) < 20
+            for _ in range(40):
+                assert len((await caller.answer()).body) == len(gateway.script.body)
+        assert len(gateway.asked) == 40
+
+
+async def test_a_request_may_come_in_any_pieces(forwarder_kind: str) -> None:
+    async with scripted_endpoints("g") as (gateway,), started_forwarder(forwarder_kind) as rig:
+        await rig.serve(gateways=[gateway])
+        chunked = {"Transfer-Encoding": "chunked"}
+        requests = http_request("POST", INFER, b"abcdef")
+        requests += (
+            http_request("POST", INFER, b"", chunked) + b"4\r\n\r\n\r\n\r\n2\r\nab\r\n0\r\n\r\n"
+        )
+        requests += http_request("GET", "/v2/models/m")
+        async with http_caller(rig.rest) as caller:
+            for size in (1, 7, 64):
+                for start in range(0, len(requests), size):
+                    caller.writer.write(requests[start : start + size])
+                    await asyncio.sleep(0)
+                for length in (6, 6, 0):
+                    assert (await caller.answer()).json["bytes"] == length
+        assert {each.body for each in gateway.asked} == {b"abcdef", b"\r\n\r\nab", b""}
+
+
+async def test_no_request_is_dropped_while_servers_come_and_go(forwarder_kind: str) -> None:
+    async with (
+        scripted_endpoints("a", "b", "c") as servers,
+        started_forwarder(forwarder_kind) as rig,
+    ):
+        await rig.serve(gateways=servers)
+        going = True
+        statuses: Counter[int] = Counter()
+
+        async def ask_on() -> None:
+            async with http_caller(rig.rest) as caller:
+                while going:
+                    statuses[(await caller.ask(INFER)).status] += 1
+
+        callers = [asyncio.create_task(ask_on()) for _ in range(8)]
+        for turn in range(12):
+            gone = servers[turn % 3]
+            await rig.serve(gateways=[each for each in servers if each is not gone])
+            await quiet(gone)
+            await gone.stop()
+            await gone.start()
+            await rig.serve(gateways=servers)
+            gone.arrived.clear()
+            await asyncio.wait_for(gone.arrived.wait(), 5.0)
+        going = False
+        await asyncio.gather(*callers)
+        assert set(statuses) == {200}
+
+
+async def quiet(server: ScriptedEndpoint) -> None:
+    """Return when what was under way to ``server`` has been answered."""
+    seen = -1
+    while seen != len(server.asked):
+        seen = len(server.asked)
+        await asyncio.sleep(0.05)

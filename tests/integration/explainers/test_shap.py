@@ -109,9 +109,8 @@ spec:
 Ask = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    folder = tmp_path_factory.mktemp("shap")
+def write(folder: Path, manifest: str) -> None:
+    """Fitted models, and the manifests that ``up`` takes."""
     classes = (Y > 0).astype(int) + (Y > 2).astype(int)
     fitted = {
         "linear": LinearRegression().fit(X, Y),
@@ -122,8 +121,14 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         joblib.dump(estimator, folder / f"{name}.joblib")
     np.save(folder / "background.npy", BACKGROUND)
     (folder / "models.py").write_text(MODELS)
-    documents = MANIFEST.replace("\nkind:", "\napiVersion: penstock.io/v1\nkind:")
+    documents = manifest.replace("\nkind:", "\napiVersion: penstock.io/v1\nkind:")
     (folder / "models.yaml").write_text(documents)
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    folder = tmp_path_factory.mktemp("shap")
+    write(folder, MANIFEST)
     with penstock_up(folder, Path("models.yaml")) as addresses:
         yield addresses | {"folder": str(folder)}
 
@@ -131,14 +136,17 @@ def addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
 @pytest.fixture
 def ask(addresses: dict[str, str]) -> Ask:
     """The answer of a model to rows ``x`` and further tensors: arrays, and text as it is."""
+    return asking(addresses["rest"])
 
+
+def asking(rest: str) -> Ask:
     def ask(model: str, rows: Array = ROWS, **tensors: Array) -> dict[str, Any]:
         inputs = [
             {"name": name, "datatype": "FP64", "shape": array.shape, "data": array.ravel().tolist()}
             for name, array in {"x": rows, **tensors}.items()
         ]
         request = urllib.request.Request(
-            f"{addresses['rest']}/v2/models/{model}/infer",
+            f"{rest}/v2/models/{model}/infer",
             json.dumps({"inputs": inputs}).encode(),
             {"content-type": "application/json"},
         )
@@ -213,3 +221,17 @@ def test_over_grpc_it_is_the_same(addresses: dict[str, str]) -> None:
     assert outputs == ["shap_values", "base_values", "data", "feature_names"]
     wrong = penstock("infer", "kernel", "--server", penstock.rest, "--tensor", "x=[[1, 2]]:FP64")
     assert wrong.code == 1
+
+
+def test_workers_explain_what_they_have(tmp_path: Path) -> None:
+    names = ("linear", "forest", "kernel", "forest-why")
+    documents = MANIFEST.split("---\n")
+    wanted = [each for each in documents if any(f"name: {name}}}" in each for name in names)]
+    write(tmp_path, "---\n".join(wanted))
+    with penstock_up(tmp_path, Path("models.yaml"), workers=2) as addresses:
+        ask = asking(addresses["rest"])
+        for _ in range(4):  # whichever worker it comes to
+            kernel, trees, forest = ask("kernel"), ask("forest-why"), ask("forest")
+            assert np.allclose(kernel["shap_values"], WEIGHTS * (ROWS - BACKGROUND.mean(axis=0)))
+            total = trees["shap_values"].sum(axis=1) + trees["base_values"]
+            assert np.allclose(total, forest["predict"].ravel(), rtol=1e-3)

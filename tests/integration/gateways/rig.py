@@ -41,6 +41,10 @@ MODELS = textwrap.dedent(
             time.sleep(0.003)
             return {"y": x * self.by}
 
+    class Fails:
+        def predict(self, x):
+            raise RuntimeError("it fails")
+
     class Told:
         def predict(self, x, context: CallContext):
             return {"y": [context.time_left_ms()]}

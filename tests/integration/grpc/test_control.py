@@ -54,6 +54,22 @@ async def test_get_and_list_give_documents_as_they_are(rig: Rig, control: Contro
         await control.get("Model", "c")
 
 
+async def test_arms_are_compared_and_an_experiment_is_settled(
+    rig: Rig, control: ControlClient
+) -> None:
+    rig.control.put(resource("Experiment", "trial"))
+    report = await control.compare_arms("trial", None, 0.95)
+    assert report == rig.control.compare_arms("trial", None, 0.95)
+    assert (await control.compare_arms("trial", "new", 0.9))["baseline"] == "new"
+    with pytest.raises(InvalidRequestError):
+        await control.compare_arms("trial", None, 0.0)
+    assert await control.settle("trial", "new") == rig.control.get("Experiment", "trial")
+    await control.settle("trial", None)
+    assert rig.control.settled == [("trial", "new"), ("trial", None)]
+    with pytest.raises(NotFoundError):
+        await control.settle("trail", None)
+
+
 async def test_a_placement_is_explained(rig: Rig, control: ControlClient) -> None:
     rig.control.put(resource("Model", "a"))
     placement = await control.explain("a")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 
 import pytest
 
-from contract.layouts import OUTPUTS, Sent, Workload
+from contract.layouts import INPUTS, OUTPUTS, Sent, Workload
 from contract.scripted_pipelines import Quoting
 from contract.streamed_layouts import Running, Streamed
 from integration.kafka.opened import opened_on
@@ -33,8 +34,8 @@ class Slow(ModelInstance):
         return (tensor("y", "slow"),)
 
 
-def pipeline(name: str, step: str, *inputs: str) -> Pipeline:
-    spec = {"steps": [{"name": step}], "output": {"steps": [step]}}
+def pipeline(name: str, step: str, *inputs: str, **output: str) -> Pipeline:
+    spec = {"steps": [{"name": step}], "output": {"steps": [step], **output}}
     renamed = {f"{each}.y": f"y{number}" for number, each in enumerate(inputs)}
     section = {"input": {"externalInputs": inputs, "tensorMap": renamed}} if inputs else {}
     return Pipeline.model_validate({"metadata": {"name": name}, "spec": {**spec, **section}})
@@ -55,8 +56,23 @@ WORKLOAD = Workload(
 )
 
 
-def over(kafka: LocalKafka, *, exactly_once: bool) -> Streamed:
-    return Streamed(opened_on(kafka), spread=False, workers=2, exactly_once=exactly_once)
+IN_ORDER = replace(
+    WORKLOAD,
+    readers=(
+        WORKLOAD.readers[0],
+        pipeline("both", "slow", "src.outputs", "later.outputs", order="partition"),
+    ),
+)
+
+
+def over(kafka: LocalKafka, *, exactly_once: bool, partitions: int = 2) -> Streamed:
+    return Streamed(
+        opened_on(kafka),
+        spread=False,
+        workers=2,
+        exactly_once=exactly_once,
+        partitions=partitions,
+    )
 
 
 async def answers(running: Running, pipeline: str) -> Counter[str]:
@@ -94,3 +110,26 @@ async def test_a_worker_that_dies_leaves_what_it_gathered_to_others(
             assert set(found) == {each.name for each in WORKLOAD.requests}
             if exactly_once:
                 assert set(found.values()) == {1}
+
+
+@pytest.mark.parametrize("exactly_once", [False, True], ids=["at least once", "exactly once"])
+async def test_a_worker_that_dies_leaves_the_order_of_what_was_read(
+    kafka: LocalKafka, exactly_once: bool
+) -> None:
+    layout = over(kafka, exactly_once=exactly_once, partitions=1)
+    async with layout.serving(IN_ORDER, SystemClock()) as running:
+        both = running.names.of("both", OUTPUTS)
+        sending = asyncio.gather(*[running.send(number) for number in range(REQUESTS)])
+        assert await running.watch.until(20, both)
+        await running.kill(running.workers[0])
+        await running.add_worker()
+        assert await running.watch.until(60, both)
+        await running.kill(running.workers[0])
+        await sending
+        found = await answers(running, "both")
+        if exactly_once:
+            assert set(found.values()) == {1}
+        records = running.watch.records
+        given = dict.fromkeys(each.identity for each in records[running.names.of("both", INPUTS)])
+        told = dict.fromkeys(each.identity for each in records[both])
+        assert list(told) == list(given)

@@ -14,27 +14,6 @@ async def not_ready(tmp_path: Path, streams: SharedStreams, *documents: str) -> 
         return "; ".join(await one.ready())
 
 
-def reader(output: dict[str, str], **section: str) -> str:
-    return manifest(
-        "Pipeline",
-        "reader",
-        input={
-            "externalInputs": ["diamond.outputs.sum"],
-            "tensorMap": {"diamond.outputs.sum": "x"},
-            **section,
-        },
-        steps=[{"name": "double"}],
-        output={"steps": ["double"], **output},
-    )
-
-
-async def test_readers_that_keep_an_order(tmp_path: Path) -> None:
-    said = await not_ready(tmp_path, SharedStreams(), diamond(), reader({"order": "partition"}))
-    assert (
-        "it reads 'diamond' and keeps an order (output.order), which is not supported yet" in said
-    )
-
-
 async def test_readers_that_match_by_key(tmp_path: Path) -> None:
     source = manifest(
         "Pipeline",
@@ -51,23 +30,6 @@ async def test_readers_that_match_by_key(tmp_path: Path) -> None:
     )
     said = await not_ready(tmp_path, SharedStreams(), source, matching)
     assert "it reads 'diamond' and matches by key (input.match)" in said
-
-
-async def test_steps_that_are_pipelines_with_an_order(tmp_path: Path) -> None:
-    child = manifest(
-        "Pipeline",
-        "child",
-        steps=[{"name": "double"}],
-        output={"steps": ["double"], "order": "partition"},
-    )
-    parent = manifest(
-        "Pipeline",
-        "parent",
-        steps=[{"name": "inner", "pipeline": "child"}],
-        output={"steps": ["inner"]},
-    )
-    said = await not_ready(tmp_path, SharedStreams(), child, parent)
-    assert "its step 'child' is a pipeline that keeps an order" in said
 
 
 async def test_streams_with_more_partitions_than_are_wanted(tmp_path: Path) -> None:

@@ -46,7 +46,9 @@ def test_models_are_loaded_on_agents_and_called_there(tmp_path: Path) -> None:
         assert (await world.scheduler.call("a")).tensors[0].name == "x"
         served = world.scheduler.models.slot("a").served
         assert served is not None
-        assert served.instance.place == CopyPlace(rig.address, "a_1")
+        rest = f"http://{rig.name}:2"  # where it calls from
+        assert served.instance.place == CopyPlace(rig.address, "a_1", rest=rest, zone="zone")
+        assert rig.shelf.answers_as == {("a_1", "a", 1)}
         assert served.instance.signature == WELL_KNOWN
 
     in_a_world(tmp_path, story)

@@ -189,3 +189,16 @@ def test_what_is_being_unloaded_is_not_found_right(told: Callable[[Story], None]
         assert len(script.rig.server.loads) == 2
 
     told(story)
+
+
+def test_a_copy_answers_to_the_version_of_each_command_that_it_is_right_for(
+    told: Callable[[Story], None],
+) -> None:
+    async def story(script: Script) -> None:
+        await script.load(1)
+        script.welcome("two")
+        await script.load(1, version=7)
+        assert script.names == ["a_1"]
+        assert script.rig.shelf.answers_as == {("a_1", "a", 1), ("a_1", "a", 7)}
+
+    told(story)

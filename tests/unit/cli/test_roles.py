@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import click
 import pytest
+import yaml
 
 from penstock.core.cli.main import cli
+from penstock.core.cli.proxy_options import behind_proxy, with_proxy_apart
 from penstock.core.cli.roles import ROLES, role_command, role_or_file
+from penstock.core.config import Config
+from penstock.core.errors import InvalidRequestError
 
 
 def context_of(*words: str) -> click.Context:
@@ -54,3 +58,27 @@ def test_roles_and_files_complete_the_word() -> None:
         (item.value, item.type) for item in role_or_file(context, context.command.params[0], "sch")
     ]
     assert found == [("scheduler", "plain"), ("sch", "file")]
+
+
+def config_of(text: str) -> Config:
+    """A configuration file of that text."""
+    return Config.model_validate(yaml.safe_load(text) or {})
+
+
+def test_what_answers_moves_behind_a_proxy_unless_its_port_is_written() -> None:
+    behind = behind_proxy(config_of("rest: {port: 9000, host: 0.0.0.0}"), 1, None, "envoy")
+    assert (behind.rest.host, behind.rest.port) == ("0.0.0.0", 9000)
+    assert (behind.grpc.host, behind.grpc.port) == ("127.0.0.1", 0)
+    assert (behind.proxy.kind, behind.proxy.rest_port, behind.proxy.grpc_port) == ("envoy", 1, 8901)
+
+
+def test_a_proxy_beside_a_scheduler_has_other_ports() -> None:
+    apart = with_proxy_apart(config_of("proxy: {restPort: 9000}"))
+    assert (apart.proxy.rest_port, apart.proxy.grpc_port) == (9000, 0)
+    assert (apart.rest.port, apart.grpc.port) == (8900, 8901)
+
+
+def test_a_proxy_speaks_no_tls_to_what_stands_behind_it() -> None:
+    written = config_of("rest: {tls: {certificateFile: a.pem, keyFile: b.pem}}")
+    with pytest.raises(InvalidRequestError, match=r"take out rest\.tls"):
+        behind_proxy(written, None, None)

@@ -222,6 +222,33 @@ async def test_an_explainer_is_not_explained(plane: Plane) -> None:
     ]
 
 
+async def test_a_gateway_that_has_not_heard_of_its_model_is_asked_again(plane: Plane) -> None:
+    serves = plane.gateway.serves
+    heard = [False, True]
+    plane.gateway.serves = lambda kind, name: heard.pop(0) and serves(kind, name)  # type: ignore[method-assign]  # as of one that follows
+    await plane.apply(model("m"), WHY)
+    await plane.until(lambda: plane.reason("Model", "why") == "Retrying")
+    assert "has not heard of model 'm' yet" in str(plane.condition("Model", "why"))
+    await plane.naps.wake()
+    assert await plane.settle() == []
+
+
+async def test_a_pipeline_without_an_output_has_nothing_to_explain(plane: Plane) -> None:
+    silent = pipeline("p", steps=[{"name": "m"}])
+    await plane.apply(model("m"), silent, WHY_P)
+    [said] = await plane.settle()
+    assert said.endswith("add an output section to its manifest")
+    await plane.apply(PIPED)
+    assert await plane.settle() == []
+    await plane.apply(silent)
+    assert await plane.settle() == []
+    error = await plane.call("why", row())
+    assert (error.code, error.message) == (
+        "unsupported",
+        "pipeline 'p' has no output, so nothing can be explained",
+    )
+
+
 async def test_it_is_a_step_like_others(plane: Plane) -> None:
     await plane.apply(model("m"), WHY, pipeline("both", "m", "why"))
     assert await plane.settle() == []

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from penstock.core.clock import VirtualClock
+from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.bandit import Bandit
-from penstock.core.errors import NotReadyError
-from penstock.core.experiments.conditions import Noted
+from penstock.core.control.trial_conditions import Noted, conditions_of
+from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.experiments.keeper import ExperimentKeeper
+from penstock.core.experiments.made import Makers
 from penstock.core.experiments.tally import ArmKey, Tallies, Tally
+from penstock.core.experiments.trial import Trial
 from penstock.core.resources import Experiment
-from penstock.core.resources.bandit import BanditDeclaration
+from penstock.plugins.experiments.metrics import TensorMean
 from penstock.plugins.experiments.thompson import ThompsonSampling
+
+T = TypeVar("T")
 
 
 class Desk:
@@ -41,14 +46,24 @@ class Desk:
             else:
                 self.recorded[name] = json.loads(json.dumps(document))
 
-    def note_trial(self, experiment: str, version: int, conditions: Sequence[Noted]) -> None:
-        self.noted[experiment] = {each.type: each for each in conditions}
+    def note_trial(self, experiment: str, trial: Trial) -> None:
+        self.noted[experiment] = {each.type: each for each in conditions_of(trial)}
 
 
-def make_bandit(declared: BanditDeclaration) -> Bandit:
-    if declared.name != "thompson":
-        raise ValueError(f"there is no bandit '{declared.name}'")
-    return ThompsonSampling(**declared.parameters)  # type: ignore[arg-type]  # as in a manifest
+class Makes(Generic[T]):
+    """Plug-ins of one kind."""
+
+    def __init__(self, **factories: Callable[..., T]) -> None:
+        self._factories = factories
+
+    def make(self, name: str, *args: object, **kwargs: object) -> T:
+        if name not in self._factories:
+            raise NotFoundError(f"there is no '{name}'")
+        return self._factories[name](*args, **kwargs)
+
+
+BANDITS: Makes[Bandit] = Makes(thompson=ThompsonSampling)
+METRICS: Makes[ArmMetric] = Makes(**{"tensor-mean": TensorMean})
 
 
 class Keeping:
@@ -61,7 +76,7 @@ class Keeping:
         self.tallies = Tallies()
         saved = {} if before is None else before.desk.recorded
         self.keeper = ExperimentKeeper(
-            self.desk, make_bandit, self.clock, Random(1), saved, self.tallies
+            self.desk, Makers(BANDITS, METRICS), self.clock, Random(1), saved, self.tallies
         )
 
     def want(self, experiment: Experiment, version: int = 1) -> tuple[float, ...]:

@@ -108,22 +108,29 @@ async def test_a_rollout_that_is_rolled_back_stays_back() -> None:
 
 async def test_a_bandit_gives_more_to_the_better_arm_and_does_not_fidget() -> None:
     at = Keeping()
-    at.want(experiment(bandit={"name": "thompson", "parameters": {"min_share": 0.1}}))
+    at.want(experiment(bandit={"name": "thompson", "parameters": {"minShare": 0.1}}))
     await at.after(1_000, old=answers(500, failures=100), new=answers(500, failures=5))
     assert at.weights == (10.0, 90.0)
     told = at.desk.told
-    for _ in range(20):
-        await at.after(1_000)
+    for requests in (0, 1) * 10:
+        await at.after(1_000, old=answers(requests))
     assert at.desk.told == told
 
 
+async def test_a_bandit_that_has_seen_nothing_leaves_the_weights() -> None:
+    at = Keeping()
+    assert at.want(experiment(bandit={"name": "thompson"})) == (90.0, 10.0)
+    await at.after(1_000)
+    assert at.desk.weights == {}
+
+
 async def test_old_requests_count_less_to_a_bandit_that_wants_it() -> None:
-    parameters = {"half_life_s": 60.0, "min_share": 0.1}
+    parameters = {"halfLifeS": 60.0, "minShare": 0.1}
     at = Keeping()
     at.want(experiment(bandit={"name": "thompson", "parameters": parameters}))
     await at.after(1_000, old=answers(2_000, failures=1_000), new=answers(2_000))
     assert at.weights == (10.0, 90.0)
-    await at.after(1_200_000)
+    await at.after(1_200_000, old=answers(1))
     await at.after(1_000, old=answers(100), new=answers(100, failures=90))
     assert at.weights == (90.0, 10.0)
 
@@ -142,8 +149,17 @@ async def test_a_bandit_that_cannot_be_made_leaves_the_weights_and_says_so() -> 
     await at.after(1_000, old=answers(100))
     works = at.condition("BanditWorks")
     assert works is not None
-    assert "there is no bandit 'tomson'" in works.message
+    assert "there is no 'tomson'" in works.message
     assert at.weights is None
+
+
+async def test_metrics_that_cannot_be_made_are_named_in_the_status() -> None:
+    at = Keeping()
+    metrics = [{"name": "a", "measure": "tensor-mean"}, {"name": "b", "measure": "median"}]
+    at.want(experiment(metrics=metrics))
+    work = at.condition("MetricsWork")
+    assert work is not None
+    assert work.message == "the metric 'b' has no values: there is no 'median'"
 
 
 async def test_an_operator_settles_it_and_the_guard_goes_on() -> None:

@@ -20,7 +20,12 @@ from penstock.core.errors import (
     StepFailedError,
     TooLargeError,
 )
-from penstock.core.explaining.evaluations import ROWS_PER_CALL, Evaluations, rows_per_call
+from penstock.core.explaining.evaluations import (
+    CALLS_PREPARED,
+    ROWS_PER_CALL,
+    Evaluations,
+    rows_per_call,
+)
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature, TensorSpec
 from penstock.core.tensors import Tensor
@@ -78,6 +83,14 @@ async def test_each_row_has_its_answer_whatever_the_calls(
     assert model.most_at_once <= lanes
 
 
+async def test_of_a_large_question_not_all_calls_are_prepared_at_once() -> None:
+    async def at_once(tensors: Tensors) -> Tensors:
+        return tensors
+
+    [answer] = await Evaluations(M, 1, at_once).ask((rows(CALLS_PREPARED * 2 + 3),))
+    assert answer.array.ravel().tolist() == list(range(CALLS_PREPARED * 2 + 3))
+
+
 async def test_what_goes_beside_is_in_every_call() -> None:
     model = Doubling()
     beside = Tensor.from_numpy("threshold", np.array(0.5))
@@ -110,6 +123,12 @@ async def test_rows_have_to_be_rows(tensors: Tensors) -> None:
         (lambda _: (), "put out nothing"),
         (lambda _: (rows(1),), r"answered 4 rows with 'x' \[1, 1\]; .* batchSize: 1"),
         (lambda tensors: (rows(len(tensors[0].array), f"{tensors[0].array[0]}"),), "other tensors"),
+        (
+            lambda tensors: (
+                Tensor.from_numpy("y", np.zeros((4, 1 + int(tensors[0].array[0, 0])))),
+            ),
+            "other tensors",
+        ),
     ],
 )
 async def test_an_answer_that_fits_no_rows_is_refused(
@@ -155,6 +174,24 @@ async def test_when_it_is_cancelled_so_is_what_it_asks() -> None:
         await asking
     assert model.cancelled == M.calls_in_flight
     assert len(model.calls) == M.calls_in_flight
+
+
+async def test_what_answers_at_once_holds_nobody_up() -> None:
+    turns = 0
+
+    async def at_once(tensors: Tensors) -> Tensors:
+        return tensors
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    await Evaluations(M, 1, at_once).ask((rows(400),))
+    beside.cancel()
+    assert turns >= 400 / M.calls_in_flight
 
 
 @pytest.mark.parametrize(

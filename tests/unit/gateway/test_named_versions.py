@@ -65,11 +65,12 @@ def test_a_version_is_the_copy_that_was_loaded_for_it() -> None:
         assert await agent.ask("m", "1") == ("m", "1", "first")
         assert await agent.ask("m.model", "2") == ("m", "2", "second")
         assert await agent.ask("m_1", None) == ("m_1", "1", "first")
-        for name, version in (("m", None), ("m.pipeline", "1"), ("m", "3")):
+        nothing: list[tuple[str, str | None]] = [("m", None), ("m.pipeline", "1"), ("m", "3")]
+        for name, asked in nothing:
             with pytest.raises(NotFoundError):
-                agent.gateway.resolve(name, version=version)
+                agent.gateway.resolve(name, version=asked)
         kept = agent.gateway.resolve("m", version="1")
-        assert kept.current
+        assert agent.gateway.resolve("m", version="1") is kept
         await agent.copies.take_away("m_1", 1, first)
         assert not kept.current
         with pytest.raises(NotFoundError, match="no version 1 here; there is 2"):
@@ -102,7 +103,7 @@ def test_the_copy_that_was_named_last_is_meant_and_naming_it_again_changes_nothi
         agent.copies.answer_as("m_1", "m", 1)
         target = agent.gateway.resolve("m", version="1")
         agent.copies.answer_as("m_1", "m", 1)
-        assert target.current
+        assert agent.gateway.resolve("m", version="1") is target
         agent.copies.put("m_1-2", 1, after)
         agent.copies.answer_as("m_1-2", "m", 1)
         assert not target.current

@@ -142,11 +142,12 @@ class TestRegistry:
         )
         assert unknown.value.code == "not-found"
 
-    def test_an_unavailable_plug_in_says_what_it_needs(self, plugins: Plugins) -> None:
+    @pytest.mark.parametrize("name", ["extra", "some_extra"])
+    def test_an_unavailable_plug_in_says_what_it_needs(self, plugins: Plugins, name: str) -> None:
         with pytest.raises(UnknownNameError) as unknown:
-            plugins.loaders.get("extra")
+            plugins.loaders.get(name)
         assert unknown.value.message == (
-            "there is no loader 'extra'; installed: none; the plug-in 'extra' is not active: "
+            f"there is no loader '{name}'; installed: none; the plug-in 'extra' is not active: "
             "'m' is not installed; pip install 'some-dist[extra]'"
         )
 

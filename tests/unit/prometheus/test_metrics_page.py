@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import penstock
 from penstock.core.engine import Call, Passage
-from penstock.core.metrics import Metrics, PlanTally
+from penstock.core.metrics import ArmShare, Metrics, PlanTally
 from penstock.core.plan import Plan
 from penstock.core.plan.compiler import compile_pipeline
 from penstock.core.plan.single_model import compile_model
@@ -215,3 +215,19 @@ def test_the_page_of_the_documentation_is_fresh() -> None:
     assert DOCS.read_text(encoding="utf-8") == reference_page(), (
         "run: python -m penstock.plugins.prometheus.reference_page docs/reference/metrics.md"
     )
+
+
+def test_arms_of_experiments_have_requests_latencies_and_shares(
+    metrics: Metrics, observer: PrometheusObserver
+) -> None:
+    metrics.count_arm("trial", "new", 1.5, failed=False)
+    metrics.count_arm("trial", "new", 2.5, failed=True)
+    metrics.shares = lambda: [ArmShare("trial", "old", 0.75), ArmShare("trial", "new", 0.25)]
+    samples = read(observer)
+    name = "penstock_experiment_requests_total"
+    for outcome in ("ok", "failed"):
+        assert samples[name, labels(experiment="trial", arm="new", outcome=outcome)] == 1.0
+    arm = labels(experiment="trial", arm="new")
+    assert samples["penstock_experiment_request_seconds_count", arm] == 2.0
+    assert samples["penstock_experiment_request_seconds_sum", arm] == pytest.approx(0.004)
+    assert samples["penstock_experiment_share", arm] == 0.25

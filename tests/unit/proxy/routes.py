@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.resources import Experiment
 from penstock.core.routing.route import (
     Copies,
     Door,
@@ -10,6 +11,7 @@ from penstock.core.routing.route import (
     NotReady,
     Route,
     RouteKey,
+    ServedExperiment,
     ServedModel,
     Update,
 )
@@ -42,6 +44,21 @@ def not_ready(name: str, revision: int = 1) -> Route:
 def door(name: str, where: Door = DOOR, revision: int = 1) -> Route:
     """A gateway."""
     return Route(RouteKey("door", name), revision, where)
+
+
+def experiment(
+    name: str, weights: dict[str, float], version: int = 1, revision: int = 1, **spec: object
+) -> Route:
+    """An experiment over candidates with these weights in force."""
+    document = {
+        "apiVersion": "penstock.io/v1",
+        "kind": "Experiment",
+        "metadata": {"name": name},
+        "spec": {"candidates": [{"name": each, "weight": 1} for each in weights], **spec},
+    }
+    manifest = Experiment.model_validate(document, by_alias=True, by_name=False)
+    body = ServedExperiment(version, manifest, tuple(weights.values()))
+    return Route(RouteKey("experiment", name), revision, body)
 
 
 def told(*routes: Route | Gone, whole: bool = False, epoch: str = "e", revision: int = 1) -> Update:

@@ -60,17 +60,19 @@ def test_what_was_replaced_is_in_use_while_requests_to_it_are_under_way() -> Non
     in_virtual_time(main)
 
 
-def test_copies_that_go_elsewhere_are_in_use_likewise_and_the_destination_stays() -> None:
+def test_copies_that_go_elsewhere_are_in_use_likewise_and_those_that_come_are_not() -> None:
     async def main(clock: VirtualClock) -> None:
         proxy = Proxy()
         await proxy.hear(model("m", 1, 7), copies("m", 1, place(1), revision=8))
         proxy.forwarder.busy.add("m/1")
-        await proxy.hear(copies("m", 1, place(2), revision=9))
-        assert proxy.forwarding.in_use("e") == [InUse(COPIES, 1, 8)]
+        await proxy.hear(copies("m", 1, place(1), place(2), revision=9))
+        assert proxy.forwarding.in_use("e") == []
+        await proxy.hear(copies("m", 1, place(2), revision=10))
+        assert proxy.forwarding.in_use("e") == [InUse(COPIES, 1, 9)]
         proxy.forwarder.busy.clear()
         await asyncio.sleep(2 * LOOK_S)
         assert proxy.forwarding.in_use("e") == []
-        assert "m/1" in proxy.forwarder.destinations
+        assert set(proxy.forwarder.destinations) == {GATEWAYS, "m/1/2"}
         await proxy.background.close()
 
     in_virtual_time(main)

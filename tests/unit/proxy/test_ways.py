@@ -8,12 +8,20 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.core.contracts.forwarder import GATEWAYS, Change, Destination, Endpoint, Share, Way
+from penstock.core.contracts.forwarder import (
+    GATEWAYS,
+    Change,
+    Copied,
+    Destination,
+    Endpoint,
+    Share,
+    Way,
+)
 from penstock.core.proxy.ways import Ways
 from penstock.core.routing.route import Door, Gone, NotReady, Route, RouteKey
 from penstock.core.routing.table import RouteTable
 from unit.proxy.fake_forwarder import FakeForwarder
-from unit.proxy.routes import DOOR, copies, door, model, not_ready, place, told
+from unit.proxy.routes import DOOR, copies, door, experiment, model, not_ready, place, told
 
 M1 = Destination((Endpoint("http://agent1:1", "http://agent1:1", "grpc://agent1:2", "z"),), "1")
 
@@ -83,14 +91,20 @@ def test_a_new_version_is_another_destination_and_the_old_one_stays_until_it_is_
     assert not world.ways.left
 
 
-def test_other_copies_of_a_version_are_the_same_destination() -> None:
+def test_more_copies_of_a_version_are_the_same_destination_and_fewer_are_another() -> None:
     world = World()
     world.hear(model("m", 1), copies("m", 1, place(1)))
-    change = world.hear(copies("m", 1, place(1), place(2)))
+    change = world.hear(copies("m", 1, place(2), place(1)))
     assert not change.ways
-    (destination,) = change.destinations.values()
-    assert destination is not None
-    assert len(destination.endpoints) == 2
+    assert list(change.destinations) == ["m/1"]
+    assert world.hear(copies("m", 1, place(2), place(1), revision=2)) == Change()
+    for number, name in ((2, "m/1/2"), (3, "m/1/3")):
+        change = world.hear(copies("m", 1, place(number)))
+        assert change.ways == {"m": way_to(name), "m.model": way_to(name)}
+        assert list(change.destinations) == [name]
+    assert list(world.ways.left) == ["m/1", "m/1/2"]
+    world.ways.let_go(["m/1"])
+    assert list(world.hear(copies("m", 1, place(4))).destinations) == ["m/1"]
 
 
 def test_a_model_that_goes_takes_its_ways_along_at_once_and_its_destination_later() -> None:
@@ -100,12 +114,95 @@ def test_a_model_that_goes_takes_its_ways_along_at_once_and_its_destination_late
     assert list(world.ways.left) == ["m/1"]
 
 
-def test_a_version_that_comes_back_before_it_was_let_go_is_not_let_go() -> None:
+def test_a_version_that_comes_back_before_it_was_let_go_is_another_destination() -> None:
     world = World()
     for version in (1, 2, 1):
-        world.hear(model("m", version), copies("m", version, place(version)))
-    assert list(world.ways.left) == ["m/2"]
-    assert world.ways.let_go(["m/1"]) == Change()
+        change = world.hear(model("m", version), copies("m", version, place(version)))
+    assert list(change.destinations) == ["m/1/2"]
+    assert list(world.ways.left) == ["m/1", "m/2"]
+    assert world.ways.let_go(["m/1/2"]) == Change()
+
+
+def served(name: str, number: int, version: int = 1) -> tuple[Route, Route]:
+    """A model on an agent that speaks REST."""
+    return model(name, version), copies(name, version, place(number))
+
+
+def split(**weights: float) -> Way:
+    """The way of the experiment ``e`` over versions 1 of these models."""
+    shares = [
+        Share(f"{name}/1", weight, f"{name}.model", name, f":e.{name}:")
+        for name, weight in weights.items()
+    ]
+    return Way(tuple(shares), None, "e", 1)
+
+
+def test_an_experiment_of_weights_over_models_with_ways_has_one_of_its_own() -> None:
+    world = World()
+    change = world.hear(*served("a", 1), *served("b", 2), experiment("e", {"a": 90.0, "b": 10.0}))
+    assert change.ways["e.experiment"] == split(a=90.0, b=10.0)
+    assert change.ways["a"] == way_to("a/1")
+    change = world.hear(experiment("e", {"a": 50.0, "b": 0.0}))
+    assert change.ways == {"e.experiment": split(a=50.0)}
+    assert world.hear(Gone(RouteKey("experiment", "e"), 3)).ways == {"e.experiment": None}
+
+
+def test_a_default_takes_the_names_of_its_model_over_and_gives_them_back() -> None:
+    world = World()
+    world.hear(*served("a", 1), *served("b", 2))
+    change = world.hear(experiment("e", {"a": 1.0, "b": 1.0}, default="a"))
+    way = split(a=1.0, b=1.0)
+    assert change.ways == {"e.experiment": way, "a": way, "a.model": way}
+    change = world.hear(experiment("e", {"a": 1.0, "b": 1.0}, default="b"))
+    assert change.ways == {"a": way_to("a/1"), "a.model": way_to("a/1"), "b": way, "b.model": way}
+    change = world.hear(Gone(RouteKey("experiment", "e"), 3))
+    assert change.ways == {"e.experiment": None, "b": way_to("b/1"), "b.model": way_to("b/1")}
+
+
+def test_what_gateways_decide_they_decide_for_the_names_that_it_takes_over_as_well() -> None:
+    for spec in (
+        {"router": "sticky-hash(x-user)"},
+        {"sticky": "cookie"},
+        {"mirror": {"name": "far", "percent": 10}},
+    ):
+        world = World()
+        world.hear(*served("a", 1), *served("b", 2))
+        change = world.hear(experiment("e", {"a": 1.0, "b": 1.0}, default="a", **spec))
+        assert change.ways == {"a": None, "a.model": None}, spec
+
+
+def test_an_arm_that_is_asked_through_gateways_has_them_decide_until_it_is_not() -> None:
+    world = World()
+    change = world.hear(*served("a", 1), experiment("e", {"a": 1.0, "b": 1.0}, default="a"))
+    assert not change.ways
+    change = world.hear(*served("b", 2))
+    way = split(a=1.0, b=1.0)
+    assert {name: change.ways[name] for name in ("e.experiment", "a", "a.model")} == {
+        "e.experiment": way,
+        "a": way,
+        "a.model": way,
+    }
+    change = world.hear(not_ready("b"))
+    assert set(change.ways.values()) == {None}
+    assert set(change.ways) == {"e.experiment", "a", "a.model", "b", "b.model"}
+
+
+def test_a_mirror_gets_copies_where_it_has_a_way() -> None:
+    mirror = {"name": "c", "percent": 10}
+    change = World().hear(
+        *served("a", 1), *served("c", 3), experiment("e", {"a": 1.0}, mirror=mirror)
+    )
+    way = change.ways["e.experiment"]
+    assert way is not None
+    assert way.copied == Copied(Share("c/1", target="c.model"), 10.0)
+
+
+def test_splits_of_pipelines_and_of_experiments_are_for_gateways() -> None:
+    for kind in ("pipeline", "experiment"):
+        world = World()
+        world.hear(*served("a", 1))
+        split_by = experiment("e", {"a": 1.0}, default="a", resourceType=kind)
+        assert world.hear(split_by) == Change(), kind
 
 
 NAMES = st.sampled_from("mn")
@@ -123,8 +220,16 @@ ROUTES = st.one_of(
     st.builds(not_ready, NAMES),
     st.builds(door, NAMES),
     st.builds(
+        lambda name, weights, default: experiment(
+            name, dict(zip("mn", weights, strict=True)), default=default
+        ),
+        NAMES,
+        st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from([1.0, 2.0])),
+        st.sampled_from(["m", "n", None]),
+    ),
+    st.builds(
         lambda kind, name: Gone(RouteKey(kind, name), 1),
-        st.sampled_from(["model", "copies", "door"]),
+        st.sampled_from(["model", "copies", "door", "experiment"]),
         NAMES,
     ),
 )
@@ -142,6 +247,9 @@ def test_no_way_is_ever_without_its_destination(steps: list[list[Route | Gone] |
             else:
                 await forwarder.apply(world.hear(*{each.key: each for each in routes}.values()))
         direct = {name for name in "mn" if world.ways.direct(name) is not None}
-        assert set(forwarder.ways) == direct | {f"{name}.model" for name in direct}
+        for name, way in forwarder.ways.items():
+            used = {share.destination.partition("/")[0] for share in way.shares}
+            assert used <= direct, name
+            assert way == forwarder.ways.get(f"{name}.model", way)
 
     asyncio.run(main())

@@ -101,15 +101,15 @@ def test_who_follows_is_told_everything_and_then_what_changes() -> None:
 
 def test_what_gateways_have_counted_is_added_up() -> None:
     async def main(clock: VirtualClock) -> None:
-        counted, sent = Tallies(), Tallies()
-        book = RouteBook("epoch", clock, counted)
+        sent = Tallies()
+        book = RouteBook("epoch", clock)
         gateways = [Gateway(book, "one"), Gateway(book, "two")]
         for gateway in gateways:
             await gateway.takes_up()
             sent.count(Forwarded("e", 1, "new", True, 1.0))
             gateway.say(Acknowledgement(gateway.name, "epoch", 0, tallies=sent.take()))
         await asyncio.sleep(0.1)
-        assert counted.of(ArmKey("e", 1, "new")).failures == 2
+        assert book.tallies.of(ArmKey("e", 1, "new")).failures == 2
         for gateway in gateways:
             await gateway.breaks()
 

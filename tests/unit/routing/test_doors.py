@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.routing.book import HEARTBEAT_S, RouteBook
 from penstock.core.routing.follower import LEAVING_S
 from penstock.core.routing.route import Acknowledgement, Door, Gone, Route, RouteKey, Update
 from penstock.core.routing.subscriber import GRACE_MS, SILENT_MS
 from unit.routing.test_book import Gateway, with_book
-from unit.routing.test_follower import Scheduler, follower_of, in_virtual_time, whole
+from unit.routing.test_follower import Scheduler, follower_of, whole
 
 DOOR = Door("http://here:1", "grpc://here:2", "a")
 KEY = RouteKey("door", "one")

@@ -9,7 +9,7 @@ import pytest
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.records import Port
-from penstock.core.resources import Pipeline
+from penstock.core.resources import Experiment, Pipeline
 from penstock.core.routing import messages
 from penstock.core.routing.messages import (
     read_acknowledgement,
@@ -25,6 +25,7 @@ from penstock.core.routing.route import (
     NotReady,
     Route,
     RouteKey,
+    ServedExperiment,
     ServedModel,
     ServedPipeline,
     Update,
@@ -45,6 +46,13 @@ PIPELINE = Pipeline.model_validate(
     {
         "metadata": {"name": "p"},
         "spec": {"steps": [{"name": "a"}], "output": {"steps": ["a"], "stepsJoin": "outer"}},
+    }
+)
+
+EXPERIMENT = Experiment.model_validate(
+    {
+        "metadata": {"name": "f"},
+        "spec": {"candidates": [{"name": "m", "weight": 1}, {"name": "o", "weight": 7}]},
     }
 )
 
@@ -71,6 +79,7 @@ ROUTES: tuple[Route | Gone, ...] = (
     ),
     Gone(RouteKey("pipeline", "q"), 6),
     Route(RouteKey("experiment", "e"), 7, NotReady(1, "it is not there yet")),
+    Route(RouteKey("experiment", "f"), 8, ServedExperiment(2, EXPERIMENT, (12.5, 87.5))),
 )
 
 
@@ -93,7 +102,7 @@ async def test_a_large_one_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(messages, "ROUTES_PER_MESSAGE", 2)
     update = Update("epoch", 7, ROUTES, whole=True, settled=False)
     sent = list(write_update(update))
-    assert [len(message.routes) for message in sent] == [2, 2, 2, 2]
+    assert [len(message.routes) for message in sent] == [2, 2, 2, 2, 1]
     assert await read(*sent, *sent) == [update, update]
 
 
@@ -127,3 +136,13 @@ async def test_what_this_release_does_not_know_is_left_out_or_not_ready() -> Non
     assert isinstance(route, Route)
     assert isinstance(route.body, NotReady)
     assert route.body.reason.startswith("this gateway cannot read its manifest")
+
+
+async def test_an_experiment_whose_weights_are_not_those_of_its_candidates_is_not_ready() -> None:
+    [message] = write_update(Update("epoch", 8, ROUTES[-1:], whole=True, settled=False))
+    message.routes[0].experiment.weights.append(3.0)
+    [update] = await read(message)
+    [route] = update.routes
+    assert isinstance(route, Route)
+    assert isinstance(route.body, NotReady)
+    assert "another number of weights than of candidates" in route.body.reason

@@ -9,7 +9,7 @@ from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, ExternalPassage, Passage
 from penstock.core.metrics import Metrics
 from penstock.core.plan import Feed, Plan
-from penstock.core.records import Absent, Body, Failed, Port, Record, Tensors
+from penstock.core.records import Absent, Body, Failed, Port, Record
 from penstock.core.simulation import tensor
 from penstock.core.state import StateChange
 from penstock.core.streams import (
@@ -56,7 +56,7 @@ class Carrier:
     def __init__(self) -> None:
         self.passages: list[Passage] = []
 
-    def begin(self, passage: Passage, tensors: Tensors, position: int | None = None) -> None:
+    def begin(self, passage: Passage, given: Body, position: int | None = None) -> None:
         assert position == len(self.passages), "its place is its offset"
         self.passages.append(passage)
 

@@ -1,0 +1,33 @@
+"""A proxy before what answers in the same process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.program import program
+from integration.gateways.rig import PORTS, chain, client_of, load, times, until, write
+from integration.proxy.rig import free_port
+
+
+async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path) -> None:
+    manifests = write(tmp_path, times("a", 2), chain("p", "a"))
+    port = free_port()  # where others follow it
+    (tmp_path / "penstock.yaml").write_text(f"grpc: {{port: {port}}}\n", encoding="utf-8")
+    words = ("up", "-c", "penstock.yaml", "--proxy", "embedded", *PORTS, manifests)
+    with program(tmp_path, *words) as up:
+        up.ready()
+        async with (
+            client_of(up.addresses["rest"].removeprefix("http://"), "rest") as rest,
+            client_of(up.grpc) as grpc,
+        ):
+            await until(rest, "p", lambda said: said == 2.0)
+            await until(grpc, "a", lambda said: said == 2.0)
+        follower = ("run", "gateway", "proxy", "--scheduler", f"127.0.0.1:{port}", *PORTS)
+        with program(tmp_path / "gateway", *follower) as front:
+            front.ready()
+            async with client_of(front.grpc) as client, load(client, "p") as asking:
+                await asking.goes_on()
+                assert asking.failures == []
+            front.stop()
+        up.stop()
+        assert "ERROR" not in up.logged()
