@@ -172,8 +172,9 @@ def penstock_register_routers() -> Factories[Router]:
     """Register routers, which choose among the candidates of an experiment.
 
     Called once at start-up. Returns names as manifests have them. A router is made when an
-    experiment that names it is loaded; when the factory fails, the experiment is not ready, with
-    the reason. When the hook itself fails, start-up is refused.
+    experiment that names it is loaded; when the factory fails, or a header that it goes by does not
+    travel with requests, the experiment is not ready, with the reason. When the hook itself fails,
+    start-up is refused.
     """
     raise NotImplementedError
 
@@ -229,7 +230,8 @@ def penstock_register_bandits() -> Factories[Bandit]:
 def penstock_register_scalers() -> Factories[Scaler]:
     """Register scalers: how many replicas each model should have.
 
-    Called once at start-up. Returns names; a registered scaler is made when the scheduler starts.
+    Called once at start-up. Returns names as ``scheduler.autoscaling.policy`` of the config file
+    has them; the one that is asked for is made when the scheduler starts.
     When a factory fails, or when the hook itself does, start-up is refused.
     """
     raise NotImplementedError

@@ -11,6 +11,7 @@ from typing import Any
 
 from penstock.core.agent.following import dial_of
 from penstock.core.agent.own_copies import NearestCopies
+from penstock.core.call_counter import CallCounter
 from penstock.core.cases import CaseManifest
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
@@ -198,6 +199,7 @@ class GatewayProcess:
         listens = self._config.grpc.model_copy(update={"port": section.port, "shared_port": False})
         own = await self._copies.open(parts, listens, section.host, guarded=True)
         scheduler = section.scheduler_at(section.scheduler)
+        own.count_with(CallCounter(self._data.metrics, self._data.models))
         self._agent.begin(
             parts,
             own,

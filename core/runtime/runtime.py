@@ -300,6 +300,7 @@ class Runtime:
             partitions=self._config.dataflow.partitions,
             tallies=self._data.tallies,
             makers=Makers(self._plugins.bandits, self._plugins.arm_metrics),
+            scaling=parts.scaling,
         )
 
     def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:

@@ -189,10 +189,10 @@ def test_over_grpc_the_way_is_in_metadata(server: Mapping[str, str]) -> None:
 
         def way(name: str, *metadata: tuple[str, str]) -> str:
             answer, call = infer.with_call(grpc_request(name), timeout=10, metadata=metadata)
-            told = dict(call.trailing_metadata())
+            told = {name: str(value) for name, value in call.trailing_metadata()}
             assert told["penstock-route"] == told["x-seldon-route"]
             assert told["penstock-route"].endswith(f".{answer.model_name}:")
-            return str(told["penstock-route"])
+            return told["penstock-route"]
 
         ways = {way("all-prices.experiment") for _ in range(60)}
         assert len(ways) == 3

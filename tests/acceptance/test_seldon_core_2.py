@@ -58,6 +58,18 @@ MANIFESTS = "\n---\n".join(
                 "nobody-waits": "steps: [{name: broken}]",
             }.items()
         ),
+        *(
+            "apiVersion: mlops.seldon.io/v1alpha1\nkind: Experiment\n"
+            f"metadata: {{name: {name}}}\nspec: {{{spec}}}"
+            for name, spec in {
+                "inner": "candidates: [{name: one, weight: 50}, {name: route, weight: 50}]",
+                "outer": (
+                    "resourceType: experiment, candidates: [{name: inner, weight: 50}, "
+                    "{name: other, weight: 50}]"
+                ),
+                "other": "candidates: [{name: either, weight: 100}]",
+            }.items()
+        ),
     ]
 )
 
@@ -118,6 +130,16 @@ def test_no_output_says_why(rest: str) -> None:
     assert reply.document["error"].startswith("no output: either.outputs is absent")
 
 
+def test_sticky_routes_hold_through_nested_experiments(rest: str) -> None:
+    for way in (":outer.inner:inner.one:", ":outer.inner:inner.route:"):
+        for _ in range(20):
+            wanted = {"x-seldon-route": way}
+            reply = send(rest, "/v2/models/outer.experiment/infer", UP, wanted)
+            assert reply.status == 200, reply.document
+            assert reply.headers["x-seldon-route"] == way
+            assert reply.document["model_name"] == way.rpartition(".")[2].rstrip(":")
+
+
 def test_x_request_id_is_the_callers(rest: str) -> None:
     for _ in range(2):  # it may repeat, and the request's own identity does not
         reply = send(rest, "/v2/pipelines/twice/infer", UP, {"x-request-id": "mine"})
@@ -169,7 +191,7 @@ def test_fields_without_effect_are_warned_of(penstock: Penstock) -> None:
     text = (
         "apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: one}\n"
         "spec:\n  python: models:one\n  logger: {percent: 5}\n  preloaded: true\n"
-        "  dedicated: true\n  maxReplicas: 3\n"
+        "  dedicated: true\n  modelType: sklearn\n"
     )
     warned = checked(penstock, text)
     assert len(warned) == 4

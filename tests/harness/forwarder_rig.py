@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from harness.builtin import builtin_plugins
+from harness.envoy import envoy_forwarder
 from harness.http_messages import HttpAnswer
 from harness.http_stream import http_caller
 from harness.scripted_endpoint import ScriptedEndpoint
@@ -27,7 +28,10 @@ from penstock.core.contracts.forwarder import (
 from penstock.core.forwarding.balancers import make_balancer
 from penstock.transports.embedded.plugin import embedded_forwarder
 
-FORWARDER_KINDS: Final[dict[str, Callable[[], Forwarder]]] = {"embedded": embedded_forwarder}
+FORWARDER_KINDS: Final[dict[str, Callable[[], Forwarder]]] = {
+    "embedded": embedded_forwarder,
+    "envoy": envoy_forwarder,
+}
 
 
 @dataclass

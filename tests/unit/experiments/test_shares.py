@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isclose
 
 from hypothesis import given
@@ -14,7 +15,7 @@ from penstock.core.resources import Experiment
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9_-]{0,8}[A-Za-z0-9])?", fullmatch=True)
 
 
-def split(name: str, kind: str = "model", **weights: float) -> InForce:
+def split(name: str, weights: Mapping[str, float], kind: str = "model") -> InForce:
     """An experiment that splits by ``weights``; what its manifest says is something else."""
     candidates = [{"name": each, "weight": 1} for each in weights]
     manifest = Experiment.model_validate(
@@ -26,9 +27,9 @@ def split(name: str, kind: str = "model", **weights: float) -> InForce:
 
 def test_nested_experiments_multiply_out() -> None:
     there = {
-        "outer": split("outer", "experiment", one=1.0, two=3.0),
-        "one": split("one", a=30.0, b=70.0),
-        "two": split("two", "pipeline", a=1.0),
+        "outer": split("outer", {"one": 1.0, "two": 3.0}, "experiment"),
+        "one": split("one", {"a": 30.0, "b": 70.0}),
+        "two": split("two", {"a": 1.0}, "pipeline"),
     }
     leaves = leaves_of("outer", there.get)
     assert [(leaf.kind, leaf.name, leaf.trail) for leaf in leaves] == [
@@ -42,8 +43,8 @@ def test_nested_experiments_multiply_out() -> None:
 
 def test_what_leads_nowhere_and_what_has_no_weight_is_left_out() -> None:
     there = {
-        "outer": split("outer", "experiment", one=1.0, gone=3.0),
-        "one": split("one", a=1.0, b=0.0),
+        "outer": split("outer", {"one": 1.0, "gone": 3.0}, "experiment"),
+        "one": split("one", {"a": 1.0, "b": 0.0}),
     }
     [leaf] = leaves_of("outer", there.get)
     assert (leaf.name, leaf.part) == ("a", 1.0)
@@ -51,10 +52,10 @@ def test_what_leads_nowhere_and_what_has_no_weight_is_left_out() -> None:
 
 
 def test_too_deep_a_way_ends() -> None:
-    circle = {"e": split("e", "experiment", e=1.0)}
+    circle = {"e": split("e", {"e": 1.0}, "experiment")}
     assert leaves_of("e", circle.get) == ()
-    chain = {f"e{n}": split(f"e{n}", "experiment", **{f"e{n + 1}": 1.0}) for n in range(DEEPEST)}
-    chain[f"e{DEEPEST - 1}"] = split(f"e{DEEPEST - 1}", a=1.0)
+    chain = {f"e{n}": split(f"e{n}", {f"e{n + 1}": 1.0}, "experiment") for n in range(DEEPEST)}
+    chain[f"e{DEEPEST - 1}"] = split(f"e{DEEPEST - 1}", {"a": 1.0})
     assert [leaf.name for leaf in leaves_of("e0", chain.get)] == ["a"]
 
 
@@ -65,9 +66,9 @@ WEIGHTS = st.dictionaries(NAMES, st.floats(0.0, 1e6, allow_subnormal=False), min
 def test_parts_add_up_to_one_and_trails_tell_leaves_apart(
     inner: list[dict[str, float]], outer: list[float]
 ) -> None:
-    there = {f"e{number}": split(f"e{number}", **weights) for number, weights in enumerate(inner)}
+    there = {f"e{number}": split(f"e{number}", weights) for number, weights in enumerate(inner)}
     leading = dict(zip(there, outer, strict=False)) or {"e0": 1.0}
-    there["outer"] = split("outer", "experiment", **leading)
+    there["outer"] = split("outer", leading, "experiment")
     leaves = leaves_of("outer", there.get)
     reached = [name for name in leading if any(weight > 0 for weight in there[name].weights)]
     assert bool(leaves) == bool(reached)
@@ -80,10 +81,10 @@ def test_parts_add_up_to_one_and_trails_tell_leaves_apart(
 def test_trails_stay_when_weights_change(inner: list[dict[str, float]], factor: float) -> None:
     def trails(times: float) -> list[str]:
         there = {
-            f"e{number}": split(f"e{number}", **{n: 1.0 + w * times for n, w in weights.items()})
+            f"e{number}": split(f"e{number}", {n: 1.0 + w * times for n, w in weights.items()})
             for number, weights in enumerate(inner)
         }
-        there["outer"] = split("outer", "experiment", **dict.fromkeys(there, times))
+        there["outer"] = split("outer", dict.fromkeys(there, times), "experiment")
         return [leaf.trail for leaf in leaves_of("outer", there.get)]
 
     assert trails(1.0) == trails(factor)

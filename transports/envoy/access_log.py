@@ -1,0 +1,48 @@
+"""What an entry of Envoy's access log says of a request that an experiment has sent one way."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import grpc
+from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
+
+from penstock.core.contracts.forwarder import Forwarded, Way
+from penstock.core.statuses import STATUSES
+
+ARM_HEADER: Final = "x-penstock-arm"
+"""Goes to who answers, and into the log: the experiment, its version and the arm."""
+
+STATUS_HEADER: Final = "grpc-status"
+
+_AT_FAULT: Final = frozenset(
+    {"UNKNOWN", "DATA_LOSS"} | {each.grpc for each in STATUSES.values() if each.http >= 500}
+)
+
+_GRPC_NAMES: Final = {each.value[0]: each.name for each in grpc.StatusCode}
+
+
+def arm_words(way: Way, arm: str) -> str:
+    """The value of the header for a request that goes to this arm."""
+    return f"{way.experiment} {way.version} {arm}"
+
+
+def forwarded_of(entry: HTTPAccessLogEntry) -> Forwarded | None:
+    """The request that the entry is about; None when no experiment sent it."""
+    words = entry.request.request_headers.get(ARM_HEADER, "").split(" ", 2)
+    if len(words) != 3:
+        return None
+    experiment, version, arm = words
+    duration = entry.common_properties.duration
+    latency_ms = duration.seconds * 1000.0 + duration.nanos / 1e6
+    return Forwarded(experiment, int(version), arm, _failed(entry), latency_ms)
+
+
+def _failed(entry: HTTPAccessLogEntry) -> bool:
+    response = entry.response
+    status = response.response_trailers.get(
+        STATUS_HEADER, response.response_headers.get(STATUS_HEADER)
+    )
+    if status is None:
+        return int(response.response_code.value) >= 500
+    return not status.isdigit() or _GRPC_NAMES.get(int(status), "UNKNOWN") in _AT_FAULT
