@@ -313,19 +313,3 @@ async def test_with_all_bounds_reached_the_request_is_too_much(forwarder_kind: s
         assert error_of_call(failed.value, "the proxy").code == "overloaded"
         a.script.goes_on.set()
         assert await asking == "a"
-
-
-async def test_who_answers_over_grpc_only_is_checked_there(forwarder_kind: str) -> None:
-    checks = HealthChecks(interval_ms=50.0, timeout_ms=200.0, unhealthy_after=2)
-    async with (
-        scripted_grpcs("a", "b") as (a, b),
-        grpc_rig(forwarder_kind, Policy(health=checks), gateways=[a, b]) as (rig, caller),
-    ):
-        a.script.live = False
-
-        def unhealthy() -> set[str]:
-            standings = rig.forwarder.status().endpoints
-            return {each.endpoint.name for each in standings if each.health == "unhealthy"}
-
-        await until(lambda: unhealthy() == {"a"})
-        assert {await caller.who("m") for _ in range(12)} == {"b"}
