@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from penstock.core.plan import Plan
@@ -305,6 +306,17 @@ class Metrics:
             self._gone.pop(name, None)
         else:
             self.unwritten.pop(name, None)
+
+    def calls_of(self, models: AbstractSet[str]) -> dict[str, Histogram]:
+        """The times of all calls of these models, added up now; nothing of those without any."""
+        added: dict[str, Histogram] = {}
+        for counters in self.pipelines.values():
+            for step in counters.steps.values():
+                if step.model in models:
+                    added.setdefault(step.model, Histogram()).add(step.calls)
+        for name in models & self._gone.keys():
+            added.setdefault(name, Histogram()).add(self._gone[name].calls)
+        return added
 
     def models(self) -> dict[str, ModelCounters]:
         """Each model's counters, added up now."""

@@ -87,6 +87,16 @@ class ExplainResponse(_message.Message):
     placement: str
     def __init__(self, placement: _Optional[str] = ...) -> None: ...
 
+class ScalingRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ScalingResponse(_message.Message):
+    __slots__ = ("scaling",)
+    SCALING_FIELD_NUMBER: _ClassVar[int]
+    scaling: str
+    def __init__(self, scaling: _Optional[str] = ...) -> None: ...
+
 class DescribeRequest(_message.Message):
     __slots__ = ("kind", "name")
     KIND_FIELD_NUMBER: _ClassVar[int]

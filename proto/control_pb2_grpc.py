@@ -66,6 +66,11 @@ class ControlStub(object):
                 request_serializer=penstock_dot_proto_dot_control__pb2.ExplainRequest.SerializeToString,
                 response_deserializer=penstock_dot_proto_dot_control__pb2.ExplainResponse.FromString,
                 _registered_method=True)
+        self.Scaling = channel.unary_unary(
+                '/penstock.control.v1.Control/Scaling',
+                request_serializer=penstock_dot_proto_dot_control__pb2.ScalingRequest.SerializeToString,
+                response_deserializer=penstock_dot_proto_dot_control__pb2.ScalingResponse.FromString,
+                _registered_method=True)
         self.Describe = channel.unary_unary(
                 '/penstock.control.v1.Control/Describe',
                 request_serializer=penstock_dot_proto_dot_control__pb2.DescribeRequest.SerializeToString,
@@ -173,6 +178,13 @@ class ControlServicer(object):
 
     def Explain(self, request, context):
         """Where the copies of a model are, and what each server has for and against one more.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Scaling(self, request, context):
+        """What was decided last on the models that are scaled by their load, and why.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,6 +315,11 @@ def add_ControlServicer_to_server(servicer, server):
                     servicer.Explain,
                     request_deserializer=penstock_dot_proto_dot_control__pb2.ExplainRequest.FromString,
                     response_serializer=penstock_dot_proto_dot_control__pb2.ExplainResponse.SerializeToString,
+            ),
+            'Scaling': grpc.unary_unary_rpc_method_handler(
+                    servicer.Scaling,
+                    request_deserializer=penstock_dot_proto_dot_control__pb2.ScalingRequest.FromString,
+                    response_serializer=penstock_dot_proto_dot_control__pb2.ScalingResponse.SerializeToString,
             ),
             'Describe': grpc.unary_unary_rpc_method_handler(
                     servicer.Describe,
@@ -532,6 +549,33 @@ class Control(object):
             '/penstock.control.v1.Control/Explain',
             penstock_dot_proto_dot_control__pb2.ExplainRequest.SerializeToString,
             penstock_dot_proto_dot_control__pb2.ExplainResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Scaling(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penstock.control.v1.Control/Scaling',
+            penstock_dot_proto_dot_control__pb2.ScalingRequest.SerializeToString,
+            penstock_dot_proto_dot_control__pb2.ScalingResponse.FromString,
             options,
             channel_credentials,
             insecure,

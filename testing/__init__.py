@@ -1,9 +1,9 @@
 """A kit for authors of plug-ins to test what they write, in virtual time and without a server.
 
 :class:`JoinLaws` holds a join to the laws of joins, :class:`FilterLaws` and :class:`SorterLaws`
-filters and sorters of placement to theirs, and :class:`EvictionLaws` eviction policies.
-:class:`SimulatedPipeline` runs a manifest over scripted
-models. :mod:`penstock.testing.cases` has pytest play case files.
+filters and sorters of placement to theirs, :class:`EvictionLaws` eviction policies and
+:class:`ScalerLaws` scalers. :class:`SimulatedPipeline` runs a manifest over scripted models.
+:mod:`penstock.testing.cases` has pytest play case files.
 
 The names below are loaded when they are first used, since pytest loads the last of these wherever
 it is installed, and not everybody has what the others need.
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from penstock.testing.laws import JoinLaws
     from penstock.testing.pipeline import SimulatedPipeline, SimulatedRequest
     from penstock.testing.placement import FilterLaws, SorterLaws
+    from penstock.testing.scaling import ScalerLaws
     from penstock.testing.scripts import NEVER, Reaction, fails, named, puts_out, tensor
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "FilterLaws",
     "JoinLaws",
     "Reaction",
+    "ScalerLaws",
     "SimulatedPipeline",
     "SimulatedRequest",
     "SorterLaws",
@@ -48,6 +50,7 @@ _HOMES = {
     "JoinLaws": "penstock.testing.laws",
     "NEVER": _SCRIPTS,
     "Reaction": _SCRIPTS,
+    "ScalerLaws": "penstock.testing.scaling",
     "SimulatedPipeline": _PIPELINE,
     "SimulatedRequest": _PIPELINE,
     "SorterLaws": _PLACEMENT,

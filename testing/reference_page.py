@@ -28,7 +28,7 @@ This page is made from the code: `python -m penstock.testing.reference_page FILE
 _SHOWN: Final = ("JoinLaws", "SimulatedPipeline", "SimulatedRequest")
 """Classes of which every member is told, in this order; the others follow."""
 
-_LAWS: Final = ("EvictionLaws", "FilterLaws", "SorterLaws")
+_LAWS: Final = ("EvictionLaws", "FilterLaws", "ScalerLaws", "SorterLaws")
 """Laws of which every test is told with its docstring."""
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final, TypeAlias
 from penstock.core.agent.copies import AgentCopies
 from penstock.core.clock import Clock
 from penstock.core.codecs.signatures import write_signature
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.eviction import EvictionPolicy
 from penstock.core.contracts.model import ServerAdapter
 from penstock.core.control.background import Background
@@ -113,6 +114,7 @@ class Agent:
         """Revisions of the commands of this scheduler that are being carried out."""
         self._say: Say | None = None
         self._measured: int | None = None
+        self._told_calls: dict[str, CallFigures] = {}
         self.leaving = False
         self.dismissed = asyncio.Event()
         """Set when nobody needs the agent any more."""
@@ -150,8 +152,19 @@ class Agent:
             for held in self._held.values()
             if held.loaded is not None and not held.loaded.instance.available
         ]
-        beat = pb.Beat(memory_bytes=self._measured, away=away)
+        beat = pb.Beat(memory_bytes=self._measured, away=away, calls=self._new_calls())
         return pb.FromAgent(report=pb.Report(beat=beat))
+
+    def _new_calls(self) -> list[pb.Calls]:
+        """Calls of copies that are loaded, where there is something to say that was not said."""
+        counted = {
+            held.name: figures
+            for held in self._held.values()
+            if held.loaded is not None
+            and (figures := self._served.calls(held.name, held.model)) is not None
+        }
+        told, self._told_calls = self._told_calls, counted
+        return [_calls(name, each) for name, each in counted.items() if told.get(name) != each]
 
     def leave(self) -> None:
         """Tell the scheduler that this process is about to stop; without one, nothing is waited
@@ -177,6 +190,7 @@ class Agent:
     def welcomed(self, welcome: pb.Welcome, say: Say) -> None:
         """A scheduler has taken the agent in, and hears what it says from now on."""
         self._say = say
+        self._told_calls = {}
         self._number = welcome.number
         if welcome.scheduler != self._scheduler:
             self._scheduler = welcome.scheduler
@@ -339,6 +353,11 @@ class Agent:
         finally:
             self._held.pop(held.name, None)
         _log.info("'%s' is unloaded", held.name, extra={"model": held.model})
+
+
+def _calls(name: str, figures: CallFigures) -> pb.Calls:
+    ended = {bucket: count for bucket, count in enumerate(figures.counts) if count}
+    return pb.Calls(name=name, ended=ended, sum_ms=figures.sum_ms, under_way=figures.under_way)
 
 
 def _outcome(held: Held) -> pb.Report | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelInstance
 
 
@@ -22,3 +23,8 @@ class AgentCopies(ABC):
     @abstractmethod
     async def take_away(self, name: str, version: int, instance: ModelInstance) -> None:
         """Take in no calls of ``name``, and return when none is under way."""
+
+    def calls(self, name: str, model: str) -> CallFigures | None:
+        """What this process has counted of the calls of a copy of ``model``; None where it does not
+        count them."""
+        return None

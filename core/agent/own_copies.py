@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from penstock.core.agent.copies import AgentCopies
+from penstock.core.call_counter import CallCounter, added
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import CopyPlace, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.control.agents.server import REMOTE_MODEL
 from penstock.core.routing.copy_servers import CopyServers, MakeServer
@@ -17,11 +19,23 @@ class OwnCopies(AgentCopies):
         self.address = address
         self._served = served
         self._instances: dict[str, ModelInstance] = {}
+        self._counter: CallCounter | None = None
+
+    def count_with(self, counter: CallCounter) -> None:
+        """``counter`` counts the calls of models that this process makes; those of a model that it
+        has a copy of go to that copy."""
+        self._counter = counter
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         if self._served is not None:
             self._served.put(name, version, instance)
         self._instances[name] = instance
+
+    def calls(self, name: str, model: str) -> CallFigures | None:
+        others = None if self._served is None else self._served.calls(name, model)
+        if others is None or self._counter is None:
+            return others
+        return added(others, self._counter.figures({model}, 0.0)[model])
 
     def answer_as(self, name: str, model: str, version: int) -> None:
         if self._served is not None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from penstock.core.agent.copies import AgentCopies
+from penstock.core.call_counter import CallCounter, added
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
@@ -28,11 +30,17 @@ class ServedCopies(AgentCopies):
         self._metrics = metrics
         self._joins = joins
         self._followed = followed
+        self._counter = CallCounter(metrics, models)
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         self._models.publish(name, version, instance)
         plan = compile_model(name, version, self._joins, followed=self._followed)
         self._gateway.set_model(plan, instance.signature)
+
+    def calls(self, name: str, model: str) -> CallFigures | None:
+        # Those that ask for the model by its own name are counted by that.
+        figures = self._counter.figures({name, model}, 0.0)
+        return figures[name] if name == model else added(figures[name], figures[model])
 
     def answer_as(self, name: str, model: str, version: int) -> None:
         self._gateway.answer_as(

@@ -22,6 +22,7 @@ COMMANDS: Final = {
     "status": "Say whether everything on a running server is ready.",
     "describe": "Show everything about one resource of a running server.",
     "explain": "Say where a model is loaded, and why not elsewhere.",
+    "autoscale": "Say how models are scaled by their load, and try policies out.",
     "drain": "Have a server take no models, and move those that it has.",
     "undrain": "Have a server take models again.",
     "experiment": "Compare the arms of an experiment, and give its traffic to one.",

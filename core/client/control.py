@@ -105,6 +105,10 @@ class ControlClient:
         response = await self._ask(self._stub.Explain, pb.ExplainRequest(model=model))
         return _document(response.placement)
 
+    async def scaling(self) -> Document:
+        """As :meth:`penstock.core.contracts.control.ControlPlane.scaling`."""
+        return _document((await self._ask(self._stub.Scaling, pb.ScalingRequest())).scaling)
+
     async def describe(self, kind: str, name: str) -> Document:
         """As :meth:`penstock.core.contracts.control.ControlPlane.describe`."""
         request = pb.DescribeRequest(kind=kind, name=name)

@@ -36,6 +36,11 @@ Port: TypeAlias = Annotated[int, Field(ge=0, le=65535), BeforeValidator(_no_flag
 Milliseconds: TypeAlias = Annotated[
     int, Field(ge=1, le=366 * 24 * 3600 * 1000), BeforeValidator(_no_flag)
 ]
+Window: TypeAlias = Annotated[
+    int, Field(ge=0, le=366 * 24 * 3600 * 1000), BeforeValidator(_no_flag)
+]
+"""A time in milliseconds that may be none."""
+
 Bound: TypeAlias = Annotated[int, Field(ge=1, le=2**31 - 1), BeforeValidator(_no_flag)]
 
 ByteCount: TypeAlias = Annotated[
@@ -166,6 +171,56 @@ class AgentsSection(Section):
     )
 
 
+class AutoscalingSection(Section):
+    """How models with ``maxReplicas`` above ``minReplicas``, or with ``minReplicas: 0``, are scaled
+    by their load."""
+
+    policy: str = Field(
+        default="target-in-flight",
+        min_length=1,
+        description="What says how many copies a model could do with: target-in-flight, "
+        "target-rate, target-latency, lag, or that of a plug-in. The target stands in the section "
+        "of its plug-in (scaler-in-flight, ...) or in an annotation of the model "
+        "(penstock.io/scaling-target).",
+    )
+    every_ms: Milliseconds = Field(default=2_000, description="How often it is decided.")
+    tolerance: Annotated[float, Field(ge=0.0, lt=1.0), BeforeValidator(_no_flag)] = Field(
+        default=0.1,
+        description="By what part of its copies a recommendation must differ to change them.",
+    )
+    up_window_ms: Window = Field(
+        default=0, description="How long more copies must be recommended before there are more."
+    )
+    down_window_ms: Window = Field(
+        default=60_000,
+        description="How long fewer copies must be recommended before there are fewer: a model "
+        "that has grown does not shrink sooner.",
+    )
+    step_up: Bound = Field(default=4, description="The most copies that are added at a time.")
+    step_down: Bound = Field(default=4, description="The most copies that are taken at a time.")
+    cool_down_ms: Window = Field(
+        default=5_000, description="The least time between two changes of one model."
+    )
+    idle_ms: Milliseconds = Field(
+        default=300_000,
+        description="How long a model with minReplicas: 0 is not called before its last copy goes; "
+        "of one model, the annotation penstock.io/scaling-idle-ms.",
+    )
+    stale_ms: Milliseconds = Field(
+        default=10_000, description="Nothing is changed by figures that are older."
+    )
+    max_held: Bound = Field(
+        default=100,
+        description="How many calls of a model that is asleep wait until it is loaded; others are "
+        "refused as overloaded.",
+    )
+    dry_run: bool = Field(
+        default=False,
+        description="Decide and show (penstock autoscale), and change nothing. Models do not fall "
+        "asleep either.",
+    )
+
+
 class SchedulerSection(Section):
     """What the scheduler keeps, and where."""
 
@@ -186,6 +241,7 @@ class SchedulerSection(Section):
         "are given; server, capabilities, explainer, memory and draining without it.",
     )
     agents: AgentsSection = AgentsSection()
+    autoscaling: AutoscalingSection = AutoscalingSection()
     sorters: tuple[str, ...] | None = Field(
         default=None,
         description="What says which of the other servers is best, the first that differs; "

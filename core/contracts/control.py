@@ -81,6 +81,11 @@ class ControlPlane(ABC):
         """All resources, or those of one kind, in the order of kind and name."""
 
     @abstractmethod
+    def scaling(self) -> ResourceDocument:
+        """What was decided last on the models that are scaled by their load, and why. Raises
+        UnsupportedError where none are."""
+
+    @abstractmethod
     def explain(self, model: str) -> ResourceDocument:
         """Where the copies of a model are, and what stands for and against one more on each
         replica of each server. NotFoundError with the nearest name."""

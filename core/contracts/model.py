@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.clock import Clock
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.explainer import Explains
 from penstock.core.records import Absent, Failed, Headers, Parameters, Tensors
 from penstock.core.signature import Signature
@@ -297,6 +298,12 @@ class ServerAdapter(ABC):
 
     def memory_bytes(self) -> int | None:
         """The memory that the server holds now, as it is measured; None where nobody measures."""
+        return None
+
+    def calls_of(self, instance: ModelInstance) -> CallFigures | None:
+        """What the server has counted of the calls of a copy that others call as well
+        (``instance.place``); None where it has not said anything. Calls that only this process can
+        make are counted here."""
         return None
 
     def source_files(self, spec: ModelSpec) -> Sequence[Path]:

@@ -17,18 +17,24 @@ from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, WantedCopies, tried_again
 from penstock.core.control.reasons import Reason
+from penstock.core.control.scaled import ScaledCopies
 from penstock.core.control.shortage import Shortage, Wish
+from penstock.core.control.sleeper import Sleeper
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
 from penstock.core.control.states import VERSION_STATES, VersionState
 from penstock.core.fleet import CopyState, Fleet, ServerReplica, balanced
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.resources import Model, Origin, sized_as
+from penstock.core.resources.scaling import ReplicaBounds
 from penstock.core.scheduling import Placement
 from penstock.core.scheduling.growth import servers_to_grow
 
 MOST_REFUSALS: Final = 3
 """On how many replicas a version is tried whose files or code are refused: one that brings servers
 down must not go through all of them."""
+
+_FOR_GOOD: Final = (Reason.LOAD_FAILED, Reason.NO_STORAGE)
+"""Why a version is not loaded and will not be: nobody need wait for it."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +54,7 @@ class Placer:
     clock: Clock
     turns: asyncio.Semaphore
     shortage: Shortage
+    scaled: ScaledCopies
 
 
 class ModelCopies:
@@ -81,6 +88,8 @@ class ModelCopies:
         self._wish: Wish | None = None
         self._former: dict[asyncio.Task[None], frozenset[ServerReplica]] = {}
         """What was called before other copies came or went, until no call on it is under way."""
+        self._sleeper: Sleeper | None = None
+        """What calls go to while no copy is loaded, of a model that may sleep."""
         self.outlook: Outlook | None = loading(version)
 
     @property
@@ -95,31 +104,75 @@ class ModelCopies:
 
     @property
     def _wanted(self) -> WantedCopies:
+        begun, bounds = self._begun_with, self.bounds
+        if bounds is None:
+            return begun
+        decided = self._placer.scaled.copies(self._model.name)
+        copies = begun.copies if decided is None else decided
+        return begun._replace(copies=bounds.within(copies))
+
+    @property
+    def _begun_with(self) -> WantedCopies:
         spec = self._model.spec
         if spec.replicas is None:
             return self._placer.policy.unsaid(spec)
         return WantedCopies(spec.replicas, spec.server)
 
     @property
+    def bounds(self) -> ReplicaBounds | None:
+        """Between how many copies it is scaled by its load, None where it is not."""
+        return self._model.spec.bounds(self._begun_with.copies)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """What a copy takes, None where nobody has said."""
+        return self._model.spec.memory
+
+    @property
+    def held(self) -> int:
+        """How many calls wait for a copy to be loaded."""
+        return 0 if self._sleeper is None else self._sleeper.held
+
+    @property
+    def copies(self) -> Iterable[tuple[ServerReplica, ModelInstance]]:
+        """Where copies are loaded, and what calls each."""
+        return [(replica, copy.instance) for replica, copy in self._loaded.items()]
+
+    @property
     def ready(self) -> bool:
-        """Whether there are enough copies to serve."""
+        """Whether there are enough copies to serve, or none is wanted before it is called."""
+        if self._asleep:
+            return True
         least = self._model.spec.min_replicas or 1
         return len(self._loaded) >= min(least, self.wanted) > 0
 
     @property
+    def _asleep(self) -> bool:
+        return self.bounds is not None and not self.wanted
+
+    @property
     def instance(self) -> ModelInstance | None:
-        """What calls all the copies that are loaded, None while there is none."""
-        return self._instance
+        """What calls all the copies that are loaded; while there is none None, or what holds calls
+        where the model may sleep."""
+        return self._instance or self._sleeper
+
+    def rescale(self) -> None:
+        """Have as many copies as were decided on by now."""
+        if not self._loaded and not self.wanted:
+            self._recast()
+        self._plan()
+        self._tell()  # there may be enough already
 
     def begin(self) -> None:
         """Have copies loaded soon, and look for room again whenever servers change."""
+        if self._asleep:
+            self._recast()
         self._placer.fleet.look_soon(self._plan)
 
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says, which may be another version."""
         self._model = sized_as(self._model, model)
-        self._plan()
-        self._tell()  # there may be enough already
+        self.rescale()
 
     def turn(self, state: VersionState) -> None:
         """The version is in another state from now on."""
@@ -128,6 +181,7 @@ class ModelCopies:
     def close(self) -> None:
         """Load nothing more. What is loaded stays until :meth:`unload`."""
         self._closed = True
+        self._give_up_calls(f"version {self.version} is not wanted any more; send it again")
         self._ask_for(None)
         self._placer.fleet.leave(self._plan)
         for task in (*self._loading.values(), self._pause):
@@ -344,7 +398,7 @@ class ModelCopies:
 
     def _say_why(self, found: Placement | None) -> None:
         if not self.wanted:
-            self._say(self._on_its_way())
+            self._say(None if self._asleep else self._on_its_way())
         elif len(self._loaded) >= self.wanted:
             self._say(None)
         elif self._pause is not None:
@@ -371,6 +425,8 @@ class ModelCopies:
         if outlook != self.outlook:
             self.outlook = outlook
             self._tell()
+        if outlook is not None and outlook.reason in _FOR_GOOD:
+            self._give_up_calls(outlook.message)
 
     def _no_room(self, found: Placement) -> Outlook:
         later = self._later()
@@ -434,15 +490,51 @@ class ModelCopies:
 
         ``left`` had copies that the one before called.
         """
-        before, called = self._instance, frozenset((*self._loaded, *left))
+        before, called = self.instance, frozenset((*self._loaded, *left))
         instances = [copy.instance for copy in self._loaded.values()]
         self._instance = balanced(instances) if instances else None
-        if self.outlook is None and (not instances or len(instances) < self.wanted):
+        woken = self._sleeper
+        self._sleeper = None if instances else self._stand_in(before)
+        short = not instances or len(instances) < self.wanted
+        if self.outlook is None and short and not self._asleep:
             self.outlook = self._on_its_way()
         self._tell()
-        if before is not None:
+        if woken is not None and self._instance is not None:
+            woken.wake_up(self._instance)
+        if before is not None and before is not self.instance:
             task = self._placer.background.spawn(
                 self._placer.models.drained(before), f"draining model '{self._model.name}'"
             )
             self._former[task] = called
             task.add_done_callback(self._former.__delitem__)
+
+    def _stand_in(self, before: ModelInstance | None) -> Sleeper | None:
+        """What holds calls while no copy is loaded, of a model that may sleep and is asleep, or was
+        called as ``before``."""
+        bounds = self.bounds
+        if bounds is None or bounds.least or not (self._asleep or before):
+            self._give_up_calls("it is not to wake by being called any more")
+            return None
+        return self._sleeper or Sleeper(
+            self._model.name,
+            self._model.spec.signature if before is None else before.signature,
+            self._placer.scaled.held,
+            self._placer.clock,
+            self._wake,
+            self._why_not_loaded,
+        )
+
+    def _wake(self) -> None:
+        """It is called, and has no copy."""
+        if not self.wanted:
+            self._placer.scaled.decide(self._model.name, 1)
+            self._plan()
+        elif self.outlook is not None:
+            self._say(self.outlook)
+
+    def _give_up_calls(self, why: str) -> None:
+        if self._sleeper is not None:
+            self._sleeper.give_up(f"model '{self._model.name}' was asleep: {why}")
+
+    def _why_not_loaded(self) -> str:
+        return (self.outlook or loading(self.version)).message

@@ -126,6 +126,7 @@ class ModelReconciler:
         name = model.name
         wanted = _Wanted(model, origin, version)
         place = self._places.setdefault(name, _Place(wanted))
+        self._begin_anew(place.wanted.model, model)
         place.wanted = wanted
         self._give_up(name, place)
         missing = self._missing(model)
@@ -177,10 +178,25 @@ class ModelReconciler:
     def resize(self, model: Model) -> None:
         """Have as many copies as ``model`` says of the versions that there are."""
         place = self._places[model.name]
+        self._begin_anew(place.wanted.model, model)
         place.wanted = place.wanted._replace(model=model)
         for copies in (place.serving, place.coming, place.held):
             if copies is not None:
                 copies.resize(model)
+
+    def scaled(self) -> Iterable[tuple[str, ModelCopies]]:
+        """The models that are scaled by their load, and the copies that calls go to, or will."""
+        for name, place in self._places.items():
+            copies = place.serving or place.held or place.coming
+            if copies is not None and copies.bounds is not None:
+                yield name, copies
+
+    def rescale(self, name: str) -> None:
+        """Have as many copies of a model as were decided on by now."""
+        place = self._places[name]
+        for copies in (place.serving, place.coming, place.held):
+            if copies is not None:
+                copies.rescale()
 
     def reconsider(self, changed: Iterable[str]) -> None:
         """Try versions again that were refused for what is between them and these models."""
@@ -192,6 +208,11 @@ class ModelReconciler:
         """Try the version that is wanted once more: what it needs may be there by now."""
         wanted = self._places[name].wanted
         self.want(wanted.model, wanted.origin, wanted.version)
+
+    def _begin_anew(self, before: Model, model: Model) -> None:
+        """A model whose manifest says another number of copies has that number."""
+        if before.spec.replicas != model.spec.replicas:
+            self._placer.scaled.begin_anew(model.name)
 
     def explained_changed(self, key: ResourceKey) -> None:
         """What models may explain came, went or stands differently: load explainers that waited
@@ -245,6 +266,7 @@ class ModelReconciler:
     def drop(self, name: str) -> None:
         """Take the model out of service: requests under way finish, then it is unloaded."""
         place = self._places.pop(name)
+        self._placer.scaled.begin_anew(name)
         self._give_up(name, place)
         if place.serving is not None:
             place.serving.turn("leaving")

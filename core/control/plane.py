@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Final
 
 from penstock.core.artifacts import ArtifactCache
+from penstock.core.call_counter import CallCounter
 from penstock.core.cases import CaseManifest
 from penstock.core.clock import Clock
 from penstock.core.contracts.agents import AgentHost
@@ -46,6 +47,9 @@ from penstock.core.control.preparation import (
 )
 from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, wait_settled
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
+from penstock.core.control.scaled import ScaledCopies
+from penstock.core.control.scaling import ModelScaling
+from penstock.core.control.server_scaling import ServerScaling
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
@@ -53,7 +57,12 @@ from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, Resou
 from penstock.core.control.trials import TrialDesk
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
-from penstock.core.errors import ConflictError, NotFoundError, NotReadyError
+from penstock.core.errors import (
+    ConflictError,
+    NotFoundError,
+    NotReadyError,
+    UnsupportedError,
+)
 from penstock.core.experiments.keeper import ExperimentKeeper
 from penstock.core.experiments.made import Makers
 from penstock.core.experiments.tally import Tallies
@@ -67,6 +76,7 @@ from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.resources import KINDS, Experiment, Model, Server, create, update
+from penstock.core.scaling.rules import ScalingRules
 from penstock.core.scheduling import Rules
 from penstock.core.streams.names import StreamNames
 
@@ -86,6 +96,9 @@ nobody who watched before it takes up where it is not."""
 
 SETTLED_WITHIN_S: Final = 60.0
 """What agents have from before goes after so long, also where something is still on its way."""
+
+MOST_HELD: Final = 100
+"""How many calls wait for a model that is asleep, where nobody says."""
 
 MAX_NAMED: Final = 5
 """How many users a sentence names; the error's details have all of them."""
@@ -120,13 +133,15 @@ class LocalControlPlane(ControlPlane):
         cache: ArtifactCache | None = None,
         streams: tuple[Transport, StreamNames] | None = None,
         partitions: int = 1,
+        scaling: ScalingRules | None = None,
         tallies: Tallies | None = None,
         makers: Makers = NO_MAKERS,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well. With
         ``streams`` pipelines have their own there, of so many ``partitions`` where their manifests
-        do not say. ``tallies`` are where what becomes of requests of experiments is counted."""
+        do not say. ``tallies`` are where what becomes of requests of experiments is counted.
+        Without ``scaling`` models have as many copies as their manifests say."""
         self._database = database
         self._server_options = server_options
         saved = NOTHING_SAVED if database is None else database.saved()
@@ -162,6 +177,8 @@ class LocalControlPlane(ControlPlane):
         )
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
+        self._scaled = ScaledCopies(saved.scaled, MOST_HELD if scaling is None else scaling.held)
+        shortage = Shortage(self._store, metrics, clock)
         placer = Placer(
             self._fleet,
             loader,
@@ -170,7 +187,8 @@ class LocalControlPlane(ControlPlane):
             policy,
             clock,
             asyncio.Semaphore(policy.parallel),
-            Shortage(self._store, metrics, clock),
+            shortage,
+            self._scaled,
         )
         self._hosted = None
         if agents is not None:
@@ -223,6 +241,20 @@ class LocalControlPlane(ControlPlane):
             users=self._usage.users,
             followed=followed,
         )
+        self._scaling = None
+        self._server_scaling = None
+        if scaling is not None:
+            if not scaling.dry_run:
+                self._server_scaling = ServerScaling(self._servers, shortage, clock, scaling)
+            self._scaling = ModelScaling(
+                self._store,
+                self._models,
+                self._scaled,
+                CallCounter(metrics, models),
+                clock,
+                scaling,
+                self._save_scaled,
+            )
 
     @property
     def keeper(self) -> ExperimentKeeper:
@@ -252,6 +284,10 @@ class LocalControlPlane(ControlPlane):
         self._saved = NOTHING_SAVED
         if self._hosted is not None:
             self._hosted.start()
+        if self._scaling is not None:
+            self._background.spawn(self._scaling.run(), "scaling models")
+        if self._server_scaling is not None:
+            self._background.spawn(self._server_scaling.run(), "scaling servers")
 
     def part_with_agents(self) -> None:
         """The process is about to stop: agents keep what they have, and are missed no more."""
@@ -260,6 +296,7 @@ class LocalControlPlane(ControlPlane):
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
+        await self._keeper.close()
         self._fleet.close()
         self.part_with_agents()
         await self._background.close()
@@ -352,6 +389,12 @@ class LocalControlPlane(ControlPlane):
             )
             await asyncio.to_thread(write)
 
+    async def _save_scaled(self, scaled: Mapping[str, int]) -> None:
+        """Have what was decided on copies outlive this process. Raises NotReadyError."""
+        if self._database is not None:
+            async with self._changing:
+                await asyncio.to_thread(partial(self._database.write, scaled=scaled))
+
     async def _delete(self, kind: str, name: str, force: bool) -> Change:
         async with self._changing:
             key = ResourceKey(_kind_named(kind), name)
@@ -420,6 +463,11 @@ class LocalControlPlane(ControlPlane):
         if self._store.get(key) is None:
             raise self._not_found(key)
         return self._models.explain(model)
+
+    def scaling(self) -> ResourceDocument:
+        if self._scaling is None:
+            raise UnsupportedError("this process does not scale models by their load")
+        return self._scaling.document()
 
     def describe(self, kind: str, name: str) -> ResourceDocument:
         key = ResourceKey(_kind_named(kind), name)

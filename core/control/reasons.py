@@ -18,6 +18,12 @@ class Reason(StrEnum):
 
     SERVING = "Serving", "Some version answers calls; the message says which."
     LOADING = "Loading", "A version of the model is being fetched and loaded."
+    SCALED_BY_LOAD = "ScaledByLoad", "The model has as many copies as its load asks for."
+    FIGURES_STALE = (
+        "FiguresStale",
+        "Nothing is known of the model's load at the moment, so it is not scaled.",
+    )
+    ASLEEP = "Asleep", "No copies are loaded, since nobody calls the model; the next call loads it."
     SCALED_TO_ZERO = "ScaledToZero", "No replicas of the model are wanted."
     RETRYING = (
         "Retrying",

@@ -33,10 +33,12 @@ Conditions are few, and say what is true now:
 `True`: it answers; `False`: it does not at the moment. |
 | `ReplicasReady` | while fewer replicas are there than are wanted | `False`: the version answers \
 with those that there are. |
+| `Scaled` | of models that are scaled by their load | How many copies there are to be, and why. |
 | `Drained` | of servers, while somebody has asked for it | It, or the replicas that the message \
 names, take no models. |
 | `ScaleUpWanted` | on servers that models are waiting for | Models fit nowhere, and would on \
-more replicas of the server: the message says on how many, and which. Nobody adds them by itself. |
+more replicas of the server: the message says on how many, and which. They are added up to \
+`maxReplicas` where this process starts the server; else nobody does. |
 | `GuardHolds` | of experiments with a guard | `True`: no arm is beyond a bound, as far as can be \
 told; `False`: one is, or was. |
 | `RollingOut` | of experiments with a rollout | `True`: the new candidate is to get more than it \

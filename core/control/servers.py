@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from penstock.core.clock import Clock
 from penstock.core.contracts.eviction import EvictionPolicy
@@ -22,6 +22,7 @@ from penstock.core.fleet import Fleet, ReplicaKey, ServerReplica, Standing
 from penstock.core.fleet.overcommit import OvercommittedServer
 from penstock.core.nearest import did_you_mean
 from penstock.core.resources import Server
+from penstock.core.resources.scaling import ReplicaBounds
 
 ServerKinds: TypeAlias = Mapping[str, Callable[[Mapping[str, Any]], ServerAdapter]]
 """What makes a replica of a server, by ``serverConfig``, from the manifest's ``options``.
@@ -35,7 +36,7 @@ _log = logging.getLogger(__name__)
 class _Place:
     """What is under way for one server: its replicas, and those of older versions that leave."""
 
-    __slots__ = ("leaving", "outlook", "replicas", "starts", "version", "wanted")
+    __slots__ = ("leaving", "outlook", "replicas", "scaled", "starts", "version", "wanted")
 
     def __init__(self, wanted: Server, version: int) -> None:
         self.wanted = wanted
@@ -44,6 +45,27 @@ class _Place:
         self.leaving: list[ServerReplica] = []
         self.starts: dict[ServerReplica, asyncio.Task[None]] = {}
         self.outlook: Outlook | None = starting(version)
+        self.scaled: int | None = None
+        """How many replicas it has for the sake of its models, in place of what was written."""
+
+    @property
+    def count(self) -> int:
+        """How many replicas are wanted."""
+        spec = self.wanted.spec
+        if self.scaled is None or spec.bounds is None:
+            return spec.replicas
+        return spec.bounds.within(self.scaled)
+
+
+class ScaledServer(NamedTuple):
+    """A server whose replicas follow the models: ``spare`` says that the last one holds none,
+    ``settled`` that all of them are up."""
+
+    name: str
+    replicas: int
+    bounds: ReplicaBounds
+    spare: bool
+    settled: bool
 
 
 class ServerReconciler:
@@ -104,8 +126,25 @@ class ServerReconciler:
         if place.version != version_before:
             place.leaving += place.replicas
             place.replicas = []
+        if before.spec.replicas != server.spec.replicas:
+            place.scaled = None
         if before.spec != server.spec:
             self._scale(place)
+
+    def scaled(self) -> Iterator[ScaledServer]:
+        """The servers that may follow their models."""
+        for name, place in self._places.items():
+            bounds, replicas = place.wanted.spec.bounds, place.replicas
+            if bounds is not None and replicas:
+                settled = all(each.standing == "up" for each in replicas)
+                spare = not replicas[-1].models
+                yield ScaledServer(name, len(replicas), bounds, spare, settled)
+
+    def rescale(self, name: str, replicas: int) -> None:
+        """Have so many replicas of a server, within its bounds."""
+        place = self._places[name]
+        place.scaled = replicas
+        self._scale(place)
 
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
@@ -127,7 +166,7 @@ class ServerReconciler:
     def _scale(self, place: _Place) -> None:
         """Start replicas that are missing, and let those go that are too many."""
         server = place.wanted
-        while len(place.replicas) > server.spec.replicas:
+        while len(place.replicas) > place.count:
             self._retire(place, place.replicas.pop())
         make = self._kinds.get(server.spec.server_config)
         if make is None or server.name in self._own:
@@ -135,7 +174,7 @@ class ServerReconciler:
             return
         self._say(place, starting(place.version))
         try:
-            while len(place.replicas) < server.spec.replicas:
+            while len(place.replicas) < place.count:
                 self._begin(place, make(server.spec.options))
         except PenstockError as error:
             sentences = error.details or (error.message,)
@@ -204,7 +243,7 @@ class ServerReconciler:
         """See what has become of the starts."""
         if not place.starts:
             up = [each for each in place.replicas if each.standing == "up"]
-            if len(up) == len(place.replicas) == place.wanted.spec.replicas:
+            if len(up) == len(place.replicas) == place.count:
                 place.outlook = None
                 leaving, place.leaving = place.leaving, []
                 for replica in leaving:
@@ -245,12 +284,12 @@ class ServerReconciler:
         assert resource is not None, "what is gone has no place"
         up = [each for each in place.replicas if each.standing == "up"]
         old = [each for each in place.leaving if each.standing == "up"]
-        least = min(server.spec.min_replicas or 1, server.spec.replicas)
+        least = min(server.spec.min_replicas or 1, place.count)
         now_ms = self._clock.now_ms()
         outlook = place.outlook
         if len(up) >= least:
             status = stand(resource.status, place.version, None, now_ms)
-            fewer = scarce(outlook, len(up), server.spec.replicas, "up")
+            fewer = scarce(outlook, len(up), place.count, "up")
             status = stand_copies(status, fewer, now_ms)
         else:
             before = resource.status.version - 1 if old else None

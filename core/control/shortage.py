@@ -1,7 +1,7 @@
 """Models that fit nowhere ask for more replicas of a server: a condition on that server says so.
 
-Nobody adds replicas because of it: whoever changes ``replicas`` (a person, or a scaler that hears
-of the condition) decides. It goes as soon as it is no longer true.
+Replicas are added because of it where the server says ``maxReplicas`` and is started here; else
+whoever changes ``replicas`` decides. It goes as soon as it is no longer true.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ class Shortage:
     def can_grow(self, server: str) -> bool:
         """Whether somebody can ask for more of its replicas: a process's own server has one."""
         return self._store.get(ResourceKey("Server", server)) is not None
+
+    def more(self, server: str) -> int:
+        """How many more of its replicas are wished for at least."""
+        return self._metrics.replicas_wanted.get(server, 0)
 
     def note(self, model: str, version: int, wish: Wish | None, before: Wish | None) -> None:
         """A version wishes this from now on, in place of what it wished before."""

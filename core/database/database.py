@@ -21,6 +21,7 @@ REMEMBERED: Final = 10_000
 _STARTS = "starts"
 _NAMESPACE = "namespace"
 _DRAINS = "drains"
+_SCALED = "scaled"
 _TRIAL = "experiment:"
 
 NO_TRIALS: Final[Mapping[str, Mapping[str, Any] | None]] = {}
@@ -32,7 +33,8 @@ class Saved:
 
     ``deleted`` has the last version of resources that are gone, by kind and name. ``starts``
     counts how often the database was opened, this time included. ``drains`` are what an operator
-    has emptied, ``trials`` what is known of experiments, by name.
+    has emptied, ``trials`` what is known of experiments, by name. ``scaled`` is how many copies
+    models have by their load.
     """
 
     resources: tuple[SavedResource, ...]
@@ -41,6 +43,7 @@ class Saved:
     starts: int
     drains: Drains
     trials: Mapping[str, Any] = field(default_factory=dict)
+    scaled: Mapping[str, int] = field(default_factory=dict)
 
 
 class Database:
@@ -84,9 +87,11 @@ class Database:
         namespace: str | None = None,
         drains: Drains | None = None,
         trials: Mapping[str, Mapping[str, Any] | None] = NO_TRIALS,
+        scaled: Mapping[str, int] | None = None,
     ) -> None:
-        """Record resources that are new or changed, those that go, what is drained, where it is
-        said, and what is known of experiments, None of those that are gone: all of it, or nothing.
+        """Record resources that are new or changed, those that go, what is drained and scaled,
+        where it is said, and what is known of experiments, None of those that are gone: all of it,
+        or nothing.
 
         Returns when it is on the disk. Raises NotReadyError when it is not, for want of space.
         """
@@ -99,6 +104,8 @@ class Database:
                     self._note(_NAMESPACE, namespace)
                 if drains is not None:
                     self._note(_DRAINS, json.dumps(drains.document()))
+                if scaled is not None:
+                    self._note(_SCALED, json.dumps(dict(scaled)))
                 self._note_trials(trials)
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -159,9 +166,12 @@ class Database:
         if broken:
             raise damaged(self._path, "; ".join(broken))
         drains = Drains.read(json.loads(facts[_DRAINS])) if _DRAINS in facts else NO_DRAINS
+        scaled = json.loads(facts.get(_SCALED, "{}"))
         trials = {
             name.removeprefix(_TRIAL): json.loads(document)
             for name, document in facts.items()
             if name.startswith(_TRIAL)
         }
-        return Saved(tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains, trials)
+        return Saved(
+            tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains, trials, scaled
+        )

@@ -124,8 +124,16 @@ MODEL: Final = (
         "How many copies are loaded, each on another replica of a server; without it one, or with "
         "`penstock up --workers` one in each worker.",
     ),
-    _field("spec.minReplicas", "The fewest copies that count as ready; 1 without it."),
-    _idle("spec.maxReplicas", "The most copies.", "models are not scaled yet", 0, 1),
+    _field(
+        "spec.minReplicas",
+        "The fewest copies that count as ready, and that it is scaled to by its load; 1 without "
+        "it. With 0 it sleeps while nobody calls it, and its next call waits until it is loaded.",
+    ),
+    _field(
+        "spec.maxReplicas",
+        "The most copies that it is scaled to by its load, beginning with `replicas`; it is not "
+        "scaled without it, nor where it is not more than `minReplicas`.",
+    ),
     _own(
         "spec.execution",
         "Where its calls run: `auto`, `inline` (on the event loop), `thread` or `process`.",
@@ -349,8 +357,16 @@ SERVER: Final = (
         "and come back when they are called.",
     ),
     _field("spec.replicas", "How many servers."),
-    _field("spec.minReplicas", "The fewest servers that count as ready; 1 without it."),
-    _idle("spec.maxReplicas", "The most servers.", "servers are not scaled yet", 0, 1),
+    _field(
+        "spec.minReplicas",
+        "The fewest servers that count as ready, and that are kept where it follows its models; 1 "
+        "without it.",
+    ),
+    _field(
+        "spec.maxReplicas",
+        "The most servers that are started for models that fit nowhere, beginning with `replicas`; "
+        "of servers that agents bring, which others start, it changes nothing.",
+    ),
     *(
         _idle(f"spec.{field}", meaning, "outside Kubernetes there are no pods", {})
         for field, meaning in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.core.manifests.findings import Finding
 from penstock.core.resources import Explainer, Model
+from penstock.core.resources.scaling import IDLE_MS, TARGET, scaling_number
 
 
 def findings_of_model(model: Model) -> list[Finding]:
@@ -28,6 +29,11 @@ def findings_of_model(model: Model) -> list[Finding]:
         findings.append(
             Finding(("spec", "minReplicas"), f"minReplicas {low} is more than maxReplicas {high}")
         )
+    for name in (TARGET, IDLE_MS):
+        try:
+            scaling_number(model.metadata.annotations, name)
+        except ValueError as error:
+            findings.append(Finding(("metadata", "annotations", name), str(error)))
     return findings
 
 

@@ -127,11 +127,20 @@ class Assembly:
         )
         for key, names, registry in rules:
             problems += self._problems_of_rules(key, names or (), registry)
-        if config.document.has(("agent", "eviction")):
-            try:
-                self.plugins.evictions.get(config.agent.eviction)
-            except UnknownNameError as error:
-                problems.append(config.problem(("agent", "eviction"), error.message))
+        policies = (
+            (("agent", "eviction"), config.agent.eviction, self.plugins.evictions),
+            (
+                ("scheduler", "autoscaling", "policy"),
+                config.scheduler.autoscaling.policy,
+                self.plugins.scalers,
+            ),
+        )
+        for path, name, policies_there in policies:
+            if config.document.has(path):
+                try:
+                    policies_there.get(name)
+                except UnknownNameError as error:
+                    problems.append(config.problem(path, error.message))
         return problems
 
     def _problems_of_rules(

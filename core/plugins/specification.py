@@ -230,7 +230,8 @@ def penstock_register_bandits() -> Factories[Bandit]:
 def penstock_register_scalers() -> Factories[Scaler]:
     """Register scalers: how many replicas each model should have.
 
-    Called once at start-up. Returns names; a registered scaler is made when the scheduler starts.
+    Called once at start-up. Returns names as ``scheduler.autoscaling.policy`` of the config file
+    has them; the one that is asked for is made when the scheduler starts.
     When a factory fails, or when the hook itself does, start-up is refused.
     """
     raise NotImplementedError

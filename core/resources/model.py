@@ -16,6 +16,7 @@ from penstock.core.resources.explainer import Explainer
 from penstock.core.resources.manifest import Manifest
 from penstock.core.resources.parameters import ModelParameters
 from penstock.core.resources.quantity import Bytes
+from penstock.core.resources.scaling import ReplicaBounds, bounds_of
 from penstock.core.resources.tensor import DeclaredTensor
 from penstock.core.resources.value import Count, Flag, Name, PositiveCount, Text, Value
 from penstock.core.signature import Signature
@@ -109,6 +110,11 @@ class ModelDeclaration(Value):
         if self.artifact_digest is not None or self.storage_uri is None:
             return self.artifact_digest
         return without_digest(self.storage_uri)[1]
+
+    def bounds(self, start: int) -> ReplicaBounds | None:
+        """Between how many copies it is scaled by its load, where it begins with ``start``; None
+        where it is not."""
+        return bounds_of(start, self.min_replicas, self.max_replicas)
 
     @property
     def signature(self) -> Signature | None:

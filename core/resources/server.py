@@ -9,6 +9,7 @@ from pydantic import Field, JsonValue
 
 from penstock.core.resources.manifest import Manifest
 from penstock.core.resources.quantity import Bytes
+from penstock.core.resources.scaling import ReplicaBounds, bounds_of
 from penstock.core.resources.value import Count, Flag, Text, Value
 
 Kubernetes: TypeAlias = Mapping[str, JsonValue]
@@ -38,6 +39,12 @@ class ServerDeclaration(Value):
     image_overrides: Kubernetes | None = None
     stateful_set_persistent_volume_claim_retention_policy: Kubernetes | None = None
     disable_auto_update: Flag = False
+
+    @property
+    def bounds(self) -> ReplicaBounds | None:
+        """Between how many replicas it follows the models, None where it does not. A server has
+        one at least: what it can hold is known by what it has."""
+        return bounds_of(self.replicas, max(self.min_replicas or 1, 1), self.max_replicas)
 
 
 class Server(Manifest):

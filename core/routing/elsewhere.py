@@ -32,6 +32,9 @@ class ElsewhereControlPlane(ControlPlane):
     def list(self, kind: str | None) -> list[ResourceDocument]:
         raise self._elsewhere()
 
+    def scaling(self) -> ResourceDocument:
+        raise self._elsewhere()
+
     def explain(self, model: str) -> ResourceDocument:
         raise self._elsewhere()
 

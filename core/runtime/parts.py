@@ -20,6 +20,7 @@ from penstock.core.plugins.kinds import KINDS
 from penstock.core.plugins.plugins import Plugins
 from penstock.core.plugins.registry import Registry
 from penstock.core.problems import Problem
+from penstock.core.scaling.rules import ScalingRules, rules_of
 from penstock.core.scheduling import DEFAULT_FILTERS, DEFAULT_SORTERS, Rules
 
 T = TypeVar("T")
@@ -39,6 +40,7 @@ class Parts:
     redactors: dict[str, Redactor]
     rules: Rules
     eviction: EvictionPolicy | None
+    scaling: ScalingRules | None = None
 
 
 def make_parts(
@@ -54,6 +56,7 @@ def make_parts(
     """
     problems: list[PluginProblem | Problem] = []
     scheduler = scheduler or SchedulerSection()
+    policy = scheduler.autoscaling.policy
 
     def make_all(registry: Registry[T], names: Sequence[str] | None = None) -> dict[str, T]:
         made = {}
@@ -66,6 +69,7 @@ def make_parts(
                 problems.append(PluginProblem(registry.origin(name), error.message))
         return made
 
+    scaler = _first(make_all(plugins.scalers, _there(policy, plugins.scalers)))
     parts = Parts(
         make_all(plugins.server_adapters, plugins.own_servers if servers is None else servers),
         make_all(plugins.loaders),
@@ -78,6 +82,7 @@ def make_parts(
             make_all(plugins.sorters, _names(scheduler.sorters, DEFAULT_SORTERS, plugins.sorters)),
         ),
         _first(make_all(plugins.evictions, _there(eviction, plugins.evictions))),
+        None if scaler is None else rules_of(scheduler.autoscaling, scaler),
     )
     if problems:
         raise PluginsError(problems, plugins.describe())

@@ -300,6 +300,7 @@ class Runtime:
             partitions=self._config.dataflow.partitions,
             tallies=self._data.tallies,
             makers=Makers(self._plugins.bandits, self._plugins.arm_metrics),
+            scaling=parts.scaling,
         )
 
     def _own_servers(self, parts: Parts) -> dict[str, ServerAdapter]:
@@ -347,12 +348,14 @@ class Runtime:
         """What makes replicas of the servers that manifests ask for; of those that this process
         does not start, agents do."""
         adapters = self._plugins.server_adapters
+        explainers = self._data.explainers(self._plugins.explainers)
 
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
             def make(options: Mapping[str, Any]) -> ServerAdapter:
                 adapter = self._plugins.make_with(adapters, name, options)
                 adapter.use_clock(self._data.clock)
                 adapter.use_loaders(parts.loaders)
+                adapter.use_explainers(explainers)
                 return adapter
 
             return make

@@ -16,6 +16,7 @@ from uuid import uuid4
 from penstock.core.agent.agent import Identity
 from penstock.core.agent.following import dial_of
 from penstock.core.agent.own_copies import NearestCopies, OwnCopies
+from penstock.core.call_counter import CallCounter
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.client.routes import follow_routes
@@ -147,6 +148,7 @@ class Worker:
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = door.on(self._config).grpc.model_copy(update={"host": address})
         own = await self._copies.open(parts, section, address, guarded=False)
+        own.count_with(CallCounter(self._data.metrics, self._data.models))
         self._agent.begin(
             parts,
             own,

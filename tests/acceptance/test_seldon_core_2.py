@@ -191,7 +191,7 @@ def test_fields_without_effect_are_warned_of(penstock: Penstock) -> None:
     text = (
         "apiVersion: mlops.seldon.io/v1alpha1\nkind: Model\nmetadata: {name: one}\n"
         "spec:\n  python: models:one\n  logger: {percent: 5}\n  preloaded: true\n"
-        "  dedicated: true\n  maxReplicas: 3\n"
+        "  dedicated: true\n  modelType: sklearn\n"
     )
     warned = checked(penstock, text)
     assert len(warned) == 4

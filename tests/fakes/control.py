@@ -87,6 +87,10 @@ class FakeControlPlane(ControlPlane):
         placement = {"model": model, "version": 1, "wanted": 1, "loaded": 1, "why": None}
         return {**placement, "servers": [replica]}
 
+    def scaling(self) -> ResourceDocument:
+        described = {"policy": "target-in-flight", "every_ms": 2000.0, "dry_run": False}
+        return {**described, "decided_ms": 0.0, "models": []}
+
     def describe(self, kind: str, name: str) -> ResourceDocument:
         document = self.get(kind, name)
         return {"resource": document, "uses": [], "used_by": [], "warnings": [], "events": []}

@@ -18,12 +18,14 @@ from penstock.core.agent.copies import AgentCopies
 from penstock.core.agent.following import Following, Pauses
 from penstock.core.clock import VirtualClock
 from penstock.core.config.sections import AgentsSection
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelCall, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.background import Background
 from penstock.core.control.loading import ModelLoader
 from penstock.core.control.model_files import ModelFiles
 from penstock.core.errors import LostError, NotReadyError
+from penstock.core.metrics import BUCKETS
 from penstock.proto import agent_pb2 as pb
 
 T = TypeVar("T")
@@ -71,7 +73,11 @@ class Shelf(AgentCopies):
 
     def __init__(self) -> None:
         self.copies: dict[str, ModelInstance] = {}
+        self.under_way = 0
         self.answers_as: set[tuple[str, str, int]] = set()
+
+    def calls(self, name: str, model: str) -> CallFigures | None:
+        return CallFigures([0] * BUCKETS, 0.0, self.under_way, 0.0)
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         self.copies[name] = instance

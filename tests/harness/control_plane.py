@@ -40,6 +40,7 @@ from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.plan import Recording
 from penstock.core.records import Tensors
 from penstock.core.routing.book import RouteBook
+from penstock.core.scaling.rules import ScalingRules
 from penstock.core.signature import Signature
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
@@ -239,6 +240,7 @@ class Plane:
         options_check: OptionsCheck = unchecked,
         book: RouteBook | None = None,
         agents: AgentMeeting | None = None,
+        scaling: ScalingRules | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -284,6 +286,7 @@ class Plane:
             ),
             agents=agents,
             tallies=self.tallies,
+            scaling=scaling,
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:

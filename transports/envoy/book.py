@@ -32,7 +32,7 @@ from penstock.transports.envoy.resources import (
     Resources,
 )
 from penstock.transports.envoy.routes import Fork, Leg, RouteMaker
-from penstock.transports.envoy.steering import table, table_entry
+from penstock.transports.envoy.steering import table, way_words
 
 
 class Made(NamedTuple):
@@ -60,6 +60,7 @@ class Book:
         self._named_by: defaultdict[str, set[str]] = defaultdict(set)
         self._known: dict[tuple[Protocol, str], tuple[tuple[Endpoint, ...], Made]] = {}
         self._plain: dict[str, str] = {}
+        self._names_by_way: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self._forks: set[str] = set()
         self._problems: dict[str, str] = {}
 
@@ -117,7 +118,7 @@ class Book:
                 clusters[name], assignment = self._made(protocol, key, members)
                 if assignment is not None:
                     endpoints[name] = assignment
-        names = table(self._plain.values())
+        names = table(self._names_by_way)
         routes: dict[str, Resource] = {
             p: self._routes.routes(p, names, self._forks_over(p)) for p in self._listeners
         }
@@ -153,7 +154,7 @@ class Book:
     def _write(self, name: str) -> None:
         """Write a name where Envoy finds it."""
         self._forks.discard(name)
-        self._plain.pop(name, None)
+        self._forget_plain(name)
         self._problems.pop(name, None)
         way = self._ways.get(name)
         if way is not None and (problem := self._problem_of(name, way)):
@@ -167,7 +168,16 @@ class Book:
         # A name that has no way of its own is the gateways'.
         if share is not None and key is not None:
             destination = self._destinations[share.destination]
-            self._plain[name] = table_entry(name, key, destination, share)
+            words = self._plain[name] = way_words(key, destination, share)
+            self._names_by_way[words][name] = None
+
+    def _forget_plain(self, name: str) -> None:
+        words = self._plain.pop(name, None)
+        if words is not None:
+            names = self._names_by_way[words]
+            del names[name]
+            if not names:
+                del self._names_by_way[words]
 
     def _problem_of(self, name: str, way: Way) -> str:
         for destination in sorted(_named(way) - self._destinations.keys()):

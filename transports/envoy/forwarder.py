@@ -91,8 +91,8 @@ class EnvoyForwarder(Forwarder):
             raise
         run.tasks.append(asyncio.create_task(self._look_at_what_is_left(run), name="left"))
         run.tasks.append(asyncio.create_task(self._look_at_endpoints(run), name="endpoints"))
-        schemes = {"rest": "http", "grpc": "grpc"}
-        return {p: f"{schemes[p]}://{_in_url(context.host)}:{port}" for p, port in ports.items()}
+        schemes = {"rest": "http://", "grpc": ""}
+        return {p: f"{schemes[p]}{_in_url(context.host)}:{port}" for p, port in ports.items()}
 
     async def apply(self, change: Change) -> None:
         run = self._running()

@@ -35,10 +35,6 @@ class Groups:
         """The cluster that stands for a destination, None where that is not there."""
         return self._key_of.get(destination)
 
-    def endpoints_of(self, key: str) -> tuple[Endpoint, ...]:
-        """The endpoints of a cluster."""
-        return self._groups[key].endpoints
-
     @property
     def empty(self) -> list[str]:
         """Clusters that stand for no destination any more."""

@@ -129,14 +129,10 @@ class Session:
                 return self._tell(kind, {}, gone)
         return None
 
-    def has(self, kind: str, name: str, version: str) -> bool:
-        """Whether the Envoy has said that it has this resource in this version."""
-        subscription = self._kinds.get(kind)
-        return subscription is not None and subscription.has.get(name) == version
-
     def has_all(self, wanted: Resources) -> bool:
         """Whether the Envoy has what is wanted of what it asks for, and nothing else."""
-        if not all(kind in self._kinds for kind in KINDS if wanted[kind]):
+        # Limits are asked for by who is started with our bootstrap; others do without.
+        if not all(kind in self._kinds for kind in KINDS if wanted[kind] and kind != RUNTIME):
             return False
         return all(
             each.told is None and not each.news(wanted[kind]) and not each.gone(wanted[kind])

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Final
@@ -17,12 +16,10 @@ CLUSTER_HEADER: Final = "x-penstock-cluster"
 WAY_HEADER: Final = "x-penstock-way"
 TRAIL_HEADER: Final = "x-penstock-trail"
 
-CONSTANTS: Final = 30_000
-"""Names in one table of the program's text; LuaJIT takes 65,536 constants in one piece."""
-
 _PROGRAM: Final = Path(__file__).with_name("steering.lua")
 _NONE: Final = "-"
-_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_. ,-]")
+_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9_.,-]")
+_NAME: Final = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 @lru_cache(maxsize=1)
@@ -43,25 +40,30 @@ def steering(protocol: Protocol, context: ForwarderContext, table: str) -> str:
     )
 
 
-def table(entries: Iterable[str]) -> str:
-    """The table of the names that have one way."""
-    left = iter(entries)
-    text = "local WAYS = {}\n"
-    while part := "".join(islice(left, CONSTANTS)):
-        text += f"for name, way in pairs({{{part}}}) do WAYS[name] = way end\n"
-    return text
+def table(names_by_way: Mapping[str, Iterable[str]]) -> str:
+    """The table of the names that have one way, each way with all of its names: it is read by each
+    thread of Envoy after every change, and a way in short is soon read."""
+    lines = ["local WAYS = {}\n"]
+    for way, names in names_by_way.items():
+        written = " ".join(filter(_is_name, names))
+        lines.append(f'for name in ("{written}"):gmatch("%S+") do WAYS[name] = "{way}" end\n')
+    return "".join(lines)
 
 
-def table_entry(name: str, key: str, destination: Destination, share: Share) -> str:
-    """What the table says of a name that has one way: its cluster, the protocols that are spoken
-    there, and what goes along."""
+def way_words(key: str, destination: Destination, share: Share) -> str:
+    """What the table says of a way: its cluster, the protocols that are spoken there, and what goes
+    along."""
     spoken = [p for p in PROTOCOLS if any(speaks(each, p) for each in destination.endpoints)]
     version, target = destination.version or _NONE, share.target or _NONE
-    way = f"{key} {','.join(spoken) or _NONE} {version} {target}"
-    return f"[{_quoted(name)}]={_quoted(way)},\n"
+    words = (key, ",".join(spoken) or _NONE, version, target)
+    return " ".join(map(_quoted, words))
 
 
 def _quoted(text: str) -> str:
-    """Text as Lua writes it, whatever is in it."""
-    inside = _UNSAFE.sub(lambda match: b"\\%03d" % match[0][0], text.encode())
-    return f'"{inside.decode()}"'
+    """A word as Lua writes it in a text, whatever is in it."""
+    return _UNSAFE.sub(lambda match: b"\\%03d" % match[0][0], text.encode()).decode()
+
+
+def _is_name(text: str) -> bool:
+    # What is no name, nobody is asked for by; a gateway says so.
+    return _NAME.fullmatch(text) is not None

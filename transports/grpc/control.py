@@ -51,6 +51,10 @@ class ControlCalls:
         placement = self._control.explain(request.model)
         return pb.ExplainResponse(placement=_text(placement))
 
+    async def scaling(self, request: pb.ScalingRequest, context: Context) -> pb.ScalingResponse:
+        """Scaling."""
+        return pb.ScalingResponse(scaling=_text(self._control.scaling()))
+
     async def describe(self, request: pb.DescribeRequest, context: Context) -> pb.DescribeResponse:
         """Describe."""
         description = self._control.describe(request.kind, request.name)

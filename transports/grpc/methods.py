@@ -117,6 +117,7 @@ def control_handlers(calls: ControlCalls, guard: MethodGuard) -> Handlers:
         "Settle": guard.unary(calls.settle, control.SettleRequest),
         "FollowDrain": guard.streaming(calls.follow_drain, control.FollowDrainRequest),
         "Explain": guard.unary(calls.explain, control.ExplainRequest),
+        "Scaling": guard.unary(calls.scaling, control.ScalingRequest),
         "Get": guard.unary(calls.get, control.GetRequest),
         "List": guard.unary(calls.list, control.ListRequest),
         "Watch": guard.streaming(calls.watch, control.WatchRequest),

@@ -31,6 +31,7 @@ _BOOLEAN: Final = {"type": "boolean", "default": False}
 _ALL: Final = "/v1/resources"
 _KIND: Final = f"{_ALL}/{{kind}}"
 _ONE: Final = f"{_KIND}/{{name}}"
+_SCALING: Final = "/v1/scaling"
 _PLACEMENT: Final = "/v1/models/{name}/placement"
 
 
@@ -111,6 +112,16 @@ class Resources:
                 ("not-found",),
             ),
             Operation(
+                "GET",
+                _SCALING,
+                "showScaling",
+                "What was decided last on the models that are scaled by their load, and why",
+                "Control plane",
+                served_by(self.scaling),
+                Content.json("The decisions", ref("Scaling")),
+                ("unsupported",),
+            ),
+            Operation(
                 "DELETE",
                 _ONE,
                 "deleteResource",
@@ -155,6 +166,10 @@ class Resources:
     async def explain(self, request: Request) -> Response:
         """Where the copies of a model are, and why."""
         return JsonAnswer(self._control.explain(request.path_params["name"]))
+
+    async def scaling(self, request: Request) -> Response:
+        """What was decided on the number of copies of models."""
+        return JsonAnswer(self._control.scaling())
 
     async def delete(self, request: Request) -> Response:
         """Delete one resource."""

@@ -365,7 +365,7 @@ class HostedServers(AgentHost):
                 self._dismiss(seat, "its models are elsewhere, or fit nowhere")
                 self._write(hosted)
             return
-        seat.facade.heard(report)
+        seat.facade.heard(report, self._clock.now_ms())
         if report.HasField("loaded"):
             seat.replica.found = seat.facade.found
 

@@ -10,10 +10,12 @@ from typing import ClassVar, Final
 import orjson
 
 from penstock.core.codecs.signatures import read_signature
+from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import CopyPlace, ModelInstance, ModelSpec, ServerAdapter
 from penstock.core.control.loading import LoadError
 from penstock.core.control.reasons import Reason
 from penstock.core.errors import NotReadyError
+from penstock.core.metrics import BUCKETS
 from penstock.core.routing.route import Door
 from penstock.proto import agent_pb2 as pb
 
@@ -64,6 +66,8 @@ class AgentServer(ServerAdapter):
         self._claims: dict[ModelInstance, _Claim] = {}
         self._found: dict[str, str] = {}
         self._measured: int | None = None
+        self._calls_counted: dict[str, CallFigures] = {}
+        self._heard_ms = 0.0
         self._over = ""
 
     async def start(self) -> None:
@@ -74,6 +78,12 @@ class AgentServer(ServerAdapter):
 
     def memory_bytes(self) -> int | None:
         return self._measured
+
+    def calls_of(self, instance: ModelInstance) -> CallFigures | None:
+        claim = self._claims.get(instance)
+        figures = None if claim is None else self._calls_counted.get(claim.name)
+        # What has not changed is not said again.
+        return None if figures is None else figures._replace(at_ms=self._heard_ms)
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
         assert spec.manifest is not None, "who fetches is told what"
@@ -117,6 +127,7 @@ class AgentServer(ServerAdapter):
         there = {copy.name for copy in register.copies if copy.loaded}
         if not there.issuperset(claim.name for claim in self._claims.values()):
             return False
+        self._calls_counted = {}  # it tells all of them again
         claimed = self.kept(register)
         self._found = {
             copy.name: copy.model for copy in register.copies if copy.name not in claimed
@@ -148,8 +159,8 @@ class AgentServer(ServerAdapter):
         """The agent is away."""
         self._tell = None
 
-    def heard(self, report: pb.Report) -> None:
-        """The agent has told something of its copies."""
+    def heard(self, report: pb.Report, now_ms: float = 0.0) -> None:
+        """The agent has told something of its copies, at ``now_ms``."""
         match report.WhichOneof("what"):
             case "loaded":
                 self._found.pop(report.loaded.name, None)
@@ -160,6 +171,7 @@ class AgentServer(ServerAdapter):
                 self._answered(report.unloaded.revision, None)
             case "beat":
                 self._look_at(report.beat)
+                self._note_calls(report.beat, now_ms)
             case _:
                 pass
 
@@ -202,6 +214,7 @@ class AgentServer(ServerAdapter):
         return instance
 
     def _begin_unload(self, claim: _Claim) -> asyncio.Future[pb.Loaded | None]:
+        self._calls_counted.pop(claim.name, None)
         revision = self._revisions()
         command = pb.Unload(revision=revision, name=claim.name, loaded_for=claim.revision)
         return self._begin(revision, pb.ToAgent(unload=command))
@@ -235,6 +248,13 @@ class AgentServer(ServerAdapter):
             reason = next((each for each in Reason if each == failed.reason), Reason.LOAD_FAILED)
             error = LoadError(reason, failed.message, retriable=failed.retriable)
             pending.answer.set_exception(error)
+
+    def _note_calls(self, beat: pb.Beat, now_ms: float) -> None:
+        self._heard_ms = now_ms
+        for calls in beat.calls:
+            counts = [calls.ended.get(bucket, 0) for bucket in range(BUCKETS)]
+            figures = CallFigures(counts, calls.sum_ms, calls.under_way, now_ms)
+            self._calls_counted[calls.name] = figures
 
     def _look_at(self, beat: pb.Beat) -> None:
         self._measured = beat.memory_bytes if beat.HasField("memory_bytes") else None

@@ -86,7 +86,7 @@ class Stage:
     async def call(self, method: str = INFER, **metadata: str) -> bytes:
         """The answer to a call over gRPC."""
         named = [(name.replace("_", "-"), value) for name, value in metadata.items()]
-        async with grpc.aio.insecure_channel(self.addresses["grpc"].removeprefix("grpc://")) as c:
+        async with grpc.aio.insecure_channel(self.addresses["grpc"]) as c:
             call = c.unary_unary(method, bytes, bytes)
             return bytes(await call(b"x", metadata=named, timeout=5.0))
 

@@ -227,6 +227,7 @@ PATHS = [
     "/v1/resources/model",
     "/v1/resources/model/echo",
     "/v1/models/echo/placement",
+    "/v1/scaling",
     "/v1/pipelines/echo/graph",
     "/v1/watch",
     "/v1/requests",

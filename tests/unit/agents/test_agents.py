@@ -12,7 +12,10 @@ from harness.agents import OPTIONS, World, in_a_world
 from harness.control_plane import model, server
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.errors import ConflictError, InvalidRequestError, NotReadyError, PenstockError
+from penstock.core.scaling import Damping
+from penstock.core.scaling.rules import ScalingRules
 from penstock.core.signature import Signature, TensorSpec
+from penstock.plugins.scaling.in_flight import InFlightOptions, InFlightScaler
 
 LOOK_S = 0.5
 """After so long what waits for nothing has happened."""
@@ -132,6 +135,35 @@ def test_artifacts_are_fetched_where_the_agent_is(tmp_path: Path) -> None:
         await applied(world, model("a", storageUri="fake://a"))
         assert rig.storage.fetched == ["fake://a"]
         assert world.scheduler.storage.fetched == []
+
+    in_a_world(tmp_path, story)
+
+
+# Calls that others make
+
+
+def test_agents_tell_of_calls_and_models_are_scaled_by_them(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        await world.stop_scheduler()
+        damping = Damping(cool_down_ms=0.0)
+        scaler = InFlightScaler(InFlightOptions(target=2.0))
+        await world.start_scheduler(scaling=ScalingRules("p", scaler, damping, 1_000.0, 10))
+        rigs = [world.agent(number=number) for number in range(3)]
+        await world.after(LOOK_S)
+        await applied(world, model("a", python="models:Any", maxReplicas=3))
+        assert sum(len(rig.held) for rig in rigs) == 1
+        [loaded] = [rig for rig in rigs if rig.held]
+        loaded.shelf.under_way = 3
+        await world.after(4.0)
+        assert sum(len(rig.held) for rig in rigs) == 2
+
+        loaded.shelf.under_way = 6
+        loaded.muffled = True  # what it would say does not come through
+        await world.after(OPTIONS.silence_ms / 1000.0 - 1.0)
+        assert sum(len(rig.held) for rig in rigs) == 2
+        loaded.muffled = False
+        await world.after(4.0)
+        assert sum(len(rig.held) for rig in rigs) == 3
 
     in_a_world(tmp_path, story)
 

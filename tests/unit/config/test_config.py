@@ -115,8 +115,8 @@ scheduler: {policy: x}
         "10:58: limits.openJoins: must be at least 1, not 0",
         "11:18: logging.level: must be one of 'debug', 'info', 'warning' or 'error', not 'warn'; "
         "did you mean 'warning'?",
-        "12:13: scheduler.policy: unknown key 'policy'; known here: access, agents, database, "
-        "filters, settleMs, sorters",
+        "12:13: scheduler.policy: unknown key 'policy'; known here: access, agents, autoscaling, "
+        "database, filters, settleMs, sorters",
     ]
 
 

@@ -130,13 +130,13 @@ async def test_a_missing_model_is_a_warning_and_a_reason_with_the_nearest_name(
 
 
 async def test_fields_without_effect_are_warned_of_and_kept_in_the_status(plane: Plane) -> None:
-    change, _ = await plane.apply(model("a", python="m:A", maxReplicas=3), model("b"))
+    change, _ = await plane.apply(model("a", python="m:A", preloaded=True), model("b"))
 
     assert len(change.warnings) == 1
-    assert "spec.maxReplicas" in change.warnings[0]
+    assert "spec.preloaded" in change.warnings[0]
     condition = plane.condition("Model", "a", "FieldsWithoutEffect")
     assert condition is not None
-    assert "spec.maxReplicas" in condition[2]
+    assert "spec.preloaded" in condition[2]
 
 
 async def test_one_runtime_serves_one_namespace(plane: Plane) -> None:

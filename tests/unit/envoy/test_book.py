@@ -36,7 +36,7 @@ from penstock.transports.envoy.resources import (
 )
 from penstock.transports.envoy.routes import LUA, RouteMaker
 
-_ENTRY = re.compile(r'\["([^"]*)"\]="([^"]*)"')
+_LINE = re.compile(r'for name in \("([^"]*)"\):gmatch\("%S\+"\) do WAYS\[name\] = "([^"]*)" end')
 
 
 def a_book(policy: Policy | None = None, zone: str = "") -> Book:
@@ -68,7 +68,8 @@ def table_of(resources: Resources, protocol: str = "rest") -> dict[str, str]:
     program = LuaPerRoute()
     host = routes_of(resources, protocol).virtual_hosts[0]
     assert host.typed_per_filter_config[LUA].Unpack(program)
-    return dict(_ENTRY.findall(program.source_code.inline_string.partition("\n\n")[0]))
+    lines = _LINE.findall(program.source_code.inline_string)
+    return {name: way for names, way in lines for name in names.split()}
 
 
 def forks_of(resources: Resources, protocol: str = "rest") -> dict[str, list[Route]]:

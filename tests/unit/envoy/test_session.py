@@ -236,3 +236,13 @@ def test_an_envoy_that_has_asked_for_nothing_has_nothing() -> None:
     assert not session.has_all(wanted(c="x1"))
     assert session.say(wanted(c="x1")) is None
     assert set(KINDS) == set(SHORT.values())
+
+
+def test_an_envoy_may_do_without_limits(dialogue: Dialogue) -> None:
+    resources = wanted(t="limits1", c="x1")
+    assert dialogue.hears(resources) == ["c +x1"]
+    assert dialogue.session.has_all(resources)
+    dialogue.asks("t", "limits")
+    assert not dialogue.session.has_all(resources)
+    assert dialogue.hears(resources) == ["t +limits1"]
+    assert dialogue.session.has_all(resources)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from penstock.core.contracts.forwarder import Destination, Endpoint, ForwarderContext, Policy, Share
@@ -13,7 +14,7 @@ from penstock.core.errors import NotReadyError
 from penstock.transports.envoy.binary import find_envoy
 from penstock.transports.envoy.bootstrap import address_of, bootstrap
 from penstock.transports.envoy.options import EnvoyOptions
-from penstock.transports.envoy.steering import CONSTANTS, steering, table, table_entry
+from penstock.transports.envoy.steering import steering, table, way_words
 
 
 def test_an_external_envoy_has_a_port_to_dial() -> None:
@@ -52,24 +53,25 @@ def test_the_bootstrap_says_whom_to_ask() -> None:
     assert address_of("[::1]:9901")["socket_address"] == {"address": "::1", "port_value": 9901}
 
 
-def test_names_in_the_table_cannot_break_out_of_it() -> None:
-    destination = Destination((Endpoint("a", "http://h:1", ""),))
-    entry = table_entry('x"] os.exit() --\n\\é', "c1", destination, Share("d"))
-    assert entry.count('"') == 4
-    assert entry.count("\n") == 1
-    assert "\\195\\169" in entry
-    assert entry.isascii()
-
-
-def test_a_large_table_comes_in_pieces() -> None:
-    text = table(f'["m{i}"]="c1 rest - -",\n' for i in range(CONSTANTS + 1))
-    assert text.count("for name, way in pairs") == 2
+def test_nothing_in_the_table_breaks_out_of_it() -> None:
+    destination = Destination((Endpoint("a", "http://h:1", ""),), version='1" os.exit() --\n')
+    words = way_words("c1", destination, Share("d", target="\\é"))
+    assert words == "c1 rest 1\\034\\032os.exit\\040\\041\\032--\\010 \\092\\195\\169"
+    text = table({words: ["m", 'x"] os.exit() --', "n.model", "é"]})
+    assert '("m n.model"):gmatch' in text
 
 
 def test_the_program_knows_the_policy() -> None:
     context = ForwarderContext("h", 1, 2, Policy(hedge_after_ms=12.5, timeout_ms=500.0))
-    program = steering("grpc", context, table([]))
+    program = steering("grpc", context, table({}))
     assert 'local PROTOCOL = "grpc"' in program
     assert 'local HEDGE_MS = "13"' in program
     assert "local TIMEOUT_MS = 500\n" in program
     assert "local HEDGE_MS = nil" in steering("rest", ForwarderContext("h", 1, 2, Policy()), "")
+
+
+def test_the_bootstrap_of_the_how_to_page_is_ours() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "how-to" / "envoy.md").read_text(encoding="utf-8")
+    [text] = [block for block in page.split("```yaml\n") if block.startswith("# envoy.yaml\n")]
+    ours = bootstrap("envoy-1", "penstock.example.org:18000", "127.0.0.1:9901")
+    assert yaml.safe_load(text.partition("```")[0]) == json.loads(ours)

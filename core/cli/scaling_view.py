@@ -1,0 +1,75 @@
+"""How decisions of the autoscaler are printed, and what a replay came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from penstock.core.cli.output import Output
+
+if TYPE_CHECKING:
+    from penstock.core.scaling.replay import Course
+
+MOST_CHANGES: Final = 20
+"""Of the changes of each model so many are printed; JSON has all."""
+
+
+def print_decisions(output: Output, scaling: Mapping[str, Any]) -> None:
+    """A headline, and a row for each model."""
+    how = "dry run, nothing is changed" if scaling["dry_run"] else "in force"
+    click.echo(f"policy {scaling['policy']} ({how})")
+    models = scaling["models"]
+    if not models:
+        click.echo("no model is scaled; write maxReplicas, or minReplicas: 0, in its manifest")
+        return
+    headings = ("model", "copies", "decided", "calls/s", "in flight", "why")
+    output.table(headings, [_row(each) for each in models], unfolded=("model",))
+
+
+def _row(decided: Mapping[str, Any]) -> tuple[str, ...]:
+    load = decided["load"]
+    return (
+        decided["model"],
+        f"{load['ready']} of {decided['replicas']}",
+        str(decided["decided"]),
+        f"{load['requests_per_s']:.3g}",
+        f"{load['in_flight'] + load['waiting']:.3g}",
+        decided["reason"],
+    )
+
+
+def print_courses(output: Output, courses: Sequence[Course]) -> None:
+    """A row for each model, then when and why the number of its copies was changed."""
+    headings = ("model", "copies", "copy-seconds", "changes", "turns", "latency", "refused")
+    output.table(headings, [_course_row(course) for course in courses])
+    for course in courses:
+        click.echo(f"\n{course.model}")
+        rows = [
+            (
+                f"{each.time_s:g} s",
+                f"{each.verdict.load.replicas} -> {each.verdict.replicas}",
+                each.verdict.reason,
+            )
+            for each in course.changes
+        ]
+        output.table(("time", "copies", "why"), rows[:MOST_CHANGES])
+        if len(rows) > MOST_CHANGES:
+            click.echo(f"and {len(rows) - MOST_CHANGES} more")
+
+
+def _course_row(course: Course) -> tuple[str, ...]:
+    summary = course.summary()
+    latency = "-"
+    if summary["latency_ms"] is not None:
+        latency = f"{summary['latency_ms']:.3g} ms, at most {summary['most_latency_ms']:.3g} ms"
+    return (
+        course.model,
+        f"{summary['least']} to {summary['most']}",
+        f"{summary['copy_s']:.0f}",
+        str(len(course.changes)),
+        str(course.turns),
+        latency,
+        f"{summary['refused']:.0f}",
+    )
