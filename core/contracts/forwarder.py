@@ -223,6 +223,10 @@ class Forwarder(ABC):
     def status(self) -> ForwarderStatus:
         """How it stands now."""
 
+    def refused(self) -> str:
+        """Why the latest change is not in force, as the status has it, for who asks often."""
+        return self.status().refused
+
     @abstractmethod
     def in_use(self, destination: str) -> bool:
         """Whether requests that began before a change may still be under way to a destination."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from penstock.core.contracts.transport import Transport
@@ -84,12 +84,13 @@ class PipelineStreams:
             return error.message
         return None
 
-    def outlook(self, plan: Plan, *, serves: bool) -> Outlook | None:
+    def outlook(self, plan: Plan, sources: Iterable[Plan], *, serves: bool) -> Outlook | None:
         """Why a version cannot serve for the sake of its streams, None when it can.
 
-        What is missing is made meanwhile; a version that ``serves`` has what it needs.
+        ``sources`` are the pipelines that it reads. What is missing is made meanwhile; a version
+        that ``serves`` has what it needs.
         """
-        refusal = _refusal(plan)
+        refusal = _refusal(plan, sources)
         if refusal is not None:
             return Outlook(Reason.NOT_OVER_STREAMS, refusal, at_work=False)
         if serves:
@@ -155,14 +156,12 @@ class PipelineStreams:
         return None
 
 
-def _refusal(plan: Plan) -> str | None:
+def _refusal(plan: Plan, sources: Iterable[Plan]) -> str | None:
     """Why a pipeline cannot be run over streams."""
-    if plan.entrance is not None and plan.entrance.by_key:
-        return (
-            f"it reads '{plan.sources[0]}' and matches by key (input.match), which is not supported"
-            " yet over this transport; leave input.match out, and what belongs together is matched"
-            " by the request"
-        )
+    if plan.matches_by_key:
+        refusal = _refusal_to_match(plan, sources)
+        if refusal is not None:
+            return refusal
     whole = [join.consumer for join in plan.kept_joins if not join.by_key]
     if whole and plan.partitions > 1:
         return (
@@ -170,6 +169,29 @@ def _refusal(plan: Plan) -> str | None:
             "all of its requests; give it one (dataflow.partitions), or keep state by key"
         )
     return None
+
+
+def _refusal_to_match(plan: Plan, sources: Iterable[Plan]) -> str | None:
+    """Why a pipeline cannot match what it reads by key, over streams."""
+    loose = [each.name for each in (plan, *sources) if not _is_exactly_once(each)]
+    if loose:
+        names = ", ".join(f"'{name}'" for name in loose)
+        return (
+            "it matches by key (input.match), and a record that comes twice, as it may after a "
+            "crash, would leave all that follow in its key with others than theirs; write "
+            f"delivery: exactly-once in {names}"
+        )
+    for source in sources:
+        if source.order is None:
+            return (
+                f"it matches by key (input.match), and '{source.name}' tells its readers when its "
+                "requests have ended; give its output an order (output.order)"
+            )
+    return None
+
+
+def _is_exactly_once(plan: Plan) -> bool:
+    return plan.pipeline is not None and plan.pipeline.spec.delivery == "exactly-once"
 
 
 def _nobody(pipeline: str) -> None:

@@ -434,7 +434,9 @@ class PipelineReconciler:
         if self._streams is None:
             return None
         serves = self._places[wanted.plan.name].serving is wanted
-        return self._streams.outlook(wanted.plan, serves=serves)
+        places = (self._places[name].serving for name in wanted.plan.sources)
+        sources = [place.plan for place in places if place is not None]
+        return self._streams.outlook(wanted.plan, sources, serves=serves)
 
     def _index(self, name: str, place: _Place) -> None:
         needs = [ResourceKey("Model", model) for model in place.models()]

@@ -296,6 +296,7 @@ class LocalControlPlane(ControlPlane):
 
     async def stop(self) -> None:
         """Give up what is on its way and unload all models, whatever is under way on them."""
+        await self._keeper.close()
         self._fleet.close()
         self.part_with_agents()
         await self._background.close()

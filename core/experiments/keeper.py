@@ -170,6 +170,11 @@ class ExperimentKeeper:
                 said.append(f"the metric '{metric.name}' has no values: {error}")
         return "; ".join(said)
 
+    async def close(self) -> None:
+        """Take up and record what has come by now: the process is about to end."""
+        self.hear()
+        await self.record()
+
     async def _look_at(self, name: str, trial: Trial) -> None:
         before = trial.decided
         trial.look(self._clock.now_ms(), self._chance)

@@ -201,15 +201,22 @@ class Trial:
         """What outlives the process, as JSON. A guard begins to count anew."""
         return {
             "version": self.version,
+            "spec": self._spec_document(),
             "sinceMs": self.since_ms,
             "settled": None if self.settled is None else self.settled._asdict(),
             "rollout": None if self.progress is None else self.progress.document(),
             "arms": {arm: tally.document() for arm, tally in self.totals.items()},
         }
 
+    def _spec_document(self) -> dict[str, Any]:
+        return self.spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+
     def take_up(self, document: Mapping[str, Any]) -> None:
-        """Go on where another process was, with the same version; of another it says nothing."""
-        if document["version"] != self.version:
+        """Go on where another process was, with the same version; of another it says nothing.
+
+        A name that was long gone may come back with a version that it has had.
+        """
+        if (document["version"], document["spec"]) != (self.version, self._spec_document()):
             return
         self.since_ms = document["sinceMs"]
         for arm, counts in document["arms"].items():

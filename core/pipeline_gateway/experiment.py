@@ -75,6 +75,15 @@ class _Arm:
         self._find = find
         self._target: Target | None = None
 
+    def weighing(self, weight: float) -> _Arm:
+        """The same with another weight from now on."""
+        self.weight = weight
+        return self
+
+    def is_of(self, kind: TargetKind, name: str) -> bool:
+        """Whether it is that candidate."""
+        return (self._kind, self.name) == (kind, name)
+
     def target(self) -> Target:
         """Raises NotFoundError."""
         target = self._target
@@ -93,7 +102,8 @@ class _Arm:
 class ExperimentTarget(Target):
     """One version of an experiment, by the weights that are in force.
 
-    ``router`` is the error that there is none, where there is none.
+    ``router`` is the error that there is none, where there is none. ``before`` is what this one
+    takes the place of: what is under way there counts here, for weights may change every second.
 
     Candidates that cannot answer get no requests while another can. One without weight gets none,
     whatever trail a caller sends, so that what was given up stays given up.
@@ -102,21 +112,31 @@ class ExperimentTarget(Target):
     __slots__ = ("_arms", "_around", "_current", "_mirror", "_router", "in_force")
 
     def __init__(
-        self, in_force: InForce, router: Router | PenstockError, around: Surroundings
+        self,
+        in_force: InForce,
+        router: Router | PenstockError,
+        around: Surroundings,
+        before: ExperimentTarget | None = None,
     ) -> None:
         spec = in_force.manifest.spec
+        kind = spec.resource_type
+
+        def arm(earlier: Iterable[_Arm | None], name: str, weight: float) -> _Arm:
+            known = next((each for each in earlier if each and each.is_of(kind, name)), None)
+            return known.weighing(weight) if known else _Arm(kind, name, weight, around.find_arm)
+
         self.in_force = in_force
         self._router = router
         self._around = around
         self._current = True
-        self._arms = [
-            _Arm(spec.resource_type, candidate.name, weight, around.find_arm)
+        self._arms: list[_Arm] = [
+            arm(before._arms if before else (), candidate.name, weight)
             for candidate, weight in zip(spec.candidates, in_force.weights, strict=True)
         ]
         self._mirror: _Arm | None = None
         if spec.mirror is not None and spec.mirror.percent:
-            weight = spec.mirror.percent / 100.0
-            self._mirror = _Arm(spec.resource_type, spec.mirror.name, weight, around.find_arm)
+            earlier = [before._mirror] if before else []
+            self._mirror = arm(earlier, spec.mirror.name, spec.mirror.percent / 100.0)
 
     @property
     def name(self) -> str:
@@ -180,10 +200,13 @@ class ExperimentTarget(Target):
             step.arm.in_flight += 1
 
         def answered(result: Result) -> None:
-            for experiment, arm in way:
-                arm.in_flight -= 1
-                experiment.observe(arm, request, result, began_ms)
+            ended_ms = self._around.now_ms()
+            for step in way:
+                step.arm.in_flight -= 1
+            # Nobody waits for what is counted.
             reply(_told(result, trail, way))
+            for experiment, arm in way:
+                experiment.observe(arm, request, result, ended_ms - began_ms)
 
         ticket = chosen.submit(request, _passed(headers, trail), timeout_ms, answered)
         for experiment, _ in way:
@@ -255,14 +278,11 @@ class ExperimentTarget(Target):
             f"takes requests; the ways are {ways}. Without {STRICT_ROUTE_HEADER} one is chosen"
         )
 
-    def observe(
-        self, arm: _Arm, request: InferenceRequest, result: Result, began_ms: float
-    ) -> None:
+    def observe(self, arm: _Arm, request: InferenceRequest, result: Result, took_ms: float) -> None:
         """Tell of a request that has ended. Who went away has not seen how it would have."""
         if isinstance(result, CancelledRequestError):
             return
         failed = isinstance(result, PenstockError) and _is_its_fault(result)
-        took_ms = self._around.now_ms() - began_ms
         seen = Forwarded(self.name, self.in_force.version, arm.name, failed, took_ms)
         self._around.observe(seen, request, result)
 

@@ -74,7 +74,8 @@ class Experiments:
             router = self._make_router(in_force.manifest.spec.router)
         except PenstockError as error:
             router = error
-        target = ExperimentTarget(in_force, router, self)
+        before = self._targets.get(in_force.manifest.name)
+        target = ExperimentTarget(in_force, router, self, before)
         self.remove(target.name)
         self._targets[target.name] = target
         spec = in_force.manifest.spec

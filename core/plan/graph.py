@@ -389,6 +389,11 @@ class Plan:
         return tuple(dict.fromkeys(port.pipeline for port in self.external))
 
     @property
+    def matches_by_key(self) -> bool:
+        """Whether what it reads goes together by key and order."""
+        return self.entrance is not None and self.entrance.by_key
+
+    @property
     def external(self) -> Mapping[ExternalPort, Feed]:
         """The ports of other pipelines that are read, with what their records mean."""
         return NO_FEEDS if self.entrance is None else self.entrance.feeds

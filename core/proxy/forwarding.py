@@ -57,9 +57,10 @@ class Forwarding(Switches):
     async def switch(self, switches: Sequence[Switch]) -> None:
         """As the contract says; what the forwarder refuses counts as in use."""
         async with self._applying:
-            before = [self._ways.direct(each.key.name) for each in switches]
+            models = [each for each in switches if each.key.kind in ("copies", "model")]
+            before = [self._ways.direct(each.key.name) for each in models]
             change = self._ways.turn(switches)
-            for each, direct in zip(switches, before, strict=True):
+            for each, direct in zip(models, before, strict=True):
                 self._leave(each.before, direct, self._ways.direct(each.key.name))
             await self._apply(change)
         if not self._looking and (self._leaving or self._ways.left):
@@ -76,7 +77,7 @@ class Forwarding(Switches):
 
     async def _apply(self, change: Change) -> None:
         await self._forwarder.apply(change)
-        refused = self._forwarder.status().refused
+        refused = self._forwarder.refused()
         if refused and refused != self._refused:
             _log.warning(
                 "the forwarder has refused what the scheduler says, and goes on as before: %s",
@@ -97,7 +98,7 @@ class Forwarding(Switches):
 
     async def _look(self) -> None:
         async with self._applying:
-            if self._forwarder.status().refused:
+            if self._forwarder.refused():
                 return  # it goes on as before
             busy = frozenset(self._busy())
             left = [each for each in self._leaving if each.destination in busy]

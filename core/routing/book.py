@@ -36,6 +36,9 @@ from penstock.core.routing.route import (
 from penstock.core.routing.subscriber import Subscriber
 from penstock.core.signature import Signature
 
+ON_THE_WAY_S: Final = 0.1
+"""After who sends requests has said that it sends no more, some may still be on the way."""
+
 HEARTBEAT_S: Final = 2.0
 """How often a gateway is told something, if only that nothing has changed."""
 
@@ -115,9 +118,12 @@ class RouteBook:
         self._put(RouteKey("door", name), door)
 
     async def close_door(self, name: str) -> None:
-        """Send no requests there any more; returns when all who count have taken that up."""
+        """Send no requests there any more; returns when all who count have taken that up, and the
+        last have come."""
         self._drop(RouteKey("door", name))
-        await self.taken_up()
+        if self._counting():
+            await self.taken_up()
+            await asyncio.sleep(ON_THE_WAY_S)
 
     def settle(self) -> None:
         """What is not there by now, or is not ready, is so: gateways need keep nothing else."""

@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from penstock.core.errors import PenstockError
 from penstock.core.experiments.tally import ArmKey, Tallies, Tally
-from penstock.core.routing.book import HEARTBEAT_S
+from penstock.core.routing.book import HEARTBEAT_S, ON_THE_WAY_S
 from penstock.core.routing.route import (
     Acknowledgement,
     Door,
@@ -104,6 +104,7 @@ class RouteFollower:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEAVING_S):
                     await self._door_closed.wait()
+                    await self._sleep(ON_THE_WAY_S)
 
     async def leave(self) -> None:
         """Tell the scheduler that nothing more is called from here."""

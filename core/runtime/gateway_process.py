@@ -27,8 +27,6 @@ from penstock.core.plugins.plugins import Plugins
 from penstock.core.routing.copy_servers import ADAPTER, CopyServers
 from penstock.core.routing.elsewhere import ElsewhereControlPlane
 from penstock.core.routing.follower import RouteFollower
-from penstock.core.routing.route import Route
-from penstock.core.routing.routes_file import RoutesFile
 from penstock.core.routing.switchboard import Switchboard
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.copies_door import CopiesDoor
@@ -36,6 +34,7 @@ from penstock.core.runtime.data_plane import DataPlane
 from penstock.core.runtime.doors import door_at
 from penstock.core.runtime.hosted_agent import HostedAgent, identity_by
 from penstock.core.runtime.hosted_proxy import HostedProxy
+from penstock.core.runtime.kept_routes import KeptRoutes
 from penstock.core.runtime.parts import Parts, make_parts
 from penstock.core.runtime.stream_roles import chosen_roles, stream_roles
 from penstock.core.runtime.unless import unless
@@ -91,9 +90,7 @@ class GatewayProcess:
             config, clock, self._closing, logs=logs, kind=FollowingGateway, streams=streams
         )
         self._data.choose_with(plugins.routers, plugins.arm_metrics)
-        self._file: RoutesFile | None = None
-        if config.gateway.routes_file is not None:
-            self._file = RoutesFile(config.gateway.routes_file)
+        self._kept = KeptRoutes(config.gateway.routes_file)
         self._follower: RouteFollower | None = None
         self._proxy: HostedProxy | None = None
         if "proxy" in roles:
@@ -171,7 +168,7 @@ class GatewayProcess:
         self._closing.add("the clients of servers", servers.close)
         self._closing.add("the background tasks", self._background.close)
         self._follower = follower = self._make_follower(servers, followed=followed)
-        await self._begin_with_file(follower)
+        await self._kept.begin(follower, self._background, self._closing)
         self._background.spawn(follower.run(), "following the scheduler")
         self._closing.add("the routes", follower.leave)
         control = ElsewhereControlPlane(self._scheduler.place)
@@ -235,21 +232,9 @@ class GatewayProcess:
             switchboard,
             gateway=secrets.token_hex(8),
             scheduler=self._scheduler.place,
-            keep=self._keep,
+            keep=self._kept.keep,
             tallies=self._data.tallies,
         )
-
-    async def _begin_with_file(self, follower: RouteFollower) -> None:
-        if self._file is None:
-            return
-        routes = await asyncio.to_thread(self._file.read)
-        if routes:
-            _log.info(
-                "serving by %d routes that were kept, until the scheduler is reached", len(routes)
-            )
-            await follower.begin_with(routes)
-        self._closing.add("the file of routes", self._file.flush)
-        self._background.spawn(self._file.run(), "keeping routes")
 
     async def _open_when_informed(
         self, follower: RouteFollower, addresses: Mapping[str, str]
@@ -265,10 +250,6 @@ class GatewayProcess:
         """Who follows a scheduler knows what that serves, and not how it was written; of what it
         has loaded as an agent it knows that."""
         return None if self._agent is None else self._agent.manifest(kind, name)
-
-    def _keep(self, routes: Sequence[Route]) -> None:
-        if self._file is not None:
-            self._file.keep(routes)
 
 
 def _check_roles(kind: str, roles: Collection[str], *, over_streams: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Sequence
 from functools import partial
 
 from penstock.core.config import Config
@@ -24,10 +23,9 @@ from penstock.core.plugins.plugins import Plugins
 from penstock.core.proxy.forwarding import Forwarding
 from penstock.core.proxy.ways import Ways
 from penstock.core.routing.follower import Connect, RouteFollower
-from penstock.core.routing.route import Route
-from penstock.core.routing.routes_file import RoutesFile
 from penstock.core.runtime.closing import Closing
 from penstock.core.runtime.draining import drain
+from penstock.core.runtime.kept_routes import KeptRoutes
 
 _log = logging.getLogger(__name__)
 
@@ -54,9 +52,7 @@ class HostedProxy:
         self._place = place
         self._host = host
         self._background = Background()
-        self._file: RoutesFile | None = None
-        if config.proxy.routes_file is not None:
-            self._file = RoutesFile(config.proxy.routes_file)
+        self._kept = KeptRoutes(config.proxy.routes_file)
         self._tallies = Tallies()
         self._forwarder: Forwarder | None = None
         self.informed = asyncio.Event()
@@ -79,11 +75,11 @@ class HostedProxy:
             Forwarding(forwarder, Ways(self._host), self._background),
             gateway=f"proxy {secrets.token_hex(8)}",
             scheduler=self._place,
-            keep=self._keep,
+            keep=self._kept.keep,
             tallies=self._tallies,
         )
         self.informed = follower.informed
-        await self._begin_with_file(follower)
+        await self._kept.begin(follower, self._background, self._closing)
         self._background.spawn(follower.run(), "following the scheduler")
         self._closing.add("the routes", follower.leave)
         return addresses
@@ -114,23 +110,6 @@ class HostedProxy:
             count=self._tallies.count,
             balancer=partial(make_balancer, factories=self._plugins.balancers),
         )
-
-    async def _begin_with_file(self, follower: RouteFollower) -> None:
-        if self._file is None:
-            return
-        routes = await asyncio.to_thread(self._file.read)
-        if routes:
-            _log.info(
-                "forwarding by %d routes that were kept, until the scheduler is reached",
-                len(routes),
-            )
-            await follower.begin_with(routes)
-        self._closing.add("the file of routes", self._file.flush)
-        self._background.spawn(self._file.run(), "keeping routes")
-
-    def _keep(self, routes: Sequence[Route]) -> None:
-        if self._file is not None:
-            self._file.keep(routes)
 
 
 def policy_of(section: PolicySection, timeout_ms: float) -> Policy:

@@ -348,12 +348,14 @@ class Runtime:
         """What makes replicas of the servers that manifests ask for; of those that this process
         does not start, agents do."""
         adapters = self._plugins.server_adapters
+        explainers = self._data.explainers(self._plugins.explainers)
 
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
             def make(options: Mapping[str, Any]) -> ServerAdapter:
                 adapter = self._plugins.make_with(adapters, name, options)
                 adapter.use_clock(self._data.clock)
                 adapter.use_loaders(parts.loaders)
+                adapter.use_explainers(explainers)
                 return adapter
 
             return make

@@ -56,6 +56,10 @@ fetches it (see :mod:`penstock.core.streams.wanted`)."""
 KEPT_HEADER: Final = "penstock-kept"
 """Of a record that a join keeps: its number, and when it came."""
 
+OWED_HEADER: Final = "penstock-owed"
+"""Of a pair of records that was joined before all of it was there: its key, and the ports of other
+pipelines whose next record of that key belongs to it."""
+
 COUNTED_HEADER: Final = "penstock-counted"
 """How many values of a source a join has counted, up to which position, and when it did."""
 

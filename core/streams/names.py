@@ -70,6 +70,11 @@ class StreamNames:
         """Where the records are brought together that a pipeline reads of others."""
         return f"{self.root}.pipeline.{pipeline}{EXTERNALS}"
 
+    def owed(self, pipeline: str) -> str:
+        """Where it is kept which records of others a pipeline that matches by key has done without,
+        and is to pass over when they come."""
+        return f"{self.root}.pipeline.{pipeline}.owed"
+
     def ended(self, pipeline: str) -> str:
         """Where it is said of each request to a pipeline without an output that it has ended, and
         how: as an output without tensors, or the first failure."""

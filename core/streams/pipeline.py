@@ -16,6 +16,8 @@ from penstock.core.streams.gathered import GatheredRequest
 from penstock.core.streams.gathered_input import GatheredInput, entrance_alone
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.paired_input import PairedInput
+from penstock.core.streams.pairing import Pairing
 from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.recent import RecentRequests
 from penstock.core.streams.request import StreamRequest
@@ -63,7 +65,8 @@ def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSp
 
 
 def _state_streams(plan: Plan, names: StreamNames) -> list[str]:
-    return [names.state(plan.name, join.consumer) for join in plan.kept_joins]
+    kept = [names.state(plan.name, join.consumer) for join in plan.kept_joins]
+    return [*kept, names.owed(plan.name)] if plan.matches_by_key else kept
 
 
 class StreamedPipeline:
@@ -73,7 +76,8 @@ class StreamedPipeline:
     that a request writes is written when it is finished, as one; else an answer goes out as soon
     as it is there. ``travelling`` are the headers that go on with what follows from a record.
     ``running`` counts requests of which anything is under way. ``externals`` is the stream in which
-    it is brought together what the pipeline reads of others, None where it reads none; ``readers``
+    it is brought together what the pipeline reads of others, None where it reads none; and
+    ``matches_by_key`` says whether that goes together by key and order. ``readers``
     knows who reads this one. ``followers`` may follow requests, where ``kind`` makes those that can
     be.
     """
@@ -92,6 +96,7 @@ class StreamedPipeline:
         "inputs",
         "is_of_a_step",
         "limits",
+        "matches_by_key",
         "name",
         "names",
         "open",
@@ -128,6 +133,7 @@ class StreamedPipeline:
         self.outputs = names.of(self.name, Port(step, "outputs"))
         reads_others = step is None and bool(deployment.plan.external)
         self.externals = names.externals(self.name) if reads_others else None
+        self.matches_by_key = step is None and deployment.plan.matches_by_key
         self.readers = StreamReaders(names) if readers is None else readers
         self.running = 0
         self.partitions_held = 0
@@ -182,10 +188,18 @@ class StreamedPipeline:
         plan = self.deployment.plan
         if plan.order is None and not plan.keeping:
             return GatheredRequest(tenure, delivery, self.deployment)
+        return GatheredInput(tenure, delivery, self._joining())
+
+    def paired(self, tenure: Tenure, delivery: Delivery, pairing: Pairing) -> PairedInput:
+        """The same, where records go together by their key and order."""
+        return PairedInput(tenure, delivery, self._joining(), pairing)
+
+    def _joining(self) -> Deployment:
+        """What makes the inputs of the newest version."""
         if self._entrance is None or self._entrance[0] is not self.deployment:
-            alone = Deployment(entrance_alone(plan), (), self.deployment.tally)
-            self._entrance = self.deployment, alone
-        return GatheredInput(tenure, delivery, self._entrance[1])
+            plan = entrance_alone(self.deployment.plan)
+            self._entrance = self.deployment, Deployment(plan, (), self.deployment.tally)
+        return self._entrance[1]
 
     @property
     def most_waiting(self) -> int:
@@ -195,7 +209,9 @@ class StreamedPipeline:
 
     def fits(self, deployment: Deployment) -> bool:
         """Whether a version is worked on through the same streams that are read now."""
-        return (self.externals is not None) is bool(deployment.plan.external)
+        plan = deployment.plan
+        reads = (self.externals is not None) is bool(plan.external)
+        return reads and self.matches_by_key is plan.matches_by_key
 
     def passes_over(self, request: StreamRequest) -> bool:
         """Whether nothing is to be done about a request."""

@@ -324,6 +324,9 @@ class StreamRequest(Parent):
         for child in list(self.children or ()):
             child.cancel()
 
+    def finishes(self) -> None:
+        """What it writes goes now with its end."""
+
     def _end(self) -> None:
         self.ended = True
         self.tenure.progressed(self)

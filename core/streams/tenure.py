@@ -19,6 +19,7 @@ from penstock.core.state import StateChange
 from penstock.core.streams.calls import CallDesk
 from penstock.core.streams.gathered import GatheredRequest, port_of
 from penstock.core.streams.headers import ANSWERED_HEADER
+from penstock.core.streams.pairing import Pairing
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.state_records import StateRecords
@@ -143,6 +144,7 @@ class Tenure:
         "now_ms",
         "over",
         "ownership",
+        "pairing",
         "pipeline",
         "state",
     )
@@ -165,7 +167,15 @@ class Tenure:
         self.state = StateRecords(ownership, pipeline.names)
         self.calls = CallDesk(ownership.epoch)
         self._restoring = False
-        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)
+        self.pairing: Pairing | None = None
+        if pipeline.matches_by_key:
+            self.pairing = Pairing(
+                pipeline.name,
+                pipeline.names.owed(pipeline.name),
+                ownership.partition,
+                pipeline.limits.dedup_requests,
+            )
+        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard or self.pairing)
         self._requests: dict[StreamRequest, None] = {}
         self._waiting: dict[GatheredRequest, None] = {}
         """Those whose input other pipelines have not decided yet, the oldest first."""
@@ -203,6 +213,8 @@ class Tenure:
             return
         plan = self.pipeline.deployment.plan
         self.carrier.restore(plan, self.ownership, self.state.restored(plan, streams))
+        if self.pairing is not None:
+            self.pairing.restore(streams[self.pipeline.names.owed(self.pipeline.name)])
         self._restored = True
         self.pump()
 
@@ -423,6 +435,9 @@ class Tenure:
     def _gather(self, delivery: Delivery) -> None:
         """A record of another pipeline has come."""
         pipeline = self.pipeline
+        if self.pairing is not None and delivery.record.undecoded is None:
+            self._pair(self.pairing, delivery)
+            return
         port = port_of(delivery)
         request = pipeline.gathered(self, delivery)
         known = pipeline.open.get(request.known_as)
@@ -435,6 +450,37 @@ class Tenure:
             self._turnstile.enter()
             request.pass_over()
             return
+        self._begin_gathering(request, delivery)
+
+    def _pair(self, pairing: Pairing, delivery: Delivery) -> None:
+        """A record of another pipeline has come that goes with others by its key and order."""
+        port = port_of(delivery)
+        request = self.pipeline.paired(self, delivery, pairing)
+        pair = pairing.find(delivery.record.key, port)
+        known = None if pair is None else pair.request
+        repeats = pairing.repeats(delivery, port)
+        if pair is not None and known is not None and not repeats:
+            pairing.bring(pair, port)
+            if known.lacks(port):
+                self._join(known, delivery)
+            else:
+                known.comes_late(delivery)
+            return
+        self._requests[request] = None
+        if repeats or (pair is None and not request.reads(port)):
+            self._turnstile.enter()
+            request.pass_over()
+        elif pair is not None:
+            self._turnstile.enter()
+            request.owed(pairing.pay(pair, port))
+        else:
+            request.pair = pairing.begin(delivery, request)
+            pairing.bring(request.pair, port)
+            self._begin_gathering(request, delivery)
+
+    def _begin_gathering(self, request: GatheredRequest, delivery: Delivery) -> None:
+        pipeline = self.pipeline
+        undecoded = delivery.record.undecoded is not None
         pipeline.open[request.known_as] = request
         body = delivery.record.body
         if undecoded and isinstance(body, Failed):
@@ -509,12 +555,15 @@ class Tenure:
                 continue
             del self._dirty[request]
             request.is_written = True
+            ends = request.ended and request not in self._held
+            if ends:
+                request.finishes()
             outputs = request.unwritten
             request.unwritten = []
             if self._singly and request.elsewhere is not None and len(outputs) > 1:
                 outputs, request.unwritten = outputs[:1], outputs[1:]
                 self._dirty[request] = None
-            elif request.ended and request not in self._held:
+            elif ends:
                 batch.deliveries.extend(request.deliveries)
                 batch.over.append(request)
             batch.outputs.extend(outputs)

@@ -1,4 +1,4 @@
-"""The scaler ``lag``: so many records and calls that wait for each replica."""
+"""The scaler ``lag``: so many calls that wait for each replica."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LagOptions(Section):
         default=10.0,
         gt=0.0,
         allow_inf_nan=False,
-        description="Calls that wait for each replica, those in its streams included.",
+        description="Calls that may wait for each replica.",
     )
 
 

@@ -62,6 +62,9 @@ class EmbeddedForwarder(Forwarder):
     def status(self) -> ForwarderStatus:
         return ForwarderStatus(self._table.refused, "", self._table.standings())
 
+    def refused(self) -> str:
+        return self._table.refused
+
     def in_use(self, destination: str) -> bool:
         return self._table.in_use(destination)
 

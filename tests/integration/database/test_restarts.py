@@ -12,6 +12,7 @@ import pytest
 
 from harness.control_plane import FakeServer, Plane, control_plane, model, pipeline
 from penstock.core.contracts.control import Change
+from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.database import Database
 from penstock.core.errors import NotReadyError
 
@@ -50,6 +51,34 @@ async def test_what_was_applied_serves_again_with_its_versions(plane_on_disk: Pl
         assert [t.name for t in (await plane.call("p")).tensors] == ["x"]
         changes = await plane.apply(model("a", python="models:Other"), pipeline("p", "a", "b"))
         assert {change.action for change in changes} == {"unchanged"}
+
+
+async def test_what_an_experiment_has_counted_and_concluded_is_there_again(
+    plane_on_disk: PlaneOnDisk,
+) -> None:
+    candidates = [{"name": "a", "weight": 50}, {"name": "b", "weight": 50}]
+    trial = {
+        "apiVersion": "penstock.io/v1",
+        "kind": "Experiment",
+        "metadata": {"name": "trial"},
+        "spec": {"candidates": candidates},
+    }
+    async with plane_on_disk() as plane:
+        await plane.apply(model("a"), model("b"), trial)
+        plane.tallies.count(Forwarded("trial", 1, "b", True, 1.0))
+        await plane.control.settle("trial", "a")
+
+    async with plane_on_disk() as plane:
+        report = plane.control.compare_arms("trial", None, 0.95)
+        assert [arm["share"] for arm in report["arms"]] == [100.0, 0.0]
+        assert report["arms"][1]["failures"] == 1
+        assert plane.condition("Experiment", "trial", "Settled") is not None
+        await plane.control.delete("Experiment", "trial", force=False)
+
+    async with plane_on_disk() as plane:
+        await plane.apply(trial)
+        report = plane.control.compare_arms("trial", None, 0.95)
+        assert [arm["share"] for arm in report["arms"]] == [50.0, 50.0]
 
 
 async def test_nothing_is_ready_before_it_is_loaded_again(plane_on_disk: PlaneOnDisk) -> None:

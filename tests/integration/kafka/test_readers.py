@@ -19,6 +19,7 @@ from penstock.core.records import Absent, Failed, Tensors
 from penstock.core.resources import Pipeline
 from penstock.testing.scripts import tensor
 from penstock.transports.kafka.broker.cluster import LocalKafka
+from unit.streams.test_matching_by_key import ask, said_in, workload
 
 REQUESTS = 120
 
@@ -65,11 +66,13 @@ IN_ORDER = replace(
 )
 
 
-def over(kafka: LocalKafka, *, exactly_once: bool, partitions: int = 2) -> Streamed:
+def over(
+    kafka: LocalKafka, *, exactly_once: bool, partitions: int = 2, workers: int = 2
+) -> Streamed:
     return Streamed(
         opened_on(kafka),
         spread=False,
-        workers=2,
+        workers=workers,
         exactly_once=exactly_once,
         partitions=partitions,
     )
@@ -133,3 +136,18 @@ async def test_a_worker_that_dies_leaves_the_order_of_what_was_read(
         given = dict.fromkeys(each.identity for each in records[running.names.of("both", INPUTS)])
         told = dict.fromkeys(each.identity for each in records[both])
         assert list(told) == list(given)
+
+
+async def test_who_takes_over_goes_on_matching_by_key(kafka: LocalKafka) -> None:
+    """The second of ``a`` puts nothing out: its pair is skipped before ``b`` has said anything."""
+    layout = over(kafka, exactly_once=True, partitions=1, workers=1)
+    async with layout.serving(workload(), SystemClock()) as running:
+        pairs = running.names.of("pairs", OUTPUTS)
+        await ask(running, "a", "0", "1nothing", "2")
+        assert await running.watch.until(1, pairs)
+        await running.kill(running.workers[0])
+        await running.add_worker()
+        await ask(running, "b", "0", "1", "2")
+        assert await running.watch.until(3, pairs)
+        said = [said_in(each) for each in running.watch.records[pairs]]
+        assert said == ["nothing", "a0+b0", "a2+b2"]

@@ -14,17 +14,25 @@ from penstock.core.errors import LostError, NotReadyError, UnreachableError
 GONE = (LostError, NotReadyError, UnreachableError)
 """What says that it was nobody's fault who asked."""
 
+SPLIT = (
+    "kind: Experiment\nmetadata: {name: e}\nspec: {candidates: [{name: a, weight: 50}, "
+    "{name: b, weight: 50}]}\n"
+)
+
 
 async def test_nothing_is_dropped_while_everything_comes_and_goes(tmp_path: Path) -> None:
     with city(tmp_path) as there:
         scheduler, folder = there.scheduler.grpc, there.manifests
-        await apply(
-            scheduler, folder, times("a", 1, replicas=2), times("b", 1), chain("p", "a", "b")
-        )
+        models = (times("a", 1, replicas=2), times("b", 1))
+        await apply(scheduler, folder, *models, chain("p", "a", "b"), SPLIT)
         async with client_of(there.rest, "rest") as client, client_of(there.grpc) as other:
             await until(other, "p", lambda said: said == 1.0)
-            await until(client, "a", lambda said: said == 1.0)
-            async with load(client, "a") as model, load(other, "p") as pipeline:
+            await until(client, "e.experiment", lambda said: said == 1.0)
+            async with (
+                load(client, "a") as model,
+                load(other, "p") as pipeline,
+                load(client, "e.experiment") as split,
+            ):
                 for by, replicas in ((2, 2), (3, 1), (4, 2)):
                     await apply(scheduler, folder, times("a", by, replicas=replicas))
                     await model.sees(by)
@@ -41,7 +49,9 @@ async def test_nothing_is_dropped_while_everything_comes_and_goes(tmp_path: Path
                 await to_thread(there.proxies[1].stop)
                 await model.goes_on()
                 await pipeline.goes_on()
-                assert model.failures == pipeline.failures == []
+                await split.goes_on()
+                assert model.failures == pipeline.failures == split.failures == []
+                assert {1.0, 4.0} <= set(split.values)
         assert "ERROR" not in there.logged()
         assert "'a_3' is unloaded" in there.logged()
 

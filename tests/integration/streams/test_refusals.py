@@ -14,22 +14,30 @@ async def not_ready(tmp_path: Path, streams: SharedStreams, *documents: str) -> 
         return "; ".join(await one.ready())
 
 
-async def test_readers_that_match_by_key(tmp_path: Path) -> None:
-    source = manifest(
-        "Pipeline",
-        "diamond",
-        steps=[{"name": "double"}],
-        output={"steps": ["double"], "order": "key"},
+def passing(name: str, **more: object) -> str:
+    return manifest(
+        "Pipeline", name, steps=[{"name": "double"}], output={"steps": ["double"]}, **more
     )
-    matching = manifest(
-        "Pipeline",
+
+
+def matching(*sources: str) -> str:
+    return passing(
         "reader",
-        input={"externalInputs": ["diamond.outputs"], "match": "key", "tensorMap": {}},
-        steps=[{"name": "double"}],
-        output={"steps": ["double"]},
+        input={"externalInputs": list(sources), "match": "key"},
+        delivery="exactly-once",
     )
-    said = await not_ready(tmp_path, SharedStreams(), source, matching)
-    assert "it reads 'diamond' and matches by key (input.match)" in said
+
+
+async def test_matching_by_key_what_may_come_twice(tmp_path: Path) -> None:
+    said = await not_ready(tmp_path, SharedStreams(), passing("one"), matching("one.inputs"))
+    assert "it matches by key (input.match), and a record that comes twice" in said
+    assert "write delivery: exactly-once in 'one'" in said
+
+
+async def test_matching_by_key_what_has_no_order(tmp_path: Path) -> None:
+    once = passing("one", delivery="exactly-once")
+    said = await not_ready(tmp_path, SharedStreams(), once, matching("one.inputs"))
+    assert "give its output an order (output.order)" in said
 
 
 async def test_streams_with_more_partitions_than_are_wanted(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.experiments.keeper import LOOK_S, LOOKS_PER_RECORD
+from penstock.core.experiments.tally import ArmKey
 from unit.experiments.declarations import answers, experiment
 from unit.experiments.desk import Keeping
 
@@ -227,6 +228,27 @@ async def test_an_experiment_that_is_deleted_is_forgotten() -> None:
     await at.keeper.record()
     assert at.desk.recorded == {}
     assert Keeping(at).want(experiment()) == (90.0, 10.0)
+
+
+async def test_an_experiment_that_comes_back_with_an_old_version_begins_anew() -> None:
+    first = Keeping()
+    first.want(experiment(guard=GUARD))
+    await first.after(1_000, new=failed())
+    second = Keeping(first)
+    other = experiment(candidates=[{"name": "a", "weight": 1}, {"name": "b", "weight": 1}])
+    assert second.want(other) == (1.0, 1.0)
+    assert [each["requests"] for each in second.keeper.report("trial", None, 0.95)["arms"]] == [
+        0,
+        0,
+    ]
+
+
+async def test_what_came_up_to_the_end_is_recorded() -> None:
+    at = Keeping()
+    at.want(experiment())
+    at.tallies.add([(ArmKey("trial", 1, "new"), answers(3))])
+    await at.keeper.close()
+    assert at.desk.recorded["trial"]["arms"]["new"]["requests"] == 3
 
 
 async def test_it_looks_every_second_and_records_now_and_then() -> None:

@@ -378,6 +378,53 @@ async def test_copies_are_bounded_where_a_mirror_hangs(world: World) -> None:
     assert len(gated.calls) == MOST_MIRRORED + 1
 
 
+async def test_copies_are_bounded_while_weights_change_all_the_time(world: World) -> None:
+    gated = Gated()
+    world.serve("slow", gated)
+    for weight in range(1, MOST_MIRRORED + 50):
+        spec = {"mirror": {"name": "slow", "percent": 100}}
+        world.split("e", spec=spec, a=float(weight), b=1.0)
+        world.ask("e.experiment")
+        await asyncio.sleep(0)
+    assert len(gated.calls) == MOST_MIRRORED
+
+
+class _Loads(Router):
+    """Keeps what is under way, and takes the first."""
+
+    def __init__(self, seen: list[int]) -> None:
+        self._seen = seen
+
+    def choose(self, candidates: Sequence[Candidate], request: RoutedRequest, random: float) -> int:
+        self._seen.append(candidates[0].in_flight)
+        return 0
+
+
+async def test_routers_see_what_is_under_way_whatever_happens_to_weights(world: World) -> None:
+    seen: list[int] = []
+    world.gateway.experiments.use(lambda written: _Loads(seen), lambda *told: None)
+    gated = Gated()
+    world.serve("slow", gated)
+    world.split("e", slow=1.0)
+    world.submit("e.experiment")
+    world.split("e", slow=2.0)
+    world.submit("e.experiment")
+    gated.answer((tensor("y"),))
+    await asyncio.sleep(0.01)
+    world.submit("e.experiment")
+    assert seen == [0, 1, 1]
+
+
+async def test_who_counts_and_fails_costs_nobody_an_answer(world: World) -> None:
+    def fails(*seen: Any) -> None:
+        raise RuntimeError("it cannot count")
+
+    make = partial(make_router, factories=builtin_plugins().routers, travelling=())
+    world.gateway.experiments.use(make, fails)
+    world.split("e", a=1.0)
+    assert world.ask("e.experiment").model_name == "a"
+
+
 async def test_a_mirror_that_is_not_there_is_nobodys_problem(world: World) -> None:
     world.split("e", spec={"mirror": {"name": "gone", "percent": 100}}, a=1.0)
     for _ in range(MOST_MIRRORED + 5):

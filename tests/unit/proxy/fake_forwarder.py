@@ -22,7 +22,7 @@ class FakeForwarder(Forwarder):
         self.destinations: dict[str, Destination] = {}
         self.ways: dict[str, Way] = {}
         self.busy: set[str] = set()
-        self.refused = ""
+        self.refusing = ""
         self.changes: list[Change] = []
         self.applying = asyncio.Event()
         self.applying.set()
@@ -52,7 +52,7 @@ class FakeForwarder(Forwarder):
                 assert share.destination in self.destinations
 
     def status(self) -> ForwarderStatus:
-        return ForwarderStatus(refused=self.refused)
+        return ForwarderStatus(refused=self.refusing)
 
     def in_use(self, destination: str) -> bool:
         return destination in self.busy

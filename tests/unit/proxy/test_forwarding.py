@@ -94,12 +94,12 @@ def test_what_a_forwarder_refuses_counts_as_in_use_and_is_logged(
     async def main(clock: VirtualClock) -> None:
         proxy = Proxy()
         await proxy.hear(model("m", 1, 7), copies("m", 1, place(1), revision=8))
-        proxy.forwarder.refused = "no such cluster"
+        proxy.forwarder.refusing = "no such cluster"
         await proxy.hear(model("m", 2, 9), copies("m", 2, place(2), revision=10))
         await asyncio.sleep(10 * LOOK_S)
         assert len(proxy.forwarding.in_use("e")) == 2
         assert "m/1" in proxy.forwarder.destinations
-        proxy.forwarder.refused = ""
+        proxy.forwarder.refusing = ""
         await proxy.hear(model("n", 1, 11))
         await asyncio.sleep(2 * LOOK_S)
         assert proxy.forwarding.in_use("e") == []
