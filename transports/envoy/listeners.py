@@ -31,6 +31,7 @@ def listener(protocol: Protocol, port: int, context: ForwarderContext) -> Resour
         "name": protocol,
         "address": {"socket_address": {"address": context.host, "port_value": port}},
         "filter_chains": [{"filters": [manager]}],
+        "enable_reuse_port": context.shared_port,
     }
     return resource(encoded(Listener, content))
 

@@ -136,6 +136,21 @@ async def test_a_port_that_is_taken_is_named(stage: Stage) -> None:
     assert stage.forwarder.pid is None
 
 
+async def test_a_port_is_shared_by_those_who_say_so(stage: Stage) -> None:
+    [port] = free_ports(1)
+    alone = ForwarderContext("127.0.0.1", port, None, POLICY)
+    shared = replace(alone, shared_port=True)
+    await stage.start_alone(shared)
+    for context, refused in ((shared, False), (alone, True)):
+        other = EnvoyForwarder(EnvoyOptions(concurrency=1))
+        if refused:
+            with pytest.raises(ConflictError, match=str(port)):
+                await other.start(context)
+        else:
+            await other.start(context)
+            await other.stop()
+
+
 async def test_a_program_that_is_no_envoy_is_an_error(stage: Stage) -> None:
     forwarder = EnvoyForwarder(EnvoyOptions(binary=Path("/bin/false")))
     with pytest.raises(PenstockError, match="before it was up"):
