@@ -216,6 +216,8 @@ async def test_failures_behind_a_gateway_are_not_its_own(forwarder_kind: str) ->
 async def test_who_is_answered_up_to_the_end_of_the_connection_is_told_that_it_broke(
     forwarder_kind: str,
 ) -> None:
+    if forwarder_kind == "envoy":
+        pytest.skip("Envoy answers HTTP/1.0 with 426, since it could not tell")
     async with scripted_endpoints("a") as (a,), started_forwarder(forwarder_kind) as rig:
         await rig.serve(m=[a])
         a.script.dies_after, a.script.chunked = 20, True
