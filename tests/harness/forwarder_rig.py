@@ -47,6 +47,11 @@ class ForwarderRig:
         """Its address for REST."""
         return self.addresses["rest"]
 
+    @property
+    def grpc(self) -> str:
+        """Its address for gRPC, as clients take it."""
+        return self.addresses["grpc"].removeprefix("grpc://")
+
     async def serve(self, **destinations: list[ScriptedEndpoint]) -> None:
         """Have destinations, each with a way of its name."""
         await self.forwarder.apply(

@@ -12,7 +12,7 @@ BUGS = (
         "a record is finished before its request has ended",
         "streams",
         "tenure",
-        "            elif request.ended and request not in self._held:\n                batch.deliveries.extend(request.deliveries)\n",
+        "            elif ends:\n                batch.deliveries.extend(request.deliveries)\n",
         "            else:\n                batch.deliveries.extend(request.deliveries)\n",
     ),
     Bug(
@@ -62,7 +62,7 @@ BUGS = (
         "the end of a duplicate makes the original unknown",
         "streams",
         "tenure",
-        "        if open_requests.get(request.identity) is request:\n",
+        "        if open_requests.get(request.known_as) is request:\n",
         "        if request.identity in open_requests:\n",
     ),
     Bug(
@@ -241,7 +241,7 @@ BUGS = (
         "records that cannot be decoded are taken for empty ones",
         "streams",
         "tenure",
-        "        elif isinstance(record.body, Failed):\n",
+        "        elif isinstance(record.body, Failed) and not request.is_gathered:\n",
         "        elif False:\n",
     ),
     Bug(
@@ -305,7 +305,7 @@ BUGS = (
         "the key of a request is not looked at",
         "streams",
         "request",
-        "            if failure is None and plan.key is not None:\n",
+        "            if failure is None and plan.key is not None and not self.is_gathered:\n",
         "            if False:\n",
     ),
     Bug(
@@ -373,15 +373,15 @@ BUGS = (
         "requests are taken before it is read what joins have kept",
         "streams",
         "tenure",
-        "        self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard)\n",
-        "        self._restored = True\n",
+        "self._restored = not (pipeline.deployment.plan.keeping or pipeline.heard or self.pairing)",
+        "self._restored = True",
     ),
     Bug(
         "what joins keep is in the order in which requests came to a worker",
         "streams",
         "request",
-        "            self.tenure.carrier.begin(passage, tensors, self.delivery.offset)\n",
-        "            self.tenure.carrier.begin(passage, tensors)\n",
+        "            self.tenure.carrier.begin(passage, () if nothing else body, self.delivery.offset)\n",
+        "            self.tenure.carrier.begin(passage, () if nothing else body)\n",
     ),
     Bug(
         "what joins keep is that of all keys",

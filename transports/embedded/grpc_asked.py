@@ -83,7 +83,7 @@ def asked_of(method: str, data: bytes, metadata: grpc.aio.Metadata | None) -> Gr
         name if target is None else str(target),
         version or str(found.get(VERSION_HEADER, "")),
         None if trail is None else str(trail),
-        STRICT_ROUTE_HEADER in found,
+        str(found.get(STRICT_ROUTE_HEADER, "")).lower() == "true",
         passed,
     )
 

@@ -89,7 +89,7 @@ class RequestHead:
         self.request_id = self.headers.get(b"x-request-id")
         self.name, self.version = _addressed(url, self.headers)
         self.trail = _trail(self.headers)
-        self.strict = _STRICT in self.headers
+        self.strict = self.headers.get(_STRICT, b"").lower() == b"true"
         self.start = b"%b %b HTTP/1.1" % (method, url)
         dropped = OF_A_CONNECTION | named_by_connection(
             value for name, value in lines if name == b"connection"

@@ -9,8 +9,6 @@ from collections import Counter
 import pytest
 
 from harness.forwarder_rig import ForwarderRig, started_forwarder, until
-from harness.http_messages import http_request
-from harness.http_stream import http_caller
 from harness.scripted_endpoint import scripted_endpoints
 from penstock.core.contracts.forwarder import HealthChecks, Outliers, Policy
 
@@ -211,17 +209,3 @@ async def test_failures_behind_a_gateway_are_not_its_own(forwarder_kind: str) ->
         for _ in range(20):
             assert (await rig.ask(INFER)).status == 500
         assert "ejected" not in standing(rig).values()
-
-
-async def test_who_is_answered_up_to_the_end_of_the_connection_is_told_that_it_broke(
-    forwarder_kind: str,
-) -> None:
-    if forwarder_kind == "envoy":
-        pytest.skip("Envoy answers HTTP/1.0 with 426, since it could not tell")
-    async with scripted_endpoints("a") as (a,), started_forwarder(forwarder_kind) as rig:
-        await rig.serve(m=[a])
-        a.script.dies_after, a.script.chunked = 20, True
-        async with http_caller(rig.rest) as caller:
-            caller.writer.write(http_request("POST", INFER, b"{}", version="1.0"))
-            with pytest.raises(ConnectionResetError):
-                await caller.reader.read()

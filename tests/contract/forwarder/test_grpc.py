@@ -84,7 +84,7 @@ async def grpc_rig(
                 {name: one_way(name) for name in destinations if name != GATEWAYS},
             )
         )
-        async with grpc.aio.insecure_channel(rig.addresses["grpc"]) as channel:
+        async with grpc.aio.insecure_channel(rig.grpc) as channel:
             yield rig, GrpcCaller(channel)
 
 

@@ -112,7 +112,7 @@ async def test_grpc(kind: str, server: Endpoint) -> None:
     async with started_forwarder(kind) as rig:
         await put(rig, server)
         options = [("grpc.max_receive_message_length", -1)]
-        async with grpc.aio.insecure_channel(rig.addresses["grpc"], options) as channel:
+        async with grpc.aio.insecure_channel(rig.grpc, options) as channel:
             stub = GRPCInferenceServiceStub(channel)
             request = v2.ModelInferRequest(
                 model_name="double", raw_input_contents=[LARGE.tobytes()]
@@ -133,7 +133,7 @@ async def test_grpc(kind: str, server: Endpoint) -> None:
 async def test_streams_and_other_services_over_grpc(kind: str, server: Endpoint) -> None:
     async with started_forwarder(kind) as rig:
         await put(rig, server)
-        async with grpc.aio.insecure_channel(rig.addresses["grpc"]) as channel:
+        async with grpc.aio.insecure_channel(rig.grpc) as channel:
             stream: Any = channel.stream_stream(
                 STREAM,
                 v2.ModelInferRequest.SerializeToString,
