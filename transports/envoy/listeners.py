@@ -60,7 +60,6 @@ def _manager(protocol: Protocol, context: ForwarderContext) -> Json:
         # Streams of news say nothing for hours.
         "stream_idle_timeout": "0s",
         "drain_timeout": seconds(context.drain_ms),
-        "http_protocol_options": {"accept_http_10": True},
     }
 
 
