@@ -26,7 +26,7 @@ KIND_EXPERIMENT: Kind
 KIND_DOOR: Kind
 
 class Acknowledgement(_message.Message):
-    __slots__ = ("gateway", "epoch", "seen", "in_use", "leaving", "door", "tallies")
+    __slots__ = ("gateway", "epoch", "seen", "in_use", "leaving", "door", "tallies", "trouble")
     GATEWAY_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class Acknowledgement(_message.Message):
     LEAVING_FIELD_NUMBER: _ClassVar[int]
     DOOR_FIELD_NUMBER: _ClassVar[int]
     TALLIES_FIELD_NUMBER: _ClassVar[int]
+    TROUBLE_FIELD_NUMBER: _ClassVar[int]
     gateway: str
     epoch: str
     seen: int
@@ -41,7 +42,8 @@ class Acknowledgement(_message.Message):
     leaving: bool
     door: Door
     tallies: _containers.RepeatedCompositeFieldContainer[Tally]
-    def __init__(self, gateway: _Optional[str] = ..., epoch: _Optional[str] = ..., seen: _Optional[int] = ..., in_use: _Optional[_Iterable[_Union[InUse, _Mapping[str, object]]]] = ..., leaving: bool = ..., door: _Optional[_Union[Door, _Mapping[str, object]]] = ..., tallies: _Optional[_Iterable[_Union[Tally, _Mapping[str, object]]]] = ...) -> None: ...
+    trouble: str
+    def __init__(self, gateway: _Optional[str] = ..., epoch: _Optional[str] = ..., seen: _Optional[int] = ..., in_use: _Optional[_Iterable[_Union[InUse, _Mapping[str, object]]]] = ..., leaving: bool = ..., door: _Optional[_Union[Door, _Mapping[str, object]]] = ..., tallies: _Optional[_Iterable[_Union[Tally, _Mapping[str, object]]]] = ..., trouble: _Optional[str] = ...) -> None: ...
 
 class Door(_message.Message):
     __slots__ = ("rest", "grpc", "zone")

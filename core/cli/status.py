@@ -10,9 +10,8 @@ import click
 from penstock.core.cli.output import Output, output_option
 from penstock.core.cli.resources import is_ready, is_settled, print_resources
 from penstock.core.cli.server_option import ask, server_option
-from penstock.core.client.control import ControlClient
+from penstock.core.client.control import ControlClient, Standing
 from penstock.core.client.remote_server import RemoteServer
-from penstock.core.contracts.control import ResourceDocument
 from penstock.core.errors import NotReadyError
 
 NOT_READY = 3
@@ -40,28 +39,32 @@ def status_command(wait: bool, timeout: float, server: RemoteServer) -> int:
     """
     output = Output.current()
     try:
-        resources = ask(server, lambda client: _settled(client, timeout if wait else 0.0))
+        found = ask(server, lambda client: _settled(client, timeout if wait else 0.0))
     except NotReadyError as error:
         if not wait:
             raise
         output.error(error)
         return NOT_READY
+    resources, troubles = found
+    ready = all(map(is_ready, resources)) and not troubles
     if output.is_json:
-        output.json({"ready": all(map(is_ready, resources)), "resources": resources})
+        output.json({"ready": ready, "resources": resources, "troubles": troubles})
     else:
         print_resources(output, resources)
-    return 0 if all(map(is_ready, resources)) else NOT_READY
+        for sentence in troubles:
+            click.echo(sentence)
+    return 0 if ready else NOT_READY
 
 
-async def _settled(client: ControlClient, timeout_s: float) -> list[ResourceDocument]:
-    """The resources when nothing changes any more by itself, or when the time is over."""
+async def _settled(client: ControlClient, timeout_s: float) -> Standing:
+    """What there is when nothing changes any more by itself, or when the time is over."""
     begun_s = monotonic()
     if timeout_s > 0:
         await client.reach(timeout_s)
-    resources = await client.list(None)
-    if timeout_s <= 0 or all(map(is_settled, resources)):
-        return resources
-    by_name = {(each["kind"], each["metadata"]["name"]): each for each in resources}
+    found = await client.standing(None)
+    if timeout_s <= 0 or all(map(is_settled, found.resources)):
+        return found
+    by_name = {(each["kind"], each["metadata"]["name"]): each for each in found.resources}
     try:
         async with asyncio.timeout(begun_s + timeout_s - monotonic()):
             async for event in client.watch(None, 0):
@@ -75,4 +78,4 @@ async def _settled(client: ControlClient, timeout_s: float) -> list[ResourceDocu
                     break
     except TimeoutError:
         pass
-    return await client.list(None)
+    return await client.standing(None)

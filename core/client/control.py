@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Sequence
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
 
 import grpc
 import orjson
@@ -36,6 +36,13 @@ ResponseT = TypeVar("ResponseT")
 Document: TypeAlias = dict[str, Any]
 
 METADATA: Final = ((BUDGET_KEY, str(MAX_DETAILS_BYTES)),)
+
+
+class Standing(NamedTuple):
+    """What a control plane has, and a sentence for each process that does not do all it says."""
+
+    resources: list[ResourceDocument]
+    troubles: list[str]
 
 
 class ControlClient:
@@ -97,8 +104,14 @@ class ControlClient:
 
     async def list(self, kind: str | None) -> list[ResourceDocument]:
         """As :meth:`penstock.core.contracts.control.ControlPlane.list`."""
+        return (await self.standing(kind)).resources
+
+    async def standing(self, kind: str | None) -> Standing:
+        """The same, and why not everything is in force in processes that follow the scheduler."""
         response = await self._ask(self._stub.List, pb.ListRequest(kind=kind or ""))
-        return [read_resource(resource) for resource in response.resources]
+        return Standing(
+            [read_resource(resource) for resource in response.resources], list(response.troubles)
+        )
 
     async def explain(self, model: str) -> Document:
         """As :meth:`penstock.core.contracts.control.ControlPlane.explain`."""

@@ -54,6 +54,11 @@ class Forwarding(Switches):
     def in_use(self, epoch: str) -> list[InUse]:
         return [each.used for each in self._leaving if each.epoch == epoch]
 
+    def trouble(self) -> str:
+        if not self._refused:
+            return ""
+        return f"the forwarder goes on as before, for it has refused a change: {self._refused}"
+
     async def switch(self, switches: Sequence[Switch]) -> None:
         """As the contract says; what the forwarder refuses counts as in use."""
         async with self._applying:

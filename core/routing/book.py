@@ -171,6 +171,11 @@ class RouteBook:
                 async with asyncio.timeout((until_ms - self._now_ms()) / 1000.0):
                     await news.wait()
 
+    def troubles(self) -> list[str]:
+        """Of those that follow, why not everything is in force there: a sentence each."""
+        counting = self._counting()
+        return [f"{each.gateway}: {each.trouble}" for each in counting if each.trouble]
+
     # Who follows
 
     async def follow(self, said: AsyncIterator[Acknowledgement]) -> AsyncGenerator[Update]:

@@ -194,6 +194,7 @@ class RouteFollower:
                 self._leaving,
                 self._door,
                 self._some_tallies(),
+                self._switchboard.trouble(),
             )
             if self._leaving:
                 return

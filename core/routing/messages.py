@@ -68,6 +68,7 @@ def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
         leaving=said.leaving,
         door=None if said.door is None else _write_door(said.door),
         tallies=[write_tally(key, tally) for key, tally in said.tallies],
+        trouble=said.trouble,
     )
 
 
@@ -87,6 +88,7 @@ def read_acknowledgement(message: pb.Acknowledgement, host: str = "") -> Acknowl
         message.leaving,
         _read_door(message.door).with_host(host) if message.HasField("door") else None,
         tuple([read_tally(tally) for tally in message.tallies]),
+        message.trouble,
     )
 
 

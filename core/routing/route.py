@@ -143,7 +143,8 @@ class Acknowledgement(NamedTuple):
     """What a gateway says: everything up to ``seen`` is taken up, and of what was there before
     ``in_use`` is not done with yet. ``leaving``: it calls nothing any more. ``door`` is where it
     answers requests, None from who answers none, or is about to stop. ``tallies`` are of the
-    requests of experiments that have ended since it last said something."""
+    requests of experiments that have ended since it last said something. ``trouble`` is why not
+    everything that it was told is in force there, empty where it is."""
 
     gateway: str
     epoch: str
@@ -152,3 +153,4 @@ class Acknowledgement(NamedTuple):
     leaving: bool = False
     door: Door | None = None
     tallies: tuple[tuple[ArmKey, Tally], ...] = ()
+    trouble: str = ""

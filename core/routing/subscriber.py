@@ -30,6 +30,7 @@ class Subscriber:
         "heard_ms",
         "in_use",
         "seen",
+        "trouble",
         "wake",
     )
 
@@ -38,6 +39,7 @@ class Subscriber:
         self.seen = 0
         self.in_use: tuple[InUse, ...] = ()
         self.door: Door | None = None
+        self.trouble = ""
         self.heard_ms = now_ms
         self.gone_ms: float | None = None
         self.changed: dict[RouteKey, None] = {}
@@ -48,7 +50,7 @@ class Subscriber:
     def hear(self, said: Acknowledgement, epoch: str, now_ms: float) -> None:
         """It says something. Revisions of another scheduler's process mean nothing here."""
         self.heard_ms = now_ms
-        self.door = said.door
+        self.door, self.trouble = said.door, said.trouble
         if said.epoch == epoch:
             self.seen = max(self.seen, said.seen)
             self.in_use = said.in_use

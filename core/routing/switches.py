@@ -24,6 +24,10 @@ class Switches(ABC):
     def in_use(self, epoch: str) -> list[InUse]:
         """Routes of a scheduler's process that were replaced and have something under way."""
 
+    def trouble(self) -> str:
+        """Why not everything that was to be put into force is, a sentence; empty where it is."""
+        return ""
+
 
 def _nobody() -> None:
     """Where nobody waits."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import secrets
+import socket
 from functools import partial
 
 from penstock.core.config import Config
@@ -73,7 +75,7 @@ class HostedProxy:
         follower = RouteFollower(
             self._connect,
             Forwarding(forwarder, Ways(self._host), self._background),
-            gateway=f"proxy {secrets.token_hex(8)}",
+            gateway=f"proxy {socket.gethostname()}/{os.getpid()} ({secrets.token_hex(4)})",
             scheduler=self._place,
             keep=self._kept.keep,
             tallies=self._tallies,

@@ -13,17 +13,21 @@ from penstock.core.client.resource_messages import (
     write_resource,
 )
 from penstock.core.contracts.control import CONFIDENCE, ControlPlane, ResourceDocument
+from penstock.core.routing.book import RouteBook
 from penstock.proto import control_pb2 as pb
 from penstock.transports.grpc.closing import Closing
 from penstock.transports.grpc.errors import Context
 
 
 class ControlCalls:
-    """Every method may raise PenstockError."""
+    """Every method may raise PenstockError. ``book`` knows those that follow the scheduler."""
 
-    def __init__(self, control: ControlPlane, closing: Closing) -> None:
+    def __init__(
+        self, control: ControlPlane, closing: Closing, book: RouteBook | None = None
+    ) -> None:
         self._control = control
         self._closing = closing
+        self._book = book
 
     async def apply(self, request: pb.ApplyRequest, context: Context) -> pb.ApplyResponse:
         """Apply."""
@@ -44,7 +48,10 @@ class ControlCalls:
     async def list(self, request: pb.ListRequest, context: Context) -> pb.ListResponse:
         """List."""
         documents = self._control.list(request.kind or None)
-        return pb.ListResponse(resources=[write_resource(document) for document in documents])
+        return pb.ListResponse(
+            resources=[write_resource(document) for document in documents],
+            troubles=() if self._book is None else self._book.troubles(),
+        )
 
     async def explain(self, request: pb.ExplainRequest, context: Context) -> pb.ExplainResponse:
         """Explain."""

@@ -122,7 +122,7 @@ class GrpcFrontEnd(FrontEnd):
         if context.logs is not None:
             handlers |= log_handlers(LogCalls(context.logs, closing), guard)
         if control is not None:
-            handlers |= control_handlers(ControlCalls(control, closing), guard)
+            handlers |= control_handlers(ControlCalls(control, closing, context.book), guard)
             handlers |= repository_handlers(RepositoryCalls(control), guard)
         inquiries = context.inquiries
         if inquiries is None and control is not None and context.desk is not None:

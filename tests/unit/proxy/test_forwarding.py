@@ -99,8 +99,10 @@ def test_what_a_forwarder_refuses_counts_as_in_use_and_is_logged(
         await asyncio.sleep(10 * LOOK_S)
         assert len(proxy.forwarding.in_use("e")) == 2
         assert "m/1" in proxy.forwarder.destinations
+        assert proxy.forwarding.trouble().endswith("it has refused a change: no such cluster")
         proxy.forwarder.refusing = ""
         await proxy.hear(model("n", 1, 11))
+        assert proxy.forwarding.trouble() == ""
         await asyncio.sleep(2 * LOOK_S)
         assert proxy.forwarding.in_use("e") == []
         await proxy.background.close()

@@ -116,6 +116,23 @@ def test_what_gateways_have_counted_is_added_up() -> None:
     in_virtual_time(main)
 
 
+def test_why_not_everything_is_in_force_at_a_gateway_is_known_until_it_is() -> None:
+    async def main(book: RouteBook, clock: VirtualClock) -> None:
+        proxy, gateway = Gateway(book, "a proxy"), Gateway(book, "another")
+        for each in (proxy, gateway):
+            await each.takes_up()
+        proxy.say(Acknowledgement("a proxy", "epoch", 0, trouble="it refused a change"))
+        await asyncio.sleep(0.1)
+        assert book.troubles() == ["a proxy: it refused a change"]
+        proxy.say(Acknowledgement("a proxy", "epoch", 0))
+        await asyncio.sleep(0.1)
+        assert book.troubles() == []
+        for each in (proxy, gateway):
+            await each.breaks()
+
+    with_book(main)
+
+
 def test_changes_of_one_route_are_told_as_one() -> None:
     async def main(book: RouteBook, clock: VirtualClock) -> None:
         gateway = Gateway(book)

@@ -112,6 +112,11 @@ def test_an_acknowledgement_comes_as_it_went() -> None:
         assert read_acknowledgement(write_acknowledgement(said)) == said
 
 
+def test_a_trouble_comes_as_it_went() -> None:
+    said = Acknowledgement("g", "epoch", 9, trouble="it refused a change")
+    assert read_acknowledgement(write_acknowledgement(said)) == said
+
+
 def test_tallies_come_as_they_went() -> None:
     tally = Tally()
     tally.count(1.5, failed=False)
