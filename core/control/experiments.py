@@ -14,7 +14,7 @@ from penstock.core.control.standing import Outlook, settled, shortfall, stand
 from penstock.core.control.store import AnyResource, ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
 from penstock.core.errors import OverloadedError
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.manifests import needs_of
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway import PipelineGateway

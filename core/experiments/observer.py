@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.errors import PenstockError
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.experiments.tally import Tallies
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics

@@ -17,7 +17,7 @@ from penstock.core.errors import (
     PenstockError,
     UnsupportedError,
 )
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.experiments.trails import read_trail, written_trail
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Headers

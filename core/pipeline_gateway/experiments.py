@@ -11,7 +11,7 @@ from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.gateway import Target, TargetKind
 from penstock.core.contracts.router import Router
 from penstock.core.errors import NotFoundError, PenstockError
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.inference import InferenceRequest
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway.experiment import (

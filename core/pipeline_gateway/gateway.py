@@ -19,7 +19,7 @@ from penstock.core.contracts.gateway import (
 from penstock.core.contracts.model import ModelCall
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.joinspec import JoinFactories
 from penstock.core.journal import Journal, JournalLimits, LetterBox

@@ -15,7 +15,7 @@ from penstock.core.clock import Clock
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace, ModelInstance
 from penstock.core.errors import InvalidRequestError, OverloadedError
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.experiments.tally import Tallies
 from penstock.core.fleet import copies_of
 from penstock.core.plan import Plan

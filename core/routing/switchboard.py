@@ -12,7 +12,7 @@ from penstock.core.contracts.model import ModelInstance
 from penstock.core.control.background import Background
 from penstock.core.control.draining import DrainingPipelines
 from penstock.core.errors import PenstockError
-from penstock.core.experiments.shares import InForce
+from penstock.core.experiments.in_force import InForce
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway

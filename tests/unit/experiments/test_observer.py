@@ -10,8 +10,8 @@ import pytest
 from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.errors import NotReadyError
+from penstock.core.experiments.in_force import InForce
 from penstock.core.experiments.observer import ArmObserver
-from penstock.core.experiments.shares import InForce
 from penstock.core.experiments.tally import ArmKey, Tallies
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics

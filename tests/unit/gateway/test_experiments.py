@@ -28,8 +28,8 @@ from penstock.core.errors import (
     PenstockError,
     UnsupportedError,
 )
+from penstock.core.experiments.in_force import InForce
 from penstock.core.experiments.routers import make_router
-from penstock.core.experiments.shares import InForce
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
