@@ -29,12 +29,15 @@ def bounds_of(
 ) -> ReplicaBounds | None:
     """The bounds of a model that begins with ``start`` copies; None where it is not scaled.
 
-    Without copies to begin with it is switched off, and nothing switches it on. As in Seldon's
-    manifests, 0 as the most is as if it were not written.
+    Only who says how many it may have at the most, or that it may have none, is scaled: a number of
+    replicas alone is that number. Without copies to begin with it is switched off, and nothing
+    switches it on. As in Seldon's manifests, 0 as the most is as if it were not written.
     """
     least = 1 if min_replicas is None else min_replicas
+    if not start or (not max_replicas and least):
+        return None
     most = max(max_replicas or start, least, 1)
-    return ReplicaBounds(least, most) if start and (not least or least < most) else None
+    return ReplicaBounds(least, most) if not least or least < most else None
 
 
 def scaling_number(annotations: Mapping[str, str], name: str) -> float | None:

@@ -391,7 +391,15 @@ def test_another_number_in_the_manifest_counts_from_then_on(tmp_path: Path) -> N
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 
 
-@pytest.mark.parametrize("written", [{"maxReplicas": 1}, {"minReplicas": 2, "replicas": 2}])
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"maxReplicas": 1},
+        {"minReplicas": 2, "replicas": 2},
+        {"replicas": 2},
+        {"minReplicas": 1, "replicas": 2},
+    ],
+)
 def test_a_model_without_room_between_its_bounds_is_left_alone(
     tmp_path: Path, written: dict[str, int]
 ) -> None:
