@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -48,11 +48,6 @@ class ExperimentReconciler:
         self._clock = clock
         self._in_force: dict[str, InForce] = {}
 
-    @property
-    def in_force(self) -> Mapping[str, InForce]:
-        """All experiments, with the weights that requests are split by. A live view."""
-        return self._in_force
-
     def start(self) -> None:
         """Begin to say how experiments stand as their candidates come and go."""
         self._background.spawn(self._follow(), "watching the candidates of experiments")
@@ -68,16 +63,16 @@ class ExperimentReconciler:
         self._split(InForce(experiment, version, tuple(weights)))
         _log.info("experiment '%s', version %d splits requests", name, version)
         self._look_at(name)
+        self._look_at_users(ResourceKey(KIND, name))
 
-    def set_weights(self, name: str, version: int, weights: Sequence[float]) -> bool:
-        """Split by other weights, in the order of the candidates, none below 0 and one over it;
-        False where that version is not the one that splits any more."""
+    def set_weights(self, name: str, version: int, weights: Sequence[float]) -> None:
+        """Split by other weights, in the order of the candidates, none below 0 and one over it,
+        unless that version is not the one that splits any more."""
         known = self._in_force.get(name)
         if known is None or known.version != version:
-            return False
+            return
         if tuple(weights) != known.weights:
             self._split(known._replace(weights=tuple(weights)))
-        return True
 
     def drop(self, name: str) -> None:
         """Split nothing under that name any more."""

@@ -64,6 +64,17 @@ async def test_another_spec_is_another_version(plane: Plane) -> None:
     assert await who(plane, "e.experiment") == {"b"}
 
 
+async def test_one_that_was_missing_is_told_to_those_that_lead_to_it(plane: Plane) -> None:
+    await plane.apply(model("a"), experiment("outer", "experiment", inner=100))
+    await plane.settle()
+    before = plane.condition("Experiment", "outer")
+    assert before is not None
+    assert before[:2] == ("False", "MissingCandidate")
+    await plane.apply(experiment("inner", a=100))
+    # Nothing else has changed, and nobody asks how everything stands.
+    assert plane.condition("Experiment", "outer") == ("True", "Serving", "version 1 serves")
+
+
 async def test_weights_that_do_not_add_up_are_proportions_and_said_to_be(plane: Plane) -> None:
     [change, *_] = await plane.apply(experiment("e", a=1, b=3), model("a"), model("b"))
     [warning] = change.warnings
