@@ -18,6 +18,7 @@ from penstock.core.request_headers import (
 )
 from penstock.transports.embedded.hop_by_hop import OF_A_CONNECTION, named_by_connection
 from penstock.transports.rest.addresses import decoded
+from penstock.transports.rest.caller import route_in
 from penstock.transports.rest.errors import MethodError
 
 MODEL_PATH: Final = re.compile(
@@ -35,8 +36,6 @@ CHANGING: Final = frozenset((b"x-request-id", b"traceparent"))
 """Headers that say something else in every request, so that it is no use to keep the head."""
 
 ASKS_ONLY: Final = frozenset((b"GET", b"HEAD", b"OPTIONS"))
-
-ROUTE_COOKIE: Final = re.compile(rb"(?:^|;\s*)penstock-route=([^;]*)")
 
 _TARGETS: Final = tuple(name.encode() for name in TARGET_HEADERS)
 _TIMEOUT: Final = TIMEOUT_HEADER.encode()
@@ -203,6 +202,5 @@ def _addressed(url: bytes, headers: dict[bytes, bytes]) -> tuple[str, str]:
 def _trail(headers: dict[bytes, bytes]) -> str | None:
     found = next((headers[name] for name in _ROUTES if name in headers), None)
     if found is None and b"cookie" in headers:
-        cookie = ROUTE_COOKIE.search(headers[b"cookie"])
-        found = cookie and cookie[1]
+        return route_in(headers[b"cookie"])
     return None if found is None else found.decode("latin-1")

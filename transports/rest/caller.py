@@ -82,7 +82,7 @@ class CallerHeaders:
         }
         cookie = found.get(b"cookie")
         if cookie is not None and WANTED_ROUTE not in headers:
-            route = _route_in(cookie)
+            route = route_in(cookie)
             if route is not None:
                 headers[WANTED_ROUTE] = route
         target = next((found[name] for name in _TARGETS if found.get(name)), None)
@@ -96,7 +96,7 @@ class CallerHeaders:
         )
 
 
-def _route_in(cookies: bytes) -> str | None:
+def route_in(cookies: bytes) -> str | None:
     """The way through experiments that a browser keeps for its caller."""
     for cookie in cookies.split(b";"):
         name, _, value = cookie.strip().partition(b"=")
