@@ -1,11 +1,13 @@
-"""What an entry of Envoy's access log says of a request that an experiment has sent one way."""
+"""Envoy's access log: what it says of requests that experiments have sent one way."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import grpc
 from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
+from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 
 from penstock.core.contracts.forwarder import Forwarded, Way
 from penstock.core.statuses import STATUSES
@@ -20,6 +22,37 @@ _AT_FAULT: Final = frozenset(
 )
 
 _GRPC_NAMES: Final = {each.value[0]: each.name for each in grpc.StatusCode}
+
+
+class AccessLogs:
+    """Hears from Envoys what became of the requests of experiments."""
+
+    def __init__(self, count: Callable[[Forwarded], None]) -> None:
+        self._count = count
+
+    def service(self) -> grpc.GenericRpcHandler[StreamAccessLogsMessage, StreamAccessLogsResponse]:
+        """The service as a server takes it."""
+        method = grpc.stream_unary_rpc_method_handler(
+            self.hear,
+            request_deserializer=StreamAccessLogsMessage.FromString,
+            response_serializer=StreamAccessLogsResponse.SerializeToString,
+        )
+        return grpc.method_handlers_generic_handler(
+            "envoy.service.accesslog.v3.AccessLogService", {"StreamAccessLogs": method}
+        )
+
+    async def hear(
+        self,
+        requests: AsyncIterator[StreamAccessLogsMessage],
+        context: grpc.aio.ServicerContext[StreamAccessLogsMessage, StreamAccessLogsResponse],
+    ) -> StreamAccessLogsResponse:
+        """One connection of an Envoy's worker."""
+        async for message in requests:
+            for entry in message.http_logs.log_entry:
+                forwarded = forwarded_of(entry)
+                if forwarded is not None:
+                    self._count(forwarded)
+        return StreamAccessLogsResponse()
 
 
 def arm_words(way: Way, arm: str) -> str:

@@ -9,7 +9,6 @@ from contextlib import suppress
 from typing import Final
 
 import grpc
-from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
@@ -17,7 +16,7 @@ from envoy.service.discovery.v3.discovery_pb2 import (
 
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.errors import ConflictError
-from penstock.transports.envoy.access_log import forwarded_of
+from penstock.transports.envoy.access_log import AccessLogs
 from penstock.transports.envoy.configuration import Configuration
 from penstock.transports.envoy.session import Session
 
@@ -111,34 +110,3 @@ class Discovery:
                 self._configuration.moved(refusal)
         finally:
             news.set()
-
-
-class AccessLogs:
-    """Hears from Envoys what became of the requests of experiments."""
-
-    def __init__(self, count: Callable[[Forwarded], None]) -> None:
-        self._count = count
-
-    def service(self) -> grpc.GenericRpcHandler[StreamAccessLogsMessage, StreamAccessLogsResponse]:
-        """The service as a server takes it."""
-        method = grpc.stream_unary_rpc_method_handler(
-            self.hear,
-            request_deserializer=StreamAccessLogsMessage.FromString,
-            response_serializer=StreamAccessLogsResponse.SerializeToString,
-        )
-        return grpc.method_handlers_generic_handler(
-            "envoy.service.accesslog.v3.AccessLogService", {"StreamAccessLogs": method}
-        )
-
-    async def hear(
-        self,
-        requests: AsyncIterator[StreamAccessLogsMessage],
-        context: grpc.aio.ServicerContext[StreamAccessLogsMessage, StreamAccessLogsResponse],
-    ) -> StreamAccessLogsResponse:
-        """One connection of an Envoy's worker."""
-        async for message in requests:
-            for entry in message.http_logs.log_entry:
-                forwarded = forwarded_of(entry)
-                if forwarded is not None:
-                    self._count(forwarded)
-        return StreamAccessLogsResponse()
