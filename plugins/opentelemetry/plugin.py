@@ -5,17 +5,13 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
-from importlib.metadata import version
 
 from penstock.core.contracts.observer import Observer
-from penstock.core.errors import InvalidRequestError
 from penstock.core.metrics import Metrics
 from penstock.core.plugins import hookimpl
 from penstock.plugins.opentelemetry.options import TracingOptions
 
 penstock_api = 1
-
-_PROTO = "opentelemetry-proto"
 
 try:
     _found = importlib.util.find_spec("opentelemetry.sdk.trace") is not None
@@ -39,16 +35,7 @@ def tracing_observer(options: TracingOptions) -> Observer:
     from penstock.plugins.opentelemetry.observer import TracingObserver
     from penstock.plugins.opentelemetry.provider import Tracing
 
-    try:
-        return TracingObserver(Tracing(options))
-    except ImportError as error:
-        if not (error.name or "").startswith("opentelemetry.proto"):
-            raise
-        raise InvalidRequestError(
-            f"traces cannot be exported, for files of {_PROTO} are not its own ({error}); "
-            "xds-protos, of the extra envoy, has others of the same names. Put them right with: "
-            f"pip install --force-reinstall --no-deps {_PROTO}=={version(_PROTO)}"
-        ) from error
+    return TracingObserver(Tracing(options))
 
 
 @hookimpl

@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import grpc
-from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
-from envoy.service.accesslog.v3.als_pb2 import StreamAccessLogsMessage, StreamAccessLogsResponse
 
 from penstock.core.contracts.forwarder import Forwarded, Way
 from penstock.core.statuses import STATUSES
+from penstock.proto.envoy_pb2 import (
+    HTTPAccessLogEntry,
+    StreamAccessLogsMessage,
+    StreamAccessLogsResponse,
+)
 
 ARM_HEADER: Final = "x-penstock-arm"
 """Goes to who answers, and into the log: the experiment, its version and the arm."""

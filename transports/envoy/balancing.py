@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
+from google.protobuf.message import Message
+
 from penstock.core.contracts.forwarder import Policy
 from penstock.core.errors import UnsupportedError
 from penstock.core.written_call import WrittenCall, read_call
+from penstock.proto.envoy_pb2 import LeastRequest, RingHash
 from penstock.transports.envoy.messages import Json, extension, seconds
 
 MANY_CHOICES: Final = 4
@@ -66,7 +69,7 @@ def _least_requests(policy: Policy, choices: int) -> Json:
             "slow_start_window": seconds(policy.slow_start_ms),
             "min_weight_percent": {"value": 10},
         }
-    return _one("envoy.load_balancing_policies.least_request", "LeastRequest", content)
+    return _one("envoy.load_balancing_policies.least_request", LeastRequest, content)
 
 
 def _ring(most_percent: int) -> Json:
@@ -74,8 +77,8 @@ def _ring(most_percent: int) -> Json:
         "hash_function": "XX_HASH",
         "consistent_hashing_lb_config": {"hash_balance_factor": most_percent},
     }
-    return _one("envoy.load_balancing_policies.ring_hash", "RingHash", content)
+    return _one("envoy.load_balancing_policies.ring_hash", RingHash, content)
 
 
-def _one(name: str, kind: str, content: Json) -> Json:
+def _one(name: str, kind: type[Message], content: Json) -> Json:
     return {"policies": [{"typed_extension_config": extension(name, kind, content)}]}

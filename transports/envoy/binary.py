@@ -32,8 +32,8 @@ def find_envoy(binary: Path | None = None) -> Path:
 
 
 def _packaged() -> Path | None:
-    # Found without an import: another package owns envoy/__init__.py as well, and the one that
-    # was installed last has written it.
+    # Found without an import: xds-protos, which users may have, owns envoy/__init__.py as well, and
+    # the one that was installed last has written it.
     try:
         program = Path(str(distribution(DISTRIBUTION).locate_file("envoy/_bin/envoy")))
     except PackageNotFoundError:

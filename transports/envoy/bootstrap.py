@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from penstock.transports.envoy.messages import Json, typed
+from penstock.proto.envoy_pb2 import HttpProtocolOptions
+from penstock.transports.envoy.messages import Json, type_url
 
 CONTROL_PLANE: Final = "penstock-control-plane"
 
@@ -58,12 +59,12 @@ def _limits(discovered: Json) -> Json:
 
 
 def _control_plane(place: str) -> Json:
-    http = {
+    protocols = {
+        "@type": type_url(HttpProtocolOptions),
         "explicit_http_config": {
             "http2_protocol_options": {"connection_keepalive": _KEEPALIVE},
-        }
+        },
     }
-    protocols = typed("HttpProtocolOptions", http)
     return {
         "name": CONTROL_PLANE,
         "type": "STATIC" if place.startswith("unix:") else "STRICT_DNS",

@@ -9,11 +9,13 @@ from math import ceil
 from typing import Final, Literal, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from envoy.service.runtime.v3.rtds_pb2 import Runtime
-
 from penstock.core.contracts.forwarder import GATEWAYS, Endpoint, ForwarderContext
+from penstock.proto.envoy_pb2 import (
+    Cluster,
+    ClusterLoadAssignment,
+    HttpProtocolOptions,
+    Runtime,
+)
 from penstock.transports.envoy.balancing import Balancing
 from penstock.transports.envoy.bootstrap import LIMITS
 from penstock.transports.envoy.messages import Json, encoded, seconds, typed
@@ -92,7 +94,7 @@ class ClusterMaker:
             "max_requests": policy.in_flight,
             "retry_budget": {"budget_percent": {"value": 20}, "min_retry_concurrency": 10},
         }
-        options = typed("HttpProtocolOptions", self._protocol(protocol))
+        options = typed(HttpProtocolOptions, self._protocol(protocol))
         return {
             "connect_timeout": seconds(policy.connect_timeout_ms),
             "load_balancing_policy": self.balancing.policy,

@@ -9,13 +9,10 @@ from contextlib import suppress
 from typing import Final
 
 import grpc
-from envoy.service.discovery.v3.discovery_pb2 import (
-    DeltaDiscoveryRequest,
-    DeltaDiscoveryResponse,
-)
 
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.errors import ConflictError
+from penstock.proto.envoy_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 from penstock.transports.envoy.access_log import AccessLogs
 from penstock.transports.envoy.configuration import Configuration
 from penstock.transports.envoy.session import Session

@@ -41,8 +41,6 @@ LONGEST_LOOK_S: Final = 0.5
 LOOK_S: Final = 1.0
 """Between two looks at the endpoints, while nobody asks how they stand."""
 
-_UNDER_WAY: Final = r"^cluster\.(rest|grpc)\.({})\.upstream_rq_(pending_)?active$"
-
 _log = logging.getLogger(__name__)
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from math import ceil
 from typing import Final
 
-from envoy.config.listener.v3.listener_pb2 import Listener
-
 from penstock.core.contracts.forwarder import ForwarderContext
+from penstock.proto.envoy_pb2 import (
+    HttpConnectionManager,
+    HttpGrpcAccessLogConfig,
+    Listener,
+    Lua,
+    Router,
+)
 from penstock.transports.envoy.access_log import ARM_HEADER, STATUS_HEADER
 from penstock.transports.envoy.bootstrap import grpc_service
 from penstock.transports.envoy.clusters import Protocol
@@ -24,7 +29,7 @@ def listener(protocol: Protocol, port: int, context: ForwarderContext) -> Resour
     """The listener of one protocol."""
     manager = extension(
         "envoy.filters.network.http_connection_manager",
-        "HttpConnectionManager",
+        HttpConnectionManager,
         _manager(protocol, context),
     )
     content = {
@@ -46,8 +51,8 @@ def _manager(protocol: Protocol, context: ForwarderContext) -> Json:
         },
         "http_filters": [
             # Its program comes with the routes, so that a listener never changes.
-            extension(LUA, "Lua", {}),
-            extension("envoy.filters.http.router", "Router", {"suppress_envoy_headers": True}),
+            extension(LUA, Lua, {}),
+            extension("envoy.filters.http.router", Router, {"suppress_envoy_headers": True}),
         ],
         "access_log": [_access_log()],
         "local_reply_config": local_replies(protocol),
@@ -67,7 +72,7 @@ def _access_log() -> Json:
     """Only what an experiment has sent one way is told."""
     log = extension(
         "envoy.access_loggers.http_grpc",
-        "HttpGrpcAccessLogConfig",
+        HttpGrpcAccessLogConfig,
         {
             "common_config": {
                 "log_name": "experiments",

@@ -2,72 +2,61 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final, TypeAlias, TypeVar
 
-from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from envoy.config.listener.v3.listener_pb2 import Listener
-from envoy.config.route.v3.route_components_pb2 import RouteList
-from envoy.config.route.v3.route_pb2 import RouteConfiguration
-from envoy.extensions.access_loggers.grpc.v3.als_pb2 import HttpGrpcAccessLogConfig
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import Lua, LuaPerRoute
-from envoy.extensions.filters.http.router.v3.router_pb2 import Router
-from envoy.extensions.filters.network.http_connection_manager.v3 import (
-    http_connection_manager_pb2,
-)
-from envoy.extensions.load_balancing_policies.least_request.v3.least_request_pb2 import (
-    LeastRequest,
-)
-from envoy.extensions.load_balancing_policies.ring_hash.v3.ring_hash_pb2 import RingHash
-from envoy.extensions.retry.host.previous_hosts.v3.previous_hosts_pb2 import (
-    PreviousHostsPredicate,
-)
-from envoy.extensions.upstreams.http.v3.http_protocol_options_pb2 import HttpProtocolOptions
-from envoy.service.runtime.v3.rtds_pb2 import Runtime
-from envoy.type.matcher.v3.http_inputs_pb2 import HttpRequestHeaderMatchInput
 from google.protobuf.json_format import ParseDict
 from google.protobuf.message import Message
+
+from penstock.proto import envoy_pb2
 
 Json: TypeAlias = Mapping[str, object]
 
 M = TypeVar("M", bound=Message)
 
-_TYPES: Final = {
-    kind.DESCRIPTOR.name: kind.DESCRIPTOR.full_name
-    for kind in (
-        Cluster,
-        ClusterLoadAssignment,
-        Listener,
-        RouteConfiguration,
-        RouteList,
-        HttpGrpcAccessLogConfig,
-        Lua,
-        LuaPerRoute,
-        Router,
-        http_connection_manager_pb2.HttpConnectionManager,
-        LeastRequest,
-        RingHash,
-        PreviousHostsPredicate,
-        HttpProtocolOptions,
-        HttpRequestHeaderMatchInput,
-        Runtime,
-    )
+_EXTENSIONS: Final = "envoy.extensions"
+
+NAMES: Final[Mapping[type[Message], str]] = {
+    envoy_pb2.Cluster: "envoy.config.cluster.v3.Cluster",
+    envoy_pb2.ClusterLoadAssignment: "envoy.config.endpoint.v3.ClusterLoadAssignment",
+    envoy_pb2.Listener: "envoy.config.listener.v3.Listener",
+    envoy_pb2.RouteConfiguration: "envoy.config.route.v3.RouteConfiguration",
+    envoy_pb2.RouteList: "envoy.config.route.v3.RouteList",
+    envoy_pb2.Runtime: "envoy.service.runtime.v3.Runtime",
+    envoy_pb2.HttpRequestHeaderMatchInput: "envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+    envoy_pb2.HttpGrpcAccessLogConfig: (
+        f"{_EXTENSIONS}.access_loggers.grpc.v3.HttpGrpcAccessLogConfig"
+    ),
+    envoy_pb2.Lua: f"{_EXTENSIONS}.filters.http.lua.v3.Lua",
+    envoy_pb2.LuaPerRoute: f"{_EXTENSIONS}.filters.http.lua.v3.LuaPerRoute",
+    envoy_pb2.Router: f"{_EXTENSIONS}.filters.http.router.v3.Router",
+    envoy_pb2.HttpConnectionManager: (
+        f"{_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"
+    ),
+    envoy_pb2.LeastRequest: (
+        f"{_EXTENSIONS}.load_balancing_policies.least_request.v3.LeastRequest"
+    ),
+    envoy_pb2.RingHash: f"{_EXTENSIONS}.load_balancing_policies.ring_hash.v3.RingHash",
+    envoy_pb2.PreviousHostsPredicate: (
+        f"{_EXTENSIONS}.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    ),
+    envoy_pb2.HttpProtocolOptions: f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
 }
-"""By their short names; that they are imported is what lets JSON name them."""
+"""What Envoy calls the messages that stand where any may."""
 
 
-def type_url(name: str) -> str:
+def type_url(kind: type[Message]) -> str:
     """What a message of this kind is called where any may stand."""
-    return f"type.googleapis.com/{_TYPES[name]}"
+    return f"type.googleapis.com/{NAMES[kind]}"
 
 
-def typed(name: str, content: Json) -> Json:
+def typed(kind: type[Message], content: Json) -> Json:
     """A message where any may stand."""
-    return {"@type": type_url(name), **content}
+    return {"type_url": type_url(kind), "value": b64encode(encoded(kind, content)).decode()}
 
 
-def extension(name: str, kind: str, content: Json) -> Json:
+def extension(name: str, kind: type[Message], content: Json) -> Json:
     """An extension of Envoy by its name, with its configuration."""
     return {"name": name, "typed_config": typed(kind, content)}
 

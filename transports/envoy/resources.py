@@ -6,13 +6,20 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Final, NamedTuple, TypeAlias
 
+from penstock.proto.envoy_pb2 import (
+    Cluster,
+    ClusterLoadAssignment,
+    Listener,
+    RouteConfiguration,
+    Runtime,
+)
 from penstock.transports.envoy.messages import type_url
 
-RUNTIME: Final = type_url("Runtime")
-CLUSTERS: Final = type_url("Cluster")
-ENDPOINTS: Final = type_url("ClusterLoadAssignment")
-LISTENERS: Final = type_url("Listener")
-ROUTES: Final = type_url("RouteConfiguration")
+RUNTIME: Final = type_url(Runtime)
+CLUSTERS: Final = type_url(Cluster)
+ENDPOINTS: Final = type_url(ClusterLoadAssignment)
+LISTENERS: Final = type_url(Listener)
+ROUTES: Final = type_url(RouteConfiguration)
 
 KINDS: Final = (RUNTIME, CLUSTERS, ENDPOINTS, LISTENERS, ROUTES)
 """In the order in which Envoy may learn of new ones: who is named comes before who names it."""

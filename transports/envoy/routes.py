@@ -6,9 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from envoy.config.route.v3.route_pb2 import RouteConfiguration
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import LuaPerRoute
-
 from penstock.core.contracts.forwarder import (
     GATEWAYS,
     VERSION_HEADER,
@@ -17,10 +14,18 @@ from penstock.core.contracts.forwarder import (
     Way,
 )
 from penstock.core.request_headers import ROUTE_HEADERS, STRICT_ROUTE_HEADER
+from penstock.proto.envoy_pb2 import (
+    DataSource,
+    HttpRequestHeaderMatchInput,
+    LuaPerRoute,
+    PreviousHostsPredicate,
+    RouteConfiguration,
+    RouteList,
+)
 from penstock.transports.envoy.access_log import ARM_HEADER, arm_words
 from penstock.transports.envoy.balancing import Balancing
 from penstock.transports.envoy.clusters import Protocol, cluster_name
-from penstock.transports.envoy.messages import Json, extension, parsed, typed
+from penstock.transports.envoy.messages import Json, extension, parsed, type_url, typed
 from penstock.transports.envoy.resources import Resource, resource
 from penstock.transports.envoy.steering import CLUSTER_HEADER, TRAIL_HEADER, WAY_HEADER, steering
 
@@ -38,8 +43,6 @@ _SAFE: Final = "connect-failure,refused-stream"
 
 _ENVOYS: Final = ("x-envoy-internal", "x-envoy-external-address")
 """What Envoy says of the caller, to nobody who knows it."""
-
-_ELSEWHERE: Final = "envoy.retry_host_predicates.previous_hosts"
 
 
 class Leg(NamedTuple):
@@ -81,13 +84,14 @@ class RouteMaker:
         else:
             host["routes"] = [plain]
         message = parsed(RouteConfiguration, {"name": protocol, "virtual_hosts": [host]})
-        program = LuaPerRoute()
-        program.source_code.inline_string = steering(protocol, self.context, names)
-        message.virtual_hosts[0].typed_per_filter_config[LUA].Pack(program)
+        source = DataSource(inline_string=steering(protocol, self.context, names))
+        program = message.virtual_hosts[0].typed_per_filter_config[LUA]
+        program.type_url = type_url(LuaPerRoute)
+        program.value = LuaPerRoute(source_code=source).SerializeToString()
         return resource(message.SerializeToString(deterministic=True))
 
     def _by_name(self, protocol: Protocol, forks: Mapping[str, Fork], plain: Json) -> Json:
-        named = typed("HttpRequestHeaderMatchInput", {"header_name": WAY_HEADER})
+        named = typed(HttpRequestHeaderMatchInput, {"header_name": WAY_HEADER})
         actions = {
             name: _action(self._fork(protocol, fork)) for name, fork in sorted(forks.items())
         }
@@ -113,9 +117,6 @@ class RouteMaker:
             *([self._route(protocol, gateways, strict)] if trails else []),
             self._legs(protocol, fork, fork.legs, []),
         ]
-
-    def _again(self, protocol: Protocol, fork: Fork, leg: Leg) -> Json:
-        return self._legs(protocol, fork, [leg], [_is(TRAIL_HEADER, leg.share.trail)])
 
     def _legs(
         self, protocol: Protocol, fork: Fork, legs: Sequence[Leg], headers: Sequence[Json]
@@ -164,9 +165,7 @@ class RouteMaker:
             "retry_on": _SAFE,
             "num_retries": max(policy.retries, int(hedges)),
             "retry_host_predicate": [
-                extension(
-                    "envoy.retry_host_predicates.previous_hosts", "PreviousHostsPredicate", {}
-                )
+                extension("envoy.retry_host_predicates.previous_hosts", PreviousHostsPredicate, {})
             ],
             "host_selection_retry_max_attempts": SELECTIONS,
             "retry_back_off": {"base_interval": "0.005s", "max_interval": "0.1s"},
@@ -192,7 +191,7 @@ def _along(leg: Leg) -> Iterable[Json]:
 
 
 def _action(routes: Sequence[Json]) -> Json:
-    action = extension("route", "RouteList", {"routes": list(routes)})
+    action = extension("route", RouteList, {"routes": list(routes)})
     return {"action": action}
 
 

@@ -10,11 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from envoy.service.discovery.v3.discovery_pb2 import (
-    DeltaDiscoveryRequest,
-    DeltaDiscoveryResponse,
-)
-
+from penstock.proto.envoy_pb2 import DeltaDiscoveryRequest, DeltaDiscoveryResponse
 from penstock.transports.envoy.resources import (
     CLUSTERS,
     ENDPOINTS,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from envoy.data.accesslog.v3.accesslog_pb2 import HTTPAccessLogEntry
 
 from penstock.core.contracts.forwarder import Forwarded, Share, Way
+from penstock.proto.envoy_pb2 import HTTPAccessLogEntry
 from penstock.transports.envoy.access_log import ARM_HEADER, arm_words, forwarded_of
 
 

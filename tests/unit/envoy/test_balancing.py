@@ -6,30 +6,45 @@ import pytest
 
 from penstock.core.contracts.forwarder import Policy
 from penstock.core.errors import InvalidRequestError, PenstockError, UnsupportedError
+from penstock.proto.envoy_pb2 import LeastRequest, LoadBalancingPolicy, RingHash
 from penstock.transports.envoy.balancing import balancing
+from penstock.transports.envoy.messages import parsed
+
+
+def told(policy: Policy) -> bytes:
+    [one] = parsed(LoadBalancingPolicy, balancing(policy).policy).policies
+    return one.typed_extension_config.typed_config.value
 
 
 @pytest.mark.parametrize(
     ("written", "choices"), [("least-requests", 4), ("power-of-two", 2), ("locality", 2)]
 )
 def test_who_has_less_to_do_is_asked(written: str, choices: int) -> None:
-    found = balancing(Policy(balancer=written))
-    assert f"'choice_count': {choices}" in str(found.policy)
-    assert "slow_start" not in str(found.policy)
-    assert found.nearest == (written == "locality")
+    policy = Policy(balancer=written)
+    found = LeastRequest.FromString(told(policy))
+    assert found.choice_count.value == choices
+    assert not found.HasField("slow_start_config")
+    assert balancing(policy).nearest == (written == "locality")
 
 
 def test_the_same_header_finds_the_same_endpoint() -> None:
-    hashed = balancing(Policy(balancer="consistent-hash(X-User)"))
-    assert hashed.hash_header == "x-user"
-    assert "'hash_balance_factor': 125" in str(hashed.policy)
-    tight = balancing(Policy(balancer="consistent-hash(x-user, bound=1.1)"))
-    assert "'hash_balance_factor': 111" in str(tight.policy)
+    hashed = Policy(balancer="consistent-hash(X-User)")
+    assert balancing(hashed).hash_header == "x-user"
+    assert bound_of(hashed) == 125
+    assert bound_of(Policy(balancer="consistent-hash(x-user, bound=1.1)")) == 111
+
+
+def bound_of(policy: Policy) -> int:
+    found = RingHash.FromString(told(policy))
+    assert found.hash_function == RingHash.XX_HASH
+    return found.consistent_hashing_lb_config.hash_balance_factor.value
 
 
 def test_who_comes_grows_warm() -> None:
-    warm = str(balancing(Policy(balancer="least-requests", slow_start_ms=1500.0)).policy)
-    assert "'slow_start_window': '1.500000s'" in warm
+    policy = Policy(balancer="least-requests", slow_start_ms=1500.0)
+    warm = LeastRequest.FromString(told(policy)).slow_start_config
+    assert warm.slow_start_window.ToMilliseconds() == 1500
+    assert warm.min_weight_percent.value == 10.0
 
 
 @pytest.mark.parametrize(

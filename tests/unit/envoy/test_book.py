@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import re
 
-from envoy.config.cluster.v3.cluster_pb2 import Cluster
-from envoy.config.endpoint.v3.endpoint_pb2 import ClusterLoadAssignment
-from envoy.config.route.v3.route_components_pb2 import Route, RouteList
-from envoy.config.route.v3.route_pb2 import RouteConfiguration
-from envoy.extensions.filters.http.lua.v3.lua_pb2 import LuaPerRoute
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +17,14 @@ from penstock.core.contracts.forwarder import (
     Policy,
     Share,
     Way,
+)
+from penstock.proto.envoy_pb2 import (
+    Cluster,
+    ClusterLoadAssignment,
+    LuaPerRoute,
+    Route,
+    RouteConfiguration,
+    RouteList,
 )
 from penstock.transports.envoy.balancing import balancing
 from penstock.transports.envoy.book import Book
@@ -65,9 +68,8 @@ def routes_of(resources: Resources, protocol: str = "rest") -> RouteConfiguratio
 
 
 def table_of(resources: Resources, protocol: str = "rest") -> dict[str, str]:
-    program = LuaPerRoute()
     host = routes_of(resources, protocol).virtual_hosts[0]
-    assert host.typed_per_filter_config[LUA].Unpack(program)
+    program = LuaPerRoute.FromString(host.typed_per_filter_config[LUA].value)
     lines = _LINE.findall(program.source_code.inline_string)
     return {name: way for names, way in lines for name in names.split()}
 
@@ -76,8 +78,7 @@ def forks_of(resources: Resources, protocol: str = "rest") -> dict[str, list[Rou
     host = routes_of(resources, protocol).virtual_hosts[0]
     found = {}
     for name, matched in host.matcher.matcher_tree.exact_match_map.map.items():
-        routes = RouteList()
-        assert matched.action.typed_config.Unpack(routes)
+        routes = RouteList.FromString(matched.action.typed_config.value)
         found[name] = list(routes.routes)
     return found
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from envoy.service.discovery.v3.discovery_pb2 import DeltaDiscoveryRequest
-
+from penstock.proto.envoy_pb2 import DeltaDiscoveryRequest
 from penstock.transports.envoy.configuration import Configuration
 from penstock.transports.envoy.resources import CLUSTERS, NOTHING, Resource, Resources
 from penstock.transports.envoy.session import Session

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from envoy.service.discovery.v3.discovery_pb2 import (
+
+from penstock.proto.envoy_pb2 import (
     DeltaDiscoveryRequest,
     DeltaDiscoveryResponse,
 )
-
 from penstock.transports.envoy.resources import (
     CLUSTERS,
     ENDPOINTS,
