@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from penstock.core.contracts.forwarder import (
     GATEWAYS,
@@ -33,6 +33,10 @@ from penstock.transports.envoy.resources import (
 )
 from penstock.transports.envoy.routes import Fork, Leg, RouteMaker
 from penstock.transports.envoy.steering import table, way_words
+
+GENERATIONS: Final = 4
+"""So many clusters with the same endpoints are left at a time, at most: each asks all of these
+whether they are up."""
 
 
 class Made(NamedTuple):
@@ -98,6 +102,21 @@ class Book:
     def destinations(self) -> Iterator[tuple[str, Destination]]:
         """All destinations, by name."""
         return iter(self._destinations.items())
+
+    def can_renew(self, cluster: str, leaving: set[str]) -> bool:
+        """Whether requests are sent to a cluster, of whose likes few are being left."""
+        named = any(map(self.is_named, self._groups.members_of(cluster)))
+        return named and len(self._groups.like(cluster) & leaving) < GENERATIONS
+
+    def renew(self, cluster: str) -> set[str]:
+        """Have all go on in a new cluster with the same endpoints; comes back with the destinations
+        that requests were sent to."""
+        members = self._groups.members_of(cluster)
+        named = {each for each in members if self.is_named(each)}
+        self._groups.replace(cluster)
+        for name in {name for each in named for name in self._named_by[each]}:
+            self._write(name)
+        return named
 
     def sweep(self, used: set[str]) -> bool:
         """Have clusters go that stand for nothing, and are not used: whether any went."""
@@ -180,7 +199,9 @@ class Book:
                 del self._names_by_way[words]
 
     def _problem_of(self, name: str, way: Way) -> str:
-        for destination in sorted(_named(way) - self._destinations.keys()):
+        missing = [each for each in _named(way) if each not in self._destinations]
+        if missing:
+            destination = min(missing)
             return f"the way of '{name}' names the destination '{destination}', which is not there"
         if not any(share.weight > 0 for share in way.shares):
             return f"the way of '{name}' has no share with a weight over 0"

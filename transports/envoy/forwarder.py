@@ -66,7 +66,7 @@ class EnvoyForwarder(Forwarder):
         self._clock = SystemClock() if clock is None else clock
         self._configuration = Configuration()
         self._changing = asyncio.Lock()
-        self._unsettled: dict[str, str] = {}
+        self._unsettled: set[tuple[str, str]] = set()
         self._standings: Standings = {}
         self._run: Running | None = None
 
@@ -95,19 +95,16 @@ class EnvoyForwarder(Forwarder):
     async def apply(self, change: Change) -> None:
         run = self._running()
         async with self._changing:
-            before = dict(_clusters_in_use(run.book, change))
+            before = tuple(_clusters_in_use(run.book, change))
             run.book.change(change)
-            for name, cluster in before.items():
+            for name, cluster in before:
                 if not run.book.is_named(name) or run.book.cluster_of(name) != cluster:
-                    self._unsettled[name] = cluster
+                    self._unsettled.add((name, cluster))
             if run.book.problem:
                 self._configuration.refuse(run.book.problem)
                 return
-            run.book.sweep(run.leaving.clusters | set(self._unsettled.values()))
-            self._configuration.offer(run.book.resources())
-            await self._until_taken()
-            if self._configuration.taken and not self._configuration.refused:
-                self._settle(run)
+            self._sweep(run)
+            await self._put_into_force(run)
 
     def status(self) -> ForwarderStatus:
         run = self._running()
@@ -120,7 +117,8 @@ class EnvoyForwarder(Forwarder):
         return ForwarderStatus(refused, away, tuple(self._endpoints(run.book)))
 
     def in_use(self, destination: str) -> bool:
-        return destination in self._unsettled or destination in self._running().leaving
+        unsettled = any(name == destination for name, _ in self._unsettled)
+        return unsettled or destination in self._running().leaving
 
     async def drain(self) -> None:
         run = self._running()
@@ -179,9 +177,23 @@ class EnvoyForwarder(Forwarder):
             async with asyncio.timeout(TAKEN_S):
                 await self._configuration.until_taken()
 
+    async def _put_into_force(self, run: Running) -> None:
+        self._configuration.offer(run.book.resources())
+        await self._until_taken()
+        if self._in_force:
+            self._settle(run)
+
+    @property
+    def _in_force(self) -> bool:
+        return self._configuration.taken and not self._configuration.refused
+
+    def _sweep(self, run: Running) -> bool:
+        """Whether clusters went that nobody needs."""
+        return run.book.sweep(run.leaving.clusters | {cluster for _, cluster in self._unsettled})
+
     def _settle(self, run: Running) -> None:
         """What is in force sends no requests any more to what was left before."""
-        for name, cluster in self._unsettled.items():
+        for name, cluster in self._unsettled:
             run.leaving.leave(name, cluster, self._clock.now_ms())
         self._unsettled.clear()
         if run.leaving:
@@ -196,10 +208,29 @@ class EnvoyForwarder(Forwarder):
                 await asyncio.sleep(pause_s)
                 pause_s = FIRST_LOOK_S if run.left.is_set() else min(2 * pause_s, LONGEST_LOOK_S)
                 run.left.clear()
-                run.leaving.seen(await _under_way(run), self._clock.now_ms())
+                under_way = await _under_way(run)
+                run.leaving.seen(under_way, self._clock.now_ms())
+                held_up = self._held_up(run) & {key for key, count in under_way.items() if count}
+                if held_up:
+                    await self._renew(run, held_up)
             async with self._changing:
-                if run.book.sweep(run.leaving.clusters | set(self._unsettled.values())):
+                if self._sweep(run):
                     self._configuration.offer(run.book.resources())
+
+    def _held_up(self, run: Running) -> set[str]:
+        """Clusters that others have to leave, for somebody waits for them to be idle."""
+        left = run.leaving.held_up(self._clock.now_ms())
+        clusters = {cluster for name, cluster in left if not run.book.is_named(name)}
+        return {each for each in clusters if run.book.can_renew(each, run.leaving.clusters)}
+
+    async def _renew(self, run: Running, clusters: set[str]) -> None:
+        """Who keeps these clusters busy goes on in new ones."""
+        async with self._changing:
+            if not self._in_force:
+                return
+            for cluster in clusters & self._held_up(run):
+                self._unsettled |= {(name, cluster) for name in run.book.renew(cluster)}
+            await self._put_into_force(run)
 
     async def _look_at_endpoints(self, run: Running) -> None:
         admin = run.envoy.admin

@@ -2,12 +2,13 @@
 
 Ten thousand models on ten agents are a few clusters then, and each of those is asked once whether
 it is up. Where the endpoints of a destination change that has its cluster for itself, the cluster
-goes on as the same one, and who has come grows warm in it.
+goes on as the same one, and who has come grows warm in it. Several clusters have the same endpoints
+while one is replaced, so that what is under way there comes to an end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -51,6 +52,23 @@ class Groups:
             else:
                 self._place(name, destination.endpoints)
 
+    def members_of(self, key: str) -> Collection[str]:
+        """The destinations that a cluster stands for."""
+        return self._groups[key].members
+
+    def like(self, key: str) -> set[str]:
+        """A cluster, and all others with the same endpoints."""
+        endpoints = self._groups[key].endpoints
+        return {other for other, group in self._groups.items() if group.endpoints == endpoints}
+
+    def replace(self, key: str) -> None:
+        """Have a new cluster stand for what this one stands for."""
+        group = self._groups[key]
+        other = self._shared_by(group.endpoints)
+        for name in tuple(group.members):
+            self._leave(name)
+            self._join(name, other)
+
     def forget(self, key: str) -> None:
         """A cluster that stands for nothing is needed no more."""
         group = self._groups.pop(key)
@@ -72,12 +90,16 @@ class Groups:
             self._join(name, self._made(name, endpoints))
 
     def _made(self, name: str, endpoints: tuple[Endpoint, ...]) -> str:
-        key = name
         if name != GATEWAYS:
-            # Its own, so that what is said of all names is not said of some model's agents.
-            self._count += 1
-            key = f"c{self._count}"
-            self._shared[endpoints] = key
+            return self._shared_by(endpoints)
+        # Its own, so that what is said of all names is not said of some model's agents.
+        self._groups[name] = Group(endpoints)
+        return name
+
+    def _shared_by(self, endpoints: tuple[Endpoint, ...]) -> str:
+        """A new cluster for all that have these endpoints from now on."""
+        self._count += 1
+        key = self._shared[endpoints] = f"c{self._count}"
         self._groups[key] = Group(endpoints)
         return key
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from functools import partial
 
 import aiohttp
 import grpc
 import pytest
+from aiohttp import web
 
+from integration.envoy.endpoints import ScriptedEndpoint
 from integration.envoy.stage import POLICY, Stage, until
 from penstock.core.contracts.forwarder import (
     Change,
@@ -236,3 +239,43 @@ async def test_a_destination_is_in_use_until_its_last_request_has_ended(stage: S
     held.set()
     assert await under_way == "a"
     await until(lambda: not stage.forwarder.in_use("x/1"))
+
+
+async def test_who_is_left_waits_for_its_own_requests_alone(stage: Stage) -> None:
+    await stage.start()
+    for name in "ab":
+        stage.endpoints[name].script = partial(slowly, stage.endpoints[name])
+    both = stage.at("a", "b")
+    ways = {name: Way((Share(f"{name}/1"),)) for name in "xy"}
+    await stage.apply(Change({"x/1": both, "x/2": both, "y/1": both}, ways))
+    async with asyncio.TaskGroup() as callers:
+        stopped = asyncio.Event()
+        tasks = [callers.create_task(load(stage, name, stopped)) for name in "xxyyy"]
+        await until(lambda: len(stage.endpoints["b"].seen) > 20)
+        # Another version at the same endpoints, which others keep busy.
+        await stage.apply(Change({}, {"x": Way((Share("x/2"),))}))
+        await until(lambda: not stage.forwarder.in_use("x/1"))
+        # One of the endpoints stops.
+        left = {"x/1": None, "x/3": stage.at("a", version="2"), "y/3": stage.at("a")}
+        await stage.apply(Change(left, {n: Way((Share(f"{n}/3"),)) for n in "xy"}))
+        await until(lambda: not any(map(stage.forwarder.in_use, ("x/2", "y/1"))))
+        stage.endpoints["b"].script = stage.endpoints["b"].fail
+        await asyncio.sleep(0.1)
+        stopped.set()
+    answers = sum((task.result() for task in tasks), Counter())
+    assert answers.keys() == {200}, answers
+    assert answers.total() > 50
+
+
+async def slowly(endpoint: ScriptedEndpoint, request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(0.05)
+    return await endpoint.tell(request)
+
+
+async def load(stage: Stage, name: str, stopped: asyncio.Event) -> Counter[int]:
+    """One request after another until it is stopped: how they ended."""
+    answers: Counter[int] = Counter()
+    while not stopped.is_set():
+        status, _, _ = await stage.infer(f"/v2/models/{name}/infer")
+        answers[status] += 1
+    return answers

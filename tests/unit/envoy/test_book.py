@@ -27,7 +27,7 @@ from penstock.proto.envoy_pb2 import (
     RouteList,
 )
 from penstock.transports.envoy.balancing import balancing
-from penstock.transports.envoy.book import Book
+from penstock.transports.envoy.book import GENERATIONS, Book
 from penstock.transports.envoy.clusters import ClusterMaker, Protocol
 from penstock.transports.envoy.listeners import listener
 from penstock.transports.envoy.resources import (
@@ -114,6 +114,37 @@ def test_a_destination_that_moves_takes_its_names_along() -> None:
     assert table_of(book.resources()) == {"m": "c2 rest,grpc - -", "n": "c1 rest,grpc - -"}
     book.change(Change({}, {"m": None}))
     assert table_of(book.resources()).keys() == {"n"}
+
+
+def test_who_shares_a_cluster_goes_on_in_a_new_one() -> None:
+    book = a_book()
+    ways = {"m": to("x/2"), "n": to("y"), "e": to("y", "x/2"), "o": to("z")}
+    book.change(Change({"x/1": at("a"), "x/2": at("a"), "y": at("a"), "z": at("b")}, ways))
+    assert book.renew("c1") == {"x/2", "y"}
+    resources = book.resources()
+    assert clusters_named(resources, "rest") == {"rest.c3", "rest.c2"}
+    assert table_of(resources).keys() == {"m", "n", "o"}
+    assert resources[CLUSTERS].keys() >= {"rest.c1", "rest.c2", "rest.c3"}
+    assert not book.sweep({"c1"})
+    assert book.sweep(set())
+    assert "rest.c1" not in book.resources()[CLUSTERS]
+
+
+def test_clusters_are_renewed_while_few_with_the_same_endpoints_are_left() -> None:
+    book = a_book()
+    book.change(Change({"x": at("a"), "y": at("b"), "z": at("c")}, {"m": to("x"), "n": to("y")}))
+    assert not book.can_renew("c3", {"c3"})  # no requests are sent there
+    left = {"c2"}
+    for _ in range(GENERATIONS - 1):
+        cluster = str(book.cluster_of("x"))
+        left.add(cluster)
+        assert book.can_renew(cluster, left)
+        book.renew(cluster)
+        assert not book.can_renew(cluster, left)
+    cluster = str(book.cluster_of("x"))
+    left.add(cluster)
+    assert not book.can_renew(cluster, left)
+    assert book.can_renew("c2", left)
 
 
 def test_one_more_name_changes_the_routes_alone() -> None:

@@ -66,6 +66,25 @@ def test_a_cluster_that_waits_to_go_is_used_again() -> None:
     assert groups.empty == []
 
 
+def test_a_cluster_that_is_replaced_stands_for_nothing_any_more() -> None:
+    groups = Groups()
+    groups.change({"x": at("ab"), "y": at("ab"), "z": at("b")})
+    key = groups.key_of("x")
+    assert key is not None
+    groups.replace(key)
+    other = groups.key_of("x")
+    assert other is not None
+    assert groups.key_of("y") == other not in (key, groups.key_of("z"))
+    assert groups.members_of(other) == {"x", "y"}
+    assert groups.empty == [key]
+    assert groups.like(other) == groups.like(key) == {key, other}
+    groups.change({"v": at("ab")})
+    assert groups.key_of("v") == other
+    groups.forget(key)
+    groups.change({"w": at("ab")})
+    assert groups.key_of("w") == other
+
+
 changes = st.lists(
     st.dictionaries(
         st.sampled_from(["v", "w", "x", "y", GATEWAYS]),
@@ -76,9 +95,9 @@ changes = st.lists(
 )
 
 
-@given(changes, st.booleans())
+@given(changes, st.booleans(), st.booleans())
 def test_a_cluster_has_the_endpoints_of_all_for_whom_it_stands(
-    steps: list[dict[str, str | None]], sweeping: bool
+    steps: list[dict[str, str | None]], sweeping: bool, replacing: bool
 ) -> None:
     groups = Groups()
     told: dict[str, str] = {}
@@ -88,6 +107,9 @@ def test_a_cluster_has_the_endpoints_of_all_for_whom_it_stands(
             told.pop(name, None)
             if members is not None:
                 told[name] = members
+        if replacing:
+            for key in {groups.key_of(name) for name in told} - {GATEWAYS, None}:
+                groups.replace(str(key))
         if sweeping:
             for key in groups.empty:
                 groups.forget(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from penstock.transports.envoy.leaving import Leaving
+from penstock.transports.envoy.leaving import HELD_UP_MS, Leaving
 
 
 def test_a_destination_is_left_when_its_cluster_was_idle_twice() -> None:
@@ -18,6 +18,16 @@ def test_a_destination_is_left_when_its_cluster_was_idle_twice() -> None:
     leaving.seen({"c1": 0}, 40.0)
     assert "x" not in leaving
     assert not leaving
+
+
+def test_who_waits_for_long_is_held_up() -> None:
+    leaving = Leaving(60_000.0)
+    leaving.leave("x", "c1", 0.0)
+    leaving.leave("y", "c1", 500.0)
+    leaving.leave("x", "c2", 500.0)
+    leaving.seen({"c1": 1, "c2": 1}, HELD_UP_MS - 1.0)
+    assert not list(leaving.held_up(HELD_UP_MS - 1.0))
+    assert list(leaving.held_up(HELD_UP_MS)) == [("x", "c1")]
 
 
 def test_a_cluster_that_others_keep_busy_is_left_in_the_end() -> None:
