@@ -25,6 +25,7 @@ from penstock.core.contracts.forwarder import (
     Way,
 )
 from penstock.core.grpc_errors import error_of_call
+from penstock.transports.envoy.leaving import HELD_UP_MS
 
 
 async def test_names_go_their_ways_and_all_else_to_the_gateways(stage: Stage) -> None:
@@ -243,17 +244,22 @@ async def test_a_destination_is_in_use_until_its_last_request_has_ended(stage: S
 
 async def test_who_is_left_waits_for_its_own_requests_alone(stage: Stage) -> None:
     await stage.start()
+    held = asyncio.Event()
     for name in "ab":
-        stage.endpoints[name].script = partial(slowly, stage.endpoints[name])
+        stage.endpoints[name].script = partial(slowly, stage.endpoints[name], held)
     both = stage.at("a", "b")
     ways = {name: Way((Share(f"{name}/1"),)) for name in "xy"}
     await stage.apply(Change({"x/1": both, "x/2": both, "y/1": both}, ways))
     async with asyncio.TaskGroup() as callers:
         stopped = asyncio.Event()
         tasks = [callers.create_task(load(stage, name, stopped)) for name in "xxyyy"]
+        last = callers.create_task(stage.infer("/v2/models/x/infer", {"hold": "yes"}))
         await until(lambda: len(stage.endpoints["b"].seen) > 20)
         # Another version at the same endpoints, which others keep busy.
         await stage.apply(Change({}, {"x": Way((Share("x/2"),))}))
+        await asyncio.sleep(1.5 * HELD_UP_MS / 1000.0)
+        assert stage.forwarder.in_use("x/1")
+        held.set()
         await until(lambda: not stage.forwarder.in_use("x/1"))
         # One of the endpoints stops.
         left = {"x/1": None, "x/3": stage.at("a", version="2"), "y/3": stage.at("a")}
@@ -262,13 +268,16 @@ async def test_who_is_left_waits_for_its_own_requests_alone(stage: Stage) -> Non
         stage.endpoints["b"].script = stage.endpoints["b"].fail
         await asyncio.sleep(0.1)
         stopped.set()
-    answers = sum((task.result() for task in tasks), Counter())
+    answers = sum((task.result() for task in tasks), Counter([last.result()[0]]))
     assert answers.keys() == {200}, answers
     assert answers.total() > 50
 
 
-async def slowly(endpoint: ScriptedEndpoint, request: web.Request) -> web.StreamResponse:
-    await asyncio.sleep(0.05)
+async def slowly(
+    endpoint: ScriptedEndpoint, held: asyncio.Event, request: web.Request
+) -> web.StreamResponse:
+    """An answer after a while, or when it is no longer held."""
+    await (held.wait() if "hold" in request.headers else asyncio.sleep(0.05))
     return await endpoint.tell(request)
 
 
