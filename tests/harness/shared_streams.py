@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from harness.entry_points import FakeEntryPoint, a_plugin
@@ -91,6 +91,11 @@ class SharedTransport(Transport):
 
     async def extents(self, stream: str) -> Sequence[Extent]:
         return await self._streams.extents(stream)
+
+    async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
+        if self._streams.away:
+            raise NotReadyError("the streams are away")
+        return await self._streams.backlog(group, streams)
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         return await self._streams.tail(stream, partition, begin)
