@@ -34,6 +34,8 @@ class SharedStreams(MemoryTransport):
         """Whether nobody reaches them."""
         self.published: list[list[Output]] = []
         """The batches that were written without finishing anything."""
+        self.asked: list[tuple[str, list[str]]] = []
+        """What was asked about backlogs: groups and streams."""
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
         if self.away:
@@ -95,6 +97,7 @@ class SharedTransport(Transport):
     async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
         if self._streams.away:
             raise NotReadyError("the streams are away")
+        self._streams.asked.append((group, list(streams)))
         return await self._streams.backlog(group, streams)
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:

@@ -22,6 +22,9 @@ _ASK_S: Final = 10.0
 _SETTLE_S: Final = 4.0 * COMMIT_S
 """What is finished is committed by then: else whatever flows would seem to wait."""
 
+_EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-call]  # a library's
+_LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # a library's
+
 
 async def backlog_of(
     admin: AdminClient, group: str, partitions: Sequence[TopicNumber]
@@ -33,12 +36,12 @@ async def backlog_of(
     """
     if not partitions:
         return Counter()
-    ends = await _offsets(admin, partitions, OffsetSpec.latest())
+    ends = await _offsets(admin, partitions, _LATEST)
     await asyncio.sleep(_SETTLE_S)
     progress = await _progress(admin, group, list(ends))
     behind = [where for where, each in progress.items() if each.done_below < ends[where]]
     # What nobody has read and is not kept any more does not wait.
-    firsts = await _offsets(admin, behind, OffsetSpec.earliest())
+    firsts = await _offsets(admin, behind, _EARLIEST)
     left: Counter[str] = Counter()
     for where, first in firsts.items():
         left[where[0]] += progress[where].unfinished(Extent(first, ends[where]))
