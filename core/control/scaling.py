@@ -19,8 +19,8 @@ from penstock.core.control.standing import noted
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.stream_backlog import StreamBacklog
 from penstock.core.errors import PenstockError
-from penstock.core.resources.scaling import IDLE_MS, TARGET, scaling_number
 from penstock.core.metrics import Metrics
+from penstock.core.resources.scaling import IDLE_MS, TARGET, scaling_number
 from penstock.core.scaling import Autoscaler, Verdict
 from penstock.core.scaling.expected_calls import expected_calls
 from penstock.core.scaling.figures import LoadMeter

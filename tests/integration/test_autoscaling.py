@@ -219,7 +219,7 @@ async def until_decided(
     place: str, model: str, holds: Callable[[dict[str, Any]], bool]
 ) -> list[dict[str, Any]]:
     """What is decided of a model, and by what figures, until that is as wanted."""
-    seen = []
+    seen: list[dict[str, Any]] = []
     async with asyncio.timeout(PATIENCE_S), ControlClient(RemoteServer.at(place)) as control:
         while not seen or not holds(seen[-1]):
             await asyncio.sleep(0.05)
