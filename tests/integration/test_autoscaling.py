@@ -208,24 +208,21 @@ async def test_models_on_agents_are_scaled_by_calls_that_gateways_make(tmp_path:
 LAG = """
 scheduler:
   agents: {beatMs: 100, silenceMs: 3000, graceMs: 1500, returnMs: 1000, keepMs: 3000}
-  autoscaling: {policy: lag, everyMs: 200, downWindowMs: 2000, coolDownMs: 0, idleMs: 2000}
+  autoscaling: {policy: lag, everyMs: 200, downWindowMs: 1000, coolDownMs: 0, idleMs: 1000}
 """
 
 BACKLOG = 500
 """Records that wait for each of two pipelines."""
 
 
-async def until_decided(
-    place: str, model: str, holds: Callable[[dict[str, Any]], bool]
-) -> list[dict[str, Any]]:
-    """What is decided of a model, and by what figures, until that is as wanted."""
-    seen: list[dict[str, Any]] = []
+async def until_decided(place: str, model: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """Wait until what is decided of a model, and by what figures, is as wanted."""
     async with asyncio.timeout(PATIENCE_S), ControlClient(RemoteServer.at(place)) as control:
-        while not seen or not holds(seen[-1]):
-            await asyncio.sleep(0.05)
+        while True:
             models = (await control.scaling())["models"]
-            seen += [each for each in models if each["model"] == model]
-    return seen
+            if any(each["model"] == model and holds(each) for each in models):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def test_models_on_agents_are_scaled_by_what_waits_in_streams(
@@ -260,20 +257,25 @@ async def test_models_on_agents_are_scaled_by_what_waits_in_streams(
         await until_decided(there.grpc, "a", lambda said: said["load"]["lag"] == 2 * BACKLOG)
         roles = ("run", "dataflow", "model-gateway", "--scheduler", there.grpc)
         with program(follower, *roles):
-            seen = await until_decided(there.grpc, "a", has_nothing_to_do)
-            calls = [await calls_of(each) for each in (one, two)]
+            await until_decided(there.grpc, "a", lambda said: said["load"]["requests_per_s"] > 0)
+            assert min(await until_called(2 * BACKLOG, one, two)) > 0
             await until_decided(there.grpc, "a", lambda said: said["load"]["replicas"] == 0)
-    assert sum(calls) >= 2 * BACKLOG, "they are counted where copies are, whoever makes them"
-    assert min(calls) > 0
-    assert max(each["load"]["requests_per_s"] for each in seen) > 0.0
     for pipeline in "pq":
         assert await answers_in(options, pipeline) == BACKLOG
 
 
-def has_nothing_to_do(said: dict[str, Any]) -> bool:
-    """Whether no call of a model waits or is under way."""
-    load = said["load"]
-    return not (load["lag"] or load["in_flight"] or load["waiting"])
+async def until_called(times: int, *agents: Program) -> list[int]:
+    """Wait until agents have counted so many calls together, whoever made them; how many each."""
+    calls = [0] * len(agents)
+    async with asyncio.timeout(PATIENCE_S):
+        while sum(calls) < times:
+            await asyncio.sleep(0.05)
+            # What was counted goes with the model.
+            calls = [
+                max(before, await calls_of(each))
+                for before, each in zip(calls, agents, strict=True)
+            ]
+    return calls
 
 
 async def calls_of(agent: Program) -> int:
