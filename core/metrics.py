@@ -245,6 +245,7 @@ class Metrics:
     __slots__ = (
         "_gone",
         "arms",
+        "lag",
         "pipelines",
         "refused",
         "replicas_wanted",
@@ -260,6 +261,8 @@ class Metrics:
         """Records that could not be written behind answers, by pipeline."""
         self.replicas_wanted: dict[str, int] = {}
         """How many more replicas of a server models wait for, by server; others are left out."""
+        self.lag: dict[str, int] = {}
+        """How many calls wait in streams, by model; of those that are scaled by their load."""
         self.arms: dict[tuple[str, str], ArmCounters] = {}
         """What became of requests of experiments, by experiment and arm."""
         self.shares: Callable[[], Iterable[ArmShare]] = _no_shares

@@ -24,7 +24,7 @@ def print_decisions(output: Output, scaling: Mapping[str, Any]) -> None:
     if not models:
         click.echo("no model is scaled; write maxReplicas, or minReplicas: 0, in its manifest")
         return
-    headings = ("model", "copies", "decided", "calls/s", "in flight", "why")
+    headings = ("model", "copies", "decided", "calls/s", "in flight", "lag", "why")
     output.table(headings, [_row(each) for each in models], unfolded=("model",))
 
 
@@ -36,6 +36,7 @@ def _row(decided: Mapping[str, Any]) -> tuple[str, ...]:
         str(decided["decided"]),
         f"{load['requests_per_s']:.3g}",
         f"{load['in_flight'] + load['waiting']:.3g}",
+        "-" if load["lag"] is None else f"{load['lag']:.3g}",
         decided["reason"],
     )
 

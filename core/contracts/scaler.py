@@ -18,7 +18,9 @@ class ModelLoad:
     ``requests_per_s`` counts calls that have ended, failed ones included; ``in_flight`` is the mean
     number of calls under way, ``waiting`` how many wait for a place or for the model to be
     loaded. ``latency_ms`` is the time within which 9 of 10 calls ended, None where none did.
-    ``lag`` is how many records wait in its streams, None where nobody counts. ``memory_bytes`` is
+    ``lag`` is how many calls of it wait in streams, behind those under way: calls that are written
+    down (layout spread), and requests to pipelines that nobody has begun, each once for a model of
+    theirs. It is None where no pipeline has streams. ``memory_bytes`` is
     what a copy takes, None where nobody has said. ``idle_s`` are the seconds since it was last
     called (0 while a call is under way).
 

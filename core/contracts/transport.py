@@ -277,6 +277,16 @@ class Transport(ABC):
         """
 
     @abstractmethod
+    async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
+        """How many records of each stream a group has not finished, over all partitions.
+
+        Those count that were there when this was called, whether somebody owns their partition or
+        not, and has taken them or not. What was finished a moment ago may count still; so may what
+        a transport keeps among records. Unknown streams are left out. Raises NotReadyError when the
+        other side cannot be had, ForbiddenError where it does not tell.
+        """
+
+    @abstractmethod
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         """Begin to read a partition without owning it. What is written once this has returned is
         read.

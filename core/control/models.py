@@ -186,10 +186,15 @@ class ModelReconciler:
 
     def scaled(self) -> Iterable[tuple[str, ModelCopies]]:
         """The models that are scaled by their load, and the copies that calls go to, or will."""
-        for name, place in self._places.items():
-            copies = place.serving or place.held or place.coming
+        for name in self._places:
+            copies = self.called(name)
             if copies is not None and copies.bounds is not None:
                 yield name, copies
+
+    def called(self, name: str) -> ModelCopies | None:
+        """The copies that calls of a model go to, or will; None while there are none."""
+        place = self._places.get(name)
+        return None if place is None else place.serving or place.held or place.coming
 
     def rescale(self, name: str) -> None:
         """Have as many copies of a model as were decided on by now."""

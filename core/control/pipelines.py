@@ -154,6 +154,11 @@ class PipelineReconciler:
         self._reconsider(place.models())
         self._tell_explainers(name)
 
+    @property
+    def plans(self) -> dict[str, Plan]:
+        """The versions that serve, or are to, by name."""
+        return {name: (place.serving or place.wanted).plan for name, place in self._places.items()}
+
     def model_changed(self, name: str) -> None:
         """A model came, went, or stands differently."""
         for user in self._usage.users(ResourceKey("Model", name)):

@@ -54,6 +54,7 @@ from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.control.standing import begin, loading, preparing, starting
 from penstock.core.control.store import HISTORY, AnyResource, ResourceKey, ResourceStore
+from penstock.core.control.stream_backlog import StreamBacklog
 from penstock.core.control.trials import TrialDesk
 from penstock.core.control.usage import UsageIndex
 from penstock.core.database import Database, Saved, SavedResource
@@ -243,14 +244,25 @@ class LocalControlPlane(ControlPlane):
         )
         self._scaling = None
         self._server_scaling = None
+        self._backlog = None
         if scaling is not None:
             if not scaling.dry_run:
                 self._server_scaling = ServerScaling(self._servers, shortage, clock, scaling)
+            if streams is not None:
+                self._backlog = StreamBacklog(
+                    *streams,
+                    lambda: self._pipelines.plans,
+                    lambda: frozenset(name for name, _ in self._models.scaled()),
+                    clock,
+                    scaling.every_ms,
+                )
             self._scaling = ModelScaling(
                 self._store,
                 self._models,
                 self._scaled,
                 CallCounter(metrics, models),
+                metrics,
+                self._backlog,
                 clock,
                 scaling,
                 self._save_scaled,
@@ -284,6 +296,8 @@ class LocalControlPlane(ControlPlane):
         self._saved = NOTHING_SAVED
         if self._hosted is not None:
             self._hosted.start()
+        if self._backlog is not None:
+            self._background.spawn(self._backlog.run(), "looking at what waits in streams")
         if self._scaling is not None:
             self._background.spawn(self._scaling.run(), "scaling models")
         if self._server_scaling is not None:

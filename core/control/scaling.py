@@ -17,9 +17,12 @@ from penstock.core.control.reasons import Reason
 from penstock.core.control.scaled import ScaledCopies
 from penstock.core.control.standing import noted
 from penstock.core.control.store import ResourceKey, ResourceStore
+from penstock.core.control.stream_backlog import StreamBacklog
 from penstock.core.errors import PenstockError
+from penstock.core.metrics import Metrics
 from penstock.core.resources.scaling import IDLE_MS, TARGET, scaling_number
 from penstock.core.scaling import Autoscaler, Verdict
+from penstock.core.scaling.expected_calls import expected_calls
 from penstock.core.scaling.figures import LoadMeter
 from penstock.core.scaling.rules import ScalingRules
 
@@ -42,7 +45,8 @@ _log = logging.getLogger(__name__)
 class ModelScaling:
     """The models that may be scaled, their loads, and the last verdict on each.
 
-    ``keep`` has what was decided outlive the process.
+    ``backlog`` is there where pipelines have streams. ``keep`` has what was decided outlive the
+    process.
     """
 
     def __init__(
@@ -51,6 +55,8 @@ class ModelScaling:
         reconciler: ModelReconciler,
         scaled: ScaledCopies,
         counter: CallCounter,
+        metrics: Metrics,
+        backlog: StreamBacklog | None,
         clock: Clock,
         rules: ScalingRules,
         keep: Callable[[Mapping[str, int]], Awaitable[None]],
@@ -59,6 +65,8 @@ class ModelScaling:
         self._reconciler = reconciler
         self._scaled = scaled
         self._counter = counter
+        self._metrics = metrics
+        self._backlog = backlog
         self._clock = clock
         self._rules = rules
         self._keep = keep
@@ -97,10 +105,34 @@ class ModelScaling:
             self._say_nothing(name)
         self._meters = {name: self._meters.get(name) or LoadMeter(now_ms) for name in scaled}
         self._silent_ms = {name: at for name, at in self._silent_ms.items() if name in scaled}
-        counted = self._counter.figures(scaled.keys(), now_ms)
-        loads = [self._load(name, copies, counted[name], now_ms) for name, copies in scaled.items()]
+        called = {**self._called_through_streams(), **scaled}
+        counted = self._counter.figures(called.keys(), now_ms)
+        figures = {
+            name: dict(self._figures(copies, counted[name])) for name, copies in called.items()
+        }
+        lag = self._lag({name: _under_way(called[name], each) for name, each in figures.items()})
+        loads = [
+            self._load(name, copies, figures[name], lag.get(name), now_ms)
+            for name, copies in scaled.items()
+        ]
         self._slept = frozenset(load.name for load in loads if not load.replicas)
+        self._metrics.lag = {name: lag[name] for name in scaled if name in lag}
         return loads
+
+    def _called_through_streams(self) -> Mapping[str, ModelCopies]:
+        """The models of which it counts how many calls are under way: what they were begun for
+        waits no more."""
+        if self._backlog is None:
+            return {}
+        names = frozenset(name for queue in self._backlog.queues for name in queue.expects)
+        called = {name: self._reconciler.called(name) for name in names}
+        return {name: copies for name, copies in called.items() if copies is not None}
+
+    def _lag(self, under_way: Mapping[str, int]) -> Mapping[str, int]:
+        """How many calls of models wait in streams; nothing of those that are called otherwise."""
+        if self._backlog is None:
+            return {}
+        return expected_calls(self._backlog.queues, lambda name: under_way.get(name, 0))
 
     def document(self) -> dict[str, Any]:
         """What was decided last on each model, for people and programs."""
@@ -114,12 +146,16 @@ class ModelScaling:
         }
 
     def _load(
-        self, name: str, copies: ModelCopies, counted: CallFigures, now_ms: float
+        self,
+        name: str,
+        copies: ModelCopies,
+        figures: Mapping[object, CallFigures | None],
+        lag: int | None,
+        now_ms: float,
     ) -> ModelLoad:
         meter = self._meters[name]
         if copies.held or name in self._slept:
             meter.note_call(now_ms)  # it has just been woken, by a call or by its manifest
-        figures = dict(self._figures(copies, counted))
         known = {process: each for process, each in figures.items() if each is not None}
         load = meter.measure(known.items(), now_ms)
         age_ms = load.age_ms
@@ -127,6 +163,9 @@ class ModelScaling:
             self._silent_ms.pop(name, None)
         elif age_ms is not None:  # a copy that is new has said nothing yet, and soon will
             age_ms = max(age_ms, now_ms - self._silent_ms.setdefault(name, now_ms))
+        lag_age_ms = None if self._backlog is None else self._backlog.age_ms(name, now_ms)
+        if age_ms is not None and lag_age_ms is not None:
+            age_ms = max(age_ms, lag_age_ms)
         bounds, outlook = copies.bounds, copies.outlook
         assert bounds is not None, "only such models are looked at"
         stuck = outlook is not None and not outlook.at_work and copies.loaded < copies.wanted
@@ -141,7 +180,7 @@ class ModelScaling:
             load.in_flight,
             copies.held,
             load.latency_ms,
-            None,
+            lag,
             copies.memory_bytes,
             load.idle_s,
             age_ms,
@@ -214,3 +253,8 @@ class ModelScaling:
         except PenstockError as error:
             self._scaled.changed = True
             _log.warning("how models are scaled is not kept over a restart: %s", error)
+
+
+def _under_way(copies: ModelCopies, figures: Mapping[object, CallFigures | None]) -> int:
+    """How many calls of a model are under way, as far as is known, or wait for it to be loaded."""
+    return copies.held + sum([each.under_way for each in figures.values() if each is not None])

@@ -124,7 +124,8 @@ class Autoscaler:
         if load.min_replicas or load.waiting:
             return None
         if not load.replicas:
-            return "it is asleep; the next call loads it"
+            waits = f"; {load.lag:.3g} calls wait in streams" if load.lag else ""
+            return f"it is asleep; the next call loads it{waits}"
         if load.in_flight or load.idle_s * 1000.0 < (load.idle_ms or self._damping.idle_ms):
             return None
         return f"nobody has called it for {load.idle_s:.0f} s; the next call loads it"

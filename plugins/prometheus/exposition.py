@@ -37,6 +37,7 @@ def exposition(metrics: Metrics, version: str) -> str:
     page.write_each(families.REFUSED, (), metrics.refused)
     page.write_each(families.UNWRITTEN, (), metrics.unwritten)
     page.write_each(families.REPLICAS_WANTED, (), metrics.replicas_wanted)
+    page.write_each(families.LAG, (), metrics.lag)
     for key, arm in metrics.arms.items():
         page.write_each(families.ARM_REQUESTS, key, arm.requests)
         page.write_histogram(families.ARM_SECONDS, key, arm.latency, FINE)

@@ -145,6 +145,12 @@ REPLICAS_WANTED = Family(
     ("server",),
     "How many more replicas it takes at least to hold the models that fit nowhere.",
 )
+LAG = Family(
+    "penstock_model_lag",
+    "gauge",
+    ("model",),
+    "Calls that can be expected of what waits in streams, of models that are scaled by their load.",
+)
 ARM_REQUESTS = Family(
     "penstock_experiment_requests",
     "counter",
@@ -184,6 +190,7 @@ FAMILIES: Final = (
     REFUSED,
     UNWRITTEN,
     REPLICAS_WANTED,
+    LAG,
     ARM_REQUESTS,
     ARM_SECONDS,
     ARM_SHARE,

@@ -38,9 +38,11 @@ class LagScaler(Scaler):
         target = load.target or self._target
         # Of calls under way, one for each replica is at work; the others wait for it.
         queued = max(load.in_flight - load.ready, 0.0)
-        lag = (load.lag or 0.0) + load.waiting + queued
+        in_streams = load.lag or 0.0
+        lag = in_streams + load.waiting + queued
         busy = min(load.in_flight, float(load.ready))
-        reason = f"{lag:.3g} calls wait, and {target:g} may wait for each replica"
+        where = f" ({in_streams:.3g} of them in streams)" if in_streams else ""
+        reason = f"{lag:.3g} calls wait{where}, and {target:g} may wait for each replica"
         return ScalingDecision(load.name, max(lag / target, busy), reason)
 
 

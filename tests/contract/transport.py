@@ -516,6 +516,32 @@ class TransportContract:
         await transport.publish([Output("s", a_record(name), 1) for name in "ab"])
         assert list(await transport.extents("s")) == [Extent(0, 0), Extent(0, 2)]
 
+    async def test_a_backlog_is_what_a_group_has_not_finished(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s", 2), StreamSpec("t")])
+        await transport.publish([Output("s", a_record(name), 0) for name in "abc"])
+        await transport.publish([Output("s", a_record("d"), 1), Output("t", a_record("e"))])
+        asked = ["s", "t", "unknown"]
+        assert await transport.backlog("g", asked) == {"s": 4, "t": 1}, "nobody has begun"
+        owner = WatchedOwner()
+        membership = await transport.compete("g", "s", owner)
+        await owner.until_owning(0, 1)
+        deliveries = await read(transport.read(owner.owned[0], ["s"]), 3)
+        assert await transport.backlog("g", asked) == {"s": 4, "t": 1}, "what is taken counts"
+        await transport.finish(owner.owned[0], deliveries[1:2], [])
+        await self._until_left(transport, "g", {"s": 3, "t": 1})
+        await transport.finish(owner.owned[0], [deliveries[0]], [])
+        await self._until_left(transport, "g", {"s": 2, "t": 1})
+        assert await transport.backlog("another", asked) == {"s": 4, "t": 1}
+        await membership.leave()
+        await transport.delete_streams(["t"])
+        await transport.publish([Output("s", a_record("f"), 1)])
+        assert await transport.backlog("g", ["s", "t"]) == {"s": 3}, "nobody is there any more"
+
+    async def _until_left(self, transport: Transport, group: str, left: dict[str, int]) -> None:
+        """What has just been finished may count still."""
+        while await transport.backlog(group, list(left)) != left:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.02)
+
     async def test_a_tail_of_a_stream_that_is_deleted_ends(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s")])
         tail = await transport.tail("s", 0, THE_END)

@@ -25,6 +25,7 @@ from penstock.core.contracts.model import (
     ServerAdapter,
 )
 from penstock.core.contracts.storage import ArtifactStorage
+from penstock.core.contracts.transport import Transport
 from penstock.core.control import LoadPolicy, LocalControlPlane
 from penstock.core.control.agents.hosted import AgentMeeting
 from penstock.core.control.preparation import OptionsCheck, unchecked
@@ -42,6 +43,7 @@ from penstock.core.records import Tensors
 from penstock.core.routing.book import RouteBook
 from penstock.core.scaling.rules import ScalingRules
 from penstock.core.signature import Signature
+from penstock.core.streams import StreamNames
 from penstock.testing.joins import Joins
 from penstock.testing.scripts import tensor
 
@@ -241,6 +243,7 @@ class Plane:
         book: RouteBook | None = None,
         agents: AgentMeeting | None = None,
         scaling: ScalingRules | None = None,
+        transport: Transport | None = None,
         **servers: FakeServer,
     ) -> None:
         """``clock`` is the time of everything, on a loop of its own (``VirtualLoop``)."""
@@ -287,6 +290,7 @@ class Plane:
             agents=agents,
             tallies=self.tallies,
             scaling=scaling,
+            streams=None if transport is None else (transport, StreamNames.under(transport.root)),
         )
 
     async def apply(self, *documents: dict[str, Any], dry_run: bool = False) -> list[Change]:

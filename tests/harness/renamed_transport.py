@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from penstock.core.contracts.transport import (
     Delivery,
@@ -66,6 +66,11 @@ class RenamedTransport(Transport):
 
     async def extents(self, stream: str) -> Sequence[Extent]:
         return await self._inner.extents(self._prefix + stream)
+
+    async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
+        prefix = self._prefix
+        found = await self._inner.backlog(prefix + group, [prefix + name for name in streams])
+        return {name.removeprefix(prefix): count for name, count in found.items()}
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         inner = await self._inner.tail(self._prefix + stream, partition, begin)

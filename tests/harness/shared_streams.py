@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from harness.entry_points import FakeEntryPoint, a_plugin
@@ -34,6 +34,8 @@ class SharedStreams(MemoryTransport):
         """Whether nobody reaches them."""
         self.published: list[list[Output]] = []
         """The batches that were written without finishing anything."""
+        self.asked: list[tuple[str, list[str]]] = []
+        """What was asked about backlogs: groups and streams."""
 
     async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
         if self.away:
@@ -91,6 +93,12 @@ class SharedTransport(Transport):
 
     async def extents(self, stream: str) -> Sequence[Extent]:
         return await self._streams.extents(stream)
+
+    async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
+        if self._streams.away:
+            raise NotReadyError("the streams are away")
+        self._streams.asked.append((group, list(streams)))
+        return await self._streams.backlog(group, streams)
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         return await self._streams.tail(stream, partition, begin)

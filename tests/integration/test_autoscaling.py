@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from confluent_kafka import Producer
+
 from harness.builtin import builtin_entry_points
-from harness.program import program
+from harness.program import Program, program
 from integration.agents.rig import agent, until_said
 from integration.gateways.rig import (
     PATIENCE_S,
@@ -17,18 +20,27 @@ from integration.gateways.rig import (
     apply,
     chain,
     client_of,
+    get,
     load,
     times,
     until,
     value_of,
     write,
 )
+from penstock.core.client.control import ControlClient
+from penstock.core.client.remote_server import RemoteServer
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText
+from penstock.core.contracts.transport import THE_BEGINNING
 from penstock.core.errors import DeadlineError, PenstockError
 from penstock.core.plugins.manager import assemble
+from penstock.core.records import Record
 from penstock.core.runtime import Runtime
+from penstock.proto import open_inference_pb2 as v2
 from penstock.servers.v2 import V2Client
+from penstock.transports.kafka import KafkaOptions
+from penstock.transports.kafka.broker.cluster import LocalKafka
+from penstock.transports.kafka.transport import KafkaTransport
 
 QUICK: dict[str, Any] = {
     "everyMs": 50,
@@ -191,3 +203,118 @@ async def test_models_on_agents_are_scaled_by_calls_that_gateways_make(tmp_path:
                 await until_said(there.grpc, "Model", "a", copies(0))
                 assert await value_of(client, "p") == 2.0
                 assert asking.failures == []
+
+
+LAG = """
+scheduler:
+  agents: {beatMs: 100, silenceMs: 3000, graceMs: 1500, returnMs: 1000, keepMs: 3000}
+  autoscaling: {policy: lag, everyMs: 200, downWindowMs: 1000, coolDownMs: 0, idleMs: 1000}
+"""
+
+BACKLOG = 500
+"""Records that wait for each of two pipelines."""
+
+
+async def until_decided(place: str, model: str, holds: Callable[[dict[str, Any]], bool]) -> None:
+    """Wait until what is decided of a model, and by what figures, is as wanted."""
+    async with asyncio.timeout(PATIENCE_S), ControlClient(RemoteServer.at(place)) as control:
+        while True:
+            models = (await control.scaling())["models"]
+            if any(each["model"] == model and holds(each) for each in models):
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_models_on_agents_are_scaled_by_what_waits_in_streams(
+    tmp_path: Path, kafka: LocalKafka
+) -> None:
+    """What a plain client writes waits for a model that is asleep, and is seen before anybody works
+    on it; with a worker the model wakes, grows, and sleeps again when all is done."""
+    options = KafkaOptions(bootstrap_servers=kafka.bootstrap_servers, namespace="lag")
+    streams = (
+        f"transport: {{kind: kafka, bootstrapServers: '{options.bootstrap_servers}', "
+        f"namespace: {options.namespace}}}\ndataflow: {{partitions: 2}}\n"
+    )
+    folder, follower = tmp_path / "scheduler", tmp_path / "worker"
+    write(folder)
+    follower.mkdir()
+    for each in (folder, follower):
+        (each / "penstock.yaml").write_text(streams + LAG, encoding="utf-8")
+    with (
+        program(folder, "run", "scheduler", *PORTS) as there,
+        agent(tmp_path / "one", there, "--number", "0") as one,
+        agent(tmp_path / "two", there, "--number", "1") as two,
+    ):
+        sleepy = times("a", 2, minReplicas=0, maxReplicas=2).replace(
+            "concurrency: 4", "concurrency: 1"
+        )
+        spread = chain("q", "a").replace("steps:", "layout: spread, steps:", 1)
+        await apply(there.grpc, folder, sleepy, chain("p", "a"), spread)
+        await until_decided(there.grpc, "a", lambda said: said["why"] == "asleep")
+        for pipeline in "pq":
+            topic = f"{options.root}.pipeline.{pipeline}.inputs"
+            await asyncio.to_thread(write_backlog, kafka, topic)
+        await until_decided(there.grpc, "a", lambda said: said["load"]["lag"] == 2 * BACKLOG)
+        roles = ("run", "dataflow", "model-gateway", "--scheduler", there.grpc)
+        with program(follower, *roles):
+            await until_decided(there.grpc, "a", lambda said: said["load"]["requests_per_s"] > 0)
+            assert min(await until_called(2 * BACKLOG, one, two)) > 0
+            await until_decided(there.grpc, "a", lambda said: said["load"]["replicas"] == 0)
+    for pipeline in "pq":
+        assert await answers_in(options, pipeline) == BACKLOG
+
+
+async def until_called(times: int, *agents: Program) -> list[int]:
+    """Wait until agents have counted so many calls together, whoever made them; how many each."""
+    calls = [0] * len(agents)
+    async with asyncio.timeout(PATIENCE_S):
+        while sum(calls) < times:
+            await asyncio.sleep(0.05)
+            # What was counted goes with the model.
+            calls = [
+                max(before, await calls_of(each))
+                for before, each in zip(calls, agents, strict=True)
+            ]
+    return calls
+
+
+async def calls_of(agent: Program) -> int:
+    """How many calls of a model an agent has had."""
+    _, page = await get(f"{agent.addresses['rest']}/metrics")
+    counts = [
+        each for each in page.splitlines() if each.startswith("penstock_model_call_seconds_c")
+    ]
+    return sum(int(each.rpartition(" ")[2]) for each in counts)
+
+
+async def answers_in(options: KafkaOptions, pipeline: str) -> int:
+    """How many requests were answered in the output stream of a pipeline, each once."""
+    async with asyncio.timeout(PATIENCE_S):
+        transport = KafkaTransport(options)
+        await transport.start()
+        try:
+            found = await records_of(transport, f"{options.root}.pipeline.{pipeline}.outputs")
+        finally:
+            await transport.stop()
+    return len({each.identity for each in found if isinstance(each.body, tuple)})
+
+
+async def records_of(transport: KafkaTransport, stream: str) -> list[Record]:
+    """All that there is in a stream."""
+    found: list[Record] = []
+    for number, extent in enumerate(await transport.extents(stream)):
+        tail = await transport.tail(stream, number, THE_BEGINNING)
+        while tail.position < extent.end:
+            found += [each.record for each in await tail.take(1_000)]
+        await tail.close()
+    return found
+
+
+def write_backlog(kafka: LocalKafka, topic: str) -> None:
+    """As any client of Kafka."""
+    producer = Producer({"bootstrap.servers": kafka.bootstrap_servers})
+    value = v2.ModelInferRequest(raw_input_contents=[np.float64(2.0).tobytes()])
+    value.inputs.add(name="x", datatype="FP64", shape=[1])
+    for number in range(BACKLOG):
+        producer.produce(topic, value.SerializeToString(), partition=number % 2)
+    assert producer.flush(PATIENCE_S) == 0

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Final
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Extent
 from penstock.transports.kafka.messages.size import varint_size
 
 MOST_TEXT: Final = 4_096
@@ -45,6 +45,13 @@ class Progress:
             return True
         run = bisect_right(self._starts, offset) - 1
         return run >= 0 and offset < self._ends[run]
+
+    def unfinished(self, extent: Extent) -> int:
+        """How many offsets of what a partition holds are not finished."""
+        first, end = max(self.done_below, extent.first), extent.end
+        runs = zip(self._starts, self._ends, strict=True)
+        done = sum([max(min(stop, end) - max(start, first), 0) for start, stop in runs])
+        return max(end - first, 0) - done
 
     def attempts_of(self, offset: int) -> int:
         """How often a record was taken that is not finished."""

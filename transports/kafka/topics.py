@@ -21,6 +21,7 @@ from confluent_kafka.admin import (
 from penstock.core.contracts.transport import StreamSpec
 from penstock.core.errors import ConflictError, NotFoundError
 from penstock.core.nearest import did_you_mean
+from penstock.transports.kafka.backlog import backlog_of
 from penstock.transports.kafka.refusals import is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
@@ -93,6 +94,15 @@ class Topics:
         """What is known of a topic; None where it is not there."""
         count = self._partitions.get(topic)
         return None if count is None else Found(self._ids[topic], count)
+
+    async def backlog(self, group: str, topics: Sequence[str]) -> dict[str, int]:
+        """How many messages of each topic a group has not finished; of those that are not there
+        nothing is said."""
+        await self.look_up([topic for topic in topics if topic not in self._partitions])
+        there = {topic: self._partitions[topic] for topic in topics if topic in self._partitions}
+        places = [(topic, number) for topic, count in there.items() for number in range(count)]
+        left = await backlog_of(self._admin, group, places)
+        return {topic: left[topic] for topic in there}
 
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, cast
 
@@ -244,6 +244,9 @@ class KafkaTransport(Transport):
         await self._topics.look_up([stream])
         count = self._topics.partitions(stream)
         return [await self._inquirer.extent((stream, number)) for number in range(count)]
+
+    async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
+        return await self._topics.backlog(group, streams)
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         await self._topics.find(stream)

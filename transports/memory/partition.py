@@ -146,6 +146,13 @@ class Partition:
             progress = self._groups[group] = Progress(first)
         return progress
 
+    def unfinished(self, group: str) -> int:
+        """How many records a group has not finished, also one that has not begun."""
+        progress = self._groups.get(group)
+        if progress is None:
+            return len(self._entries)
+        return sum([not progress.is_done(offset) for offset in self._entries])
+
     def deliver(self, group: str, position: int, taken: list[Delivery], limit: int) -> int:
         """Add unfinished records from ``position`` on to ``taken``, up to ``limit`` of them.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from penstock.core.clock import Clock, SystemClock
@@ -164,6 +164,13 @@ class MemoryTransport(Transport):
 
     async def extents(self, stream: str) -> Sequence[Extent]:
         return [partition.extent for partition in self._stream(stream).partitions]
+
+    async def backlog(self, group: str, streams: Sequence[str]) -> Mapping[str, int]:
+        found = [self._streams[name] for name in streams if name in self._streams]
+        return {
+            stream.name: sum([each.unfinished(group) for each in stream.partitions])
+            for stream in found
+        }
 
     async def tail(self, stream: str, partition: int, begin: From) -> Tail:
         read = self._partition(stream, partition)

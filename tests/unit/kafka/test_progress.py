@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT
+from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Extent
 from penstock.transports.kafka.progress import MOST_TEXT, Progress
 
 HOLDER = "worker-7.eu-central.example"
@@ -103,6 +103,17 @@ class Reader:
         first = self.model.done_below(self.known_to)
         assert self.progress.done_below <= first or first == self.known_to
         assert all(o in self.model.done for o in self.model.offsets if o < self.progress.done_below)
+        self.check_what_is_left()
+
+    def check_what_is_left(self) -> None:
+        """By what everybody can read of a commit."""
+        seen = Progress.decode(self.progress.done_below, self.progress.encode())
+        end = self.model.offsets[-1] + 1
+        for first in (0, end // 2):
+            left = [o for o in range(first, end) if not seen.is_done(o)]
+            assert seen.unfinished(Extent(first, end)) == len(left)
+            assert {o for o in self.model.offsets if o >= first} - self.model.done <= set(left)
+        assert seen.unfinished(Extent(end, end)) == 0
 
     def _next(self) -> int | None:
         if self.returned:

@@ -1,0 +1,35 @@
+"""How decisions of the autoscaler are printed."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.core.cli.output import Output
+from penstock.core.cli.scaling_view import print_decisions
+from penstock.core.contracts.scaler import ModelLoad
+from penstock.core.scaling import Verdict
+
+
+def test_what_waits_in_streams_is_shown_where_there_are_some(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    verdicts = [
+        Verdict(ModelLoad("a", 1, 1, 0, 4, in_flight=2.0, lag=35), 4, "it is so"),
+        Verdict(ModelLoad("b", 1, 1, 0, 4), 1, "as it was"),
+    ]
+    models = [each.document() for each in verdicts]
+    print_decisions(Output("text"), {"policy": "lag", "dry_run": False, "models": models})
+    headline, headings, *rows = capsys.readouterr().out.splitlines()
+    assert headline == "policy lag (in force)"
+    assert headings.split() == [
+        "model",
+        "copies",
+        "decided",
+        "calls/s",
+        "in",
+        "flight",
+        "lag",
+        "why",
+    ]
+    assert [row.split()[-4] for row in rows] == ["35", "-"]
+    assert rows[0].split() == ["a", "1", "of", "1", "4", "0", "2", "35", "it", "is", "so"]
