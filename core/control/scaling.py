@@ -66,6 +66,8 @@ class ModelScaling:
         self._meters: dict[str, LoadMeter] = {}
         self._slept: frozenset[str] = frozenset()
         """The models that were asleep at the last look."""
+        self._unloaded: frozenset[str] = frozenset()
+        """Those that had no copy then, by whatever reason."""
         self._silent_ms: dict[str, float] = {}
         """Since when there are copies of a model that nobody has told anything of."""
         self._verdicts: Sequence[Verdict] = ()
@@ -100,6 +102,7 @@ class ModelScaling:
         counted = self._counter.figures(scaled.keys(), now_ms)
         loads = [self._load(name, copies, counted[name], now_ms) for name, copies in scaled.items()]
         self._slept = frozenset(load.name for load in loads if not load.replicas)
+        self._unloaded = frozenset(load.name for load in loads if not load.ready)
         return loads
 
     def document(self) -> dict[str, Any]:
@@ -119,6 +122,9 @@ class ModelScaling:
         meter = self._meters[name]
         if copies.held or name in self._slept:
             meter.note_call(now_ms)  # it has just been woken, by a call or by its manifest
+        if not copies.loaded or name in self._unloaded:
+            # Calls that waited for it took as long as that, and say nothing of what copies can do.
+            meter.begin_anew()
         figures = dict(self._figures(copies, counted))
         known = {process: each for process, each in figures.items() if each is not None}
         load = meter.measure(known.items(), now_ms)
