@@ -27,7 +27,10 @@ async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path) -> None:
             await until(grpc, "a", lambda said: said == 2.0)
             for client in (rest, grpc):
                 await until_said(
-                    f"127.0.0.1:{port}", "Model", "b", lambda now: now["Scaled"].startswith("0 c")
+                    f"127.0.0.1:{port}",
+                    "Model",
+                    "b",
+                    lambda now: now.get("Scaled", "").startswith("0 c"),
                 )
                 assert await value_of(client, "b") == 3.0
         follower = ("run", "gateway", "proxy", "--scheduler", f"127.0.0.1:{port}", *PORTS)
