@@ -74,6 +74,8 @@ class ModelScaling:
         self._meters: dict[str, LoadMeter] = {}
         self._slept: frozenset[str] = frozenset()
         """The models that were asleep at the last look."""
+        self._unloaded: frozenset[str] = frozenset()
+        """Those that had no copy then, by whatever reason."""
         self._silent_ms: dict[str, float] = {}
         """Since when there are copies of a model that nobody has told anything of."""
         self._verdicts: Sequence[Verdict] = ()
@@ -116,6 +118,7 @@ class ModelScaling:
             for name, copies in scaled.items()
         ]
         self._slept = frozenset(load.name for load in loads if not load.replicas)
+        self._unloaded = frozenset(load.name for load in loads if not load.ready)
         self._metrics.lag = {name: lag[name] for name in scaled if name in lag}
         return loads
 
@@ -156,6 +159,9 @@ class ModelScaling:
         meter = self._meters[name]
         if copies.held or name in self._slept:
             meter.note_call(now_ms)  # it has just been woken, by a call or by its manifest
+        if not copies.loaded or name in self._unloaded:
+            # Calls that waited for it took as long as that, and say nothing of what copies can do.
+            meter.begin_anew()
         known = {process: each for process, each in figures.items() if each is not None}
         load = meter.measure(known.items(), now_ms)
         age_ms = load.age_ms

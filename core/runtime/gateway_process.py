@@ -132,6 +132,8 @@ class GatewayProcess:
                 if self._agent is not None:
                     await self._agent.taken_in()
                 await self._follower.informed.wait()
+                if self._proxy is not None:
+                    await self._proxy.informed.wait()
         except TimeoutError:
             place = self._scheduler.place
             without = "no routes are kept"

@@ -62,6 +62,10 @@ class LoadMeter:
             None if oldest_ms is None else max(now_ms - oldest_ms, 0.0),
         )
 
+    def begin_anew(self) -> None:
+        """What was told up to now says nothing of what comes."""
+        self._shares = {}
+
     def note_call(self, now_ms: float) -> None:
         """It is called, whatever figures say."""
         self._called_ms = now_ms
@@ -103,7 +107,7 @@ def _mean_under_way(calls: int, took_ms: float, passed_ms: float, under_way: int
     It counts calls that have ended; where these are few or take long, those that are under way now
     say more.
     """
-    mean = took_ms / passed_ms
+    mean = min(took_ms / passed_ms, float(calls))  # none was under way for longer than that
     if not calls or took_ms / calls > passed_ms / 2.0:
         return max(mean, float(under_way))
     return mean

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,8 @@ import asyncio
 import os
 import time
 
+import penstock
+
 def where(x):
     return {"y": x * 2, "pid": [os.getpid()]}
 
@@ -50,6 +53,18 @@ def add(amount, rate=None):
 
 def broken(x):
     raise RuntimeError("it is broken")
+
+def busy(x):
+    time.sleep(0.02)
+    return {"y": x, "pid": [os.getpid()]}
+
+class Unlicensed:
+    def load(self, context):
+        if not os.path.exists("licence"):
+            raise penstock.Retriable("it has no licence")
+
+    def predict(self, x):
+        return {"y": x}
 """
 
 MANIFESTS = """\
@@ -72,6 +87,18 @@ spec: {serverConfig: inprocess}
 kind: Model
 metadata: {name: elsewhere}
 spec: {python: "models:where", server: shared}
+---
+kind: Model
+metadata: {name: grows}
+spec: {python: "models:busy", execution: thread, minReplicas: 1, maxReplicas: 2}
+---
+kind: Model
+metadata: {name: sleepy}
+spec: {python: "models:where", replicas: 1, minReplicas: 0}
+---
+kind: Model
+metadata: {name: unlicensed}
+spec: {python: "models:Unlicensed", replicas: 1, minReplicas: 0}
 ---
 kind: Model
 metadata: {name: broken}
@@ -131,12 +158,27 @@ spec:
 
 X = {"x": ("FP32", [1], [3])}
 
+SCALED = {
+    "scheduler": {
+        "agents": {"beatMs": 100},
+        "autoscaling": {
+            "everyMs": 50,
+            "idleMs": 400,
+            "downWindowMs": 500,
+            "coolDownMs": 0,
+            "maxHeld": 5,
+        },
+    }
+}
+"""How models are scaled, in less time than usual."""
+
 
 class Up:
     """A running command, and what is asked of it."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, folder: Path) -> None:
         self.program = program
+        self.folder = folder
         self.rest = program.addresses["rest"]
 
     def get(self, path: str) -> Any:
@@ -176,6 +218,11 @@ class Up:
         assert status == 202, answer
         return str(headers["location"])
 
+    def copies(self, model: str) -> int:
+        """How many copies of a model that is scaled by its load were loaded at the last look."""
+        looked_at = {each["model"]: each["load"] for each in self.get("/v1/scaling")["models"]}
+        return int(looked_at[model]["ready"])
+
     def run(self, *words: str) -> str:
         """A command of penstock against it."""
         code = "import sys; from penstock.core.cli import main; sys.exit(main())"
@@ -199,7 +246,7 @@ def started(folder: Path, workers: int = 2, config: str = "") -> Iterator[Up]:
     words = ["--rest-port", "0", "--grpc-port", "0", "-c", "penstock.yaml"]
     with program(folder, "up", *words, "--workers", str(workers), "served.yaml") as up:
         up.ready()
-        running = Up(up)
+        running = Up(up, folder)
         # It is ready with one copy of each model.
         eventually(lambda: "2 of 2" in running.run("explain", "where"))
         eventually(lambda: len(running.pids()) == workers)
@@ -208,7 +255,10 @@ def started(folder: Path, workers: int = 2, config: str = "") -> Iterator[Up]:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    with started(tmp_path_factory.mktemp("workers") / "up") as running:
+    folder = tmp_path_factory.mktemp("workers") / "up"
+    folder.mkdir()
+    (folder / "licence").touch()
+    with started(folder, config=json.dumps(SCALED)) as running:
         yield running
         running.program.stop()
 
@@ -405,6 +455,39 @@ def check_state_of_keys(up: Up) -> None:
 
 def test_state_of_keys_is_what_one_process_would_have(up: Up) -> None:
     check_state_of_keys(up)
+
+
+def test_a_copy_comes_to_another_worker_with_load_and_goes_after_it(up: Up) -> None:
+    assert up.copies("grows") == 1
+    with Load(up, "/v2/models/grows/infer") as load:
+        eventually(lambda: up.copies("grows") == 2)
+        eventually(lambda: {up.infer("grows")["pid"][0] for _ in range(20)} == up.pids())
+    eventually(lambda: up.copies("grows") == 1)
+    assert set(load.answers) == {200}
+
+
+def test_a_model_that_is_asleep_is_woken_by_whatever_worker_is_called(up: Up) -> None:
+    eventually(lambda: up.copies("sleepy") == 0)
+    with ThreadPoolExecutor(5) as callers:
+        answers = list(callers.map(lambda _: up.infer("sleepy")["y"], range(5)))
+    assert answers == [[6.0]] * 5
+
+
+def test_calls_that_wait_are_bounded_over_all_workers_and_end_with_the_reason(up: Up) -> None:
+    licence = up.folder / "licence"
+    eventually(lambda: up.copies("unlicensed") == 0)
+    licence.unlink()
+
+    def ask(_: int) -> tuple[str, str]:
+        timeout = {"x-penstock-timeout-ms": "1500"}
+        answer = send(up.rest, "/v2/models/unlicensed/infer", X, timeout).document
+        return answer["code"], answer["error"]
+
+    with ThreadPoolExecutor(12) as callers:
+        answers = list(callers.map(ask, range(12)))
+    assert Counter(code for code, _ in answers) == {"deadline": 5, "overloaded": 7}
+    assert all("it has no licence" in said for code, said in answers if code == "deadline")
+    licence.touch()
 
 
 def test_a_killed_worker_is_replaced_without_the_others_noticing(tmp_path: Path) -> None:

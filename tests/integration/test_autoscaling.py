@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import re
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from confluent_kafka import Producer
 
 from harness.builtin import builtin_entry_points
+from harness.envoy import need_envoy
 from harness.program import Program, program
 from integration.agents.rig import agent, until_said
 from integration.gateways.rig import (
@@ -177,32 +180,76 @@ scheduler:
 """
 
 
-async def test_models_on_agents_are_scaled_by_calls_that_gateways_make(tmp_path: Path) -> None:
-    folder = tmp_path / "scheduler"
-    write(folder)
-    (folder / "penstock.yaml").write_text(SCHEDULER, encoding="utf-8")
-    with (
-        program(folder, "run", "scheduler", *PORTS) as there,
-        agent(tmp_path / "one", there, "--number", "0"),
-        agent(tmp_path / "two", there, "--number", "1"),
-    ):
-        words = ("run", "gateway", "--scheduler", there.grpc, *PORTS)
-        with program(tmp_path / "gateway", *words) as front:
-            front.ready()
-            sleepy = times("a", 2, minReplicas=0, maxReplicas=2)
-            await apply(there.grpc, folder, sleepy, chain("p", "a"))
-            async with client_of(front.grpc) as client:
-                await until(client, "p", lambda said: said == 2.0)
+class Servers:
+    """A scheduler and two agents, of processes of their own, and what stands before them."""
 
-                def copies(number: int) -> Callable[[dict[str, str]], bool]:
-                    return lambda said: said.get("Scaled", "").startswith(f"{number} cop")
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.manifests = folder / "scheduler"
+        self._folder = folder
+        self._stack = stack
+        write(self.manifests)
+        (self.manifests / "penstock.yaml").write_text(SCHEDULER, encoding="utf-8")
+        self.scheduler = stack.enter_context(program(self.manifests, "run", "scheduler", *PORTS))
+        for number in ("0", "1"):
+            stack.enter_context(agent(folder / number, self.scheduler, "--number", number))
+        self.gateway = self.front("gateway")
 
-                async with load(client, "p") as asking:
-                    await until_said(there.grpc, "Model", "a", copies(2))
-                    await asking.goes_on()
-                await until_said(there.grpc, "Model", "a", copies(0))
-                assert await value_of(client, "p") == 2.0
-                assert asking.failures == []
+    def front(self, *words: str) -> Program:
+        """One more process that callers come to."""
+        folder = self._folder / "-".join(words)
+        followed = ("run", *words, "--scheduler", self.scheduler.grpc, *PORTS)
+        started = self._stack.enter_context(program(folder, *followed))
+        started.ready()
+        return started
+
+    async def through_gateway(self, model: str) -> int:
+        """How many requests to a model the gateway has answered."""
+        _, page = await get(f"{self.gateway.addresses['rest']}/metrics")
+        counted = re.search(rf'requests_total{{model="{model}",code="ok"}} (\d+)', page)
+        return int(counted[1]) if counted else 0
+
+    async def until_copies(self, model: str, number: int) -> None:
+        """Wait until it is decided on so many copies of a model, and they are there."""
+        said = f"{number} cop"
+        await until_said(
+            self.scheduler.grpc,
+            "Model",
+            model,
+            lambda now: now.get("Scaled", "").startswith(said) and "ReplicasReady" not in now,
+        )
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with ExitStack() as stack:
+        yield Servers(tmp_path_factory.mktemp("servers"), stack)
+
+
+@pytest.mark.parametrize("kind", ["gateway", "embedded", "envoy"])
+async def test_models_on_agents_follow_calls_whoever_makes_them(
+    servers: Servers, kind: str
+) -> None:
+    if kind == "envoy":
+        need_envoy()
+    front = servers.gateway if kind == "gateway" else servers.front("proxy", "--kind", kind)
+    model, there = f"by-{kind}", servers.scheduler.grpc
+    sleepy = times(model, 2, minReplicas=0, maxReplicas=2)
+    await apply(there, servers.manifests, sleepy, chain(f"p-{kind}", model))
+    async with client_of(front.addresses["rest"].removeprefix("http://"), "rest") as client:
+        await until(client, model, lambda said: said == 2.0)
+        async with load(client, model, at_a_time=1) as few:
+            async with load(client, model) as many:
+                await servers.until_copies(model, 2)
+                await many.goes_on()
+            await servers.until_copies(model, 1)
+            await few.goes_on()
+        await servers.until_copies(model, 0)
+        assert await value_of(client, model) == 2.0
+        await servers.until_copies(model, 0)
+        assert await value_of(client, f"p-{kind}") == 2.0
+    assert many.failures == few.failures == []
+    if kind != "gateway":  # it makes calls directly where a copy is loaded
+        assert await servers.through_gateway(model) < many.answers / 10
 
 
 LAG = """

@@ -207,9 +207,9 @@ class Load:
 
 
 @asynccontextmanager
-async def load(client: V2Client, target: str) -> AsyncIterator[Load]:
+async def load(client: V2Client, target: str, *, at_a_time: int = 8) -> AsyncIterator[Load]:
     """Load that has begun to be answered."""
-    begun = Load(client, target)
+    begun = Load(client, target, at_a_time=at_a_time)
     try:
         await begun.goes_on(20)
         yield begun

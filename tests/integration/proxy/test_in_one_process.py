@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.program import program
-from integration.gateways.rig import PORTS, chain, client_of, load, times, until, write
+from integration.agents.rig import until_said
+from integration.gateways.rig import PORTS, chain, client_of, load, times, until, value_of, write
 from integration.proxy.rig import free_port
 
 
 async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path) -> None:
-    manifests = write(tmp_path, times("a", 2), chain("p", "a"))
+    manifests = write(tmp_path, times("a", 2), chain("p", "a"), times("b", 3, minReplicas=0))
     port = free_port()  # where others follow it
-    (tmp_path / "penstock.yaml").write_text(f"grpc: {{port: {port}}}\n", encoding="utf-8")
+    asleep = "scheduler: {autoscaling: {everyMs: 50, idleMs: 100}}\n"
+    written = f"grpc: {{port: {port}}}\n{asleep}"
+    (tmp_path / "penstock.yaml").write_text(written, encoding="utf-8")
     words = ("up", "-c", "penstock.yaml", "--proxy", "embedded", *PORTS, manifests)
     with program(tmp_path, *words) as up:
         up.ready()
@@ -22,6 +25,14 @@ async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path) -> None:
         ):
             await until(rest, "p", lambda said: said == 2.0)
             await until(grpc, "a", lambda said: said == 2.0)
+            for client in (rest, grpc):
+                await until_said(
+                    f"127.0.0.1:{port}",
+                    "Model",
+                    "b",
+                    lambda now: now.get("Scaled", "").startswith("0 c"),
+                )
+                assert await value_of(client, "b") == 3.0
         follower = ("run", "gateway", "proxy", "--scheduler", f"127.0.0.1:{port}", *PORTS)
         with program(tmp_path / "gateway", *follower) as front:
             front.ready()

@@ -252,6 +252,31 @@ def test_a_model_grows_with_its_load_and_shrinks_after_it(tmp_path: Path) -> Non
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 
 
+@pytest.mark.parametrize("fails", [False, True], ids=["woken", "in vain"])
+def test_how_long_calls_waited_for_a_model_does_not_make_it_grow(
+    tmp_path: Path, fails: bool
+) -> None:
+    kind = FakeKind("python")
+    kind.prepared = [Slow(8.0) for _ in range(4)]
+
+    async def story(plane: Plane) -> None:
+        spec = {"python": "models:Any", "minReplicas": 0, "maxReplicas": 4, "server": "s"}
+        await begin(plane, server("s", replicas=4), model("m", **spec))
+        await asyncio.sleep(32.0)
+        assert kind.held("m") == 0
+        if fails:
+            for each in kind.made:
+                each.failing["m"] = [NotReadyError("its disk is away")] * 9
+        await plane.call("m")
+        counts = []
+        for _ in range(10):
+            await asyncio.sleep(1.0)
+            counts += [each["decided"] for each in plane.control.scaling()["models"]]
+        assert set(counts) == {1}
+
+    run(story, tmp_path, own_server=False, kinds={"fake": kind})
+
+
 def test_servers_that_take_no_more_are_not_stormed(tmp_path: Path) -> None:
     kind = FakeKind("python")
     kind.prepared = [Slow(0.1, call_s=1.0) for _ in range(2)]

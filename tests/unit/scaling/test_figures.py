@@ -56,6 +56,21 @@ def test_calls_that_take_long_count_while_they_are_under_way() -> None:
     assert (load.in_flight, load.requests_per_s, load.latency_ms) == (7.0, 0.0, None)
 
 
+def test_a_call_that_began_long_ago_counts_once_when_it_ends() -> None:
+    meter = LoadMeter(0.0)
+    meter.measure([("a", figures(0, 1.0, under_way=1, at_ms=60_000.0))], 60_000.0)
+    load = meter.measure([("a", figures(1, 60_000.0, at_ms=62_000.0))], 62_000.0)
+    assert load.in_flight == pytest.approx(1.0)
+
+
+def test_what_began_anew_says_only_what_is_under_way() -> None:
+    meter = LoadMeter(0.0)
+    meter.measure([("a", figures(0, 1.0, at_ms=0.0))], 0.0)
+    meter.begin_anew()
+    load = meter.measure([("a", figures(50, 9_000.0, under_way=2, at_ms=1_000.0))], 1_000.0)
+    assert (load.in_flight, load.requests_per_s, load.latency_ms) == (2.0, 0.0, None)
+
+
 def test_a_process_that_counts_from_the_beginning_again_has_no_negative_load() -> None:
     meter = LoadMeter(0.0)
     meter.measure([("a", figures(100, 1.0, at_ms=0.0))], 0.0)
