@@ -14,6 +14,8 @@ import asyncio
 import logging
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any, cast
@@ -27,6 +29,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.model import ModelCall
 from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.pipeline_gateway.questions import Questions
 from penstock.core.plugins.manager import assemble
 from penstock.core.records import Tensors
 from penstock.core.runtime import Runtime
@@ -69,10 +72,14 @@ def write(folder: Path, options: argparse.Namespace) -> Path:
 class Timed:
     """The calls that explanations make: how many, with how many rows, and how long they took."""
 
-    def __init__(self, gateway: PipelineGateway) -> None:
-        self._ask = gateway.ask
+    def __init__(self) -> None:
+        asking = Questions.ask
         self.begin()
-        gateway.ask = self.ask  # type: ignore[method-assign]  # to time them
+
+        async def ask(questions: Questions, *words: Any) -> Tensors:
+            return await self.ask(partial(asking, questions), *words)
+
+        Questions.ask = ask  # type: ignore[method-assign]  # to time them
 
     def begin(self) -> None:
         """Another explanation is about to begin."""
@@ -81,11 +88,17 @@ class Timed:
         self.took_s = 0.0
 
     async def ask(
-        self, kind: Any, name: str, tensors: Tensors, call: ModelCall, number: int
+        self,
+        asking: Callable[..., Awaitable[Tensors]],
+        kind: Any,
+        name: str,
+        tensors: Tensors,
+        call: ModelCall,
+        number: int,
     ) -> Tensors:
-        """As the gateway's own."""
+        """As that of the gateway, which is ``asking``."""
         began_s = time.perf_counter()
-        answer = await self._ask(kind, name, tensors, call, number)
+        answer = await asking(kind, name, tensors, call, number)
         self.took_s += time.perf_counter() - began_s
         self.calls += 1
         self.rows += tensors[0].shape[0]
@@ -104,7 +117,7 @@ async def send(gateway: PipelineGateway, name: str, tensors: Tensors) -> None:
 
 async def measure(gateway: PipelineGateway, options: argparse.Namespace) -> None:
     """Explain, again and again."""
-    timed = Timed(gateway)
+    timed = Timed()
     row = Tensor.from_numpy("x", np.random.default_rng(1).normal(size=(1, options.features)))
     for method in METHODS:
         await send(gateway, method, (row,))  # what is done for the first time takes longer

@@ -1,0 +1,124 @@
+"""Explainers where pipelines go over Kafka, and models are on agents that may be killed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from acceptance.test_roles_on_kafka import answers_in, started, streams_of
+from integration.gateways.rig import PATIENCE_S, apply, chain, client_of, times, write
+from penstock.core.arrays import Array
+from penstock.core.errors import PenstockError
+from penstock.core.inference import InferenceRequest
+from penstock.core.tensors import Tensor
+from penstock.servers.v2 import V2Client
+from penstock.transports.kafka.broker.cluster import LocalKafka
+
+pytest.importorskip("confluent_kafka", reason="penstock[kafka] is not installed")
+pytest.importorskip("shap", reason="shap is not installed: pip install 'penstock[shap]'")
+
+WAYS = {
+    "fused": "layout: fused",
+    "spread": "layout: spread",
+    "direct": "layout: direct",
+    "exact": "delivery: exactly-once",
+}
+MIX = (("scheduler",), ("agent", "dataflow"), ("pipeline-gateway", "model-gateway"))
+
+ROW = np.array([[1.0, 4.0]])
+BACKGROUND = [[0.0, 0.0], [1.0, 2.0]]
+EXPECTED = 6.0 * (ROW - np.mean(BACKGROUND, axis=0))
+
+
+def why(name: str, explained: str) -> str:
+    """The manifest of what explains ``explained`` (``modelRef: x``)."""
+    section = f"{{type: kernel_shap, batchSize: 100, {explained}}}"
+    parameters = f"{{background: {BACKGROUND}, features: [x]}}"
+    return (
+        f"kind: Model\nmetadata: {{name: {name}}}\n"
+        f"spec: {{explainer: {section}, parameters: {parameters}}}\n"
+    )
+
+
+def documents() -> list[str]:
+    """For each way that requests can go, a pipeline, what explains it, and a pipeline with that as
+    its step."""
+    all_of = [times("a", 2), times("b", 3), why("why-a", "modelRef: a")]
+    for name, way in WAYS.items():
+        all_of.append(chain(name, "a", "b").replace("spec: {", f"spec: {{{way}, "))
+        all_of.append(why(f"why-{name}", f"pipelineRef: {name}"))
+        all_of.append(
+            f"kind: Pipeline\nmetadata: {{name: ask-{name}}}\nspec: {{{way}, "
+            f"steps: [{{name: why-{name}}}], output: {{steps: [why-{name}]}}}}\n"
+        )
+    return all_of
+
+
+async def asked(client: V2Client, target: str) -> dict[str, Array]:
+    """What comes of the row, as soon as something does."""
+    request = InferenceRequest(None, (Tensor.from_numpy("x", ROW),), model_name=target)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            try:
+                answer = await client.infer(request, timeout_s=PATIENCE_S)
+            except PenstockError as error:
+                if error.code not in ("not-ready", "not-found"):
+                    raise
+                await asyncio.sleep(0.05)
+            else:
+                return {tensor.name: tensor.array for tensor in answer.tensors}
+
+
+async def over_rest(base: str, target: str) -> dict[str, Any]:
+    """The same from a server that answers already."""
+    tensor = {"name": "x", "datatype": "FP64", "shape": ROW.shape, "data": ROW.ravel().tolist()}
+    request = urllib.request.Request(
+        f"{base}/v2/models/{target}/infer",
+        json.dumps({"inputs": [tensor]}).encode(),
+        {"content-type": "application/json"},
+    )
+
+    def send() -> dict[str, Any]:
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+            outputs = json.load(answer)["outputs"]
+            return {each["name"]: each["data"] for each in outputs}
+
+    return await asyncio.to_thread(send)
+
+
+def contributions(values: Array) -> Array:
+    """Those of each feature to the output of the same number: no other has any."""
+    return np.diagonal(values[0])[None]
+
+
+async def test_explanations_over_streams(tmp_path: Path, kafka: LocalKafka) -> None:
+    """What is asked on their way is in no stream that others read."""
+    write(tmp_path / "manifests")
+    options = streams_of(kafka)
+    with started(tmp_path, options, MIX) as programs:
+        await apply(programs[0].grpc, tmp_path / "manifests", *documents())
+        front = programs[-1]
+        async with client_of(front.grpc) as client:
+            whole = await asked(client, "why-a")
+            assert np.allclose(contributions(whole["shap_values"]), EXPECTED / 3.0)
+            for name in WAYS:
+                for target in (f"why-{name}", f"ask-{name}"):
+                    answer = await asked(client, target)
+                    assert np.allclose(contributions(answer["shap_values"]), EXPECTED), target
+                    rest = await over_rest(front.addresses["rest"], target)
+                    assert np.allclose(rest["shap_values"], answer["shap_values"].ravel())
+                await asked(client, name)
+                await asked(client, f"ask-{name}")
+        for each in reversed(programs):
+            each.stop()
+            assert "ERROR" not in each.logged()
+            assert "Traceback" not in each.logged()
+    for name in WAYS:
+        assert (await answers_in(options, name)).total() == 1, name
+        assert (await answers_in(options, f"ask-{name}")).total() == 3, name
