@@ -120,6 +120,23 @@ async def over_rest(base: str, target: str) -> dict[str, Any]:
     return await asyncio.to_thread(send)
 
 
+async def test_any_worker_explains(tmp_path: Path, kafka: LocalKafka) -> None:
+    """Of several behind one address, each with all roles."""
+    options = streams_of(kafka)
+    config = write_config(tmp_path / "up", options)
+    manifests = write(tmp_path / "up", *documents())
+    words = ("up", "--workers", "2", *PORTS, "-c", config, manifests)
+    with program(tmp_path / "up", *words) as up:
+        up.ready()
+        for _ in range(4):  # whichever worker a connection comes to
+            async with client_of(up.grpc) as client:
+                for name in WAYS:
+                    answer = await asked(client, f"ask-{name}")
+                    assert np.allclose(contributions(answer["shap_values"]), EXPECTED)
+    for name in WAYS:
+        assert (await answers_in(options, name)).total() == 0, name
+
+
 def contributions(values: Array) -> Array:
     """Those of each feature to the output of the same number: no other has any."""
     return np.diagonal(values[0])[None]
