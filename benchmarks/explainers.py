@@ -86,7 +86,7 @@ class Timed:
         async def ask(questions: Questions, *words: Any) -> Tensors:
             return await self.ask(partial(asking, questions), *words)
 
-        Questions.ask = ask  # type: ignore[method-assign]  # to time them
+        Questions.ask = ask  # type: ignore[assignment,method-assign]  # to time them
 
     def begin(self) -> None:
         """Another explanation is about to begin."""

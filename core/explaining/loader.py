@@ -7,10 +7,7 @@ from functools import partial
 
 from penstock.core.contracts.explainer import Explainer, Explains
 from penstock.core.contracts.model import ExplainerLoader, ModelInstance, ModelSpec
-from penstock.core.errors import (
-    InvalidRequestError,
-    PenstockError,
-)
+from penstock.core.errors import InvalidRequestError, PenstockError
 from penstock.core.explaining.instance import CONCURRENCY, ExplainerInstance
 from penstock.core.explaining.subject import Subject
 from penstock.core.model_gateway import ModelGateway
