@@ -202,15 +202,14 @@ class Dataflow:
         slots = tuple(self.models.slot(step.model) for step in plan.steps)
         return Deployment(plan, slots, self._metrics.tally(plan), taps)
 
-    def deploy_version(self, plan: Plan, slot: ModelSlot) -> Deployment:
-        """Bind the plan of a model to one version of it."""
-        return Deployment(plan, (slot,), self._metrics.tally(plan))
+    def deploy_on(self, plan: Plan, slots: tuple[ModelSlot, ...]) -> Deployment:
+        """Bind a plan whose joins keep nothing to these places, one for each step."""
+        return Deployment(plan, slots, self._metrics.tally(plan))
 
     def deploy_step(self, plan: Plan) -> Deployment:
         """Bind the plan of one step of a pipeline, whose visits come one by one. Joins of that
         pipeline, should it be here as well, keep what they have."""
-        slots = tuple(self.models.slot(step.model) for step in plan.steps)
-        return Deployment(plan, slots, self._metrics.tally(plan))
+        return self.deploy_on(plan, tuple(self.models.slot(step.model) for step in plan.steps))
 
     def forget(self, pipeline: str) -> None:
         """A pipeline is gone, and what its joins kept with it."""

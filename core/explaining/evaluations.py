@@ -41,9 +41,11 @@ def rows_per_call(explains: Explains, signature: Signature | None) -> int:
 
 
 class Evaluations:
-    """Those of one explanation, which are bounded together. ``rows`` is how many a call has."""
+    """Those of one explanation of the explainer ``asker``, which are bounded together. ``rows`` is
+    how many a call has."""
 
-    def __init__(self, explains: Explains, rows: int, call: Call) -> None:
+    def __init__(self, asker: str, explains: Explains, rows: int, call: Call) -> None:
+        self._asker = asker
         self._explains = explains
         self._rows = rows
         self._call = call
@@ -119,10 +121,8 @@ class Evaluations:
         return answer
 
     def _passed_on(self, error: PenstockError) -> PenstockError:
-        """An error of what is explained, which is named."""
-        if str(self._explains) in error.message:
-            return error
-        said = f"{self._explains}, which is explained: {error.message}"
+        """An error of what is explained, with who asked and who was asked."""
+        said = f"explainer '{self._asker}' has no answer of {self._explains}: {error.message}"
         return error_of(error.code, said, step=error.step, details=error.details)
 
     def _refuse(self, said: str) -> StepFailedError:

@@ -11,7 +11,7 @@ from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.explaining.evaluations import Evaluations
 from penstock.core.explaining.subject import Subject
 from penstock.core.inference import InferenceRequest
-from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.pipeline_gateway.questions import Questions
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 
@@ -26,20 +26,22 @@ class ExplainerInstance(ModelInstance):
     ``<identity>/<step>.<round>.<try>.<number>``.
     """
 
-    __slots__ = ("_explainer", "_gateway", "_places", "_subject")
+    __slots__ = ("_explainer", "_name", "_places", "_questions", "_subject")
 
     def __init__(
         self,
+        name: str,
         explainer: Explainer,
         subject: Subject,
-        gateway: PipelineGateway,
+        questions: Questions,
         concurrency: int,
         signature: Signature | None,
     ) -> None:
         super().__init__(signature)
+        self._name = name
         self._explainer = explainer
         self._subject = subject
-        self._gateway = gateway
+        self._questions = questions
         self._places = asyncio.Semaphore(concurrency)
 
     async def infer(self, call: ModelCall) -> Tensors:
@@ -54,6 +56,6 @@ class ExplainerInstance(ModelInstance):
 
         async def ask(tensors: Tensors) -> Tensors:
             number = next(numbers)
-            return await self._gateway.ask(explains.kind, explains.name, tensors, call, number)
+            return await self._questions.ask(explains.kind, explains.name, tensors, call, number)
 
-        return Evaluations(explains, self._subject.rows_per_call, ask)
+        return Evaluations(self._name, explains, self._subject.rows_per_call, ask)

@@ -7,17 +7,12 @@ from functools import partial
 
 from penstock.core.contracts.explainer import Explainer, Explains
 from penstock.core.contracts.model import ExplainerLoader, ModelInstance, ModelSpec
-from penstock.core.errors import (
-    InvalidRequestError,
-    NotReadyError,
-    PenstockError,
-    UnsupportedError,
-)
+from penstock.core.errors import InvalidRequestError, PenstockError
 from penstock.core.explaining.instance import CONCURRENCY, ExplainerInstance
 from penstock.core.explaining.subject import Subject
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.own_thread import in_own_thread
-from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.pipeline_gateway.questions import Questions
 from penstock.core.plugins.errors import PluginsError
 from penstock.core.plugins.registry import Registry
 
@@ -28,38 +23,30 @@ class GatewayExplainers(ExplainerLoader):
     """Makes explainers of the kinds that plug-ins bring, over the gateway of this process."""
 
     def __init__(
-        self, kinds: Registry[Explainer], gateway: PipelineGateway, models: ModelGateway
+        self, kinds: Registry[Explainer], questions: Questions, models: ModelGateway
     ) -> None:
         self._kinds = kinds
-        self._gateway = gateway
+        self._questions = questions
         self._models = models
 
     async def load(self, spec: ModelSpec) -> ModelInstance:
         explains = spec.explains
         assert explains is not None, "others are no explainers"
-        self._check(explains)
-        subject = Subject(explains, self._gateway, self._models)
+        # Where gateways follow a scheduler, the order to load an explainer may overtake this.
+        self._questions.check(explains.kind, explains.name)
+        subject = Subject(explains, self._questions, self._models)
         load = partial(self._load, spec, explains, subject)
         explainer = await in_own_thread(load, f"loading {spec.name}")
         if explainer.asks:
             _warn_of_single_rows(spec, subject)
         return ExplainerInstance(
+            spec.name,
             explainer,
             subject,
-            self._gateway,
+            self._questions,
             spec.concurrency or CONCURRENCY,
             explainer.signature() or spec.signature,
         )
-
-    def _check(self, explains: Explains) -> None:
-        if not self._gateway.serves(explains.kind, explains.name):
-            # Where gateways follow a scheduler, the order to load an explainer may overtake this.
-            raise NotReadyError(f"the gateway of this process has not heard of {explains} yet")
-        if explains.kind == "pipeline" and not self._gateway.puts_out(explains.name):
-            raise UnsupportedError(
-                f"{explains} has no output, so nothing can be explained; add an output section to "
-                "its manifest"
-            )
 
     def _load(self, spec: ModelSpec, explains: Explains, subject: Subject) -> Explainer:
         try:

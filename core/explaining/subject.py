@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from penstock.core.contracts.explainer import Explained, Explains
-from penstock.core.errors import NotFoundError
 from penstock.core.explaining.evaluations import rows_per_call
 from penstock.core.model_gateway import ModelGateway
-from penstock.core.pipeline_gateway import PipelineGateway
+from penstock.core.pipeline_gateway.questions import Questions
 from penstock.core.signature import Signature
 
 
 class Subject(Explained):
     """Looks at what serves when it is asked, which may be another version later."""
 
-    def __init__(self, explains: Explains, gateway: PipelineGateway, models: ModelGateway) -> None:
+    def __init__(self, explains: Explains, questions: Questions, models: ModelGateway) -> None:
         self._explains = explains
-        self._gateway = gateway
+        self._questions = questions
         self._models = models
 
     @property
@@ -26,9 +23,7 @@ class Subject(Explained):
 
     @property
     def signature(self) -> Signature | None:
-        with suppress(NotFoundError):
-            return self._gateway.signature(self._explains.kind, self._explains.name)
-        return None
+        return self._questions.signature(self._explains.kind, self._explains.name)
 
     @property
     def own_object(self) -> object | None:

@@ -16,7 +16,6 @@ from penstock.core.contracts.gateway import (
     TargetKind,
     TargetMetadata,
 )
-from penstock.core.contracts.model import ModelCall
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, UnsupportedError
 from penstock.core.experiments.in_force import InForce
@@ -27,17 +26,18 @@ from penstock.core.journal.tap import Tap
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway.admission import Admission, GatewayLimits
 from penstock.core.pipeline_gateway.carriage import Carriage
-from penstock.core.pipeline_gateway.child import ChildPipeline, child_identity
+from penstock.core.pipeline_gateway.child import ChildPipeline
 from penstock.core.pipeline_gateway.experiment import ExperimentTarget
 from penstock.core.pipeline_gateway.experiments import Experiments
 from penstock.core.pipeline_gateway.loaded_versions import LoadedVersions
 from penstock.core.pipeline_gateway.named_versions import NamedVersions
+from penstock.core.pipeline_gateway.questions import Questions
 from penstock.core.pipeline_gateway.routes import Routes
 from penstock.core.pipeline_gateway.streamed import outcome_of
 from penstock.core.pipeline_gateway.tapping import Tapping
 from penstock.core.pipeline_gateway.target import ServedTarget
 from penstock.core.plan import PIPELINE_SUFFIX, Plan
-from penstock.core.records import Record, Tensors
+from penstock.core.records import Record
 from penstock.core.routing.book import RouteBook
 from penstock.core.signature import Signature
 from penstock.core.target_names import without_suffix
@@ -107,7 +107,7 @@ class PipelineGateway(Gateway):
             self._named = NamedVersions()
         slot = self._models.slot(copy)
         if slot.served is not None and not self._named.means(copy, plan.name, plan.version):
-            deployment = self._dataflow.deploy_version(plan, slot)
+            deployment = self._dataflow.deploy_on(plan, (slot,))
             signature = slot.served.instance.signature
             self._named.put(copy, self._target("model", deployment, signature))
 
@@ -245,7 +245,7 @@ class PipelineGateway(Gateway):
                 self._models.publish(name, plan.version, self._child(target), bounded=False)
 
     def _child(self, target: ServedTarget) -> ChildPipeline:
-        """What a target is to steps, and to explainers, that call it."""
+        """What a pipeline is to steps that call it."""
         if self._carriage is not None:
             return self._carriage.child(target)
         return ChildPipeline(self._admission, target)
@@ -265,35 +265,9 @@ class PipelineGateway(Gateway):
             signature=signature,
         )
 
-    # What explainers ask
-
-    def serves(self, kind: TargetKind, name: str) -> bool:
-        """Whether this gateway answers for a name, as far as it has heard."""
-        with suppress(NotFoundError):
-            return self._routes.find(name, kind, None).deployment is not None
-        return False
-
-    def signature(self, kind: TargetKind, name: str) -> Signature | None:
-        """That of what serves under a name, as far as it is known. Raises NotFoundError."""
-        return self._routes.find(name, kind, None).signature
-
-    async def ask(
-        self, kind: TargetKind, name: str, tensors: Tensors, call: ModelCall, number: int
-    ) -> Tensors:
-        """The answer of a model or a pipeline to question ``number`` of a call: a child of its
-        request. Raises NotReadyError, naming it, where it has gone away, UnsupportedError where it
-        has no output."""
-        try:
-            target = self._routes.find(name, kind, None)
-        except NotFoundError as error:
-            raise NotReadyError(f"{kind} '{name}' is not ready: {error.message}") from error
-        if target.deployment is None:
-            raise target.not_ready()
-        if target.deployment.plan.output is None:
-            raise UnsupportedError(f"{kind} '{name}' has no output, so nothing can be explained")
-        identity = f"{child_identity(call)}.{number}"
-        answer = self._child(target).ask(tensors, call, identity)
-        return answer if isinstance(answer, tuple) else await answer
+    def questions(self, joins: JoinFactories) -> Questions:
+        """What explainers in this process ask through."""
+        return Questions(self._admission, self._dataflow, self._routes, joins)
 
     # What is told of answers in streams
 

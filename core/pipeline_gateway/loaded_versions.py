@@ -49,7 +49,7 @@ class LoadedVersions:
             "model",
             slot.name,
             version,
-            deployment=self._dataflow.deploy_version(plan, slot),
+            deployment=self._dataflow.deploy_on(plan, (slot,)),
             signature=slot.served.instance.signature,
         )
         # A version may go and be loaded again: front ends shall ask each time.

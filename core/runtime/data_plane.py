@@ -16,7 +16,6 @@ from penstock.core.config import Config
 from penstock.core.contracts.agents import AgentHost
 from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.control import ControlPlane
-from penstock.core.contracts.explainer import Explainer
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
 from penstock.core.contracts.gateway import ServerMetadata
@@ -35,7 +34,7 @@ from penstock.core.metrics import ArmShare, Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
 from penstock.core.pipeline_gateway.experiments import Experiments
-from penstock.core.plugins.registry import Registry
+from penstock.core.plugins.plugins import Plugins
 from penstock.core.recordings import StreamInquiries
 from penstock.core.request_headers import travelling_headers
 from penstock.core.routing.book import RouteBook
@@ -143,9 +142,11 @@ class DataPlane:
             self._streams.follow_with(followers)
         return bool(followers)
 
-    def explainers(self, kinds: Registry[Explainer]) -> ExplainerLoader:
+    def explainers(self, plugins: Plugins) -> ExplainerLoader:
         """What loads explainers that ask through the gateway of this process."""
-        return GatewayExplainers(kinds, self.gateway, self.models)
+        return GatewayExplainers(
+            plugins.explainers, self.gateway.questions(plugins.joins), self.models
+        )
 
     async def listen(
         self,

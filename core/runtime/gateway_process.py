@@ -194,7 +194,7 @@ class GatewayProcess:
         if self._agent is None:
             return CopyServers(self._make_server, here)
         section = self._config.agent
-        await self._agent.start_server(parts, self._data.explainers(self._plugins.explainers))
+        await self._agent.start_server(parts, self._data.explainers(self._plugins))
         listens = self._config.grpc.model_copy(update={"port": section.port, "shared_port": False})
         own = await self._copies.open(parts, listens, section.host, guarded=True)
         scheduler = section.scheduler_at(section.scheduler)

@@ -189,7 +189,7 @@ class Runtime:
             parts = self._with_server_of_agent(parts)
         work_folder = await make_work_folder(self._closing)
         followed = await self._data.start(parts)
-        explainers = self._data.explainers(self._plugins.explainers)
+        explainers = self._data.explainers(self._plugins)
         for name, server in parts.servers.items():
             server.use_clock(self._data.clock)
             server.use_loaders(parts.loaders)
@@ -348,7 +348,7 @@ class Runtime:
         """What makes replicas of the servers that manifests ask for; of those that this process
         does not start, agents do."""
         adapters = self._plugins.server_adapters
-        explainers = self._data.explainers(self._plugins.explainers)
+        explainers = self._data.explainers(self._plugins)
 
         def maker(name: str) -> Callable[[Mapping[str, Any]], ServerAdapter]:
             def make(options: Mapping[str, Any]) -> ServerAdapter:

@@ -143,7 +143,7 @@ class Worker:
     # What it has itself
 
     async def _begin_agent(self, parts: Parts) -> OwnCopies:
-        await self._agent.start_server(parts, self._data.explainers(self._plugins.explainers))
+        await self._agent.start_server(parts, self._data.explainers(self._plugins))
         door = self._doors.worker(self._number)
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = door.on(self._config).grpc.model_copy(update={"host": address})

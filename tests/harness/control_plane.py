@@ -35,6 +35,7 @@ from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
 from penstock.core.experiments.tally import Tallies
 from penstock.core.inference import InferenceRequest, InferenceResponse
+from penstock.core.journal import Journal, JournalLimits
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
@@ -253,13 +254,14 @@ class Plane:
         self.naps = Naps()
         self.metrics = Metrics()
         self.tallies = Tallies()
+        self.journal = Journal(JournalLimits())
         self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
         self.dataflow.start()
         metadata = ServerMetadata("penstock", "0", ())
         self.gateway = PipelineGateway(
-            self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata
+            self.dataflow, self.metrics, system_clock, GatewayLimits(), metadata, self.journal
         )
         if book is not None:
             self.gateway.be_followed(book, Joins())

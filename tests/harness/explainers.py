@@ -16,6 +16,7 @@ from penstock.core.plugins.errors import Origin
 from penstock.core.plugins.kinds import EXPLAINERS
 from penstock.core.plugins.registry import Registration, Registry
 from penstock.core.records import Tensors
+from penstock.testing.joins import Joins
 
 
 class ExplainingServer(FakeServer):
@@ -74,7 +75,8 @@ async def explaining(
     """A control plane whose server has explainers of these kinds."""
     server = ExplainingServer()
     async with control_plane(folder, server=server, **options) as plane:
-        server.use_explainers(GatewayExplainers(registry(kinds), plane.gateway, plane.models))
+        questions = plane.gateway.questions(Joins())
+        server.use_explainers(GatewayExplainers(registry(kinds), questions, plane.models))
         yield plane
 
 

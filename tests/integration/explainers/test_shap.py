@@ -99,6 +99,18 @@ spec:
   parameters: {columns: [1]}
 ---
 kind: Model
+metadata: {name: classes-permuted}
+spec:
+  storageUri: ./background.npy
+  explainer: {type: permutation_shap, modelRef: classes, batchSize: 4000}
+---
+kind: Model
+metadata: {name: classes-kernel}
+spec:
+  storageUri: ./background.npy
+  explainer: {type: kernel_shap, modelRef: classes, batchSize: 4000}
+---
+kind: Model
 metadata: {name: threshold-why}
 spec:
   storageUri: ./background.npy
@@ -205,6 +217,36 @@ def test_one_class_is_picked_out(ask: Ask) -> None:
     assert looked["base_values"].shape == (2, 3)
     assert asked["shap_values"].shape == (2, 4)
     assert np.allclose(looked["shap_values"][:, :, 1], asked["shap_values"], atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["classes-why", "classes-permuted", "classes-kernel"])
+def test_of_every_class_they_add_up_to_its_probability(ask: Ask, name: str) -> None:
+    answer, predicted = ask(name), ask("classes")["predict_proba"]
+    assert answer["shap_values"].shape == (2, 4, 3)
+    total = answer["shap_values"].sum(axis=1) + answer["base_values"]
+    assert np.allclose(total, predicted, atol=1e-3 if name == "classes-why" else 1e-9)
+
+
+@pytest.mark.parametrize("name", ["classes-why", "classes-permuted", "classes-kernel"])
+def test_shap_itself_takes_the_answer(ask: Ask, name: str) -> None:
+    """As the guide has it. What its plots read of an explanation is all there."""
+    shap = pytest.importorskip("shap")
+    answer = ask(name)
+    explanation = shap.Explanation(
+        answer["shap_values"],
+        base_values=answer["base_values"],
+        data=answer["data"],
+        feature_names=answer["feature_names"],
+        output_names=["low", "middle", "high"],
+    )
+    drawn = explanation[0, :, 1]  # a waterfall: one row, one output
+    assert np.array_equal(drawn.values, answer["shap_values"][0, :, 1])
+    assert drawn.base_values == answer["base_values"][0, 1]
+    assert np.array_equal(drawn.data, ROWS[0])
+    assert drawn.feature_names == [f"Feature {feature}" for feature in range(4)]
+    assert drawn.output_names == "middle"
+    bars = explanation[:, :, "high"].abs.mean(0)  # a bar plot: over all rows
+    assert np.allclose(bars.values, np.abs(answer["shap_values"][:, :, 2]).mean(axis=0))
 
 
 def test_other_tensors_are_held_fixed(ask: Ask) -> None:

@@ -17,6 +17,7 @@ from harness.explainers import Echo, explainer, explaining
 from penstock.core.contracts.explainer import Ask, Explained
 from penstock.core.errors import ConflictError, InvalidRequestError
 from penstock.core.inference import InferenceRequest
+from penstock.core.pipeline_gateway.questions import Questions
 from penstock.core.problems import ProblemsError
 from penstock.core.records import Tensors
 from penstock.core.tensors import Tensor
@@ -150,7 +151,9 @@ async def test_a_request_under_way_hears_that_its_model_went_away(plane: Plane) 
     await plane.control.delete("Model", "m", force=True)
     error = await asyncio.wait_for(answer, PATIENCE_S)
     assert error.code == "not-ready"
-    assert error.message.startswith("model 'm' is not ready")
+    assert error.message.startswith(
+        "explainer 'why' has no answer of model 'm': model 'm' is not ready"
+    )
 
 
 async def test_a_model_scaled_to_zero_is_not_explained(plane: Plane) -> None:
@@ -222,10 +225,11 @@ async def test_an_explainer_is_not_explained(plane: Plane) -> None:
     ]
 
 
-async def test_a_gateway_that_has_not_heard_of_its_model_is_asked_again(plane: Plane) -> None:
-    serves = plane.gateway.serves
-    heard = [False, True]
-    plane.gateway.serves = lambda kind, name: heard.pop(0) and serves(kind, name)  # type: ignore[method-assign]  # as of one that follows
+async def test_a_gateway_that_has_not_heard_of_its_model_is_asked_again(
+    plane: Plane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = [False, True]  # as of one that follows
+    monkeypatch.setattr(Questions, "serves", lambda *asked: heard.pop(0))
     await plane.apply(model("m"), WHY)
     await plane.until(lambda: plane.reason("Model", "why") == "Retrying")
     assert "has not heard of model 'm' yet" in str(plane.condition("Model", "why"))
@@ -245,7 +249,8 @@ async def test_a_pipeline_without_an_output_has_nothing_to_explain(plane: Plane)
     error = await plane.call("why", row())
     assert (error.code, error.message) == (
         "unsupported",
-        "pipeline 'p' has no output, so nothing can be explained",
+        "explainer 'why' has no answer of pipeline 'p': pipeline 'p' has no output, so nothing can "
+        "be explained; add an output section to its manifest",
     )
 
 

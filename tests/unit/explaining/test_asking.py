@@ -146,7 +146,7 @@ async def test_an_error_of_what_is_explained_names_it(plane: Plane) -> None:
     error = await plane.call("why", request())
     assert (error.code, error.message) == (
         "step-failed",
-        "model 'm', which is explained: it is broken",
+        "explainer 'why' has no answer of model 'm': it is broken",
     )
 
 

@@ -74,7 +74,7 @@ async def test_each_row_has_its_answer_whatever_the_calls(
     count: int, at_once: int, lanes: int
 ) -> None:
     model = Doubling()
-    asked = Evaluations(replace(M, calls_in_flight=lanes), at_once, model)
+    asked = Evaluations("why", replace(M, calls_in_flight=lanes), at_once, model)
     [answer] = await asked.ask((rows(count),))
     assert answer.array.ravel().tolist() == [2.0 * i for i in range(count)]
     assert [call[0].shape[0] for call in model.calls] == [
@@ -87,21 +87,21 @@ async def test_of_a_large_question_not_all_calls_are_prepared_at_once() -> None:
     async def at_once(tensors: Tensors) -> Tensors:
         return tensors
 
-    [answer] = await Evaluations(M, 1, at_once).ask((rows(CALLS_PREPARED * 2 + 3),))
+    [answer] = await Evaluations("why", M, 1, at_once).ask((rows(CALLS_PREPARED * 2 + 3),))
     assert answer.array.ravel().tolist() == list(range(CALLS_PREPARED * 2 + 3))
 
 
 async def test_what_goes_beside_is_in_every_call() -> None:
     model = Doubling()
     beside = Tensor.from_numpy("threshold", np.array(0.5))
-    await Evaluations(M, 2, model).ask((rows(5), rows(5, "z")), (beside,))
+    await Evaluations("why", M, 2, model).ask((rows(5), rows(5, "z")), (beside,))
     assert [[each.name for each in call] for call in model.calls] == [["x", "z", "threshold"]] * 3
     assert [call[2].shape for call in model.calls] == [()] * 3
 
 
 async def test_evaluations_of_one_explanation_are_bounded_together() -> None:
     model = Doubling()
-    asked = Evaluations(replace(M, max_evaluations=10), 4, model)
+    asked = Evaluations("why", replace(M, max_evaluations=10), 4, model)
     await asked.ask((rows(7),))
     with pytest.raises(TooLargeError, match="needs more than 10 evaluations of model 'm'"):
         await asked.ask((rows(4),))
@@ -114,7 +114,7 @@ async def test_evaluations_of_one_explanation_are_bounded_together() -> None:
 )
 async def test_rows_have_to_be_rows(tensors: Tensors) -> None:
     with pytest.raises(InvalidRequestError, match="the same number of rows"):
-        await Evaluations(M, 4, Doubling()).ask(tensors)
+        await Evaluations("why", M, 4, Doubling()).ask(tensors)
 
 
 @pytest.mark.parametrize(
@@ -137,18 +137,18 @@ async def test_an_answer_that_fits_no_rows_is_refused(
     model = Doubling()
     model.answer = answer
     with pytest.raises(StepFailedError, match=said):
-        await Evaluations(M, 4, model).ask((rows(8),))
+        await Evaluations("why", M, 4, model).ask((rows(8),))
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (OverloadedError("too much"), "model 'm', which is explained: too much"),
+        (OverloadedError("too much"), "too much"),
         (NotReadyError("model 'm' is not ready: gone"), "model 'm' is not ready: gone"),
     ],
 )
 @pytest.mark.parametrize("count", [1, 9])
-async def test_an_error_names_what_is_explained_and_ends_the_other_calls(
+async def test_an_error_names_who_asked_whom_and_ends_the_other_calls(
     error: PenstockError, said: str, count: int
 ) -> None:
     model = Doubling()
@@ -158,8 +158,8 @@ async def test_an_error_names_what_is_explained_and_ends_the_other_calls(
 
     model.answer = answer
     with pytest.raises(type(error)) as raised:
-        await Evaluations(M, 1, model).ask((rows(count),))
-    assert raised.value.message == said
+        await Evaluations("why", M, 1, model).ask((rows(count),))
+    assert raised.value.message == f"explainer 'why' has no answer of model 'm': {said}"
     assert raised.value.retriable
     assert model.at_once == 0
     assert len(model.calls) <= M.calls_in_flight
@@ -167,7 +167,7 @@ async def test_an_error_names_what_is_explained_and_ends_the_other_calls(
 
 async def test_when_it_is_cancelled_so_is_what_it_asks() -> None:
     model = Doubling()
-    asking = asyncio.ensure_future(Evaluations(M, 1, model).ask((rows(9),)))
+    asking = asyncio.ensure_future(Evaluations("why", M, 1, model).ask((rows(9),)))
     await model.busy.wait()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -189,7 +189,7 @@ async def test_what_answers_at_once_holds_nobody_up() -> None:
             await asyncio.sleep(0)
 
     beside = asyncio.ensure_future(others())
-    await Evaluations(M, 1, at_once).ask((rows(400),))
+    await Evaluations("why", M, 1, at_once).ask((rows(400),))
     beside.cancel()
     assert turns >= 400 / M.calls_in_flight
 
