@@ -385,8 +385,14 @@ class Tenure:
 
     def answered(self, request: StreamRequest) -> None:
         """The outcome of a request has been told, in the order that its pipeline keeps."""
-        if self.has(request) and request.lane is not None and self.pipeline.exactly_once:
+        if not self.has(request) or request.lane is None:
+            return
+        if self.pipeline.exactly_once:
             self._answered.setdefault(request.lane, deque()).append(request)
+        else:
+            # Behind those that were answered before, whatever else it had to be written already.
+            self._dirty.pop(request, None)
+            self._dirty[request] = None
 
     # What is to be done -------------------------------------------------------------------------
 
