@@ -97,6 +97,7 @@ class Request:
     calls: list[Record] = field(default_factory=list)
     outcomes: list[Record] = field(default_factory=list)
     unwritten: set[str] = field(default_factory=set)
+    early: set[str] = field(default_factory=set)
     writers: set[tuple[Node, int]] = field(default_factory=set)
     finished: set[tuple[Node, int]] = field(default_factory=set)
     excused: int = 0
@@ -405,6 +406,8 @@ class Laws:
             request.unsure = True
         request.calls.append(record)
         request.unwritten.discard(record.headers[CALL_HEADER])
+        if not self._is_late(record):
+            request.early.add(record.headers[CALL_HEADER])
 
     def outcome(self, record: Record) -> None:
         """A model gateway has written what came of a call."""
@@ -412,9 +415,12 @@ class Laws:
         self._world.tell("a gateway", "writes %s of %s", record.port, record.identity)
         request.outcomes.append(record)
         lost = isinstance(record.body, Failed) and record.body.code == "lost"
-        late = record.deadline_ms - self._world.broker.time_ms < DEADLINE_MS / 2
-        if lost or (late and CALL_HEADER in record.headers):
-            request.unsure = True
+        kept = record.headers.get(CALL_HEADER) in request.early and self._is_late(record)
+        if lost or kept:
+            request.unsure = True  # one gateway after another took its time
+
+    def _is_late(self, record: Record) -> bool:
+        return record.deadline_ms - self._world.broker.time_ms < DEADLINE_MS / 2
 
     def poisoned(self, identity: str) -> None:
         """A request takes its worker down."""
