@@ -80,12 +80,17 @@ ROLES: Mapping[str, Sequence[str]] = MappingProxyType(
         "gateway-2": ("run", "pipeline-gateway"),
     }
 )
+"""A process for each role, and two for those whose work is shared."""
 
 WITH_MODEL_GATEWAYS: Mapping[str, Sequence[str]] = MappingProxyType(
-    {**ROLES, "models-1": ("run", "model-gateway"), "models-2": ("run", "model-gateway")}
+    {
+        **ROLES,
+        "dataflow-2": ("run", "dataflow", "model-gateway"),
+        "models-1": ("run", "model-gateway"),
+    }
 )
-"""They are for the pipeline ``apart``, which leaves its calls to them, and is exactly once."""
-"""A process for each role, and two for those whose work is shared."""
+"""They are for the pipeline ``apart``, which leaves its calls to them, and is exactly once. One is
+beside a worker, since each process is more than the machines of CI can well carry."""
 
 
 NO_ENVIRONMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})

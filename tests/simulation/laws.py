@@ -415,9 +415,9 @@ class Laws:
         self._world.tell("a gateway", "writes %s of %s", record.port, record.identity)
         request.outcomes.append(record)
         lost = isinstance(record.body, Failed) and record.body.code == "lost"
-        kept = record.headers.get(CALL_HEADER) in request.early and self._is_late(record)
-        if lost or kept:
-            request.unsure = True  # one gateway after another took its time
+        took_long = record.headers.get(CALL_HEADER) in request.early and self._is_late(record)
+        if lost or took_long:
+            request.unsure = True
 
     def _is_late(self, record: Record) -> bool:
         return record.deadline_ms - self._world.broker.time_ms < DEADLINE_MS / 2

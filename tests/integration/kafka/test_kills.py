@@ -11,7 +11,7 @@ from harness.kafka import KafkaStarter
 from penstock.transports.kafka.broker.cluster import ClusterOptions
 
 SEED = 5
-RATE = 20.0
+RATE = 13.0
 
 
 def test_no_kill_loses_or_doubles_a_request(tmp_path: Path, start_kafka: KafkaStarter) -> None:
