@@ -69,9 +69,8 @@ BUGS = (
         "outputs go to the partition that their key decides",
         "streams",
         "request",
-        "round_number, headers)\n"
-        "        self.unwritten.append(Output(stream, record, self.delivery.partition))",
-        "round_number, headers)\n        self.unwritten.append(Output(stream, record))",
+        "round_number, headers)\n        return Output(stream, record, self.delivery.partition)",
+        "round_number, headers)\n        return Output(stream, record)",
     ),
     Bug(
         "the identity takes the place of the key",

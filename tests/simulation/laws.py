@@ -662,6 +662,9 @@ class Laws:
         if self._case.keeps_all or self._case.gateways:
             ports = {str(port) for port in request.outputs} | {"inputs"}
             ports |= {str(record.port) for record in (*request.calls, *request.outcomes)}
+            if self._case.gateways and len(request.runs) > 1:
+                # Calls of a run that was cut short are there as well, it may be of another version.
+                ports &= max((each.ports.keys() for each in expected), key=ports.issuperset)
             if all(ports != each.ports.keys() for each in expected):
                 self._break(f"{identity} has the ports {ports}, and the oracle has others")
         if self._case.gateways:
