@@ -76,16 +76,24 @@ HEAD = (
 )
 
 
+ONCE = "-once"
+"""With this behind its layout a pipeline is delivered exactly once."""
+
+
 def manifest(layouts: list[str], partitions: int) -> str:
-    """The models, a pipeline for each layout, and one that is delivered exactly once."""
+    """The models, and a pipeline for each layout; the first also with ONCE, as others may be."""
     models = [
         f"kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: models:{name}}}\n"
         for name in ("one", "left", "right", "last")
     ]
-    named = [(layout, layout, "at-least-once") for layout in layouts]
     pipelines = [
-        PIPELINE.format(name=name, layout=layout, delivery=delivery, partitions=partitions)
-        for name, layout, delivery in [*named, ("once", "fused", "exactly-once")]
+        PIPELINE.format(
+            name=name,
+            layout=name.removesuffix(ONCE),
+            delivery="exactly-once" if name.endswith(ONCE) else "at-least-once",
+            partitions=partitions,
+        )
+        for name in sorted({*layouts, layouts[0] + ONCE})
     ]
     return "---\n".join(models + pipelines)
 
@@ -197,7 +205,7 @@ def measure(options: argparse.Namespace, folder: Path, servers: str, config: Pat
                 measured = synchronous(gateway, layout, options.seconds, folder)
                 rows(f"{layout}, gateway apart", measured, floor)
         print("\n| asynchronous | answers/s | CPU µs of one |\n|---|---|---|")
-        for pipeline in (options.layouts[0], "once"):
+        for pipeline in (options.layouts[0], options.layouts[0] + ONCE):
             asynchronous_row(pipeline, pipeline, server, servers, options)
     words = ("-c", str(config), "--workers", str(options.workers))
     with up(folder, *words) as server:

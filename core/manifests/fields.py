@@ -319,7 +319,7 @@ PIPELINE: Final = (
     ),
     _own(
         "spec.delivery",
-        "`at-least-once` or `exactly-once`. In one process both are the same.",
+        "`at-least-once` or `exactly-once`, in every layout. In one process both are the same.",
     ),
     _field("spec.dataflow", "How its streams are kept."),
     _own(

@@ -64,21 +64,12 @@ class _PipelineRules:
         self.findings.append(Finding(path, message, hint))
 
     def _layout(self) -> None:
-        if self._spec.layout != "spread":
-            return
-        if self._spec.record == "none":
+        if self._spec.layout == "spread" and self._spec.record == "none":
             self._find(
                 ("spec", "record"),
                 "layout spread calls models by way of the streams of steps, and record: none keeps "
                 "no streams",
                 "write record: boundary or all, or layout: fused",
-            )
-        if self._spec.delivery == "exactly-once":
-            self._find(
-                ("spec", "delivery"),
-                "layout spread writes calls before their requests have ended, and so cannot "
-                "deliver exactly once",
-                "write delivery: at-least-once, or layout: fused",
             )
 
     def _step_names(self) -> None:

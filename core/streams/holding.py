@@ -19,11 +19,13 @@ from penstock.core.contracts.transport import (
     Transport,
     Written,
 )
-from penstock.core.errors import OverloadedError, PenstockError
+from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
 from penstock.core.records import Failed
 from penstock.core.streams.beside import Beside, Tell
 from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.outbox import Outbox, Sender
 from penstock.core.streams.pipeline import StreamedPipeline
+from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.tenure import Batch, Tenure
 
 T = TypeVar("T")
@@ -55,6 +57,7 @@ class Holding:
         # Of what is exactly once the answer is part of the transaction.
         self._beside = None if pipeline.exactly_once else beside
         self._reader: Reader = transport.read(ownership, pipeline.inlets())
+        self._calls = Outbox(transport, clock)
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resigning: set[asyncio.Task[None]] = set()
@@ -92,7 +95,7 @@ class Holding:
                 await self._is_drained(grace_s)
         finally:
             self.give_up()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(self._calls.close(), *self._tasks, return_exceptions=True)
 
     def give_up(self) -> None:
         """Drop everything at once; what is not finished comes to the next owner."""
@@ -119,6 +122,24 @@ class Holding:
     def finish(self, batch: Batch) -> None:
         """Write a batch."""
         self._spawn(self._finish, batch)
+
+    def publish(self, request: StreamRequest, call: Output) -> None:
+        """Write a call by itself."""
+        if not self.tenure.over:
+            self._calls.put(call, _Call(self, request, call))
+
+    def call_refused(self, call: _Call, error: PenstockError) -> None:
+        """A call is not written, or it is not known whether it is."""
+        if self.tenure.over:
+            return
+        if isinstance(error, OverloadedError):
+            loop = asyncio.get_running_loop()
+            loop.call_later(error.retry_after_s, self.publish, call.request, call.output)
+        elif isinstance(error, NotReadyError):
+            self._go_wrong(error)
+        else:
+            failure = Failed(error.code, error.message)
+            self.tenure.call_refused(call.request, call.output, failure)
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Give records back."""
@@ -206,11 +227,14 @@ class Holding:
             await work(about)
         except FencedError:
             self.tenure.fenced()
-        except Exception:
-            place = f"partition {self._ownership.partition} of '{self._ownership.stream}'"
-            _log.exception("the work on %s ends; whoever wins it next goes on", place)
-            self.tenure.fenced()
-            asyncio.get_running_loop().call_later(RESIGN_S, self._resign)
+        except Exception as error:
+            self._go_wrong(error)
+
+    def _go_wrong(self, error: Exception) -> None:
+        place = f"partition {self._ownership.partition} of '{self._ownership.stream}'"
+        _log.error("the work on %s ends; whoever wins it next goes on", place, exc_info=error)
+        self.tenure.fenced()
+        asyncio.get_running_loop().call_later(RESIGN_S, self._resign)
 
     def _resign(self) -> None:
         """Let the partition go; not at once, for what went wrong may go wrong again."""
@@ -225,3 +249,20 @@ class Holding:
         except TimeoutError:
             return False
         return True
+
+
+class _Call(Sender):
+    """A call that goes by itself."""
+
+    __slots__ = ("_holding", "output", "request")
+
+    def __init__(self, holding: Holding, request: StreamRequest, output: Output) -> None:
+        self._holding = holding
+        self.request = request
+        self.output = output
+
+    def sent(self, written: Written) -> None:
+        self._holding.tenure.call_written(self.request)
+
+    def refused(self, error: PenstockError) -> None:
+        self._holding.call_refused(self, error)

@@ -44,7 +44,8 @@ class Outbox:
         self._senders.append(sender)
 
     async def close(self) -> None:
-        """Wait for nothing any more."""
+        """Wait for nothing any more, and send nothing more."""
+        self._outputs, self._senders = [], []
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -52,6 +53,8 @@ class Outbox:
     def _post(self) -> None:
         outputs, self._outputs = self._outputs, []
         senders, self._senders = self._senders, []
+        if not outputs:
+            return  # closed meanwhile
         task = asyncio.get_running_loop().create_task(self._publish(outputs, senders))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -83,12 +83,14 @@ class StreamRequest(Parent):
     batch with it is under way, ``is_inside`` that it counts as being at work in this process.
     ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
     model gateways carry out, ``children`` the requests that its steps have begun, None where there
-    are none. ``asking`` counts those that it has left to others.
+    are none. ``asking`` counts those that it has left to others, ``calling`` the calls that are on
+    their way by themselves and not there yet.
     """
 
     __slots__ = (
         "answered_once",
         "asking",
+        "calling",
         "children",
         "counted",
         "delivery",
@@ -126,6 +128,7 @@ class StreamRequest(Parent):
         self.elsewhere: VisitsElsewhere | None = None
         self.children: dict[Ticket, None] | None = None
         self.asking = 0
+        self.calling = 0
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -284,8 +287,7 @@ class StreamRequest(Parent):
                 self._tell_end()
         # The passage knows us, and a circle would leave both to the garbage collector.
         self.passage = None
-        if not self.children:
-            self._end()
+        self._end_if_over()
 
     # What its children say ----------------------------------------------------------------------
 
@@ -305,8 +307,7 @@ class StreamRequest(Parent):
     def child_ended(self, child: Ticket) -> None:
         assert self.children is not None, "it has begun"
         del self.children[child]
-        if not self.children and self.passage is None:
-            self._end()
+        self._end_if_over()
 
     def asked(self) -> None:
         self.asking += 1
@@ -316,6 +317,23 @@ class StreamRequest(Parent):
         self.asking -= 1
         if not self.asking:
             self.tenure.goes_on(self)
+
+    # What becomes of its calls ------------------------------------------------------------------
+
+    def call_written(self) -> None:
+        """One that went by itself is there."""
+        self.calling -= 1
+        self._end_if_over()
+
+    def call_refused(self, call: Output, failure: Failed) -> None:
+        """The transport will not have it: its step fails, and its record goes with the rest."""
+        self.unwritten.append(self._uncalled(call, failure))
+        self.call_written()
+
+    def _uncalled(self, call: Output, failure: Failed) -> Output:
+        assert self.elsewhere is not None, "it has left a call to others"
+        uncalled = self.elsewhere.refused(call.record, failure)
+        return call._replace(record=without_tensors(uncalled))
 
     def give_up(self) -> None:
         """Have nothing more done for it."""
@@ -327,9 +345,10 @@ class StreamRequest(Parent):
     def finishes(self) -> None:
         """What it writes goes now with its end."""
 
-    def _end(self) -> None:
-        self.ended = True
-        self.tenure.progressed(self)
+    def _end_if_over(self) -> None:
+        if self.passage is None and not (self.children or self.calling):
+            self.ended = True
+            self.tenure.progressed(self)
 
     def is_to_bury(self) -> bool:
         """Whether it is a dead letter when it fails and nobody waits for it."""
@@ -360,10 +379,13 @@ class StreamRequest(Parent):
 
     def write(self, port: Port, body: Body, round_number: int, headers: Headers) -> None:
         """Have a record of a port written."""
-        tenure = self.tenure
-        stream = tenure.pipeline.stream_of(port)
+        self.unwritten.append(self.output(port, body, round_number, headers))
+
+    def output(self, port: Port, body: Body, round_number: int, headers: Headers) -> Output:
+        """A record of a port, and where it belongs."""
+        stream = self.tenure.pipeline.stream_of(port)
         record = self._record(port, self.key, body, round_number, headers)
-        self.unwritten.append(Output(stream, record, self.delivery.partition))
+        return Output(stream, record, self.delivery.partition)
 
     def _record(
         self, port: Port, key: bytes, body: Body, round_number: int, headers: Headers
@@ -431,8 +453,7 @@ class StreamRequest(Parent):
             elif output.record.headers.keys() & {KEPT_HEADER, COUNTED_HEADER}:
                 kept.append(without_contents(output))
             elif self.elsewhere is not None and CALL_HEADER in output.record.headers:
-                uncalled = self.elsewhere.refused(output.record, failure)
-                kept.append(output._replace(record=without_tensors(uncalled)))
+                kept.append(self._uncalled(output, failure))
             else:
                 kept.append(output._replace(record=without_tensors(output.record)))
         letters = [each._replace(record=without_tensors(each.record)) for each in self.unwritten]

@@ -104,6 +104,10 @@ class PartitionAccess(Protocol):
     def finish(self, batch: Batch) -> None:
         """Write and finish: :meth:`Tenure.finished`, ``refused`` or ``fenced``."""
 
+    def publish(self, request: StreamRequest, call: Output) -> None:
+        """Write a call, whatever becomes of its request: :meth:`Tenure.call_written`,
+        ``call_refused`` or ``fenced``. It may be written more than once."""
+
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Undo the taking of these: :meth:`Tenure.returned`, or ``fenced``."""
 
@@ -261,9 +265,9 @@ class Tenure:
     def refused(self, batch: Batch, failure: Failed) -> bool:
         """The transport will not have a batch, now or later; nothing of it is written.
 
-        Requests go one by one then, and the records of one that leaves calls to others as well, so
-        that no call fails for another; the one that is refused fails. Says whether anything can be
-        done about it: not when it will not have the failure either.
+        Requests go one by one then, and calls of one that leaves them to others as well, so that
+        none fails for another; what is refused fails. Says whether anything can be done about it:
+        not when it will not have the failure either.
         """
         self._come_back(batch)
         if self.over:
@@ -276,7 +280,7 @@ class Tenure:
         for request, count in batch.parts:
             outputs = batch.outputs[at : at + count]
             at += count
-            if len(batch.parts) == 1 and (count == 1 or request.elsewhere is None):
+            if len(batch.parts) == 1 and (count == 1 or not self._has_calls(request)):
                 request.replace(outputs, failure)
             else:
                 request.unwritten = outputs + request.unwritten
@@ -359,10 +363,36 @@ class Tenure:
         else:
             self._write(request)
 
+    def leave_call(self, request: StreamRequest, call: Output) -> None:
+        """A request leaves a call to others: it goes with what else there is to be written, or by
+        itself, where that is written at the end."""
+        if self.pipeline.exactly_once:
+            request.calling += 1
+            self._access.publish(request, call)
+        else:
+            request.unwritten.append(call)
+            self.progressed(request)
+
+    def call_written(self, request: StreamRequest) -> None:
+        """A call that went by itself is there."""
+        if self.has(request):
+            request.call_written()
+
+    def call_refused(self, request: StreamRequest, call: Output, failure: Failed) -> None:
+        """The transport will not have a call that went by itself, now or later."""
+        if self.has(request):
+            request.call_refused(call, failure)
+
     def answered(self, request: StreamRequest) -> None:
         """The outcome of a request has been told, in the order that its pipeline keeps."""
-        if self.has(request) and request.lane is not None and self.pipeline.exactly_once:
+        if not self.has(request) or request.lane is None:
+            return
+        if self.pipeline.exactly_once:
             self._answered.setdefault(request.lane, deque()).append(request)
+        else:
+            # Behind those that were answered before, whatever else it had to be written already.
+            self._dirty.pop(request, None)
+            self._dirty[request] = None
 
     # What is to be done -------------------------------------------------------------------------
 
@@ -533,7 +563,11 @@ class Tenure:
     def _let_finish(self) -> None:
         """Finish what has ended and is counted: all that came before has ended as well."""
         under_way = min(
-            (each.delivery.offset for each in self._requests if each.passage is not None),
+            (
+                each.delivery.offset
+                for each in self._requests
+                if each.passage is not None or each.calling
+            ),
             default=float("inf"),
         )
         for request in [each for each in self._held if each.delivery.offset < under_way]:
@@ -560,7 +594,7 @@ class Tenure:
                 request.finishes()
             outputs = request.unwritten
             request.unwritten = []
-            if self._singly and request.elsewhere is not None and len(outputs) > 1:
+            if self._singly and len(outputs) > 1 and self._has_calls(request):
                 outputs, request.unwritten = outputs[:1], outputs[1:]
                 self._dirty[request] = None
             elif ends:
@@ -571,6 +605,11 @@ class Tenure:
             if self._singly:
                 break
         return batch
+
+    def _has_calls(self, request: StreamRequest) -> bool:
+        """Whether calls may be among what is written of a request. Then it may go record by
+        record, else all of it goes as one."""
+        return request.elsewhere is not None and not self.pipeline.exactly_once
 
     def _most_finishing(self) -> int:
         """How many batches may be under way: one where their order matters, or where it is to be

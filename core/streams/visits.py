@@ -67,8 +67,9 @@ class VisitsElsewhere:
         headers = {**origin.headers, CALL_HEADER: name, SETTINGS_HEADER: settings}
         if isinstance(origin, FollowedOrigin):
             headers[FOLLOWED_HEADER] = FOLLOWED
-        request.write(Port(call.step, "inputs"), call.tensors, call.round, headers)
-        request.tenure.progressed(request)
+        port = Port(call.step, "inputs")
+        record = request.output(port, call.tensors, call.round, headers)
+        request.tenure.leave_call(request, record)
         return name
 
     def refused(self, record: Record, failure: Failed) -> Record:

@@ -91,11 +91,10 @@ class StreamWorker(Askers):
         """Work on a pipeline; or, if that is done already, begin requests with this version.
 
         Raises ConflictError where a join keeps state for the whole stream, and there are several
-        partitions; and where calls are left to others that are to be exactly once.
+        partitions.
         """
         plan = deployment.plan
         _check_partitions(plan, partitions)
-        _check_delivery(plan, exactly_once=exactly_once)
         _leave_calls(deployment)
         pipeline = self._shares.of(self._inputs_of(plan.name))
         same = pipeline is not None and pipeline.exactly_once is exactly_once
@@ -166,13 +165,4 @@ def _check_partitions(plan: Plan, partitions: int) -> None:
             f"pipeline '{plan.name}' has {partitions} partitions, and the join of '{whole[0]}' "
             "keeps state for all of its requests; give it one (dataflow.partitions), or keep state "
             "by key"
-        )
-
-
-def _check_delivery(plan: Plan, *, exactly_once: bool) -> None:
-    if plan.called_elsewhere and exactly_once:
-        raise ConflictError(
-            f"pipeline '{plan.name}' has the layout spread, in which calls are written before its "
-            "requests have ended, and so cannot be delivered exactly once; write layout: fused, or "
-            "delivery: at-least-once"
         )

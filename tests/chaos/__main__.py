@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from chaos.city import ROLES, UP, city
+from chaos.city import UP, WITH_MODEL_GATEWAYS, city
 from chaos.run import Run
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
@@ -36,7 +36,7 @@ def main() -> int:
     _say(f"seed {options.seed}, logs in {folder}")
     with (
         LocalKafka(folder / "kafka") as kafka,
-        city(folder, kafka, UP if options.up else ROLES) as world,
+        city(folder, kafka, UP if options.up else WITH_MODEL_GATEWAYS) as world,
     ):
         run = Run(world, random.Random(options.seed), options.rate)
         began = time.monotonic()

@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Sequence
 
-from chaos.city import ONCE, PARTITIONS, PIPELINES, City
+from chaos.city import APART, ONCE, PARTITIONS, City
 from chaos.load import Caller, Reader, Writer
 
 BROKER = "broker"
@@ -27,10 +27,10 @@ class Run:
         self._world = world
         self._chance = chance
         servers = world.kafka.bootstrap_servers
-        self.readers = {name: Reader(servers, name) for name in PIPELINES}
-        self.writers = {name: Writer(servers, name, rate) for name in PIPELINES}
+        self.readers = {name: Reader(servers, name) for name in world.pipelines}
+        self.writers = {name: Writer(servers, name, rate) for name in world.pipelines}
         urls = [world.url(name) for name in world.gateways]
-        self.callers = [Caller(urls, name, 0.02) for name in PIPELINES]
+        self.callers = [Caller(urls, name, 0.02) for name in world.pipelines]
         self.gaps: dict[str, list[float]] = {}
         time.sleep(1.0)
 
@@ -110,7 +110,10 @@ class Run:
                 if not self.readers[name].seen[identity]
             ]
         problems += [
-            f"{ONCE}: {each} is there {times} times" for each, times in self._doubled(ONCE)
+            f"{name}: {each} is there {times} times"
+            for name in self.readers
+            if name in (ONCE, APART)
+            for each, times in self._doubled(name)
         ]
         return problems
 

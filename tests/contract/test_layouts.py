@@ -43,6 +43,9 @@ LAYOUTS: dict[str, Layout] = {
     "fused, exactly once": Streamed(in_memory, spread=False, exactly_once=True),
     "spread": Streamed(in_memory, spread=True),
     "spread on two of each": Streamed(in_memory, spread=True, workers=2, model_gateways=2),
+    "spread, exactly once": Streamed(
+        in_memory, spread=True, exactly_once=True, workers=2, model_gateways=2
+    ),
 }
 
 

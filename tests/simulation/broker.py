@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from penstock.core.contracts.transport import (
@@ -20,6 +21,7 @@ from penstock.core.contracts.transport import (
     Ownership,
 )
 from penstock.core.records import Record
+from penstock.core.streams.headers import CALL_HEADER
 
 if TYPE_CHECKING:
     from simulation.node import Node
@@ -292,10 +294,29 @@ class Broker:
         if self._atomic and not self._owns(node, ownership):
             self._world.to_node(node, answer, None)
             return
-        self._world.laws.written(node, [each for each in outputs if not self._keep(each)])
+        others = [each for each in outputs if not (self._keep(each) or self._call(node, each))]
+        self._world.laws.written(node, others)
         if self._atomic:
             self._finish(node, ownership, deliveries)
         self._world.to_node(node, answer, self.time_ms, acknowledges=True)
+
+    def publish(self, node: Node, call: Output, answer: Callable[[None], None]) -> None:
+        """A call has arrived that goes by itself; no matter whose partition it is by now."""
+        is_call = self._call(node, call)
+        assert is_call, "nothing else is published"
+        self._world.to_node(node, answer, None, acknowledges=True)
+
+    def _call(self, node: Node, output: Output) -> bool:
+        """Have gateways take a call, if it is one."""
+        if CALL_HEADER not in output.record.headers:
+            return False
+        self._world.laws.called_elsewhere(node, output)
+        self._world.gateways.append(output)
+        return True
+
+    def hear(self, node: Node, partition: int, hear: Callable[[Delivery], None]) -> None:
+        """An owner is told from now on how calls went."""
+        self._world.gateways.hear(partition, partial(self._world.to_node, node, hear))
 
     def read_all(
         self,

@@ -69,9 +69,8 @@ BUGS = (
         "outputs go to the partition that their key decides",
         "streams",
         "request",
-        "round_number, headers)\n"
-        "        self.unwritten.append(Output(stream, record, self.delivery.partition))",
-        "round_number, headers)\n        self.unwritten.append(Output(stream, record))",
+        "round_number, headers)\n        return Output(stream, record, self.delivery.partition)",
+        "round_number, headers)\n        return Output(stream, record)",
     ),
     Bug(
         "the identity takes the place of the key",
@@ -389,5 +388,33 @@ BUGS = (
         "keeping",
         '        key = passage.record_key if of.by_key else b""\n',
         '        key = b""\n',
+    ),
+    Bug(
+        "calls that nobody makes before their request has ended",
+        "streams",
+        "tenure",
+        "            request.calling += 1\n            self._access.publish(request, call)\n",
+        "            request.unwritten.append(call)\n",
+    ),
+    Bug(
+        "requests end before their calls are written",
+        "streams",
+        "request",
+        "not (self.children or self.calling):",
+        "not self.children:",
+    ),
+    Bug(
+        "owners ask model gateways before they can hear them",
+        "streams",
+        "tenure",
+        "plan.keeping or pipeline.heard or self.pairing)",
+        "plan.keeping or self.pairing)",
+    ),
+    Bug(
+        "answers that keep an order go with calls that were there before",
+        "streams",
+        "tenure",
+        "            self._dirty.pop(request, None)\n            self._dirty[request] = None\n",
+        "            self._dirty[request] = None\n",
     ),
 )

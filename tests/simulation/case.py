@@ -15,6 +15,8 @@ Damage: TypeAlias = Literal["", "value", "deadline", "no key", "another key"]
 Order: TypeAlias = Literal["key", "partition"]
 
 DEADLINE_MS = 40_000
+SPREAD = 0.25
+"""How many cases have model gateways."""
 AGAIN_MS = 700
 """After which an acknowledgement that was lost is asked for again."""
 
@@ -53,8 +55,9 @@ class Fault:
 class Case:
     """One run. ``graphs`` are the versions of the pipeline, the second from ``change_ms`` on.
 
-    ``keyed`` pipelines take the key from a header. ``rows`` has how many rows the tensors of each
-    kind of request have.
+    With ``gateways`` its layout is spread: they call the models, and ``faults`` number them behind
+    the workers. ``keyed`` pipelines take the key from a header. ``rows`` has how many rows the
+    tensors of each kind of request have.
 
     ``skews_ms`` say by how much the clock of each worker is wrong; a worker that is restarted gets
     the next one. ``slow`` is how often of a hundred times an acknowledgement is lost, so that it
@@ -81,6 +84,7 @@ class Case:
     hand_over_ms: int
     skews_ms: tuple[int, ...]
     slow: int
+    gateways: int = 0
 
 
 def drawn(seed: int, requests: int) -> Case:
@@ -115,7 +119,7 @@ def drawn(seed: int, requests: int) -> Case:
             arrivals[at] = Arrival(
                 arrival.at_ms, f"poison{at}", arrival.partition, 0, key=arrival.key, poison=True
             )
-    return Case(
+    case = Case(
         seed=seed,
         graphs=tuple(
             graph(random, answers=remembers or order is not None, remembers=remembers)
@@ -140,6 +144,49 @@ def drawn(seed: int, requests: int) -> Case:
         skews_ms=tuple(random.randint(-60_000, 60_000) for _ in range(12)),
         slow=random.choice((0, 0, 2, 20)),
     )
+    return _spread(random, case, span_ms) if random.random() < SPREAD else case
+
+
+def _spread(random: Random, case: Case, span_ms: int) -> Case:
+    """The same with model gateways, to which something happens as well. Most often it is a pipeline
+    in which no join asks which source ends first, so that it is known what must come of it."""
+    gateways = random.choice((1, 2, 3))
+    faults = [
+        Fault(
+            random.randint(0, span_ms + 150),
+            random.choice(("crash", "crash", "hang", "leave")),
+            case.workers + random.randrange(gateways),
+            random.choice((5, 30, 100, 500, 4000)),
+        )
+        for _ in range(random.choice((0, 1, 2, 4)))
+    ]
+    timeless = random.random() < 0.8
+    return replace(
+        case,
+        gateways=gateways,
+        graphs=tuple(_for_gateways(each, timeless=timeless) for each in case.graphs),
+        faults=tuple(sorted((*case.faults, *faults), key=lambda each: each.at_ms)),
+    )
+
+
+def _for_gateways(graph: Graph, *, timeless: bool) -> Graph:
+    """A graph whose visits share no call, which is up to gateways."""
+    steps = [replace(step, batch=None) for step in graph.steps]
+    if not timeless:
+        return replace(graph, steps=tuple(steps))
+    steps = [
+        replace(
+            step,
+            join="outer" if step.join == "any" else step.join,
+            triggers_join="outer" if step.triggers_join == "any" else step.triggers_join,
+            window_ms=None,
+        )
+        for step in steps
+    ]
+    output = graph.output
+    if output is not None and output.join == "any":
+        output = replace(output, join="outer")
+    return replace(graph, steps=tuple(steps), output=output)
 
 
 def _arrival(

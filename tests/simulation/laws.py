@@ -9,13 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oracle.interpreter import interpret
-from oracle.model import Attempt, Batch, Ended, Made
+from oracle.model import Attempt, Batch, Ended, Graph, Made
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Output, Ownership
 from penstock.core.engine import Call, Passage
 from penstock.core.records import Absent, Body, Failed, Port, Record
 from penstock.core.request_headers import MISSING, ORIGIN_HEADER
 from penstock.core.streams.headers import (
     ATTEMPT_HEADER,
+    CALL_HEADER,
     CODE_HEADER,
     DETAILS_HEADER,
     STEP_HEADER,
@@ -93,6 +94,10 @@ class Request:
     most_attempts: int = 0
     deliveries: int = 0
     starts: int = 0
+    calls: list[Record] = field(default_factory=list)
+    outcomes: list[Record] = field(default_factory=list)
+    unwritten: set[str] = field(default_factory=set)
+    early: set[str] = field(default_factory=set)
     writers: set[tuple[Node, int]] = field(default_factory=set)
     finished: set[tuple[Node, int]] = field(default_factory=set)
     excused: int = 0
@@ -124,6 +129,10 @@ class Laws:
             {step.name: step.batch for step in graph.steps if step.batch is not None}
             for graph in world.case.graphs
         ]
+        self._is_known = [
+            not world.case.gateways or is_timeless(graph) for graph in world.case.graphs
+        ]
+        """Whether it is known what must come of requests to each version."""
         self._has_output = [graph.output is not None for graph in world.case.graphs]
 
     def _break(self, sentence: str) -> None:
@@ -199,6 +208,9 @@ class Laws:
         """An owner has given a record back."""
         identity = self._by_place[partition.number, delivery.offset]
         self._world.tell(node.name, "gives %s back", identity)
+        if self._case.gateways and not self._exactly_once:
+            # With its calls it may have written of others how they ended.
+            self.requests[identity].excused += 1
 
     def begun(self, node: Node, passage: Passage) -> None:
         """A worker lets a request in."""
@@ -229,6 +241,9 @@ class Laws:
             request.unsure = True  # the clock was put back, and stands still until it is right
         request.starts += 1
         self._line_up(node, passage)
+        poisoned = self._case.gateways and request.arrival.poison
+        if poisoned or not self._is_known[passage.plan.version - 1]:
+            request.unsure = True
         run = Run(
             node,
             passage.plan.version,
@@ -374,6 +389,39 @@ class Laws:
             if bytes(tensor.raw) != wanted:
                 self._break(f"{names} share a call that has not their rows")
 
+    def calls(self, call: Record) -> None:
+        """An owner has a call on its way by itself."""
+        self.requests[call.identity].unwritten.add(call.headers[CALL_HEADER])
+
+    def called_elsewhere(self, node: Node, call: Output) -> None:
+        """A call is written."""
+        stream, record, partition = call
+        request = self.requests[record.identity]
+        self._world.tell(node.name, "calls %s for %s", record.port.step, record.identity)
+        if partition != request.arrival.partition or record.key != request.record.key:
+            self._break(f"a call of {record.identity} has another key, or another partition")
+        if stream != self._world.names.of(PIPELINE, record.port):
+            self._break(f"a call of {record.identity} is in another stream")
+        if request.arrival.within_ms is not None:
+            request.unsure = True
+        request.calls.append(record)
+        request.unwritten.discard(record.headers[CALL_HEADER])
+        if not self._is_late(record):
+            request.early.add(record.headers[CALL_HEADER])
+
+    def outcome(self, record: Record) -> None:
+        """A model gateway has written what came of a call."""
+        request = self.requests[record.identity]
+        self._world.tell("a gateway", "writes %s of %s", record.port, record.identity)
+        request.outcomes.append(record)
+        lost = isinstance(record.body, Failed) and record.body.code == "lost"
+        took_long = record.headers.get(CALL_HEADER) in request.early and self._is_late(record)
+        if lost or took_long:
+            request.unsure = True
+
+    def _is_late(self, record: Record) -> bool:
+        return record.deadline_ms - self._world.broker.time_ms < DEADLINE_MS / 2
+
     def poisoned(self, identity: str) -> None:
         """A request takes its worker down."""
         self._world.tell(identity, "takes its worker down")
@@ -450,6 +498,9 @@ class Laws:
         request = self.requests[identity]
         self._world.tell(node.name, "finishes %s at offset %d", identity, delivery.offset)
         request.finished.add((node, delivery.offset))
+        named = f"{partition.epoch}.{delivery.offset}."
+        if any(name.startswith(named) for name in request.unwritten):
+            self._break(f"{identity} is done, and a call of it is not written")
         if OUTPUTS in request.outputs:
             self._bring(node, request)
             return
@@ -477,7 +528,9 @@ class Laws:
 
     def _check_empty(self, node: Node) -> None:
         in_hand = sum(hands.tenure.in_hand for hands in node.tenures.values())
-        left = (node.engine.open_passages, len(node.pipeline.open), in_hand, node.turnstile.inside)
+        waiting = sum(len(hands.tenure.calls) for hands in node.tenures.values())
+        passages, requests = node.engine.open_passages, len(node.pipeline.open)
+        left = (passages, requests, in_hand, node.turnstile.inside, waiting)
         if any(left):
             self._break(f"{node.name} has something left in the end: {left}")
         if len(node.pipeline.recent) > self._case.dedup_requests:
@@ -486,7 +539,10 @@ class Laws:
     def _check(self, identity: str, request: Request) -> None:
         answers = request.outputs.get(OUTPUTS, [])
         bodies = [record.body for _, record in answers]
-        has_lost = any(isinstance(body, Failed) and body.code == "lost" for body in bodies)
+        has_lost = any(
+            isinstance(body, Failed) and body.code == "lost" and body.step is None
+            for body in bodies
+        )
         most = 1 + request.excused
         if not self._exactly_once and request.most_attempts > 1:
             most += request.most_attempts - 1
@@ -511,7 +567,24 @@ class Laws:
                 for node, record in records:
                     self._check_record(identity, request, node, record)
         if not request.unsure:
+            for record in (*request.calls, *request.outcomes):
+                self._check_step(identity, request, record)
             self._check_whole(identity, request)
+
+    def _check_step(self, identity: str, request: Request, record: Record) -> None:
+        """Whether a call, or what came of it, is as the oracle says."""
+        runs = [run for run in request.runs if run.version == record.version]
+        expected = [self._expectation(request, run) for run in runs]
+        wanted = [each.ports.get(str(record.port)) for each in expected]
+        end = self._end_of(identity, record.port, record.body)
+        if self._as_told(end) not in map(self._as_told, wanted) and all(
+            each.sure for each in expected
+        ):
+            self._break(f"{record.port} of {identity} is {end}, the oracle says {wanted}")
+
+    def _as_told(self, end: End | None) -> End | None:
+        """With gateways it is not known which of several failures is the first."""
+        return end[:1] if end is not None and self._case.gateways and end[0] == "failed" else end
 
     def _check_record(self, identity: str, request: Request, node: Node, record: Record) -> None:
         body = record.body
@@ -533,7 +606,8 @@ class Laws:
             self._break(f"a call of {identity} waited for others, and not as long as it has to")
         if self._held_too_long(record):
             return
-        if end not in wanted and all(each.sure for each in expected):
+        known = map(self._as_told, wanted)
+        if self._as_told(end) not in known and all(each.sure for each in expected):
             self._break(f"{record.port} of {identity} is {end}, the oracle says {wanted}")
 
     def _held_too_long(self, record: Record) -> bool:
@@ -585,10 +659,16 @@ class Laws:
         expected = [self._expectation(request, run) for run in request.runs]
         if not all(each.sure for each in expected):
             return
-        if self._case.keeps_all:
+        if self._case.keeps_all or self._case.gateways:
             ports = {str(port) for port in request.outputs} | {"inputs"}
+            ports |= {str(record.port) for record in (*request.calls, *request.outcomes)}
+            if self._case.gateways and len(request.runs) > 1:
+                # Calls of a run that was cut short are there as well, it may be of another version.
+                ports &= max((each.ports.keys() for each in expected), key=ports.issuperset)
             if all(ports != each.ports.keys() for each in expected):
                 self._break(f"{identity} has the ports {ports}, and the oracle has others")
+        if self._case.gateways:
+            return  # which failures come first, and which after the answer, is not known
         letters = Counter(request.letters)
         if any(self._held_too_long(record) for _, record in request.outputs.get(OUTPUTS, ())):
             return
@@ -622,6 +702,14 @@ class Laws:
             assert result.answer.code is not None
             letters.append((result.answer.code, result.answer.step))
         return Expected(ports, letters, not result.ambiguous, result.late, result.lacking)
+
+
+def is_timeless(graph: Graph) -> bool:
+    """Whether no join asks which source ends first, or by when."""
+    joins = {step.join for step in graph.steps} | {step.triggers_join for step in graph.steps}
+    if graph.output is not None:
+        joins.add(graph.output.join)
+    return "any" not in joins and not any(step.window_ms for step in graph.steps)
 
 
 def attempt_of(passage: Passage) -> int:

@@ -84,13 +84,18 @@ class Models:
         )
 
     def _of_one(self, call: Call, rows: int, names: tuple[str, ...]) -> Tensors:
-        mine = call.passage.identity
+        return self.made_of(call.passage.identity, call.step, call.tensors, rows, names)
+
+    def made_of(
+        self, mine: str, step: str, given_to_it: Tensors, rows: int, names: tuple[str, ...]
+    ) -> Tensors:
+        """What a step puts out for a request, of what it was given."""
         tokens = self.tokens
         given = []
-        for tensor in call.tensors:
+        for tensor in given_to_it:
             token, of = tokens.read(tensor)
             given.append(f"{tensor.name}={token}" if of == mine else f"{tensor.name}={token}@{of}")
         made_of = ",".join(given)
         return tuple(
-            [tokens.tensor(name, f"{call.step}.{name}({made_of})", mine, rows) for name in names]
+            [tokens.tensor(name, f"{step}.{name}({made_of})", mine, rows) for name in names]
         )

@@ -6,13 +6,15 @@ A node is one incarnation. When it crashes, what it still meant to do does not h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from oracle.model import Never, Produces, Raises
 from penstock.core.clock import Clock
-from penstock.core.contracts.transport import Delivery, Ownership
+from penstock.core.contracts.transport import Delivery, Output, Ownership
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import (
+    Abandon,
     Answer,
     Call,
     Closed,
@@ -27,9 +29,9 @@ from penstock.core.engine import (
     Turn,
 )
 from penstock.core.plan import Plan
-from penstock.core.records import Body, Failed, Record, Tensors
+from penstock.core.records import Absent, Body, Failed, Record, Tensors
 from penstock.core.state import StateChange
-from penstock.core.streams import Batch, Glance, StreamedPipeline, Tenure
+from penstock.core.streams import Batch, Glance, StreamedPipeline, StreamRequest, Tenure
 from simulation.broker import EPOCH_MS
 
 if TYPE_CHECKING:
@@ -66,6 +68,7 @@ class Node:
         self.left_for_ms = 0
         self.engine: Engine = engine.Engine(_no_jitter)
         self._effects: dict[type, Callable[[Any, float, Effects], None]] = {
+            engine.Abandon: self._abandon,
             engine.Call: self._call,
             engine.SharedCall: self._call_together,
             engine.Answer: self._answered,
@@ -87,6 +90,8 @@ class Node:
         self._are_enough = streams.are_enough
         self.tenures: dict[int, Hands] = {}
         self.running: dict[str, Passage] = {}
+        self._left: dict[Call, str] = {}
+        """Calls that gateways are to make, by the names that they have."""
         self._timer_ms = float("inf")
         self.sent_until = 0.0
 
@@ -98,6 +103,7 @@ class Node:
     def deploy(self, deployment: Deployment) -> None:
         """Requests begin with another version from now on."""
         self.engine.states.adopt(deployment.plan)
+        self.pipeline.hear(deployment.plan)
         self.pipeline.deployment = deployment
 
     def start(self) -> None:
@@ -268,10 +274,35 @@ class Node:
 
     def _call(self, call: Call, now_ms: float, out: Effects) -> None:
         rows = call.tensors[0].shape[0]
+        if self._world.case.gateways:
+            self._leave(call, rows)
+            return
         self._make(call, [(call, rows)], now_ms)
 
     def _call_together(self, shared: SharedCall, now_ms: float, out: Effects) -> None:
         self._make(shared, list(shared.calls), now_ms)
+
+    def _leave(self, call: Call, rows: int) -> None:
+        """Leave a call to model gateways."""
+        if call.alive():
+            self._world.laws.went_on(call, [(call, rows)])
+            passenger: Any = call.passage.context
+            self._left[call] = passenger.elsewhere.call(call, partial(self._came_of, call))
+
+    def _came_of(self, call: Call, body: Body) -> None:
+        out: Effects = []
+        self._left.pop(call, None)
+        if isinstance(body, Absent | Failed):
+            self.engine.ended_elsewhere(call, body, self._now_ms(), out)
+        else:
+            self.engine.done(call, body, self._now_ms(), out)
+        self._carry_out(out)
+
+    def _abandon(self, effect: Abandon, now_ms: float, out: Effects) -> None:
+        name = self._left.pop(effect.call, None)
+        if name is not None:
+            passenger: Any = effect.call.passage.context
+            passenger.tenure.calls.forget(name)
 
     def _make(self, call: Call, visits: list[tuple[Call, int]], now_ms: float) -> None:
         """Have a model called for these visits, each with its rows."""
@@ -333,6 +364,10 @@ class Hands:
 
     def restore(self, streams: Sequence[str]) -> None:
         """See :class:`penstock.core.streams.PartitionAccess`."""
+        if self._node.pipeline.heard:
+            hear = self._world.broker.hear
+            number = self.ownership.partition
+            self._world.to_broker(self._node, hear, self._node, number, self._heard)
         self._world.to_broker(
             self._node,
             self._world.broker.read_all,
@@ -374,6 +409,16 @@ class Hands:
         world.to_broker(
             node, world.broker.write, node, ownership, batch.deliveries, batch.outputs, written
         )
+
+    def publish(self, request: StreamRequest, call: Output) -> None:
+        """See :class:`penstock.core.streams.PartitionAccess`."""
+        world, node = self._world, self._node
+        world.laws.calls(call.record)
+
+        def written(_: None) -> None:
+            self.tenure.call_written(request)
+
+        world.to_broker_apart(node, world.broker.publish, node, call, written)
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """See :class:`penstock.core.streams.PartitionAccess`."""
@@ -417,6 +462,10 @@ class Hands:
 
     def _restored(self, kept: Mapping[str, Sequence[Record]]) -> None:
         self.tenure.restored(kept)
+
+    def _heard(self, told: Delivery) -> None:
+        self._node.pass_by(told.time_ms)
+        self.tenure.calls.heard([told])
 
     def _given_back(self, _: None) -> None:
         self.tenure.returned()

@@ -53,7 +53,7 @@ def story(case: Case, code: Code = REAL) -> str:
     return "\n".join(
         [
             f"seed {case.seed}: {len(case.arrivals)} requests, {case.workers} workers, "
-            f"{case.partitions} partitions, "
+            f"{case.partitions} partitions, {told_gateways(case)}"
             f"{'exactly' if case.exactly_once else 'at least'} once, "
             f"{case.in_flight} in flight{told_order(case)}",
             *(
@@ -64,6 +64,11 @@ def story(case: Case, code: Code = REAL) -> str:
             *(f"BROKEN: {sentence}" for sentence in broken),
         ]
     )
+
+
+def told_gateways(case: Case) -> str:
+    """How many call the models, where workers do not."""
+    return f"{case.gateways} model gateways, " if case.gateways else ""
 
 
 def told_order(case: Case) -> str:

@@ -21,6 +21,7 @@ from penstock.testing.joins import Joins
 from simulation.broker import EPOCH_MS, Broker
 from simulation.case import AGAIN_MS, DEADLINE_MS, Arrival, Case, Fault
 from simulation.code import REAL, Code
+from simulation.gateways import Gateways
 from simulation.graphs import PIPELINE
 from simulation.laws import Laws
 from simulation.models import Models
@@ -64,6 +65,7 @@ class World:
         self.models = Models(self)
         self.laws = Laws(self)
         self.broker = Broker(self, self.names.of(PIPELINE, INPUTS))
+        self.gateways = Gateways(self, case.gateways)
         self.nodes: dict[int, Node] = {}
         self._incarnations = 0
 
@@ -115,7 +117,7 @@ class World:
         acknowledges: bool = False,
     ) -> None:
         """An answer of the broker, or a call; acknowledgements get lost and are repeated."""
-        takes_ms = self._latency_ms()
+        takes_ms = self.latency_ms()
         if acknowledges and self.case.slow and self._random.random() * 100 < self.case.slow:
             takes_ms += AGAIN_MS
         self._push(self.now + takes_ms, node, happen, what)
@@ -123,8 +125,13 @@ class World:
     def to_broker(self, node: Node, happen: Callable[..., None], *what: object) -> None:
         """A worker's message; those of one worker keep their order."""
         if not node.dead:
-            node.sent_until = max(node.sent_until, self.now + self._latency_ms())
+            node.sent_until = max(node.sent_until, self.now + self.latency_ms())
             self._push(node.sent_until, None, self._reach, (happen, what))
+
+    def to_broker_apart(self, node: Node, happen: Callable[..., None], *what: object) -> None:
+        """A message of a worker that waits for no other, and none for it."""
+        if not node.dead:
+            self._push(self.now + self.latency_ms(), None, self._reach, (happen, what))
 
     @property
     def hears(self) -> bool:
@@ -162,7 +169,8 @@ class World:
         self._count += 1
         heapq.heappush(self._events, (at_ms, self._count, node, happen, what))
 
-    def _latency_ms(self) -> int:
+    def latency_ms(self) -> int:
+        """How long a message takes."""
         return _LATENCIES_MS[int(self._random.random() * len(_LATENCIES_MS))]
 
     def _reach(self, message: tuple[Callable[..., None], tuple[object, ...]]) -> None:
@@ -237,6 +245,9 @@ class World:
             self.tell("broker", "is away for %d ms", fault.for_ms)
             self._away_until = max(self._away_until, self.now + fault.for_ms)
             return
+        if fault.worker >= self.case.workers:
+            self.gateways.befall(fault, fault.worker - self.case.workers)
+            return
         node = self.nodes[fault.worker]
         if node.dead or node.hung_until > self.now:
             return
@@ -277,5 +288,6 @@ class World:
             version,
             JOINS,
             record="all" if self.case.keeps_all else "boundary",
+            spread=self.case.gateways > 0,
         )
         return Deployment(plan, (), Metrics().tally(plan))

@@ -153,10 +153,7 @@ RULES: dict[str, list[tuple[str, str]]] = {
     "an answer whose first axis does not fit the sum is an error of the model": [
         ("engine/test_batches.py", "test_the_sentence_about_such_an_answer")
     ],
-    "layout spread writes streams, and before its requests have ended": [
-        (PIPELINE, "spread without streams"),
-        (PIPELINE, "spread that is exactly once"),
-    ],
+    "layout spread writes streams": [(PIPELINE, "spread without streams")],
     "an order is by key or partition, and maxHeld bounds one": [
         (PIPELINE, "unknown order"),
         (PIPELINE, "nothing may be held"),

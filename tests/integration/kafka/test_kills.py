@@ -5,22 +5,22 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from chaos.city import city
+from chaos.city import WITH_MODEL_GATEWAYS, city
 from chaos.run import Run
 from harness.kafka import KafkaStarter
 from penstock.transports.kafka.broker.cluster import ClusterOptions
 
 SEED = 5
-RATE = 20.0
+RATE = 13.0
 
 
 def test_no_kill_loses_or_doubles_a_request(tmp_path: Path, start_kafka: KafkaStarter) -> None:
     folder = tmp_path / "city"
     folder.mkdir()
-    with city(folder, start_kafka(ClusterOptions())) as world:
+    with city(folder, start_kafka(ClusterOptions()), WITH_MODEL_GATEWAYS) as world:
         run = Run(world, random.Random(SEED), RATE)
         try:
-            for name in ("dataflow-1", "gateway-1", "broker", "scheduler", "agent"):
+            for name in ("dataflow-1", "models-1", "gateway-1", "broker", "scheduler", "agent"):
                 run.kill([name])
         finally:
             problems = run.end()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from contract.example_pipelines import REQUESTS, example_models, example_workload
@@ -16,10 +19,24 @@ READ = "tfsimple, called by itself"
 SOME = ("join with renames", "loop", "second attempt", "batching", READ)
 
 
-@pytest.mark.parametrize("spread", [False, True], ids=["fused", "spread"])
-async def test_examples_are_the_same(kafka: LocalKafka, spread: bool) -> None:
-    layout = Streamed(opened_on(kafka), spread=spread, settle_s=0.3)
+FEW = SOME[:2]
+"""For what is held to all of them without Kafka."""
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ({"spread": False}, SOME),
+        ({"spread": True}, SOME),
+        ({"spread": True, "exactly_once": True}, FEW),
+    ],
+    ids=["fused", "spread", "spread, exactly once"],
+)
+async def test_examples_are_the_same(
+    kafka: LocalKafka, options: dict[str, Any], names: Sequence[str]
+) -> None:
+    layout = Streamed(opened_on(kafka), settle_s=0.3, **options)
     async with example_models() as models:
-        for name in SOME:
+        for name in names:
             workload = example_workload(*REQUESTS[name], models)
             assert await disagreements(layout, workload, SystemClock()) == [], name

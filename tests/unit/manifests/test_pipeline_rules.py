@@ -23,13 +23,6 @@ REFUSED = {
             "record: none keeps no streams; write record: boundary or all, or layout: fused"
         ],
     ),
-    "spread that is exactly once": (
-        "  layout: spread\n  delivery: exactly-once\n  steps: [{name: a}]",
-        [
-            "5:13: spec.delivery: layout spread writes calls before their requests have ended, and "
-            "so cannot deliver exactly once; write delivery: at-least-once, or layout: fused"
-        ],
-    ),
     "key in a header that must not travel": (
         "  input: {key: x-api-key}\n  steps: [{name: a}]",
         [

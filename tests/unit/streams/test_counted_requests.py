@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from penstock.core.contracts.transport import Delivery, Ownership
+from penstock.core.contracts.transport import Delivery, Output, Ownership
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, ExternalPassage, Passage
 from penstock.core.metrics import Metrics
@@ -17,6 +17,7 @@ from penstock.core.streams import (
     StreamedPipeline,
     StreamLimits,
     StreamNames,
+    StreamRequest,
     Tenure,
     Turnstile,
 )
@@ -43,6 +44,8 @@ class Hands:
 
     def finish(self, batch: Batch) -> None:
         self.batches.append(batch)
+
+    def publish(self, request: StreamRequest, call: Output) -> None: ...
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         self.given_back += [each.offset for each in deliveries]

@@ -103,11 +103,13 @@ def told(
     act: Callable[[Running], Coroutine[Any, Any, None]],
     of: Workload | None = None,
     limits: StreamLimits = LIMITS,
+    *,
+    spread: bool = False,
 ) -> list[str]:
     """What the pairs came to be, as they came."""
 
     async def run(clock: Clock) -> Sequence[Record]:
-        layout = Streamed(in_memory, spread=False, exactly_once=True, limits=limits)
+        layout = Streamed(in_memory, spread=spread, exactly_once=True, limits=limits)
         async with layout.serving(of or workload(), clock) as running:
             await act(running)
             await asyncio.sleep(10.0)
@@ -123,8 +125,9 @@ def said_in(record: Record) -> str:
     return str(body[0].parameters["token"])
 
 
+@pytest.mark.parametrize("spread", [False, True], ids=["fused", "spread"])
 @pytest.mark.parametrize("between", [stay, take_over])
-def test_the_nth_goes_with_the_nth(between: Between) -> None:
+def test_the_nth_goes_with_the_nth(between: Between, spread: bool) -> None:
     async def act(running: Running) -> None:
         await ask(running, "a", "0", "1", "2")
         await between(running)
@@ -134,7 +137,7 @@ def test_the_nth_goes_with_the_nth(between: Between) -> None:
         await between(running)
         await ask(running, "a", "3")
 
-    assert told(act) == ["a0+b0", "a1+b1", "a2+b2", "a3+b3"]
+    assert told(act, spread=spread) == ["a0+b0", "a1+b1", "a2+b2", "a3+b3"]
 
 
 @pytest.mark.parametrize("between", [stay, take_over])

@@ -165,11 +165,12 @@ async def ask(running: Running, after_s: float = 1.0) -> None:
     await running.transport.publish([Output(running.names.of("reader", INPUTS), record, 0)])
 
 
-LAYOUT_NAMES = ["fused", "fused, exactly once", "spread"]
+LAYOUT_NAMES = ["fused", "fused, exactly once", "spread", "spread, exactly once"]
 LAYOUTS: list[dict[str, Any]] = [
     {"spread": False},
     {"spread": False, "exactly_once": True},
     {"spread": True},
+    {"spread": True, "exactly_once": True},
 ]
 
 

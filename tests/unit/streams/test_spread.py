@@ -19,13 +19,10 @@ from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock, VirtualClock
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.contracts.transport import Delivery, Output, Ownership, Transport, Written
-from penstock.core.dataflow import Dataflow
-from penstock.core.errors import ConflictError, TooLargeError
-from penstock.core.metrics import Metrics
-from penstock.core.model_gateway import ModelGateway
+from penstock.core.errors import TooLargeError
 from penstock.core.records import Absent, Failed, Port, Record, Tensors
 from penstock.core.resources import Pipeline
-from penstock.core.streams import StreamLimits, StreamNames, StreamWorker, TransportClock
+from penstock.core.streams import StreamLimits
 from penstock.core.streams.headers import CALL_HEADER, SETTINGS_HEADER
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
@@ -357,12 +354,19 @@ class Choosy(MemoryTransport):
         outputs: Sequence[Output],
         handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
+        self._check(outputs)
+        return await super().finish(ownership, deliveries, outputs, handed)
+
+    async def publish(self, outputs: Sequence[Output]) -> Sequence[Written]:
+        self._check(outputs)
+        return await super().publish(outputs)
+
+    def _check(self, outputs: Sequence[Output]) -> None:
         for each in outputs:
             body = each.record.body
             marked = isinstance(body, Absent | Failed) or not body[0].parameters
             if str(each.record.port) in self._refused and not marked:
                 raise TooLargeError("the record is larger than the transport takes")
-        return await super().finish(ownership, deliveries, outputs, handed)
 
 
 def choosy(*refused: str) -> Opened:
@@ -384,13 +388,19 @@ TOO_LARGE = ("too-large", "the record is larger than the transport takes")
 
 @pytest.mark.parametrize("port", ["a.inputs", "a.outputs"])
 @pytest.mark.parametrize("on_error", ["fail", "absent"])
+@pytest.mark.parametrize("exactly_once", [False, True])
 def test_a_record_on_the_way_to_the_answer_that_is_too_large_fails_its_step(
-    port: str, on_error: str
+    port: str, on_error: str, exactly_once: bool
 ) -> None:
     model = Asked(after_100_ms)
     spec = {"steps": [{"name": "a", "onError": on_error}], "output": {"steps": ["a"]}}
     load = workload(spec, model, sent("r"))
-    seen = in_spread(load, lambda running: send_all(running, load), opened=choosy(port))["r"]
+    seen = in_spread(
+        load,
+        lambda running: send_all(running, load),
+        opened=choosy(port),
+        exactly_once=exactly_once,
+    )["r"]
     assert len(model.calls) == (port == "a.outputs")
     code, reason = TOO_LARGE
     absent = ("absent", f"step 'a' failed ({code}): {reason}", "error")
@@ -400,7 +410,8 @@ def test_a_record_on_the_way_to_the_answer_that_is_too_large_fails_its_step(
     assert seen.letters == ([] if on_error == "absent" else ["too-large"])
 
 
-def test_several_calls_of_one_request_may_be_too_large() -> None:
+@pytest.mark.parametrize("exactly_once", [False, True])
+def test_several_calls_of_one_request_may_be_too_large(exactly_once: bool) -> None:
     steps = [
         {"name": "a", "onError": "absent"},
         {"name": "b", "onError": "absent"},
@@ -410,7 +421,9 @@ def test_several_calls_of_one_request_may_be_too_large() -> None:
         {"steps": steps, "output": {"steps": ["c"]}}, Asked(after_100_ms), sent("r"), sent("s")
     )
     refusing = choosy("a.inputs", "b.inputs")
-    seen = in_spread(load, lambda running: send_all(running, load), opened=refusing)
+    seen = in_spread(
+        load, lambda running: send_all(running, load), opened=refusing, exactly_once=exactly_once
+    )
     assert all(each.answers == [value("c.y")] for each in seen.values())
     assert all(len(each.ports) == 7 for each in seen.values())
 
@@ -418,7 +431,10 @@ def test_several_calls_of_one_request_may_be_too_large() -> None:
 # What is no call, or makes no sense ---------------------------------------------------------------
 
 
-def test_a_visit_that_fails_before_it_is_called_has_its_records_of_the_owner() -> None:
+@pytest.mark.parametrize("exactly_once", [False, True])
+def test_a_visit_that_fails_before_it_is_called_has_its_records_of_the_owner(
+    exactly_once: bool,
+) -> None:
     steps = [
         {"name": "a"},
         {"name": "b"},
@@ -427,7 +443,8 @@ def test_a_visit_that_fails_before_it_is_called_has_its_records_of_the_owner() -
     load = workload({"steps": steps, "output": {"steps": ["c"]}}, Asked(after_100_ms), sent("r"))
     wanted = in_virtual_time(partial(InProcess().run, load))
     assert wanted["r"].answers[0][1] == "step-failed", "two sources bring a tensor y"
-    assert in_spread(load, lambda running: send_all(running, load)) == wanted
+    told_all = partial(send_all, load=load)
+    assert in_spread(load, told_all, exactly_once=exactly_once) == wanted
 
 
 @pytest.mark.parametrize(
@@ -466,16 +483,3 @@ def test_a_new_version_has_its_own_steps_and_settings() -> None:
     seen = in_spread(load, story)
     assert seen["r"].answers == [value("a.y")]
     assert seen["s"].answers == [value("b.y")]
-
-
-async def test_exactly_once_is_refused() -> None:
-    clock = TransportClock(VirtualClock())
-    dataflow = Dataflow(ModelGateway(), Metrics(), clock)
-    dataflow.start()
-    worker = StreamWorker(
-        MemoryTransport(MemoryOptions()), dataflow, clock, StreamNames(), StreamLimits()
-    )
-    pipeline = workload(ONE, Asked(after_100_ms)).pipelines[-1]
-    deployment = dataflow.deploy(compiled(pipeline, spread=True))
-    with pytest.raises(ConflictError, match=r"'p' has the layout spread.*write layout: fused"):
-        await worker.serve(deployment, exactly_once=True)
