@@ -108,7 +108,8 @@ class ForwarderStatus:
 class Forwarded(NamedTuple):
     """A request that an experiment has sent one way, and how it ended.
 
-    ``failed``: with a status that says that the arm was at fault (5xx, or its like over gRPC).
+    ``failed``: the arm was at fault (see :mod:`penstock.core.experiments.fault`). Of a request
+    whose end says nothing of the arm nobody is told.
     """
 
     experiment: str

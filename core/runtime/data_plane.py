@@ -123,6 +123,8 @@ class DataPlane:
         travelling = travelling_headers(self._config.defaults.passed_headers)
         make = partial(make_router, factories=routers, travelling=travelling)
         experiments.use(make, observer)
+        if self._streams is not None:
+            self._streams.observe_with(observer)
         self.metrics.shares = partial(_shares, experiments)
 
     async def start(self, parts: Parts) -> bool:

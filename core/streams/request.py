@@ -16,6 +16,7 @@ from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
+from penstock.core.streams.counted_arms import ArmsOutcome
 from penstock.core.streams.headers import (
     CALL_HEADER,
     COUNTED_HEADER,
@@ -83,11 +84,13 @@ class StreamRequest(Parent):
     batch with it is under way, ``is_inside`` that it counts as being at work in this process.
     ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
     model gateways carry out, ``children`` the requests that its steps have begun, None where there
-    are none. ``asking`` counts those that it has left to others.
+    are none. ``asking`` counts those that it has left to others. ``arms`` is what is counted of it
+    for experiments, None where nothing is.
     """
 
     __slots__ = (
         "answered_once",
+        "arms",
         "asking",
         "children",
         "counted",
@@ -126,6 +129,7 @@ class StreamRequest(Parent):
         self.elsewhere: VisitsElsewhere | None = None
         self.children: dict[Ticket, None] | None = None
         self.asking = 0
+        self.arms: ArmsOutcome | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -244,8 +248,10 @@ class StreamRequest(Parent):
             replies = self.tenure.pipeline.names.replies
             # First, for somebody waits for it, and a transport may write one after the other.
             self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
-        elif isinstance(body, Failed) and self.is_to_bury():
-            self._bury(body)
+        else:
+            self._see_arms(body)
+            if isinstance(body, Failed) and self.is_to_bury():
+                self._bury(body)
         self.tenure.answered(self)
         if answer.passage.left:
             # Else it ends at once, and its answer goes with the rest.
@@ -392,6 +398,15 @@ class StreamRequest(Parent):
             record = self._record(_OUTPUTS, self.key, body, 0, self.headers)
             ended = pipeline.names.ended(pipeline.name)
             self.unwritten.append(Output(ended, record, self.delivery.partition))
+            self._see_arms(body)
+
+    def _see_arms(self, body: Body) -> None:
+        """Its outcome is known, and nobody waits for it."""
+        passage, tenure = self.passage, self.tenure
+        assert passage is not None, "it is under way"
+        took_ms = tenure.now_ms() - passage.opened_ms
+        asked, observe = self.delivery.record, tenure.pipeline.observe
+        self.arms = ArmsOutcome.of(asked, self.deployment.plan, body, took_ms, observe)
 
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -88,6 +88,13 @@ def destination(servers: list[ScriptedEndpoint], version: str = "") -> Destinati
 def one_way(name: str) -> Way:
     """A way that is not split."""
     return Way((Share(name),))
+
+
+def arm_ways(arms: Iterable[str], destination: str) -> dict[str, Way]:
+    """A way for each arm, with the arm's name, on which all requests are counted for it."""
+    return {
+        arm: Way((Share(destination, 1.0, "", arm),), experiment="e", version=1) for arm in arms
+    }
 
 
 @asynccontextmanager

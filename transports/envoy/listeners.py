@@ -8,7 +8,7 @@ from typing import Final
 from envoy.config.listener.v3.listener_pb2 import Listener
 
 from penstock.core.contracts.forwarder import ForwarderContext
-from penstock.transports.envoy.access_log import ARM_HEADER, STATUS_HEADER
+from penstock.transports.envoy.access_log import ARM_HEADER, LOGGED
 from penstock.transports.envoy.bootstrap import grpc_service
 from penstock.transports.envoy.clusters import Protocol
 from penstock.transports.envoy.messages import Json, encoded, extension, seconds
@@ -76,8 +76,8 @@ def _access_log() -> Json:
                 "buffer_flush_interval": seconds(FLUSH_MS),
             },
             "additional_request_headers_to_log": [ARM_HEADER],
-            "additional_response_headers_to_log": [STATUS_HEADER],
-            "additional_response_trailers_to_log": [STATUS_HEADER],
+            "additional_response_headers_to_log": list(LOGGED),
+            "additional_response_trailers_to_log": list(LOGGED),
         },
     )
     present = {"header_filter": {"header": {"name": ARM_HEADER, "present_match": True}}}
