@@ -54,7 +54,7 @@ class Pool:
             raise at_intake(
                 OverloadedError(
                     f"each process that could answer has {bound} requests under way already; try "
-                    "again later, or raise proxy.inFlight"
+                    "again later, or raise proxy.policy.inFlight"
                 )
             )
         return free[0] if len(free) == 1 else self._balanced(free, request, random, now_ms)

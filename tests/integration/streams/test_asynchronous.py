@@ -86,6 +86,10 @@ async def test_an_arm_that_fails_them_is_rolled_back(tmp_path: Path) -> None:
         await submit(one, "trial.experiment", inputs=negative)
         for identity in sent:
             await call(one, f"/v2/requests/{identity}?wait=5000")
+        # One that is sent again was chosen by no experiment.
+        status, body = await call(one, "/v1/deadletters/1/send", {})
+        assert status == 202, body
+        await call(one, f"/v2/requests/{json.loads(body)['id']}?wait=5000")
         fine, fails = (await told(one, "/v1/experiments/trial/report"))["arms"]
         assert fine["requests"] + fails["requests"] == len(sent) + 1
         assert (fine["failures"], fails["failures"]) == (0, fails["requests"])
