@@ -86,7 +86,7 @@ class DataPlane:
         self._front_ends: list[tuple[str, FrontEnd]] = []
         self._pages: dict[str, Page] = {}
         self.metrics = Metrics()
-        self.tallies = Tallies() if book is None else book.tallies
+        self.tallies = Tallies() if book is None else book.reports.tallies
         """What becomes of requests of experiments here, and of those that follow the book."""
         self.models = ModelGateway(book)
         self.dataflow = Dataflow(

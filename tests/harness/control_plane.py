@@ -32,7 +32,7 @@ from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
-from penstock.core.experiments.tally import Tallies
+from penstock.core.experiments.reports import HeardReports
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
@@ -249,7 +249,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.tallies = Tallies()
+        self.reports = HeardReports()
         self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
         self.dataflow = Dataflow(self.models, self.metrics, system_clock)
@@ -285,7 +285,7 @@ class Plane:
                 jitter=lambda: 1.0,
             ),
             agents=agents,
-            tallies=self.tallies,
+            reports=self.reports,
             scaling=scaling,
         )
 

@@ -32,7 +32,7 @@ def weights(plane: Plane) -> list[float]:
 def fail(plane: Plane, requests: int = 200) -> None:
     """So many requests to the new arm fail."""
     for _ in range(requests):
-        plane.tallies.count(Forwarded("trial", 1, "new", True, 5.0))
+        plane.reports.tallies.count(Forwarded("trial", 1, "new", True, 5.0))
 
 
 async def test_a_rollout_begins_with_its_first_step_at_once(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.experiments.keeper import LOOK_S, LOOKS_PER_RECORD
+from penstock.core.experiments.reports import Report
 from penstock.core.experiments.tally import ArmKey
 from unit.experiments.declarations import answers, experiment
 from unit.experiments.desk import Keeping
@@ -269,3 +270,36 @@ async def test_it_looks_every_second_and_records_now_and_then() -> None:
     running.cancel()
     assert set(waits) == {LOOK_S}
     assert list(at.desk.recorded) == ["trial"]
+
+
+async def test_reports_are_recorded_with_what_they_say() -> None:
+    at = Keeping()
+    at.want(experiment(guard=GUARD))
+    came = ((ArmKey("trial", 1, "old"), answers(3)),)
+    at.reports.hear("gateway", Report(1, came))
+    await at.after(1_000)
+    assert at.reports.kept("gateway") == 0, "it goes with the process"
+    at.desk.full = True
+    await at.keeper.record()
+    assert at.reports.kept("gateway") == 0
+    at.desk.full = False
+    await at.keeper.record()
+    assert at.reports.kept("gateway") == 1
+    following = Keeping(at)
+    following.want(experiment(guard=GUARD))
+    assert following.reports.kept("gateway") == 1
+    following.reports.hear("gateway", Report(1, came))
+    following.reports.hear("gateway", Report(2, came))
+    await following.after(1_000)
+    assert following.keeper.trials["trial"].totals["old"].requests == 6
+
+
+async def test_a_decision_is_recorded_with_all_that_came_before_it() -> None:
+    at = Keeping()
+    at.want(experiment(guard=GUARD))
+    other = experiment("other")
+    at.want(other)
+    at.reports.hear("gateway", Report(1, ((ArmKey("other", 1, "old"), answers(3)),)))
+    await at.after(1_000, new=failed())
+    assert at.reports.kept("gateway") == 1
+    assert at.desk.recorded["other"]["arms"]["old"]["requests"] == 3
