@@ -74,6 +74,7 @@ class RouteFollower:
         self._seen = 0
         self._say = asyncio.Event()
         switchboard.on_done = self._say.set
+        self._connections = 0
         self._connected = False
         self._missed = False
         """Whether it has been said that the scheduler is away."""
@@ -185,7 +186,8 @@ class RouteFollower:
 
     async def _acknowledgements(self) -> AsyncIterator[Acknowledgement]:
         """What is said over one connection, its beginning first."""
-        while True:
+        own = self._connections = self._connections + 1
+        while own == self._connections:  # a transport may let go of a connection late
             self._say.clear()
             yield Acknowledgement(
                 self._gateway,

@@ -36,9 +36,10 @@ MODELS = textwrap.dedent(
     class Times(Model):
         def load(self, context):
             self.by = context.parameters.get("by", 1)
+            self.s = context.parameters.get("s", 0.003)
 
         def predict(self, x):
-            time.sleep(0.003)
+            time.sleep(self.s)
             return {"y": x * self.by}
 
     class Fails:
