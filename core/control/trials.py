@@ -35,6 +35,9 @@ class TrialDesk(ExperimentDesk):
     def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         self._experiments.set_weights(experiment, version, weights)
 
+    def silent(self, experiment: str) -> Mapping[str, str]:
+        return self._experiments.silent(experiment)
+
     async def record_trials(self, documents: Documents, heard: Position) -> None:
         await self._save(documents, heard)
 

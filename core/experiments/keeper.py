@@ -35,6 +35,9 @@ class ExperimentDesk(Protocol):
     def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         """Bring weights into force without a new version."""
 
+    def silent(self, experiment: str) -> Mapping[str, str]:
+        """The arms that cannot answer at the moment, and why."""
+
     async def record_trials(
         self, documents: Mapping[str, Mapping[str, Any] | None], heard: Position
     ) -> None:
@@ -163,7 +166,7 @@ class ExperimentKeeper:
         trial = self._trial(name)
         baseline = baseline or trial.spec.baseline
         _check_arm(name, trial, baseline)
-        return {"experiment": name, **trial.report(baseline, confidence)}
+        return {"experiment": name, **trial.report(baseline, confidence, self._desk.silent(name))}
 
     async def record(self) -> None:
         """Have what has changed outlive this process; what cannot be is recorded the next time."""
@@ -185,8 +188,10 @@ class ExperimentKeeper:
         await self.record()
 
     async def _look_at(self, name: str, trial: Trial) -> None:
-        before = trial.decided
-        trial.look(self._clock.now_ms(), self._chance)
+        before, progress = trial.decided, trial.progress
+        trial.look(self._clock.now_ms(), self._chance, self._desk.silent(name))
+        if trial.progress != progress:
+            self._changed.add(name)
         if trial.decided != before:
             # Before anybody is told of it: what is decided should not be decided anew.
             self._changed.add(name)

@@ -167,6 +167,11 @@ class ExperimentTarget(Target):
             said.append(f"'{arm.name}': {error.message}")
         return NotReadyError(f"no candidate of experiment '{self.name}' answers: {'; '.join(said)}")
 
+    def silent(self) -> dict[str, str]:
+        """The candidates that cannot answer, whatever they weigh, and why."""
+        errors = [(arm.name, arm.why_not(self._around.why_not)) for arm in self._arms]
+        return {name: error.message for name, error in errors if error is not None}
+
     def first(self) -> tuple[TargetKind, str]:
         """The first candidate that can answer: what it is, and its name. Raises NotReadyError."""
         for arm in self._arms:

@@ -48,6 +48,7 @@ async def test_what_a_guard_decides_is_in_force_and_shows(tmp_path: Path) -> Non
     async with control_plane(tmp_path) as plane:
         guard = {"maxErrorRate": 0.1}
         await plane.apply(model("old"), model("new"), experiment(guard=guard))
+        await plane.settle()
         fail(plane)
         await plane.control.keeper.look()
         assert weights(plane) == [100.0, 0.0]

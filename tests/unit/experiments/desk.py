@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 class Desk:
-    """``full`` is a disk without room."""
+    """``full`` is a disk without room, ``away`` are arms that cannot answer."""
 
     def __init__(self) -> None:
         self.weights: dict[str, tuple[float, ...]] = {}
@@ -34,10 +34,14 @@ class Desk:
         self.heard: Position = {}
         self.noted: dict[str, dict[str, Noted]] = {}
         self.full = False
+        self.away: dict[str, str] = {}
 
     def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         self.weights[experiment] = tuple(weights)
         self.told += 1
+
+    def silent(self, experiment: str) -> Mapping[str, str]:
+        return self.away
 
     async def record_trials(
         self, documents: Mapping[str, Mapping[str, Any] | None], heard: Position

@@ -303,3 +303,44 @@ async def test_a_decision_is_recorded_with_all_that_came_before_it() -> None:
     await at.after(1_000, new=failed())
     assert at.reports.kept("gateway") == 1
     assert at.desk.recorded["other"]["arms"]["old"]["requests"] == 3
+
+
+async def test_a_rollout_stands_still_while_its_candidate_cannot_answer() -> None:
+    at = Keeping()
+    at.want(experiment(rollout={"steps": [{"weight": 5, "holdMs": 5_000}, {"weight": 100}]}))
+    at.desk.away = {"new": "it is not there"}
+    for _ in range(20):
+        await at.after(1_000)
+    rolling = at.condition("RollingOut")
+    assert rolling is not None
+    assert rolling.message == (
+        "step 1 of 2: 'new' has 5 %; it stands still, since 'new' cannot answer"
+    )
+    assert [arm["silent"] for arm in at.keeper.report("trial", None, 0.95)["arms"]] == [
+        None,
+        "it is not there",
+    ]
+    at.desk.away = {}
+    await at.after(4_000)
+    assert at.desk.weights == {}, "it has not had its time yet"
+    await at.keeper.record()
+    following = Keeping(at)
+    following.want(experiment(rollout={"steps": [{"weight": 5, "holdMs": 5_000}, {"weight": 100}]}))
+    await following.after(500)
+    assert following.desk.weights == {}
+    await following.after(500)
+    assert following.weights == (0.0, 100.0)
+
+
+async def test_nothing_is_rolled_back_to_a_baseline_that_cannot_answer() -> None:
+    at = Keeping()
+    at.want(experiment(guard=GUARD))
+    at.desk.away = {"old": "it is not there"}
+    await at.after(1_000, new=failed())
+    assert at.weights is None
+    holds = at.condition("GuardHolds")
+    assert holds is not None
+    assert holds.message.endswith("; not rolled back, since 'old' cannot answer")
+    at.desk.away = {}
+    await at.after(1_000, new=failed())
+    assert at.weights == (100.0, 0.0)
