@@ -396,6 +396,9 @@ class ProxySection(RoutesSection):
     rest_port: Port = Field(default=8900, description="Its port of REST; 0 takes a free one.")
     grpc_port: Port = Field(default=8901, description="Its port of gRPC; 0 takes a free one.")
     shared_port: SharedPort = False
+    listen_tls: ServerTlsSection | None = Field(
+        default=None, description="TLS with callers, on both ports; plain HTTP and gRPC without it."
+    )
     policy: PolicySection = PolicySection()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.balancer import Balancer
+from penstock.core.credentials import ServerTls
 from penstock.core.errors import InvalidRequestError
 
 GATEWAYS: Final = "gateways"
@@ -180,7 +181,8 @@ class ForwarderContext:
     ``drain_ms`` is how long requests under way have at the end. ``count`` is told of each request
     that an experiment has sent one way, on the event loop. ``balancer`` makes the balancer that
     the policy writes, and raises InvalidRequestError with how it is written; forwarders that
-    balance by themselves need it not.
+    balance by themselves need it not. ``tls`` is what it proves to callers who it is with, None
+    where they are spoken to plainly.
     """
 
     host: str
@@ -194,6 +196,7 @@ class ForwarderContext:
     drain_ms: float = 30_000.0
     count: Callable[[Forwarded], None] = _count_nowhere
     balancer: Callable[[str], Balancer] = _make_none
+    tls: ServerTls | None = None
 
 
 class Forwarder(ABC):
@@ -209,7 +212,8 @@ class Forwarder(ABC):
     async def start(self, context: ForwarderContext) -> Mapping[str, str]:
         """Listen; comes back with the addresses (``rest``, ``grpc``) as people write them.
 
-        What comes before the first change gets ``not-ready``. Raises PenstockError with what to do.
+        What comes before the first change gets ``not-ready``. Raises PenstockError with what to do,
+        UnsupportedError for ``tls`` where it has none.
         """
 
     @abstractmethod

@@ -111,6 +111,7 @@ class HostedProxy:
             drain_ms=defaults.drain_ms,
             count=self._tallies.count,
             balancer=partial(make_balancer, factories=self._plugins.balancers),
+            tls=None if section.listen_tls is None else section.listen_tls.tls(),
         )
 
 

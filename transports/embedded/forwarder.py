@@ -15,6 +15,7 @@ from penstock.core.contracts.forwarder import (
     ForwarderContext,
     ForwarderStatus,
 )
+from penstock.core.credentials import ServerCertificate
 from penstock.core.forwarding.table import ForwardingTable
 from penstock.transports.embedded.grpc_channels import GrpcChannels
 from penstock.transports.embedded.grpc_side import GrpcSide
@@ -48,12 +49,20 @@ class EmbeddedForwarder(Forwarder):
 
     async def _listen(self, context: ForwarderContext) -> Mapping[str, str]:
         addresses: dict[str, str] = {}
+        certificate = None
+        if context.tls is not None:
+            certificate = await asyncio.to_thread(ServerCertificate, context.tls)
         if context.rest_port is not None:
             addresses["rest"] = await self._rest.listen(
-                context.host, context.rest_port, shared=context.shared_port
+                context.host,
+                context.rest_port,
+                shared=context.shared_port,
+                certificate=certificate,
             )
         if context.grpc_port is not None:
-            addresses["grpc"] = await self._grpc.listen(context.host, context.grpc_port)
+            addresses["grpc"] = await self._grpc.listen(
+                context.host, context.grpc_port, certificate
+            )
         return addresses
 
     async def apply(self, change: Change) -> None:

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.certificates import certificates
 from harness.program import program
 from integration.gateways.rig import PORTS, chain, client_of, load, times, until, write
 from integration.proxy.rig import free_port
+from penstock.core.credentials import Tls
 
 
 async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path) -> None:
     manifests = write(tmp_path, times("a", 2), chain("p", "a"))
     port = free_port()  # where others follow it
-    (tmp_path / "penstock.yaml").write_text(f"grpc: {{port: {port}}}\n", encoding="utf-8")
+    certificates(tmp_path, "server")
+    (tmp_path / "penstock.yaml").write_text(
+        f"grpc: {{port: {port}}}\n"
+        "proxy: {listenTls: {certificateFile: server.pem, keyFile: server.key}}\n",
+        encoding="utf-8",
+    )
+    tls = Tls(tmp_path / "ca.pem")
     words = ("up", "-c", "penstock.yaml", "--proxy", "embedded", *PORTS, manifests)
     with program(tmp_path, *words) as up:
         up.ready()
         async with (
-            client_of(up.addresses["rest"].removeprefix("http://"), "rest") as rest,
-            client_of(up.grpc) as grpc,
+            client_of(up.addresses["rest"].removeprefix("https://"), "rest", tls) as rest,
+            client_of(up.grpc.removeprefix("grpcs://"), "grpc", tls) as grpc,
         ):
             await until(rest, "p", lambda said: said == 2.0)
             await until(grpc, "a", lambda said: said == 2.0)
