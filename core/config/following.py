@@ -23,7 +23,9 @@ class FollowerSection(Section):
     """How a process that follows a scheduler knows it, and what it tells it."""
 
     tls: TlsOptions | None = Field(
-        default=None, description="TLS with the scheduler, also where its address is host:port."
+        default=None,
+        description="TLS with the scheduler, also where its address is host:port, and with what a "
+        "gateway or a proxy asks that speaks TLS.",
     )
     token: TokenOptions | None = Field(
         default=None, description="The bearer token for the scheduler."

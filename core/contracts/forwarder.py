@@ -5,10 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.balancer import Balancer
-from penstock.core.credentials import ServerTls
+from penstock.core.credentials import ServerTls, Tls
 from penstock.core.errors import InvalidRequestError
 
 GATEWAYS: Final = "gateways"
@@ -23,7 +23,8 @@ class Endpoint(NamedTuple):
     """One process that answers requests over V2.
 
     ``rest`` is a URL without a path (``http://host:port``), ``grpc`` one of the kind
-    ``grpc://host:port``; empty where it does not answer that way. ``zone`` is where it is, empty
+    ``grpc://host:port``; empty where it does not answer that way. With TLS they are ``https`` and
+    ``grpcs``. ``zone`` is where it is, empty
     where nobody has said.
     """
 
@@ -182,7 +183,8 @@ class ForwarderContext:
     that an experiment has sent one way, on the event loop. ``balancer`` makes the balancer that
     the policy writes, and raises InvalidRequestError with how it is written; forwarders that
     balance by themselves need it not. ``tls`` is what it proves to callers who it is with, None
-    where they are spoken to plainly.
+    where they are spoken to plainly; ``upstream_tls`` is for endpoints that speak TLS, of which
+    there are none without it.
     """
 
     host: str
@@ -197,6 +199,7 @@ class ForwarderContext:
     count: Callable[[Forwarded], None] = _count_nowhere
     balancer: Callable[[str], Balancer] = _make_none
     tls: ServerTls | None = None
+    upstream_tls: Tls | None = None
 
 
 class Forwarder(ABC):
@@ -207,6 +210,9 @@ class Forwarder(ABC):
     not know it sends to GATEWAYS. Deadlines of callers are passed on (``x-penstock-timeout-ms``,
     ``grpc-timeout``).
     """
+
+    asks_over_tls: ClassVar[bool] = False
+    """Whether it can ask endpoints that speak TLS; it is told of none otherwise."""
 
     @abstractmethod
     async def start(self, context: ForwarderContext) -> Mapping[str, str]:

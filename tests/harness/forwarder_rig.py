@@ -25,7 +25,7 @@ from penstock.core.contracts.forwarder import (
     Share,
     Way,
 )
-from penstock.core.credentials import ServerTls
+from penstock.core.credentials import ServerTls, Tls
 from penstock.core.forwarding.balancers import make_balancer
 from penstock.transports.embedded.plugin import embedded_forwarder
 
@@ -100,7 +100,7 @@ def arm_ways(arms: Iterable[str], destination: str) -> dict[str, Way]:
 
 @asynccontextmanager
 async def started_forwarder(
-    kind: str, policy: Policy | None = None, **context: int | float | str | ServerTls
+    kind: str, policy: Policy | None = None, **context: int | float | str | ServerTls | Tls
 ) -> AsyncIterator[ForwarderRig]:
     """A forwarder of that kind, stopped at the end."""
     forwarder = FORWARDER_KINDS[kind]()

@@ -22,11 +22,14 @@ from penstock.transports.embedded.grpc_side import GrpcSide
 from penstock.transports.embedded.health_watch import ask_over_grpc, ask_over_rest, watch
 from penstock.transports.embedded.passage import Passage
 from penstock.transports.embedded.rest_side import RestSide
+from penstock.transports.embedded.trust import PLAIN_ONLY, Trust
 from penstock.transports.embedded.upstream import Upstream
 
 
 class EmbeddedForwarder(Forwarder):
     """Passes requests on by itself."""
+
+    asks_over_tls = True
 
     def __init__(self, clock: Clock | None = None, random: Random | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -38,7 +41,10 @@ class EmbeddedForwarder(Forwarder):
         balancer = context.balancer(policy.balancer)
         self._table = ForwardingTable(self._upstream, balancer, policy, self._clock)
         self._passage = Passage(self._table, context, self._clock, self._random)
-        self._channels = GrpcChannels()
+        self._trust = PLAIN_ONLY
+        if context.upstream_tls is not None:
+            self._trust = await asyncio.to_thread(Trust.of, context.upstream_tls)
+        self._channels = GrpcChannels(self._trust)
         self._rest = RestSide(self._passage)
         self._grpc = GrpcSide(self._passage, self._channels)
         try:
@@ -91,7 +97,8 @@ class EmbeddedForwarder(Forwarder):
 
     def _upstream(self, endpoint: Endpoint, now_ms: float) -> Upstream:
         policy = self._context.policy
-        upstream = Upstream(endpoint, now_ms, self._clock.now_ms, policy.connect_timeout_ms)
+        connect_ms = policy.connect_timeout_ms
+        upstream = Upstream(endpoint, now_ms, self._clock.now_ms, connect_ms, self._trust)
         ask = ask_over_rest if endpoint.rest else ask_over_grpc(self._channels)
         watching = self._passage.start(watch(upstream, policy.health, ask, self._clock.now_ms))
 

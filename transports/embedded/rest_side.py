@@ -18,6 +18,10 @@ BACKLOG: Final = 2048
 HANDSHAKE_S: Final = 10.0
 """How long a caller may take to agree on TLS."""
 
+GOODBYE_S: Final = 10.0
+"""And to read what is left of an answer and say that it has seen the end, when the connection is
+closed; past that it is closed all the same."""
+
 GRACE_S: Final = 1.0
 """How long idle callers have to send one more request, whose answer tells them to go elsewhere."""
 
@@ -61,6 +65,7 @@ class RestSide:
                     backlog=BACKLOG,
                     ssl=certificate.context(),
                     ssl_handshake_timeout=HANDSHAKE_S,
+                    ssl_shutdown_timeout=GOODBYE_S,
                 )
             self._listeners.append(await listening)
         return address_of(host, sockets[0], secured=certificate is not None)

@@ -1,4 +1,4 @@
-"""TLS with callers: the embedded forwarder speaks it, Envoy says that it does not yet."""
+"""TLS on both sides: the embedded forwarder speaks it, Envoy says that it does not yet."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ import pytest
 
 from contract.forwarder.test_grpc import GrpcCaller
 from harness.certificates import certificates
-from harness.forwarder_rig import destination, one_way, started_forwarder
+from harness.forwarder_rig import destination, one_way, started_forwarder, until
 from harness.http_stream import http_caller
 from harness.scripted_endpoint import scripted_endpoints
 from harness.scripted_grpc import grpc_destination, scripted_grpcs
 from penstock.core.contracts.forwarder import Change
-from penstock.core.credentials import ServerTls
+from penstock.core.credentials import ServerCertificate, ServerTls, Tls
 from penstock.core.errors import InvalidRequestError, UnsupportedError
+from penstock.core.grpc_errors import error_of_call
 from penstock.proto.open_inference_pb2 import ModelInferRequest
 
 
@@ -104,6 +105,67 @@ async def test_files_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequestError, match="the files of tls cannot be used"):
         async with started_forwarder("embedded", tls=of(tmp_path)):
             pass
+    with pytest.raises(InvalidRequestError, match="the files of tls cannot be used"):
+        async with started_forwarder("embedded", upstream_tls=Tls(tmp_path / "ca.pem")):
+            pass
+
+
+async def test_who_speaks_tls_is_asked_over_it_and_told_who_asks(pki: Path) -> None:
+    certificate = ServerCertificate(of(pki, client_ca=True))
+    own = Tls(pki / "ca.pem", pki / "client.pem", pki / "client.key")
+    async with (
+        scripted_endpoints("a", secured=certificate.context()) as (a,),
+        scripted_grpcs("b", credentials=certificate.grpc_credentials()) as (b,),
+        started_forwarder("embedded", upstream_tls=own) as rig,
+        grpc.aio.insecure_channel(rig.grpc) as channel,
+    ):
+        destinations = {"a": destination([a]), "b": grpc_destination([b])}
+        await rig.forwarder.apply(Change(destinations, {"a": one_way("a"), "b": one_way("b")}))
+        assert await rig.who("/v2/models/a/infer") == "a"
+        assert (await rig.ask("/v2/models/a/infer", b"x" * 1_000_000)).status == 200
+        assert a.asked[-1].body == b"x" * 1_000_000
+        message = ModelInferRequest(model_name="b").SerializeToString()
+        assert (await GrpcCaller(channel).ask(message)).name == "b"
+        await until(lambda: a.checks > 0)
+        assert {each.health for each in rig.forwarder.status().endpoints} == {"healthy"}
+
+
+async def test_a_name_in_the_certificates_may_be_another(tmp_path: Path) -> None:
+    certificates(tmp_path, "server", place="DNS:models.test")
+    certificate = ServerCertificate(of(tmp_path))
+    own = Tls(tmp_path / "ca.pem", server_name="models.test")
+    async with (
+        scripted_endpoints("a", secured=certificate.context()) as (a,),
+        scripted_grpcs("b", credentials=certificate.grpc_credentials()) as (b,),
+        started_forwarder("embedded", upstream_tls=own) as rig,
+        grpc.aio.insecure_channel(rig.grpc) as channel,
+    ):
+        destinations = {"a": destination([a]), "b": grpc_destination([b])}
+        await rig.forwarder.apply(Change(destinations, {"a": one_way("a"), "b": one_way("b")}))
+        assert await rig.who("/v2/models/a/infer") == "a"
+        message = ModelInferRequest(model_name="b").SerializeToString()
+        assert (await GrpcCaller(channel).ask(message)).name == "b"
+
+
+async def test_nothing_is_sent_to_who_cannot_prove_who_it_is(pki: Path, tmp_path: Path) -> None:
+    certificates(tmp_path, "server")
+    certificate = ServerCertificate(of(tmp_path))
+    async with (
+        scripted_endpoints("a", secured=certificate.context()) as (a,),
+        scripted_grpcs("b", credentials=certificate.grpc_credentials()) as (b,),
+        started_forwarder("embedded", upstream_tls=Tls(pki / "ca.pem")) as rig,
+        grpc.aio.insecure_channel(rig.grpc) as channel,
+    ):
+        destinations = {"a": destination([a]), "b": grpc_destination([b])}
+        await rig.forwarder.apply(Change(destinations, {"a": one_way("a"), "b": one_way("b")}))
+        answer = await rig.ask("/v2/models/a/infer")
+        assert (answer.status, answer.json["code"]) == (503, "lost")
+        assert "TLS with https://127.0.0.1" in answer.json["error"]
+        message = ModelInferRequest(model_name="b").SerializeToString()
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await GrpcCaller(channel).ask(message)
+        assert error_of_call(failed.value, "the proxy").code == "lost"
+        assert (a.asked, b.called) == ([], [])
 
 
 async def test_envoy_says_that_it_does_not(pki: Path) -> None:
