@@ -7,7 +7,7 @@ their own status in one table (:mod:`penstock.core.statuses`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 
 class PenstockError(Exception):
@@ -22,6 +22,9 @@ class PenstockError(Exception):
     retriable: ClassVar[bool] = False
     route: str | None = None
     """The way that the request took through experiments, None where it met none."""
+    at_intake: bool = False
+    """Whether the request was refused where it came in, so that it says nothing of who would have
+    answered it."""
 
     def __init__(
         self, message: str, *, step: str | None = None, details: Sequence[str] = ()
@@ -33,6 +36,15 @@ class PenstockError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+PenstockErrorT = TypeVar("PenstockErrorT", bound=PenstockError)
+
+
+def at_intake(error: PenstockErrorT) -> PenstockErrorT:
+    """The error, as one that refuses a request where it comes in."""
+    error.at_intake = True
+    return error
 
 
 class InternalError(PenstockError):

@@ -119,14 +119,25 @@ def _error_info(error: grpc.aio.AioRpcError | grpc.Call) -> ErrorInfo | None:
     trailing = cast("Iterable[tuple[str, str | bytes]]", error.trailing_metadata() or ())
     for key, value in trailing:
         if key == DETAILS_KEY and isinstance(value, bytes):
-            try:
-                status = Status.FromString(value)
-            except DecodeError:
-                return None
-            for detail in status.details:
-                info = ErrorInfo()
-                if detail.Unpack(info) and info.domain == DOMAIN:
-                    return info
+            return _info_in(value)
+    return None
+
+
+def code_in(details: bytes) -> str | None:
+    """The code of the error of ours that a serialised Status tells of; None where it has none."""
+    info = _info_in(details)
+    return None if info is None else cast(str, info.reason)
+
+
+def _info_in(details: bytes) -> ErrorInfo | None:
+    try:
+        status = Status.FromString(details)
+    except DecodeError:
+        return None
+    for detail in status.details:
+        info = ErrorInfo()
+        if detail.Unpack(info) and info.domain == DOMAIN:
+            return info
     return None
 
 

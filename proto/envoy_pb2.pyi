@@ -784,10 +784,20 @@ class HTTPAccessLogEntry(_message.Message):
     def __init__(self, common_properties: _Optional[_Union[AccessLogCommon, _Mapping[str, object]]] = ..., request: _Optional[_Union[HTTPRequestProperties, _Mapping[str, object]]] = ..., response: _Optional[_Union[HTTPResponseProperties, _Mapping[str, object]]] = ...) -> None: ...
 
 class AccessLogCommon(_message.Message):
-    __slots__ = ("duration",)
+    __slots__ = ("response_flags", "duration")
+    RESPONSE_FLAGS_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
+    response_flags: ResponseFlags
     duration: _duration_pb2.Duration
-    def __init__(self, duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
+    def __init__(self, response_flags: _Optional[_Union[ResponseFlags, _Mapping[str, object]]] = ..., duration: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
+
+class ResponseFlags(_message.Message):
+    __slots__ = ("upstream_overflow", "downstream_connection_termination")
+    UPSTREAM_OVERFLOW_FIELD_NUMBER: _ClassVar[int]
+    DOWNSTREAM_CONNECTION_TERMINATION_FIELD_NUMBER: _ClassVar[int]
+    upstream_overflow: bool
+    downstream_connection_termination: bool
+    def __init__(self, upstream_overflow: bool = ..., downstream_connection_termination: bool = ...) -> None: ...
 
 class HTTPRequestProperties(_message.Message):
     __slots__ = ("request_headers",)

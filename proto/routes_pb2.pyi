@@ -26,7 +26,7 @@ KIND_EXPERIMENT: Kind
 KIND_DOOR: Kind
 
 class Acknowledgement(_message.Message):
-    __slots__ = ("gateway", "epoch", "seen", "in_use", "leaving", "door", "tallies", "trouble")
+    __slots__ = ("gateway", "epoch", "seen", "in_use", "leaving", "door", "tallies", "trouble", "report")
     GATEWAY_FIELD_NUMBER: _ClassVar[int]
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     SEEN_FIELD_NUMBER: _ClassVar[int]
@@ -35,6 +35,7 @@ class Acknowledgement(_message.Message):
     DOOR_FIELD_NUMBER: _ClassVar[int]
     TALLIES_FIELD_NUMBER: _ClassVar[int]
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     gateway: str
     epoch: str
     seen: int
@@ -43,7 +44,8 @@ class Acknowledgement(_message.Message):
     door: Door
     tallies: _containers.RepeatedCompositeFieldContainer[Tally]
     trouble: str
-    def __init__(self, gateway: _Optional[str] = ..., epoch: _Optional[str] = ..., seen: _Optional[int] = ..., in_use: _Optional[_Iterable[_Union[InUse, _Mapping[str, object]]]] = ..., leaving: bool = ..., door: _Optional[_Union[Door, _Mapping[str, object]]] = ..., tallies: _Optional[_Iterable[_Union[Tally, _Mapping[str, object]]]] = ..., trouble: _Optional[str] = ...) -> None: ...
+    report: int
+    def __init__(self, gateway: _Optional[str] = ..., epoch: _Optional[str] = ..., seen: _Optional[int] = ..., in_use: _Optional[_Iterable[_Union[InUse, _Mapping[str, object]]]] = ..., leaving: bool = ..., door: _Optional[_Union[Door, _Mapping[str, object]]] = ..., tallies: _Optional[_Iterable[_Union[Tally, _Mapping[str, object]]]] = ..., trouble: _Optional[str] = ..., report: _Optional[int] = ...) -> None: ...
 
 class Door(_message.Message):
     __slots__ = ("rest", "grpc", "zone")
@@ -112,20 +114,22 @@ class InUse(_message.Message):
     def __init__(self, kind: _Optional[_Union[Kind, str]] = ..., name: _Optional[str] = ..., version: _Optional[int] = ..., revision: _Optional[int] = ...) -> None: ...
 
 class Update(_message.Message):
-    __slots__ = ("epoch", "revision", "whole", "settled", "routes", "more")
+    __slots__ = ("epoch", "revision", "whole", "settled", "routes", "more", "kept")
     EPOCH_FIELD_NUMBER: _ClassVar[int]
     REVISION_FIELD_NUMBER: _ClassVar[int]
     WHOLE_FIELD_NUMBER: _ClassVar[int]
     SETTLED_FIELD_NUMBER: _ClassVar[int]
     ROUTES_FIELD_NUMBER: _ClassVar[int]
     MORE_FIELD_NUMBER: _ClassVar[int]
+    KEPT_FIELD_NUMBER: _ClassVar[int]
     epoch: str
     revision: int
     whole: bool
     settled: bool
     routes: _containers.RepeatedCompositeFieldContainer[Route]
     more: bool
-    def __init__(self, epoch: _Optional[str] = ..., revision: _Optional[int] = ..., whole: bool = ..., settled: bool = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping[str, object]]]] = ..., more: bool = ...) -> None: ...
+    kept: int
+    def __init__(self, epoch: _Optional[str] = ..., revision: _Optional[int] = ..., whole: bool = ..., settled: bool = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping[str, object]]]] = ..., more: bool = ..., kept: _Optional[int] = ...) -> None: ...
 
 class Route(_message.Message):
     __slots__ = ("kind", "name", "revision", "copies", "model", "pipeline", "not_ready", "gone", "experiment", "door")

@@ -59,6 +59,8 @@ def _sentence(arm: Mapping[str, Any]) -> str:
     )
     if arm["needed"] is not None:
         said += f": it has {arm['requests']} requests, and {arm['needed']} are needed"
+    if arm["silent"] is not None:
+        said += f"; it cannot answer, and the others have its share meanwhile: {arm['silent']}"
     return said
 
 

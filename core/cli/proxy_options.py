@@ -49,8 +49,8 @@ def behind_proxy(
     for name, section in (("rest", config.rest), ("grpc", config.grpc)):
         if section.tls is not None:
             raise InvalidRequestError(
-                f"a proxy speaks no TLS to what stands behind it; take out {name}.tls, or start "
-                "without a proxy"
+                f"a proxy speaks no TLS to what stands behind it in its process; write {name}.tls "
+                "as proxy.listenTls, for callers come to the proxy, or start without a proxy"
             )
     rest, grpc = _moved(config.rest), _moved(config.grpc)
     behind = config.model_copy(update={"rest": rest, "grpc": grpc})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Annotated, Final, Self
 
 from pydantic import Field
 
@@ -11,6 +11,9 @@ from penstock.core.client.remote_server import RemoteServer
 from penstock.core.config.credentials import TlsOptions, TokenOptions
 from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
+
+ADDRESS: Final = Field(min_length=1, description="The scheduler's gRPC address: host:port.")
+"""What a section says of the address that it follows."""
 
 OF_THE_SCHEDULER: Final = frozenset(("scheduler", "tls", "token"))
 """What the sections of those who follow one have in common."""
@@ -20,7 +23,9 @@ class FollowerSection(Section):
     """How a process that follows a scheduler knows it, and what it tells it."""
 
     tls: TlsOptions | None = Field(
-        default=None, description="TLS with the scheduler, also where its address is host:port."
+        default=None,
+        description="TLS with the scheduler, also where its address is host:port, and with what a "
+        "gateway or a proxy asks that speaks TLS.",
     )
     token: TokenOptions | None = Field(
         default=None, description="The bearer token for the scheduler."
@@ -63,9 +68,7 @@ class ReachedSection(FollowerSection):
 class RoutesSection(FollowerSection):
     """The same of a process that follows its routes, and may begin without it."""
 
-    scheduler: str | None = Field(
-        default=None, min_length=1, description="The scheduler's gRPC address: host:port."
-    )
+    scheduler: Annotated[str | None, ADDRESS] = None
     routes_file: Path | None = Field(
         default=None,
         description="A file that keeps the last routes, relative to the config file, to serve by "

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from penstock.core.config.credentials import AccessSection, ServerTlsSection
-from penstock.core.config.following import ReachedSection, RoutesSection
+from penstock.core.config.following import ADDRESS, ReachedSection, RoutesSection
 from penstock.core.config.section import Section
 from penstock.core.errors import InvalidRequestError
 from penstock.core.request_headers import checked_name
@@ -272,11 +272,7 @@ class GatewaySection(ReachedSection, RoutesSection):
 class AgentSection(ReachedSection):
     """An agent, which follows a scheduler (``penstock run agent``)."""
 
-    scheduler: str = Field(
-        default="127.0.0.1:8901",
-        min_length=1,
-        description="The scheduler's gRPC address: host:port.",
-    )
+    scheduler: Annotated[str, ADDRESS] = "127.0.0.1:8901"
     server: str = Field(
         default="inprocess",
         min_length=1,
@@ -400,6 +396,9 @@ class ProxySection(RoutesSection):
     rest_port: Port = Field(default=8900, description="Its port of REST; 0 takes a free one.")
     grpc_port: Port = Field(default=8901, description="Its port of gRPC; 0 takes a free one.")
     shared_port: SharedPort = False
+    listen_tls: ServerTlsSection | None = Field(
+        default=None, description="TLS with callers, on both ports; plain HTTP and gRPC without it."
+    )
     policy: PolicySection = PolicySection()
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import ClassVar, Final, Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.balancer import Balancer
+from penstock.core.credentials import ServerTls, Tls
 from penstock.core.errors import InvalidRequestError
 
 GATEWAYS: Final = "gateways"
@@ -22,7 +23,8 @@ class Endpoint(NamedTuple):
     """One process that answers requests over V2.
 
     ``rest`` is a URL without a path (``http://host:port``), ``grpc`` one of the kind
-    ``grpc://host:port``; empty where it does not answer that way. ``zone`` is where it is, empty
+    ``grpc://host:port``; empty where it does not answer that way. With TLS they are ``https`` and
+    ``grpcs``. ``zone`` is where it is, empty
     where nobody has said.
     """
 
@@ -108,7 +110,8 @@ class ForwarderStatus:
 class Forwarded(NamedTuple):
     """A request that an experiment has sent one way, and how it ended.
 
-    ``failed``: with a status that says that the arm was at fault (5xx, or its like over gRPC).
+    ``failed``: the arm was at fault (see :mod:`penstock.core.experiments.fault`). Of a request
+    whose end says nothing of the arm nobody is told.
     """
 
     experiment: str
@@ -179,7 +182,9 @@ class ForwarderContext:
     ``drain_ms`` is how long requests under way have at the end. ``count`` is told of each request
     that an experiment has sent one way, on the event loop. ``balancer`` makes the balancer that
     the policy writes, and raises InvalidRequestError with how it is written; forwarders that
-    balance by themselves need it not.
+    balance by themselves need it not. ``tls`` is what it proves to callers who it is with, None
+    where they are spoken to plainly; ``upstream_tls`` is for endpoints that speak TLS, of which
+    there are none without it.
     """
 
     host: str
@@ -193,6 +198,8 @@ class ForwarderContext:
     drain_ms: float = 30_000.0
     count: Callable[[Forwarded], None] = _count_nowhere
     balancer: Callable[[str], Balancer] = _make_none
+    tls: ServerTls | None = None
+    upstream_tls: Tls | None = None
 
 
 class Forwarder(ABC):
@@ -204,11 +211,15 @@ class Forwarder(ABC):
     ``grpc-timeout``).
     """
 
+    asks_over_tls: ClassVar[bool] = False
+    """Whether it can ask endpoints that speak TLS; it is told of none otherwise."""
+
     @abstractmethod
     async def start(self, context: ForwarderContext) -> Mapping[str, str]:
         """Listen; comes back with the addresses (``rest``, ``grpc``) as people write them.
 
-        What comes before the first change gets ``not-ready``. Raises PenstockError with what to do.
+        What comes before the first change gets ``not-ready``. Raises PenstockError with what to do,
+        UnsupportedError for ``tls`` where it has none.
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ from penstock.core.records import Headers
 from penstock.core.signature import Signature
 
 if TYPE_CHECKING:
+    from penstock.core.experiments.split import Split
     from penstock.core.journal.story import Story
     from penstock.core.journal.tap import Tap
 
@@ -80,9 +81,12 @@ class Target(ABC):
         """
 
     @abstractmethod
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
         """Take in a request that nobody waits for: its answer is kept, by the ticket's identity,
-        and it is taken in for good when :meth:`Ticket.accepted` has returned.
+        and it is taken in for good when :meth:`Ticket.accepted` has returned. ``split`` is told how
+        it ends, where experiments have chosen this target for it.
 
         Raises the PenstockError that refuses it (overloaded, not ready).
         """

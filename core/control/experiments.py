@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -73,6 +73,12 @@ class ExperimentReconciler:
             return
         if tuple(weights) != known.weights:
             self._split(known._replace(weights=tuple(weights)))
+
+    def silent(self, name: str) -> Mapping[str, str]:
+        """The candidates that cannot answer at the moment, and why; none of what is not there."""
+        if name not in self._in_force:
+            return {}
+        return self._gateway.experiments.find(name).silent()
 
     def drop(self, name: str) -> None:
         """Split nothing under that name any more."""

@@ -66,7 +66,7 @@ from penstock.core.errors import (
 )
 from penstock.core.experiments.keeper import ExperimentKeeper
 from penstock.core.experiments.made import Makers
-from penstock.core.experiments.tally import Tallies
+from penstock.core.experiments.reports import HeardReports, Position
 from penstock.core.fleet import Fleet, ServerReplica
 from penstock.core.fleet.drains import NO_DRAINS, Drains
 from penstock.core.joinspec import JoinFactories
@@ -135,13 +135,13 @@ class LocalControlPlane(ControlPlane):
         streams: tuple[Transport, StreamNames] | None = None,
         partitions: int = 1,
         scaling: ScalingRules | None = None,
-        tallies: Tallies | None = None,
+        reports: HeardReports | None = None,
         makers: Makers = NO_MAKERS,
     ) -> None:
         """``servers`` run in this process; ``readers`` say which files models are made of, the
         same servers without them. With ``agents`` there are servers of theirs as well. With
         ``streams`` pipelines have their own there, of so many ``partitions`` where their manifests
-        do not say. ``tallies`` are where what becomes of requests of experiments is counted.
+        do not say. ``reports`` are where what becomes of requests of experiments is counted.
         Without ``scaling`` models have as many copies as their manifests say."""
         self._database = database
         self._server_options = server_options
@@ -227,7 +227,8 @@ class LocalControlPlane(ControlPlane):
             clock,
             Random(),
             saved.trials,
-            Tallies() if tallies is None else tallies,
+            HeardReports() if reports is None else reports,
+            saved.reports,
         )
         self._models = ModelReconciler(
             self._store,
@@ -516,10 +517,13 @@ class LocalControlPlane(ControlPlane):
         await asyncio.shield(self._background.spawn(settling, "settling an experiment"))
         return self.get("Experiment", experiment)
 
-    async def _save_trials(self, trials: Mapping[str, Mapping[str, Any] | None]) -> None:
+    async def _save_trials(
+        self, trials: Mapping[str, Mapping[str, Any] | None], heard: Position
+    ) -> None:
         if self._database is not None:
+            write = partial(self._database.write, trials=trials, reports=heard)
             async with self._changing:
-                await asyncio.to_thread(partial(self._database.write, trials=trials))
+                await asyncio.to_thread(write)
 
     async def watch(self, kind: str | None, from_revision: int) -> AsyncIterator[WatchEvent]:
         wanted = None if kind is None else _kind_named(kind)

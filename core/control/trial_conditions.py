@@ -65,6 +65,8 @@ def _rollout(trial: Trial) -> Noted | None:
         return Noted(ROLLOUT, "False", Reason.SETTLED, f"it has ended: {trial.settled.why}")
     new, weight = new_arm(trial.spec), rollout.steps[progress.step].weight
     at = f"step {progress.step + 1} of {len(rollout.steps)}: '{new}' has {weight} %"
+    if trial.waits:
+        at += f"; it stands still, since '{new}' cannot answer"
     if progress.done:
         return Noted(ROLLOUT, "False", Reason.ROLLOUT_DONE, at)
     return Noted(ROLLOUT, "True", Reason.ROLLOUT_STEP, at)

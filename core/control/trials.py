@@ -10,6 +10,7 @@ from penstock.core.control.experiments import ExperimentReconciler
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.trial_conditions import TYPES, Noted, conditions_of
 from penstock.core.experiments.keeper import ExperimentDesk
+from penstock.core.experiments.reports import Position
 from penstock.core.experiments.trial import Trial
 from penstock.core.resources import Status
 
@@ -24,7 +25,7 @@ class TrialDesk(ExperimentDesk):
         store: ResourceStore,
         experiments: ExperimentReconciler,
         clock: Clock,
-        save: Callable[[Documents], Awaitable[None]],
+        save: Callable[[Documents, Position], Awaitable[None]],
     ) -> None:
         self._store = store
         self._experiments = experiments
@@ -34,8 +35,11 @@ class TrialDesk(ExperimentDesk):
     def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         self._experiments.set_weights(experiment, version, weights)
 
-    async def record_trials(self, documents: Documents) -> None:
-        await self._save(documents)
+    def silent(self, experiment: str) -> Mapping[str, str]:
+        return self._experiments.silent(experiment)
+
+    async def record_trials(self, documents: Documents, heard: Position) -> None:
+        await self._save(documents, heard)
 
     def note_trial(self, experiment: str, trial: Trial) -> None:
         key = ResourceKey("Experiment", experiment)

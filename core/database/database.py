@@ -22,6 +22,7 @@ _STARTS = "starts"
 _NAMESPACE = "namespace"
 _DRAINS = "drains"
 _SCALED = "scaled"
+_REPORTS = "reports"
 _TRIAL = "experiment:"
 
 NO_TRIALS: Final[Mapping[str, Mapping[str, Any] | None]] = {}
@@ -33,8 +34,8 @@ class Saved:
 
     ``deleted`` has the last version of resources that are gone, by kind and name. ``starts``
     counts how often the database was opened, this time included. ``drains`` are what an operator
-    has emptied, ``trials`` what is known of experiments, by name. ``scaled`` is how many copies
-    models have by their load.
+    has emptied, ``trials`` what is known of experiments, by name, and ``reports``
+    up to which report of each process. ``scaled`` is how many copies models have by their load.
     """
 
     resources: tuple[SavedResource, ...]
@@ -44,6 +45,7 @@ class Saved:
     drains: Drains
     trials: Mapping[str, Any] = field(default_factory=dict)
     scaled: Mapping[str, int] = field(default_factory=dict)
+    reports: Mapping[str, int] = field(default_factory=dict)
 
 
 class Database:
@@ -88,10 +90,11 @@ class Database:
         drains: Drains | None = None,
         trials: Mapping[str, Mapping[str, Any] | None] = NO_TRIALS,
         scaled: Mapping[str, int] | None = None,
+        reports: Mapping[str, int] | None = None,
     ) -> None:
         """Record resources that are new or changed, those that go, what is drained and scaled,
-        where it is said, and what is known of experiments, None of those that are gone: all of it,
-        or nothing.
+        where it is said, and what is known of experiments, None of those that are gone, with the
+        reports that this is from: all of it, or nothing.
 
         Returns when it is on the disk. Raises NotReadyError when it is not, for want of space.
         """
@@ -106,6 +109,8 @@ class Database:
                     self._note(_DRAINS, json.dumps(drains.document()))
                 if scaled is not None:
                     self._note(_SCALED, json.dumps(dict(scaled)))
+                if reports is not None:
+                    self._note(_REPORTS, json.dumps(dict(reports)))
                 self._note_trials(trials)
                 self._connection.execute("COMMIT")
             except BaseException:
@@ -173,5 +178,12 @@ class Database:
             if name.startswith(_TRIAL)
         }
         return Saved(
-            tuple(resources), deleted, facts.get(_NAMESPACE), starts, drains, trials, scaled
+            tuple(resources),
+            deleted,
+            facts.get(_NAMESPACE),
+            starts,
+            drains,
+            trials,
+            scaled,
+            json.loads(facts.get(_REPORTS, "{}")),
         )

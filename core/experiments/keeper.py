@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 from penstock.core.clock import Clock
 from penstock.core.errors import InvalidRequestError, NotFoundError, PenstockError
 from penstock.core.experiments.made import Makers
-from penstock.core.experiments.tally import Tallies
+from penstock.core.experiments.reports import HeardReports, Position
 from penstock.core.experiments.trial import Trial
 from penstock.core.nearest import did_you_mean
 from penstock.core.resources.experiment import ExperimentDeclaration
@@ -24,6 +24,8 @@ LOOKS_PER_RECORD: Final = 10
 """After so many looks the counts are recorded; what came later goes with the process."""
 
 
+NOWHERE: Final[Position] = {}
+
 _log = logging.getLogger(__name__)
 
 
@@ -33,8 +35,14 @@ class ExperimentDesk(Protocol):
     def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         """Bring weights into force without a new version."""
 
-    async def record_trials(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
-        """Have what is concluded outlive this process, by experiment; None: it is gone."""
+    def silent(self, experiment: str) -> Mapping[str, str]:
+        """The arms that cannot answer at the moment, and why."""
+
+    async def record_trials(
+        self, documents: Mapping[str, Mapping[str, Any] | None], heard: Position
+    ) -> None:
+        """Have what is concluded outlive this process, by experiment; None: it is gone. Recorded
+        with it is up to where reports were ``heard``: all of both, or nothing."""
 
     def note_trial(self, experiment: str, trial: Trial) -> None:
         """Show in the status how an experiment stands."""
@@ -50,17 +58,20 @@ class ExperimentKeeper:
         clock: Clock,
         chance: Random,
         saved: Mapping[str, Mapping[str, Any]],
-        tallies: Tallies,
+        reports: HeardReports,
+        heard: Position = NOWHERE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """``saved`` is what another process has recorded, by experiment; ``tallies`` are where
-        everybody counts, in this process and elsewhere."""
+        """``saved`` is what another process has recorded, by experiment, from ``reports`` that were
+        ``heard`` so far; their ``tallies`` are where everybody counts."""
         self._desk = desk
         self._makers = makers
         self._clock = clock
         self._chance = chance
         self._saved = dict(saved)
-        self._tallies = tallies
+        self._reports = reports
+        reports.go_on_from(heard)
+        self._recorded = heard
         self._sleep = sleep
         self._trials: dict[str, Trial] = {}
         self._in_force: dict[str, tuple[float, ...]] = {}
@@ -102,7 +113,7 @@ class ExperimentKeeper:
 
     def hear(self) -> None:
         """Take up what became of requests. Those of a version that is gone count no more."""
-        for key, tally in self._tallies.take():
+        for key, tally in self._reports.tallies.take():
             trial = self._trials.get(key.experiment)
             if trial is not None and trial.version == key.version:
                 trial.hear(key.arm, tally)
@@ -139,7 +150,8 @@ class ExperimentKeeper:
         arm = arm or trial.spec.baseline
         _check_arm(name, trial, arm)
         trial.settle(arm, "an operator has said so", "operator", self._clock.now_ms())
-        await self._record([name])
+        self._changed.add(name)
+        await self._record()
         self._bring_about(name, trial)
 
     def report(self, name: str, baseline: str | None, confidence: float) -> dict[str, Any]:
@@ -154,11 +166,11 @@ class ExperimentKeeper:
         trial = self._trial(name)
         baseline = baseline or trial.spec.baseline
         _check_arm(name, trial, baseline)
-        return {"experiment": name, **trial.report(baseline, confidence)}
+        return {"experiment": name, **trial.report(baseline, confidence, self._desk.silent(name))}
 
     async def record(self) -> None:
         """Have what has changed outlive this process; what cannot be is recorded the next time."""
-        await self._record(list(self._changed))
+        await self._record()
 
     def _unmeasured(self, spec: ExperimentDeclaration) -> str:
         """Why metrics have no values, empty where all can be made."""
@@ -176,26 +188,36 @@ class ExperimentKeeper:
         await self.record()
 
     async def _look_at(self, name: str, trial: Trial) -> None:
-        before = trial.decided
-        trial.look(self._clock.now_ms(), self._chance)
+        before, progress = trial.decided, trial.progress
+        trial.look(self._clock.now_ms(), self._chance, self._desk.silent(name))
+        if trial.progress != progress:
+            self._changed.add(name)
         if trial.decided != before:
             # Before anybody is told of it: what is decided should not be decided anew.
-            await self._record([name])
+            self._changed.add(name)
+            await self._record()
         self._bring_about(name, trial)
 
-    async def _record(self, names: Sequence[str]) -> None:
-        if not names:
+    async def _record(self) -> None:
+        """All at once, since reports are of several experiments."""
+        self.hear()
+        heard = self._reports.position()
+        if not self._changed and heard == self._recorded:
             return
-        self._changed.difference_update(names)
+        names, self._changed = self._changed, set()
         trials = {name: self._trials.get(name) for name in names}
         try:
             await self._desk.record_trials(
-                {name: None if each is None else each.document() for name, each in trials.items()}
+                {name: None if each is None else each.document() for name, each in trials.items()},
+                heard,
             )
         except PenstockError as error:
             # An arm that fails is rolled back all the same.
             self._changed.update(names)
             _log.warning("what is known of experiments is not recorded: %s", error)
+        else:
+            self._recorded = heard
+            self._reports.keep(heard)
 
     def _bring_about(self, name: str, trial: Trial) -> None:
         if self._trials.get(name) is not trial:

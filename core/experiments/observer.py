@@ -8,8 +8,8 @@ from typing import Final, TypeAlias
 
 from penstock.core.contracts.arm_metric import ArmMetric
 from penstock.core.contracts.forwarder import Forwarded
-from penstock.core.errors import PenstockError
 from penstock.core.experiments.in_force import InForce
+from penstock.core.experiments.split import Result
 from penstock.core.experiments.tally import Tallies
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.metrics import Metrics
@@ -17,8 +17,6 @@ from penstock.core.resources.arm_metric import ArmMetricDeclaration
 
 MakeMetric: TypeAlias = Callable[[ArmMetricDeclaration], ArmMetric]
 """Raises an error with a sentence where it cannot be made."""
-
-Result: TypeAlias = InferenceResponse | PenstockError
 
 _NO_METRICS: Final[Mapping[str, ArmMetric]] = {}
 

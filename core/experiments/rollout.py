@@ -31,6 +31,10 @@ class RolloutProgress(NamedTuple):
             return self._replace(done=True)
         return RolloutProgress(self.step + 1, now_ms)
 
+    def waiting(self, ms: float) -> RolloutProgress:
+        """So long the new candidate could not answer, which is no time that it has had."""
+        return self._replace(since_ms=self.since_ms + ms)
+
     def document(self) -> dict[str, Any]:
         """The progress as JSON."""
         return self._asdict()

@@ -1,7 +1,7 @@
 """What became of the requests that an experiment has sent to each of its arms, as counts.
 
-Counts can be added up over processes and over time. Who counts sends what has come since it last
-did (:meth:`Tallies.take`); a message that is lost takes its counts along, and none counts twice.
+Counts can be added up over processes and over time. Who counts tells what has come since it last
+did (:meth:`Tallies.take`); see :mod:`penstock.core.experiments.reports`.
 """
 
 from __future__ import annotations

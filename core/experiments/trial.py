@@ -6,7 +6,7 @@ Decides; does nothing. Whoever keeps it tells it what came and when to look, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from random import Random
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
@@ -43,6 +43,7 @@ class Trial:
     ``weights`` are those that ought to be in force, in the order of the candidates, for
     ``reason``. ``crossed`` is the sentence of a guard that only reports, ``trouble`` what is wrong
     with the bandit, ``unmeasured`` with metrics; they are empty where there is nothing to say.
+    ``silent`` are the arms that could not answer at the last look.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class Trial:
         self.crossed = ""
         self.trouble = ""
         self.unmeasured = ""
+        self.silent: Collection[str] = ()
+        self._looked_ms = now_ms
         self._bandit = bandit
         self._news = False
         """Whether anything has come since the bandit was asked."""
@@ -95,17 +98,27 @@ class Trial:
         if self.progress is not None and arm == new_arm(self.spec):
             self.progress = self.progress.heard(came.requests)
 
-    def look(self, now_ms: float, chance: Random) -> None:
-        """See what follows from what has come by now."""
+    def look(self, now_ms: float, chance: Random, silent: Collection[str] = ()) -> None:
+        """See what follows from what has come by now. Arms that are ``silent`` cannot answer: what
+        follows gives them nothing that others have."""
+        passed_ms, self._looked_ms, self.silent = now_ms - self._looked_ms, now_ms, silent
         self._watch(now_ms)
         if self.settled is not None:
             return
         if self.progress is not None and self.spec.rollout is not None:
-            self.progress = self.progress.after(self.spec.rollout, now_ms)
+            if self.waits:
+                self.progress = self.progress.waiting(passed_ms)
+            else:
+                self.progress = self.progress.after(self.spec.rollout, now_ms)
         if self._bandit is not None and (self.progress is None or self.progress.done):
             self._ask(self._bandit, now_ms, chance)
         else:
             self._weigh()
+
+    @property
+    def waits(self) -> bool:
+        """Whether the rollout stands still, since its candidate cannot answer."""
+        return self.progress is not None and new_arm(self.spec) in self.silent
 
     def settle(self, arm: str, why: str, who: Who, now_ms: float) -> None:
         """Give everything to one arm, until the manifest changes."""
@@ -124,11 +137,14 @@ class Trial:
         crossing = self._guard.look(now_ms)
         if crossing is None:
             return
-        if self.spec.guard.action == "report":
+        baseline = self.spec.baseline
+        if self.spec.guard.action == "report" or baseline in self.silent:
             self.crossed = crossing.said
+            if baseline in self.silent:
+                self.crossed += f"; not rolled back, since '{baseline}' cannot answer"
             self._guard = self._new_watch(now_ms)
-        elif self.settled is None or self.settled.arm != self.spec.baseline:
-            self.settle(self.spec.baseline, crossing.said, "guard", now_ms)
+        elif self.settled is None or self.settled.arm != baseline:
+            self.settle(baseline, crossing.said, "guard", now_ms)
 
     def _weigh(self) -> None:
         """The weights without a bandit."""
@@ -173,8 +189,8 @@ class Trial:
 
     # For people
 
-    def report(self, baseline: str, confidence: float) -> dict[str, Any]:
-        """The arms beside a baseline, as JSON."""
+    def report(self, baseline: str, confidence: float, silent: Mapping[str, str]) -> dict[str, Any]:
+        """The arms beside a baseline, as JSON; with why those that are ``silent`` cannot answer."""
         guard = self.spec.guard
         rate = None if guard is None else guard.max_error_rate_increase
         question = Question(
@@ -186,6 +202,7 @@ class Trial:
         arms = report_document(compare(self.totals, question))
         for arm, weight in zip(arms, self.percent(), strict=True):
             arm["share"] = weight
+            arm["silent"] = silent.get(arm["arm"])
         return {
             "version": self.version,
             "baseline": baseline,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from penstock.core.contracts.balancer import BalancedRequest, Balancer
 from penstock.core.contracts.forwarder import GATEWAYS, EndpointStanding, Policy
-from penstock.core.errors import InternalError, NotReadyError, OverloadedError
+from penstock.core.errors import InternalError, NotReadyError, OverloadedError, at_intake
 from penstock.core.forwarding.seat import Seat
 
 
@@ -51,9 +51,11 @@ class Pool:
         bound = self._policy.in_flight
         free = [seat for seat in fit if seat.process.in_flight < bound]
         if not free:
-            raise OverloadedError(
-                f"each process that could answer has {bound} requests under way already; try again "
-                "later, or raise proxy.inFlight"
+            raise at_intake(
+                OverloadedError(
+                    f"each process that could answer has {bound} requests under way already; try "
+                    "again later, or raise proxy.policy.inFlight"
+                )
             )
         return free[0] if len(free) == 1 else self._balanced(free, request, random, now_ms)
 

@@ -14,7 +14,14 @@ from penstock.core.contracts.follower import Follower, RequestSeen
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
-from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError, PenstockError
+from penstock.core.errors import (
+    DeadlineError,
+    NotReadyError,
+    OverloadedError,
+    PenstockError,
+    at_intake,
+)
+from penstock.core.experiments.split import Split
 from penstock.core.following.watch import Watch, watch_of
 from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest
@@ -206,8 +213,15 @@ class Admission:
             submission.begin(self._dataflow, now_ms, now_ms + limit_ms)
         return submission
 
-    def accept(self, target: ServedTarget, request: InferenceRequest, headers: Headers) -> Ticket:
-        """Take in a request that nobody waits for; raises what refuses it."""
+    def accept(
+        self,
+        target: ServedTarget,
+        request: InferenceRequest,
+        headers: Headers,
+        split: Split | None = None,
+    ) -> Ticket:
+        """Take in a request that nobody waits for; raises what refuses it. ``split`` is told how it
+        ends."""
         if not self._open:
             raise self.counted(self.closed_error())
         try:
@@ -217,16 +231,16 @@ class Admission:
         deployment = target.deployment
         assert deployment is not None, "a target that is not ready refuses"
         now_ms = self._clock.now_ms()
-        limit_ms = self.async_limit_ms(deployment.plan)
         identity = self._identities.next(now_ms)
         room, waits = self._turn(deployment.plan, key, identity)
         if waits and len(room) >= self._limits.waiting:
             raise self.counted(self._overloaded(deployment.plan))
-        limit_ms = deployment.plan.async_deadline_ms or self._limits.async_deadline_ms
+        limit_ms = self.async_limit_ms(deployment.plan)
         watch = self.watch(deployment, identity, headers, now_ms)
         submission = self._recorded(
             target, deployment, request, headers, limit_ms, None, identity, key, now_ms, watch
         )
+        submission.split = split
         if waits:
             self._wait(submission, room)
         else:
@@ -477,6 +491,8 @@ class Admission:
             f"the deadline of {submission.timeout_ms:.0f} ms passed while the request waited for "
             f"its turn; {why}"
         )
+        if submission.line is None:
+            at_intake(error)
         submission.waiting = asyncio.get_running_loop().call_later(
             submission.timeout_ms / 1000.0, self.stop_waiting, submission, error
         )
@@ -487,7 +503,7 @@ class Admission:
     def closed_error(self) -> NotReadyError:
         """What is said while nothing is taken in."""
         state = "stopping" if self._opened_before else "starting"
-        return NotReadyError(f"the server is {state}; send the request again later")
+        return at_intake(NotReadyError(f"the server is {state}; send the request again later"))
 
     def counted(self, error: PenstockError) -> PenstockError:
         """The error of a request that did not enter."""
@@ -501,9 +517,11 @@ class Admission:
                 "wait for room in such orders; send the request again later, or raise "
                 "output.maxHeld"
             )
-        return OverloadedError(
-            f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} wait; "
-            "send the request again later, or raise limits.inFlight"
+        return at_intake(
+            OverloadedError(
+                f"{self._engine.open_passages} requests are in flight and {len(self._waiting)} "
+                "wait; send the request again later, or raise limits.inFlight"
+            )
         )
 
     def turn_away(self, error: PenstockError, reply: Reply) -> Ticket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.dataflow import Deployment
 from penstock.core.errors import UnsupportedError
+from penstock.core.experiments.split import Split
 from penstock.core.inference import InferenceRequest
 from penstock.core.pipeline_gateway.admission import Admission
 from penstock.core.pipeline_gateway.child import ChildPipeline
@@ -122,7 +123,9 @@ class TargetElsewhere(ServedTarget):
     ) -> Ticket:
         return self._admission.refuse(self._not_here(), "", reply)
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
         raise self._admission.counted(self._not_here())
 
     def _not_here(self) -> UnsupportedError:

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple, Protocol, TypeAlias
 
-from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.gateway import Reply, Target, TargetKind, Ticket
 from penstock.core.contracts.router import Candidate, RoutedRequest, Router
 from penstock.core.errors import (
-    CancelledRequestError,
     InternalError,
     InvalidRequestError,
     NotReadyError,
@@ -18,6 +16,7 @@ from penstock.core.errors import (
     UnsupportedError,
 )
 from penstock.core.experiments.in_force import InForce
+from penstock.core.experiments.split import Chosen, Observe, Result, Split
 from penstock.core.experiments.trails import read_trail, written_trail
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.records import Headers
@@ -28,15 +27,9 @@ from penstock.core.request_headers import (
     STRICT_ROUTE_HEADER,
     WANTED_ROUTE,
 )
-from penstock.core.statuses import http_status
 
 MOST_MIRRORED: Final = 64
 """Copies of one experiment under way; past that requests are not copied."""
-
-Result: TypeAlias = InferenceResponse | PenstockError
-
-Observe: TypeAlias = Callable[[Forwarded, InferenceRequest, Result], None]
-"""Is told of each request that an experiment has sent one way, when it has ended."""
 
 FindArm: TypeAlias = Callable[[TargetKind, str], Target]
 """Gives what a candidate is now. Raises NotFoundError."""
@@ -174,6 +167,11 @@ class ExperimentTarget(Target):
             said.append(f"'{arm.name}': {error.message}")
         return NotReadyError(f"no candidate of experiment '{self.name}' answers: {'; '.join(said)}")
 
+    def silent(self) -> dict[str, str]:
+        """The candidates that cannot answer, whatever they weigh, and why."""
+        errors = [(arm.name, arm.why_not(self._around.why_not)) for arm in self._arms]
+        return {name: error.message for name, error in errors if error is not None}
+
     def first(self) -> tuple[TargetKind, str]:
         """The first candidate that can answer: what it is, and its name. Raises NotReadyError."""
         for arm in self._arms:
@@ -195,6 +193,7 @@ class ExperimentTarget(Target):
         except PenstockError as error:
             return self._around.refuse(error, reply)
         trail = _trail(way)
+        split = self._split(way)
         began_ms = self._around.now_ms()
         for step in way:
             step.arm.in_flight += 1
@@ -205,15 +204,17 @@ class ExperimentTarget(Target):
                 step.arm.in_flight -= 1
             # Nobody waits for what is counted.
             reply(_told(result, trail, way))
-            for experiment, arm in way:
-                experiment.observe(arm, request, result, ended_ms - began_ms)
+            split.ended(request, result, ended_ms - began_ms)
 
         ticket = chosen.submit(request, _passed(headers, trail), timeout_ms, answered)
         for experiment, _ in way:
             experiment.copy(request, headers, timeout_ms)
         return ticket
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
+        assert split is None, "experiments choose all of the way at once"
         way, chosen = self._way(headers)
         last = way[-1].experiment
         if last.in_force.manifest.spec.resource_type == "model":
@@ -221,10 +222,16 @@ class ExperimentTarget(Target):
                 f"the candidates of experiment '{last.name}' are models, which have no requests "
                 "that nobody waits for; make pipelines of them"
             )
-        ticket = chosen.accept(request, _passed(headers, _trail(way)))
+        ticket = chosen.accept(request, _passed(headers, _trail(way)), self._split(way))
         for experiment, _ in way:
             experiment.copy(request, headers, None)
         return ticket
+
+    def _split(self, way: Iterable[_Step]) -> Split:
+        return Split(
+            tuple([Chosen(each.name, each.in_force.version, arm.name) for each, arm in way]),
+            self._around.observe,
+        )
 
     def _way(self, headers: Headers) -> tuple[list[_Step], Target]:
         """What this experiment chooses, and each that it leads to, and what that comes to."""
@@ -278,14 +285,6 @@ class ExperimentTarget(Target):
             f"takes requests; the ways are {ways}. Without {STRICT_ROUTE_HEADER} one is chosen"
         )
 
-    def observe(self, arm: _Arm, request: InferenceRequest, result: Result, took_ms: float) -> None:
-        """Tell of a request that has ended. Who went away has not seen how it would have."""
-        if isinstance(result, CancelledRequestError):
-            return
-        failed = isinstance(result, PenstockError) and _is_its_fault(result)
-        seen = Forwarded(self.name, self.in_force.version, arm.name, failed, took_ms)
-        self._around.observe(seen, request, result)
-
     def copy(self, request: InferenceRequest, headers: Headers, timeout_ms: float | None) -> None:
         """Have the mirror get the request as well, if chance will have it so. The answer that is
         on its way comes first."""
@@ -338,8 +337,3 @@ def _mirror_to(
         mirror.target().submit(request, headers, timeout_ms, answered)
     except PenstockError:
         mirror.in_flight -= 1  # it is not there, which the status says
-
-
-def _is_its_fault(error: PenstockError) -> bool:
-    """Whether an error says that who answered is not well, and not that the request is wrong."""
-    return http_status(error.code) >= 500 or error.code == "overloaded"

@@ -7,19 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
 from penstock.core.clock import Clock
-from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.gateway import Target, TargetKind
 from penstock.core.contracts.router import Router
 from penstock.core.errors import NotFoundError, PenstockError
 from penstock.core.experiments.in_force import InForce
-from penstock.core.inference import InferenceRequest
+from penstock.core.experiments.split import Observe, nobody_looks
 from penstock.core.nearest import did_you_mean
 from penstock.core.pipeline_gateway.experiment import (
     ExperimentTarget,
     FindArm,
-    Observe,
     Refuse,
-    Result,
     WhyNot,
 )
 from penstock.core.target_names import impossible
@@ -122,7 +119,3 @@ class Experiments:
 
 def _no_routers(written: str) -> Router:
     raise NotFoundError(f"there is no router '{written}': this process has none")
-
-
-def nobody_looks(seen: Forwarded, request: InferenceRequest, result: Result) -> None:
-    """Where nobody compares candidates."""

@@ -11,6 +11,7 @@ from functools import partial
 from penstock.core.contracts.follower import Following
 from penstock.core.contracts.gateway import Reply, Ticket
 from penstock.core.errors import PenstockError
+from penstock.core.experiments.split import Split
 from penstock.core.following.watch import Watch
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.pipeline_gateway.direct import DirectSubmission, DirectTarget
@@ -25,8 +26,10 @@ class FollowsRecords(StreamedTarget):
 
     __slots__ = ()
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
-        return self._intake.accept(self, request, headers, self._follow_taken)
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
+        return self._intake.accept(self, request, headers, split, self._follow_taken)
 
     def _follow(
         self, identity: str, headers: Headers, now_ms: float, reply: Reply

@@ -13,6 +13,7 @@ from penstock.core.errors import (
     PenstockError,
     error_of,
 )
+from penstock.core.experiments.split import Split
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import AttemptRecord, Journal, Story
 from penstock.core.pipeline_gateway.submission import Submission
@@ -24,9 +25,10 @@ if TYPE_CHECKING:
 
 
 class RecordedSubmission(Submission):
-    """Tells the journal what happens to it. ``reply`` is None where nobody waits."""
+    """Tells the journal what happens to it. ``reply`` is None where nobody waits; ``split`` is then
+    told as well, where experiments have chosen."""
 
-    __slots__ = ("_caller", "_failure", "_journal", "story")
+    __slots__ = ("_caller", "_failure", "_journal", "split", "story")
 
     def __init__(
         self,
@@ -58,6 +60,7 @@ class RecordedSubmission(Submission):
         self._journal = journal
         self._caller = reply
         self._failure: Failed | None = None
+        self.split: Split | None = None
         plan = deployment.plan
         self.story = Story(
             identity,
@@ -122,6 +125,8 @@ class RecordedSubmission(Submission):
             failed = self._failure or Failed(result.code, result.message, result.step)
             self.deployment.tally.counters.dead_letters += 1
             self._admission.bury(self, failed, now_ms)
+        if self.split is not None:
+            self.split.ended(self.request, result, now_ms - self.story.opened_ms)
         if self._passage is None:
             self._end()  # its turn never came
 

@@ -23,8 +23,10 @@ from penstock.core.errors import (
     NotReadyError,
     OverloadedError,
     PenstockError,
+    at_intake,
     error_of,
 )
+from penstock.core.experiments.split import Split
 from penstock.core.identity import Identities, Whereabouts, placed
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Story
@@ -35,7 +37,12 @@ from penstock.core.request_headers import MISSING
 from penstock.core.signature import Signature
 from penstock.core.streams.beside import Callers
 from penstock.core.streams.clock import TransportClock
-from penstock.core.streams.headers import DETAILS_HEADER, REPLY_TO_HEADER, WANTED_HEADER
+from penstock.core.streams.headers import (
+    ARMS_HEADER,
+    DETAILS_HEADER,
+    REPLY_TO_HEADER,
+    WANTED_HEADER,
+)
 from penstock.core.streams.names import REPLY_PARTITIONS, StreamNames
 from penstock.core.streams.outbox import Outbox
 from penstock.core.streams.replies import Replies
@@ -234,10 +241,11 @@ class StreamIntake(Callers):
         target: StreamedTarget,
         request: InferenceRequest,
         headers: Headers,
+        split: Split | None = None,
         follow: FollowTaken | None = None,
     ) -> AcceptedRequest:
         """Have a request published that nobody waits for; raises what refuses it. ``follow`` is as
-        in :meth:`submit`."""
+        in :meth:`submit`; of ``split`` the record says what its worker counts."""
         admission = self.admission
         if not admission.is_open:
             raise admission.counted(admission.closed_error())
@@ -254,7 +262,7 @@ class StreamIntake(Callers):
         taken: Taken | None = None
         if follow is not None:
             headers, taken = follow(identity, headers, now_ms)
-        wanted = wanted_text(request)
+        beside = _beside(request, split)
         record = Record(
             identity,
             key or identity.encode(),
@@ -264,7 +272,7 @@ class StreamIntake(Callers):
             0,
             request.tensors or NO_TENSORS,
             request.parameters,
-            dict(headers) if wanted is None else {**headers, WANTED_HEADER: wanted},
+            {**headers, **beside} if beside else dict(headers),
             # Its time begins when a worker takes it up.
             float("inf"),
             request.id,
@@ -310,9 +318,11 @@ class StreamIntake(Callers):
             submission.answered(answer)
 
     def _overloaded(self) -> OverloadedError:
-        return OverloadedError(
-            f"{len(self._under_way)} requests are in flight and {len(self._waiting)} wait; "
-            "send the request again later, or raise limits.inFlight"
+        return at_intake(
+            OverloadedError(
+                f"{len(self._under_way)} requests are in flight and {len(self._waiting)} wait; "
+                "send the request again later, or raise limits.inFlight"
+            )
         )
 
 
@@ -355,8 +365,10 @@ class StreamedTarget(ServedTarget):
     ) -> Ticket:
         return self._intake.submit(self, request, headers, timeout_ms, reply)
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
-        return self._intake.accept(self, request, headers)
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
+        return self._intake.accept(self, request, headers, split)
 
 
 class StreamedSubmission(Ticket):
@@ -418,8 +430,10 @@ class StreamedSubmission(Ticket):
                 f"{after} before a worker of pipeline '{self.target.name}' had the answer"
             )
         else:
-            error = NotReadyError(
-                f"{after} before the transport had taken the request; it is away or overloaded"
+            error = at_intake(
+                NotReadyError(
+                    f"{after} before the transport had taken the request; it is away or overloaded"
+                )
             )
         self._end(error)
 
@@ -510,6 +524,15 @@ class AcceptedRequest(Ticket):
         if self._taken is not None:
             self._taken(error)
         self._future.set_result(error)
+
+
+def _beside(request: InferenceRequest, split: Split | None) -> dict[str, str]:
+    """What the record of a request that nobody waits for says for who finishes it."""
+    beside = {} if split is None else {ARMS_HEADER: split.text}
+    wanted = wanted_text(request)
+    if wanted is not None:
+        beside[WANTED_HEADER] = wanted
+    return beside
 
 
 def outcome_of(

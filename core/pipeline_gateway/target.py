@@ -13,6 +13,7 @@ from penstock.core.errors import (
     PenstockError,
     UnsupportedError,
 )
+from penstock.core.experiments.split import Split
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.nearest import did_you_mean
 from penstock.core.parameters import NO_PARAMETERS
@@ -104,8 +105,10 @@ class ServedTarget(Target):
     ) -> Ticket:
         return self._admission.submit(self, request, headers, timeout_ms, reply)
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
-        return self._admission.accept(self, request, headers)
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
+        return self._admission.accept(self, request, headers, split)
 
     def admit(
         self, request: InferenceRequest, headers: Headers, *, asynchronous: bool = False

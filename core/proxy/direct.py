@@ -10,8 +10,8 @@ from penstock.core.contracts.forwarder import Destination, Endpoint
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.routing.route import Copies, RouteBody, ServedModel
 
-PLAIN_REST: Final = "http://"
-PLAIN_GRPC: Final = "grpc://"
+PLAIN: Final = ("http://", "grpc://")
+SECURED: Final = ("https://", "grpcs://")
 
 
 class Direct(NamedTuple):
@@ -27,7 +27,9 @@ class DirectModels:
     what is under way to a destination that was left says when copies may go. It stays until
     :meth:`let_go` is told that there is nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, spoken: tuple[str, ...] = PLAIN) -> None:
+        """Of agents those are asked whose addresses begin with what is ``spoken``."""
+        self._spoken = spoken
         self._direct: dict[str, Direct] = {}
         self._left: dict[str, None] = {}
 
@@ -44,7 +46,7 @@ class DirectModels:
         self, model: str, served: RouteBody | None, copies: RouteBody | None
     ) -> Destination | None:
         """A model is served so from now on; its destination where that is another, or more."""
-        before, found = self._direct.pop(model, None), _destination(served, copies)
+        before, found = self._direct.pop(model, None), self._destination(served, copies)
         after = None
         if found is not None:
             after = self._direct[model] = Direct(self._name(model, before, found), found)
@@ -59,6 +61,26 @@ class DirectModels:
             del self._left[name]
         return gone
 
+    def _destination(
+        self, served: RouteBody | None, copies: RouteBody | None
+    ) -> Destination | None:
+        """The agents that answer to a model, if all that have it do."""
+        if not isinstance(served, ServedModel) or not isinstance(copies, Copies):
+            return None
+        if served.version != copies.version or not copies.places:
+            return None
+        if not all(map(self._is_direct, copies.places)):
+            return None
+        endpoints = tuple(
+            Endpoint(place.rest, place.rest, place.address, place.zone) for place in copies.places
+        )
+        return Destination(endpoints, str(served.version))
+
+    def _is_direct(self, place: CopyPlace) -> bool:
+        """Whether a copy answers to the name and version of its model, over REST and gRPC, to
+        whoever calls."""
+        return place.rest.startswith(self._spoken) and place.address.startswith(self._spoken)
+
     def _name(self, model: str, before: Direct | None, found: Destination) -> str:
         """What a destination is called: as before where nothing goes from it."""
         if before is not None and _has_all(found, before.destination):
@@ -66,26 +88,6 @@ class DirectModels:
         taken = {*self._left, None if before is None else before.name}
         names = (f"{model}/{found.version}{suffix}" for suffix in _suffixes())
         return next(name for name in names if name not in taken)
-
-
-def _destination(served: RouteBody | None, copies: RouteBody | None) -> Destination | None:
-    """The agents that answer to a model, if all that have it do."""
-    if not isinstance(served, ServedModel) or not isinstance(copies, Copies):
-        return None
-    if served.version != copies.version or not copies.places:
-        return None
-    if not all(map(_is_direct, copies.places)):
-        return None
-    endpoints = tuple(
-        Endpoint(place.rest, place.rest, place.address, place.zone) for place in copies.places
-    )
-    return Destination(endpoints, str(served.version))
-
-
-def _is_direct(place: CopyPlace) -> bool:
-    """Whether a copy answers to the name and version of its model, over REST and gRPC, to whoever
-    calls."""
-    return place.rest.startswith(PLAIN_REST) and place.address.startswith(PLAIN_GRPC)
 
 
 def _has_all(after: Destination, before: Destination) -> bool:

@@ -12,7 +12,7 @@ from penstock.core.contracts.forwarder import (
     Share,
     Way,
 )
-from penstock.core.proxy.direct import PLAIN_GRPC, PLAIN_REST, Direct, DirectModels
+from penstock.core.proxy.direct import PLAIN, SECURED, Direct, DirectModels
 from penstock.core.proxy.splits import EXPERIMENT_SUFFIX, MODEL_SUFFIX, Splits
 from penstock.core.routing.route import Door, RouteBody, RouteKey, ServedExperiment
 from penstock.core.routing.table import Switch
@@ -22,13 +22,15 @@ class Ways:
     """What a forwarder is to know, and how that changes with the routes.
 
     ``host`` is that of the scheduler, where the door of its own process is. A destination that was
-    left stays until :meth:`let_go` is told that nothing is under way to it.
+    left stays until :meth:`let_go` is told that nothing is under way to it. ``over_tls`` says
+    whether the forwarder can ask processes that speak TLS; without it they are left out.
     """
 
-    def __init__(self, host: str) -> None:
+    def __init__(self, host: str, *, over_tls: bool = False) -> None:
         self._host = host
+        self._spoken = (*PLAIN, *SECURED) if over_tls else PLAIN
         self._routes: dict[RouteKey, RouteBody] = {}
-        self._models = DirectModels()
+        self._models = DirectModels(self._spoken)
         self._splits = Splits()
         self._told: dict[str, Way] = {}
         self._began = False
@@ -110,7 +112,7 @@ class Ways:
         doors = {key.name: body for key, body in self._routes.items() if isinstance(body, Door)}
         for name, body in sorted(doors.items()):
             door = body.with_host(self._host)
-            rest = door.rest if door.rest.startswith(PLAIN_REST) else ""
-            grpc = door.grpc if door.grpc.startswith(PLAIN_GRPC) else ""
+            rest = door.rest if door.rest.startswith(self._spoken) else ""
+            grpc = door.grpc if door.grpc.startswith(self._spoken) else ""
             if rest or grpc:
                 yield Endpoint(name, rest, grpc, door.zone)

@@ -12,6 +12,7 @@ from penstock.core.inference import InferenceRequest
 from penstock.core.journal.letters import Letter
 from penstock.core.records import Absent, Failed
 from penstock.core.streams.headers import (
+    ARMS_HEADER,
     ATTEMPT_HEADER,
     CODE_HEADER,
     OMITTED_HEADER,
@@ -28,7 +29,14 @@ MOST_SEARCHED: Final = 10_000
 _PARTITION: Final = 0
 """The stream has one."""
 
-_OWN: Final = (CODE_HEADER, REASON_HEADER, STEP_HEADER, ATTEMPT_HEADER, OMITTED_HEADER)
+_OWN: Final = (
+    ARMS_HEADER,
+    CODE_HEADER,
+    REASON_HEADER,
+    STEP_HEADER,
+    ATTEMPT_HEADER,
+    OMITTED_HEADER,
+)
 """The headers that are not of the request, but say what became of it."""
 
 

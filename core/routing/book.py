@@ -16,7 +16,7 @@ from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace, ModelInstance
 from penstock.core.errors import InvalidRequestError, OverloadedError
 from penstock.core.experiments.in_force import InForce
-from penstock.core.experiments.tally import Tallies
+from penstock.core.experiments.reports import HeardReports
 from penstock.core.fleet import copies_of
 from penstock.core.plan import Plan
 from penstock.core.routing.route import (
@@ -53,7 +53,9 @@ class RouteBook:
     """
 
     def __init__(self, epoch: str, clock: Clock) -> None:
-        self._tallies = Tallies()
+        self.reports = HeardReports()
+        """What becomes of requests of experiments at those that follow, in its ``tallies`` beside
+        those of this process."""
         self._epoch = epoch
         self._now_ms = clock.now_ms
         self._revision = 0
@@ -64,11 +66,6 @@ class RouteBook:
         self._subscribers: dict[str, Subscriber] = {}
         self._news = asyncio.Event()
         self._tended_ms = self._now_ms()
-
-    @property
-    def tallies(self) -> Tallies:
-        """What has become of requests of experiments, in this process and elsewhere."""
-        return self._tallies
 
     # What the gateways of this process say
 
@@ -210,7 +207,7 @@ class RouteBook:
             raise OverloadedError(f"{MOST_GATEWAYS} gateways follow already, and no more are taken")
         subscriber = Subscriber(hello.gateway, self._now_ms())
         subscriber.hear(hello, self._epoch, self._now_ms())
-        self._tallies.add(hello.tallies)
+        self.reports.hear(hello.gateway, hello.report)
         self._subscribers[hello.gateway] = subscriber
         self._tend_door(subscriber)
         return subscriber
@@ -220,7 +217,7 @@ class RouteBook:
     ) -> None:
         async for said in acknowledgements:
             subscriber.hear(said, self._epoch, self._now_ms())
-            self._tallies.add(said.tallies)
+            self.reports.hear(said.gateway, said.report)
             if said.leaving and self._subscribers.get(subscriber.gateway) is subscriber:
                 del self._subscribers[subscriber.gateway]
                 self._drop(RouteKey("door", subscriber.gateway))
@@ -270,14 +267,18 @@ class RouteBook:
     def _whole(self, subscriber: Subscriber) -> Update:
         subscriber.changed.clear()
         routes = tuple(self._routes.values())
-        return Update(self._epoch, self._revision, routes, whole=True, settled=self._settled)
+        return self._update(subscriber, routes, whole=True)
 
     def _news_for(self, subscriber: Subscriber) -> Update:
         keys = subscriber.take_changed()
         routes = [self._routes.get(key) or Gone(key, self._revision) for key in keys]
-        return Update(
-            self._epoch, self._revision, tuple(routes), whole=False, settled=self._settled
-        )
+        return self._update(subscriber, tuple(routes), whole=False)
+
+    def _update(
+        self, subscriber: Subscriber, routes: tuple[Route | Gone, ...], *, whole: bool
+    ) -> Update:
+        kept = self.reports.kept(subscriber.gateway)
+        return Update(self._epoch, self._revision, routes, whole, self._settled, kept)
 
     def _counting(self) -> list[Subscriber]:
         """Those that are waited for. Those that are gone for good are forgotten."""

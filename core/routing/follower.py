@@ -10,7 +10,8 @@ from contextlib import aclosing, suppress
 from typing import Final, TypeAlias
 
 from penstock.core.errors import PenstockError
-from penstock.core.experiments.tally import ArmKey, Tallies, Tally
+from penstock.core.experiments.reports import NOTHING, Report, Reporter
+from penstock.core.experiments.tally import Tallies
 from penstock.core.routing.book import HEARTBEAT_S, ON_THE_WAY_S
 from penstock.core.routing.route import (
     Acknowledgement,
@@ -36,17 +37,15 @@ LAST_PAUSE_S: Final = 2.0
 LEAVING_S: Final = 1.0
 """How long a gateway that goes tries to say so, and waits until nobody sends it requests."""
 
-ARMS_PER_MESSAGE: Final = 200
-"""A message with the tallies of so many stays far below what gRPC takes."""
-
 _log = logging.getLogger(__name__)
 
 
 class RouteFollower:
     """One gateway process, ``gateway``, that does what the scheduler at ``scheduler`` says.
 
-    ``keep`` is given all routes whenever some have changed. The ``tallies`` are sent as often as
-    something is said, and wait while the scheduler is away. ``sleep`` waits for the next try
+    ``keep`` is given all routes whenever some have changed. The ``tallies`` are told as often as
+    something is said, wait while the scheduler is away, and are told again to one that comes after
+    it died. ``sleep`` waits for the next try
     (seconds), ``jitter`` gives numbers from 0 to 1.
     """
 
@@ -67,7 +66,7 @@ class RouteFollower:
         self._gateway = gateway
         self._scheduler = scheduler
         self._keep = keep
-        self._tallies = Tallies() if tallies is None else tallies
+        self._reporter = Reporter(Tallies() if tallies is None else tallies)
         self._sleep = sleep
         self._jitter = jitter
         self._table = RouteTable()
@@ -75,6 +74,7 @@ class RouteFollower:
         self._seen = 0
         self._say = asyncio.Event()
         switchboard.on_done = self._say.set
+        self._connections = 0
         self._connected = False
         self._missed = False
         """Whether it has been said that the scheduler is away."""
@@ -133,6 +133,7 @@ class RouteFollower:
         """Follow up to the end of one connection; whether anything came over it."""
         heard = False
         said = "it has ended the connection"
+        self._reporter.connect_anew()
         try:
             async with aclosing(self._updates()) as updates:
                 async for update in updates:
@@ -170,6 +171,7 @@ class RouteFollower:
                 yield update
 
     async def _take(self, update: Update) -> None:
+        self._reporter.kept(update.kept)
         switches = self._table.take(update)
         await self._switchboard.switch(switches)
         self._epoch, self._seen = update.epoch, update.revision
@@ -184,7 +186,8 @@ class RouteFollower:
 
     async def _acknowledgements(self) -> AsyncIterator[Acknowledgement]:
         """What is said over one connection, its beginning first."""
-        while True:
+        own = self._connections = self._connections + 1
+        while own == self._connections:  # a transport may let go of a connection late
             self._say.clear()
             yield Acknowledgement(
                 self._gateway,
@@ -193,21 +196,21 @@ class RouteFollower:
                 self._in_use(),
                 self._leaving,
                 self._door,
-                self._some_tallies(),
+                self._report(),
                 self._switchboard.trouble(),
             )
             if self._leaving:
                 return
             await self._say.wait()
 
-    def _some_tallies(self) -> tuple[tuple[ArmKey, Tally], ...]:
-        """What is sent now of what has been counted: nothing where nobody may listen."""
+    def _report(self) -> Report:
+        """What is told now of what has been counted: nothing where nobody may listen."""
         if not self._connected:
-            return ()
-        taken = self._tallies.take(ARMS_PER_MESSAGE)
-        if self._tallies:
+            return NOTHING
+        report = self._reporter.next()
+        if self._reporter.has_more:
             self._say.set()
-        return taken
+        return report
 
     def _in_use(self) -> tuple[InUse, ...]:
         return tuple(self._switchboard.in_use(self._epoch))

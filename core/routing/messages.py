@@ -9,6 +9,7 @@ import orjson
 
 from penstock.core.codecs.signatures import read_signature, write_signature
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.reports import Report
 from penstock.core.experiments.tally_messages import read_tally, write_tally
 from penstock.core.plan import Recording
 from penstock.core.records import Port, PortSide
@@ -67,7 +68,8 @@ def write_acknowledgement(said: Acknowledgement) -> pb.Acknowledgement:
         ],
         leaving=said.leaving,
         door=None if said.door is None else _write_door(said.door),
-        tallies=[write_tally(key, tally) for key, tally in said.tallies],
+        tallies=[write_tally(key, tally) for key, tally in said.report.tallies],
+        report=said.report.number,
         trouble=said.trouble,
     )
 
@@ -87,7 +89,7 @@ def read_acknowledgement(message: pb.Acknowledgement, host: str = "") -> Acknowl
         ),
         message.leaving,
         _read_door(message.door).with_host(host) if message.HasField("door") else None,
-        tuple([read_tally(tally) for tally in message.tallies]),
+        Report(message.report, tuple([read_tally(tally) for tally in message.tallies])),
         message.trouble,
     )
 
@@ -105,6 +107,7 @@ def write_update(update: Update) -> Iterator[pb.Update]:
             revision=update.revision,
             whole=update.whole,
             settled=update.settled,
+            kept=update.kept,
             routes=map(_write_route, routes[start:end]),
             more=end < len(routes),
         )
@@ -122,7 +125,12 @@ async def read_updates(messages: AsyncIterator[pb.Update]) -> AsyncIterator[Upda
         routes += read_routes(message)
         if not message.more:
             yield Update(
-                message.epoch, message.revision, tuple(routes), message.whole, message.settled
+                message.epoch,
+                message.revision,
+                tuple(routes),
+                message.whole,
+                message.settled,
+                message.kept,
             )
             routes = []
 

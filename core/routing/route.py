@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, TypeAlias
 
 from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import CopyPlace
-from penstock.core.experiments.tally import ArmKey, Tally
+from penstock.core.experiments.reports import NOTHING, Report
 from penstock.core.plan import Recording
 from penstock.core.records import Port
 from penstock.core.resources import Experiment, Pipeline
@@ -121,7 +121,7 @@ class Update(NamedTuple):
 
     ``epoch`` is the scheduler's process, whose revisions these are. ``whole``: these are all there
     are. ``settled``: the scheduler knows by now what can serve, so that what it does not have is
-    not there.
+    not there. ``kept`` is up to which of the reports of who hears this all are recorded.
     """
 
     epoch: str
@@ -129,6 +129,7 @@ class Update(NamedTuple):
     routes: tuple[Route | Gone, ...]
     whole: bool
     settled: bool
+    kept: int = 0
 
 
 class InUse(NamedTuple):
@@ -142,9 +143,9 @@ class InUse(NamedTuple):
 class Acknowledgement(NamedTuple):
     """What a gateway says: everything up to ``seen`` is taken up, and of what was there before
     ``in_use`` is not done with yet. ``leaving``: it calls nothing any more. ``door`` is where it
-    answers requests, None from who answers none, or is about to stop. ``tallies`` are of the
-    requests of experiments that have ended since it last said something. ``trouble`` is why not
-    everything that it was told is in force there, empty where it is."""
+    answers requests, None from who answers none, or is about to stop. ``report`` is of the requests
+    of experiments that have ended. ``trouble`` is why not everything that it was told is in force
+    there, empty where it is."""
 
     gateway: str
     epoch: str
@@ -152,5 +153,5 @@ class Acknowledgement(NamedTuple):
     in_use: tuple[InUse, ...] = ()
     leaving: bool = False
     door: Door | None = None
-    tallies: tuple[tuple[ArmKey, Tally], ...] = ()
+    report: Report = NOTHING
     trouble: str = ""

@@ -85,7 +85,7 @@ class DataPlane:
         self._front_ends: list[tuple[str, FrontEnd]] = []
         self._pages: dict[str, Page] = {}
         self.metrics = Metrics()
-        self.tallies = Tallies() if book is None else book.tallies
+        self.tallies = Tallies() if book is None else book.reports.tallies
         """What becomes of requests of experiments here, and of those that follow the book."""
         self.models = ModelGateway(book)
         self.dataflow = Dataflow(
@@ -122,6 +122,8 @@ class DataPlane:
         travelling = travelling_headers(self._config.defaults.passed_headers)
         make = partial(make_router, factories=routers, travelling=travelling)
         experiments.use(make, observer)
+        if self._streams is not None:
+            self._streams.observe_with(observer)
         self.metrics.shares = partial(_shares, experiments)
 
     async def start(self, parts: Parts) -> bool:

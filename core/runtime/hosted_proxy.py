@@ -72,9 +72,11 @@ class HostedProxy:
         self._closing.add("the forwarder", forwarder.stop)
         self._forwarder = forwarder
         self._closing.add("the tasks of the proxy", self._background.close)
+        over_tls = forwarder.asks_over_tls and self._config.proxy.tls is not None
+        ways = Ways(self._host, over_tls=over_tls)
         follower = RouteFollower(
             self._connect,
-            Forwarding(forwarder, Ways(self._host), self._background),
+            Forwarding(forwarder, ways, self._background),
             gateway=f"proxy {socket.gethostname()}/{os.getpid()} ({secrets.token_hex(4)})",
             scheduler=self._place,
             keep=self._kept.keep,
@@ -111,6 +113,8 @@ class HostedProxy:
             drain_ms=defaults.drain_ms,
             count=self._tallies.count,
             balancer=partial(make_balancer, factories=self._plugins.balancers),
+            tls=None if section.listen_tls is None else section.listen_tls.tls(),
+            upstream_tls=None if section.tls is None else section.tls.tls(),
         )
 
 

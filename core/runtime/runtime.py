@@ -298,7 +298,7 @@ class Runtime:
             agents=self._meeting() if self._has_agents else None,
             streams=None if self._streams is None else self._streams.place,
             partitions=self._config.dataflow.partitions,
-            tallies=self._data.tallies,
+            reports=self._book.reports,
             makers=Makers(self._plugins.bandits, self._plugins.arm_metrics),
             scaling=parts.scaling,
         )

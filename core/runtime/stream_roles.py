@@ -12,6 +12,7 @@ from penstock.core.config import Config
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
+from penstock.core.experiments.split import Observe
 from penstock.core.joinspec import JoinFactories
 from penstock.core.metrics import Metrics
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
@@ -69,6 +70,7 @@ class StreamRoles:
         self._intake: StreamIntake | None = None
         self._behind: WriteBehind | None = None
         self._workers: list[StreamWorker | ModelGatewayWorker] = []
+        self._worker: StreamWorker | None = None
         self._roster: Roster | None = None
 
     @property
@@ -98,12 +100,11 @@ class StreamRoles:
             deadline_ms=limits.async_deadline_ms,
         )
         readers = StreamReaders(names)
-        worker: StreamWorker | None = None
         if "dataflow" in self._roles:
-            worker = StreamWorker(
+            self._worker = StreamWorker(
                 transport, dataflow, clock, names, bounds, travelling, self._intake, readers
             )
-            self._workers.append(worker)
+            self._workers.append(self._worker)
         if "model-gateway" in self._roles:
             most = self._config.limits.in_flight_per_model
             self._workers.append(
@@ -115,7 +116,7 @@ class StreamRoles:
                     names,
                     bounds,
                     most_per_model=most,
-                    askers=worker,
+                    askers=self._worker,
                 )
             )
         if self._workers:
@@ -131,6 +132,12 @@ class StreamRoles:
         """Have these decide which requests to follow. Comes before anything is served."""
         for worker in self._workers:
             worker.follow_with(followers)
+
+    def observe_with(self, observe: Observe) -> None:
+        """Tell of requests that experiments have split and a worker here finishes. Comes before
+        anything is served."""
+        if self._worker is not None:
+            self._worker.observe_with(observe)
 
     def _running(self) -> int:
         return sum([worker.running() for worker in self._workers])

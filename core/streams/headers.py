@@ -53,6 +53,10 @@ WANTED_HEADER: Final = "penstock-wanted"
 """Of a request that nobody waits for, and of its answer: how the answer is wanted when somebody
 fetches it (see :mod:`penstock.core.streams.wanted`)."""
 
+ARMS_HEADER: Final = "penstock-arms"
+"""Of a request that nobody waits for: what experiments have chosen for it, by version, so that who
+finishes it counts it (see :class:`penstock.core.experiments.split.Split`)."""
+
 KEPT_HEADER: Final = "penstock-kept"
 """Of a record that a join keeps: its number, and when it came."""
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import Delivery, StreamSpec
 from penstock.core.dataflow import Deployment
+from penstock.core.experiments.split import Observe, nobody_looks
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
@@ -99,6 +100,7 @@ class StreamedPipeline:
         "matches_by_key",
         "name",
         "names",
+        "observe",
         "open",
         "outputs",
         "partitions_held",
@@ -120,8 +122,10 @@ class StreamedPipeline:
         readers: StreamReaders | None = None,
         followers: tuple[Follower, ...] = (),
         kind: MakeRequest = StreamRequest,
+        observe: Observe = nobody_looks,
     ) -> None:
         self._kind = kind
+        self.observe = observe
         self.followers = followers
         self.name = deployment.plan.name
         self.deployment = deployment

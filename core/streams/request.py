@@ -16,6 +16,7 @@ from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
 from penstock.core.request_key import RequestKey
+from penstock.core.streams.counted_arms import ArmsOutcome
 from penstock.core.streams.headers import (
     CALL_HEADER,
     COUNTED_HEADER,
@@ -84,11 +85,13 @@ class StreamRequest(Parent):
     ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits that
     model gateways carry out, ``children`` the requests that its steps have begun, None where there
     are none. ``asking`` counts those that it has left to others, ``calling`` the calls that are on
-    their way by themselves and not there yet.
+    their way by themselves and not there yet. ``arms`` is what is counted of it for experiments,
+    None where nothing is.
     """
 
     __slots__ = (
         "answered_once",
+        "arms",
         "asking",
         "calling",
         "children",
@@ -129,6 +132,7 @@ class StreamRequest(Parent):
         self.children: dict[Ticket, None] | None = None
         self.asking = 0
         self.calling = 0
+        self.arms: ArmsOutcome | None = None
         self.unwritten: list[Output] = []
         self.answered_once = False
         self.ended = False
@@ -247,8 +251,10 @@ class StreamRequest(Parent):
             replies = self.tenure.pipeline.names.replies
             # First, for somebody waits for it, and a transport may write one after the other.
             self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
-        elif isinstance(body, Failed) and self.is_to_bury():
-            self._bury(body)
+        else:
+            self._see_arms(body)
+            if isinstance(body, Failed) and self.is_to_bury():
+                self._bury(body)
         self.tenure.answered(self)
         if answer.passage.left:
             # Else it ends at once, and its answer goes with the rest.
@@ -414,6 +420,15 @@ class StreamRequest(Parent):
             record = self._record(_OUTPUTS, self.key, body, 0, self.headers)
             ended = pipeline.names.ended(pipeline.name)
             self.unwritten.append(Output(ended, record, self.delivery.partition))
+            self._see_arms(body)
+
+    def _see_arms(self, body: Body) -> None:
+        """Its outcome is known, and nobody waits for it."""
+        passage, tenure = self.passage, self.tenure
+        assert passage is not None, "it is under way"
+        took_ms = tenure.now_ms() - passage.opened_ms
+        asked, observe = self.delivery.record, tenure.pipeline.observe
+        self.arms = ArmsOutcome.of(asked, self.deployment.plan, body, took_ms, observe)
 
     def _bury(self, failure: Failed) -> None:
         """Have a dead letter written: the request whole, and what became of it."""

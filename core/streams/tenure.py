@@ -258,6 +258,8 @@ class Tenure:
         for request in batch.over:
             if not request.duplicate:
                 self.pipeline.recent.add(request.known_as)
+            if request.arms is not None:
+                request.arms.tell()
             del self._requests[request]
             self._leave(request)
         self.pump()

@@ -8,6 +8,7 @@ from penstock.core.contracts.follower import Follower
 from penstock.core.contracts.transport import Output, StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import ConflictError
+from penstock.core.experiments.split import Observe, nobody_looks
 from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.plan import Plan
 from penstock.core.records import Port
@@ -53,6 +54,7 @@ class StreamWorker(Askers):
         self._names = names
         self._limits = limits
         self._followers: tuple[Follower, ...] = ()
+        self._observe: Observe = nobody_looks
         self._shares = Shares(
             transport,
             dataflow,
@@ -75,6 +77,11 @@ class StreamWorker(Askers):
         """Have these decide about requests to plans that can be followed. Comes before anything is
         served."""
         self._followers = tuple(followers)
+
+    def observe_with(self, observe: Observe) -> None:
+        """Tell of requests that experiments have sent here, and that nobody waits for. Comes before
+        anything is served."""
+        self._observe = observe
 
     def renew(self, deployment: Deployment) -> None:
         """From now on requests of a pipeline that is worked on begin with this version, whose
@@ -114,6 +121,7 @@ class StreamWorker(Askers):
             readers=self._readers,
             followers=self._followers,
             kind=FollowedRequest if self._followers else StreamRequest,
+            observe=self._observe,
         )
         await self._transport.make_streams(pipeline.streams(partitions))
         await self._shares.take(pipeline, self._names.group)

@@ -30,6 +30,7 @@ from penstock.core.errors import (
     PenstockError,
     UnsupportedError,
 )
+from penstock.core.experiments.split import Split
 from penstock.core.grpc_errors import own_error
 from penstock.core.identity import Identities
 from penstock.core.inference import InferenceRequest, InferenceResponse
@@ -240,14 +241,16 @@ class HomedTarget(Target):
         target = f"{self.inner.name}.pipeline"
         return self._gateway.pass_on(home, target, request, headers, timeout_ms, reply)
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
         if self._gateway.home(self.inner, request, headers) is not None:
             raise UnsupportedError(
                 f"an experiment chose pipeline '{self.name}', which has to have this request in "
                 "another worker, and that cannot be for one that nobody waits for; send it to the "
                 "pipeline itself"
             )
-        return self.inner.accept(request, headers)
+        return self.inner.accept(request, headers, split)
 
 
 class PassedOnTicket(Ticket):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import urllib.request
 from collections import Counter
 from pathlib import Path
@@ -14,13 +15,27 @@ import pytest
 from acceptance.test_roles_on_kafka import streams_of, write_config
 from harness.inference import send
 from harness.program import program
-from integration.gateways.rig import PORTS, get
+from integration.gateways.rig import PATIENCE_S, PORTS, get
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
 pytest.importorskip("confluent_kafka", reason="penstock[kafka] is not installed")
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "experiments"
 ONE = {"INPUT": ("FP32", [1], [1])}
+TRIAL = """
+kind: Pipeline
+metadata: {name: quote-broken}
+spec: {steps: [{name: price-broken}], output: {steps: [price-broken]}}
+---
+apiVersion: penstock.io/v1
+kind: Experiment
+metadata: {name: trial}
+spec:
+  resourceType: pipeline
+  candidates: [{name: quote, weight: 50}, {name: quote-broken, weight: 50}]
+  guard: {maxErrorRate: 0.2, minRequests: 20}
+"""
+POSTED = 60
 
 
 def answer_of(rest: str, location: str) -> tuple[str, dict[str, Any]]:
@@ -29,12 +44,32 @@ def answer_of(rest: str, location: str) -> tuple[str, dict[str, Any]]:
         return answer.headers["x-seldon-route"], json.load(answer)
 
 
+def send_for(url: str) -> dict[str, Any]:
+    """The document of a page."""
+    _, text = asyncio.run(get(url))
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def settled(rest: str) -> str:
+    """Wait until a guard has rolled the trial back; its sentence."""
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
+        document = send_for(f"{rest}/v1/resources/Experiment/trial")
+        for each in document["status"]["conditions"]:
+            if each["type"] == "Settled":
+                return str(each["message"])
+        time.sleep(0.1)
+    raise TimeoutError("nothing is settled")
+
+
 def test_requests_are_split_over_streams_and_their_way_is_in_them(
     tmp_path: Path, kafka: LocalKafka
 ) -> None:
     options = streams_of(kafka)
     own = write_config(tmp_path / "scheduler", options, defaults={"passedHeaders": ["x-user"]})
-    manifests = (EXAMPLES / "models.yaml", EXAMPLES / "experiments.yaml")
+    (tmp_path / "trial.yaml").write_text(TRIAL)
+    manifests = (EXAMPLES / "models.yaml", EXAMPLES / "experiments.yaml", tmp_path / "trial.yaml")
     with program(tmp_path / "scheduler", "up", *PORTS, "-c", own, *manifests) as scheduler:
         scheduler.ready()
         follows = write_config(
@@ -43,7 +78,7 @@ def test_requests_are_split_over_streams_and_their_way_is_in_them(
             gateway={"scheduler": scheduler.addresses["grpc"]},
             defaults={"passedHeaders": ["x-user"]},
         )
-        words = ("run", "pipeline-gateway", *PORTS, "-c", follows)
+        words = ("run", "pipeline-gateway", "dataflow", *PORTS, "-c", follows)
         with program(tmp_path / "gateway", *words) as gateway:
             gateway.ready()
             rest = gateway.addresses["rest"]
@@ -69,5 +104,14 @@ def test_requests_are_split_over_streams_and_their_way_is_in_them(
             # Whoever follows the same streams finds the answer, and its way.
             there = scheduler.addresses["rest"]
             assert answer_of(there, at_once.headers["location"]) == (way, document)
+
+            # Whichever of the two workers ends a request that nobody waits for, it is counted.
+            for _ in range(POSTED):
+                posted = send(rest, "/v2/pipelines/trial.experiment/requests", ONE)
+                assert posted.status == 202, posted.document
+            assert "arm 'quote-broken': 100.0% of " in settled(there)
             gateway.stop()
+            report = send_for(f"{there}/v1/experiments/trial/report")
+            assert sum(arm["requests"] for arm in report["arms"]) == POSTED
+            assert [arm["failures"] for arm in report["arms"]] == [0, report["arms"][1]["requests"]]
         scheduler.stop()

@@ -17,6 +17,7 @@ from penstock.core.contracts.gateway import (
     Ticket,
 )
 from penstock.core.errors import NotFoundError, PenstockError
+from penstock.core.experiments.split import Split
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import InquiryDesk, Journal, JournalLimits, LetterBox, Story
 from penstock.core.journal.tap import Tap
@@ -98,7 +99,9 @@ class FakeTarget(Target):
         self.on_submit(ticket)
         return ticket
 
-    def accept(self, request: InferenceRequest, headers: Headers) -> Ticket:
+    def accept(
+        self, request: InferenceRequest, headers: Headers, split: Split | None = None
+    ) -> Ticket:
         if self.not_ready is not None:
             raise self.not_ready
         story = Story(

@@ -33,7 +33,7 @@ from penstock.core.control.servers import ServerKinds
 from penstock.core.database import Database
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import InvalidRequestError, PenstockError
-from penstock.core.experiments.tally import Tallies
+from penstock.core.experiments.reports import HeardReports
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.journal import Journal, JournalLimits
 from penstock.core.metrics import Metrics
@@ -253,7 +253,7 @@ class Plane:
         self.storage = FakeStorage()
         self.naps = Naps()
         self.metrics = Metrics()
-        self.tallies = Tallies()
+        self.reports = HeardReports()
         self.journal = Journal(JournalLimits())
         self.models = ModelGateway(book)
         system_clock = clock or SystemClock()
@@ -290,7 +290,7 @@ class Plane:
                 jitter=lambda: 1.0,
             ),
             agents=agents,
-            tallies=self.tallies,
+            reports=self.reports,
             scaling=scaling,
             streams=None if transport is None else (transport, StreamNames.under(transport.root)),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -25,6 +25,7 @@ from penstock.core.contracts.forwarder import (
     Share,
     Way,
 )
+from penstock.core.credentials import ServerTls, Tls
 from penstock.core.forwarding.balancers import make_balancer
 from penstock.transports.embedded.plugin import embedded_forwarder
 
@@ -90,9 +91,16 @@ def one_way(name: str) -> Way:
     return Way((Share(name),))
 
 
+def arm_ways(arms: Iterable[str], destination: str) -> dict[str, Way]:
+    """A way for each arm, with the arm's name, on which all requests are counted for it."""
+    return {
+        arm: Way((Share(destination, 1.0, "", arm),), experiment="e", version=1) for arm in arms
+    }
+
+
 @asynccontextmanager
 async def started_forwarder(
-    kind: str, policy: Policy | None = None, **context: int | float | str
+    kind: str, policy: Policy | None = None, **context: int | float | str | ServerTls | Tls
 ) -> AsyncIterator[ForwarderRig]:
     """A forwarder of that kind, stopped at the end."""
     forwarder = FORWARDER_KINDS[kind]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -72,10 +73,14 @@ class HttpCaller:
 
 
 @asynccontextmanager
-async def http_caller(address: str) -> AsyncIterator[HttpCaller]:
+async def http_caller(
+    address: str, secured: ssl.SSLContext | None = None
+) -> AsyncIterator[HttpCaller]:
     """A connection to ``address``, closed at the end."""
     parts = urlsplit(address)
-    reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=1024 * 1024)
+    reader, writer = await asyncio.open_connection(
+        parts.hostname, parts.port, limit=1024 * 1024, ssl=secured
+    )
     try:
         yield HttpCaller(reader, writer)
     finally:

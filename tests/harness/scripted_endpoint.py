@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,7 +44,7 @@ class Script:
 class ScriptedEndpoint:
     """``name`` stands in its answers. ``asked`` has what has come, but for checks of health."""
 
-    def __init__(self, name: str, zone: str = "") -> None:
+    def __init__(self, name: str, zone: str = "", secured: ssl.SSLContext | None = None) -> None:
         self.name = name
         self.script = Script()
         self.asked: list[Asked] = []
@@ -52,6 +53,7 @@ class ScriptedEndpoint:
         self.written = asyncio.Event()
         self.hung_up = asyncio.Event()
         self._zone = zone
+        self._secured = secured
         self._port = 0
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -60,7 +62,8 @@ class ScriptedEndpoint:
     @property
     def endpoint(self) -> Endpoint:
         """As a forwarder is told of it."""
-        return Endpoint(self.name, f"http://127.0.0.1:{self._port}", "", self._zone)
+        scheme = "http" if self._secured is None else "https"
+        return Endpoint(self.name, f"{scheme}://127.0.0.1:{self._port}", "", self._zone)
 
     @property
     def connections(self) -> int:
@@ -70,7 +73,7 @@ class ScriptedEndpoint:
     async def start(self) -> None:
         """Listen, at the same port every time."""
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", self._port, limit=1024 * 1024
+            self._serve, "127.0.0.1", self._port, limit=1024 * 1024, ssl=self._secured
         )
         self._port = self._server.sockets[0].getsockname()[1]
 
@@ -170,9 +173,11 @@ class ScriptedEndpoint:
 
 
 @asynccontextmanager
-async def scripted_endpoints(*names: str) -> AsyncIterator[list[ScriptedEndpoint]]:
+async def scripted_endpoints(
+    *names: str, secured: ssl.SSLContext | None = None
+) -> AsyncIterator[list[ScriptedEndpoint]]:
     """Servers of these names, gone at the end."""
-    servers = [ScriptedEndpoint(name) for name in names]
+    servers = [ScriptedEndpoint(name, secured=secured) for name in names]
     for server in servers:
         await server.start()
     try:

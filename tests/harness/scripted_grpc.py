@@ -39,8 +39,9 @@ class GrpcScript:
 class ScriptedGrpc(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in stubs only
     """``name`` stands in its answers, which are JSON. ``called`` leaves out checks of health."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, credentials: grpc.ServerCredentials | None = None) -> None:
         self.name = name
+        self._credentials = credentials
         self.script = GrpcScript()
         self.called: list[Called] = []
         self.arrived = asyncio.Event()
@@ -51,13 +52,18 @@ class ScriptedGrpc(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic
     @property
     def endpoint(self) -> Endpoint:
         """As a forwarder is told of it."""
-        return Endpoint(self.name, "", f"grpc://127.0.0.1:{self._port}")
+        scheme = "grpc" if self._credentials is None else "grpcs"
+        return Endpoint(self.name, "", f"{scheme}://127.0.0.1:{self._port}")
 
     async def start(self) -> None:
         """Listen, at the same port every time."""
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         self._server.add_generic_rpc_handlers((self,))
-        self._port = self._server.add_insecure_port(f"127.0.0.1:{self._port}")
+        address = f"127.0.0.1:{self._port}"
+        if self._credentials is None:
+            self._port = self._server.add_insecure_port(address)
+        else:
+            self._port = self._server.add_secure_port(address, self._credentials)
         await self._server.start()
 
     async def kill(self) -> None:
@@ -110,9 +116,11 @@ class ScriptedGrpc(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic
 
 
 @asynccontextmanager
-async def scripted_grpcs(*names: str) -> AsyncIterator[list[ScriptedGrpc]]:
+async def scripted_grpcs(
+    *names: str, credentials: grpc.ServerCredentials | None = None
+) -> AsyncIterator[list[ScriptedGrpc]]:
     """Servers of these names, gone at the end."""
-    servers = [ScriptedGrpc(name) for name in names]
+    servers = [ScriptedGrpc(name, credentials) for name in names]
     for server in servers:
         await server.start()
     try:

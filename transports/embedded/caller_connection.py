@@ -205,8 +205,9 @@ class CallerConnection(asyncio.Protocol, Answered):
         self._refused = True
         if self._transport.is_closing():
             return
-        with suppress(OSError):  # who is gone meanwhile misses nothing
-            self._transport.write_eof()
+        if self._transport.can_write_eof():  # over TLS there is no such thing
+            with suppress(OSError):  # who is gone meanwhile misses nothing
+                self._transport.write_eof()
         self.resume()
         self._set_timer(LINGER_S, self._transport.abort)
 

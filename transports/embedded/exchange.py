@@ -6,12 +6,20 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
-from penstock.core.errors import DeadlineError, LostError, PenstockError, UnreachableError
+from penstock.core.errors import (
+    DeadlineError,
+    LostError,
+    PenstockError,
+    UnreachableError,
+    at_intake,
+)
+from penstock.core.experiments.fault import fault_of_status
 from penstock.core.forwarding.fork import Arm
 from penstock.core.forwarding.pool import Pool
 from penstock.core.forwarding.seat import Seat
 from penstock.core.request_headers import ROUTE_HEADERS
 from penstock.core.request_limit import too_large
+from penstock.core.statuses import http_status
 from penstock.transports.embedded.answer_head import AnswerHead
 from penstock.transports.embedded.answered import NOWHERE, Answered
 from penstock.transports.embedded.attempt import Attempt
@@ -72,7 +80,7 @@ class Exchange:
         self._body_complete = False
         self._chosen: Attempt | None = None
         self._chunked_answer = False
-        self._status = 0
+        self._status: int | None = 0
         self._retries = 0
         self._pool: Pool | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -377,7 +385,7 @@ class Exchange:
         for attempt in attempts:
             attempt.end()
         if sent and not self._body_complete:
-            self._fail(DeadlineError(f"the request was not sent whole {within}"))
+            self._fail(at_intake(DeadlineError(f"the request was not sent whole {within}")))
             return
         what = "answer" if sent else "connection"
         asked = " and ".join(attempt.seat.endpoint.rest for attempt in attempts) or "the process"
@@ -407,12 +415,12 @@ class Exchange:
         if self._chosen is None:
             self._fail(too_large(self.passage.context.max_request_bytes))
         else:
-            self._cut_off()
+            self._cut_off(http_status("too-large"))
 
     def _fail(self, error: PenstockError) -> None:
         """Answer with an error."""
         answer = error_answer(error, None, self.head.request_id)
-        self._status = answer.status
+        self._status = None if error.at_intake else answer.status
         self._stop_attempts()
         keep_alive = self._keeps_alive
         written = answer.http1(keep_alive=keep_alive)
@@ -431,8 +439,8 @@ class Exchange:
         self._count()
         self.answered.answered(keep_alive=keep_alive)
 
-    def _cut_off(self) -> None:
-        self._status = 503
+    def _cut_off(self, status: int = 503) -> None:
+        self._status = status
         self.abandon()
         self._count()
         self.answered.cut_off()
@@ -468,9 +476,9 @@ class Exchange:
 
     def _count(self) -> None:
         fork, arm = self._fork, self._arm
-        if fork is not None and arm is not None:
+        if fork is not None and arm is not None and self._status is not None:
             took_ms = self.passage.now_ms() - self._begun_ms
-            self.passage.count(fork, arm, took_ms, failed=self._status >= 500)
+            self.passage.count(fork, arm, took_ms, fault_of_status(self._status))
 
 
 class Copy(Exchange):

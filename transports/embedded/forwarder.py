@@ -15,17 +15,21 @@ from penstock.core.contracts.forwarder import (
     ForwarderContext,
     ForwarderStatus,
 )
+from penstock.core.credentials import ServerCertificate
 from penstock.core.forwarding.table import ForwardingTable
 from penstock.transports.embedded.grpc_channels import GrpcChannels
 from penstock.transports.embedded.grpc_side import GrpcSide
 from penstock.transports.embedded.health_watch import ask_over_grpc, ask_over_rest, watch
 from penstock.transports.embedded.passage import Passage
 from penstock.transports.embedded.rest_side import RestSide
+from penstock.transports.embedded.trust import PLAIN_ONLY, Trust
 from penstock.transports.embedded.upstream import Upstream
 
 
 class EmbeddedForwarder(Forwarder):
     """Passes requests on by itself."""
+
+    asks_over_tls = True
 
     def __init__(self, clock: Clock | None = None, random: Random | None = None) -> None:
         self._clock = clock or SystemClock()
@@ -37,7 +41,10 @@ class EmbeddedForwarder(Forwarder):
         balancer = context.balancer(policy.balancer)
         self._table = ForwardingTable(self._upstream, balancer, policy, self._clock)
         self._passage = Passage(self._table, context, self._clock, self._random)
-        self._channels = GrpcChannels()
+        self._trust = PLAIN_ONLY
+        if context.upstream_tls is not None:
+            self._trust = await asyncio.to_thread(Trust.of, context.upstream_tls)
+        self._channels = GrpcChannels(self._trust)
         self._rest = RestSide(self._passage)
         self._grpc = GrpcSide(self._passage, self._channels)
         try:
@@ -48,12 +55,20 @@ class EmbeddedForwarder(Forwarder):
 
     async def _listen(self, context: ForwarderContext) -> Mapping[str, str]:
         addresses: dict[str, str] = {}
+        certificate = None
+        if context.tls is not None:
+            certificate = await asyncio.to_thread(ServerCertificate, context.tls)
         if context.rest_port is not None:
             addresses["rest"] = await self._rest.listen(
-                context.host, context.rest_port, shared=context.shared_port
+                context.host,
+                context.rest_port,
+                shared=context.shared_port,
+                certificate=certificate,
             )
         if context.grpc_port is not None:
-            addresses["grpc"] = await self._grpc.listen(context.host, context.grpc_port)
+            addresses["grpc"] = await self._grpc.listen(
+                context.host, context.grpc_port, certificate
+            )
         return addresses
 
     async def apply(self, change: Change) -> None:
@@ -82,7 +97,8 @@ class EmbeddedForwarder(Forwarder):
 
     def _upstream(self, endpoint: Endpoint, now_ms: float) -> Upstream:
         policy = self._context.policy
-        upstream = Upstream(endpoint, now_ms, self._clock.now_ms, policy.connect_timeout_ms)
+        connect_ms = policy.connect_timeout_ms
+        upstream = Upstream(endpoint, now_ms, self._clock.now_ms, connect_ms, self._trust)
         ask = ask_over_rest if endpoint.rest else ask_over_grpc(self._channels)
         watching = self._passage.start(watch(upstream, policy.health, ask, self._clock.now_ms))
 

@@ -16,12 +16,12 @@ from penstock.core.errors import (
     PenstockError,
     UnreachableError,
 )
+from penstock.core.experiments.fault import fault_of_error, fault_of_grpc
 from penstock.core.forwarding.fork import Arm, Fork
 from penstock.core.forwarding.pool import Pool
 from penstock.core.forwarding.seat import Seat
 from penstock.core.grpc_errors import never_connected, own_error, was_connected
 from penstock.core.request_headers import ROUTE_HEADERS
-from penstock.core.statuses import http_status
 from penstock.transports.embedded.grpc_asked import (
     ASKS_ONLY,
     ONE_ANSWER,
@@ -201,22 +201,23 @@ class _UnaryCall:
 
     async def _counted(self, asked: GrpcAsked, fork: Fork | None, arm: Arm | None) -> _Answer:
         """The answer, counted for its arm; a caller that goes away is no failure of anybody's."""
-        failed = False
+        fault: bool | None = False
         try:
             return await self._ask(asked, arm)
         except asyncio.CancelledError:
-            fork = None
+            fault = None
             raise
         except grpc.aio.AioRpcError as error:
-            failed = error.code() in FAULTS
+            own = own_error(error)
+            fault = fault_of_grpc(error.code().name, None if own is None else own.code)
             raise
         except PenstockError as error:
-            failed = http_status(error.code) >= 500
+            fault = fault_of_error(error)
             raise
         finally:
             if fork is not None and arm is not None:
                 took_ms = self._passage.now_ms() - self._began_ms
-                self._passage.count(fork, arm, took_ms, failed=failed)
+                self._passage.count(fork, arm, took_ms, fault)
 
     async def _ask(self, asked: GrpcAsked, arm: Arm | None) -> _Answer:
         """Ask one after the other, as long as that is safe."""

@@ -7,7 +7,9 @@ from typing import Any, TypeAlias
 
 import grpc
 
+from penstock.core.contracts.forwarder import Endpoint
 from penstock.core.errors import UnreachableError
+from penstock.transports.embedded.trust import PLAIN_ONLY, Trust
 from penstock.transports.embedded.upstream import Upstream
 from penstock.transports.grpc.passing import OPTIONS
 
@@ -17,7 +19,8 @@ MultiCallable: TypeAlias = Any
 class GrpcChannels:
     """Opened when first used; closed when the process stands in no destination any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, trust: Trust = PLAIN_ONLY) -> None:
+        self._trust = trust
         self._channels: dict[Upstream, grpc.aio.Channel] = {}
         self._unary: dict[tuple[Upstream, str], MultiCallable] = {}
 
@@ -58,8 +61,17 @@ class GrpcChannels:
     def _channel(self, upstream: Upstream) -> grpc.aio.Channel:
         channel = self._channels.get(upstream)
         if channel is None:
-            address = upstream.endpoint.grpc.removeprefix("grpc://")
-            if not address:
-                raise UnreachableError(f"{upstream.endpoint.name} does not answer over gRPC")
-            channel = self._channels[upstream] = grpc.aio.insecure_channel(address, OPTIONS)
+            channel = self._channels[upstream] = self._opened(upstream.endpoint)
         return channel
+
+    def _opened(self, endpoint: Endpoint) -> grpc.aio.Channel:
+        scheme, _, address = endpoint.grpc.partition("://")
+        if not address:
+            raise UnreachableError(f"{endpoint.name} does not answer over gRPC")
+        trust = self._trust
+        if scheme != "grpcs" or trust.grpc is None:
+            return grpc.aio.insecure_channel(address, OPTIONS)
+        options: list[tuple[str, int | str]] = list(OPTIONS)
+        if trust.server_name is not None:
+            options.append(("grpc.ssl_target_name_override", trust.server_name))
+        return grpc.aio.secure_channel(address, trust.grpc, options)

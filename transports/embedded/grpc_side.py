@@ -6,6 +6,7 @@ import asyncio
 
 import grpc
 
+from penstock.core.credentials import ServerCertificate
 from penstock.transports.embedded.grpc_calls import GrpcCalls
 from penstock.transports.embedded.grpc_channels import GrpcChannels
 from penstock.transports.embedded.passage import Passage
@@ -22,7 +23,9 @@ class GrpcSide:
         self._closing = Closing()
         self._server: grpc.aio.Server | None = None
 
-    async def listen(self, host: str, port: int) -> str:
+    async def listen(
+        self, host: str, port: int, certificate: ServerCertificate | None = None
+    ) -> str:
         """Listen; comes back with the address. Raises PenstockError with what to do."""
         context = self._passage.context
         options = server_options(
@@ -30,7 +33,11 @@ class GrpcSide:
         )
         server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((GrpcCalls(self._passage, self._channels, self._closing),))
-        address = listen(server, host, port)
+        if certificate is None:
+            address = listen(server, host, port)
+        else:
+            credentials = certificate.grpc_credentials()
+            address = f"grpcs://{listen(server, host, port, credentials)}"
         await server.start()
         self._server = server
         return address

@@ -89,11 +89,12 @@ class Passage:
         request = BalancedRequest(headers, self.context.zone)
         return pool.pick(request, self.random(), self.now_ms(), tried)
 
-    def count(self, fork: Fork, arm: Arm, took_ms: float, *, failed: bool) -> None:
-        """Say what became of a request, where an experiment has sent it."""
-        if fork.experiment:
+    def count(self, fork: Fork, arm: Arm, took_ms: float, fault: bool | None) -> None:
+        """Say what became of a request, where an experiment has sent it: whether its arm was at
+        fault, None where that says nothing of it."""
+        if fork.experiment and fault is not None:
             self.context.count(
-                Forwarded(fork.experiment, fork.version, arm.share.arm, failed, took_ms)
+                Forwarded(fork.experiment, fork.version, arm.share.arm, fault, took_ms)
             )
 
     def start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
@@ -14,6 +15,7 @@ from penstock.core.forwarding.process import Process
 from penstock.transports.embedded.answer_head import AnswerError, AnswerHead, read_answer_head
 from penstock.transports.embedded.bodies import BodyReader
 from penstock.transports.embedded.chunks import ChunkError
+from penstock.transports.embedded.trust import PLAIN_ONLY, Trust
 
 MOST_HEAD_BYTES: Final = 64 * 1024
 """Of an answer."""
@@ -177,19 +179,29 @@ class Upstream(Process):
         "_idle",
         "_now_ms",
         "_port",
+        "_secured",
+        "_server_name",
         "_timeout_ms",
         "authority",
         "on_close",
     )
 
     def __init__(
-        self, endpoint: Endpoint, came_ms: float, now_ms: Callable[[], float], timeout_ms: float
+        self,
+        endpoint: Endpoint,
+        came_ms: float,
+        now_ms: Callable[[], float],
+        timeout_ms: float,
+        trust: Trust = PLAIN_ONLY,
     ) -> None:
         super().__init__(endpoint, came_ms)
         address = urlsplit(endpoint.rest)
+        over_tls = address.scheme == "https"
         self.authority = address.netloc.encode()
         self._host = address.hostname or ""
-        self._port = address.port or 80
+        self._port = address.port or (443 if over_tls else 80)
+        self._secured = trust.rest if over_tls else None
+        self._server_name = (trust.server_name or self._host) if over_tls else None
         self._now_ms = now_ms
         self._timeout_ms = timeout_ms
         self._idle: list[UpstreamConnection] = []
@@ -216,12 +228,18 @@ class Upstream(Process):
         try:
             async with asyncio.timeout(self._timeout_ms / 1000.0):
                 _, connection = await loop.create_connection(
-                    lambda: UpstreamConnection(self), self._host, self._port
+                    lambda: UpstreamConnection(self),
+                    self._host,
+                    self._port,
+                    ssl=self._secured,
+                    server_hostname=self._server_name,
                 )
         except TimeoutError:
             raise UnreachableError(
                 f"{self.endpoint.rest} took no connection within {self._timeout_ms:g} ms"
             ) from None
+        except ssl.SSLError as error:
+            raise UnreachableError(f"TLS with {self.endpoint.rest} failed: {error}") from None
         except OSError as error:
             raise UnreachableError(
                 f"nobody answers at {self.endpoint.rest}: {error.strerror or error}"

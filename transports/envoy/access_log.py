@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import grpc
 
 from penstock.core.contracts.forwarder import Forwarded, Way
-from penstock.core.statuses import STATUSES
+from penstock.core.experiments.fault import fault_of_grpc, fault_of_status
+from penstock.core.grpc_errors import DETAILS_KEY, code_in
 from penstock.proto.envoy_pb2 import (
     HTTPAccessLogEntry,
     StreamAccessLogsMessage,
@@ -20,9 +22,8 @@ ARM_HEADER: Final = "x-penstock-arm"
 
 STATUS_HEADER: Final = "grpc-status"
 
-_AT_FAULT: Final = frozenset(
-    {"UNKNOWN", "DATA_LOSS"} | {each.grpc for each in STATUSES.values() if each.http >= 500}
-)
+LOGGED: Final = (STATUS_HEADER, DETAILS_KEY)
+"""The headers and trailers of answers that it needs."""
 
 _GRPC_NAMES: Final = {each.value[0]: each.name for each in grpc.StatusCode}
 
@@ -64,21 +65,35 @@ def arm_words(way: Way, arm: str) -> str:
 
 
 def forwarded_of(entry: HTTPAccessLogEntry) -> Forwarded | None:
-    """The request that the entry is about; None when no experiment sent it."""
+    """The request that the entry is about; None when no experiment sent it, and when how it ended
+    says nothing of the arm."""
     words = entry.request.request_headers.get(ARM_HEADER, "").split(" ", 2)
-    if len(words) != 3:
+    fault = _fault(entry)
+    if len(words) != 3 or fault is None:
         return None
     experiment, version, arm = words
     duration = entry.common_properties.duration
     latency_ms = duration.seconds * 1000.0 + duration.nanos / 1e6
-    return Forwarded(experiment, int(version), arm, _failed(entry), latency_ms)
+    return Forwarded(experiment, int(version), arm, fault, latency_ms)
 
 
-def _failed(entry: HTTPAccessLogEntry) -> bool:
-    response = entry.response
-    status = response.response_trailers.get(
-        STATUS_HEADER, response.response_headers.get(STATUS_HEADER)
-    )
+def _fault(entry: HTTPAccessLogEntry) -> bool | None:
+    flags, response = entry.common_properties.response_flags, entry.response
+    if flags.downstream_connection_termination or flags.upstream_overflow:
+        return None  # who went away has seen nothing, and what is full is a bound of ours
+    told = {**response.response_headers, **response.response_trailers}
+    status = told.get(STATUS_HEADER)
     if status is None:
-        return int(response.response_code.value) >= 500
-    return not status.isdigit() or _GRPC_NAMES.get(int(status), "UNKNOWN") in _AT_FAULT
+        return fault_of_status(int(response.response_code.value))
+    name = _GRPC_NAMES.get(int(status), "UNKNOWN") if status.isdigit() else "UNKNOWN"
+    return fault_of_grpc(name, _code(told.get(DETAILS_KEY)))
+
+
+def _code(details: str | None) -> str | None:
+    """The code of our error in the details of a status, as they stand in a header."""
+    if details is None:
+        return None
+    try:
+        return code_in(base64.b64decode(details + "=" * (-len(details) % 4)))
+    except ValueError:
+        return None

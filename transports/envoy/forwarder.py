@@ -17,7 +17,7 @@ from penstock.core.contracts.forwarder import (
     ForwarderContext,
     ForwarderStatus,
 )
-from penstock.core.errors import ConflictError, NotReadyError, PenstockError
+from penstock.core.errors import ConflictError, NotReadyError, PenstockError, UnsupportedError
 from penstock.core.free_ports import free_ports
 from penstock.transports.envoy.balancing import balancing
 from penstock.transports.envoy.book import Book
@@ -76,6 +76,11 @@ class EnvoyForwarder(Forwarder):
         return None if self._run is None else self._run.envoy.pid
 
     async def start(self, context: ForwarderContext) -> Mapping[str, str]:
+        if context.tls is not None:
+            raise UnsupportedError(
+                "the forwarder 'envoy' speaks no TLS with callers yet; write proxy.kind: embedded, "
+                "or take proxy.listenTls out and have something before it speak TLS"
+            )
         ports = _ports(context)
         run = self._run = self._prepared(context, ports)
         try:

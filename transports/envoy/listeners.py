@@ -13,7 +13,7 @@ from penstock.proto.envoy_pb2 import (
     Lua,
     Router,
 )
-from penstock.transports.envoy.access_log import ARM_HEADER, STATUS_HEADER
+from penstock.transports.envoy.access_log import ARM_HEADER, LOGGED
 from penstock.transports.envoy.bootstrap import grpc_service
 from penstock.transports.envoy.clusters import Protocol
 from penstock.transports.envoy.messages import Json, encoded, extension, seconds
@@ -81,8 +81,8 @@ def _access_log() -> Json:
                 "buffer_flush_interval": seconds(FLUSH_MS),
             },
             "additional_request_headers_to_log": [ARM_HEADER],
-            "additional_response_headers_to_log": [STATUS_HEADER],
-            "additional_response_trailers_to_log": [STATUS_HEADER],
+            "additional_response_headers_to_log": list(LOGGED),
+            "additional_response_trailers_to_log": list(LOGGED),
         },
     )
     present = {"header_filter": {"header": {"name": ARM_HEADER, "present_match": True}}}

@@ -218,9 +218,10 @@ SCHEMAS: Final[dict[str, Schema]] = {
         arms=array_of("ArmReport"),
     ),
     "ArmReport": _object(
-        ("arm", "share", "requests", "failures", "verdict", "needed", "measures"),
+        ("arm", "share", "silent", "requests", "failures", "verdict", "needed", "measures"),
         arm=_STRING,
         share={"type": "number"},
+        silent={"type": ["string", "null"]},
         requests=_COUNT,
         failures=_COUNT,
         verdict=_STRING,

@@ -6,13 +6,14 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, NamedTuple
 
 import grpc
 import pytest
 
-from harness.forwarder_rig import ForwarderRig, one_way, started_forwarder, until
+from harness.arm_outcomes import COUNTED_AS
+from harness.forwarder_rig import ForwarderRig, arm_ways, one_way, started_forwarder, until
 from harness.scripted_grpc import ScriptedGrpc, grpc_destination, scripted_grpcs
 from penstock.core.contracts.forwarder import (
     GATEWAYS,
@@ -23,7 +24,7 @@ from penstock.core.contracts.forwarder import (
     Share,
     Way,
 )
-from penstock.core.errors import NoOutputError
+from penstock.core.errors import NoOutputError, error_of
 from penstock.core.grpc_errors import error_of_call
 from penstock.proto.open_inference_pb2 import ModelInferRequest, ModelReadyRequest
 
@@ -177,6 +178,22 @@ async def test_shares_are_told_and_taken_again_and_counted(forwarder_kind: str) 
         assert {(each.experiment, each.version, each.failed) for each in rig.counted} == {
             ("e", 2, False)
         }
+
+
+async def test_an_arm_is_counted_by_whose_fault_it_is(forwarder_kind: str) -> None:
+    counted = {code: fault for code, fault in COUNTED_AS.items() if fault is not None}
+    async with (
+        scripted_grpcs("a") as (a,),
+        grpc_rig(forwarder_kind, Policy(health=NO_CHECKS), gateways=[a]) as (rig, caller),
+    ):
+        ways = arm_ways(COUNTED_AS, "a")
+        await rig.forwarder.apply(Change({"a": grpc_destination([a])}, ways))
+        for code in COUNTED_AS:
+            a.script.error = None if code == "ok" else error_of(code, "so it is")
+            with suppress(grpc.aio.AioRpcError):
+                await caller.ask(infer("m"), (("seldon-model", code),))
+        await until(lambda: len(rig.counted) >= len(counted))
+        assert {each.arm: each.failed for each in rig.counted} == counted
 
 
 async def test_copies_go_to_the_mirror(forwarder_kind: str) -> None:

@@ -7,9 +7,11 @@ from collections import Counter
 
 import pytest
 
-from harness.forwarder_rig import destination, one_way, started_forwarder, until
+from harness.arm_outcomes import COUNTED_AS
+from harness.forwarder_rig import arm_ways, destination, one_way, started_forwarder, until
 from harness.scripted_endpoint import scripted_endpoints
-from penstock.core.contracts.forwarder import Change, Copied, Share, Way
+from penstock.core.contracts.forwarder import Change, Copied, HealthChecks, Policy, Share, Way
+from penstock.core.statuses import http_status
 
 
 async def test_before_the_first_change_nobody_is_ready(forwarder_kind: str) -> None:
@@ -93,14 +95,30 @@ async def test_shares_get_what_they_weigh_and_callers_are_told(forwarder_kind: s
         assert Counter(each.arm for each in rig.counted)["a"] >= went["a"]
 
 
-async def test_a_failure_of_an_arm_is_counted(forwarder_kind: str) -> None:
+async def test_an_arm_is_counted_by_whose_fault_it_is(forwarder_kind: str) -> None:
+    counted = {code: fault for code, fault in COUNTED_AS.items() if fault is not None}
     async with scripted_endpoints("a") as (a,), started_forwarder(forwarder_kind) as rig:
-        a.script.status = 500
-        way = Way((Share("a", 1.0, "", "a"),), experiment="e", version=1)
-        await rig.forwarder.apply(Change({"a": destination([a])}, {"x": way}))
-        assert (await rig.ask("/v2/models/x/infer")).status == 500
-        await until(lambda: len(rig.counted) == 1)
-        assert rig.counted[0].failed
+        ways = arm_ways(COUNTED_AS, "a")
+        await rig.forwarder.apply(Change({"a": destination([a])}, ways))
+        for code in COUNTED_AS:
+            a.script.status = 200 if code == "ok" else http_status(code)
+            assert (await rig.ask(f"/v2/models/{code}/infer")).status == a.script.status
+        await until(lambda: len(rig.counted) >= len(counted))
+        assert {each.arm: each.failed for each in rig.counted} == counted
+
+
+async def test_a_bound_of_the_forwarder_is_no_arms_fault(forwarder_kind: str) -> None:
+    policy = Policy(in_flight=1, health=HealthChecks(interval_ms=60_000.0))
+    async with scripted_endpoints("a") as (a,), started_forwarder(forwarder_kind, policy) as rig:
+        await rig.forwarder.apply(Change({"a": destination([a])}, arm_ways("x", "a")))
+        a.script.hangs = True
+        asking = asyncio.create_task(rig.ask("/v2/models/x/infer"))
+        await a.arrived.wait()
+        assert (await rig.ask("/v2/models/x/infer")).status == http_status("overloaded")
+        a.script.goes_on.set()
+        assert (await asking).status == 200
+        await until(lambda: len(rig.counted) > 0)
+        assert [each.failed for each in rig.counted] == [False]
 
 
 async def test_copies_go_to_the_mirror_and_their_answers_nowhere(forwarder_kind: str) -> None:

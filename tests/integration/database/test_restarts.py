@@ -65,7 +65,7 @@ async def test_what_an_experiment_has_counted_and_concluded_is_there_again(
     }
     async with plane_on_disk() as plane:
         await plane.apply(model("a"), model("b"), trial)
-        plane.tallies.count(Forwarded("trial", 1, "b", True, 1.0))
+        plane.reports.tallies.count(Forwarded("trial", 1, "b", True, 1.0))
         await plane.control.settle("trial", "a")
 
     async with plane_on_disk() as plane:

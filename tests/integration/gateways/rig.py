@@ -19,6 +19,7 @@ from harness.program import Program
 from penstock.core.client.control import ControlClient
 from penstock.core.client.remote_server import RemoteServer
 from penstock.core.contracts.control import ManifestText
+from penstock.core.credentials import Tls
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest
 from penstock.core.tensors import Tensor
@@ -36,9 +37,10 @@ MODELS = textwrap.dedent(
     class Times(Model):
         def load(self, context):
             self.by = context.parameters.get("by", 1)
+            self.s = context.parameters.get("s", 0.003)
 
         def predict(self, x):
-            time.sleep(0.003)
+            time.sleep(self.s)
             return {"y": x * self.by}
 
     class Fails:
@@ -108,8 +110,10 @@ async def apply(place: str, folder: Path, *documents: str) -> None:
 
 
 @asynccontextmanager
-async def client_of(place: str, protocol: Protocol = "grpc") -> AsyncIterator[V2Client]:
-    client = await connect(Endpoint(protocol, place))
+async def client_of(
+    place: str, protocol: Protocol = "grpc", tls: Tls | None = None
+) -> AsyncIterator[V2Client]:
+    client = await connect(Endpoint(protocol, place, tls))
     try:
         yield client
     finally:

@@ -14,12 +14,14 @@ import pytest
 from harness.shared_streams import SharedStreams
 from integration.streams.rig import (
     DIAMOND_MODELS,
+    PATIENCE_S,
     Process,
     call,
     diamond,
     manifest,
     process,
     single,
+    told,
 )
 from penstock.core.clock import SystemClock
 from penstock.core.codecs.protobuf import serialize_request
@@ -59,6 +61,51 @@ async def test_any_gateway_has_the_answer(tmp_path: Path) -> None:
             answer = json.loads(body)
             assert status == 200, body
             assert (answer["id"], answer["outputs"][0]["data"]) == ("mine", [15.0])
+
+
+async def test_an_arm_that_fails_them_is_rolled_back(tmp_path: Path) -> None:
+    guard = {"maxErrorRate": 0.2, "minRequests": 20}
+    trial = manifest(
+        "Experiment",
+        "trial",
+        resourceType="pipeline",
+        candidates=[{"name": "fine", "weight": 50}, {"name": "fails", "weight": 50}],
+        guard=guard,
+    )
+    documents = [
+        *single("fine", "double", layout="spread"),
+        *single("fails", "triple"),
+        trial,
+    ]
+    async with process(SharedStreams(), tmp_path, *documents) as one:
+        await one.ready()
+        negative = [{**TENSOR, "data": [-1.0]}]
+        sent = [await submit(one, "trial.experiment", inputs=negative) for _ in range(60)]
+        settled = await until_settled(one, "trial")
+        assert "arm 'fails': 100.0% of " in settled
+        await submit(one, "trial.experiment", inputs=negative)
+        for identity in sent:
+            await call(one, f"/v2/requests/{identity}?wait=5000")
+        # One that is sent again was chosen by no experiment.
+        status, body = await call(one, "/v1/deadletters/1/send", {})
+        assert status == 202, body
+        await call(one, f"/v2/requests/{json.loads(body)['id']}?wait=5000")
+        fine, fails = (await told(one, "/v1/experiments/trial/report"))["arms"]
+        assert fine["requests"] + fails["requests"] == len(sent) + 1
+        assert (fine["failures"], fails["failures"]) == (0, fails["requests"])
+        assert fine["requests"] > 0
+
+
+async def until_settled(at: Process, experiment: str) -> str:
+    """Wait until everything goes to one arm; the sentence that says why."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            document = await told(at, f"/v1/resources/Experiment/{experiment}")
+            for each in document["status"]["conditions"]:
+                if each["type"] == "Settled":
+                    assert isinstance(each["message"], str)
+                    return each["message"]
+            await asyncio.sleep(0.05)
 
 
 async def test_a_request_at_work_is_waited_for(tmp_path: Path) -> None:

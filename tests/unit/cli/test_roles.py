@@ -80,5 +80,5 @@ def test_a_proxy_beside_a_scheduler_has_other_ports() -> None:
 
 def test_a_proxy_speaks_no_tls_to_what_stands_behind_it() -> None:
     written = config_of("rest: {tls: {certificateFile: a.pem, keyFile: b.pem}}")
-    with pytest.raises(InvalidRequestError, match=r"take out rest\.tls"):
+    with pytest.raises(InvalidRequestError, match=r"write rest\.tls as proxy\.listenTls"):
         behind_proxy(written, None, None)

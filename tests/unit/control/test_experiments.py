@@ -98,6 +98,11 @@ async def test_what_does_not_exist_is_named_with_what_is_near(plane: Plane) -> N
     # Another candidate answers meanwhile.
     assert plane.reason("Experiment", "e") == "Serving"
     assert await who(plane, "e.experiment") == {"a"}
+    report = plane.control.keeper.report("e", None, 0.95)
+    assert [(arm["share"], arm["silent"] is None) for arm in report["arms"]] == [
+        (50.0, False),
+        (50.0, True),
+    ]
 
     await plane.apply(model("prize"))
     assert await plane.settle() == []

@@ -32,7 +32,7 @@ def weights(plane: Plane) -> list[float]:
 def fail(plane: Plane, requests: int = 200) -> None:
     """So many requests to the new arm fail."""
     for _ in range(requests):
-        plane.tallies.count(Forwarded("trial", 1, "new", True, 5.0))
+        plane.reports.tallies.count(Forwarded("trial", 1, "new", True, 5.0))
 
 
 async def test_a_rollout_begins_with_its_first_step_at_once(tmp_path: Path) -> None:
@@ -48,6 +48,7 @@ async def test_what_a_guard_decides_is_in_force_and_shows(tmp_path: Path) -> Non
     async with control_plane(tmp_path) as plane:
         guard = {"maxErrorRate": 0.1}
         await plane.apply(model("old"), model("new"), experiment(guard=guard))
+        await plane.settle()
         fail(plane)
         await plane.control.keeper.look()
         assert weights(plane) == [100.0, 0.0]

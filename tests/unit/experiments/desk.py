@@ -14,7 +14,8 @@ from penstock.core.control.trial_conditions import Noted, conditions_of
 from penstock.core.errors import NotFoundError, NotReadyError
 from penstock.core.experiments.keeper import ExperimentKeeper
 from penstock.core.experiments.made import Makers
-from penstock.core.experiments.tally import ArmKey, Tallies, Tally
+from penstock.core.experiments.reports import HeardReports, Position
+from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.experiments.trial import Trial
 from penstock.core.resources import Experiment
 from penstock.plugins.experiments.metrics import TensorMean
@@ -24,22 +25,30 @@ T = TypeVar("T")
 
 
 class Desk:
-    """``full`` is a disk without room."""
+    """``full`` is a disk without room, ``away`` are arms that cannot answer."""
 
     def __init__(self) -> None:
         self.weights: dict[str, tuple[float, ...]] = {}
         self.told = 0
         self.recorded: dict[str, Any] = {}
+        self.heard: Position = {}
         self.noted: dict[str, dict[str, Noted]] = {}
         self.full = False
+        self.away: dict[str, str] = {}
 
     def set_weights(self, experiment: str, version: int, weights: Sequence[float]) -> None:
         self.weights[experiment] = tuple(weights)
         self.told += 1
 
-    async def record_trials(self, documents: Mapping[str, Mapping[str, Any] | None]) -> None:
+    def silent(self, experiment: str) -> Mapping[str, str]:
+        return self.away
+
+    async def record_trials(
+        self, documents: Mapping[str, Mapping[str, Any] | None], heard: Position
+    ) -> None:
         if self.full:
             raise NotReadyError("the disk is full")
+        self.heard = heard
         for name, document in documents.items():
             if document is None:
                 self.recorded.pop(name, None)
@@ -73,10 +82,12 @@ class Keeping:
         """Another process, after ``before``."""
         self.clock: VirtualClock = VirtualClock(0.0 if before is None else before.clock.now_ms())
         self.desk = Desk()
-        self.tallies = Tallies()
+        self.reports = HeardReports()
+        self.tallies = self.reports.tallies
         saved = {} if before is None else before.desk.recorded
+        heard: Position = {} if before is None else before.desk.heard
         self.keeper = ExperimentKeeper(
-            self.desk, Makers(BANDITS, METRICS), self.clock, Random(1), saved, self.tallies
+            self.desk, Makers(BANDITS, METRICS), self.clock, Random(1), saved, self.reports, heard
         )
 
     def want(self, experiment: Experiment, version: int = 1) -> tuple[float, ...]:

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.core.errors import InvalidRequestError, NotFoundError
 from penstock.core.experiments.keeper import LOOK_S, LOOKS_PER_RECORD
+from penstock.core.experiments.reports import Report
 from penstock.core.experiments.tally import ArmKey
 from unit.experiments.declarations import answers, experiment
 from unit.experiments.desk import Keeping
@@ -269,3 +270,77 @@ async def test_it_looks_every_second_and_records_now_and_then() -> None:
     running.cancel()
     assert set(waits) == {LOOK_S}
     assert list(at.desk.recorded) == ["trial"]
+
+
+async def test_reports_are_recorded_with_what_they_say() -> None:
+    at = Keeping()
+    at.want(experiment(guard=GUARD))
+    came = ((ArmKey("trial", 1, "old"), answers(3)),)
+    at.reports.hear("gateway", Report(1, came))
+    await at.after(1_000)
+    assert at.reports.kept("gateway") == 0, "it goes with the process"
+    at.desk.full = True
+    await at.keeper.record()
+    assert at.reports.kept("gateway") == 0
+    at.desk.full = False
+    await at.keeper.record()
+    assert at.reports.kept("gateway") == 1
+    following = Keeping(at)
+    following.want(experiment(guard=GUARD))
+    assert following.reports.kept("gateway") == 1
+    following.reports.hear("gateway", Report(1, came))
+    following.reports.hear("gateway", Report(2, came))
+    await following.after(1_000)
+    assert following.keeper.trials["trial"].totals["old"].requests == 6
+
+
+async def test_a_decision_is_recorded_with_all_that_came_before_it() -> None:
+    at = Keeping()
+    at.want(experiment(guard=GUARD))
+    other = experiment("other")
+    at.want(other)
+    at.reports.hear("gateway", Report(1, ((ArmKey("other", 1, "old"), answers(3)),)))
+    await at.after(1_000, new=failed())
+    assert at.reports.kept("gateway") == 1
+    assert at.desk.recorded["other"]["arms"]["old"]["requests"] == 3
+
+
+async def test_a_rollout_stands_still_while_its_candidate_cannot_answer() -> None:
+    at = Keeping()
+    at.want(experiment(rollout={"steps": [{"weight": 5, "holdMs": 5_000}, {"weight": 100}]}))
+    at.desk.away = {"new": "it is not there"}
+    for _ in range(20):
+        await at.after(1_000)
+    rolling = at.condition("RollingOut")
+    assert rolling is not None
+    assert rolling.message == (
+        "step 1 of 2: 'new' has 5 %; it stands still, since 'new' cannot answer"
+    )
+    assert [arm["silent"] for arm in at.keeper.report("trial", None, 0.95)["arms"]] == [
+        None,
+        "it is not there",
+    ]
+    at.desk.away = {}
+    await at.after(4_000)
+    assert at.desk.weights == {}, "it has not had its time yet"
+    await at.keeper.record()
+    following = Keeping(at)
+    following.want(experiment(rollout={"steps": [{"weight": 5, "holdMs": 5_000}, {"weight": 100}]}))
+    await following.after(500)
+    assert following.desk.weights == {}
+    await following.after(500)
+    assert following.weights == (0.0, 100.0)
+
+
+async def test_nothing_is_rolled_back_to_a_baseline_that_cannot_answer() -> None:
+    at = Keeping()
+    at.want(experiment(guard=GUARD))
+    at.desk.away = {"old": "it is not there"}
+    await at.after(1_000, new=failed())
+    assert at.weights is None
+    holds = at.condition("GuardHolds")
+    assert holds is not None
+    assert holds.message.endswith("; not rolled back, since 'old' cannot answer")
+    at.desk.away = {}
+    await at.after(1_000, new=failed())
+    assert at.weights == (100.0, 0.0)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from harness.arm_outcomes import COUNTED_AS
 from harness.builtin import builtin_plugins
 from harness.instances import Gated, Inline
 from penstock.core.clock import SystemClock
@@ -26,7 +27,9 @@ from penstock.core.errors import (
     NotReadyError,
     OverloadedError,
     PenstockError,
+    StepFailedError,
     UnsupportedError,
+    error_of,
 )
 from penstock.core.experiments.in_force import InForce
 from penstock.core.experiments.routers import make_router
@@ -53,14 +56,16 @@ def wanting(trail: str) -> dict[str, str]:
 class World:
     """A gateway whose chance is seeded, with models that answer at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: GatewayLimits | None = None) -> None:
         clock = SystemClock()
         self.models = ModelGateway()
         metrics = Metrics()
         self.dataflow = Dataflow(self.models, metrics, clock)
         self.dataflow.start()
         server = ServerMetadata("penstock", "0", ())
-        self.gateway = PipelineGateway(self.dataflow, metrics, clock, GatewayLimits(), server)
+        self.gateway = PipelineGateway(
+            self.dataflow, metrics, clock, limits or GatewayLimits(), server
+        )
         make = partial(make_router, factories=builtin_plugins().routers, travelling={"x-user"})
         self.seen: list[Forwarded] = []
         self.results: list[InferenceResponse | PenstockError] = []
@@ -450,6 +455,51 @@ async def test_requests_that_nobody_waits_for_are_split(world: World) -> None:
     for _ in range(20):
         target.accept(request, wanting(":e.q:"))
     assert world.called == {"b": 20}
+
+
+async def test_what_becomes_of_them_is_counted(world: World) -> None:
+    world.pipeline("p", "bad")
+    world.model("bad", StepFailedError("no"))
+    world.pipeline("q", "b")
+    world.split("inner", "pipeline", version=7, p=1.0, q=1.0)
+    world.split("outer", "experiment", version=2, inner=1.0)
+    target = world.gateway.resolve("outer.experiment")
+    request = InferenceRequest(None, (tensor("x"),))
+    for arm in ("p", "q"):
+        target.accept(request, wanting(f":inner.{arm}:"))
+    assert [seen[:4] for seen in world.seen] == [
+        ("outer", 2, "inner", True),
+        ("inner", 7, "p", True),
+        ("outer", 2, "inner", False),
+        ("inner", 7, "q", False),
+    ]
+    assert isinstance(world.results[0], StepFailedError)
+    assert isinstance(world.results[2], InferenceResponse)
+
+
+@pytest.mark.parametrize("code", sorted(COUNTED_AS.keys() - {"ok"}))
+async def test_an_arm_is_counted_by_whose_fault_it_is(world: World, code: str) -> None:
+    world.model("bad", error_of(code, "so it is"))
+    world.split("e", bad=1.0)
+    assert world.ask("e.experiment").code == code
+    fault = COUNTED_AS[code]
+    assert [seen.failed for seen in world.seen] == ([] if fault is None else [fault])
+
+
+async def test_what_the_gateway_itself_has_no_room_for_is_no_arms_fault() -> None:
+    world = World(GatewayLimits(in_flight=1, waiting=0))
+    gated = Gated()
+    world.serve("slow", gated)
+    world.split("e", slow=1.0)
+    world.submit("e.experiment")
+    assert world.ask("e.experiment").code == "overloaded"
+    world.gateway.close_intake()
+    assert world.ask("e.experiment").code == "not-ready"
+    assert world.seen == []
+    gated.answer((tensor("y"),))
+    await asyncio.sleep(0.01)
+    assert [seen.failed for seen in world.seen] == [False]
+    await world.dataflow.stop()
 
 
 async def test_models_have_no_requests_that_nobody_waits_for(world: World) -> None:

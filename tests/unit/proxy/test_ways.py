@@ -17,6 +17,7 @@ from penstock.core.contracts.forwarder import (
     Share,
     Way,
 )
+from penstock.core.contracts.model import CopyPlace
 from penstock.core.proxy.ways import Ways
 from penstock.core.routing.route import Door, Gone, NotReady, Route, RouteKey
 from penstock.core.routing.table import RouteTable
@@ -29,9 +30,9 @@ M1 = Destination((Endpoint("http://agent1:1", "http://agent1:1", "grpc://agent1:
 class World:
     """Ways, by what a scheduler says."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, over_tls: bool = False) -> None:
         self._table = RouteTable()
-        self.ways = Ways("scheduler")
+        self.ways = Ways("scheduler", over_tls=over_tls)
 
     def hear(self, *routes: Route | Gone) -> Change:
         return self.ways.turn(self._table.take(told(*routes)))
@@ -45,6 +46,21 @@ def test_a_model_on_agents_that_speak_rest_has_a_way_of_its_own() -> None:
     change = World().hear(model("m", 1), copies("m", 1, place(1)))
     assert change.destinations == {GATEWAYS: Destination(()), "m/1": M1}
     assert change.ways == {"m": way_to("m/1"), "m.model": way_to("m/1")}
+
+
+def test_who_speaks_tls_is_asked_by_a_forwarder_that_can() -> None:
+    secured = CopyPlace("grpcs://agent1:2", "m_1", rest="https://agent1:1", zone="z")
+    both = Door("https://gateway:1", "grpcs://gateway:2")
+    routes = (model("m", 1), copies("m", 1, secured, place(1)), door("g", both))
+    change = World().hear(*routes)
+    assert (change.destinations, change.ways) == ({GATEWAYS: Destination(())}, {})
+    change = World(over_tls=True).hear(*routes)
+    own = Endpoint("https://agent1:1", "https://agent1:1", "grpcs://agent1:2", "z")
+    assert change.destinations == {
+        GATEWAYS: Destination((Endpoint("g", both.rest, both.grpc),)),
+        "m/1": Destination((own, *M1.endpoints), "1"),
+    }
+    assert change.ways.keys() == {"m", "m.model"}
 
 
 def test_doors_are_where_all_else_goes_and_take_the_schedulers_host_where_they_name_none() -> None:

@@ -14,6 +14,7 @@ from penstock.core.clock import VirtualClock
 from penstock.core.contracts.forwarder import Forwarded
 from penstock.core.contracts.model import CopyPlace
 from penstock.core.errors import InvalidRequestError, OverloadedError
+from penstock.core.experiments.reports import Report
 from penstock.core.experiments.tally import ArmKey, Tallies
 from penstock.core.fleet import balanced
 from penstock.core.routing import book as module
@@ -107,9 +108,9 @@ def test_what_gateways_have_counted_is_added_up() -> None:
         for gateway in gateways:
             await gateway.takes_up()
             sent.count(Forwarded("e", 1, "new", True, 1.0))
-            gateway.say(Acknowledgement(gateway.name, "epoch", 0, tallies=sent.take()))
+            gateway.say(Acknowledgement(gateway.name, "epoch", 0, report=Report(1, sent.take())))
         await asyncio.sleep(0.1)
-        assert book.tallies.of(ArmKey("e", 1, "new")).failures == 2
+        assert book.reports.tallies.of(ArmKey("e", 1, "new")).failures == 2
         for gateway in gateways:
             await gateway.breaks()
 

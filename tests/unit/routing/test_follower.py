@@ -15,11 +15,11 @@ from penstock.core.contracts.gateway import ServerMetadata
 from penstock.core.control.background import Background
 from penstock.core.dataflow import Dataflow
 from penstock.core.errors import NotReadyError, PenstockError
+from penstock.core.experiments import reports
 from penstock.core.experiments.tally import Tallies
 from penstock.core.metrics import Metrics
 from penstock.core.model_gateway import ModelGateway
 from penstock.core.pipeline_gateway import GatewayLimits, PipelineGateway
-from penstock.core.routing import follower as follower_module
 from penstock.core.routing.copy_servers import CopyServers
 from penstock.core.routing.follower import LEAVING_S, SILENT_S, RouteFollower
 from penstock.core.routing.route import Acknowledgement, NotReady, Route, RouteKey, Update
@@ -163,7 +163,7 @@ def test_a_scheduler_that_falls_silent_is_connected_to_anew() -> None:
 def test_what_was_counted_is_sent_once_and_waits_while_the_scheduler_is_away(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(follower_module, "ARMS_PER_MESSAGE", 2)
+    monkeypatch.setattr(reports, "ARMS_PER_REPORT", 2)
     tallies = Tallies()
 
     def count(*arms: str) -> None:
@@ -181,9 +181,34 @@ def test_what_was_counted_is_sent_once_and_waits_while_the_scheduler_is_away(
         scheduler.away = None
         scheduler.updates.put_nowait(whole("first", 7))
         await asyncio.sleep(5.0)
-        sent = [said.tallies for said in scheduler.said if said.tallies]
+        sent = [said.report.tallies for said in scheduler.said if said.report.number]
         assert [[key.arm for key, _ in each] for each in sent] == [["a", "b"], ["c"]]
         assert sent[0][0][1].requests == 2
+        running.cancel()
+
+    in_virtual_time(main)
+
+
+def test_a_scheduler_that_comes_after_one_that_died_is_told_what_that_had_not_kept() -> None:
+    tallies = Tallies()
+
+    def count(arm: str) -> None:
+        tallies.count(Forwarded("e", 1, arm, False, 1.0))
+
+    async def main(clock: VirtualClock) -> None:
+        scheduler = Scheduler()
+        follower = follower_of(scheduler, clock, tallies)
+        running = asyncio.create_task(follower.run())
+        for number, arm in enumerate("abc"):
+            count(arm)
+            scheduler.updates.put_nowait(whole("first", 7 + number)._replace(kept=number // 2))
+            await asyncio.sleep(0.5)
+        scheduler.said.clear()
+        scheduler.updates.put_nowait(NotReadyError("it has died"))
+        scheduler.updates.put_nowait(whole("second", 1)._replace(kept=1))
+        await asyncio.sleep(5.0)
+        reports = [said.report for said in scheduler.said if said.report.number]
+        assert [(each.number, each.tallies[0][0].arm) for each in reports] == [(2, "b"), (3, "c")]
         running.cancel()
 
     in_virtual_time(main)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from penstock.core.contracts.model import CopyPlace
+from penstock.core.experiments.reports import Report
 from penstock.core.experiments.tally import ArmKey, Tally
 from penstock.core.records import Port
 from penstock.core.resources import Experiment, Pipeline
@@ -92,7 +93,7 @@ async def read(*sent: pb.Update) -> list[Update]:
 
 
 async def test_an_update_comes_as_it_went() -> None:
-    update = Update("epoch", 7, ROUTES, whole=True, settled=False)
+    update = Update("epoch", 7, ROUTES, whole=True, settled=False, kept=3)
     assert await read(*write_update(update)) == [update]
     nothing = Update("epoch", 7, (), whole=False, settled=True)
     assert await read(*write_update(nothing)) == [nothing]
@@ -100,7 +101,7 @@ async def test_an_update_comes_as_it_went() -> None:
 
 async def test_a_large_one_comes_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "ROUTES_PER_MESSAGE", 2)
-    update = Update("epoch", 7, ROUTES, whole=True, settled=False)
+    update = Update("epoch", 7, ROUTES, whole=True, settled=False, kept=3)
     sent = list(write_update(update))
     assert [len(message.routes) for message in sent] == [2, 2, 2, 2, 1]
     assert await read(*sent, *sent) == [update, update]
@@ -123,12 +124,15 @@ def test_tallies_come_as_they_went() -> None:
     tally.count(1.5, failed=True)
     tally.measure({"score": 0.25})
     key = ArmKey("e", 3, "new")
-    message = write_acknowledgement(Acknowledgement("g", "epoch", 9, tallies=((key, tally),)))
-    [(read_key, read_tally)] = read_acknowledgement(message).tallies
+    message = write_acknowledgement(
+        Acknowledgement("g", "epoch", 9, report=Report(4, ((key, tally),)))
+    )
+    number, [(read_key, read_tally)] = read_acknowledgement(message).report
+    assert number == 4
     assert read_key == key
     assert read_tally.document() == tally.document()
     message.tallies[0].latencies[10**6] = 1
-    [(_, read_tally)] = read_acknowledgement(message).tallies
+    [(_, read_tally)] = read_acknowledgement(message).report.tallies
     assert read_tally.document() == tally.document(), "there is no such bucket"
 
 
