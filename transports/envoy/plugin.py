@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from penstock.core.contracts.forwarder import Forwarder
-from penstock.core.errors import UnsupportedError
 from penstock.core.plugins import hookimpl
 from penstock.transports.envoy.options import EnvoyOptions
 
@@ -14,14 +13,8 @@ penstock_api = 1
 
 def envoy_forwarder(options: EnvoyOptions) -> Forwarder:
     """The forwarder that has Envoy forward."""
-    try:
-        from penstock.transports.envoy.forwarder import EnvoyForwarder
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "envoy":
-            raise
-        raise UnsupportedError(
-            "the forwarder envoy needs the library xds-protos; pip install 'penstock[envoy]'"
-        ) from error
+    from penstock.transports.envoy.forwarder import EnvoyForwarder
+
     return EnvoyForwarder(options)
 
 
