@@ -17,7 +17,7 @@ from penstock.core.control.emptying import Prospect
 from penstock.core.control.loading import LoadedModel, LoadError, ModelLoader
 from penstock.core.control.policy import LoadPolicy, WantedCopies, tried_again
 from penstock.core.control.reasons import Reason
-from penstock.core.control.scaled import ScaledCopies
+from penstock.core.control.scaled import ScaledNumbers
 from penstock.core.control.shortage import Shortage, Wish
 from penstock.core.control.sleeper import Sleeper
 from penstock.core.control.standing import Outlook, loading, scaled_to_zero
@@ -43,7 +43,8 @@ _log = logging.getLogger(__name__)
 class Placer:
     """What the copies of all models share: where they go, and who loads them, ``turns`` at a time.
 
-    ``models`` knows when nobody calls what was published any more.
+    ``models`` knows when nobody calls what was published any more. ``scaled`` is how many copies
+    were decided on by load, and ``most_held`` how many calls may wait for a model that is asleep.
     """
 
     fleet: Fleet
@@ -54,7 +55,8 @@ class Placer:
     clock: Clock
     turns: asyncio.Semaphore
     shortage: Shortage
-    scaled: ScaledCopies
+    scaled: ScaledNumbers
+    most_held: int
 
 
 class ModelCopies:
@@ -107,7 +109,7 @@ class ModelCopies:
         begun, bounds = self._begun_with, self.bounds
         if bounds is None:
             return begun
-        decided = self._placer.scaled.copies(self._model.name)
+        decided = self._placer.scaled.of(self._model.name)
         copies = begun.copies if decided is None else decided
         return begun._replace(copies=bounds.within(copies))
 
@@ -122,6 +124,11 @@ class ModelCopies:
     def bounds(self) -> ReplicaBounds | None:
         """Between how many copies it is scaled by its load, None where it is not."""
         return self._model.spec.bounds(self._begun_with.copies)
+
+    @property
+    def are_expected(self) -> bool:
+        """Whether some are missing that agents may have, which have not come back yet."""
+        return bool(self._placer.fleet.expected) and self.loaded < self.wanted
 
     @property
     def memory_bytes(self) -> int | None:
@@ -518,7 +525,7 @@ class ModelCopies:
         return self._sleeper or Sleeper(
             self._model.name,
             self._model.spec.signature if before is None else before.signature,
-            self._placer.scaled.held,
+            self._placer.most_held,
             self._placer.clock,
             self._wake,
             self._why_not_loaded,

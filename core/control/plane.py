@@ -47,7 +47,7 @@ from penstock.core.control.preparation import (
 )
 from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, wait_settled
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
-from penstock.core.control.scaled import ScaledCopies
+from penstock.core.control.scaled import DecidedByKind, ScaledKeeper, ScaledNumbers
 from penstock.core.control.scaling import ModelScaling
 from penstock.core.control.server_scaling import ServerScaling
 from penstock.core.control.servers import ServerKinds, ServerReconciler
@@ -178,7 +178,7 @@ class LocalControlPlane(ControlPlane):
         )
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
-        self._scaled = ScaledCopies(saved.scaled, MOST_HELD if scaling is None else scaling.held)
+        scaled = {kind: ScaledNumbers(saved.scaled.get(kind, {})) for kind in ("Model", "Server")}
         shortage = Shortage(self._store, metrics, clock)
         placer = Placer(
             self._fleet,
@@ -189,7 +189,8 @@ class LocalControlPlane(ControlPlane):
             clock,
             asyncio.Semaphore(policy.parallel),
             shortage,
-            self._scaled,
+            scaled["Model"],
+            MOST_HELD if scaling is None else scaling.held,
         )
         self._hosted = None
         if agents is not None:
@@ -214,6 +215,7 @@ class LocalControlPlane(ControlPlane):
             clock,
             policy,
             eviction,
+            scaled["Server"],
             self._hosted,
         )
         for name, adapter in servers.items():
@@ -247,8 +249,11 @@ class LocalControlPlane(ControlPlane):
         self._server_scaling = None
         self._backlog = None
         if scaling is not None:
+            keeper = ScaledKeeper(self._store, scaled, self._save_scaled)
             if not scaling.dry_run:
-                self._server_scaling = ServerScaling(self._servers, shortage, clock, scaling)
+                self._server_scaling = ServerScaling(
+                    self._servers, shortage, clock, scaling, keeper
+                )
             if streams is not None:
                 self._backlog = StreamBacklog(
                     *streams,
@@ -260,13 +265,13 @@ class LocalControlPlane(ControlPlane):
             self._scaling = ModelScaling(
                 self._store,
                 self._models,
-                self._scaled,
+                scaled["Model"],
                 CallCounter(metrics, models),
                 metrics,
                 self._backlog,
                 clock,
                 scaling,
-                self._save_scaled,
+                keeper,
             )
 
     @property
@@ -404,8 +409,8 @@ class LocalControlPlane(ControlPlane):
             )
             await asyncio.to_thread(write)
 
-    async def _save_scaled(self, scaled: Mapping[str, int]) -> None:
-        """Have what was decided on copies outlive this process. Raises NotReadyError."""
+    async def _save_scaled(self, scaled: DecidedByKind) -> None:
+        """Have what was decided by load outlive this process. Raises NotReadyError."""
         if self._database is not None:
             async with self._changing:
                 await asyncio.to_thread(partial(self._database.write, scaled=scaled))

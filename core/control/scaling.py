@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from penstock.core.call_counter import CallCounter
@@ -14,11 +14,10 @@ from penstock.core.contracts.scaler import ModelLoad
 from penstock.core.control.copies import ModelCopies
 from penstock.core.control.models import ModelReconciler
 from penstock.core.control.reasons import Reason
-from penstock.core.control.scaled import ScaledCopies
+from penstock.core.control.scaled import ScaledKeeper, ScaledNumbers
 from penstock.core.control.standing import noted
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.stream_backlog import StreamBacklog
-from penstock.core.errors import PenstockError
 from penstock.core.metrics import Metrics
 from penstock.core.resources.scaling import IDLE_MS, TARGET, scaling_number
 from penstock.core.scaling import Autoscaler, Verdict
@@ -45,21 +44,21 @@ _log = logging.getLogger(__name__)
 class ModelScaling:
     """The models that may be scaled, their loads, and the last verdict on each.
 
-    ``backlog`` is there where pipelines have streams. ``keep`` has what was decided outlive the
-    process.
+    ``backlog`` is there where pipelines have streams. ``keeper`` has what was decided outlive
+    the process.
     """
 
     def __init__(
         self,
         store: ResourceStore,
         reconciler: ModelReconciler,
-        scaled: ScaledCopies,
+        scaled: ScaledNumbers,
         counter: CallCounter,
         metrics: Metrics,
         backlog: StreamBacklog | None,
         clock: Clock,
         rules: ScalingRules,
-        keep: Callable[[Mapping[str, int]], Awaitable[None]],
+        keeper: ScaledKeeper,
     ) -> None:
         self._store = store
         self._reconciler = reconciler
@@ -69,7 +68,7 @@ class ModelScaling:
         self._backlog = backlog
         self._clock = clock
         self._rules = rules
-        self._keep = keep
+        self._keeper = keeper
         self._autoscaler = Autoscaler(rules.scaler, rules.damping)
         self._meters: dict[str, LoadMeter] = {}
         self._slept: frozenset[str] = frozenset()
@@ -89,7 +88,7 @@ class ModelScaling:
                 self.decide()
             except Exception:
                 _log.exception("models are not scaled this time, by a defect of Penstock")
-            await self._keep_decided()
+            await self._keeper.keep()
 
     def decide(self) -> Sequence[Verdict]:
         """Look at all models that may be scaled, and have them scaled."""
@@ -172,6 +171,8 @@ class ModelScaling:
         lag_age_ms = None if self._backlog is None else self._backlog.age_ms(name, now_ms)
         if age_ms is not None and lag_age_ms is not None:
             age_ms = max(age_ms, lag_age_ms)
+        if copies.are_expected:  # who calls them meanwhile is not seen from here
+            age_ms = None
         bounds, outlook = copies.bounds, copies.outlook
         assert bounds is not None, "only such models are looked at"
         stuck = outlook is not None and not outlook.at_work and copies.loaded < copies.wanted
@@ -248,17 +249,6 @@ class ModelScaling:
         resource = self._store.get(key)
         if resource is not None:
             self._store.set_status(key, resource.status.without_condition(SCALED))
-
-    async def _keep_decided(self) -> None:
-        if not self._scaled.changed:
-            return
-        self._scaled.changed = False
-        self._scaled.keep_only(self._store.by_name("Model"))
-        try:
-            await self._keep(self._scaled.document())
-        except PenstockError as error:
-            self._scaled.changed = True
-            _log.warning("how models are scaled is not kept over a restart: %s", error)
 
 
 def _under_way(copies: ModelCopies, figures: Mapping[object, CallFigures | None]) -> int:

@@ -15,6 +15,7 @@ from penstock.core.control.agents.hosted import HostedServers
 from penstock.core.control.background import Background
 from penstock.core.control.policy import LoadPolicy, tried_again
 from penstock.core.control.reasons import Reason
+from penstock.core.control.scaled import ScaledNumbers
 from penstock.core.control.standing import Outlook, scarce, stand, stand_copies, starting
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.errors import PenstockError
@@ -36,7 +37,7 @@ _log = logging.getLogger(__name__)
 class _Place:
     """What is under way for one server: its replicas, and those of older versions that leave."""
 
-    __slots__ = ("leaving", "outlook", "replicas", "scaled", "starts", "version", "wanted")
+    __slots__ = ("leaving", "outlook", "replicas", "starts", "version", "wanted")
 
     def __init__(self, wanted: Server, version: int) -> None:
         self.wanted = wanted
@@ -45,16 +46,6 @@ class _Place:
         self.leaving: list[ServerReplica] = []
         self.starts: dict[ServerReplica, asyncio.Task[None]] = {}
         self.outlook: Outlook | None = starting(version)
-        self.scaled: int | None = None
-        """How many replicas it has for the sake of its models, in place of what was written."""
-
-    @property
-    def count(self) -> int:
-        """How many replicas are wanted."""
-        spec = self.wanted.spec
-        if self.scaled is None or spec.bounds is None:
-            return spec.replicas
-        return spec.bounds.within(self.scaled)
 
 
 class ScaledServer(NamedTuple):
@@ -85,9 +76,12 @@ class ServerReconciler:
         clock: Clock,
         policy: LoadPolicy,
         eviction: EvictionPolicy | None,
+        scaled: ScaledNumbers,
         hosted: HostedServers | None = None,
     ) -> None:
-        """``hosted`` has the servers of agents: those of kinds that are not made here."""
+        """``scaled`` is how many replicas servers have for the sake of their models. ``hosted`` has
+        the servers of agents: those of kinds that are not made here."""
+        self._scaled = scaled
         self._hosted = hosted
         self._store = store
         self._fleet = fleet
@@ -127,7 +121,7 @@ class ServerReconciler:
             place.leaving += place.replicas
             place.replicas = []
         if before.spec.replicas != server.spec.replicas:
-            place.scaled = None
+            self._scaled.begin_anew(server.name)
         if before.spec != server.spec:
             self._scale(place)
 
@@ -142,9 +136,8 @@ class ServerReconciler:
 
     def rescale(self, name: str, replicas: int) -> None:
         """Have so many replicas of a server, within its bounds."""
-        place = self._places[name]
-        place.scaled = replicas
-        self._scale(place)
+        self._scaled.decide(name, replicas)
+        self._scale(self._places[name])
 
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
@@ -155,6 +148,7 @@ class ServerReconciler:
 
     def _drop(self, name: str) -> None:
         place = self._places.pop(name)
+        self._scaled.begin_anew(name)
         for replica in (*place.replicas, *place.leaving):
             self._retire(place, replica)
 
@@ -163,10 +157,17 @@ class ServerReconciler:
         running, self._running = self._running, {}
         await asyncio.gather(*(self._stop(replica) for replica in running))
 
+    def _count(self, server: Server) -> int:
+        """How many replicas of it are wanted."""
+        spec, decided = server.spec, self._scaled.of(server.name)
+        if decided is None or spec.bounds is None:
+            return spec.replicas
+        return spec.bounds.within(decided)
+
     def _scale(self, place: _Place) -> None:
         """Start replicas that are missing, and let those go that are too many."""
-        server = place.wanted
-        while len(place.replicas) > place.count:
+        server, count = place.wanted, self._count(place.wanted)
+        while len(place.replicas) > count:
             self._retire(place, place.replicas.pop())
         make = self._kinds.get(server.spec.server_config)
         if make is None or server.name in self._own:
@@ -174,7 +175,7 @@ class ServerReconciler:
             return
         self._say(place, starting(place.version))
         try:
-            while len(place.replicas) < place.count:
+            while len(place.replicas) < count:
                 self._begin(place, make(server.spec.options))
         except PenstockError as error:
             sentences = error.details or (error.message,)
@@ -243,7 +244,7 @@ class ServerReconciler:
         """See what has become of the starts."""
         if not place.starts:
             up = [each for each in place.replicas if each.standing == "up"]
-            if len(up) == len(place.replicas) == place.count:
+            if len(up) == len(place.replicas) == self._count(place.wanted):
                 place.outlook = None
                 leaving, place.leaving = place.leaving, []
                 for replica in leaving:
@@ -284,12 +285,12 @@ class ServerReconciler:
         assert resource is not None, "what is gone has no place"
         up = [each for each in place.replicas if each.standing == "up"]
         old = [each for each in place.leaving if each.standing == "up"]
-        least = min(server.spec.min_replicas or 1, place.count)
+        least = min(server.spec.min_replicas or 1, self._count(place.wanted))
         now_ms = self._clock.now_ms()
         outlook = place.outlook
         if len(up) >= least:
             status = stand(resource.status, place.version, None, now_ms)
-            fewer = scarce(outlook, len(up), place.count, "up")
+            fewer = scarce(outlook, len(up), self._count(place.wanted), "up")
             status = stand_copies(status, fewer, now_ms)
         else:
             before = resource.status.version - 1 if old else None

@@ -35,7 +35,8 @@ class Saved:
     ``deleted`` has the last version of resources that are gone, by kind and name. ``starts``
     counts how often the database was opened, this time included. ``drains`` are what an operator
     has emptied, ``trials`` what is known of experiments, by name, and ``reports``
-    up to which report of each process. ``scaled`` is how many copies models have by their load.
+    up to which report of each process. ``scaled`` is how many copies
+    models, and replicas servers, have by their load: by kind and name.
     """
 
     resources: tuple[SavedResource, ...]
@@ -44,7 +45,7 @@ class Saved:
     starts: int
     drains: Drains
     trials: Mapping[str, Any] = field(default_factory=dict)
-    scaled: Mapping[str, int] = field(default_factory=dict)
+    scaled: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     reports: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -89,7 +90,7 @@ class Database:
         namespace: str | None = None,
         drains: Drains | None = None,
         trials: Mapping[str, Mapping[str, Any] | None] = NO_TRIALS,
-        scaled: Mapping[str, int] | None = None,
+        scaled: Mapping[str, Mapping[str, int]] | None = None,
         reports: Mapping[str, int] | None = None,
     ) -> None:
         """Record resources that are new or changed, those that go, what is drained and scaled,

@@ -168,6 +168,37 @@ def test_agents_tell_of_calls_and_models_are_scaled_by_them(tmp_path: Path) -> N
     in_a_world(tmp_path, story)
 
 
+def test_nothing_falls_asleep_before_agents_can_tell_who_calls_it(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        damping = Damping(cool_down_ms=0.0, idle_ms=1_000.0, down_window_ms=1_000.0)
+        scaler = InFlightScaler(InFlightOptions(target=2.0))
+        scaling = ScalingRules("p", scaler, damping, 200.0, 10)
+        called = model("a", python="models:Any", minReplicas=0)
+        await world.stop_scheduler()
+        await world.start_scheduler(scaling=scaling)
+        rig = world.agent()
+        await world.after(LOOK_S)
+        await applied(world, called)
+        rig.shelf.under_way = 1
+        await world.after(5.0)
+        assert rig.held == [("a", 1)]
+
+        rig.cut = True
+        await world.kill_scheduler()
+        await world.start_scheduler(scaling=scaling)
+        await world.scheduler.apply(called)
+        await world.after(OPTIONS.return_ms / 1000.0 - 0.5)
+        assert world.scheduler.condition("Model", "a", "Scaled") is not None
+        assert status(world, "Model", "a")[1] == "WaitingForServer"
+        rig.cut = False
+        await world.after(5.0)
+
+        assert status(world, "Model", "a")[0] == "True"
+        assert len(rig.server.loads) == 1
+
+    in_a_world(tmp_path, story)
+
+
 # Agents that are away
 
 

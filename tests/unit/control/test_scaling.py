@@ -400,6 +400,37 @@ def test_what_was_decided_outlives_the_process(tmp_path: Path) -> None:
         database.close()
 
 
+def test_how_many_replicas_a_server_has_outlives_the_process(tmp_path: Path) -> None:
+    def kind() -> FakeKind:
+        made = FakeKind("python")
+        made.prepared = [Slow(0.1, call_s=1.0) for _ in range(4)]
+        return made
+
+    async def grows(plane: Plane) -> None:
+        grown = model("m", python="models:Any", maxReplicas=9, server="s")
+        await begin(plane, server("s", maxReplicas=3), grown)
+        until_ms = plane.clock.now_ms() + 20_000.0
+
+        async def caller() -> None:
+            while plane.clock.now_ms() < until_ms:
+                await plane.call("m")
+
+        await asyncio.gather(*[caller() for _ in range(20)])
+        assert len(first.running) == 3
+
+    async def has_grown(plane: Plane) -> None:
+        assert await plane.settle() == []
+        assert len(second.running) == 3
+        await asyncio.sleep(60.0)
+        assert len(second.running) == 1, "it shrinks as any other"
+
+    first, second = kind(), kind()
+    for story, made in ((grows, first), (has_grown, second)):
+        database = Database(tmp_path / "penstock.db")
+        run(story, tmp_path, own_server=False, kinds={"fake": made}, database=database)
+        database.close()
+
+
 def test_another_number_in_the_manifest_counts_from_then_on(tmp_path: Path) -> None:
     kind = FakeKind("python")
 
