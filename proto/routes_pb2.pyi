@@ -188,20 +188,22 @@ class Model(_message.Message):
     def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ...) -> None: ...
 
 class Pipeline(_message.Message):
-    __slots__ = ("version", "signature", "manifest", "record", "read", "partitions")
+    __slots__ = ("version", "signature", "manifest", "record", "read", "partitions", "matched")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     RECORD_FIELD_NUMBER: _ClassVar[int]
     READ_FIELD_NUMBER: _ClassVar[int]
     PARTITIONS_FIELD_NUMBER: _ClassVar[int]
+    MATCHED_FIELD_NUMBER: _ClassVar[int]
     version: int
     signature: _signature_pb2.Signature
     manifest: str
     record: str
     read: _containers.RepeatedCompositeFieldContainer[Port]
     partitions: int
-    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ..., partitions: _Optional[int] = ...) -> None: ...
+    matched: bool
+    def __init__(self, version: _Optional[int] = ..., signature: _Optional[_Union[_signature_pb2.Signature, _Mapping[str, object]]] = ..., manifest: _Optional[str] = ..., record: _Optional[str] = ..., read: _Optional[_Iterable[_Union[Port, _Mapping[str, object]]]] = ..., partitions: _Optional[int] = ..., matched: bool = ...) -> None: ...
 
 class Experiment(_message.Message):
     __slots__ = ("version", "manifest", "weights")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from penstock.core.contracts.transport import Transport
@@ -53,15 +53,20 @@ class PipelineStreams:
         """Begin to look whether the transport is there."""
         self._background.spawn(self._look(), "looking for the transport")
 
-    def noted(self, status: Status, plan: Plan, now_ms: float) -> Status:
-        """``status`` of a pipeline that says as well what carries its requests, and how that is."""
+    def noted(self, status: Status, plan: Plan, matchers: Sequence[str], now_ms: float) -> Status:
+        """``status`` of a pipeline that says as well what carries its requests, and how that is.
+
+        ``matchers`` are the pipelines that match by key what they read of it.
+        """
         held: ConditionStatus = "True" if self._away is None else "False"
         reason = Reason.TRANSPORT_REACHED if self._away is None else Reason.TRANSPORT_AWAY
-        said = f"requests go through {plan.partitions} partitions of '{self._names.root}'"
+        count = "1 partition" if plan.partitions == 1 else f"{plan.partitions} partitions"
+        said = f"requests go through {count} of '{self._names.root}'"
         if answers_directly(plan):
             said = f"gateways answer who waits by themselves; other {said}"
         if self._away is not None:
             said = f"{said}, which cannot be reached: {self._away}"
+        said = "; ".join([said, *_unasked(plan, matchers)])
         return status.with_condition(TRANSPORT_REACHED, held, reason, said, now_ms=now_ms)
 
     async def _look(self) -> None:
@@ -156,42 +161,59 @@ class PipelineStreams:
         return None
 
 
+def _unasked(plan: Plan, matchers: Sequence[str]) -> Iterator[str]:
+    """What holds of a version for the sake of what it is to do, beyond what its manifest says."""
+    assert plan.pipeline is not None, "models have no streams of their own"
+    spec = plan.pipeline.spec
+    names = ", ".join(f"'{name}'" for name in matchers)
+    if plan.exactly_once and spec.delivery is None:
+        if plan.matches_by_key:
+            yield "they end exactly once, since it matches what it reads by key (input.match)"
+        else:
+            yield f"they end exactly once, since {names} matches them by key (input.match)"
+    if plan.order is not None and spec.output is not None and spec.output.order is None:
+        yield f"they end in the order of their keys, since {names} matches them by key"
+    keeper = plan.keeper_of_all
+    if keeper is not None and (spec.dataflow is None or spec.dataflow.partitions is None):
+        yield f"the join of '{keeper}' keeps state for all of them, which takes one partition"
+
+
 def _refusal(plan: Plan, sources: Iterable[Plan]) -> str | None:
     """Why a pipeline cannot be run over streams."""
     if plan.matches_by_key:
         refusal = _refusal_to_match(plan, sources)
         if refusal is not None:
             return refusal
-    whole = [join.consumer for join in plan.kept_joins if not join.by_key]
-    if whole and plan.partitions > 1:
+    keeper = plan.keeper_of_all
+    if keeper is not None and plan.partitions > 1:
         return (
-            f"it has {plan.partitions} partitions, and the join of '{whole[0]}' keeps state for "
-            "all of its requests; give it one (dataflow.partitions), or keep state by key"
+            f"it has {plan.partitions} partitions, and the join of '{keeper}' keeps state for all "
+            "of its requests; leave dataflow.partitions out, or keep state by key"
         )
     return None
 
 
 def _refusal_to_match(plan: Plan, sources: Iterable[Plan]) -> str | None:
     """Why a pipeline cannot match what it reads by key, over streams."""
-    loose = [each.name for each in (plan, *sources) if not _is_exactly_once(each)]
+    loose = [each.name for each in (plan, *sources) if _is_at_least_once(each)]
     if loose:
         names = ", ".join(f"'{name}'" for name in loose)
         return (
             "it matches by key (input.match), and a record that comes twice, as it may after a "
-            "crash, would leave all that follow in its key with others than theirs; write "
-            f"delivery: exactly-once in {names}"
+            "crash, would leave all that follow in its key with others than theirs; leave delivery "
+            f"out of {names}, or write exactly-once"
         )
     for source in sources:
-        if source.order is None:
+        if source.output is None:
             return (
-                f"it matches by key (input.match), and '{source.name}' tells its readers when its "
-                "requests have ended; give its output an order (output.order)"
+                f"it matches by key (input.match), and '{source.name}' puts nothing out, so that "
+                "its requests end in no order; give it an output"
             )
     return None
 
 
-def _is_exactly_once(plan: Plan) -> bool:
-    return plan.pipeline is not None and plan.pipeline.spec.delivery == "exactly-once"
+def _is_at_least_once(plan: Plan) -> bool:
+    return plan.pipeline is not None and plan.pipeline.spec.delivery == "at-least-once"
 
 
 def _nobody(pipeline: str) -> None:

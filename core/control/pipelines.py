@@ -18,6 +18,7 @@ from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.usage import UsageIndex
 from penstock.core.control.versions import (
     PipelineVersion,
+    ReadBy,
     ServedModels,
     misfits,
     unreadable,
@@ -30,7 +31,6 @@ from penstock.core.port_types import (
     PipelineTypes,
     infer_types,
 )
-from penstock.core.records import Port
 from penstock.core.signature import Signature
 
 _log = logging.getLogger(__name__)
@@ -39,13 +39,15 @@ _log = logging.getLogger(__name__)
 class _Place:
     """What is wanted and what is served under one name."""
 
-    __slots__ = ("read", "reason", "serving", "state", "types", "wanted")
+    __slots__ = ("plan", "read", "reason", "serving", "state", "types", "wanted")
 
     def __init__(self, wanted: PipelineVersion) -> None:
         self.wanted = wanted
         self.serving: PipelineVersion | None = None
         self.types: PipelineTypes | None = None
-        self.read: frozenset[Port] = frozenset()
+        self.plan: Plan | None = None
+        """How the version that serves is run, for the sake of those that read it."""
+        self.read = ReadBy()
         self.reason: str | None = None
         self.state: PipelineState = PIPELINE_STATES.start
 
@@ -262,15 +264,15 @@ class PipelineReconciler:
     def _has_left(self, task: asyncio.Task[None]) -> None:
         self._mark_all(self._leaving.pop(task).sources)
 
-    def _read_of(self, name: str) -> frozenset[Port]:
-        """The ports of a pipeline that others read, whether they serve already or not."""
+    def _read_of(self, name: str) -> ReadBy:
+        """What others read of a pipeline, whether they serve already or not."""
         places = map(self._places.get, self._users(name))
         plans = [each.plan for place in places if place is not None for each in place.versions()]
-        return frozenset(
-            port.port
-            for plan in (*plans, *self._leaving.values())
-            for port in plan.external
-            if port.pipeline == name
+        readers = [plan for plan in (*plans, *self._leaving.values()) if name in plan.sources]
+        ports = {port for plan in readers for port in plan.external if port.pipeline == name}
+        return ReadBy(
+            frozenset(port.port for port in ports),
+            tuple(sorted({plan.name for plan in readers if plan.matches_by_key})),
         )
 
     def _users(self, name: str) -> list[str]:
@@ -326,7 +328,8 @@ class PipelineReconciler:
         known = types_before is not None and types.signature == types_before.signature
         if target is before and known and read == place.read:
             return
-        self._gateway.set_pipeline(target.read_by_others(read), types.signature)
+        place.plan = target.read_by_others(read, over_streams=self._streams is not None)
+        self._gateway.set_pipeline(place.plan, types.signature)
         place.read = read
         place.reason = None
         if before is not None:
@@ -456,8 +459,10 @@ class PipelineReconciler:
         now_ms = self._clock.now_ms()
         status = stand(resource.status, version, outlook, now_ms)
         if self._streams is not None:
-            plan = self._places[name].wanted.plan if serving is None else serving.plan
-            status = self._streams.noted(status, plan, now_ms)
+            place = self._places[name]
+            plan = place.wanted.plan if serving is None else place.plan
+            assert plan is not None, "what serves has a plan"
+            status = self._streams.noted(status, plan, place.read.matchers, now_ms)
         self._store.set_status(key, status)
         self._tell_explainers(name)
 

@@ -22,6 +22,13 @@ from penstock.core.resources import Pipeline
 from penstock.core.signature import Signature
 
 
+class ReadBy(NamedTuple):
+    """What others read of a pipeline: the ports, and who matches their records by key."""
+
+    ports: frozenset[Port] = frozenset()
+    matchers: tuple[str, ...] = ()
+
+
 class PipelineVersion(NamedTuple):
     """One version, compiled: ``joins``, ``record``, ``followed`` and ``partitions`` are what that
     takes beside the manifest.
@@ -37,9 +44,9 @@ class PipelineVersion(NamedTuple):
     hints: Mapping[str, str]
     partitions: int = 1
 
-    def read_by_others(self, ports: frozenset[Port]) -> Plan:
-        """The plan that emits what these of its ports hold as well."""
-        if not ports:
+    def read_by_others(self, read: ReadBy, *, over_streams: bool) -> Plan:
+        """The plan that emits what these of its ports hold as well, as its readers need it."""
+        if not read.ports:
             return self.plan
         version = self.plan.version
         return compile_pipeline(
@@ -47,7 +54,8 @@ class PipelineVersion(NamedTuple):
             version,
             self.joins,
             record=self.record,
-            read=ports,
+            read=read.ports,
+            matched=over_streams and bool(read.matchers),
             followed=self.followed,
             partitions=self.partitions,
         )

@@ -319,14 +319,15 @@ PIPELINE: Final = (
     ),
     _own(
         "spec.delivery",
-        "`at-least-once` or `exactly-once`, in every layout. In one process both are the same.",
+        "`at-least-once` or `exactly-once`, in every layout. When left out at least once, or "
+        "exactly once where `input.match: key` needs that. In one process both are the same.",
     ),
     _field("spec.dataflow", "How its streams are kept."),
     _own(
         "spec.dataflow.partitions",
         "How many partitions each of its streams has, which so many processes can share. In one "
         "process, by how many orders `output.order` goes. As configured (`dataflow.partitions`) "
-        "when left out.",
+        "when left out, or one where a join keeps state for all requests.",
     ),
     _not_yet(
         "spec.dataflow.shareGroup",

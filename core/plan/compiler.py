@@ -67,6 +67,7 @@ def compile_pipeline(
     *,
     record: Recording,
     read: frozenset[Port] = frozenset(),
+    matched: bool = False,
     followed: bool = False,
     tapped: frozenset[Port] = frozenset(),
     spread: bool = False,
@@ -77,6 +78,8 @@ def compile_pipeline(
     ``record`` says which ports are kept and hence emit what they hold, beside those that other
     pipelines ``read``; those that are ``tapped`` emit as well. ``followed`` says whether requests
     may be followed; ``partitions`` is how many there are where the manifest does not say.
+    ``matched`` says that others match by key what they read of it, over streams: unless its
+    manifest says otherwise, its requests then end exactly once and in the order of their keys.
     ``spread`` leaves calls of models to model gateways, so that every port has a stream. Raises
     PlanError with every problem of the joins (unknown names, options that a
     strategy refuses).
@@ -131,7 +134,7 @@ def compile_pipeline(
         by_key = spec.input.match == "key"
         entrance = _entrance(entering, entrance_place, name, by_key=by_key)
     said = None if spec.dataflow is None else spec.dataflow.partitions
-    wanted_partitions = said or partitions
+    wanted_partitions = said or (1 if _keeps_for_all(joined) else partitions)
     plan = Plan(
         name=name,
         version=version,
@@ -153,6 +156,7 @@ def compile_pipeline(
             joins,
             record=record,
             read=read,
+            matched=matched,
             followed=followed,
             tapped=ports,
             spread=spread,
@@ -161,6 +165,7 @@ def compile_pipeline(
         loops=loops.plans(consumers, spec.max_step_revisits + 1, entrance),
         entrance=entrance,
         read=read,
+        matched=matched,
         crossings=loops.crossings,
         async_deadline_ms=None if spec.input is None else spec.input.deadline_ms,
         models=tuple(
@@ -173,35 +178,45 @@ def compile_pipeline(
         keeping=tuple(each for each in consumers[:width] if each.inputs.kept is not None),
         rest=_rest(pipeline) if any(each.auto_window for each in joined) else (),
         partitions=wanted_partitions,
-        order=_order_plan(spec, wanted_partitions),
+        order=_order_plan(spec, wanted_partitions, matched=matched),
         called_elsewhere=left,
     )
     if not followed:
         return plan
     all_emit = compile_pipeline(
-        pipeline, version, joins, record="all", partitions=partitions, spread=spread
+        pipeline,
+        version,
+        joins,
+        record="all",
+        matched=matched,
+        partitions=partitions,
+        spread=spread,
     )
     return replace(plan, followed=all_emit)
 
 
-def _order_plan(spec: PipelineDeclaration, partitions: int) -> OrderPlan | None:
+def _keeps_for_all(joined: Iterable[Joined]) -> bool:
+    """Whether some join keeps state for all requests."""
+    return any(each.kept is not None and not each.kept.by_key for each in joined)
+
+
+def _order_plan(spec: PipelineDeclaration, partitions: int, *, matched: bool) -> OrderPlan | None:
     output = spec.output
-    if output is None or output.order is None:
+    if output is None:
         return None
-    return OrderPlan(output.order == "key", partitions, output.max_held or MAX_HELD)
+    order = output.order
+    if order is None and matched and spec.delivery != "at-least-once":
+        order = "key"
+    if order is None:
+        return None
+    return OrderPlan(order == "key", partitions, output.max_held or MAX_HELD)
 
 
 def _check_state(
     pipeline: Pipeline, joined: Sequence[Joined], loops: Sequence[Loop], maker: JoinMaker
 ) -> None:
-    """Refuse state where it cannot be kept: in loops, and where nobody owns a key."""
+    """Refuse state where it cannot be kept: in loops."""
     spec = pipeline.spec
-    if spec.layout == "direct" and any(each.kept is not None for each in joined):
-        said = (
-            "a pipeline whose joins keep state across requests cannot have the layout direct, "
-            "where whoever took a request decides its joins; write fused or spread"
-        )
-        maker.problems.append((("spec", "layout"), said))
     around = {name for loop in loops for name in (*loop.steps, *loop.readers)}
     for index, step in enumerate(spec.steps):
         if step.name in around:

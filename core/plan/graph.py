@@ -344,6 +344,8 @@ class Plan:
     single_model: bool = False
     entrance: Entrance | None = None
     read: frozenset[Port] = frozenset()
+    matched: bool = False
+    """Whether others match what they read of it by key, over streams, and so count its records."""
     models: tuple[str, ...] = ()
     """The names of the models that the steps call, each once, in the order of the steps."""
     pipelines: tuple[str, ...] = ()
@@ -362,6 +364,8 @@ class Plan:
     followed: Plan | None = None
     """The same once more, with every port emitted: for requests that somebody follows. None where
     nobody does."""
+    exactly_once: bool = field(init=False)
+    """Whether, over streams, all that a request writes is written with its end, as one."""
     minds_input: bool = field(init=False)
     """Whether there is anything to do about a request that enters, beside running it."""
     minds_output: bool = field(init=False)
@@ -373,6 +377,10 @@ class Plan:
         return self.name, self.order.partition_of(key)
 
     def __post_init__(self) -> None:
+        written = None if self.pipeline is None else self.pipeline.spec.delivery
+        counts = self.matches_by_key or self.matched
+        once = written == "exactly-once" or (written is None and counts)
+        object.__setattr__(self, "exactly_once", once)
         ordered = self.order is not None
         object.__setattr__(self, "minds_input", self.keeps_input or ordered or bool(self.keeping))
         object.__setattr__(self, "minds_output", self.keeps_output or ordered)
@@ -382,6 +390,12 @@ class Plan:
         """What its joins keep across requests."""
         joins = (consumer.inputs.kept for consumer in self.keeping)
         return tuple(join for join in joins if join is not None)
+
+    @property
+    def keeper_of_all(self) -> str | None:
+        """Whose join keeps state for all requests, so that they need one partition; the first."""
+        whole = (join.consumer for join in self.kept_joins if not join.by_key)
+        return next(whole, None)
 
     @property
     def sources(self) -> tuple[str, ...]:

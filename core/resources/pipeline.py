@@ -59,8 +59,9 @@ class Output(Value):
 class PipelineDeclaration(Value):
     """The ``spec`` of a pipeline.
 
-    ``record`` says which streams are kept, None for what is configured. Without ``output`` the
-    pipeline is asynchronous only.
+    ``record`` says which streams are kept, None for what is configured; ``delivery`` None is at
+    least once, or exactly once where something needs it. Without ``output`` the pipeline is
+    asynchronous only.
     """
 
     steps: tuple[Step, ...]
@@ -70,7 +71,7 @@ class PipelineDeclaration(Value):
     max_step_revisits: Count = 100
     record: Literal["boundary", "all", "none"] | None = None
     layout: Literal["fused", "spread", "direct"] = "fused"
-    delivery: Literal["at-least-once", "exactly-once"] = "at-least-once"
+    delivery: Literal["at-least-once", "exactly-once"] | None = None
     dataflow: PipelineDataflow | None = None
 
 

@@ -92,7 +92,13 @@ class RouteBook:
         body: RouteBody = ServedModel(plan.version, signature)
         if plan.pipeline is not None:
             body = ServedPipeline(
-                plan.version, signature, plan.pipeline, plan.record, plan.read, plan.partitions
+                plan.version,
+                signature,
+                plan.pipeline,
+                plan.record,
+                plan.read,
+                plan.partitions,
+                plan.matched,
             )
         self._put(RouteKey(kind, plan.name), body)
 

@@ -193,6 +193,7 @@ def _write_pipeline(served: ServedPipeline) -> pb.Pipeline:
             pb.Port(step=port.step or "", side=port.side) for port in sorted(served.read, key=str)
         ],
         partitions=served.partitions,
+        matched=served.matched,
     )
 
 
@@ -240,6 +241,7 @@ def _read_pipeline(message: pb.Pipeline) -> RouteBody:
         cast(Recording, message.record),
         frozenset([Port(each.step or None, cast(PortSide, each.side)) for each in message.read]),
         message.partitions or 1,
+        message.matched,
     )
 
 

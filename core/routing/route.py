@@ -47,7 +47,7 @@ class ServedModel:
 @dataclass(frozen=True, slots=True)
 class ServedPipeline:
     """A version of a pipeline, and what compiling it takes beside joins: which ports are kept,
-    which others read, and how many partitions its streams have."""
+    which others read, how many partitions its streams have, and whether others match it by key."""
 
     version: int
     signature: Signature | None
@@ -55,6 +55,7 @@ class ServedPipeline:
     record: Recording
     read: frozenset[Port]
     partitions: int = 1
+    matched: bool = False
 
 
 class Door(NamedTuple):

@@ -129,6 +129,7 @@ class Switchboard(Switches):
             self._joins,
             record=body.record,
             read=body.read,
+            matched=body.matched,
             followed=self._followed,
             partitions=body.partitions,
         )

@@ -182,6 +182,7 @@ def laid_out(dataflow: Dataflow, joins: JoinFactories, deployment: Deployment) -
         joins,
         record="all",
         read=plan.read,
+        matched=plan.matched,
         partitions=plan.partitions,
         spread=True,
         followed=plan.followed is not None,

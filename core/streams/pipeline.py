@@ -37,12 +37,13 @@ def answers_directly(plan: Plan) -> bool:
     """Whether a gateway may run requests to a pipeline, and answer before streams have them.
 
     Its manifest has to say so, and nothing in it may ask for the one owner of a partition: an
-    answer that is written exactly once, an order of answers, or others who read what it puts out.
+    answer that is written exactly once, an order of answers, state across requests, or others who
+    read what it puts out.
     """
     assert plan.pipeline is not None, "models have no layout"
     spec = plan.pipeline.spec
-    once = spec.delivery == "exactly-once"
-    return spec.layout == "direct" and not (once or plan.order is not None or plan.read)
+    owned = plan.exactly_once or plan.order is not None or bool(plan.keeping) or bool(plan.read)
+    return spec.layout == "direct" and not owned
 
 
 def streamed_ports(plan: Plan) -> list[Port]:

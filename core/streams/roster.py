@@ -115,6 +115,7 @@ class Roster:
             return
         plan = deployment.plan
         assert plan.pipeline is not None, "models have no streams"
-        exactly_once = plan.pipeline.spec.delivery == "exactly-once"
         for worker in self._workers:
-            await worker.serve(deployment, partitions=plan.partitions, exactly_once=exactly_once)
+            await worker.serve(
+                deployment, partitions=plan.partitions, exactly_once=plan.exactly_once
+            )

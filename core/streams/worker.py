@@ -167,10 +167,10 @@ def _leave_calls(deployment: Deployment) -> None:
 
 
 def _check_partitions(plan: Plan, partitions: int) -> None:
-    whole = [join.consumer for join in plan.kept_joins if not join.by_key]
-    if whole and partitions > 1:
+    keeper = plan.keeper_of_all
+    if keeper is not None and partitions > 1:
         raise ConflictError(
-            f"pipeline '{plan.name}' has {partitions} partitions, and the join of '{whole[0]}' "
+            f"pipeline '{plan.name}' has {partitions} partitions, and the join of '{keeper}' "
             "keeps state for all of its requests; give it one (dataflow.partitions), or keep state "
             "by key"
         )

@@ -84,6 +84,34 @@ spec:
   output: {steps: [both]}
 """
 
+PAIRS = """\
+---
+kind: Pipeline
+metadata: {name: lefts}
+spec:
+  dataflow: {partitions: 4}
+  steps: [{name: quick}]
+  output: {steps: [quick]}
+---
+kind: Pipeline
+metadata: {name: rights}
+spec:
+  dataflow: {partitions: 4}
+  steps: [{name: quick}]
+  output: {steps: [quick]}
+---
+kind: Pipeline
+metadata: {name: pairs}
+spec:
+  dataflow: {partitions: 4}
+  input:
+    externalInputs: [lefts.inputs.x, rights.inputs.x]
+    tensorMap: {lefts.inputs.x: a, rights.inputs.x: b}
+    match: key
+  steps: [{name: both}]
+  output: {steps: [both]}
+"""
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
@@ -92,7 +120,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
     (folder / "more.py").write_text(MORE)
     with LocalKafka(folder / "kafka") as kafka, city(folder, kafka, COMMANDS) as made:
         remembers = "".join(REMEMBERS.format(delivery=each) for each in DELIVERIES)
-        made.apply(f"{MODELS}\n{remembers}{SIDES}")
+        made.apply(f"{MODELS}\n{remembers}{SIDES}{PAIRS}")
         yield made
 
 
@@ -132,7 +160,7 @@ class Requests:
         self._consumer.assign(
             [TopicPartition(f"{self._topic}.outputs", n, OFFSET_BEGINNING) for n in range(4)]
         )
-        self.answers: dict[str, list[object]] = {}
+        self.answers: dict[str, list[str | float]] = {}
 
     def write(self, identity: str, partition: int, who: str = "", **values: float) -> None:
         request = v2.ModelInferRequest()
@@ -154,14 +182,24 @@ class Requests:
         until = time.monotonic() + PATIENCE_S
         while not self.answers.keys() >= set(identities):
             assert time.monotonic() < until, set(identities) - self.answers.keys()
-            message = self._consumer.poll(0.1)
-            if message is not None and message.error() is None:
-                self._note(message)
+            self._read()
+
+    def until_there_are(self, count: int) -> None:
+        """So many are answered."""
+        until = time.monotonic() + PATIENCE_S
+        while len(self.answers) < count:
+            assert time.monotonic() < until, self.answers
+            self._read()
+
+    def _read(self) -> None:
+        message = self._consumer.poll(0.1)
+        if message is not None and message.error() is None:
+            self._note(message)
 
     def _note(self, message: Message) -> None:
         headers: dict[str, Any] = dict(message.headers() or ())
         marker = headers.get("penstock-marker")
-        answer: object = marker.decode() if marker else _value_of(message.value() or b"")
+        answer = marker.decode() if marker else _value_of(message.value() or b"")
         self.answers.setdefault(headers["penstock-request"].decode(), []).append(answer)
 
     def close(self) -> None:
@@ -217,3 +255,25 @@ def test_sides_that_come_to_different_workers_meet(world: City, killed: bool) ->
     for number, each in enumerate(ids):
         assert set(requests.answers[each]) == {3.0 * number + 1.0}
         assert killed or len(requests.answers[each]) == 1
+
+
+def test_the_nth_goes_with_the_nth_whoever_dies_though_no_delivery_is_written(world: City) -> None:
+    lefts, rights, pairs = (Requests(world, name) for name in ("lefts", "rights", "pairs"))
+    rounds, people = 12, range(PARTITIONS)
+    for nth in range(rounds):
+        if nth in (3, 6):
+            next_worker(world, killed=True)
+        for number in people:
+            at = rounds * number + nth
+            lefts.write(f"left-{at}", number, f"p{number}", x=1000.0 * at)
+            # The second worker dies when many are there on one side alone.
+            if nth >= rounds // 2:
+                rights.write(f"right-{at}", number, f"p{number}", x=float(at - rounds // 2))
+    for number in people:
+        for at in range(rounds * number + rounds // 2, rounds * (number + 1)):
+            rights.write(f"late-{at}", number, f"p{number}", x=float(at))
+    pairs.until_there_are(rounds * PARTITIONS)
+    for each in (lefts, rights, pairs):
+        each.close()
+    sums = [answer for answers in pairs.answers.values() for answer in answers]
+    assert sorted(map(float, sums)) == [1001.0 * at for at in range(rounds * PARTITIONS)]

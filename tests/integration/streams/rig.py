@@ -59,6 +59,15 @@ MODELS = textwrap.dedent(
         await asyncio.sleep(0.3)
         return {"y": x}
 
+    async def takes_its_time(x):
+        await asyncio.sleep(x[0] / 20)
+        return {"y": x}
+
+    def noted(a, b):
+        with open(__file__ + ".noted", "a") as noted:
+            noted.write(f"{a[0]:g}+{b[0]:g}\\n")
+        return {"sum": a + b}
+
     async def endless(x):
         await asyncio.sleep(1000)
     """

@@ -24,20 +24,20 @@ def matching(*sources: str) -> str:
     return passing(
         "reader",
         input={"externalInputs": list(sources), "match": "key"},
-        delivery="exactly-once",
     )
 
 
 async def test_matching_by_key_what_may_come_twice(tmp_path: Path) -> None:
-    said = await not_ready(tmp_path, SharedStreams(), passing("one"), matching("one.inputs"))
+    often = passing("one", delivery="at-least-once")
+    said = await not_ready(tmp_path, SharedStreams(), often, matching("one.inputs"))
     assert "it matches by key (input.match), and a record that comes twice" in said
-    assert "write delivery: exactly-once in 'one'" in said
+    assert "leave delivery out of 'one', or write exactly-once" in said
 
 
-async def test_matching_by_key_what_has_no_order(tmp_path: Path) -> None:
-    once = passing("one", delivery="exactly-once")
-    said = await not_ready(tmp_path, SharedStreams(), once, matching("one.inputs"))
-    assert "give its output an order (output.order)" in said
+async def test_matching_by_key_what_ends_in_no_order(tmp_path: Path) -> None:
+    silent = manifest("Pipeline", "one", steps=[{"name": "double"}])
+    said = await not_ready(tmp_path, SharedStreams(), silent, matching("one.inputs"))
+    assert "'one' puts nothing out, so that its requests end in no order; give it an output" in said
 
 
 async def test_streams_with_more_partitions_than_are_wanted(tmp_path: Path) -> None:

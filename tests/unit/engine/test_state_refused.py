@@ -46,13 +46,6 @@ def test_by_key_without_a_key() -> None:
     ]
 
 
-def test_layout_direct() -> None:
-    assert said({**pipeline("latest"), "layout": "direct"}) == [
-        "spec.layout: a pipeline whose joins keep state across requests cannot have the layout "
-        "direct, where whoever took a request decides its joins; write fused or spread"
-    ]
-
-
 def test_triggers() -> None:
     spec = pipeline("inner", triggers=["a", "b"], triggersJoinType="latest")
     assert said(spec) == [
