@@ -240,6 +240,7 @@ class Up:
 @contextmanager
 def started(folder: Path, workers: int = 2, config: str = "") -> Iterator[Up]:
     folder.mkdir(exist_ok=True)
+    (folder / "licence").touch()
     (folder / "models.py").write_text(MODELS)
     (folder / "served.yaml").write_text(MANIFESTS)
     (folder / "penstock.yaml").write_text(config)
@@ -256,8 +257,6 @@ def started(folder: Path, workers: int = 2, config: str = "") -> Iterator[Up]:
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     folder = tmp_path_factory.mktemp("workers") / "up"
-    folder.mkdir()
-    (folder / "licence").touch()
     with started(folder, config=json.dumps(SCALED)) as running:
         yield running
         running.program.stop()

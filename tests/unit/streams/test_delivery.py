@@ -37,7 +37,8 @@ def ordered(plan: Plan) -> tuple[bool, int, int] | None:
 def test_what_is_written_holds_and_what_is_not_is_as_it_has_to_be(
     delivery: str | None, needs: dict[str, Any]
 ) -> None:
-    plan = compiled(**needs, **({} if delivery is None else {"delivery": delivery}))
+    written: dict[str, Any] = {} if delivery is None else {"delivery": delivery}
+    plan = compiled(**needs, **written)
     wanted = delivery == "exactly-once" or (delivery is None and needs != {})
     assert plan.exactly_once is wanted
     assert plan.followed is not None
@@ -62,7 +63,10 @@ def test_who_is_matched_at_least_once_keeps_no_order() -> None:
 
 
 def test_state_for_all_requests_takes_one_partition_unless_others_are_written() -> None:
-    steps = [{"name": "a"}, {"name": "b", "inputs": ["p.inputs.x", "a.outputs.y"]}]
+    steps: list[dict[str, Any]] = [
+        {"name": "a"},
+        {"name": "b", "inputs": ["p.inputs.x", "a.outputs.y"]},
+    ]
     steps[1]["inputsJoinType"] = "latest(by='stream')"
     assert compiled(steps=steps).partitions == 1
     assert compiled(steps=steps).keeper_of_all == "b"
