@@ -164,7 +164,7 @@ async def test_calls_for_a_model_that_does_not_come_up_end_with_the_reason(tmp_p
     async with up(tmp_path) as process:
         await process.until(lambda: process.loaded("fickle") == 0)
         why.write_text("its licence has run out")
-        error = await process.fails("fickle.model", 0.5)
+        error = await process.fails("fickle.model", 2.0)
         assert isinstance(error, DeadlineError)
         assert "model 'fickle' was asleep, and was not loaded in time" in error.message
         assert "its licence has run out" in error.message

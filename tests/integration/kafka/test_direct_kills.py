@@ -89,7 +89,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[City]:
         city(folder, kafka, {name: ROLES[name] for name in SERVED}) as made,
     ):
         direct = pipeline_manifest(LEAST).replace(f"name: {LEAST}", f"name: {DIRECT}")
-        made.apply(direct.replace("spec:\n", "spec:\n  layout: direct\n  record: all\n"))
+        made.apply(direct.replace("layout: fused", "layout: direct\n  record: all"))
         yield made
 
 
