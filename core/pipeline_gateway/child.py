@@ -65,8 +65,12 @@ class ChildPipeline(ModelInstance):
             call.deadline_ms,
             reply,
             followed=isinstance(call.origin, FollowedOrigin),
-            parent=parent_of(call),
+            parent=self._parent_of(call),
         )
+
+    def _parent_of(self, call: ModelCall) -> Parent | None:
+        """Whose streams what it writes goes to, if it writes."""
+        return parent_of(call)
 
 
 def child_identity(call: ModelCall) -> str:

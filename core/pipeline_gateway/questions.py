@@ -6,12 +6,10 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from penstock.core.contracts.gateway import Reply, TargetKind, Ticket
+from penstock.core.contracts.gateway import TargetKind
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, UnsupportedError
-from penstock.core.following.course import FollowedOrigin
-from penstock.core.inference import InferenceRequest
 from penstock.core.joinspec import JoinFactories
 from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.pipeline_gateway.child import ChildPipeline, child_identity
@@ -159,18 +157,8 @@ class _Question(ChildPipeline):
 
     __slots__ = ()
 
-    def _begin(
-        self, call: ModelCall, request: InferenceRequest, identity: str, reply: Reply
-    ) -> Ticket:
-        return self._admission.begin_child(
-            self._target,
-            request,
-            call.origin.headers,
-            identity,
-            call.deadline_ms,
-            reply,
-            followed=isinstance(call.origin, FollowedOrigin),
-        )
+    def _parent_of(self, call: ModelCall) -> None:
+        return None
 
 
 class _AskedStep(ModelInstance):

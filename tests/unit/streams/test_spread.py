@@ -106,6 +106,31 @@ async def send_all(running: Running, load: Workload) -> None:
             tasks.create_task(running.send(number))
 
 
+async def send_while_killed(running: Running, load: Workload, killed: str, random: Random) -> None:
+    """Send it all, while owners, model gateways or both die and others take their place."""
+    sending = asyncio.create_task(send_all(running, load))
+    for _ in range(3):
+        await asyncio.sleep(random.choice((0.0, 0.001, 0.01, 0.05, 0.2)))
+        if killed != "model gateway":
+            await running.kill(running.workers[0])
+            await running.add_worker()
+        if killed != "owner":
+            await running.kill(running.model_gateways[0])
+            await running.add_model_gateway()
+    await sending
+
+
+async def send_while_others_come(running: Running, load: Workload) -> None:
+    """Send it all, while an owner and a model gateway leave in peace and others have come."""
+    sending = asyncio.create_task(send_all(running, load))
+    await asyncio.sleep(0.015)
+    await running.add_worker()
+    await running.add_model_gateway()
+    await running.leave(running.workers[0])
+    await running.leave(running.model_gateways[0])
+    await sending
+
+
 def value(token: str) -> Told:
     return told((tensor("y", token),))
 
@@ -120,17 +145,7 @@ def test_nothing_is_lost_or_confused_when_somebody_is_killed(killed: str) -> Non
         random = Random(seed)
         wanted = in_virtual_time(partial(InProcess().run, load))
 
-        async def story(running: Running, random: Random = random, load: Workload = load) -> None:
-            sending = asyncio.create_task(send_all(running, load))
-            for _ in range(3):
-                await asyncio.sleep(random.choice((0.0, 0.001, 0.01, 0.05, 0.2)))
-                if killed != "model gateway":
-                    await running.kill(running.workers[0])
-                    await running.add_worker()
-                if killed != "owner":
-                    await running.kill(running.model_gateways[0])
-                    await running.add_model_gateway()
-            await sending
+        story = partial(send_while_killed, load=load, killed=killed, random=random)
 
         got = in_spread(load, story)
         for name, want in wanted.items():
@@ -144,14 +159,7 @@ def test_who_leaves_in_peace_repeats_nothing() -> None:
         load = random_workload(seed, unhurried=True)
         wanted = in_virtual_time(partial(InProcess().run, load))
 
-        async def story(running: Running, load: Workload = load) -> None:
-            sending = asyncio.create_task(send_all(running, load))
-            await asyncio.sleep(0.015)
-            await running.add_worker()
-            await running.add_model_gateway()
-            await running.leave(running.workers[0])
-            await running.leave(running.model_gateways[0])
-            await sending
+        story = partial(send_while_others_come, load=load)
 
         assert in_spread(load, story, limits=PATIENT) == wanted, f"seed {seed}"
 

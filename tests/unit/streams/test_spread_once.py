@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from contract.layouts import InProcess, Workload
+from contract.layouts import InProcess
 from contract.scripted_pipelines import random_workload
 from contract.streamed_layouts import LIMITS, Connect, Opened, Running
 from harness.virtual_time import in_virtual_time
@@ -27,6 +27,8 @@ from unit.streams.test_spread import (
     after_100_ms,
     in_spread,
     send_all,
+    send_while_killed,
+    send_while_others_come,
     sent,
     value,
     workload,
@@ -92,17 +94,7 @@ def test_what_is_no_call_is_written_once_whoever_is_killed(killed: str) -> None:
         random = Random(seed)
         wanted = in_virtual_time(partial(InProcess().run, load))
 
-        async def story(running: Running, random: Random = random, load: Workload = load) -> None:
-            sending = asyncio.create_task(send_all(running, load))
-            for _ in range(3):
-                await asyncio.sleep(random.choice((0.0, 0.001, 0.01, 0.05, 0.2)))
-                if killed != "model gateway":
-                    await running.kill(running.workers[0])
-                    await running.add_worker()
-                if killed != "owner":
-                    await running.kill(running.model_gateways[0])
-                    await running.add_model_gateway()
-            await sending
+        story = partial(send_while_killed, load=load, killed=killed, random=random)
 
         got = once(load, story)
         for name, want in wanted.items():
@@ -117,14 +109,7 @@ def test_who_leaves_in_peace_repeats_nothing() -> None:
         load = random_workload(seed, unhurried=True)
         wanted = in_virtual_time(partial(InProcess().run, load))
 
-        async def story(running: Running, load: Workload = load) -> None:
-            sending = asyncio.create_task(send_all(running, load))
-            await asyncio.sleep(0.015)
-            await running.add_worker()
-            await running.add_model_gateway()
-            await running.leave(running.workers[0])
-            await running.leave(running.model_gateways[0])
-            await sending
+        story = partial(send_while_others_come, load=load)
 
         assert once(load, story, limits=PATIENT) == wanted, f"seed {seed}"
 
