@@ -303,7 +303,8 @@ class KafkaTransport(Transport):
     def _messages(self, outputs: Sequence[Output]) -> list[Outgoing]:
         """What is to be written, all of which the broker takes as far as is known here."""
         limit = self._options.max_record_bytes
-        messages = []
+        messages: list[Outgoing] = []
+        before: Record | None = None
         for stream, record, wanted in outputs:
             partition = wanted
             if partition is None:
@@ -311,7 +312,9 @@ class KafkaTransport(Transport):
                 partition = zlib.crc32(record.key) % self._topics.partitions(stream)
             else:
                 self._topics.check(stream, partition)
-            message = encode(stream, record)
+            # An answer goes to who waits for it and, after that, to the output stream.
+            message = encode(stream, record, messages[-1].message if record is before else None)
+            before = record
             size = message.nbytes
             if size > limit:
                 raise TooLargeError(

@@ -28,6 +28,14 @@ def test_a_record_comes_back_as_it_was(topic: str, record: Record) -> None:
     assert alike(decode(topic, *message), record)
 
 
+@given(st.sampled_from(TOPICS), st.sampled_from(TOPICS), records)
+def test_two_messages_of_a_record_share_its_value(one: str, other: str, record: Record) -> None:
+    first = encode(one, record)
+    second = encode(other, record, first)
+    assert second == encode(other, record)
+    assert second.value is first.value
+
+
 def test_an_input_is_a_request_of_v2() -> None:
     record = an_input(parameters={"a": 1.5}, request_id="mine", headers={"x-request-id": "7"})
     message = encode(INPUTS, record)

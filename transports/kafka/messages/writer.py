@@ -40,10 +40,11 @@ KEPT_HEADS: Final = 4_096
 """Beginnings of header lists that are kept: they are the same for most records of a port."""
 
 
-def encode(topic: str, record: Record) -> KafkaMessage:
+def encode(topic: str, record: Record, other: KafkaMessage | None = None) -> KafkaMessage:
     """The message of a record that goes to ``topic``.
 
-    Raises InvalidRequestError for a parameter that V2 cannot hold.
+    ``other`` is its message to another topic, if there is one: it has the same value, which is not
+    made again. Raises InvalidRequestError for a parameter that V2 cannot hold.
     """
     if record.undecoded is not None:
         return _as_it_was(record, record.undecoded)
@@ -55,7 +56,7 @@ def encode(topic: str, record: Record) -> KafkaMessage:
         value = None if body == REMOVED else b""
         headers += _marker_headers(record, body)
     else:
-        value = _value_of(record, body)
+        value = _value_of(record, body) if other is None else other.value
     given = record.headers
     if given:
         headers += [(name, header_bytes(text)) for name, text in given.items()]
