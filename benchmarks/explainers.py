@@ -25,6 +25,7 @@ from typing import Any, cast
 
 import joblib
 import numpy as np
+import uvloop
 import yaml
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
@@ -173,7 +174,7 @@ def main() -> None:
     parser.add_argument("--background", type=int, default=100)
     parser.add_argument("--rows", type=int, default=1)
     logging.basicConfig(level=logging.ERROR)
-    asyncio.run(run(parser.parse_args()))
+    uvloop.run(run(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
@@ -21,10 +22,12 @@ from penstock.plugins.shap.asking import AskingShap
 from penstock.plugins.shap.kernel import KernelShap
 from penstock.plugins.shap.permutation import PermutationShap
 
+Kind: TypeAlias = Callable[..., AskingShap]
+
 RANDOM = np.random.default_rng(0)
 BACKGROUND = RANDOM.normal(size=(10, 12))
 ROWS = RANDOM.normal(size=(3, 12))
-KINDS: dict[type[AskingShap], dict[str, Any]] = {
+KINDS: dict[Kind, dict[str, Any]] = {
     PermutationShap: {"permutations": 3},
     KernelShap: {"samples": 60},
 }
@@ -54,7 +57,7 @@ class Model:
         return (Tensor.from_numpy("y", np.stack([np.cos(x).prod(axis=1), x[:, 0]], axis=1)),)
 
 
-def explainer(kind: type[AskingShap], of: Explained, **parameters: Any) -> AskingShap:
+def explainer(kind: Kind, of: Explained, **parameters: Any) -> AskingShap:
     made = kind(**{"background": BACKGROUND.tolist(), **KINDS[kind], **parameters})
     made.load(of, None)
     return made
@@ -74,7 +77,7 @@ def x(rows: Array = ROWS) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_rows_of_a_request_are_asked_together_in_full_calls(kind: type[AskingShap]) -> None:
+async def test_rows_of_a_request_are_asked_together_in_full_calls(kind: Kind) -> None:
     of, model = Of(calls_in_flight=3), Model()
     answer = await explained(explainer(kind, of), of, model, x())
     assert model.most == 3
@@ -90,7 +93,7 @@ async def test_rows_of_a_request_are_asked_together_in_full_calls(kind: type[Ask
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("rows_per_call", "calls_in_flight"), [(1, 1), (7, 2), (4096, 4)])
 async def test_however_it_is_asked_the_answer_is_the_same(
-    kind: type[AskingShap], rows_per_call: int, calls_in_flight: int
+    kind: Kind, rows_per_call: int, calls_in_flight: int
 ) -> None:
     of = Of(rows_per_call=rows_per_call, calls_in_flight=calls_in_flight)
     plain = await explained(explainer(kind, Of()), Of(), Model(), x())
@@ -123,7 +126,7 @@ async def test_whole_numbers_stay_whole_numbers() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_would_be_too_much_is_not_begun(kind: type[AskingShap]) -> None:
+async def test_what_would_be_too_much_is_not_begun(kind: Kind) -> None:
     of, model = Of(max_evaluations=1000), Model()
     with pytest.raises(TooLargeError, match="needs more than 1000 evaluations of model 'm'"):
         await explained(explainer(kind, of), of, model, x())
@@ -150,7 +153,7 @@ async def test_features_that_are_as_usual_are_not_asked_about_twice() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_with_a_seed_an_answer_is_the_same_again(kind: type[AskingShap]) -> None:
+async def test_with_a_seed_an_answer_is_the_same_again(kind: Kind) -> None:
     async def say(seed: int) -> Array:
         of = Of()
         return (await explained(explainer(kind, of, seed=seed), of, Model(), x()))["shap_values"]
@@ -164,7 +167,7 @@ async def test_with_a_seed_an_answer_is_the_same_again(kind: type[AskingShap]) -
     [(PermutationShap, {"permutations": 15}), (KernelShap, {"samples": 62}), (KernelShap, {})],
 )
 async def test_where_what_is_asked_suffices_values_are_exact(
-    kind: type[AskingShap], parameters: dict[str, Any]
+    kind: Kind, parameters: dict[str, Any]
 ) -> None:
     """Six features have 64 coalitions: one that is empty and the whole, which no sample is."""
     of, values = Of(), []
@@ -242,9 +245,7 @@ async def test_other_requests_have_their_turn() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_library_is_not_needed(
-    kind: type[AskingShap], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_library_is_not_needed(kind: Kind, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "shap", None)
     of = Of()
     answer = await explained(explainer(kind, of), of, Model(), x())

@@ -33,7 +33,8 @@ class Game:
         self._worth = np.random.default_rng(seed).normal(size=(2**features, outputs))
 
     def means(self, masks: Array) -> Array:
-        return self._worth[masks @ (1 << np.arange(self.features))]
+        means: Array = self._worth[masks @ (1 << np.arange(self.features))]
+        return means
 
     def values(self, coalitions: Coalitions) -> Array:
         """As an explanation has them."""
