@@ -1,11 +1,13 @@
 """What an explanation costs beyond the calls of the model that it makes.
 
     python benchmarks/explainers.py [--model forest] [--rounds 5] [--trees 100] [--features 10]
-                                    [--background 100]
+                                    [--background 100] [--rows 1]
 
-One process. A model is explained by ``permutation_shap`` and by ``kernel_shap``, one call at a
-time, so that they do not overlap. Prints for each round the milliseconds of the explanation, of its
-calls within it, and their ratio; then the medians.
+One process. Rows of a request are explained by ``permutation_shap`` and by ``kernel_shap``, one
+call of the model at a time, so that these do not overlap. The same calls are then made once more as
+requests, without an explainer. Prints for each kind the medians of the milliseconds of an
+explanation, of the calls in it, of the same calls alone, of what is beyond these, and of the ratio
+of the two.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any, cast
 
 import joblib
 import numpy as np
+import uvloop
 import yaml
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import LinearRegression
@@ -77,22 +80,18 @@ def write(folder: Path, options: argparse.Namespace) -> Path:
 
 
 class Timed:
-    """The calls that explanations make: how many, with how many rows, and how long they took."""
+    """The calls that explanations make, and how long they took."""
 
     def __init__(self) -> None:
         asking = Questions.ask
-        self.begin()
+        self.kept: list[Tensors] | None = None
+        """What is asked, while this is a list."""
+        self.took_s = 0.0
 
         async def ask(questions: Questions, *words: Any) -> Tensors:
             return await self.ask(partial(asking, questions), *words)
 
         Questions.ask = ask  # type: ignore[assignment,method-assign]  # to time them
-
-    def begin(self) -> None:
-        """Another explanation is about to begin."""
-        self.calls = 0
-        self.rows = 0
-        self.took_s = 0.0
 
     async def ask(
         self,
@@ -104,42 +103,48 @@ class Timed:
         number: int,
     ) -> Tensors:
         """As that of the gateway, which is ``asking``."""
+        if self.kept is not None:
+            self.kept.append(tuple(Tensor.from_numpy(t.name, t.array.copy()) for t in tensors))
         began_s = time.perf_counter()
         answer = await asking(kind, name, tensors, call, number)
         self.took_s += time.perf_counter() - began_s
-        self.calls += 1
-        self.rows += tensors[0].shape[0]
         return answer
 
 
-async def send(gateway: PipelineGateway, name: str, tensors: Tensors) -> None:
-    """One request, answered well."""
+async def send(gateway: PipelineGateway, name: str, tensors: Tensors) -> float:
+    """One request, answered well; how many milliseconds it took."""
     answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     request = InferenceRequest(None, tensors)
+    began_s = time.perf_counter()
     gateway.resolve(name).submit(request, {}, PATIENCE_S * 1000.0, answer.set_result)
     result = await answer
     if isinstance(result, Exception):
         raise result
+    return (time.perf_counter() - began_s) * 1e3
 
 
 async def measure(gateway: PipelineGateway, options: argparse.Namespace) -> None:
     """Explain, again and again."""
     timed = Timed()
-    row = Tensor.from_numpy("x", np.random.default_rng(1).normal(size=(1, options.features)))
+    shape = (options.rows, options.features)
+    rows = Tensor.from_numpy("x", np.random.default_rng(1).normal(size=shape))
     for method in METHODS:
-        await send(gateway, method, (row,))  # what is done for the first time takes longer
-        ratios, beyond_ms = [], []
+        calls = timed.kept = []
+        await send(gateway, method, (rows,))  # what is done for the first time takes longer
+        timed.kept = None
+        figures = []
         for _ in range(options.rounds):
-            timed.begin()
-            began_s = time.perf_counter()
-            await send(gateway, method, (row,))
-            took_s = time.perf_counter() - began_s
-            ratios.append(took_s / timed.took_s)
-            beyond_ms.append((took_s - timed.took_s) * 1e3)
-            print(f"{took_s * 1e3:8.1f} ms, calls {timed.took_s * 1e3:8.1f} ms, {ratios[-1]:.3f}")
+            timed.took_s = 0.0
+            took_ms = await send(gateway, method, (rows,))
+            within_ms = timed.took_s * 1e3
+            alone_ms = sum([await send(gateway, "model", call) for call in calls])
+            figures.append((took_ms, within_ms, alone_ms, took_ms - alone_ms, took_ms / alone_ms))
+        took_ms, within_ms, alone_ms, beyond_ms, ratio = map(median, zip(*figures, strict=True))
+        asked = sum(tensors[0].shape[0] for tensors in calls)
         print(
-            f"{method}: {timed.calls} calls, {timed.rows} rows; median {median(ratios):.3f}, "
-            f"{median(beyond_ms):.1f} ms beyond the calls"
+            f"{method:16} {len(calls):4} calls, {asked:6} rows; {took_ms:8.2f} ms, calls in it "
+            f"{within_ms:8.2f} ms, alone {alone_ms:8.2f} ms, beyond {beyond_ms:6.2f} ms, "
+            f"ratio {ratio:.3f}"
         )
 
 
@@ -167,8 +172,9 @@ def main() -> None:
     parser.add_argument("--trees", type=int, default=100)
     parser.add_argument("--features", type=int, default=10)
     parser.add_argument("--background", type=int, default=100)
+    parser.add_argument("--rows", type=int, default=1)
     logging.basicConfig(level=logging.ERROR)
-    asyncio.run(run(parser.parse_args()))
+    uvloop.run(run(parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from penstock.core.errors import (
     TooLargeError,
     error_of,
 )
+from penstock.core.explaining.lanes import in_lanes
 from penstock.core.records import Tensors
 from penstock.core.rows import common_rows, put_together, take_apart
 from penstock.core.shapes import Shape
@@ -40,9 +41,17 @@ def rows_per_call(explains: Explains, signature: Signature | None) -> int:
     return ROWS_PER_CALL if any(not isinstance(shape[0], int) for shape in shapes) else 1
 
 
+def too_many_evaluations(explains: Explains) -> TooLargeError:
+    """The error of an explanation that needs more of them than it may make."""
+    return TooLargeError(
+        f"the explanation needs more than {explains.max_evaluations} evaluations of {explains}; "
+        "send fewer rows, give it less background data, or raise maxEvaluations of the explainer"
+    )
+
+
 class Evaluations:
-    """Those of one explanation of the explainer ``asker``, which are bounded together. ``rows`` is
-    how many a call has."""
+    """Those of one explanation of the explainer ``asker``, which are bounded together, however many
+    questions it has at a time. ``rows`` is how many a call has."""
 
     def __init__(self, asker: str, explains: Explains, rows: int, call: Call) -> None:
         self._asker = asker
@@ -50,6 +59,7 @@ class Evaluations:
         self._rows = rows
         self._call = call
         self._left = explains.max_evaluations
+        self._places = asyncio.Semaphore(explains.calls_in_flight)
 
     async def ask(self, tensors: Tensors, beside: Tensors = ()) -> Tensors:
         """As :class:`penstock.core.contracts.explainer.Ask`."""
@@ -59,12 +69,16 @@ class Evaluations:
                 f"what {self._explains} is asked has to be tensors with the same number of rows"
             )
         self._take(rows)
+        if rows <= self._rows:
+            return await self._one((*tensors, *beside))
         parts = take_apart(tensors, list(_counts(rows, self._rows * CALLS_PREPARED)))
         return self._together([await self._ask(part, beside) for part in parts])
 
     async def _ask(self, tensors: Tensors, beside: Tensors) -> Tensors:
         blocks = take_apart(tensors, list(_counts(tensors[0].shape[0], self._rows)))
-        return self._together(await self._answers([(*block, *beside) for block in blocks]))
+        calls = [(*block, *beside) for block in blocks]
+        lanes = min(self._explains.calls_in_flight, len(calls))
+        return self._together(await in_lanes(lanes, calls, self._one))
 
     def _together(self, answers: Sequence[Tensors]) -> Tensors:
         if len(answers) == 1:
@@ -75,38 +89,13 @@ class Evaluations:
 
     def _take(self, rows: int) -> None:
         if rows > self._left:
-            raise TooLargeError(
-                f"the explanation needs more than {self._explains.max_evaluations} evaluations of "
-                f"{self._explains}; send fewer rows, give it less background data, or raise "
-                "maxEvaluations of the explainer"
-            )
+            raise too_many_evaluations(self._explains)
         self._left -= rows
-
-    async def _answers(self, blocks: Sequence[Tensors]) -> list[Tensors]:
-        """The answers in the order of the blocks; a few calls are under way at a time."""
-        if len(blocks) == 1:
-            return [await self._one(blocks[0])]
-        answers: list[Tensors] = [()] * len(blocks)
-        waiting = iter(enumerate(blocks))
-        lanes = min(self._explains.calls_in_flight, len(blocks))
-        try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(lanes):
-                    group.create_task(self._one_by_one(waiting, answers))
-        except BaseExceptionGroup as failed:
-            raise failed.exceptions[0] from None  # the first ended the others
-        return answers
-
-    async def _one_by_one(
-        self, waiting: Iterator[tuple[int, Tensors]], answers: list[Tensors]
-    ) -> None:
-        for index, block in waiting:
-            answers[index] = await self._one(block)
-            await asyncio.sleep(0)  # of what answers at once, other requests have their turn
 
     async def _one(self, block: Tensors) -> Tensors:
         try:
-            answer = await self._call(block)
+            async with self._places:
+                answer = await self._call(block)
         except PenstockError as error:
             raise self._passed_on(error) from error
         if not answer:

@@ -6,10 +6,11 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-from penstock.core.contracts.gateway import TargetKind
+from penstock.core.contracts.gateway import Reply, TargetKind, Ticket
 from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.errors import NotFoundError, NotReadyError, UnsupportedError
+from penstock.core.inference import InferenceRequest
 from penstock.core.joinspec import JoinFactories
 from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.pipeline_gateway.child import ChildPipeline, child_identity
@@ -83,10 +84,13 @@ class Questions:
         assert deployment is not None, "it serves"
         # What is replaced goes when its requests have ended, and these are of another deployment.
         deployment.open += 1
+        question = _Question(self._admission, asked)
         try:
-            answer = _Question(self._admission, asked).ask(tensors, call, identity)
+            answer = question.ask(tensors, call, identity)
             return answer if isinstance(answer, tuple) else await answer
         finally:
+            if kind == "model":  # a pipeline may go on after its answer
+                question.forget()
             deployment.close_one()
 
     def _served(self, kind: TargetKind, name: str) -> ServedTarget:
@@ -155,7 +159,18 @@ class Questions:
 class _Question(ChildPipeline):
     """A child of which nothing is written to streams, whoever its parent is."""
 
-    __slots__ = ()
+    __slots__ = ("_request",)
+
+    def forget(self) -> None:
+        """Let go of what was asked, which may be large: the timer of its deadline is swept at some
+        time after the answer, and holds the request until then."""
+        self._request.tensors = ()
+
+    def _begin(
+        self, call: ModelCall, request: InferenceRequest, identity: str, reply: Reply
+    ) -> Ticket:
+        self._request = request
+        return super()._begin(call, request, identity, reply)
 
     def _parent_of(self, call: ModelCall) -> None:
         return None

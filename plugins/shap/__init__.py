@@ -1,24 +1,18 @@
-"""The plug-in ``shap``: SHAP values, of the library of that name."""
+"""The plug-in ``shap``: SHAP values of whatever can be asked."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 
 from penstock.core.contracts.explainer import Explainer
 from penstock.core.plugins import hookimpl
 from penstock.plugins.shap.kernel import KernelShap
 from penstock.plugins.shap.permutation import PermutationShap
-from penstock.plugins.shap.tree import TreeShap
 
 penstock_api = 1
-
-if importlib.util.find_spec("shap") is None:
-    # Importing it takes seconds; it is imported with the first explainer.
-    raise ModuleNotFoundError("No module named 'shap'", name="shap")
 
 
 @hookimpl
 def penstock_register_explainers() -> Mapping[str, type[Explainer]]:
-    """The explainers ``kernel_shap``, ``permutation_shap`` and ``tree_shap``."""
-    return {"kernel_shap": KernelShap, "permutation_shap": PermutationShap, "tree_shap": TreeShap}
+    """The explainers ``kernel_shap`` and ``permutation_shap``."""
+    return {"kernel_shap": KernelShap, "permutation_shap": PermutationShap}

@@ -1,31 +1,31 @@
-"""SHAP values of whatever can be asked: models and pipelines, called with other features."""
+"""SHAP values of whatever can be asked: models and pipelines, called with masked rows."""
 
 from __future__ import annotations
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 
 from penstock.core.arrays import Array
 from penstock.core.contracts.explainer import Ask, Explained
-from penstock.core.errors import InvalidRequestError
-from penstock.core.explaining import AskFromThread, in_thread
+from penstock.core.errors import InvalidRequestError, StepFailedError
+from penstock.core.explaining import in_lanes, too_many_evaluations
 from penstock.core.nearest import did_you_mean
 from penstock.core.records import Tensors
 from penstock.core.tensors import Tensor
+from penstock.plugins.shap.blocks import MOST_EXPLAINED, Block, blocks_of, rows_of_blocks
+from penstock.plugins.shap.buffers import Buffers
+from penstock.plugins.shap.coalitions import Coalitions
 from penstock.plugins.shap.explainer import ShapExplainer, Values, selected
 from penstock.plugins.shap.features import Features
+from penstock.plugins.shap.masked_rows import MaskedRows, masked_rows
 from penstock.plugins.shap.options import AskingOptions
-
-Function: TypeAlias = Callable[[Array], Array]
-"""What shap calls a model: features [n, features] in, outputs [n] or [n, outputs] out."""
 
 
 class AskingShap(ShapExplainer):
-    """Explains in a thread, which asks what is explained; needs a background."""
+    """Asks what is explained with masked rows; needs a background."""
 
     background: Array
 
@@ -40,28 +40,59 @@ class AskingShap(ShapExplainer):
                 "there is no background, which stands for what is usual; write rows of it into the "
                 "parameter 'background', or storageUri: a file of numpy, or a folder with one"
             )
+        self._coalitions = self.coalitions(self.background.shape[1])
+        self._buffers = Buffers(explained.explains.calls_in_flight + 1)
 
     @abstractmethod
-    def values(self, function: Function, rows: Array) -> Values:
-        """The values of ``rows`` [n, features]. Blocks."""
+    def coalitions(self, features: int) -> Coalitions:
+        """What is asked for each row, whatever the row is; raises as :meth:`load`."""
 
     async def computed(self, features: Features, ask: Ask) -> Values:
-        def work(blocking: AskFromThread) -> Values:
-            parts = []
-            for rows in features.groups:
-                function = self._function(blocking, features, rows.start)
-                parts.append(self.values(function, features.matrix[rows]))
-            return Values(*map(np.concatenate, zip(*parts, strict=True)))
+        masked = await self._masked(features.matrix)
+        outputs = await self._outputs(features, masked, ask)
+        values, base = [], []
+        begin = 0
+        for each in masked:
+            means = each.means(outputs[begin : begin + each.count])
+            values.append(self._coalitions.values(means))
+            base.append(means[0])
+            begin += each.count
+            if begin < len(outputs):
+                await asyncio.sleep(0)  # other requests have their turn
+        return Values(np.array(values), np.array(base))
 
-        return await in_thread(ask, work, f"explaining {self.explained.explains}")
+    async def _masked(self, rows: Array) -> list[MaskedRows]:
+        """Those of all rows; raises where they are more than may be asked."""
+        background = self.background.astype(rows.dtype)
+        masked: list[MaskedRows] = []
+        for row in rows:
+            masked.append(masked_rows(self._coalitions, row, background))
+            if not len(masked) % MOST_EXPLAINED:
+                await asyncio.sleep(0)
+        if sum(each.least for each in masked) > self.explained.explains.max_evaluations:
+            raise too_many_evaluations(self.explained.explains)
+        return masked
 
-    def _function(self, ask: AskFromThread, features: Features, row: int) -> Function:
-        def function(matrix: Array) -> Array:
-            answer = ask(features.tensors(matrix, row), features.beside)
-            output = self._output(answer).array.reshape(len(matrix), -1).astype(np.float64)
+    async def _outputs(self, features: Features, masked: list[MaskedRows], ask: Ask) -> Array:
+        """Of all masked rows what is explained, FP64 [rows, columns]. There is one block more than
+        calls at a time: it is made while these are answered."""
+
+        async def work(block: Block) -> Array:
+            answer = await ask(features.tensors(block.rows, block.of), features.beside)
+            output = self._output(answer).array.reshape(len(block.rows), -1).astype(np.float64)
             return selected(output, self._asking.columns, str(self.explained.explains))
 
-        return function
+        calls = self.explained.explains.calls_in_flight
+        most = rows_of_blocks(self.explained.rows_at_once // calls, features.matrix[0].nbytes)
+        every = len(masked) * (1 + self._coalitions.count * len(self.background))
+        lanes = min(calls + 1, -(-every // most))
+        outputs = await in_lanes(lanes, blocks_of(masked, most, self._buffers), work)
+        if len({output.shape[1] for output in outputs}) > 1:
+            raise StepFailedError(
+                f"{self.explained.explains} cannot be explained: it answers some rows with other "
+                "columns than others"
+            )
+        return np.concatenate(outputs)
 
     def _output(self, answer: Tensors) -> Tensor:
         """The tensor that is explained."""

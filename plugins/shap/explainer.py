@@ -22,7 +22,8 @@ from penstock.plugins.shap.options import ShapOptions
 
 
 class Values(NamedTuple):
-    """SHAP values [n, features] and base values [n], or both with a further axis of outputs."""
+    """SHAP values [n, features, columns] and base values [n, columns], of the columns of the output
+    that are explained."""
 
     values: Array
     base: Array
@@ -54,7 +55,10 @@ class ShapExplainer(Explainer):
         width = features.matrix.shape[1]
         self._check_width(width)
         values, base = await self.computed(features, ask)
-        shap = ShapValues(values, base, features.matrix, self._names(width))
+        if base.shape[1] == 1:
+            values, base = values[..., 0], base[..., 0]
+        data = features.matrix.astype(np.float64)
+        shap = ShapValues(values, base, data, self._names(width))
         return answer_of(shap, options.answer, self.method, whitebox=self.whitebox)
 
     @abstractmethod
@@ -88,8 +92,8 @@ def estimator_of(explained: Explained) -> object | None:
 
 
 def selected(output: Array, columns: Sequence[int] | None, what: str) -> Array:
-    """The columns of an output [n, columns] that are explained; [n] for one. ``what`` it is the
-    output of is for the error."""
+    """The columns of an output [..., columns] that are explained. ``what`` it is the output of is
+    for the error."""
     if columns is not None:
         outside = [column for column in columns if not 0 <= column < output.shape[-1]]
         if outside:
@@ -98,4 +102,4 @@ def selected(output: Array, columns: Sequence[int] | None, what: str) -> Array:
                 f"0 to {output.shape[-1] - 1}"
             )
         output = output[..., list(columns)]
-    return output[..., 0] if output.shape[-1] == 1 else np.ascontiguousarray(output)
+    return output

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,8 @@ from penstock.core.tensors import Tensor
 
 
 class Features:
-    """Those of one request. ``matrix`` is FP64 [n, features]."""
+    """Those of one request. ``matrix`` [n, features] is typed as its tensors are, as FP64 where
+    these are typed differently or as what numpy does not compute with."""
 
     def __init__(
         self, tensors: Tensors, names: Sequence[str] | None, signature: Signature | None
@@ -23,26 +26,22 @@ class Features:
         self._tensors = _features_among(tensors, names)
         self._rows = _rows_of(self._tensors)
         parts = [_matrix(tensor) for tensor in self._tensors]
-        self.matrix: Array = np.hstack(parts)
-        self._ends = np.cumsum([part.shape[1] for part in parts])
+        self.matrix: Array = np.concatenate(parts, axis=1, dtype=_common_type(parts))
+        self._ends = list(accumulate(part.shape[1] for part in parts))
         once = _without_rows(signature)
         others = [tensor for tensor in tensors if tensor not in self._tensors]
         self._fixed = [each for each in others if self._has_rows(each) and each.name not in once]
         self.beside: Tensors = tuple(each for each in others if each not in self._fixed)
         """What is the same for all rows, and goes with every call as it is."""
 
-    @property
-    def groups(self) -> list[slice]:
-        """Rows that can be explained together: each alone where something is fixed with it."""
-        if self._fixed:
-            return [slice(row, row + 1) for row in range(self._rows)]
-        return [slice(0, self._rows)]
-
-    def tensors(self, matrix: Array, row: int) -> Tensors:
-        """What a model takes that has ``matrix`` as features, in the place of those of ``row``."""
-        parts = np.split(np.asarray(matrix), self._ends[:-1], axis=1)
-        changed = [_like(tensor, part) for tensor, part in zip(self._tensors, parts, strict=True)]
-        fixed = [_repeated(tensor, row, len(matrix)) for tensor in self._fixed]
+    def tensors(self, matrix: Array, rows: Array) -> Tensors:
+        """What a model takes that has ``matrix`` as features, each of it in the place of those of
+        the row whose number ``rows`` has there."""
+        changed = [
+            _like(tensor, matrix[:, begin:end])
+            for tensor, begin, end in zip(self._tensors, [0, *self._ends], self._ends, strict=False)
+        ]
+        fixed = [_taken(tensor, rows) for tensor in self._fixed]
         return (*changed, *fixed)
 
     def _has_rows(self, tensor: Tensor) -> bool:
@@ -82,8 +81,13 @@ def _matrix(tensor: Tensor) -> Array:
             f"the tensor '{tensor.name}' is text, which has no SHAP values; explain the model or "
             "the pipeline from where it is encoded as numbers"
         )
-    array = tensor.array
-    return array.reshape(len(array), -1).astype(np.float64)
+    return tensor.array.reshape(tensor.shape[0], -1)
+
+
+def _common_type(parts: Sequence[Array]) -> np.dtype[Any]:
+    types = {part.dtype for part in parts}
+    [*_, dtype] = types
+    return dtype if len(types) == 1 and dtype.kind in "biuf" else np.dtype(np.float64)
 
 
 def _without_rows(signature: Signature | None) -> frozenset[str]:
@@ -102,6 +106,6 @@ def _like(tensor: Tensor, part: Array) -> Tensor:
     return Tensor(tensor.name, tensor.datatype, shape, array, tensor.parameters)
 
 
-def _repeated(tensor: Tensor, row: int, times: int) -> Tensor:
-    array = np.repeat(tensor.array[row : row + 1], times, axis=0)
+def _taken(tensor: Tensor, rows: Array) -> Tensor:
+    array = tensor.array[rows]
     return Tensor(tensor.name, tensor.datatype, array.shape, array, tensor.parameters)

@@ -49,6 +49,12 @@ class AskingOptions(ShapOptions):
         default=None,
         description="The output tensor that is explained; not needed where there is one.",
     )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        description="Of the random numbers that coalitions of features are drawn by. With the same "
+        "a request has the same answer; with others it shows how much chance is in it.",
+    )
 
 
 class KernelOptions(AskingOptions):

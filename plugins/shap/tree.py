@@ -46,7 +46,7 @@ class TreeShap(ShapExplainer):
             with self._alone:
                 if estimator is not self._estimator:
                     self._look_into(estimator)
-                return self._values(features.matrix)
+                return self._values(features.matrix.astype(np.float64))
 
         return await in_own_thread(work, f"explaining {self.explained.explains}")
 

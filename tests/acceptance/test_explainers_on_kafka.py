@@ -24,7 +24,7 @@ from penstock.transports.kafka import KafkaOptions
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
 pytest.importorskip("confluent_kafka", reason="penstock[kafka] is not installed")
-pytest.importorskip("shap", reason="shap is not installed: pip install 'penstock[shap]'")
+
 
 WAYS = {
     "fused": "layout: fused",

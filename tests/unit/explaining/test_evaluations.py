@@ -109,6 +109,14 @@ async def test_evaluations_of_one_explanation_are_bounded_together() -> None:
     await asked.ask((rows(3),))
 
 
+async def test_calls_at_a_time_are_bounded_over_all_questions_of_an_explanation() -> None:
+    model = Doubling()
+    asked = Evaluations("why", replace(M, calls_in_flight=3), 2, model)
+    answers = await asyncio.gather(*[asked.ask((rows(count),)) for count in (1, 9, 2, 20)])
+    assert [answer[0].shape[0] for answer in answers] == [1, 9, 2, 20]
+    assert model.most_at_once == 3
+
+
 @pytest.mark.parametrize(
     "tensors", [(), (rows(0),), (rows(2), rows(3)), (Tensor.from_numpy("x", np.array(1.0)),)]
 )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
-
-pytest.importorskip("shap", reason="shap is not installed: pip install 'penstock[shap]'")
 
 from penstock.core.errors import InvalidRequestError
 from penstock.core.signature import Signature, TensorSpec
@@ -33,7 +32,7 @@ def test_columns_of_several_tensors_are_one_matrix() -> None:
 
 def test_a_matrix_is_tensors_again_as_they_were_typed() -> None:
     features = Features((AGE, PIXELS), ("pixels", "age"), None)
-    pixels, age = features.tensors(features.matrix[[1, 0, 1]], 0)
+    pixels, age = features.tensors(features.matrix[[1, 0, 1]], np.zeros(3, int))
     assert (pixels.name, pixels.datatype, pixels.shape) == ("pixels", "FP32", (3, 2, 2))
     assert pixels.array.tolist() == PIXELS.array[[1, 0, 1]].tolist()
     assert (age.name, age.datatype, age.shape) == ("age", "INT32", (3,))
@@ -44,19 +43,36 @@ def test_the_only_tensor_needs_no_name() -> None:
     assert Features((AGE,), None, None).matrix.tolist() == [[30], [40]]
 
 
+@pytest.mark.parametrize(
+    ("tensors", "dtype"),
+    [
+        ((AGE,), np.int32),
+        ((PIXELS,), np.float32),
+        ((AGE, PIXELS), np.float64),
+        ((tensor("x", np.ones((1, 2), ml_dtypes.bfloat16)),), np.float64),
+    ],
+)
+def test_the_matrix_is_typed_as_its_tensors_where_these_agree(
+    tensors: tuple[Tensor, ...], dtype: type
+) -> None:
+    features = Features(tensors, [each.name for each in tensors], None)
+    assert features.matrix.dtype == dtype
+    again = features.tensors(features.matrix, np.arange(len(features.matrix)))
+    assert [each.array.tolist() for each in again] == [each.array.tolist() for each in tensors]
+    assert [each.datatype for each in again] == [each.datatype for each in tensors]
+
+
 def test_what_has_rows_is_held_at_those_of_the_row() -> None:
     features = Features((AGE, CITY), ("age",), None)
-    assert features.groups == [slice(0, 1), slice(1, 2)]
     assert features.beside == ()
-    _, city = features.tensors(np.array([[1.0], [2.0]]), 1)
-    assert city.array.tolist() == [b"there", b"there"]
+    _, city = features.tensors(np.array([[1.0], [2.0], [3.0]]), np.array([1, 1, 0]))
+    assert city.array.tolist() == [b"there", b"there", b"here"]
 
 
 def test_what_has_no_rows_goes_beside() -> None:
     features = Features((AGE, LIMIT), ("age",), None)
-    assert features.groups == [slice(0, 2)]
     assert features.beside == (LIMIT,)
-    assert [each.name for each in features.tensors(features.matrix, 0)] == ["age"]
+    assert [each.name for each in features.tensors(features.matrix, np.arange(2))] == ["age"]
 
 
 def test_the_signature_says_what_has_no_rows() -> None:

@@ -8,56 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("shap", reason="shap is not installed: pip install 'penstock[shap]'")
-
-from sklearn.linear_model import LinearRegression
-from sklearn.svm import SVC
-from sklearn.tree import DecisionTreeRegressor
-
+from harness.explained import SIGNATURE, Of
 from penstock.core.arrays import Array
-from penstock.core.contracts.explainer import Explained, Explains
-from penstock.core.errors import InvalidRequestError, PenstockError, UnsupportedError
+from penstock.core.errors import InvalidRequestError
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Tensors
-from penstock.core.signature import Signature, TensorSpec
 from penstock.core.tensors import Tensor
 from penstock.plugins.shap.answer import ShapValues, answer_of
 from penstock.plugins.shap.background import background_of
 from penstock.plugins.shap.kernel import KernelShap
-from penstock.plugins.shap.tree import TreeShap
 
 BACKGROUND = [[0.0, 0.0], [2.0, 4.0]]
 ROWS = np.array([[1.0, 1.0], [3.0, 2.0]])
-SIGNATURE = Signature((TensorSpec("x", "FP64", ("n", 2)),))
-
-
-class Of(Explained):
-    """What is explained: ``model`` answers where it is looked into."""
-
-    def __init__(self, own_object: object = None, kind: Any = "model") -> None:
-        self._own_object = own_object
-        self._explains = Explains("shap", kind, "m")
-
-    @property
-    def explains(self) -> Explains:
-        return self._explains
-
-    @property
-    def signature(self) -> Signature:
-        return SIGNATURE
-
-    @property
-    def own_object(self) -> object:
-        return self._own_object
-
-    @property
-    def rows_at_once(self) -> int:
-        return 100
-
-
-class Holder:
-    def __init__(self, estimator: object) -> None:
-        self.estimator = estimator
 
 
 async def answer(tensors: Tensors, beside: Tensors = ()) -> Tensors:
@@ -157,33 +119,6 @@ def test_of_a_large_background_the_same_rows_are_drawn() -> None:
     assert again is not None
     assert drawn.shape == (5, 1)
     assert np.array_equal(drawn, again)
-
-
-async def test_trees_are_looked_into_again_when_there_are_others() -> None:
-    holder = Holder(DecisionTreeRegressor().fit(ROWS, [1.0, 2.0]))
-    explainer = TreeShap()
-    explainer.load(Of(holder), None)
-    before = (await explainer.explain(request(), answer))[0].array.sum(axis=1)
-    holder.estimator = DecisionTreeRegressor().fit(ROWS, [10.0, 20.0])
-    shap, base, *_ = await explainer.explain(request(), answer)
-    assert np.allclose(before, [-0.5, 0.5])
-    assert np.allclose(shap.array.sum(axis=1) + base.array, [10.0, 20.0])
-
-
-@pytest.mark.parametrize(
-    ("explained", "error", "said"),
-    [
-        (Of(), UnsupportedError, "model 'm' is no estimator of trees that is in this process"),
-        (Of(kind="pipeline"), UnsupportedError, "pipeline 'm' has no trees itself"),
-        (Of(Holder(LinearRegression())), InvalidRequestError, "a LinearRegression, cannot be"),
-        (Of(Holder(SVC())), InvalidRequestError, "use permutation_shap"),
-    ],
-)
-def test_what_has_no_trees_is_refused(
-    explained: Explained, error: type[PenstockError], said: str
-) -> None:
-    with pytest.raises(error, match=said):
-        TreeShap().load(explained, None)
 
 
 def test_the_answer_is_what_was_asked_for() -> None:
