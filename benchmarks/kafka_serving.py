@@ -21,17 +21,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-import numpy as np
 from benchmarks import kafka_floor
+from benchmarks.kafka_backlog import Backlog
 from benchmarks.serving import Measured, Payload, load, payloads
 from benchmarks.workers_serving import Server, penstock, up
-from confluent_kafka import OFFSET_END, Consumer, Producer, TopicPartition
 
-from penstock.core.tensors import Tensor
-from penstock.proto import open_inference_pb2 as v2
 from penstock.transports.kafka.broker.cluster import QUICK, ClusterOptions, LocalKafka
 
 MODELS = """\
@@ -80,10 +77,11 @@ ONCE = "-once"
 """With this behind its layout a pipeline is delivered exactly once."""
 
 
-def manifest(layouts: list[str], partitions: int) -> str:
-    """The models, and a pipeline for each layout; the first also with ONCE, as others may be."""
+def manifest(layouts: Sequence[str], partitions: int, more: str = "") -> str:
+    """The models, with ``more`` in the spec of each, and a pipeline for each layout; the first also
+    with ONCE, as others may be."""
     models = [
-        f"kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: models:{name}}}\n"
+        f"kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: models:{name}{more}}}\n"
         for name in ("one", "left", "right", "last")
     ]
     pipelines = [
@@ -99,11 +97,11 @@ def manifest(layouts: list[str], partitions: int) -> str:
 
 
 @contextmanager
-def broker(folder: Path) -> Iterator[str]:
+def broker(folder: Path) -> Iterator[LocalKafka]:
     """A broker as it runs elsewhere, without Java's options for a quick start."""
     options = [each for each in QUICK if "TieredStop" not in each]
     with LocalKafka(folder / "kafka", ClusterOptions(java_options=tuple(options))) as kafka:
-        yield kafka.bootstrap_servers
+        yield kafka
 
 
 def synchronous(
@@ -126,45 +124,11 @@ def synchronous(
     return measured
 
 
-def asynchronous(
-    server: Server, servers: str, pipeline: str, partitions: int, requests: int
-) -> tuple[float, float]:
+def asynchronous(server: Server, backlog: Backlog, requests: int) -> tuple[float, float]:
     """Answers per second to requests that are all there, and the CPU time for one in µs."""
-    root = f"penstock.default.pipeline.{pipeline}"
-    reader = Consumer(
-        {
-            "bootstrap.servers": servers,
-            "group.id": "answers",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-        }
-    )
-    reader.assign(
-        [TopicPartition(f"{root}.outputs", number, OFFSET_END) for number in range(partitions)]
-    )
-    for _ in range(20):
-        reader.poll(0.1)
-    request = v2.ModelInferRequest()
-    tensor = request.inputs.add(name="x", datatype="FP32", shape=[1])
-    assert tensor.name == "x"
-    request.raw_input_contents.append(
-        bytes(Tensor.from_numpy("x", np.array([3.0], np.float32)).raw)
-    )
-    body = request.SerializeToString()
-    writer = Producer({"bootstrap.servers": servers, "linger.ms": 5})
-    before, began = server.cpu_s(), time.perf_counter()
-    for number in range(requests):
-        writer.produce(f"{root}.inputs", body, partition=number % partitions)
-        if number % 1_000 == 0:
-            writer.poll(0)
-    writer.flush()
-    left = requests
-    while left > 0:
-        left -= len(kafka_floor.arrived(reader))
-        if time.perf_counter() - began > 120:
-            raise SystemExit(f"{left} of {requests} requests to '{pipeline}' had no answer")
-    took = time.perf_counter() - began
-    return requests / took, (server.cpu_s() - before) / requests * 1e6
+    before = server.cpu_s()
+    took_s = backlog.answered_s(requests)
+    return requests / took_s, (server.cpu_s() - before) / requests * 1e6
 
 
 def main() -> None:
@@ -181,7 +145,8 @@ def main() -> None:
         folder = Path(name)
         (folder / "models.py").write_text(MODELS)
         (folder / "served.yaml").write_text(manifest(options.layouts, options.partitions))
-        with broker(folder) as servers:
+        with broker(folder) as kafka:
+            servers = kafka.bootstrap_servers
             config = folder / "kafka.yaml"
             transport = f"kind: kafka, bootstrapServers: '{servers}'"
             if options.large:
@@ -218,8 +183,9 @@ def asynchronous_row(
     what: str, pipeline: str, server: Server, servers: str, options: argparse.Namespace
 ) -> None:
     """Measure one and print its row."""
-    asynchronous(server, servers, pipeline, options.partitions, 2_000)
-    rate, cpu_us = asynchronous(server, servers, pipeline, options.partitions, options.requests)
+    with closing(Backlog(servers, pipeline, options.partitions)) as backlog:
+        asynchronous(server, backlog, 2_000)
+        rate, cpu_us = asynchronous(server, backlog, options.requests)
     print(f"| {what} | {rate:,.0f} | {cpu_us:.0f} |")
 
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from benchmarks.cpu_share import cpu_s
 from benchmarks.serving import KEPT_MEMORY, Measured, free_port, load, payloads, wait_until_ready
 
 MODELS = """\
@@ -65,6 +66,8 @@ PATHS = {
     "a pipeline in one worker": "/v2/pipelines/homed/infer",
 }
 
+LOG = "log-"
+
 HEAD = """\
 | what is called | one process/s | {workers} workers/s | times | CPU µs of one | CPU µs of workers |
 |---|---|---|---|---|---|"""
@@ -80,25 +83,17 @@ class Server:
 
     def cpu_s(self) -> float:
         """The CPU time of it and of those that it started, in seconds."""
-        ticks = os.sysconf("SC_CLK_TCK")
-        return sum(_ticks(pid) for pid in _family(self._process.pid)) / ticks
+        return cpu_s(self._process.pid)
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+        return self._process.pid
 
     def stop(self) -> None:
         """End it."""
         self._process.terminate()
         self._process.wait(30)
-
-
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    for child in children:
-        yield from _family(int(child))
-
-
-def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
 
 
 @contextmanager
@@ -111,16 +106,18 @@ def up(folder: Path, *words: str) -> Iterator[Server]:
 
 @contextmanager
 def penstock(folder: Path, *words: str) -> Iterator[Server]:
-    """A command that serves, once it is ready by itself."""
+    """A command that serves, once it is ready by itself. It logs into a file of the folder whose
+    name begins with LOG."""
     port, grpc_port = free_port(), free_port()
     ports = ["--rest-port", str(port), "--grpc-port", str(grpc_port)]
-    process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "penstock"), *words, *ports],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd=folder,
-        env=os.environ | KEPT_MEMORY,
-    )
+    with (folder / f"{LOG}{port}").open("wb") as stderr:
+        process = subprocess.Popen(
+            [str(Path(sys.executable).parent / "penstock"), *words, *ports],
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            cwd=folder,
+            env=os.environ | KEPT_MEMORY,
+        )
     server = Server(process, f"http://127.0.0.1:{port}", f"127.0.0.1:{grpc_port}")
     try:
         wait_until_ready(server.url)
