@@ -266,7 +266,7 @@ class LocalControlPlane(ControlPlane):
                 self._store,
                 self._models,
                 scaled["Model"],
-                CallCounter(metrics, models),
+                CallCounter(metrics, models, clock),
                 metrics,
                 self._backlog,
                 clock,

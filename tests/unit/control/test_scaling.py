@@ -69,7 +69,7 @@ class Elsewhere(FakeServer):
     def calls_of(self, instance: ModelInstance) -> CallFigures | None:
         if self.tells:
             self._told_ms = self.clock()
-        return CallFigures((0,) * 64, 0.0, 3, self._told_ms)
+        return CallFigures((0,) * 64, 3.0 * self._told_ms, 3, self._told_ms)
 
 
 def rules(*, held: int = 100, dry_run: bool = False) -> ScalingRules:
