@@ -179,7 +179,12 @@ class LocalControlPlane(ControlPlane):
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
         scaled = {kind: ScaledNumbers(saved.scaled.get(kind, {})) for kind in ("Model", "Server")}
-        shortage = Shortage(self._store, metrics, clock)
+        shortage = Shortage(
+            self._store,
+            metrics,
+            clock,
+            lambda server, more: self._servers.how_to_grow(server, more),
+        )
         placer = Placer(
             self._fleet,
             loader,

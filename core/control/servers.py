@@ -139,6 +139,18 @@ class ServerReconciler:
         self._scaled.decide(name, replicas)
         self._scale(self._places[name])
 
+    def how_to_grow(self, name: str, more: int) -> str:
+        """What somebody has to do for so many more replicas of a server."""
+        place = self._places.get(name)
+        if place is None:
+            return "" if self._hosted is None else self._hosted.how_to_grow(name, more)
+        bounds = place.wanted.spec.bounds
+        if bounds is None:
+            return "raise spec.replicas"
+        if len(place.replicas) < bounds.most:
+            return f"spec.maxReplicas allows for {bounds.most}"
+        return "raise spec.maxReplicas"
+
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
         if self._hosted is not None:

@@ -175,6 +175,25 @@ class HostedServers(AgentHost):
         hosted = self._servers.get(name)
         return hosted is not None and hosted.expected
 
+    def how_to_grow(self, name: str, more: int) -> str:
+        """What somebody has to do for so many more replicas of a server; nothing where it is about
+        to go."""
+        hosted = self._servers.get(name)
+        if hosted is None:
+            return ""
+        there = sum(seat.counted_on for seat in hosted.seats.values())
+        replicas = min(there, hosted.wanted) + more
+        if hosted.expected:
+            return f"start penstock up with --workers {replicas}"
+        to_do = []
+        if replicas > there:
+            agents = "another agent" if replicas == there + 1 else f"{replicas - there} more agents"
+            its = f"--server {hosted.kind} --name {name}"
+            to_do.append(f"start {agents} (penstock run agent {its})")
+        if hosted.declared is not None and replicas > hosted.wanted:
+            to_do.append(f"raise spec.replicas to {replicas}")
+        return " and ".join(to_do)
+
     def _rewrite(self, name: str, manifest: Manifest) -> None:
         """A server is declared otherwise from now on."""
         resource = self._store.get(ResourceKey("Server", name))

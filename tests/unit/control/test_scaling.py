@@ -323,7 +323,9 @@ def test_servers_follow_their_models(tmp_path: Path) -> None:
         await asyncio.sleep(20.0)
         assert (len(kind.running), kind.held("m")) == (3, 3)
         assert len(kind.made) == 3, "no more are started than may be"
-        assert plane.condition("Server", "s", "ScaleUpWanted") is not None
+        said = plane.condition("Server", "s", "ScaleUpWanted")
+        assert said is not None
+        assert said[2].endswith("; raise spec.maxReplicas")
         await asyncio.gather(*callers)
         await asyncio.sleep(60.0)
         assert (len(kind.running), kind.held("m")) == (1, 1)
