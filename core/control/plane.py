@@ -49,6 +49,7 @@ from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, w
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.scaled import DecidedByKind, ScaledKeeper, ScaledNumbers
 from penstock.core.control.scaling import ModelScaling
+from penstock.core.control.scaling_loop import ScalingLoop
 from penstock.core.control.server_scaling import ServerScaling
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
@@ -179,24 +180,6 @@ class LocalControlPlane(ControlPlane):
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
         scaled = {kind: ScaledNumbers(saved.scaled.get(kind, {})) for kind in ("Model", "Server")}
-        shortage = Shortage(
-            self._store,
-            metrics,
-            clock,
-            lambda server, more: self._servers.how_to_grow(server, more),
-        )
-        placer = Placer(
-            self._fleet,
-            loader,
-            models,
-            self._background,
-            policy,
-            clock,
-            asyncio.Semaphore(policy.parallel),
-            shortage,
-            scaled["Model"],
-            MOST_HELD if scaling is None else scaling.held,
-        )
         self._hosted = None
         if agents is not None:
             self._hosted = HostedServers(
@@ -225,6 +208,19 @@ class LocalControlPlane(ControlPlane):
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
+        shortage = Shortage(self._store, metrics, clock, self._servers.how_to_grow)
+        placer = Placer(
+            self._fleet,
+            loader,
+            models,
+            self._background,
+            policy,
+            clock,
+            asyncio.Semaphore(policy.parallel),
+            shortage,
+            scaled["Model"],
+            MOST_HELD if scaling is None else scaling.held,
+        )
         self._experiments = ExperimentReconciler(
             self._store, self._usage, gateway, self._background, clock
         )
@@ -251,14 +247,8 @@ class LocalControlPlane(ControlPlane):
             followed=followed,
         )
         self._scaling = None
-        self._server_scaling = None
         self._backlog = None
         if scaling is not None:
-            keeper = ScaledKeeper(self._store, scaled, self._save_scaled)
-            if not scaling.dry_run:
-                self._server_scaling = ServerScaling(
-                    self._servers, shortage, clock, scaling, keeper
-                )
             if streams is not None:
                 self._backlog = StreamBacklog(
                     *streams,
@@ -267,7 +257,7 @@ class LocalControlPlane(ControlPlane):
                     clock,
                     scaling.every_ms,
                 )
-            self._scaling = ModelScaling(
+            scaled_models = ModelScaling(
                 self._store,
                 self._models,
                 scaled["Model"],
@@ -276,7 +266,13 @@ class LocalControlPlane(ControlPlane):
                 self._backlog,
                 clock,
                 scaling,
-                keeper,
+            )
+            follow = ServerScaling(self._servers, shortage, clock, scaling)
+            self._scaling = ScalingLoop(
+                scaled_models,
+                None if scaling.dry_run else follow,
+                ScaledKeeper(self._store, scaled, self._save_scaled),
+                scaling.every_ms,
             )
 
     @property
@@ -310,9 +306,7 @@ class LocalControlPlane(ControlPlane):
         if self._backlog is not None:
             self._background.spawn(self._backlog.run(), "looking at what waits in streams")
         if self._scaling is not None:
-            self._background.spawn(self._scaling.run(), "scaling models")
-        if self._server_scaling is not None:
-            self._background.spawn(self._server_scaling.run(), "scaling servers")
+            self._background.spawn(self._scaling.run(), "scaling models and servers")
 
     def part_with_agents(self) -> None:
         """The process is about to stop: agents keep what they have, and are missed no more."""
@@ -492,7 +486,7 @@ class LocalControlPlane(ControlPlane):
     def scaling(self) -> ResourceDocument:
         if self._scaling is None:
             raise UnsupportedError("this process does not scale models by their load")
-        return self._scaling.document()
+        return self._scaling.models.document()
 
     def describe(self, kind: str, name: str) -> ResourceDocument:
         key = ResourceKey(_kind_named(kind), name)
