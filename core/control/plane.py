@@ -481,12 +481,21 @@ class LocalControlPlane(ControlPlane):
         key = ResourceKey("Model", model)
         if self._store.get(key) is None:
             raise self._not_found(key)
-        return self._models.explain(model)
+        found = self._models.explain(model)
+        there = [each["server"] for each in found["servers"] if each["taken"] is not None]
+        hosted = self._hosted
+        in_workers = hosted is not None and any(hosted.expects(server) for server in there)
+        return {**found, "workers": self._workers if in_workers else 0}
 
     def scaling(self) -> ResourceDocument:
         if self._scaling is None:
             raise UnsupportedError("this process does not scale models by their load")
-        return self._scaling.models.document()
+        return {**self._scaling.models.document(), "workers": self._workers}
+
+    @property
+    def _workers(self) -> int:
+        """How many workers the process has."""
+        return 0 if self._hosted is None else self._hosted.workers
 
     def describe(self, kind: str, name: str) -> ResourceDocument:
         key = ResourceKey(_kind_named(kind), name)

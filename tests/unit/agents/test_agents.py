@@ -185,6 +185,11 @@ def test_a_server_of_workers_says_how_many_it_takes(tmp_path: Path) -> None:
         await world.scheduler.apply(model("a", python="models:Any", replicas=3))
         await world.after(LOOK_S)
         assert how_to_grow(world) == "start penstock up with --workers 3"
+        assert world.scheduler.control.explain("a")["workers"] == 2
+        declared = world.scheduler.control.describe("server", "s")["resource"]
+        assert declared["metadata"]["annotations"] == {
+            "penstock.io/declared-by": "penstock up --workers: each worker is a replica"
+        }
 
     in_a_world(tmp_path, story)
 
