@@ -327,7 +327,7 @@ class Dataflow:
                         else:
                             result = instance.infer(effect)
                             if not isinstance(result, tuple):
-                                self._wait_for(effect, result, served)
+                                self._wait_for(effect, result, served, now_ms)
                                 now_ms = clock()
                                 continue
                             outcome = result
@@ -382,9 +382,11 @@ class Dataflow:
         )
         return Failed("overloaded", sentence, None, True)
 
-    def _wait_for(self, call: Call, result: Awaitable[Tensors], served: Served) -> None:
+    def _wait_for(
+        self, call: Call, result: Awaitable[Tensors], served: Served, now_ms: float
+    ) -> None:
         assert self._loop is not None, "start() comes before the first request"
-        served.calls += 1
+        served.begin(now_ms)
         task = self._loop.create_task(self._finish(call, result, served))
         call.work = task
         self._tasks.add(task)
@@ -394,6 +396,7 @@ class Dataflow:
         """Wait for one call, and tell the engine how it ended."""
         outcome: Tensors | Failed = ()
         marker: Absent | Failed | None = None
+        until_ms = call.issued_ms  # from then on its time is counted when it has ended
         try:
             outcome = await result
         except VisitEnded as ended:
@@ -402,12 +405,13 @@ class Dataflow:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 # Abandoned: the engine has given up the attempt and wants to hear nothing of it.
+                until_ms = self._now_ms()
                 return
             outcome = failed_of(error)  # the model cancelled something of its own
         except Exception as error:
             outcome = failed_of(error)
         finally:
-            self._release(call, served)
+            self._release(call, served, until_ms)
         now_ms = self._now_ms()
         deployment = cast(Passenger, call.passage.context).deployment
         deployment.observe[call.plan.index](now_ms - call.issued_ms)
@@ -418,11 +422,11 @@ class Dataflow:
             self.engine.ended_elsewhere(call, marker, now_ms, out)
         self._carry_out(out, now_ms)
 
-    def _release(self, call: Call, served: Served) -> None:
-        """Nothing waits for a call any more."""
+    def _release(self, call: Call, served: Served, until_ms: float) -> None:
+        """Nothing waits for a call any more: see :meth:`Served.release`."""
         self._tasks.discard(cast("asyncio.Task[None]", call.work))
         call.work = None
-        served.release()
+        served.release(until_ms)
         if self._waiting:
             assert self._loop is not None, "start() comes before the first request"
             self._loop.call_soon(self._let_in, _slot_of(call))
@@ -460,7 +464,7 @@ class Dataflow:
     ) -> None:
         """A task that is cancelled before it begins never runs, nor does what it would do last."""
         if call.work is task:
-            self._release(call, served)
+            self._release(call, served, self._now_ms())
             if isinstance(result, asyncio.Future):
                 result.cancel()
             elif isinstance(result, Coroutine):

@@ -132,7 +132,7 @@ class Beat(_message.Message):
     def __init__(self, memory_bytes: _Optional[int] = ..., away: _Optional[_Iterable[str]] = ..., calls: _Optional[_Iterable[_Union[Calls, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Calls(_message.Message):
-    __slots__ = ("name", "ended", "sum_ms", "under_way")
+    __slots__ = ("name", "ended", "busy_ms", "under_way")
     class EndedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -142,13 +142,13 @@ class Calls(_message.Message):
         def __init__(self, key: _Optional[int] = ..., value: _Optional[int] = ...) -> None: ...
     NAME_FIELD_NUMBER: _ClassVar[int]
     ENDED_FIELD_NUMBER: _ClassVar[int]
-    SUM_MS_FIELD_NUMBER: _ClassVar[int]
+    BUSY_MS_FIELD_NUMBER: _ClassVar[int]
     UNDER_WAY_FIELD_NUMBER: _ClassVar[int]
     name: str
     ended: _containers.ScalarMap[int, int]
-    sum_ms: float
+    busy_ms: float
     under_way: int
-    def __init__(self, name: _Optional[str] = ..., ended: _Optional[_Mapping[int, int]] = ..., sum_ms: _Optional[float] = ..., under_way: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., ended: _Optional[_Mapping[int, int]] = ..., busy_ms: _Optional[float] = ..., under_way: _Optional[int] = ...) -> None: ...
 
 class Welcome(_message.Message):
     __slots__ = ("number", "scheduler", "beat_ms", "silence_ms", "kept", "overcommitted_bytes")

@@ -357,7 +357,7 @@ class Agent:
 
 def _calls(name: str, figures: CallFigures) -> pb.Calls:
     ended = {bucket: count for bucket, count in enumerate(figures.counts) if count}
-    return pb.Calls(name=name, ended=ended, sum_ms=figures.sum_ms, under_way=figures.under_way)
+    return pb.Calls(name=name, ended=ended, busy_ms=figures.busy_ms, under_way=figures.under_way)
 
 
 def _outcome(held: Held) -> pb.Report | None:

@@ -85,7 +85,9 @@ class AgentProcess:
         joins = self._plugins.joins
         self._agent.begin(
             parts,
-            ServedCopies(data.models, data.gateway, data.metrics, joins, followed=followed),
+            ServedCopies(
+                data.models, data.gateway, data.metrics, joins, data.clock, followed=followed
+            ),
             identity_by(section, address, rest_at(addresses, section.host)),
             f"the scheduler at {self._scheduler.place}",
             dial_of(self._scheduler),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from penstock.core.agent.copies import AgentCopies
 from penstock.core.call_counter import CallCounter, added
+from penstock.core.clock import Clock
 from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelInstance
 from penstock.core.joinspec import JoinFactories
@@ -22,6 +23,7 @@ class ServedCopies(AgentCopies):
         gateway: PipelineGateway,
         metrics: Metrics,
         joins: JoinFactories,
+        clock: Clock,
         *,
         followed: bool,
     ) -> None:
@@ -30,7 +32,7 @@ class ServedCopies(AgentCopies):
         self._metrics = metrics
         self._joins = joins
         self._followed = followed
-        self._counter = CallCounter(metrics, models)
+        self._counter = CallCounter(metrics, models, clock)
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         self._models.publish(name, version, instance)

@@ -43,6 +43,8 @@ def _headline(placement: Mapping[str, Any]) -> str:
     said = f"model '{placement['model']}', version {placement['version']}"
     if "wanted" in placement:
         said += f": {placement['loaded']} of {placement['wanted']} replicas are loaded"
+    if placement.get("workers"):
+        said += f", over all {placement['workers']} workers, at most one in each"
     return said if placement["why"] is None else f"{said}; {placement['why']}"
 
 

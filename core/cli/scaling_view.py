@@ -24,6 +24,9 @@ def print_decisions(output: Output, scaling: Mapping[str, Any]) -> None:
     if not models:
         click.echo("no model is scaled; write maxReplicas, or minReplicas: 0, in its manifest")
         return
+    if scaling.get("workers"):
+        said = f"copies are those of all {scaling['workers']} workers together, at most one in each"
+        click.echo(said)
     headings = ("model", "copies", "decided", "calls/s", "in flight", "lag", "why")
     output.table(headings, [_row(each) for each in models], unfolded=("model",))
 

@@ -49,6 +49,7 @@ from penstock.core.control.readiness import Shortfall, wait_for, wait_serving, w
 from penstock.core.control.repository import LOADED_WITHIN_S, loaded, unloaded
 from penstock.core.control.scaled import DecidedByKind, ScaledKeeper, ScaledNumbers
 from penstock.core.control.scaling import ModelScaling
+from penstock.core.control.scaling_loop import ScalingLoop
 from penstock.core.control.server_scaling import ServerScaling
 from penstock.core.control.servers import ServerKinds, ServerReconciler
 from penstock.core.control.shortage import Shortage
@@ -179,19 +180,6 @@ class LocalControlPlane(ControlPlane):
         self._fleet = Fleet(rules)
         self._fleet.drains = saved.drains
         scaled = {kind: ScaledNumbers(saved.scaled.get(kind, {})) for kind in ("Model", "Server")}
-        shortage = Shortage(self._store, metrics, clock)
-        placer = Placer(
-            self._fleet,
-            loader,
-            models,
-            self._background,
-            policy,
-            clock,
-            asyncio.Semaphore(policy.parallel),
-            shortage,
-            scaled["Model"],
-            MOST_HELD if scaling is None else scaling.held,
-        )
         self._hosted = None
         if agents is not None:
             self._hosted = HostedServers(
@@ -220,6 +208,19 @@ class LocalControlPlane(ControlPlane):
         )
         for name, adapter in servers.items():
             self._servers.attach(name, adapter)
+        shortage = Shortage(self._store, metrics, clock, self._servers.how_to_grow)
+        placer = Placer(
+            self._fleet,
+            loader,
+            models,
+            self._background,
+            policy,
+            clock,
+            asyncio.Semaphore(policy.parallel),
+            shortage,
+            scaled["Model"],
+            MOST_HELD if scaling is None else scaling.held,
+        )
         self._experiments = ExperimentReconciler(
             self._store, self._usage, gateway, self._background, clock
         )
@@ -246,14 +247,8 @@ class LocalControlPlane(ControlPlane):
             followed=followed,
         )
         self._scaling = None
-        self._server_scaling = None
         self._backlog = None
         if scaling is not None:
-            keeper = ScaledKeeper(self._store, scaled, self._save_scaled)
-            if not scaling.dry_run:
-                self._server_scaling = ServerScaling(
-                    self._servers, shortage, clock, scaling, keeper
-                )
             if streams is not None:
                 self._backlog = StreamBacklog(
                     *streams,
@@ -262,16 +257,22 @@ class LocalControlPlane(ControlPlane):
                     clock,
                     scaling.every_ms,
                 )
-            self._scaling = ModelScaling(
+            scaled_models = ModelScaling(
                 self._store,
                 self._models,
                 scaled["Model"],
-                CallCounter(metrics, models),
+                CallCounter(metrics, models, clock),
                 metrics,
                 self._backlog,
                 clock,
                 scaling,
-                keeper,
+            )
+            follow = ServerScaling(self._servers, shortage, clock, scaling)
+            self._scaling = ScalingLoop(
+                scaled_models,
+                None if scaling.dry_run else follow,
+                ScaledKeeper(self._store, scaled, self._save_scaled),
+                scaling.every_ms,
             )
 
     @property
@@ -305,9 +306,7 @@ class LocalControlPlane(ControlPlane):
         if self._backlog is not None:
             self._background.spawn(self._backlog.run(), "looking at what waits in streams")
         if self._scaling is not None:
-            self._background.spawn(self._scaling.run(), "scaling models")
-        if self._server_scaling is not None:
-            self._background.spawn(self._server_scaling.run(), "scaling servers")
+            self._background.spawn(self._scaling.run(), "scaling models and servers")
 
     def part_with_agents(self) -> None:
         """The process is about to stop: agents keep what they have, and are missed no more."""
@@ -482,12 +481,21 @@ class LocalControlPlane(ControlPlane):
         key = ResourceKey("Model", model)
         if self._store.get(key) is None:
             raise self._not_found(key)
-        return self._models.explain(model)
+        found = self._models.explain(model)
+        there = [each["server"] for each in found["servers"] if each["taken"] is not None]
+        hosted = self._hosted
+        in_workers = hosted is not None and any(hosted.expects(server) for server in there)
+        return {**found, "workers": self._workers if in_workers else 0}
 
     def scaling(self) -> ResourceDocument:
         if self._scaling is None:
             raise UnsupportedError("this process does not scale models by their load")
-        return self._scaling.document()
+        return {**self._scaling.models.document(), "workers": self._workers}
+
+    @property
+    def _workers(self) -> int:
+        """How many workers the process has."""
+        return 0 if self._hosted is None else self._hosted.workers
 
     def describe(self, kind: str, name: str) -> ResourceDocument:
         key = ResourceKey(_kind_named(kind), name)

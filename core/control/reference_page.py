@@ -38,7 +38,7 @@ with those that there are. |
 names, take no models. |
 | `ScaleUpWanted` | on servers that models are waiting for | Models fit nowhere, and would on \
 more replicas of the server: the message says on how many, and which. They are added up to \
-`maxReplicas` where this process starts the server; else nobody does. |
+`maxReplicas` where this process starts the server; else the message says what somebody has to do. |
 | `GuardHolds` | of experiments with a guard | `True`: no arm is beyond a bound, as far as can be \
 told; `False`: one is, or was. |
 | `RollingOut` | of experiments with a rollout | `True`: the new candidate is to get more than it \

@@ -1,8 +1,7 @@
-"""Scales models by their load: looks at regular times, decides, and says what and why."""
+"""Scales models by their load: looks, decides, and says what and why."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +13,7 @@ from penstock.core.contracts.scaler import ModelLoad
 from penstock.core.control.copies import ModelCopies
 from penstock.core.control.models import ModelReconciler
 from penstock.core.control.reasons import Reason
-from penstock.core.control.scaled import ScaledKeeper, ScaledNumbers
+from penstock.core.control.scaled import ScaledNumbers
 from penstock.core.control.standing import noted
 from penstock.core.control.store import ResourceKey, ResourceStore
 from penstock.core.control.stream_backlog import StreamBacklog
@@ -44,8 +43,7 @@ _log = logging.getLogger(__name__)
 class ModelScaling:
     """The models that may be scaled, their loads, and the last verdict on each.
 
-    ``backlog`` is there where pipelines have streams. ``keeper`` has what was decided outlive
-    the process.
+    ``backlog`` is there where pipelines have streams.
     """
 
     def __init__(
@@ -58,7 +56,6 @@ class ModelScaling:
         backlog: StreamBacklog | None,
         clock: Clock,
         rules: ScalingRules,
-        keeper: ScaledKeeper,
     ) -> None:
         self._store = store
         self._reconciler = reconciler
@@ -68,7 +65,6 @@ class ModelScaling:
         self._backlog = backlog
         self._clock = clock
         self._rules = rules
-        self._keeper = keeper
         self._autoscaler = Autoscaler(rules.scaler, rules.damping)
         self._meters: dict[str, LoadMeter] = {}
         self._slept: frozenset[str] = frozenset()
@@ -79,16 +75,6 @@ class ModelScaling:
         """Since when there are copies of a model that nobody has told anything of."""
         self._verdicts: Sequence[Verdict] = ()
         self._decided_ms = clock.now_ms()
-
-    async def run(self) -> None:
-        """Look and decide at regular times, for ever."""
-        while True:
-            await asyncio.sleep(self._rules.every_ms / 1000.0)
-            try:
-                self.decide()
-            except Exception:
-                _log.exception("models are not scaled this time, by a defect of Penstock")
-            await self._keeper.keep()
 
     def decide(self) -> Sequence[Verdict]:
         """Look at all models that may be scaled, and have them scaled."""

@@ -3,11 +3,9 @@ empty."""
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
 from penstock.core.clock import Clock
-from penstock.core.control.scaled import ScaledKeeper
 from penstock.core.control.servers import ScaledServer, ServerReconciler
 from penstock.core.control.shortage import Shortage
 from penstock.core.scaling.rules import ScalingRules
@@ -27,23 +25,18 @@ class ServerScaling:
         shortage: Shortage,
         clock: Clock,
         rules: ScalingRules,
-        keeper: ScaledKeeper,
     ) -> None:
         self._servers = servers
         self._shortage = shortage
         self._clock = clock
         self._rules = rules
-        self._keeper = keeper
         self._empty_since_ms: dict[str, float] = {}
         """Since when the last replica of a server has held nothing."""
 
-    async def run(self) -> None:
-        """Look at regular times, for ever."""
-        while True:
-            await asyncio.sleep(self._rules.every_ms / 1000.0)
-            for server in self._servers.scaled():
-                self._look_at(server)
-            await self._keeper.keep()
+    def decide(self) -> None:
+        """Look at all servers that may be scaled, and have them scaled."""
+        for server in self._servers.scaled():
+            self._look_at(server)
 
     def _look_at(self, server: ScaledServer) -> None:
         more = self._shortage.more(server.name)

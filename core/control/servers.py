@@ -37,11 +37,13 @@ _log = logging.getLogger(__name__)
 class _Place:
     """What is under way for one server: its replicas, and those of older versions that leave."""
 
-    __slots__ = ("leaving", "outlook", "replicas", "starts", "version", "wanted")
+    __slots__ = ("count", "leaving", "outlook", "replicas", "starts", "version", "wanted")
 
     def __init__(self, wanted: Server, version: int) -> None:
         self.wanted = wanted
         self.version = version
+        self.count = 0
+        """How many replicas are wanted."""
         self.replicas: list[ServerReplica] = []
         self.leaving: list[ServerReplica] = []
         self.starts: dict[ServerReplica, asyncio.Task[None]] = {}
@@ -139,6 +141,18 @@ class ServerReconciler:
         self._scaled.decide(name, replicas)
         self._scale(self._places[name])
 
+    def how_to_grow(self, name: str, more: int) -> str:
+        """What somebody has to do for so many more replicas of a server."""
+        place = self._places.get(name)
+        if place is None:
+            return "" if self._hosted is None else self._hosted.how_to_grow(name, more)
+        bounds = place.wanted.spec.bounds
+        if bounds is None:
+            return "raise spec.replicas"
+        if len(place.replicas) < bounds.most:
+            return f"spec.maxReplicas allows for {bounds.most}"
+        return "raise spec.maxReplicas"
+
     def drop(self, name: str) -> None:
         """Have the server go: models that fit elsewhere move there first."""
         if self._hosted is not None:
@@ -166,7 +180,8 @@ class ServerReconciler:
 
     def _scale(self, place: _Place) -> None:
         """Start replicas that are missing, and let those go that are too many."""
-        server, count = place.wanted, self._count(place.wanted)
+        server = place.wanted
+        count = place.count = self._count(server)
         while len(place.replicas) > count:
             self._retire(place, place.replicas.pop())
         make = self._kinds.get(server.spec.server_config)
@@ -244,7 +259,7 @@ class ServerReconciler:
         """See what has become of the starts."""
         if not place.starts:
             up = [each for each in place.replicas if each.standing == "up"]
-            if len(up) == len(place.replicas) == self._count(place.wanted):
+            if len(up) == len(place.replicas) == place.count:
                 place.outlook = None
                 leaving, place.leaving = place.leaving, []
                 for replica in leaving:
@@ -285,12 +300,12 @@ class ServerReconciler:
         assert resource is not None, "what is gone has no place"
         up = [each for each in place.replicas if each.standing == "up"]
         old = [each for each in place.leaving if each.standing == "up"]
-        least = min(server.spec.min_replicas or 1, self._count(place.wanted))
+        least = min(server.spec.min_replicas or 1, place.count)
         now_ms = self._clock.now_ms()
         outlook = place.outlook
         if len(up) >= least:
             status = stand(resource.status, place.version, None, now_ms)
-            fewer = scarce(outlook, len(up), self._count(place.wanted), "up")
+            fewer = scarce(outlook, len(up), place.count, "up")
             status = stand_copies(status, fewer, now_ms)
         else:
             before = resource.status.version - 1 if old else None

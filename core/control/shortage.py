@@ -7,7 +7,7 @@ whoever changes ``replicas`` decides. It goes as soon as it is no longer true.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final, NamedTuple
 
 from penstock.core.clock import Clock
@@ -35,12 +35,22 @@ class Wish(NamedTuple):
 
 
 class Shortage:
-    """What is wished of servers, by model and version. All methods are called on the event loop."""
+    """What is wished of servers, by model and version. All methods are called on the event loop.
 
-    def __init__(self, store: ResourceStore, metrics: Metrics, clock: Clock) -> None:
+    ``how`` says how a server gets so many more replicas.
+    """
+
+    def __init__(
+        self,
+        store: ResourceStore,
+        metrics: Metrics,
+        clock: Clock,
+        how: Callable[[str, int], str],
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock
+        self._how = how
         self._wishes: dict[str, dict[tuple[str, int], Wish]] = {}
         self._changed: set[str] = set()
 
@@ -77,7 +87,8 @@ class Shortage:
             if wishes:
                 more = _least_for(wishes.values())
                 self._metrics.replicas_wanted[server] = more
-                self._say(server, _sentence(more, wishes))
+                said = (_sentence(more, wishes), self._how(server, more))
+                self._say(server, "; ".join(filter(None, said)))
             else:
                 self._metrics.replicas_wanted.pop(server, None)
                 self._say(server, None)
@@ -106,4 +117,4 @@ def _sentence(more: int, wishes: Mapping[tuple[str, int], Wish]) -> str:
     if len(listed) > MOST_NAMED:
         named += f" and {len(listed) - MOST_NAMED} more"
     replicas = "1 more replica" if more == 1 else f"{more} more replicas"
-    return f"it takes at least {replicas} to hold what fits nowhere: {named}; raise spec.replicas"
+    return f"it takes at least {replicas} to hold what fits nowhere: {named}"

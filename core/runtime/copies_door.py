@@ -45,7 +45,9 @@ class CopiesDoor:
         front_ends = {"copies": self._plugins.frontends.make("grpc", section)}
         addresses = await data.listen_with(front_ends, context)
         joins = self._plugins.joins
-        served = ServedCopies(data.models, data.gateway, data.metrics, joins, followed=False)
+        served = ServedCopies(
+            data.models, data.gateway, data.metrics, joins, data.clock, followed=False
+        )
         return OwnCopies(called_at(addresses["copies"], host), served)
 
     async def drain(self, grace_s: float | None, forced: asyncio.Event) -> None:

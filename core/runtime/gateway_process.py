@@ -198,7 +198,7 @@ class GatewayProcess:
         listens = self._config.grpc.model_copy(update={"port": section.port, "shared_port": False})
         own = await self._copies.open(parts, listens, section.host, guarded=True)
         scheduler = section.scheduler_at(section.scheduler)
-        own.count_with(CallCounter(self._data.metrics, self._data.models))
+        own.count_with(CallCounter(self._data.metrics, self._data.models, self._data.clock))
         self._agent.begin(
             parts,
             own,

@@ -51,7 +51,7 @@ class LoadMeter:
         shares = self._shares.values()
         rate = sum(share.requests_per_s for share in shares)
         in_flight = sum(share.in_flight for share in shares)
-        if rate or in_flight:
+        if rate or in_flight or any(share.figures.under_way for share in shares):
             self._called_ms = now_ms
         oldest_ms = min((share.figures.at_ms for share in shares), default=None)
         return Load(
@@ -81,9 +81,8 @@ def _share(before: _Share | None, now: CallFigures) -> _Share:
     ended = [a - b for a, b in zip(now.counts, earlier.counts, strict=True)]
     if min(ended, default=0) < 0:
         return _Share(now, (), 0.0, now.under_way)
-    calls, took_ms = sum(ended), now.sum_ms - earlier.sum_ms
-    in_flight = _mean_under_way(calls, took_ms, passed_ms, now.under_way)
-    return _Share(now, ended, calls * 1000.0 / passed_ms, in_flight)
+    busy_ms = max(now.busy_ms - earlier.busy_ms, 0.0)
+    return _Share(now, ended, sum(ended) * 1000.0 / passed_ms, busy_ms / passed_ms)
 
 
 def quantile_ms(counts: Sequence[int], part: float) -> float | None:
@@ -99,18 +98,6 @@ def quantile_ms(counts: Sequence[int], part: float) -> float | None:
             return (low + (2.0**bucket - low) * left / count) / 1000.0
         left -= count
     return 2.0 ** (len(counts) - 1) / 1000.0
-
-
-def _mean_under_way(calls: int, took_ms: float, passed_ms: float, under_way: int) -> float:
-    """How many calls were under way on average, by Little's law.
-
-    It counts calls that have ended; where these are few or take long, those that are under way now
-    say more.
-    """
-    mean = min(took_ms / passed_ms, float(calls))  # none was under way for longer than that
-    if not calls or took_ms / calls > passed_ms / 2.0:
-        return max(mean, float(under_way))
-    return mean
 
 
 def _added(all_counts: Iterable[Sequence[int]]) -> list[int]:

@@ -148,7 +148,7 @@ class Worker:
         address = f"unix:{self._doors.copies_of(self._number)}"
         section = door.on(self._config).grpc.model_copy(update={"host": address})
         own = await self._copies.open(parts, section, address, guarded=False)
-        own.count_with(CallCounter(self._data.metrics, self._data.models))
+        own.count_with(CallCounter(self._data.metrics, self._data.models, self._data.clock))
         self._agent.begin(
             parts,
             own,

@@ -329,7 +329,8 @@ def test_a_server_of_its_own_is_started_once_and_called_by_all(up: Up) -> None:
     pids = {up.infer("elsewhere")["pid"][0] for _ in range(20)}
     assert len(pids) == 1
     assert not pids & up.pids()
-    assert "1 of 1" in up.run("explain", "elsewhere")
+    assert "1 of 1 replicas are loaded\n" in up.run("explain", "elsewhere")
+    assert "loaded, over all 2 workers, at most one in each\n" in up.run("explain", "where")
 
 
 def test_there_is_one_status(up: Up) -> None:

@@ -69,15 +69,18 @@ class FakeBackend(FakeServer):
 
 
 class Shelf(AgentCopies):
-    """What an agent serves, by name."""
+    """What an agent serves, by name; ``under_way`` calls of each are, as it tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
+        self._clock = clock
         self.copies: dict[str, ModelInstance] = {}
         self.under_way = 0
         self.answers_as: set[tuple[str, str, int]] = set()
 
     def calls(self, name: str, model: str) -> CallFigures | None:
-        return CallFigures([0] * BUCKETS, 0.0, self.under_way, 0.0)
+        return CallFigures(
+            [0] * BUCKETS, self.under_way * self._clock.now_ms(), self.under_way, 0.0
+        )
 
     def put(self, name: str, version: int, instance: ModelInstance) -> None:
         self.copies[name] = instance
@@ -150,7 +153,7 @@ class AgentRig:
     ) -> None:
         self.world = world
         self.server = server
-        self.shelf = Shelf()
+        self.shelf = Shelf(world.clock)
         self.background = Background()
         self.storage = FakeStorage()
         self.alive = True

@@ -93,6 +93,10 @@ spec: {python: "models:Fickle", minReplicas: 0, parameters: {why: WHY}}
 kind: Pipeline
 metadata: {name: p}
 spec: {steps: [{name: slow}], output: {steps: [slow]}}
+---
+kind: Experiment
+metadata: {name: e}
+spec: {candidates: [{name: slow, weight: 1}, {name: fickle, weight: 1}]}
 """
 
 
@@ -170,6 +174,15 @@ async def test_calls_for_a_model_that_does_not_come_up_end_with_the_reason(tmp_p
         assert "its licence has run out" in error.message
         why.unlink()
         assert await value_of(process.client, "fickle.model") == 1.0
+
+
+async def test_each_candidate_of_an_experiment_is_woken_by_its_share(tmp_path: Path) -> None:
+    async with up(tmp_path) as process:
+        await process.until(lambda: process.loaded("slow") == process.loaded("fickle") == 0)
+        answers = await asyncio.gather(
+            *(value_of(process.client, "e.experiment") for _ in range(20))
+        )
+    assert set(answers) == {1.0, 2.0}
 
 
 SCHEDULER = """
@@ -250,6 +263,52 @@ async def test_models_on_agents_follow_calls_whoever_makes_them(
     assert many.failures == few.failures == []
     if kind != "gateway":  # it makes calls directly where a copy is loaded
         assert await servers.through_gateway(model) < many.answers / 10
+
+
+def split(name: str, *candidates: str, mirror: str) -> str:
+    """The manifest of an experiment, in equal parts, of which all is copied."""
+    arms = ", ".join(f"{{name: {each}, weight: 1}}" for each in candidates)
+    return (
+        f"kind: Experiment\nmetadata: {{name: {name}}}\nspec: {{default: {candidates[0]}, "
+        f"candidates: [{arms}], mirror: {{name: {mirror}, percent: 100}}}}\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["gateway", "embedded", "envoy"])
+async def test_candidates_and_mirrors_that_sleep_are_woken_by_their_share(
+    servers: Servers, kind: str
+) -> None:
+    if kind == "envoy":
+        need_envoy()
+    front = servers.gateway if kind == "gateway" else servers.front("proxy", "--kind", kind)
+    awake, nap, shadow = (f"{name}-{kind}" for name in ("awake", "nap", "shadow"))
+    there, experiment = servers.scheduler.grpc, f"e-{kind}"
+    await apply(
+        there,
+        servers.manifests,
+        times(awake, 2),
+        times(nap, 3, minReplicas=0),
+        times(shadow, 5, minReplicas=0),
+        split(experiment, awake, nap, mirror=shadow),
+    )
+    async with client_of(front.addresses["rest"].removeprefix("http://"), "rest") as client:
+        await until(client, awake, lambda said: said in (2.0, 3.0))
+        for _ in range(2):
+            await servers.until_copies(nap, 0)
+            await servers.until_copies(shadow, 0)
+            async with load(client, awake, at_a_time=2) as asking:
+                await servers.until_copies(nap, 1)
+                await servers.until_copies(shadow, 1)
+            assert set(asking.values) == {2.0, 3.0}, "each has a share"
+            assert asking.failures == []
+    async with asyncio.timeout(PATIENCE_S), ControlClient(RemoteServer.at(there)) as control:
+        arms: list[dict[str, Any]] = []
+        while (
+            sum(each["requests"] for each in arms) < asking.answers
+        ):  # gateways tell after a while
+            await asyncio.sleep(0.1)
+            arms = (await control.compare_arms(experiment, None, 0.95))["arms"]
+    assert [each["failures"] for each in arms] == [0, 0]
 
 
 LAG = """

@@ -40,7 +40,7 @@ from penstock.proto import agent_pb2 as pb
 FIRST_WORD_S: Final = 10.0
 """How long an agent that calls may take to say who it is."""
 
-UNDECLARED: Final = {"penstock.io/declared-by": "its agents"}
+DECLARED_BY: Final = "penstock.io/declared-by"
 """The annotation of servers that no manifest asks for."""
 
 _log = logging.getLogger(__name__)
@@ -166,7 +166,8 @@ class HostedServers(AgentHost):
     def expect(self, name: str, kind: str, replicas: int) -> None:
         """So many agents of a server are on their way, which this process has started itself."""
         hosted = self._declare(name, kind)
-        hosted.declared, hosted.expected = _undeclared(name, kind, replicas), True
+        by = "penstock up --workers: each worker is a replica"
+        hosted.declared, hosted.expected = _undeclared(name, kind, replicas, by), True
         self._rewrite(name, hosted.declared)
         self._write(hosted)
 
@@ -174,6 +175,30 @@ class HostedServers(AgentHost):
         """Whether the agents of a server are this process's own."""
         hosted = self._servers.get(name)
         return hosted is not None and hosted.expected
+
+    @property
+    def workers(self) -> int:
+        """How many agents are this process's own."""
+        return sum(each.wanted for each in self._servers.values() if each.expected)
+
+    def how_to_grow(self, name: str, more: int) -> str:
+        """What somebody has to do for so many more replicas of a server; nothing where it is about
+        to go."""
+        hosted = self._servers.get(name)
+        if hosted is None:
+            return ""
+        there = sum(seat.counted_on for seat in hosted.seats.values())
+        replicas = min(there, hosted.wanted) + more
+        if hosted.expected:
+            return f"start penstock up with --workers {replicas}"
+        to_do = []
+        if replicas > there:
+            agents = "another agent" if replicas == there + 1 else f"{replicas - there} more agents"
+            its = f"--server {hosted.kind} --name {name}"
+            to_do.append(f"start {agents} (penstock run agent {its})")
+        if hosted.declared is not None and replicas > hosted.wanted:
+            to_do.append(f"raise spec.replicas to {replicas}")
+        return " and ".join(to_do)
 
     def _rewrite(self, name: str, manifest: Manifest) -> None:
         """A server is declared otherwise from now on."""
@@ -565,10 +590,10 @@ def _overcommitted(hosted: _Hosted) -> int | None:
     return hosted.declared.spec.memory
 
 
-def _undeclared(name: str, kind: str, replicas: int) -> Server:
+def _undeclared(name: str, kind: str, replicas: int, by: str = "its agents") -> Server:
     return Server(
         api_version=API_VERSIONS[0],
-        metadata=Metadata(name=name, annotations=UNDECLARED),
+        metadata=Metadata(name=name, annotations={DECLARED_BY: by}),
         spec=ServerDeclaration(server_config=kind, replicas=replicas),
     )
 

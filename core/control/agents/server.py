@@ -253,7 +253,7 @@ class AgentServer(ServerAdapter):
         self._heard_ms = now_ms
         for calls in beat.calls:
             counts = [calls.ended.get(bucket, 0) for bucket in range(BUCKETS)]
-            figures = CallFigures(counts, calls.sum_ms, calls.under_way, now_ms)
+            figures = CallFigures(counts, calls.busy_ms, calls.under_way, now_ms)
             self._calls_counted[calls.name] = figures
 
     def _look_at(self, beat: pb.Beat) -> None:

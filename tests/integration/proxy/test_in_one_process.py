@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.certificates import certificates
+from harness.envoy import need_envoy
 from harness.program import program
 from integration.agents.rig import until_said
 from integration.gateways.rig import PORTS, chain, client_of, load, times, until, value_of, write
@@ -12,23 +15,25 @@ from integration.proxy.rig import free_port
 from penstock.core.credentials import Tls
 
 
-async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["embedded", "envoy"])
+async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path, kind: str) -> None:
+    if kind == "envoy":
+        need_envoy()
     manifests = write(tmp_path, times("a", 2), chain("p", "a"), times("b", 3, minReplicas=0))
     port = free_port()  # where others follow it
-    certificates(tmp_path, "server")
-    (tmp_path / "penstock.yaml").write_text(
-        f"grpc: {{port: {port}}}\n"
-        "proxy: {listenTls: {certificateFile: server.pem, keyFile: server.key}}\n"
-        "scheduler: {autoscaling: {everyMs: 50, idleMs: 100}}\n",
-        encoding="utf-8",
-    )
-    tls = Tls(tmp_path / "ca.pem")
-    words = ("up", "-c", "penstock.yaml", "--proxy", "embedded", *PORTS, manifests)
+    config = f"grpc: {{port: {port}}}\nscheduler: {{autoscaling: {{everyMs: 50, idleMs: 100}}}}\n"
+    tls = None
+    if kind == "embedded":
+        certificates(tmp_path, "server")
+        config += "proxy: {listenTls: {certificateFile: server.pem, keyFile: server.key}}\n"
+        tls = Tls(tmp_path / "ca.pem")
+    (tmp_path / "penstock.yaml").write_text(config, encoding="utf-8")
+    words = ("up", "-c", "penstock.yaml", "--proxy", kind, *PORTS, manifests)
     with program(tmp_path, *words) as up:
         up.ready()
         async with (
-            client_of(up.addresses["rest"].removeprefix("https://"), "rest", tls) as rest,
-            client_of(up.grpc.removeprefix("grpcs://"), "grpc", tls) as grpc,
+            client_of(up.addresses["rest"].rpartition("://")[2], "rest", tls) as rest,
+            client_of(up.addresses["grpc"].rpartition("://")[2], "grpc", tls) as grpc,
         ):
             await until(rest, "p", lambda said: said == 2.0)
             await until(grpc, "a", lambda said: said == 2.0)

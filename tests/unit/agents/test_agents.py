@@ -139,6 +139,68 @@ def test_artifacts_are_fetched_where_the_agent_is(tmp_path: Path) -> None:
     in_a_world(tmp_path, story)
 
 
+# Servers that are too small
+
+
+def test_a_server_of_agents_says_that_it_takes_more_of_them(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.agent()
+        world.agent()
+        await world.after(OPTIONS.return_ms / 1000.0)  # nobody is waited for any more
+        await world.scheduler.apply(model("a", python="models:Any", replicas=4))
+        await world.after(LOOK_S)
+        assert how_to_grow(world) == (
+            "start 2 more agents (penstock run agent --server fake --name s)"
+        )
+        await world.scheduler.apply(server("s", replicas=2))
+        await world.scheduler.apply(model("a", python="models:Any", replicas=3))
+        await world.after(LOOK_S)
+        assert how_to_grow(world) == (
+            "start another agent (penstock run agent --server fake --name s) "
+            "and raise spec.replicas to 3"
+        )
+        world.agent()  # stands by
+        await world.scheduler.apply(model("a", python="models:Any", replicas=4))
+        await world.after(LOOK_S)
+        assert how_to_grow(world) == (
+            "start another agent (penstock run agent --server fake --name s) "
+            "and raise spec.replicas to 4"
+        )
+        await world.scheduler.apply(model("a", python="models:Any", replicas=3))
+        await world.after(LOOK_S)
+        assert how_to_grow(world) == "raise spec.replicas to 3"
+        await world.scheduler.apply(server("s", replicas=3))
+        await world.after(LOOK_S)
+        assert world.scheduler.condition("Server", "s", "ScaleUpWanted") is None
+
+    in_a_world(tmp_path, story)
+
+
+def test_a_server_of_workers_says_how_many_it_takes(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        world.scheduler.control.expect_agents("s", "fake", 2)
+        world.agent()
+        world.agent()
+        await world.after(OPTIONS.return_ms / 1000.0)
+        await world.scheduler.apply(model("a", python="models:Any", replicas=3))
+        await world.after(LOOK_S)
+        assert how_to_grow(world) == "start penstock up with --workers 3"
+        assert world.scheduler.control.explain("a")["workers"] == 2
+        declared = world.scheduler.control.describe("server", "s")["resource"]
+        assert declared["metadata"]["annotations"] == {
+            "penstock.io/declared-by": "penstock up --workers: each worker is a replica"
+        }
+
+    in_a_world(tmp_path, story)
+
+
+def how_to_grow(world: World) -> str:
+    """What the condition on the server says that somebody has to do."""
+    said = world.scheduler.condition("Server", "s", "ScaleUpWanted")
+    assert said is not None
+    return said[2].rpartition("; ")[2]
+
+
 # Calls that others make
 
 

@@ -18,7 +18,8 @@ def test_what_waits_in_streams_is_shown_where_there_are_some(
         Verdict(ModelLoad("b", 1, 1, 0, 4), 1, "as it was"),
     ]
     models = [each.document() for each in verdicts]
-    print_decisions(Output("text"), {"policy": "lag", "dry_run": False, "models": models})
+    said = {"policy": "lag", "dry_run": False, "workers": 0, "models": models}
+    print_decisions(Output("text"), said)
     headline, headings, *rows = capsys.readouterr().out.splitlines()
     assert headline == "policy lag (in force)"
     assert headings.split() == [
@@ -33,3 +34,13 @@ def test_what_waits_in_streams_is_shown_where_there_are_some(
     ]
     assert [row.split()[-4] for row in rows] == ["35", "-"]
     assert rows[0].split() == ["a", "1", "of", "1", "4", "0", "2", "35", "it", "is", "so"]
+
+
+def test_whose_copies_are_counted_is_said_where_there_are_workers(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    models = [Verdict(ModelLoad("a", 2, 2, 0, 4), 2, "it is so").document()]
+    said = {"policy": "lag", "dry_run": False, "workers": 3, "models": models}
+    print_decisions(Output("text"), said)
+    _, whose, *_ = capsys.readouterr().out.splitlines()
+    assert whose == "copies are those of all 3 workers together, at most one in each"

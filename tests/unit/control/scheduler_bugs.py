@@ -136,7 +136,7 @@ BUGS = (
         "the old version of a server goes before the new one is up",
         "control",
         "servers",
-        "            if len(up) == len(place.replicas) == self._count(place.wanted):\n",
+        "            if len(up) == len(place.replicas) == place.count:\n",
         "            if True:\n",
     ),
     Bug(

@@ -22,6 +22,7 @@ from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.contracts.call_figures import CallFigures
 from penstock.core.contracts.model import ModelInstance
+from penstock.core.control.shortage import Shortage
 from penstock.core.database import Database
 from penstock.core.errors import DeadlineError, NotReadyError, OverloadedError
 from penstock.core.inference import InferenceRequest
@@ -69,7 +70,7 @@ class Elsewhere(FakeServer):
     def calls_of(self, instance: ModelInstance) -> CallFigures | None:
         if self.tells:
             self._told_ms = self.clock()
-        return CallFigures((0,) * 64, 0.0, 3, self._told_ms)
+        return CallFigures((0,) * 64, 3.0 * self._told_ms, 3, self._told_ms)
 
 
 def rules(*, held: int = 100, dry_run: bool = False) -> ScalingRules:
@@ -323,11 +324,37 @@ def test_servers_follow_their_models(tmp_path: Path) -> None:
         await asyncio.sleep(20.0)
         assert (len(kind.running), kind.held("m")) == (3, 3)
         assert len(kind.made) == 3, "no more are started than may be"
-        assert plane.condition("Server", "s", "ScaleUpWanted") is not None
+        said = plane.condition("Server", "s", "ScaleUpWanted")
+        assert said is not None
+        assert said[2].endswith("; raise spec.maxReplicas")
         await asyncio.gather(*callers)
         await asyncio.sleep(60.0)
         assert (len(kind.running), kind.held("m")) == (1, 1)
         assert plane.condition("Server", "s", "ReplicasReady") is None
+
+    run(story, tmp_path, own_server=False, kinds={"fake": kind})
+
+
+def test_servers_go_on_being_scaled_after_a_defect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kind, looks = FakeKind("python"), []
+    more = Shortage.more
+
+    def fails_at_first(shortage: Shortage, server: str) -> int:
+        looks.append(server)
+        if len(looks) == 1:
+            raise KeyError(server)
+        return more(shortage, server)
+
+    monkeypatch.setattr(Shortage, "more", fails_at_first)
+
+    async def story(plane: Plane) -> None:
+        grown = model("m", python="models:Any", replicas=3, server="s")
+        await begin(plane, server("s", maxReplicas=3), grown)
+        await asyncio.sleep(5.0)
+        assert kind.held("m") == 3
+        assert "nothing more is scaled this time, by a defect of Penstock" in caplog.text
 
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 

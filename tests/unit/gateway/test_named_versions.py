@@ -36,7 +36,7 @@ class Agent:
             ServerMetadata("", "", ()),
         )
         self.gateway.open_intake()
-        self.copies = ServedCopies(models, self.gateway, metrics, Joins(), followed=False)
+        self.copies = ServedCopies(models, self.gateway, metrics, Joins(), clock, followed=False)
 
     async def ask(self, name: str, version: str | None) -> tuple[str, str, str]:
         """The name and version that answer, and the tensor."""

@@ -9,12 +9,15 @@ from penstock.core.metrics import Histogram
 from penstock.core.scaling.figures import LoadMeter, quantile_ms
 
 
-def figures(calls: int, took_ms: float, *, under_way: int = 0, at_ms: float) -> CallFigures:
-    """So many calls that took so long each."""
+def figures(
+    calls: int, took_ms: float, *, under_way: int = 0, since_ms: float = 0.0, at_ms: float
+) -> CallFigures:
+    """So many calls that took so long each, and those that have been under way for ``since_ms``."""
     histogram = Histogram()
     for _ in range(calls):
         histogram.observe(took_ms)
-    return CallFigures(histogram.counts, histogram.sum_ms, under_way, at_ms)
+    busy_ms = histogram.sum_ms + under_way * since_ms
+    return CallFigures(histogram.counts, busy_ms, under_way, at_ms)
 
 
 def test_load_is_what_has_come_since_the_last_look() -> None:
@@ -52,15 +55,26 @@ def test_who_says_nothing_new_is_taken_at_its_last_word() -> None:
 def test_calls_that_take_long_count_while_they_are_under_way() -> None:
     meter = LoadMeter(0.0)
     meter.measure([("a", figures(0, 1.0, at_ms=0.0))], 0.0)
-    load = meter.measure([("a", figures(0, 1.0, under_way=7, at_ms=1_000.0))], 1_000.0)
-    assert (load.in_flight, load.requests_per_s, load.latency_ms) == (7.0, 0.0, None)
+    begun = figures(0, 1.0, under_way=7, since_ms=500.0, at_ms=1_000.0)
+    load = meter.measure([("a", begun)], 1_000.0)
+    assert (load.in_flight, load.requests_per_s, load.latency_ms) == (3.5, 0.0, None)
+    still = figures(0, 1.0, under_way=7, since_ms=1_500.0, at_ms=2_000.0)
+    assert meter.measure([("a", still)], 2_000.0).in_flight == 7.0
 
 
-def test_a_call_that_began_long_ago_counts_once_when_it_ends() -> None:
+def test_a_call_that_began_long_ago_counts_for_what_it_took_since_the_last_look() -> None:
     meter = LoadMeter(0.0)
-    meter.measure([("a", figures(0, 1.0, under_way=1, at_ms=60_000.0))], 60_000.0)
-    load = meter.measure([("a", figures(1, 60_000.0, at_ms=62_000.0))], 62_000.0)
-    assert load.in_flight == pytest.approx(1.0)
+    before = figures(0, 1.0, under_way=1, since_ms=60_000.0, at_ms=60_000.0)
+    meter.measure([("a", before)], 60_000.0)
+    load = meter.measure([("a", figures(1, 60_500.0, at_ms=62_000.0))], 62_000.0)
+    assert load.in_flight == pytest.approx(0.25)
+
+
+def test_who_is_called_at_the_moment_is_not_idle() -> None:
+    meter = LoadMeter(0.0)
+    meter.measure([("a", figures(0, 1.0, at_ms=0.0))], 0.0)
+    load = meter.measure([("a", figures(0, 1.0, under_way=1, at_ms=9_000.0))], 9_000.0)
+    assert load.idle_s == 0.0
 
 
 def test_what_began_anew_says_only_what_is_under_way() -> None:
