@@ -130,7 +130,7 @@ class DataPlane:
         """Have observers see what is to come; answers whether any of them follows requests.
 
         Raises ConflictError for two pages in one place, NotReadyError when a transport that
-        requests need cannot be had.
+        requests need was not to be had within :data:`~penstock.core.streams.patience.PATIENCE_S`.
         """
         self._observe(parts)
         self.dataflow.start()

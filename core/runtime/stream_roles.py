@@ -30,6 +30,7 @@ from penstock.core.streams import (
     TransportClock,
 )
 from penstock.core.streams.clock import set_clock
+from penstock.core.streams.patience import Patience
 from penstock.core.streams.readers import StreamReaders
 from penstock.core.streams.roster import Roster
 from penstock.core.streams.write_behind import WriteBehind
@@ -143,15 +144,21 @@ class StreamRoles:
         return sum([worker.running() for worker in self._workers])
 
     async def start(self) -> None:
-        """Reach the transport. Raises NotReadyError when it cannot be had."""
-        await self.transport.start()
-        await set_clock(self.clock, self.transport)
+        """Reach the transport, and wait for one that is away or slow.
+
+        Raises NotReadyError when it has not been had in time, and at once what waiting does not
+        change.
+        """
+        patience = Patience(self.transport.root)
+        await patience.see_through(self.transport.start)
+        await patience.see_through(partial(set_clock, self.clock, self.transport))
         for worker in self._workers:
-            await worker.start()
+            await patience.see_through(worker.start)
         if self._intake is not None:
-            await self._intake.start()
+            await patience.see_through(self._intake.start)
             # Failures that nobody is told of are written here as well, in layout direct.
-            await self.transport.make_streams([StreamSpec(self.names.dead_letters)])
+            letters = [StreamSpec(self.names.dead_letters)]
+            await patience.see_through(partial(self.transport.make_streams, letters))
         _log.info("requests to pipelines go through the streams of '%s'", self.transport.root)
 
     async def hand_over(self, *, forced: bool) -> None:

@@ -83,7 +83,12 @@ class Holding:
         for stream in [each for each in self._pipeline.heard if each not in self._heard]:
             self._heard.add(stream)
             partition = self._ownership.partition
-            self._spawn(self._listen, await self._transport.tail(stream, partition, THE_END))
+            try:
+                tail = await self._transport.tail(stream, partition, THE_END)
+            except BaseException:
+                self._heard.discard(stream)  # who asks again is to hear it
+                raise
+            self._spawn(self._listen, tail)
 
     async def hand_over(self, grace_s: float) -> None:
         """Finish what can be finished in ``grace_s``, give the rest back, and end."""

@@ -14,18 +14,12 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import numpy as np
-from confluent_kafka import (
-    OFFSET_BEGINNING,
-    Consumer,
-    KafkaError,
-    Message,
-    Producer,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, Message, Producer
 
 from chaos.city import PARTITIONS, ROOT
 from penstock.core.tensors import Tensor
 from penstock.proto import open_inference_pb2 as v2
+from penstock.transports.kafka.assigned import AssignedConsumer
 
 CALL_S = 10.0
 """How long a caller gives its request."""
@@ -62,7 +56,7 @@ class Writer:
                 "enable.idempotence": True,
                 "log_level": 0,
                 "reconnect.backoff.max.ms": 200,
-                "metadata.recovery.strategy": "none",
+                "metadata.recovery.rebootstrap.trigger.ms": 1000,
             }
         )
         self._numbers = count()
@@ -89,7 +83,7 @@ class Writer:
         """Write no more; returns when all is acknowledged."""
         self._ends.set()
         self._thread.join()
-        assert self._producer.flush(60) == 0, "Kafka does not take the rest"
+        assert self._producer.flush(120) == 0, "Kafka does not take the rest"
 
     def _run(self) -> None:
         while not self._ends.wait(self._pause_s):
@@ -109,25 +103,27 @@ class Writer:
 
 
 class Reader:
-    """A plain client that reads what was committed to the output topic of a pipeline."""
+    """Reads what was committed to the output topic of a pipeline, whatever the broker does."""
 
     def __init__(self, servers: str, pipeline: str) -> None:
         topic = f"{ROOT}.pipeline.{pipeline}.outputs"
-        self._consumer = Consumer(
+        self._consumer = AssignedConsumer(
             {
                 "bootstrap.servers": servers,
                 "group.id": "chaos",
                 "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 50,
                 "log_level": 0,
                 "reconnect.backoff.max.ms": 200,
-                "metadata.recovery.strategy": "none",
+                "metadata.recovery.rebootstrap.trigger.ms": 1000,
             }
         )
-        self._consumer.assign(
-            [TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)]
-        )
+        starts = {(topic, number): OFFSET_BEGINNING for number in range(PARTITIONS)}
+        self._consumer.assign(starts, ask=True)
+        self._next = [0] * PARTITIONS
+        """Behind what was read of each partition: a reader that goes back counts nothing twice."""
         self.seen: Counter[str] = Counter()
         """How often each request is there."""
         self.failed: dict[str, str] = {}
@@ -153,11 +149,10 @@ class Reader:
 
     def _run(self) -> None:
         while not self._ends.is_set():
-            first = self._consumer.poll(0.1)
-            if first is None:
-                continue
-            for message in [first, *self._consumer.consume(1_000, 0)]:
-                if message.error() is None:
+            for message in self._consumer.poll(0.1):
+                partition, offset = message.partition() or 0, message.offset() or 0
+                if message.error() is None and offset >= self._next[partition]:
+                    self._next[partition] = offset + 1
                     self._note(message)
 
     def _note(self, message: Message) -> None:

@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from penstock.core.contracts.transport import Extent
-from penstock.transports.kafka.fetcher import TopicNumber
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import COMMIT_S
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.refusals import is_unknown, refusal_of

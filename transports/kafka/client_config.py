@@ -15,17 +15,28 @@ ClientConfig: TypeAlias = dict[str, str | OauthSource]
 
 _SECTION: Final = "transport.security"
 
+_STRATEGY: Final = "metadata.recovery.strategy"
 
-def producer_config(options: KafkaOptions) -> ClientConfig:
-    """For what writes: nothing twice, and nothing late for the sake of larger batches."""
+_TRANSACTIONS: Final = {
+    # A transaction that waits for a coordinator which the library has forgotten may wait for ever
+    # (librdkafka 5511). One that stands still is given up, with its client.
+    _STRATEGY: "none",
+}
+
+
+def producer_config(options: KafkaOptions, transactional_id: str | None = None) -> ClientConfig:
+    """For what writes: nothing twice, and nothing late for the sake of larger batches. With a
+    ``transactional_id``, in transactions."""
     return {
         **_client_config(options),
+        **({} if transactional_id is None else _TRANSACTIONS),
         "linger.ms": "0",
         **_texts(options.client),
         **_texts(options.producer),
         "acks": "all",
         "enable.idempotence": "true",
         "message.max.bytes": str(options.max_record_bytes),
+        **({} if transactional_id is None else {"transactional.id": transactional_id}),
     }
 
 
@@ -73,10 +84,10 @@ def _client_config(options: KafkaOptions) -> ClientConfig:
         "socket.nagle.disable": "true",
         # A broker that is back is to be found at once, and not after up to ten seconds.
         "reconnect.backoff.max.ms": "500",
-        # Else, when the last broker it knows is gone, the library forgets all of them and begins
-        # at the bootstrap servers. What waits for one that is forgotten may wait for ever
-        # (librdkafka 5511), and where partitions are it does not know for a long time.
-        "metadata.recovery.strategy": "none",
+        # A broker that has just been started says that there are none, and the library believes it:
+        # it is to begin at the bootstrap servers then, again if that brings nothing.
+        _STRATEGY: "rebootstrap",
+        "metadata.recovery.rebootstrap.trigger.ms": "1000",
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),

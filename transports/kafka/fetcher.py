@@ -7,25 +7,17 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
-from confluent_kafka import (
-    OFFSET_END,
-    Consumer,
-    KafkaError,
-    KafkaException,
-    Message,
-    TopicPartition,
-)
+from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message
 
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
+from penstock.transports.kafka.assigned import AssignedConsumer, TopicNumber
 from penstock.transports.kafka.refusals import refusal_of
 
 _POLL_S: Final = 0.05
 """How long the thread waits before it looks whether anything else is to be done."""
-
-_AT_ONCE: Final = 1_000
-"""Messages that are handed to the loop together."""
 
 _MOST_MESSAGES: Final = 10_000
 _MOST_BYTES: Final = 32 * 1024 * 1024
@@ -34,16 +26,9 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _FEW: Final = 8
 """So many additions may wait for the thread for the topic of each to be asked about."""
 
-_TOPIC_S: Final = 1.0
-"""How long the broker may take to tell of a topic."""
-
 _log = logging.getLogger(__name__)
 
-TopicNumber: TypeAlias = tuple[str, int]
-
-_Order: TypeAlias = tuple[
-    Callable[[list[TopicPartition]], None], list[TopicPartition], "asyncio.Future[None] | None"
-]
+_Order: TypeAlias = tuple[Callable[[], None], "asyncio.Future[None] | None"]
 
 
 class Inlet:
@@ -98,16 +83,13 @@ class Fetcher:
         missing: Callable[[str], None],
         before_arrivals: Callable[[], None],
     ) -> None:
-        self._consumer = Consumer(dict(config))
+        self._consumer = AssignedConsumer(config)
         self._missing = missing
         self._before_arrivals = before_arrivals
         self._loop = asyncio.get_running_loop()
         self._inlets: dict[TopicNumber, Inlet] = {}
-        # A call on a consumer waits for another thread's poll, and may wait for ever: so all that
-        # concerns it is done by the one thread that polls.
         self._orders: deque[_Order] = deque()
-        self._known: set[str] = set()
-        """Topics that the library has heard of; the thread's alone."""
+        """What the thread is to do, to which the consumer belongs."""
         self._ends = False
         self._thread = threading.Thread(
             target=self._run, name="penstock-kafka-fetcher", daemon=True
@@ -122,14 +104,12 @@ class Fetcher:
         """Begin to read partitions, each at an offset."""
         inlets = {where: Inlet(self, where) for where in starts}
         self._inlets.update(inlets)
-        assigned = [TopicPartition(*where, offset) for where, offset in starts.items()]
-        await self._do(self._assign, assigned)
+        await self._do(partial(self._assign, starts))
         return inlets
 
     def hear(self, where: TopicNumber) -> None:
         """Have the fetches ended by what is written to a partition, which is read by nobody."""
-        assigned = [TopicPartition(*where, OFFSET_END)]
-        self._orders.append((self._assign, assigned, None))
+        self._orders.append((partial(self._assign, {where: OFFSET_END}), None))
 
     async def close_inlets(self, inlets: Sequence[Inlet]) -> None:
         """Read these no more."""
@@ -137,16 +117,16 @@ class Fetcher:
         for each in there:
             del self._inlets[each.where]
         if there:
-            gone = [TopicPartition(*each.where) for each in there]
-            await self._do(self._unassign, gone)
+            gone = [each.where for each in there]
+            await self._do(partial(self._consumer.unassign, gone))
 
     def pause(self, where: TopicNumber) -> None:
         """Read no more of a partition for now."""
-        self._orders.append((self._consumer.pause, [TopicPartition(*where)], None))
+        self._orders.append((partial(self._consumer.pause, where), None))
 
     def resume(self, where: TopicNumber) -> None:
         """Go on reading a partition."""
-        self._orders.append((self._consumer.resume, [TopicPartition(*where)], None))
+        self._orders.append((partial(self._consumer.resume, where), None))
 
     async def close(self) -> None:
         """End the thread and the consumer."""
@@ -154,12 +134,10 @@ class Fetcher:
         await asyncio.to_thread(self._thread.join)
         await asyncio.to_thread(self._consumer.close)
 
-    async def _do(
-        self, what: Callable[[list[TopicPartition]], None], at: list[TopicPartition]
-    ) -> None:
+    async def _do(self, what: Callable[[], None]) -> None:
         """Have the thread do something, and return when it is done."""
         done: asyncio.Future[None] = self._loop.create_future()
-        self._orders.append((what, at, done))
+        self._orders.append((what, done))
         await done
 
     def _take_in(self, messages: Sequence[Message]) -> None:
@@ -197,44 +175,20 @@ class Fetcher:
             while self._orders:
                 self._carry_out(*self._orders.popleft())
             try:
-                messages = self._poll()
+                messages = self._consumer.poll(_POLL_S)
             except KafkaException as error:
                 _log.warning("reading from Kafka: %s", error.args[0].str())
                 continue
             if messages:
                 self._loop.call_soon_threadsafe(self._take_in, messages)
 
-    def _poll(self) -> list[Message]:
-        first = self._consumer.poll(_POLL_S)
-        # The second call waits for nothing: it takes what is there already.
-        return [] if first is None else [first, *self._consumer.consume(_AT_ONCE, 0)]
+    def _assign(self, starts: Mapping[TopicNumber, int]) -> None:
+        self._consumer.assign(starts, ask=len(self._orders) <= _FEW)
 
-    def _assign(self, partitions: list[TopicPartition]) -> None:
-        """The library asks about topics that it does not know once in a second. Where few are
-        added they are asked about at once, which is one answer of the broker for each."""
-        if len(self._orders) <= _FEW:
-            for topic in {each.topic for each in partitions} - self._known:
-                try:
-                    self._consumer.list_topics(topic, timeout=_TOPIC_S)
-                except KafkaException as error:
-                    _log.debug("the topic '%s' is not known yet: %s", topic, error.args[0].str())
-                else:
-                    self._known.add(topic)
-        self._consumer.incremental_assign(partitions)
-
-    def _unassign(self, partitions: list[TopicPartition]) -> None:
-        self._consumer.incremental_unassign(partitions)
-        self._known -= {each.topic for each in partitions}  # it may be deleted, and made again
-
-    def _carry_out(
-        self,
-        what: Callable[[list[TopicPartition]], None],
-        at: list[TopicPartition],
-        done: asyncio.Future[None] | None,
-    ) -> None:
+    def _carry_out(self, what: Callable[[], None], done: asyncio.Future[None] | None) -> None:
         error = None
         try:
-            what(at)
+            what()
         except KafkaException as refused:
             error = refusal_of(refused.args[0])
         if done is not None:

@@ -11,8 +11,9 @@ from confluent_kafka import OFFSET_BEGINNING, Message
 
 from penstock.core.contracts.transport import Delivery
 from penstock.core.errors import PenstockError
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.bell import Bell
-from penstock.transports.kafka.fetcher import Fetcher, TopicNumber
+from penstock.transports.kafka.fetcher import Fetcher
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.source import Source

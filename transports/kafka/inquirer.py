@@ -10,8 +10,8 @@ from typing import Any, Final, TypeVar
 from confluent_kafka import OFFSET_END, Consumer, KafkaError, KafkaException, TopicPartition
 
 from penstock.core.contracts.transport import Extent
-from penstock.transports.kafka.fetcher import TopicNumber
-from penstock.transports.kafka.refusals import is_unknown, refusal_of
+from penstock.transports.kafka.assigned import TopicNumber
+from penstock.transports.kafka.refusals import is_own, is_unknown, refusal_of
 
 T = TypeVar("T")
 
@@ -28,7 +28,8 @@ class Inquirer:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._consumer = Consumer(dict(config))
+        self._config = dict(config)
+        self._consumer = Consumer(self._config)
         self._loop = asyncio.get_running_loop()
         self._thread = ThreadPoolExecutor(1, "penstock-kafka-inquirer")
 
@@ -42,7 +43,7 @@ class Inquirer:
     ) -> dict[TopicNumber, tuple[int | None, str]]:
         """The group's offset in each partition, None where there is none, and its metadata."""
         asked = [TopicPartition(*each) for each in partitions]
-        found = await self._ask(self._consumer.committed, asked, _ASK_S)
+        found = await self._ask(self._committed, asked)
         for each in found:
             if each.error is not None:
                 raise refusal_of(each.error, each.topic)
@@ -73,7 +74,7 @@ class Inquirer:
         """The offset of the first record that is not older; None if there is none."""
         topic, partition = where
         wanted = [TopicPartition(topic, partition, int(time_ms))]
-        [found] = await self._ask(self._consumer.offsets_for_times, wanted, _ASK_S)
+        [found] = await self._ask(self._for_times, wanted)
         if found.error is not None:
             raise refusal_of(found.error, topic)
         return None if found.offset in (OFFSET_END, -1) else found.offset
@@ -82,6 +83,12 @@ class Inquirer:
         """End the consumer."""
         await asyncio.to_thread(self._thread.shutdown)
         await asyncio.to_thread(self._consumer.close)
+
+    def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
+        return self._consumer.committed(partitions, _ASK_S)
+
+    def _for_times(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
+        return self._consumer.offsets_for_times(wanted, _ASK_S)
 
     def _commit(self, offsets: list[TopicPartition]) -> list[TopicPartition] | None:
         return self._consumer.commit(offsets=offsets, asynchronous=False)
@@ -105,8 +112,16 @@ class Inquirer:
             except KafkaException as error:
                 passes = error.args[0].code() in _PASSING
                 if not passes or self._loop.time() >= until_s:
+                    if is_own(error.args[0]):
+                        await self._loop.run_in_executor(self._thread, self._begin_anew)
                     raise refusal_of(error.args[0]) from None
             await asyncio.sleep(_AGAIN_S)
+
+    def _begin_anew(self) -> None:
+        """What comes next is asked by another client: this one may have lost all brokers, see
+        :class:`Ties`. One that is not polled cannot be asked whether it has."""
+        lost, self._consumer = self._consumer, Consumer(self._config)
+        lost.close()
 
 
 _PASSING: Final = frozenset(

@@ -173,7 +173,7 @@ class Memberships:
     async def _begin_transactions(self, instance: str, standing: Standing) -> Transactor:
         """What writes in transactions as an instance; whoever did before is fenced."""
         name = f"{self._options.root}.dataflow.{instance}"
-        config = {**producer_config(self._options), "transactional.id": name}
+        config = producer_config(self._options, name)
         transactor = Transactor(config, self._topic, standing)
         await transactor.begin()
         return transactor

@@ -14,7 +14,7 @@ from penstock.core.contracts.transport import (
     Ownership,
     Reader,
 )
-from penstock.transports.kafka.fetcher import TopicNumber
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress

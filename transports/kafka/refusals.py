@@ -7,6 +7,7 @@ from typing import Final
 from confluent_kafka import KafkaError
 
 from penstock.core.errors import (
+    ConflictError,
     ForbiddenError,
     NotFoundError,
     NotReadyError,
@@ -33,12 +34,18 @@ _FORBIDDEN: Final = frozenset(
 _UNAUTHENTICATED: Final = frozenset(
     {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
 )
+_UNWANTED: Final = frozenset({KafkaError.INVALID_CONFIG, KafkaError.POLICY_VIOLATION})
 _TOO_LARGE: Final = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
 
 
 def is_unknown(error: KafkaError) -> bool:
     """Whether the topic or partition is not there."""
     return error.code() in _UNKNOWN
+
+
+def is_own(error: KafkaError) -> bool:
+    """Whether the library says so by itself, and no broker has."""
+    return error.code() < KafkaError.UNKNOWN
 
 
 def refusal_of(error: KafkaError, topic: str | None = None) -> PenstockError:
@@ -58,4 +65,8 @@ def refusal_of(error: KafkaError, topic: str | None = None) -> PenstockError:
         )
     if code in _UNAUTHENTICATED:
         return UnauthenticatedError(f"{what}: {error.str()}; look at transport.security")
+    if code in _UNWANTED:
+        return ConflictError(
+            f"{what}: {error.str()}; look at transport.topic, and at what the broker allows"
+        )
     return NotReadyError(f"{what}: {error.str()}")

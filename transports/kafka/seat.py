@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
 from penstock.core.errors import OverloadedError, PenstockError
-from penstock.transports.kafka.fetcher import TopicNumber
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.leases import (

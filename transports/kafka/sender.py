@@ -15,6 +15,7 @@ from penstock.core.contracts.transport import PartlyWrittenError, Written
 from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.ties import Ties
 
 MOST_MESSAGES: Final = 100_000
 """Messages on their way that one producer holds."""
@@ -102,13 +103,16 @@ class Sender:
     """Sends groups of messages and says where each went. Methods are called on the event loop.
 
     ``config`` is the producer's. Nothing is lost or written twice while a broker is away for less
-    than ``message.timeout.ms``.
+    than ``message.timeout.ms``, unless the library loses all brokers, see :class:`Ties`: then it is
+    not known of what is on its way whether it is written.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         # What is on its way is bounded here, where a group is taken whole or not at all.
         bounds = {"queue.buffering.max.messages": 0, "queue.buffering.max.kbytes": 2**31 - 1}
-        self._producer = Producer({**config, **bounds})
+        self._config = {**config, **bounds}
+        self._ties = Ties()
+        self._producer = Producer({**self._config, **self._ties.options})
         self._loop = asyncio.get_running_loop()
         self._messages = 0
         self._bytes = 0
@@ -181,6 +185,16 @@ class Sender:
         except Exception:
             # The others' deliveries are to be heard, whatever became of this one.
             _log.exception("a delivery could not be told")
+        if self._ties.are_cut:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Go on with another client."""
+        _log.warning("the client that writes to Kafka had lost all brokers, and is replaced")
+        lost, self._ties = self._producer, Ties()
+        self._producer = Producer({**self._config, **self._ties.options})
+        lost.purge()
+        lost.poll(0)  # who waits hears that nothing is known
 
     def _delivered(
         self, group: _Group, index: int, error: KafkaError | None, message: Message | None

@@ -9,7 +9,8 @@ from confluent_kafka import Message
 
 from penstock.core.contracts.transport import Delivery, From, Tail
 from penstock.core.errors import PenstockError
-from penstock.transports.kafka.fetcher import Fetcher, Inlet, TopicNumber
+from penstock.transports.kafka.assigned import TopicNumber
+from penstock.transports.kafka.fetcher import Fetcher, Inlet
 from penstock.transports.kafka.inquirer import Inquirer
 
 

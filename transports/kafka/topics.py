@@ -19,12 +19,16 @@ from confluent_kafka.admin import (
 )
 
 from penstock.core.contracts.transport import StreamSpec
-from penstock.core.errors import ConflictError, NotFoundError
+from penstock.core.errors import ConflictError, NotFoundError, NotReadyError, PenstockError
 from penstock.core.nearest import did_you_mean
 from penstock.transports.kafka.backlog import backlog_of
-from penstock.transports.kafka.refusals import is_unknown, refusal_of
+from penstock.transports.kafka.refusals import is_own, is_unknown, refusal_of
 
 _ASK_S: Final = 10.0
+"""How long a question may take."""
+
+_CHANGE_S: Final = 30.0
+"""How long a change may take, which waits for the controller."""
 
 _AGAIN_S: Final = 0.1
 _TIMES: Final = 200
@@ -57,7 +61,8 @@ class Topics:
         settings: Callable[..., dict[str, str]],
         replication: int | None,
     ) -> None:
-        self._admin = AdminClient(dict(config))
+        self._config = dict(config)
+        self._admin = AdminClient(self._config)
         self._settings = settings
         self._replication = -1 if replication is None else replication
         self._partitions: dict[str, int] = {}
@@ -119,7 +124,7 @@ class Topics:
                 if is_unknown(error.args[0]):
                     self._partitions.pop(topic, None)
                 elif error.args[0].code() != KafkaError.LEADER_NOT_AVAILABLE:
-                    raise refusal_of(error.args[0], topic) from None
+                    raise self._refusal(error.args[0], topic) from None
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
         """See to it that topics are there as they are wanted, see Transport.make_streams.
@@ -133,7 +138,7 @@ class Topics:
         few = [spec for spec in there if spec.partitions > self._partitions[spec.name]]
         if few:
             wanted = [NewPartitions(spec.name, spec.partitions) for spec in few]
-            await self._all(self._admin.create_partitions(wanted))
+            await self._all(self._admin.create_partitions(wanted, request_timeout=_CHANGE_S))
         for spec in specs:
             self._partitions[spec.name] = spec.partitions
 
@@ -141,7 +146,9 @@ class Topics:
         """Delete topics; those that are not there are ignored."""
         if not names:
             return
-        asked = self._admin.delete_topics(list(names), operation_timeout=_ASK_S)
+        asked = self._admin.delete_topics(
+            list(names), operation_timeout=_ASK_S, request_timeout=_CHANGE_S
+        )
         await self._all(asked, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
         for name in names:
             self._partitions.pop(name, None)
@@ -159,7 +166,8 @@ class Topics:
                 for spec in specs
             ]
             # Another process may have been quicker.
-            await self._all(self._admin.create_topics(made), but=KafkaError.TOPIC_ALREADY_EXISTS)
+            asked = self._admin.create_topics(made, request_timeout=_CHANGE_S)
+            await self._all(asked, but=KafkaError.TOPIC_ALREADY_EXISTS)
             await self._until_known([spec.name for spec in specs])
 
     async def _until_known(self, names: Sequence[str]) -> None:
@@ -170,7 +178,7 @@ class Topics:
             if not missing:
                 return
             await asyncio.sleep(_AGAIN_S)
-        raise NotFoundError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
+        raise NotReadyError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
         for spec in specs:
@@ -182,7 +190,7 @@ class Topics:
                     f"{count}, or delete the topic"
                 )
         asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
-        configs = self._admin.describe_configs(asked) if asked else {}
+        configs = self._admin.describe_configs(asked, request_timeout=_ASK_S) if asked else {}
         narrow: list[str] = []
         for spec, resource in zip(specs, asked, strict=True):
             config = await self._settings_of(resource, configs[resource])
@@ -199,11 +207,15 @@ class Topics:
             ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[set_limit])
             for topic in topics
         ]
-        asked = self._admin.incremental_alter_configs(changed) if changed else {}
+        if not topics:
+            return
+        asked = self._admin.incremental_alter_configs(changed, request_timeout=_CHANGE_S)
         for resource, future in asked.items():
             try:
                 await asyncio.wrap_future(future)
             except KafkaException as error:
+                if is_own(error.args[0]):
+                    raise self._refusal(error.args[0], resource.name) from None
                 raise ConflictError(
                     f"the topic '{resource.name}' takes smaller records than "
                     f"transport.maxRecordBytes, which is {limit}, and its {_LIMIT} could not be "
@@ -219,11 +231,11 @@ class Topics:
                 found = await asyncio.wrap_future(asked)
             except KafkaException as error:
                 if not is_unknown(error.args[0]):
-                    raise refusal_of(error.args[0], topic.name) from None
+                    raise self._refusal(error.args[0], topic.name) from None
             else:
                 return {name: entry.value for name, entry in found.items()}
             await asyncio.sleep(_AGAIN_S)
-            asked = self._admin.describe_configs([topic])[topic]
+            asked = self._admin.describe_configs([topic], request_timeout=_ASK_S)[topic]
         raise NotFoundError(f"the topic '{topic.name}' is there, and was deleted meanwhile")
 
     async def _all(self, asked: Mapping[str, Any], but: int | None = None) -> None:
@@ -232,7 +244,16 @@ class Topics:
                 await asyncio.wrap_future(future)
             except KafkaException as error:
                 if error.args[0].code() != but:
-                    raise refusal_of(error.args[0], name) from None
+                    raise self._refusal(error.args[0], name) from None
+
+    def _refusal(self, error: KafkaError, topic: str) -> PenstockError:
+        """What an error is to who asked. Others are asked by another client if the library says it
+        by itself: it may have lost all brokers, see :class:`Ties`."""
+        if is_own(error):
+            # Its end waits for threads of the library, for which the loop has no time.
+            lost, self._admin = [self._admin], AdminClient(self._config)
+            asyncio.get_running_loop().run_in_executor(None, lost.clear)
+        return refusal_of(error, topic)
 
 
 def _check_fit(spec: StreamSpec, config: Mapping[str, str]) -> None:

@@ -30,13 +30,14 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError, TooLargeError
 from penstock.core.records import Record
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.client_config import (
     admin_config,
     consumer_config,
     producer_config,
     topic_config,
 )
-from penstock.transports.kafka.fetcher import Fetcher, TopicNumber
+from penstock.transports.kafka.fetcher import Fetcher
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.memberships import Memberships
 from penstock.transports.kafka.messages import decode, encode

@@ -38,11 +38,21 @@ def test_every_client_has_what_is_common(make: Make) -> None:
     assert config["socket.keepalive.enable"] == "true"
 
 
+STRATEGY = "metadata.recovery.strategy"
+
+
 @ALL
-def test_brokers_that_are_away_are_not_forgotten(make: Make) -> None:
-    strategy = "metadata.recovery.strategy"
-    assert make(options())[strategy] == "none"
-    assert make(options(client={strategy: "rebootstrap"}))[strategy] == "rebootstrap"
+def test_who_has_lost_all_brokers_begins_at_the_bootstrap_servers(make: Make) -> None:
+    assert make(options())[STRATEGY] == "rebootstrap"
+    assert make(options(client={STRATEGY: "none"}))[STRATEGY] == "none"
+
+
+def test_a_transaction_does_not_wait_for_a_coordinator_that_is_forgotten() -> None:
+    config = producer_config(options(), "me")
+    assert config["transactional.id"] == "me"
+    assert config[STRATEGY] == "none"
+    other = producer_config(options(producer={STRATEGY: "rebootstrap"}), "me")
+    assert other[STRATEGY] == "rebootstrap"
 
 
 def test_a_producer_writes_nothing_twice_and_nothing_late() -> None:
