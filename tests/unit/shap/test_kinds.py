@@ -14,12 +14,12 @@ from sklearn.linear_model import LinearRegression
 from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeRegressor
 
+from harness.explained import SIGNATURE, Of
 from penstock.core.arrays import Array
-from penstock.core.contracts.explainer import Explained, Explains
+from penstock.core.contracts.explainer import Explained
 from penstock.core.errors import InvalidRequestError, PenstockError, UnsupportedError
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Tensors
-from penstock.core.signature import Signature, TensorSpec
 from penstock.core.tensors import Tensor
 from penstock.plugins.shap.answer import ShapValues, answer_of
 from penstock.plugins.shap.background import background_of
@@ -28,31 +28,6 @@ from penstock.plugins.shap.tree import TreeShap
 
 BACKGROUND = [[0.0, 0.0], [2.0, 4.0]]
 ROWS = np.array([[1.0, 1.0], [3.0, 2.0]])
-SIGNATURE = Signature((TensorSpec("x", "FP64", ("n", 2)),))
-
-
-class Of(Explained):
-    """What is explained: ``model`` answers where it is looked into."""
-
-    def __init__(self, own_object: object = None, kind: Any = "model") -> None:
-        self._own_object = own_object
-        self._explains = Explains("shap", kind, "m")
-
-    @property
-    def explains(self) -> Explains:
-        return self._explains
-
-    @property
-    def signature(self) -> Signature:
-        return SIGNATURE
-
-    @property
-    def own_object(self) -> object:
-        return self._own_object
-
-    @property
-    def rows_at_once(self) -> int:
-        return 100
 
 
 class Holder:
