@@ -20,6 +20,7 @@ from penstock.plugins.lux.answer import answer_of, signature_of
 from penstock.plugins.lux.classes import classes_of
 from penstock.plugins.lux.explanation import Explaining, Explanation, Known
 from penstock.plugins.lux.options import LuxOptions
+from penstock.plugins.lux.rules import covering
 from penstock.plugins.lux.tree import fitted_rules
 from penstock.plugins.shap.background import SEED, background_of
 from penstock.plugins.shap.features import Features
@@ -92,12 +93,15 @@ class Lux(Explainer):
         labels = np.array([every.index(each) for each in classes])
         learned = Known(rows[~judging], labels[~judging])
         judged = Known(rows[judging], labels[judging])
+        row, label = rows[-1], labels[-1]
         options = self._options
 
         def work() -> Explanation:
             rules = fitted_rules(*learned, options.neighbourhood, options.leaf_rows)
+            if covering(rules, row).label != label:
+                rules = fitted_rules(*learned, options.neighbourhood, 1)
             explaining = Explaining(learned, judged, names, every)
-            return explaining.explanation(rules, rows[-1], labels[-1], options.counterfactuals)
+            return explaining.explanation(rules, row, label, options.counterfactuals)
 
         return await in_own_thread(work, f"explaining {self.explained.explains}")
 

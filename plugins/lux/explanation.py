@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from penstock.core.arrays import Array
-from penstock.plugins.lux.rules import Condition, Rule
+from penstock.plugins.lux.rules import Condition, Rule, covering
 
 
 class Known(NamedTuple):
@@ -43,8 +43,7 @@ class Explaining:
 
     def explanation(self, rules: Sequence[Rule], row: Array, label: int, most: int) -> Explanation:
         """Of ``row`` [features], which has the class ``label``; ``most`` counterfactuals."""
-        own = next(rule for rule in rules if rule.covers(row[None])[0])
-        told = self._told(own)
+        told = self._told(covering(rules, row))
         return Explanation(
             {"prediction": self._classes[label], **told},
             self._counterfactuals(rules, row, label)[:most],

@@ -51,8 +51,8 @@ class LuxOptions(Section):
     leaf_rows: int = Field(
         default=3,
         ge=1,
-        description="How many rows that are learned from a rule covers at least. Fewer make rules "
-        "that fit the row and little else.",
+        description="How many rows that are learned from a rule covers at least, unless none such "
+        "leads to the class of the row. Fewer make rules that fit the row and little else.",
     )
     counterfactuals: int = Field(
         default=3, ge=0, description="How many rules that lead to other classes are told at most."

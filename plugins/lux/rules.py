@@ -38,6 +38,11 @@ class Rule(NamedTuple):
         return covered
 
 
+def covering(rules: Sequence[Rule], row: Array) -> Rule:
+    """The one of the rules of a tree that covers ``row`` [features]."""
+    return next(rule for rule in rules if rule.covers(row[None])[0])
+
+
 def column_names(width: int) -> list[str]:
     """What the features are called in the library, which takes names apart and computes with what
     it finds in them."""
