@@ -17,10 +17,9 @@ def fitted_rules(rows: Array, labels: Array, neighbourhood: float, leaf_rows: in
     least two. ``neighbourhood`` is the share of each class that is learned from, and ``leaf_rows``
     how many of them a rule covers at least. Raises InvalidRequestError where there are fewer.
 
-    As Bobek and Nalepa, "Local Universal Rule-based Explainer (LUX)", SoftwareX 30 (2025). Rows
-    that it would make up are left out: it draws these from the random numbers of the process, and
-    they are like no rows that ever come. So it asks for nothing but the classes of ``rows``, and
-    finds the same rules every time.
+    As Bobek and Nalepa in arXiv:2310.14894, without the rows that LUX would make up: it draws
+    these from the random numbers of the process, and swallows errors meanwhile. So it asks for
+    nothing but the classes of ``rows``, and finds the same rules every time.
     """
     import pandas
     from lux.lux import LUX
