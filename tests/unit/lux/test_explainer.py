@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -95,6 +96,13 @@ async def test_the_same_row_has_the_same_rules_whatever_is_drawn_in_the_process(
     once = await explain(loaded(), Asked(quadrants), [[0.5, 0.9]])
     np.random.seed(6)
     assert await explain(loaded(), Asked(quadrants), [[0.5, 0.9]]) == once
+
+
+async def test_several_at_a_time_do_not_disturb_each_other() -> None:
+    explainer, asked = loaded(), Asked(quadrants)
+    rows = [[[0.5, 0.9]], [[-0.5, 0.0]], [[0.9, -0.9]]]
+    alone = [await explain(explainer, asked, each) for each in rows]
+    assert await asyncio.gather(*(explain(explainer, asked, each) for each in rows)) == alone
 
 
 async def test_less_around_the_row_is_learned_from_where_a_manifest_says_so() -> None:
