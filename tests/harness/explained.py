@@ -1,4 +1,4 @@
-"""What explainers of tables explain in unit tests."""
+"""What is explained, as explainers see it where there is no gateway."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ SIGNATURE = Signature((TensorSpec("x", "FP64", ("n", 2)),))
 
 
 class Of(Explained):
-    """What is explained: ``own_object`` answers where it is looked into."""
+    """What has ``own_object`` where it is looked into. ``bounds`` are those of ``Explains``."""
 
-    def __init__(self, own_object: object = None, kind: Any = "model") -> None:
+    def __init__(
+        self, own_object: object = None, kind: Any = "model", rows_per_call: int = 25, **bounds: Any
+    ) -> None:
         self._own_object = own_object
-        self._explains = Explains("any", kind, "m")
+        self._rows_per_call = rows_per_call
+        self._explains = Explains("shap", kind, "m", **bounds)
 
     @property
     def explains(self) -> Explains:
@@ -31,4 +34,4 @@ class Of(Explained):
 
     @property
     def rows_at_once(self) -> int:
-        return 100
+        return self._rows_per_call * self._explains.calls_in_flight
