@@ -12,14 +12,14 @@ from penstock.core.arrays import Array
 from penstock.core.contracts.explainer import Ask, Explained
 from penstock.core.errors import InvalidRequestError, StepFailedError
 from penstock.core.explaining import in_lanes, too_many_evaluations
-from penstock.core.nearest import did_you_mean
+from penstock.core.explaining.tabular.features import Features
+from penstock.core.explaining.tabular.output import output_of
 from penstock.core.records import Tensors
 from penstock.core.tensors import Tensor
 from penstock.plugins.shap.blocks import MOST_EXPLAINED, Block, blocks_of, rows_of_blocks
 from penstock.plugins.shap.buffers import Buffers
 from penstock.plugins.shap.coalitions import Coalitions
 from penstock.plugins.shap.explainer import ShapExplainer, Values, selected
-from penstock.plugins.shap.features import Features
 from penstock.plugins.shap.masked_rows import MaskedRows, masked_rows
 from penstock.plugins.shap.options import AskingOptions
 
@@ -96,23 +96,7 @@ class AskingShap(ShapExplainer):
 
     def _output(self, answer: Tensors) -> Tensor:
         """The tensor that is explained."""
-        name = self._asking.output
-        there = [tensor.name for tensor in answer]
-        if name is None and len(answer) == 1:
-            [tensor] = answer
-        elif name is None:
-            raise InvalidRequestError(
-                f"{self.explained.explains} puts out {', '.join(there)}; say in the parameter "
-                "'output' of the explainer which of them is explained"
-            )
-        else:
-            found = next((tensor for tensor in answer if tensor.name == name), None)
-            if found is None:
-                hint = did_you_mean(name, there) or f"it puts out {', '.join(there)}"
-                raise InvalidRequestError(
-                    f"{self.explained.explains} does not put out '{name}'; {hint}"
-                )
-            tensor = found
+        tensor = output_of(answer, self._asking.output, self.explained)
         if tensor.datatype == "BYTES":
             raise InvalidRequestError(
                 f"the output '{tensor.name}' of {self.explained.explains} is text, which has no "

@@ -12,12 +12,13 @@ import numpy as np
 from penstock.core.arrays import Array
 from penstock.core.contracts.explainer import Ask, Explained, Explainer
 from penstock.core.errors import InvalidRequestError
+from penstock.core.explaining.tabular.background import background_of
+from penstock.core.explaining.tabular.features import Features
+from penstock.core.explaining.tabular.names import names_of
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Tensors
 from penstock.core.signature import Signature
 from penstock.plugins.shap.answer import ShapValues, answer_of, signature_of
-from penstock.plugins.shap.background import background_of
-from penstock.plugins.shap.features import Features
 from penstock.plugins.shap.options import ShapOptions
 
 
@@ -54,11 +55,12 @@ class ShapExplainer(Explainer):
         features = Features(request.tensors, options.features, self.explained.signature)
         width = features.matrix.shape[1]
         self._check_width(width)
+        names = names_of(options.feature_names, self.explained, width)
         values, base = await self.computed(features, ask)
         if base.shape[1] == 1:
             values, base = values[..., 0], base[..., 0]
         data = features.matrix.astype(np.float64)
-        shap = ShapValues(values, base, data, self._names(width))
+        shap = ShapValues(values, base, data, names)
         return answer_of(shap, options.answer, self.method, whitebox=self.whitebox)
 
     @abstractmethod
@@ -70,25 +72,6 @@ class ShapExplainer(Explainer):
             raise InvalidRequestError(
                 f"the background has {self.background.shape[1]} features, and the request {width}"
             )
-        names = self._options.feature_names
-        if names is not None and len(names) != width:
-            raise InvalidRequestError(
-                f"featureNames has {len(names)} names, and the request {width} features"
-            )
-
-    def _names(self, width: int) -> Sequence[str]:
-        """Those of the manifest, those with which an estimator was fitted, or numbers."""
-        if self._options.feature_names is not None:
-            return self._options.feature_names
-        fitted = getattr(estimator_of(self.explained), "feature_names_in_", ())
-        if len(fitted) == width:
-            return [str(name) for name in fitted]
-        return [f"Feature {feature}" for feature in range(width)]
-
-
-def estimator_of(explained: Explained) -> object | None:
-    """The estimator of a model that has one (as scikit-learn's) and is in this process."""
-    return getattr(explained.own_object, "estimator", None)
 
 
 def selected(output: Array, columns: Sequence[int] | None, what: str) -> Array:

@@ -12,9 +12,10 @@ from penstock.core.arrays import Array
 from penstock.core.config.parameters import options_of_parameters
 from penstock.core.contracts.explainer import Ask, Explained
 from penstock.core.errors import InvalidRequestError, UnsupportedError
+from penstock.core.explaining.tabular.features import Features
+from penstock.core.explaining.tabular.names import estimator_of
 from penstock.core.own_thread import in_own_thread
-from penstock.plugins.shap.explainer import ShapExplainer, Values, estimator_of, selected
-from penstock.plugins.shap.features import Features
+from penstock.plugins.shap.explainer import ShapExplainer, Values, selected
 from penstock.plugins.shap.options import ShapOptions
 
 

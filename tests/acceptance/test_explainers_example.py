@@ -1,7 +1,9 @@
-"""``examples/explainers``: a forest and a pipeline are explained, and the figures add up."""
+"""``examples/explainers``: a forest and a pipeline are explained, the figures add up, and the rules
+hold."""
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -16,12 +18,17 @@ from harness.up import penstock_up
 
 pytest.importorskip("shap", reason="shap is not installed: pip install 'penstock[shap]'")
 
+pytest.importorskip("lux.lux", reason="LUX is not installed: pip install 'penstock[lux]'")
+
 from sklearn.datasets import load_diabetes
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "explainers"
 
 
-def test_what_the_features_add_adds_up(tmp_path: Path) -> None:
+FEATURES = ["age", "sex", "bmi", "bp", "s1", "s2", "s3", "s4", "s5", "s6"]
+
+
+def test_what_the_features_add_adds_up_and_rules_hold(tmp_path: Path) -> None:
     folder = tmp_path / "explainers"
     shutil.copytree(EXAMPLE, folder, ignore=shutil.ignore_patterns("artifacts", "__pycache__"))
     subprocess.run([sys.executable, "fit.py"], cwd=folder, check=True, timeout=120)
@@ -37,6 +44,7 @@ def test_what_the_features_add_adds_up(tmp_path: Path) -> None:
 
         predicted, forest = ask("forest"), ask("forest-why")
         graded, whole = ask("progress"), ask("progress-why")
+        rules = [json.loads(text) for text in ask("word-why")["rule"]]
     for explanation, output in ((forest, predicted["predict"]), (whole, graded["progress"])):
         total = explanation["shap_values"].sum(axis=1) + explanation["base_values"]
         # TreeExplainer rounds the values at which trees branch.
@@ -44,3 +52,8 @@ def test_what_the_features_add_adds_up(tmp_path: Path) -> None:
     names = forest["feature_names"].tolist()
     assert names[np.abs(forest["shap_values"]).mean(axis=0).argmax()] in ("bmi", "s5")
     assert "explanation" in whole
+    for row, word, rule in zip(load_diabetes().data[5:8], graded["word"], rules, strict=True):
+        assert rule["prediction"] == rule["class"] == word
+        for each in rule["conditions"]:
+            value = row[FEATURES.index(each["feature"])]
+            assert (value < each["threshold"]) == (each["op"] == "<")

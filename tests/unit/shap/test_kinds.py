@@ -11,11 +11,11 @@ import pytest
 from harness.explained import SIGNATURE, Of
 from penstock.core.arrays import Array
 from penstock.core.errors import InvalidRequestError
+from penstock.core.explaining.tabular.background import background_of
 from penstock.core.inference import InferenceRequest
 from penstock.core.records import Tensors
 from penstock.core.tensors import Tensor
 from penstock.plugins.shap.answer import ShapValues, answer_of
-from penstock.plugins.shap.background import background_of
 from penstock.plugins.shap.kernel import KernelShap
 
 BACKGROUND = [[0.0, 0.0], [2.0, 4.0]]

@@ -78,7 +78,7 @@ def _rows_of(tensors: Sequence[Tensor]) -> int:
 def _matrix(tensor: Tensor) -> Array:
     if tensor.datatype == "BYTES":
         raise InvalidRequestError(
-            f"the tensor '{tensor.name}' is text, which has no SHAP values; explain the model or "
+            f"the tensor '{tensor.name}' is text, and features are numbers; explain the model or "
             "the pipeline from where it is encoded as numbers"
         )
     return tensor.array.reshape(tensor.shape[0], -1)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from penstock.core.errors import InvalidRequestError
+from penstock.core.explaining.tabular.features import Features
 from penstock.core.signature import Signature, TensorSpec
 from penstock.core.tensors import Tensor
-from penstock.plugins.shap.features import Features
 
 
 def tensor(name: str, value: Any) -> Tensor:
