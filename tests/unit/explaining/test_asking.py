@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncIterator
 from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -55,6 +56,23 @@ class Threaded(Echo):
 THREADED: list[Threaded] = []
 
 
+class Forgetful(Echo):
+    """Asks what nobody else has, and notes whether anybody has it after the answer."""
+
+    held: ClassVar[list[bool]] = []
+
+    async def explain(self, request: InferenceRequest, ask: Ask) -> Tensors:
+        async def of_nobodys() -> weakref.ref[Any]:
+            array = np.ones((1, 2))
+            await ask((Tensor.from_numpy("x", array),))
+            return weakref.ref(array)
+
+        array = await of_nobodys()
+        await asyncio.sleep(0)  # the call is cleaned up beside us
+        self.held.append(array() is not None)
+        return request.tensors
+
+
 class Seen:
     """Calls of a model, which answers as its ``answer`` says."""
 
@@ -79,7 +97,9 @@ class Seen:
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
-    async with explaining(tmp_path, {"echo": Echo, "threaded": Threaded}) as plane:
+    async with explaining(
+        tmp_path, {"echo": Echo, "threaded": Threaded, "forgetful": Forgetful}
+    ) as plane:
         yield plane
 
 
@@ -182,6 +202,20 @@ async def test_from_a_thread_it_is_asked_as_often_as_it_takes(plane: Plane) -> N
     answer = await plane.call("why", request(2))
     assert answer.tensors[0].shape == (2, 2)
     assert seen.identities == ["why.0.1.1", "why.0.1.2"]
+
+
+async def test_what_was_asked_is_let_go_with_the_answer(plane: Plane) -> None:
+    """Although the deadline of the question, which is in the engine's books, is far away."""
+    seen = await serve(plane, type="forgetful")
+
+    async def infer(call: ModelCall) -> Tensors:
+        await asyncio.sleep(0)
+        return (Tensor.from_numpy("y", np.zeros((1, 1))),)
+
+    seen.instance.infer = infer  # type: ignore[method-assign]  # not at once, and not the question
+    for _ in range(3):
+        await plane.call("why", request())
+    assert Forgetful.held == [False] * 3
 
 
 async def test_explanations_at_a_time_are_bounded(plane: Plane) -> None:

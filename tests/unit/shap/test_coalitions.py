@@ -125,7 +125,7 @@ def test_walks_go_from_both_ends() -> None:
 
 @pytest.mark.parametrize(
     ("features", "samples", "whole_sizes"),
-    [(10, 200, 1), (20, 60, 0), (50, 40, 0), (9, 300, 2), (20, 300, 1)],
+    [(10, 200, 1), (20, 60, 0), (50, 40, 0), (9, 300, 2), (20, 300, 1), (8, 200, 2)],
 )
 def test_sizes_that_samples_suffice_for_are_whole(
     features: int, samples: int, whole_sizes: int
