@@ -67,7 +67,7 @@ def _course_row(course: Course) -> tuple[str, ...]:
     summary = course.summary()
     latency = "-"
     if summary["latency_ms"] is not None:
-        latency = f"{summary['latency_ms']:.3g} ms, at most {summary['most_latency_ms']:.3g} ms"
+        latency = f"{_time(summary['latency_ms'])}, at most {_time(summary['most_latency_ms'])}"
     return (
         course.model,
         f"{summary['least']} to {summary['most']}",
@@ -77,3 +77,8 @@ def _course_row(course: Course) -> tuple[str, ...]:
         latency,
         f"{summary['refused']:.0f}",
     )
+
+
+def _time(ms: float) -> str:
+    """A time in the unit that people would say it in."""
+    return f"{ms:.3g} ms" if ms < 999.5 else f"{ms / 1000.0:.3g} s"

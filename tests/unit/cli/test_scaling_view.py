@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from penstock.core.cli.output import Output
-from penstock.core.cli.scaling_view import print_decisions
+from penstock.core.cli.scaling_view import print_courses, print_decisions
 from penstock.core.contracts.scaler import ModelLoad
 from penstock.core.scaling import Verdict
+from penstock.core.scaling.replay import Course, Sample
 
 
 def test_what_waits_in_streams_is_shown_where_there_are_some(
@@ -44,3 +45,14 @@ def test_whose_copies_are_counted_is_said_where_there_are_workers(
     print_decisions(Output("text"), said)
     _, whose, *_ = capsys.readouterr().out.splitlines()
     assert whose == "copies are those of all 3 workers together, at most one in each"
+
+
+def test_long_latencies_are_said_in_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    verdict = Verdict(ModelLoad("a", 1, 1, 1, 4), 1, "it is so")
+    samples = [
+        Sample(time_s, 5.0, 1, 0.4, 0.0, latency_ms, 0.0, verdict)
+        for time_s, latency_ms in ((2.0, 80.0), (4.0, 37_520.0))
+    ]
+    print_courses(Output("text"), [Course("a", samples)])
+    _, row, *_ = capsys.readouterr().out.splitlines()
+    assert "18.8 s, at most 37.5 s" in row
