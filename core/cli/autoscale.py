@@ -157,7 +157,7 @@ def _decided_here(scaling: dict[str, Any], rules: ScalingRules) -> dict[str, Any
     from penstock.core.scaling import Autoscaler
 
     loads = [ModelLoad(**each["load"]) for each in scaling["models"]]
-    verdicts = Autoscaler(rules.scaler, rules.damping).decide(loads, scaling["decided_ms"])
+    verdicts = Autoscaler(rules.scaler, rules.damping).decide(loads, scaling["decided_ms"] or 0.0)
     return {
         **scaling,
         "policy": rules.policy,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from penstock.core.cli.output import Output
+from penstock.core.scaling.wording import said
 
 if TYPE_CHECKING:
     from penstock.core.scaling.replay import Course
@@ -21,12 +22,15 @@ def print_decisions(output: Output, scaling: Mapping[str, Any]) -> None:
     how = "dry run, nothing is changed" if scaling["dry_run"] else "in force"
     click.echo(f"policy {scaling['policy']} ({how})")
     models = scaling["models"]
+    if scaling["decided_ms"] is None:
+        click.echo(f"nothing is decided before {scaling['every_ms'] / 1000.0:g} s after the start")
+        return
     if not models:
         click.echo("no model is scaled; write maxReplicas, or minReplicas: 0, in its manifest")
         return
     if scaling.get("workers"):
-        said = f"copies are those of all {scaling['workers']} workers together, at most one in each"
-        click.echo(said)
+        whose = f"all {scaling['workers']} workers together, at most one in each"
+        click.echo(f"copies are those of {whose}")
     headings = ("model", "copies", "decided", "calls/s", "in flight", "lag", "why")
     output.table(headings, [_row(each) for each in models], unfolded=("model",))
 
@@ -37,9 +41,9 @@ def _row(decided: Mapping[str, Any]) -> tuple[str, ...]:
         decided["model"],
         f"{load['ready']} of {decided['replicas']}",
         str(decided["decided"]),
-        f"{load['requests_per_s']:.3g}",
-        f"{load['in_flight'] + load['waiting']:.3g}",
-        "-" if load["lag"] is None else f"{load['lag']:.3g}",
+        said(load["requests_per_s"]),
+        said(load["in_flight"] + load["waiting"]),
+        "-" if load["lag"] is None else said(load["lag"]),
         decided["reason"],
     )
 
@@ -67,7 +71,7 @@ def _course_row(course: Course) -> tuple[str, ...]:
     summary = course.summary()
     latency = "-"
     if summary["latency_ms"] is not None:
-        latency = f"{summary['latency_ms']:.3g} ms, at most {summary['most_latency_ms']:.3g} ms"
+        latency = f"{_time(summary['latency_ms'])}, at most {_time(summary['most_latency_ms'])}"
     return (
         course.model,
         f"{summary['least']} to {summary['most']}",
@@ -77,3 +81,8 @@ def _course_row(course: Course) -> tuple[str, ...]:
         latency,
         f"{summary['refused']:.0f}",
     )
+
+
+def _time(ms: float) -> str:
+    """A time in the unit that people would say it in."""
+    return f"{ms:.3g} ms" if ms < 999.5 else f"{ms / 1000.0:.3g} s"

@@ -395,9 +395,13 @@ class ModelCopies:
 
     def servers_to_grow(self, found: Placement) -> tuple[str, ...]:
         """The servers that would hold another copy if they had one more replica."""
-        holding = frozenset(each.key for each in (*self._loaded, *self._loading))
-        named = servers_to_grow(found, self.demand, holding)
+        named = self._fit_if_grown(found)
         return tuple(name for name in named if self._placer.shortage.can_grow(name))
+
+    def _fit_if_grown(self, found: Placement) -> tuple[str, ...]:
+        """These, and those of the process itself, which have one replica for good."""
+        holding = frozenset(each.key for each in (*self._loaded, *self._loading))
+        return servers_to_grow(found, self.demand, holding)
 
     def _ask_for(self, wish: Wish | None) -> None:
         before, self._wish = self._wish, wish
@@ -446,6 +450,11 @@ class ModelCopies:
             said = f"version {self.version} waits for {expected}: {found.why_not}"
             return Outlook(Reason.WAITING_FOR_SERVER, said, at_work=True)
         said = f"version {self.version} fits on no server: {found.why_not}"
+        if self._loaded and self._fit_if_grown(found) and not self.servers_to_grow(found):
+            said += (
+                "; a process has one copy of a model: start it with --workers, or apply a server "
+                "with more replicas"
+            )
         return Outlook(Reason.NO_SERVER, said, at_work=False)
 
     def _let_go_of(self, replicas: list[ServerReplica]) -> None:

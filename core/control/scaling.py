@@ -74,7 +74,7 @@ class ModelScaling:
         self._silent_ms: dict[str, float] = {}
         """Since when there are copies of a model that nobody has told anything of."""
         self._verdicts: Sequence[Verdict] = ()
-        self._decided_ms = clock.now_ms()
+        self._decided_ms: float | None = None
 
     def decide(self) -> Sequence[Verdict]:
         """Look at all models that may be scaled, and have them scaled."""

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.scaling.damping import Damping, Recommendations
+from penstock.core.scaling.wording import said
 
 Why: TypeAlias = Literal["load", "stale", "asleep", "short"]
 """What a verdict goes by: the load, figures that are stale or missing, that nobody calls the model,
@@ -124,7 +125,7 @@ class Autoscaler:
         if load.min_replicas or load.waiting:
             return None
         if not load.replicas:
-            waits = f"; {load.lag:.3g} calls wait in streams" if load.lag else ""
+            waits = f"; {said(load.lag)} calls wait in streams" if load.lag else ""
             return f"it is asleep; the next call loads it{waits}"
         if load.in_flight or load.idle_s * 1000.0 < (load.idle_ms or self._damping.idle_ms):
             return None

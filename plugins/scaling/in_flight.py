@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from penstock.core.config import Section
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.plugins import hookimpl
+from penstock.core.scaling.wording import said
 
 penstock_api = 1
 
@@ -36,7 +37,7 @@ class InFlightScaler(Scaler):
     def _decided(self, load: ModelLoad) -> ScalingDecision:
         target = load.target or self._target
         calls = load.in_flight + load.waiting
-        reason = f"{calls:.3g} calls are under way or wait, and a replica is to have {target:g}"
+        reason = f"{said(calls)} calls are under way or wait, and a replica is to have {target:g}"
         return ScalingDecision(load.name, calls / target, reason)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from penstock.core.config import Section
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.plugins import hookimpl
+from penstock.core.scaling.wording import said
 
 penstock_api = 1
 
@@ -41,8 +42,8 @@ class LagScaler(Scaler):
         in_streams = load.lag or 0.0
         lag = in_streams + load.waiting + queued
         busy = min(load.in_flight, float(load.ready))
-        where = f" ({in_streams:.3g} of them in streams)" if in_streams else ""
-        reason = f"{lag:.3g} calls wait{where}, and {target:g} may wait for each replica"
+        where = f" ({said(in_streams)} of them in streams)" if in_streams else ""
+        reason = f"{said(lag)} calls wait{where}, and {target:g} may wait for each replica"
         return ScalingDecision(load.name, max(lag / target, busy), reason)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from penstock.core.config import Section
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.plugins import hookimpl
+from penstock.core.scaling.wording import said
 
 penstock_api = 1
 
@@ -52,7 +53,7 @@ class LatencyScaler(Scaler):
         # More replicas than calls under way answer none of them sooner.
         useful = max(load.in_flight + load.waiting, 1.0)
         wanted = min(max(load.ready, 1) * factor, useful)
-        reason = f"9 of 10 calls end within {latency_ms:.3g} ms, and {target:g} ms are the target"
+        reason = f"9 of 10 calls end within {said(latency_ms)} ms, and {target:g} ms are the target"
         return ScalingDecision(load.name, wanted, reason)
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from penstock.core.config import Section
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.plugins import hookimpl
+from penstock.core.scaling.wording import said
 
 penstock_api = 1
 
@@ -40,7 +41,7 @@ class RateScaler(Scaler):
     def _decided(self, load: ModelLoad) -> ScalingDecision:
         target = load.target or self._target
         rate = load.requests_per_s + load.waiting
-        reason = f"it has {rate:.3g} calls per second, and a replica is to have {target:g}"
+        reason = f"it has {said(rate)} calls per second, and a replica is to have {target:g}"
         return ScalingDecision(load.name, rate / target, reason)
 
 

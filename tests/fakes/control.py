@@ -89,7 +89,7 @@ class FakeControlPlane(ControlPlane):
 
     def scaling(self) -> ResourceDocument:
         described = {"policy": "target-in-flight", "every_ms": 2000.0, "dry_run": False}
-        return {**described, "decided_ms": 0.0, "models": []}
+        return {**described, "decided_ms": 0.0, "workers": 0, "models": []}
 
     def describe(self, kind: str, name: str) -> ResourceDocument:
         document = self.get(kind, name)

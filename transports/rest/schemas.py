@@ -157,6 +157,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
         loaded=_COUNT,
         why=_STRING_OR_NULL,
         grow=_STRINGS,
+        workers=_COUNT,
         servers=array_of("PlacementOnReplica"),
     ),
     "PlacementOnReplica": _object(
@@ -174,11 +175,12 @@ SCHEMAS: Final[dict[str, Schema]] = {
         costs={"type": "object", "additionalProperties": _NUMBER_OR_NULL},
     ),
     "Scaling": _object(
-        ("policy", "every_ms", "dry_run", "decided_ms", "models"),
+        ("policy", "every_ms", "dry_run", "decided_ms", "workers", "models"),
         policy=_STRING,
         every_ms={"type": "number"},
         dry_run={"type": "boolean"},
-        decided_ms={"type": "number"},
+        decided_ms=_NUMBER_OR_NULL,
+        workers=_COUNT,
         models=array_of("ScalingOfModel"),
     ),
     "ScalingOfModel": _object(

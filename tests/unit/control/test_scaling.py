@@ -306,6 +306,17 @@ def test_servers_that_take_no_more_are_not_stormed(tmp_path: Path) -> None:
     run(story, tmp_path, own_server=False, kinds={"fake": kind})
 
 
+def test_in_one_process_it_is_said_what_more_copies_take(tmp_path: Path) -> None:
+    async def story(plane: Plane) -> None:
+        await plane.apply(model("m", python="models:Any", replicas=2))
+        await plane.settle()
+        scarce = plane.condition("Model", "m", "ReplicasReady")
+        assert scarce is not None
+        assert "start it with --workers, or apply a server with more replicas" in scarce[2]
+
+    run(story, tmp_path)
+
+
 def test_servers_follow_their_models(tmp_path: Path) -> None:
     kind = FakeKind("python")
     kind.prepared = [Slow(0.1, call_s=1.0) for _ in range(4)]
