@@ -40,10 +40,10 @@ WARM = 2_000
 """Requests that tell how many it takes to be busy for a while."""
 
 ATTEMPTS = 10
-"""How often they are written until all workers have a part of them."""
+"""How often some are written until all workers have their part, and are busy long enough."""
 
 SHARED = 0.9
-"""How much of what would be even each worker must have answered before anything is measured."""
+"""How much of what would be even each worker must have answered for it to count."""
 
 
 HEAD = """\
@@ -113,25 +113,27 @@ class Rig:
 
     def measure(self, delivery: str, workers: Sequence[Server]) -> Measured:
         """Have them answer for a while, once they share the partitions evenly."""
-        backlog = self._backlogs[delivery]
-        rate = self._warm(backlog, workers)
-        requests = int(rate * self._seconds / PARTITIONS + 1) * PARTITIONS
-        twice = backlog.twice
+        requests = WARM
+        for _ in range(ATTEMPTS):
+            measured, shares = self._answer(self._backlogs[delivery], workers, requests)
+            even = min(shares) >= SHARED * requests / len(workers)
+            if even and measured.took_s > self._seconds / 2:
+                return measured
+            rounds = int(measured.rate * self._seconds / PARTITIONS) + 1
+            requests = max(WARM, rounds * PARTITIONS) if even else WARM
+        raise UnansweredError(f"the workers do not share the partitions: they answered {shares}")
+
+    def _answer(
+        self, backlog: Backlog, workers: Sequence[Server], requests: int
+    ) -> tuple[Measured, Sequence[float]]:
+        """What they did, and how many requests each had."""
+        twice, had = backlog.twice, [answered(each) for each in workers]
         before = self._cpu_s(workers)
         took_s = backlog.answered_s(requests)
         spent = [after - was for after, was in zip(self._cpu_s(workers), before, strict=True)]
         busy_s, broker_s, *workers_s = spent
-        return Measured(requests, took_s, workers_s, broker_s, busy_s, backlog.twice - twice)
-
-    def _warm(self, backlog: Backlog, workers: Sequence[Server]) -> float:
-        """Return the rate at which they answer when all of them do."""
-        for _ in range(ATTEMPTS):
-            before = [answered(each) for each in workers]
-            took_s = backlog.answered_s(WARM)
-            shares = [answered(each) - was for each, was in zip(workers, before, strict=True)]
-            if min(shares) >= SHARED * WARM / len(workers):
-                return WARM / took_s
-        raise UnansweredError(f"the workers do not share the partitions: they answered {shares}")
+        measured = Measured(requests, took_s, workers_s, broker_s, busy_s, backlog.twice - twice)
+        return measured, [answered(each) - was for each, was in zip(workers, had, strict=True)]
 
     def _cpu_s(self, workers: Sequence[Server]) -> list[float]:
         """What the machine has spent, and of that the broker, and each worker."""
