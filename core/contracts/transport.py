@@ -204,7 +204,8 @@ class Transport(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Connect. Raises NotReadyError with what to do when the other side cannot be had."""
+        """Connect. Raises NotReadyError with what to do when the other side cannot be had; may be
+        called again then."""
 
     @abstractmethod
     async def stop(self) -> None:

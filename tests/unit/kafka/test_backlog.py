@@ -18,8 +18,8 @@ from confluent_kafka.admin import AdminClient
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import ForbiddenError
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.backlog import backlog_of
-from penstock.transports.kafka.fetcher import TopicNumber
 from penstock.transports.kafka.progress import Progress
 
 

@@ -14,6 +14,7 @@ from penstock.core.config import Config
 from penstock.core.errors import ConflictError, NotFoundError, NotReadyError, PenstockError
 from penstock.core.runtime.stream_roles import NO_STREAM_ROLES, StreamRoles
 from penstock.core.streams.patience import PATIENCE_S, Patience
+from penstock.testing.joins import Joins
 from penstock.transports.memory import MemoryOptions, MemoryTransport
 
 ASK_S = 10.0
@@ -47,7 +48,7 @@ def story(main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 async def start(transport: MemoryTransport) -> None:
-    roles = StreamRoles(transport, VirtualClock(), Config(), NO_STREAM_ROLES, {})
+    roles = StreamRoles(transport, VirtualClock(), Config(), NO_STREAM_ROLES, Joins())
     await roles.start()
     await roles.stop()
 
