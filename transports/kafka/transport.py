@@ -286,11 +286,16 @@ class KafkaTransport(Transport):
 
     async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
         possession = self._memberships.possession(ownership)
-        for delivery in deliveries:
-            source = possession.sources.get(delivery.stream)
-            if source is not None:
-                source.give_back(delivery.offset)
-        possession.changed.set()
+        try:
+            await possession.give_back(deliveries)
+        except PenstockError as error:
+            # What is written of them is not known, and the last commit of the ownership puts it
+            # right.
+            self._memberships.give_up(possession)
+            raise FencedError(
+                f"what was given back of partition {ownership.partition} of '{ownership.stream}' "
+                f"could not be written down: {error}"
+            ) from error
 
     async def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
         try:
