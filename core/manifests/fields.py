@@ -329,14 +329,10 @@ PIPELINE: Final = (
         "process, by how many orders `output.order` goes. As configured (`dataflow.partitions`) "
         "when left out, or one where a join keeps state for all requests.",
     ),
-    _not_yet(
+    _own(
         "spec.dataflow.shareGroup",
         "Whether its requests are taken one by one through a share group of Kafka (KIP-932), by "
-        "any number of workers.",
-        "requests would be lost, for the share consumer of confluent-kafka (a preview in 2.16) "
-        "takes more than it is asked for and cannot renew its hold on a record; share groups are",
-        False,
-        seldon=False,
+        "any number of workers, at least once and in no order. In one process nothing changes.",
     ),
     _field(
         "spec.dataflow.cleanTopicsOnDelete",

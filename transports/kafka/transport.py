@@ -23,6 +23,7 @@ from penstock.core.contracts.transport import (
     Owner,
     Ownership,
     Reader,
+    ShareReader,
     StreamSpec,
     Tail,
     Transport,
@@ -34,6 +35,7 @@ from penstock.transports.kafka.client_config import (
     admin_config,
     consumer_config,
     producer_config,
+    share_config,
     topic_config,
 )
 from penstock.transports.kafka.fetcher import Fetcher, TopicNumber
@@ -45,6 +47,7 @@ from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
 from penstock.transports.kafka.sender import Place, Sender
+from penstock.transports.kafka.shared import GROUP_SETTINGS, KafkaShareReader, copied
 from penstock.transports.kafka.tails import KafkaTail, Tails
 from penstock.transports.kafka.topics import Found, Topics
 
@@ -202,6 +205,13 @@ class KafkaTransport(Transport):
         assert found is not None, "as found"
         self._shared[stream] = found
         return await self._memberships.compete(group, stream, partitions, owner, atomic=atomic)
+
+    async def share(self, group: str, stream: str) -> ShareReader:
+        await self._topics.find(stream)
+        await self._topics.set_group(group, GROUP_SETTINGS)
+        config = share_config(self._options, group)
+        copy = partial(copied, self._topics, self._options.max_record_bytes)
+        return KafkaShareReader(config, stream, self._sender, copy, _delivery)
 
     def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
         possession = self._memberships.possession(ownership)
