@@ -42,13 +42,6 @@ def _of_kubernetes(path: str, meaning: str, reason: str) -> FieldRule:
     return FieldRule(_pattern(path), Outcome.IDLE, meaning, reason, foreign=True)
 
 
-def _not_yet(
-    path: str, meaning: str, what: str, *harmless: object, seldon: bool = True
-) -> FieldRule:
-    reason = f"{what} not supported yet"
-    return FieldRule(_pattern(path), Outcome.NOT_YET, meaning, reason, harmless, seldon)
-
-
 def _within(path: str, meaning: str, outcome: Outcome) -> FieldRule:
     """A field that has the outcome of the section it belongs to, which tells the reason."""
     return FieldRule(_pattern(path), outcome, meaning)

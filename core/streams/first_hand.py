@@ -18,7 +18,7 @@ from penstock.core.contracts.transport import (
 from penstock.core.errors import NotReadyError, OverloadedError
 from penstock.core.streams.intake import Intake
 
-RUN_S: Final = 1.0
+RUN_S: Final = 0.5
 """How long a request may take here. All that was handed out with it holds up what comes next."""
 
 ANSWERED_S: Final = 10.0
