@@ -128,9 +128,10 @@ def test_what_there_is_no_room_for_goes_to_owners() -> None:
         world.seconds = dict.fromkeys(map(float, range(2 * AT_ONCE)), 0.6 * RUN_S)
         worker = await world.worker()
         await world.client.send(*range(2 * AT_ONCE))
+        await asyncio.sleep(RUN_S + 0.1)
+        assert {f"r{number}" for number in range(2, AT_ONCE)} <= set(world.client.set_aside)
         assert await world.client.until_answered(2 * AT_ONCE)
         assert world.client.answers == dict.fromkeys(identities(range(2 * AT_ONCE)), 1)
-        assert {f"r{number}" for number in range(2, AT_ONCE)} <= set(world.client.set_aside)
         await worker.stop()
 
     told(story)
