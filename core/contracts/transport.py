@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final, NamedTuple
 
-from penstock.core.errors import ConflictError, PenstockError
+from penstock.core.errors import ConflictError, PenstockError, UnsupportedError
 from penstock.core.records import Absent, Record
 
 ALONE_FROM_ATTEMPT: Final = 3
@@ -145,6 +145,41 @@ class Reader(ABC):
         """
 
 
+class ShareReader(ABC):
+    """Takes records of all partitions of a stream, in turn with others (:meth:`Transport.share`).
+
+    Who takes a record has it for some seconds (:attr:`HELD_S`), which cannot be renewed. What is
+    not accepted by then, or was in the hands of a process that died, is handed out once more; a
+    transport may let go of what it has handed out often, and tells nobody.
+    """
+
+    HELD_S: ClassVar[float] = 15.0
+
+    @abstractmethod
+    async def take(self) -> Sequence[Delivery]:
+        """What is handed out next, at least one record, as many as the transport likes; waits until
+        there is one, and until all of the last answer is accepted.
+
+        ``attempt`` counts how often it was handed out. A call that is cancelled has taken nothing:
+        it is in the next answer. Raises NotReadyError when the reader can go on no more.
+        """
+
+    @abstractmethod
+    def accept(self, deliveries: Sequence[Delivery]) -> None:
+        """These are done with. The transport hears of it soon; what it does not hear of comes once
+        more."""
+
+    @abstractmethod
+    async def set_aside(self, deliveries: Sequence[Delivery], stream: str) -> None:
+        """Write these as they are to the partitions of the same numbers of another stream, with
+        their identities, and accept them. Raises what :meth:`Transport.publish` raises; none is
+        accepted then, and some may be written."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Take no more; what is not accepted goes to others."""
+
+
 class Extent(NamedTuple):
     """What a partition holds: offsets from ``first`` on, and before ``end``."""
 
@@ -252,6 +287,18 @@ class Transport(ABC):
         ``owner.won`` and ``owner.lost`` are called as partitions come and go, one call at a time
         for each partition. Raises NotFoundError for an unknown stream.
         """
+
+    async def share(self, group: str, stream: str) -> ShareReader:
+        """Take part in handing out the records of ``stream``, one by one, within ``group``, which
+        is a name of its own: nobody competes in it. Begins with the first record that is there.
+
+        Raises NotFoundError for an unknown stream, UnsupportedError where the transport cannot do
+        that.
+        """
+        raise UnsupportedError(
+            f"'{stream}' cannot be handed out record by record (dataflow.shareGroup) by the "
+            f"transport {type(self).__name__}; leave shareGroup out, or use the transport kafka"
+        )
 
     @abstractmethod
     def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:

@@ -16,7 +16,7 @@ from penstock.core.plan import Plan
 from penstock.core.resources import Status
 from penstock.core.resources.status import ConditionStatus
 from penstock.core.streams.names import StreamNames
-from penstock.core.streams.pipeline import answers_directly, streams_of
+from penstock.core.streams.pipeline import answers_directly, is_shared, streams_of
 
 FIRST_BACKOFF_S: Final = 0.5
 LAST_BACKOFF_S: Final = 15.0
@@ -184,6 +184,12 @@ def _refusal(plan: Plan, sources: Iterable[Plan]) -> str | None:
         refusal = _refusal_to_match(plan, sources)
         if refusal is not None:
             return refusal
+    if is_shared(plan) and plan.keeping:
+        consumer = plan.kept_joins[0].consumer
+        return (
+            f"the join of '{consumer}' keeps state across requests, which takes one owner for each "
+            "partition; leave dataflow.shareGroup out"
+        )
     keeper = plan.keeper_of_all
     if keeper is not None and plan.partitions > 1:
         return (

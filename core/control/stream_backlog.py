@@ -15,6 +15,7 @@ from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.scaling.expected_calls import PipelineQueue
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.pipeline import is_shared
 
 _INPUTS: Final = Port(None, "inputs")
 
@@ -149,6 +150,9 @@ class _Streams:
 
     def _inlets(self, plan: Plan) -> list[str]:
         inputs = self._names.of(plan.name, _INPUTS)
+        if is_shared(plan):
+            # What is handed out one by one nobody can ask about; what waits is soon put aside.
+            inputs = self._names.aside(plan.name)
         return [inputs, self._names.externals(plan.name)] if plan.external else [inputs]
 
     def _calls(self, plan: Plan) -> Iterator[tuple[str, str]]:

@@ -75,6 +75,13 @@ def refusal_of(
                     "read a step behind the loop, or the pipeline's output",
                 )
     if _matches_by_key(reader) and not _keeps_order(source, other):
+        if _is_shared(other):
+            return Refusal(
+                f"requests to pipeline '{name}' are taken through a share group, in no order, and "
+                "input.match: key joins in order",
+                f"leave dataflow.shareGroup out of pipeline '{name}', or input.match out of "
+                f"'{reader.name}'",
+            )
         return Refusal(
             f"'{source}' does not keep order, and input.match: key joins in order",
             f"read the input of pipeline '{name}', or its output once it has output.order",
@@ -99,6 +106,12 @@ def _matches_by_key(reader: Pipeline) -> bool:
 def _keeps_order(source: Source, other: Pipeline) -> bool:
     if source.step is not None:
         return False
+    if _is_shared(other):
+        return False
     return source.side == "inputs" or (
         other.spec.output is not None and other.spec.output.order is not None
     )
+
+
+def _is_shared(pipeline: Pipeline) -> bool:
+    return pipeline.spec.dataflow is not None and pipeline.spec.dataflow.share_group

@@ -41,8 +41,7 @@ def check_fields(kind: str, data: YamlValue) -> FieldCheck:
                 warnings.append(Finding(path, f"has no effect: {rule.reason}", of_key=True))
                 sentences.append(f"{format_path(path)} has no effect: {rule.reason}.")
             else:
-                hint = "leave it out" if rule.outcome is Outcome.NOT_YET else None
-                refused.append(Finding(path, rule.reason, hint, of_key=True))
+                refused.append(Finding(path, rule.reason, of_key=True))
     return FieldCheck(refused, warnings, tuple(sentences), tuple(foreign))
 
 

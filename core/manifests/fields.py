@@ -42,13 +42,6 @@ def _of_kubernetes(path: str, meaning: str, reason: str) -> FieldRule:
     return FieldRule(_pattern(path), Outcome.IDLE, meaning, reason, foreign=True)
 
 
-def _not_yet(
-    path: str, meaning: str, what: str, *harmless: object, seldon: bool = True
-) -> FieldRule:
-    reason = f"{what} not supported yet"
-    return FieldRule(_pattern(path), Outcome.NOT_YET, meaning, reason, harmless, seldon)
-
-
 def _within(path: str, meaning: str, outcome: Outcome) -> FieldRule:
     """A field that has the outcome of the section it belongs to, which tells the reason."""
     return FieldRule(_pattern(path), outcome, meaning)
@@ -329,14 +322,10 @@ PIPELINE: Final = (
         "process, by how many orders `output.order` goes. As configured (`dataflow.partitions`) "
         "when left out, or one where a join keeps state for all requests.",
     ),
-    _not_yet(
+    _own(
         "spec.dataflow.shareGroup",
         "Whether its requests are taken one by one through a share group of Kafka (KIP-932), by "
-        "any number of workers.",
-        "requests would be lost, for the share consumer of confluent-kafka (a preview in 2.16) "
-        "takes more than it is asked for and cannot renew its hold on a record; share groups are",
-        False,
-        seldon=False,
+        "any number of workers, at least once and in no order. In one process nothing changes.",
     ),
     _field(
         "spec.dataflow.cleanTopicsOnDelete",

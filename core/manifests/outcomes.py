@@ -19,15 +19,13 @@ class Outcome(Enum):
     HONOURED = "honoured"
     REFUSED = "refused"
     """Never going to be honoured: the manifest is refused, and the row says why."""
-    NOT_YET = "refused: not supported yet"
-    """Read and checked, and then refused, until the machinery is there."""
     IDLE = "accepted without effect"
     """With a warning, and a condition in the resource's status."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldRule:
-    """One row: a field, its outcome, what it means, and for three of the outcomes the reason.
+    """One row: a field, its outcome, what it means, and for two of the outcomes the reason.
 
     ``reason`` is a sentence without a full stop; it is empty where the section around the field
     tells it. A field whose value is among ``harmless`` asks for nothing that is not there, and has

@@ -8,6 +8,7 @@ from typing import Final, TypeAlias
 from penstock.core.manifests.circles import find_circles
 from penstock.core.manifests.findings import Finding
 from penstock.core.manifests.loop_rules import findings_of_loops
+from penstock.core.manifests.share_rules import findings_of_shares
 from penstock.core.manifests.source_list import SourceList
 from penstock.core.nearest import did_you_mean
 from penstock.core.problems import KeyPath
@@ -47,6 +48,7 @@ class _PipelineRules:
     def check(self) -> None:
         self._step_names()
         self._layout()
+        self.findings += findings_of_shares(self._pipeline)
         for index, step in enumerate(self._spec.steps):
             self._step(step, ("spec", "steps", index))
         if self._spec.input is not None:

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 from penstock.core.joinspec import JoinSpec
 from penstock.core.manifests.fields import COMMON, FIELDS, SKIPPED_KINDS
-from penstock.core.manifests.outcomes import ANY, FieldRule, Outcome, Pattern
+from penstock.core.manifests.outcomes import ANY, FieldRule, Pattern
 from penstock.core.resources import KINDS, Manifest
 from penstock.core.resources.quantity import Bytes
 from penstock.core.resources.value import Value
@@ -34,7 +34,6 @@ one of these outcomes:
 - **honoured**
 - **accepted without effect**: with a warning, and the condition `FieldsWithoutEffect` in the
   resource's status
-- **refused: not supported yet**: read and checked, and refused until the machinery is there
 - **refused**: never going to be honoured
 
 A field whose value asks for nothing that is not there (as `preloaded: false`) has no consequence.
@@ -78,14 +77,10 @@ def _table(rules: tuple[FieldRule, ...], kind: type[Value]) -> str:
         if field is not None:
             written, default = _type(field.annotation), _default(field)
         mark = "" if rule.seldon else "°"
-        outcome = rule.outcome.value + (f": {rule.reason}" if _tells_reason(rule) else "")
+        outcome = rule.outcome.value + (f": {rule.reason}" if rule.reason else "")
         cells = (f"`{rule.path}`{mark}", written, default, outcome, rule.meaning)
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
-
-
-def _tells_reason(rule: FieldRule) -> bool:
-    return bool(rule.reason) and rule.outcome is not Outcome.NOT_YET
 
 
 def _field_at(kind: type[Value], pattern: Pattern) -> FieldInfo:

@@ -14,7 +14,6 @@ from penstock.core.contracts.transport import (
     Output,
     Ownership,
     PartlyWrittenError,
-    Reader,
     Tail,
     Transport,
     Written,
@@ -23,6 +22,7 @@ from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
 from penstock.core.records import Failed
 from penstock.core.streams.beside import Beside, Tell
 from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.intake import Intake
 from penstock.core.streams.outbox import Outbox, Sender
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
@@ -40,23 +40,24 @@ _log = logging.getLogger(__name__)
 
 
 class Holding:
-    """The tasks around one tenure. It decides nothing."""
+    """The tasks around one tenure. It decides nothing. ``intake`` is what it takes records from."""
 
     def __init__(
         self,
         transport: Transport,
         pipeline: StreamedPipeline,
         ownership: Ownership,
+        intake: Intake,
         clock: TransportClock,
         beside: Beside | None = None,
     ) -> None:
         self._transport = transport
+        self._intake = intake
         self._ownership = ownership
         self._clock = clock
         self._pipeline = pipeline
         # Of what is exactly once the answer is part of the transaction.
         self._beside = None if pipeline.exactly_once else beside
-        self._reader: Reader = transport.read(ownership, pipeline.inlets())
         self._calls = Outbox(transport, clock)
         self._heard: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -171,7 +172,7 @@ class Holding:
             await tail.close()
 
     async def _take(self, limit: int) -> None:
-        deliveries = await self._reader.take(limit)
+        deliveries = await self._intake.take(limit)
         self._clock.pass_by(max(delivery.time_ms for delivery in deliveries))
         self.tenure.taken(deliveries)
 
@@ -208,13 +209,13 @@ class Holding:
     ) -> Sequence[Written]:
         while True:
             try:
-                return await self._transport.finish(self._ownership, deliveries, outputs, tell)
+                return await self._intake.finish(deliveries, outputs, tell)
             except OverloadedError as error:
                 # Whoever reads what we write is slow. We take nothing more meanwhile.
                 await asyncio.sleep(error.retry_after_s)
 
     async def _give_back(self, deliveries: Sequence[Delivery]) -> None:
-        await self._transport.give_back(self._ownership, deliveries)
+        await self._intake.give_back(deliveries)
         self.tenure.returned()
 
     # Its tasks ----------------------------------------------------------------------------------
@@ -243,7 +244,7 @@ class Holding:
 
     def _resign(self) -> None:
         """Let the partition go; not at once, for what went wrong may go wrong again."""
-        task = asyncio.get_running_loop().create_task(self._transport.resign(self._ownership))
+        task = asyncio.get_running_loop().create_task(self._intake.resign())
         self._resigning.add(task)
         task.add_done_callback(self._resigning.discard)
 

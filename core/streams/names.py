@@ -40,6 +40,10 @@ class StreamNames:
         """The group in which model gateways share partitions of the inputs of steps."""
         return f"{self.root}.models"
 
+    def share_group(self, pipeline: str) -> str:
+        """The group in which workers are handed out the requests of a pipeline one by one."""
+        return f"{self.root}.shared.{pipeline}"
+
     @property
     def dead_letters(self) -> str:
         """Where dead letters go."""
@@ -69,6 +73,11 @@ class StreamNames:
     def externals(self, pipeline: str) -> str:
         """Where the records are brought together that a pipeline reads of others."""
         return f"{self.root}.pipeline.{pipeline}{EXTERNALS}"
+
+    def aside(self, pipeline: str) -> str:
+        """Where requests are put that were handed out one by one and could not be finished by who
+        had them: they go to the owners of its partitions."""
+        return f"{self.root}.pipeline.{pipeline}.aside"
 
     def owed(self, pipeline: str) -> str:
         """Where it is kept which records of others a pipeline that matches by key has done without,

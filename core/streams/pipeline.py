@@ -46,6 +46,12 @@ def answers_directly(plan: Plan) -> bool:
     return spec.layout == "direct" and not owned
 
 
+def is_shared(plan: Plan) -> bool:
+    """Whether workers are handed out requests to a pipeline one by one."""
+    said = None if plan.pipeline is None else plan.pipeline.spec.dataflow
+    return said is not None and said.share_group
+
+
 def streamed_ports(plan: Plan) -> list[Port]:
     """The ports that have a stream."""
     ports = [_INPUTS] if plan.output is None else [_INPUTS, _OUTPUTS]
@@ -61,6 +67,8 @@ def streams_of(plan: Plan, names: StreamNames, partitions: int) -> list[StreamSp
     specs = [StreamSpec(names.of(plan.name, port), partitions) for port in streamed_ports(plan)]
     if plan.external:
         specs.append(StreamSpec(names.externals(plan.name), partitions))
+    if is_shared(plan):
+        specs.append(StreamSpec(names.aside(plan.name), partitions))
     if plan.output is None:
         specs.append(StreamSpec(names.ended(plan.name), partitions))
     return specs + [StreamSpec(name, partitions, True) for name in _state_streams(plan, names)]
@@ -80,8 +88,9 @@ class StreamedPipeline:
     ``running`` counts requests of which anything is under way. ``externals`` is the stream in which
     it is brought together what the pipeline reads of others, None where it reads none; and
     ``matches_by_key`` says whether that goes together by key and order. ``readers``
-    knows who reads this one. ``followers`` may follow requests, where ``kind`` makes those that can
-    be.
+    knows who reads this one. Where requests are handed out one by one it ``is_shared``, and owners
+    get what is put ``aside``. ``followers`` may follow requests, where ``kind`` makes those that
+    can be.
     """
 
     __slots__ = (
@@ -90,6 +99,7 @@ class StreamedPipeline:
         "_kind",
         "_shared",
         "_streams",
+        "aside",
         "deployment",
         "exactly_once",
         "externals",
@@ -97,6 +107,7 @@ class StreamedPipeline:
         "heard",
         "inputs",
         "is_of_a_step",
+        "is_shared",
         "limits",
         "matches_by_key",
         "name",
@@ -138,6 +149,8 @@ class StreamedPipeline:
         self.outputs = names.of(self.name, Port(step, "outputs"))
         reads_others = step is None and bool(deployment.plan.external)
         self.externals = names.externals(self.name) if reads_others else None
+        self.is_shared = step is None and is_shared(deployment.plan)
+        self.aside = names.aside(self.name)
         self.matches_by_key = step is None and deployment.plan.matches_by_key
         self.readers = StreamReaders(names) if readers is None else readers
         self.running = 0
@@ -216,7 +229,8 @@ class StreamedPipeline:
         """Whether a version is worked on through the same streams that are read now."""
         plan = deployment.plan
         reads = (self.externals is not None) is bool(plan.external)
-        return reads and self.matches_by_key is plan.matches_by_key
+        same = self.is_shared is is_shared(plan)
+        return reads and same and self.matches_by_key is plan.matches_by_key
 
     def passes_over(self, request: StreamRequest) -> bool:
         """Whether nothing is to be done about a request."""
@@ -229,9 +243,14 @@ class StreamedPipeline:
             stream = self._streams[port] = self.names.of(self.name, port)
         return stream
 
+    @property
+    def owned(self) -> str:
+        """The stream whose partitions have owners."""
+        return self.aside if self.is_shared else self.inputs
+
     def inlets(self) -> list[str]:
-        """The streams that are read."""
-        return [self.inputs] if self.externals is None else [self.inputs, self.externals]
+        """The streams that owners read."""
+        return [self.owned] if self.externals is None else [self.owned, self.externals]
 
     def streams(self, partitions: int) -> list[StreamSpec]:
         """The streams that the newest version reads and writes, dead letters apart."""

@@ -10,7 +10,9 @@ from penstock.core.dataflow import Dataflow
 from penstock.core.streams.beside import Beside
 from penstock.core.streams.clock import TransportClock
 from penstock.core.streams.holding import Holding
+from penstock.core.streams.intake import Intake, OwnedIntake
 from penstock.core.streams.pipeline import StreamedPipeline
+from penstock.core.streams.shared_part import SharedPart
 from penstock.core.streams.tenure import Tenure
 from penstock.core.streams.turnstile import Turnstile
 
@@ -64,16 +66,20 @@ class Shares:
         """Take part in the work on what comes through an input stream."""
         share = self._shares[pipeline.inputs] = _Share(self, pipeline)
         competing = asyncio.ensure_future(
-            self._transport.compete(group, pipeline.inputs, share, atomic=pipeline.exactly_once)
+            self._transport.compete(group, pipeline.owned, share, atomic=pipeline.exactly_once)
         )
         try:
             share.membership = await asyncio.shield(competing)
+            if pipeline.is_shared:
+                share.first = SharedPart(self._transport, pipeline, self.hold, share.holdings)
+                await share.first.begin()
         except asyncio.CancelledError:
             # Who competes may own partitions already, and has to leave then.
             share.membership = await competing
             raise
         except BaseException:
             del self._shares[pipeline.inputs]
+            await share.leave()
             raise
 
     def close(self, inputs: str) -> None:
@@ -90,8 +96,8 @@ class Shares:
     async def leave(self, inputs: str) -> None:
         """Finish what is under way, and take part no more."""
         share = self._shares.pop(inputs, None)
-        if share is not None and share.membership is not None:
-            await share.membership.leave()
+        if share is not None:
+            await share.leave()
 
     async def stop(self, *, forced: bool) -> None:
         """Hand everything over. ``forced``: at once, as a crash would, with nothing finished."""
@@ -101,9 +107,13 @@ class Shares:
                     holding.give_up()
         await asyncio.gather(*map(self.leave, list(self._shares)))
 
-    def hold(self, pipeline: StreamedPipeline, ownership: Ownership) -> Holding:
-        """Begin to work on a partition that was won."""
-        holding = Holding(self._transport, pipeline, ownership, self._clock, self._beside)
+    def hold(
+        self, pipeline: StreamedPipeline, ownership: Ownership, intake: Intake | None = None
+    ) -> Holding:
+        """Begin to work on a partition that was won; or on what an ``intake`` brings."""
+        if intake is None:
+            intake = OwnedIntake(self._transport, ownership, pipeline.inlets())
+        holding = Holding(self._transport, pipeline, ownership, intake, self._clock, self._beside)
         holding.begin(
             Tenure(
                 pipeline,
@@ -125,6 +135,8 @@ class _Share(Owner):
         self.pipeline = pipeline
         self.holdings: dict[Ownership, Holding] = {}
         self.membership: Membership | None = None
+        self.first: SharedPart | None = None
+        """What is handed out to this worker one by one, where that is so."""
         self.closed = False
 
     def close(self) -> None:
@@ -132,6 +144,13 @@ class _Share(Owner):
         self.closed = True
         for holding in self.holdings.values():
             holding.tenure.close()
+
+    async def leave(self) -> None:
+        """Hand everything over, and take part no more."""
+        if self.first is not None:
+            await self.first.end()
+        if self.membership is not None:
+            await self.membership.leave()
 
     async def won(self, ownership: Ownership) -> None:
         holding = self.holdings[ownership] = self._shares.hold(self.pipeline, ownership)

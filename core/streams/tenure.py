@@ -324,6 +324,19 @@ class Tenure:
                 request.give_up()
         self.pump()
 
+    def hand_on(self, *, answered: bool) -> bool:
+        """Have what is under way begin again with another owner, that which is ``answered`` already
+        only if that is said. Says whether there was any."""
+        late = [
+            request
+            for request in self._requests
+            if not request.ended and (answered or not request.answered_once)
+        ]
+        if late:
+            self._return(late)
+            self.pump()
+        return bool(late)
+
     def stop_taking(self) -> None:
         """Wait no longer for records."""
         if self._taking:

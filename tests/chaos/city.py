@@ -49,7 +49,7 @@ metadata: {{name: {name}}}
 spec:
   layout: {layout}
   delivery: {delivery}
-  dataflow: {{partitions: {partitions}}}
+  dataflow: {{partitions: {partitions}, shareGroup: {shared}}}
   steps:
   - {{name: one}}
   - {{name: left, inputs: [one]}}
@@ -58,7 +58,7 @@ spec:
   output: {{steps: [last]}}
 """
 
-LEAST, ONCE, APART = "least", "once", "apart"
+LEAST, ONCE, APART, SHARED = "least", "once", "apart", "shared"
 PIPELINES: Mapping[str, str] = MappingProxyType({LEAST: "at-least-once", ONCE: "exactly-once"})
 PARTITIONS = 4
 ROOT = "penstock.default"
@@ -98,8 +98,15 @@ NO_ENVIRONMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 def pipeline_manifest(name: str) -> str:
     """What a pipeline is."""
-    layout, delivery = ("spread", PIPELINES[ONCE]) if name == APART else ("fused", PIPELINES[name])
-    return PIPELINE.format(name=name, layout=layout, delivery=delivery, partitions=PARTITIONS)
+    layout = "spread" if name == APART else "fused"
+    delivery = {**PIPELINES, APART: PIPELINES[ONCE], SHARED: PIPELINES[LEAST]}[name]
+    return PIPELINE.format(
+        name=name,
+        layout=layout,
+        delivery=delivery,
+        partitions=PARTITIONS,
+        shared="true" if name == SHARED else "false",
+    )
 
 
 class City:
@@ -115,8 +122,10 @@ class City:
         kafka: LocalKafka,
         commands: Mapping[str, Sequence[str]],
         environments: Mapping[str, Mapping[str, str]] = NO_ENVIRONMENTS,
+        pipelines: Sequence[str] | None = None,
     ) -> None:
         self._folder = folder
+        self._pipelines = pipelines
         self.kafka = kafka
         self.commands = commands
         self._environments = environments
@@ -156,6 +165,8 @@ class City:
     @property
     def pipelines(self) -> Sequence[str]:
         """What is served from the beginning."""
+        if self._pipelines is not None:
+            return self._pipelines
         return [*PIPELINES, APART] if "models-1" in self.commands else list(PIPELINES)
 
     def apply(self, manifest: str) -> None:
@@ -227,10 +238,11 @@ def city(
     kafka: LocalKafka,
     commands: Mapping[str, Sequence[str]] = ROLES,
     environments: Mapping[str, Mapping[str, str]] = NO_ENVIRONMENTS,
+    pipelines: Sequence[str] | None = None,
 ) -> Iterator[City]:
     """All processes, with everything ready; they are killed at the end. Some may have more in their
-    environment than others."""
-    made = City(folder, kafka, commands, environments)
+    environment than others; ``pipelines`` are served, or what the processes are for."""
+    made = City(folder, kafka, commands, environments, pipelines)
     try:
         for name in commands:
             made.start(name)

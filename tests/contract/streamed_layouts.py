@@ -27,6 +27,8 @@ from penstock.core.pipeline_gateway.owned_child import OwnedChild, has_owners
 from penstock.core.pipeline_gateway.streamed import StreamIntake
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Port, Record
+from penstock.core.resources import Pipeline
+from penstock.core.resources.dataflow import PipelineDataflow
 from penstock.core.streams import (
     ModelGatewayWorker,
     StreamLimits,
@@ -102,10 +104,17 @@ class Watch:
                 self._news.notify_all()
 
 
+def shared(pipeline: Pipeline) -> Pipeline:
+    """The same, with its requests handed out one by one."""
+    spec = pipeline.spec.model_copy(update={"dataflow": PipelineDataflow(share_group=True)})
+    return pipeline.model_copy(update={"spec": spec})
+
+
 class Streamed(Layout):
     """Workers on streams, and model gateways beside them where calls are left to those.
 
-    ``settle_s`` is how long streams are read on when all has come that should have.
+    ``settle_s`` is how long streams are read on when all has come that should have. ``shared``:
+    requests are handed out one by one.
     """
 
     def __init__(
@@ -120,8 +129,10 @@ class Streamed(Layout):
         settle_s: float = 0.1,
         most_per_model: int = 256,
         exactly_once: bool = False,
+        shared: bool = False,
     ) -> None:
         self.exactly_once = exactly_once
+        self._shared = shared
         self._opened = opened
         self._spread = spread
         self._workers = workers
@@ -144,6 +155,8 @@ class Streamed(Layout):
     async def serving(self, workload: Workload, clock: Clock) -> AsyncIterator[Running]:
         """All roles at work on the last pipeline; the others run where they are steps."""
         called = workload.pipelines[-1]
+        if self._shared:
+            called = shared(called)
         plan = compiled(called, spread=self._spread, read=read_of(called, workload.readers))
         readers = [
             compiled(

@@ -15,6 +15,7 @@ from contract.example_pipelines import REQUESTS, example_models, example_workloa
 from contract.layouts import Layout, disagreements
 from contract.scripted_pipelines import as_a_step, random_workload, with_readers
 from contract.streamed_layouts import Connect, Streamed
+from harness.handed_out import HandingOut
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock, SystemClock
 from penstock.core.contracts.transport import Transport
@@ -36,9 +37,24 @@ async def in_memory(clock: Clock) -> AsyncIterator[Connect]:
     await transport.stop()
 
 
+@asynccontextmanager
+async def handed_out(clock: Clock) -> AsyncIterator[Connect]:
+    transport = HandingOut(MemoryOptions(), clock=clock)
+    await transport.start()
+
+    async def connect() -> Transport:
+        return transport
+
+    yield connect
+    await transport.stop()
+
+
+HANDED_OUT: Final = Streamed(handed_out, spread=False, shared=True, workers=3)
+
 LAYOUTS: dict[str, Layout] = {
     "fused": Streamed(in_memory, spread=False),
     "fused on two workers": Streamed(in_memory, spread=False, workers=2),
+    "fused, handed out one by one": HANDED_OUT,
     "direct": Direct(in_memory),
     "fused, exactly once": Streamed(in_memory, spread=False, exactly_once=True),
     "spread": Streamed(in_memory, spread=True),
@@ -53,7 +69,9 @@ LAYOUTS: dict[str, Layout] = {
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_random_pipelines_are_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):
-        found = in_virtual_time(partial(disagreements, layout, random_workload(seed)))
+        # What takes long when it is handed out begins anew, and says so of its deadline.
+        workload = random_workload(seed, unhurried=layout is HANDED_OUT)
+        found = in_virtual_time(partial(disagreements, layout, workload))
         assert found == [], f"seed {seed}"
 
 
@@ -62,7 +80,7 @@ def test_random_pipelines_are_the_same(layout: Layout) -> None:
 def test_pipelines_that_read_random_ones_are_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):
         # Where gateways leave them to workers, callers are told of deadlines by the gateway.
-        called = random_workload(seed, unhurried=isinstance(layout, Direct))
+        called = random_workload(seed, unhurried=isinstance(layout, Direct) or layout is HANDED_OUT)
         # Where all is written at the end, it is another source that decides a join first.
         at_the_end = isinstance(layout, Streamed) and layout.exactly_once
         workload = with_readers(called, seed, most_sources=1 if at_the_end else 4)
@@ -74,7 +92,7 @@ def test_pipelines_that_read_random_ones_are_the_same(layout: Layout) -> None:
 @pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
 def test_pipelines_that_read_several_random_ones_decide_the_same(layout: Layout) -> None:
     for seed in range(PIPELINES):
-        called = random_workload(seed, unhurried=isinstance(layout, Direct))
+        called = random_workload(seed, unhurried=isinstance(layout, Direct) or layout is HANDED_OUT)
         workload = with_readers(called, seed, of_several=True)
         found = in_virtual_time(partial(disagreements, layout, workload))
         assert found == [], f"seed {seed}"

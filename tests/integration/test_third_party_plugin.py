@@ -108,7 +108,7 @@ def test_every_built_in_plug_in_is_active_or_says_what_it_needs(
 ) -> None:
     listed = json.loads(succeed(commands / "penstock", "plugins", "-o", "json", cwd=tmp_path))
     states = {p["name"]: p["state"] for p in listed if p["distribution"] == "penstock"}
-    extras = {states.pop(name) for name in ("lux", "onnx", "opentelemetry", "shap", "sklearn")}
+    extras = {states.pop(name) for name in ("lux", "onnx", "opentelemetry", "sklearn", "tree-shap")}
     assert extras == {"unavailable"}
     assert set(states.values()) == {"active"}
 

@@ -17,6 +17,11 @@ _SECTION: Final = "transport.security"
 
 _STRATEGY: Final = "metadata.recovery.strategy"
 
+_SHARED_AT_ONCE: Final = 64
+
+_NOT_OF_SHARES: Final = frozenset({"session.timeout.ms", "heartbeat.interval.ms"})
+"""Options of consumers that one of a share group refuses: they are the broker's."""
+
 _TRANSACTIONS: Final = {
     # A transaction that waits for a coordinator which the library has forgotten may wait for ever
     # (librdkafka 5511). One that stands still is given up, with its client.
@@ -57,6 +62,25 @@ def consumer_config(options: KafkaOptions, *, fetch_wait_ms: int = 100) -> Clien
         "isolation.level": "read_committed",
         "message.max.bytes": str(options.max_record_bytes),
     }
+
+
+def share_config(options: KafkaOptions, group: str) -> ClientConfig:
+    """For what is handed out records by a share group, which the broker tells when and from where.
+
+    What is asked for at once is few, so that others get some; the broker hands out whole batches of
+    producers all the same.
+    """
+    config: ClientConfig = {
+        **_client_config(options),
+        "fetch.message.max.bytes": str(max(options.max_record_bytes, STOCK_RECORD_BYTES)),
+        **_texts(options.client),
+        **_texts(options.consumer),
+        "group.id": group,
+        "share.acknowledgement.mode": "explicit",
+        "max.poll.records": str(_SHARED_AT_ONCE),
+        "message.max.bytes": str(options.max_record_bytes),
+    }
+    return {name: value for name, value in config.items() if name not in _NOT_OF_SHARES}
 
 
 def admin_config(options: KafkaOptions) -> ClientConfig:

@@ -155,6 +155,20 @@ class Possession:
             self.group.has_progressed(source)
         return places
 
+    async def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Undo the taking of deliveries. Of those that go alone it was written down: returns when
+        that is so no more, for whoever brings the process down next is not to count for them."""
+        noted: dict[Source, None] = {}
+        for delivery in deliveries:
+            source = self.sources.get(delivery.stream)
+            if source is not None:
+                source.give_back(delivery.offset)
+                if delivery.attempt >= ALONE_FROM_ATTEMPT:
+                    noted[source] = None
+        if not self._over:
+            await self.group.flush(noted)
+        self.changed.set()
+
     async def settled(self) -> None:
         """Return when nothing is under way of which it is not known whether it is done."""
         if self._under_way:
@@ -213,10 +227,15 @@ class PossessionReader(Reader):
     async def _note(self, suspect: Delivery) -> None:
         """Write down that it is taken before it can do harm: after a crash it is known which it
         was, and that those behind it were not."""
-        source = self._possession.sources[suspect.stream]
+        possession = self._possession
+        source = possession.sources[suspect.stream]
         try:
-            await self._possession.group.flush([source])
-            self._possession.check()
+            await possession.group.flush([source])
+            possession.check()
+        except asyncio.CancelledError:
+            # It may be written all the same. Who waits no longer makes room for another suspect.
+            await possession.give_back([suspect])
+            raise
         except BaseException:
             source.give_back(suspect.offset)
             raise

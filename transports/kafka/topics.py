@@ -154,6 +154,23 @@ class Topics:
             self._partitions.pop(name, None)
             self._ids.pop(name, None)
 
+    async def set_group(self, group: str, settings: Mapping[str, str]) -> None:
+        """Have the broker keep settings of a group, which need not be there yet."""
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
+            for name, value in settings.items()
+        ]
+        wanted = ConfigResource(ResourceType.GROUP, group, incremental_configs=entries)
+        [asked] = self._admin.incremental_alter_configs([wanted]).values()
+        try:
+            await asyncio.wrap_future(asked)
+        except KafkaException as error:
+            raise ConflictError(
+                f"the broker does not take the settings of the share group '{group}' "
+                f"({error.args[0].str()}); share groups need Apache Kafka 4.1 or newer, and the "
+                "right to alter configurations of groups: leave dataflow.shareGroup out without"
+            ) from None
+
     async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:
             made = [

@@ -23,6 +23,7 @@ from penstock.core.contracts.transport import (
     Owner,
     Ownership,
     Reader,
+    ShareReader,
     StreamSpec,
     Tail,
     Transport,
@@ -35,6 +36,7 @@ from penstock.transports.kafka.client_config import (
     admin_config,
     consumer_config,
     producer_config,
+    share_config,
     topic_config,
 )
 from penstock.transports.kafka.fetcher import Fetcher
@@ -46,6 +48,7 @@ from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
 from penstock.transports.kafka.sender import Place, Sender
+from penstock.transports.kafka.shared import GROUP_SETTINGS, KafkaShareReader, copied
 from penstock.transports.kafka.tails import KafkaTail, Tails
 from penstock.transports.kafka.topics import Found, Topics
 
@@ -204,6 +207,13 @@ class KafkaTransport(Transport):
         self._shared[stream] = found
         return await self._memberships.compete(group, stream, partitions, owner, atomic=atomic)
 
+    async def share(self, group: str, stream: str) -> ShareReader:
+        await self._topics.find(stream)
+        await self._topics.set_group(group, GROUP_SETTINGS)
+        config = share_config(self._options, group)
+        copy = partial(copied, self._topics, self._options.max_record_bytes)
+        return KafkaShareReader(config, stream, self._sender, copy, _delivery)
+
     def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
         possession = self._memberships.possession(ownership)
         for stream in streams:
@@ -287,11 +297,16 @@ class KafkaTransport(Transport):
 
     async def give_back(self, ownership: Ownership, deliveries: Sequence[Delivery]) -> None:
         possession = self._memberships.possession(ownership)
-        for delivery in deliveries:
-            source = possession.sources.get(delivery.stream)
-            if source is not None:
-                source.give_back(delivery.offset)
-        possession.changed.set()
+        try:
+            await possession.give_back(deliveries)
+        except PenstockError as error:
+            # What is written of them is not known, and the last commit of the ownership puts it
+            # right.
+            self._memberships.give_up(possession)
+            raise FencedError(
+                f"what was given back of partition {ownership.partition} of '{ownership.stream}' "
+                f"could not be written down: {error}"
+            ) from error
 
     async def _outgoing(self, outputs: Sequence[Output]) -> list[Outgoing]:
         try:

@@ -27,10 +27,11 @@ FEW = SOME[:2]
     ("options", "names"),
     [
         ({"spread": False}, SOME),
+        ({"spread": False, "shared": True, "workers": 3}, SOME),
         ({"spread": True}, SOME),
         ({"spread": True, "exactly_once": True}, FEW),
     ],
-    ids=["fused", "spread", "spread, exactly once"],
+    ids=["fused", "fused, share group", "spread", "spread, exactly once"],
 )
 async def test_examples_are_the_same(
     kafka: LocalKafka, options: dict[str, Any], names: Sequence[str]

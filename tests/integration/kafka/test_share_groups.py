@@ -1,4 +1,5 @@
-"""Why there are no share groups yet (decision 51): what the client and the broker do with them.
+"""Why what a share group hands out is put aside when it is late (decision 51): what the client and
+the broker do with it.
 
 Should a newer client take no more than it is asked for, they are skipped and say so: then the
 decision may be taken anew.

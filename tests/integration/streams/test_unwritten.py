@@ -143,6 +143,14 @@ async def sent(one: Process, **values: float) -> float | str:
     return float(document["outputs"][0]["data"][0]) if status == 200 else str(document["code"])
 
 
+async def test_state_and_a_share_group_do_not_go_together(tmp_path: Path) -> None:
+    shared = remembering(dataflow={"shareGroup": True})
+    async with process(SharedStreams(), tmp_path, *shared) as one:
+        said = "; ".join(await one.ready())
+        assert "the join of 'add' keeps state across requests" in said
+        assert "leave dataflow.shareGroup out" in said
+
+
 @pytest.mark.parametrize("layout", ["fused", "direct"])
 async def test_state_for_all_requests_has_one_partition(tmp_path: Path, layout: str) -> None:
     streams = SharedStreams()

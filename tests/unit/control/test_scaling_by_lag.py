@@ -119,6 +119,18 @@ def test_a_backlog_grows_the_models_of_a_pipeline_whoever_works_on_it(tmp_path: 
     run(story, tmp_path)
 
 
+def test_of_what_is_handed_out_one_by_one_that_waits_which_is_put_aside(tmp_path: Path) -> None:
+    async def story(world: World) -> None:
+        shared = pipeline("p", "a", dataflow={"shareGroup": True})
+        await world.apply(SERVER, scaled("a"), shared)
+        await world.arrive(50, INPUTS)
+        await world.arrive(12, NAMES.aside("p"))
+        await asyncio.sleep(3.0)
+        assert world.lag() == {"a": 12}
+
+    run(story, tmp_path)
+
+
 def test_calls_that_are_written_down_wait_for_their_model_alone(tmp_path: Path) -> None:
     async def story(world: World) -> None:
         spread = pipeline("p", "a", "b", layout="spread")

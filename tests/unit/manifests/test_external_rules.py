@@ -130,6 +130,15 @@ def test_every_port_of_another_pipeline_can_be_read(reference: str) -> None:
             "joins in order; read the input of pipeline 'src', or its output once it has "
             "output.order",
         ),
+        "by key, what a share group hands out": (
+            {
+                "src": {**SOURCE, "dataflow": {"shareGroup": True}},
+                "r": reader("src.inputs", match="key"),
+            },
+            "spec.input.externalInputs[0]: requests to pipeline 'src' are taken through a share "
+            "group, in no order, and input.match: key joins in order; leave dataflow.shareGroup "
+            "out of pipeline 'src', or input.match out of 'r'",
+        ),
         "circle": (
             {
                 name: {

@@ -23,6 +23,37 @@ REFUSED = {
             "record: none keeps no streams; write record: boundary or all, or layout: fused"
         ],
     ),
+    "a share group in another layout": (
+        "  layout: direct\n  dataflow: {shareGroup: true}\n  steps: [{name: a}]",
+        [
+            "4:11: spec.layout: in layout direct the number of partitions does not bound who "
+            "works, and a share group is of no use; write layout: fused, or leave "
+            "dataflow.shareGroup out"
+        ],
+    ),
+    "a share group and exactly once": (
+        "  delivery: exactly-once\n  dataflow: {shareGroup: true}\n  steps: [{name: a}]",
+        [
+            "4:13: spec.delivery: what a share group hands out is done at least once: that it is "
+            "done cannot be written together with the answer; write delivery: at-least-once, or "
+            "leave dataflow.shareGroup out"
+        ],
+    ),
+    "a share group and an order": (
+        "  dataflow: {shareGroup: true}\n  steps: [{name: a}]\n  output: {steps: [a], order: key}",
+        [
+            "6:31: spec.output.order: a share group hands requests out in no order; leave "
+            "output.order out, or leave dataflow.shareGroup out"
+        ],
+    ),
+    "a share group and other pipelines": (
+        "  dataflow: {shareGroup: true}\n  steps: [{name: a}]\n  input: {externalInputs: [other]}",
+        [
+            "6:27: spec.input.externalInputs: what other pipelines bring goes together at the "
+            "owners of partitions, and is in no share group; leave externalInputs out, or leave "
+            "dataflow.shareGroup out"
+        ],
+    ),
     "key in a header that must not travel": (
         "  input: {key: x-api-key}\n  steps: [{name: a}]",
         [
