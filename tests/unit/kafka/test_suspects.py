@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import pytest
 
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Owner, Ownership
-from penstock.transports.kafka.fetcher import TopicNumber
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.possession import Possession, PossessionReader
 from penstock.transports.kafka.progress import Progress
