@@ -153,6 +153,12 @@ RULES: dict[str, list[tuple[str, str]]] = {
     "an answer whose first axis does not fit the sum is an error of the model": [
         ("engine/test_batches.py", "test_the_sentence_about_such_an_answer")
     ],
+    "a share group is for the input of fused pipelines, at least once and in no order": [
+        (PIPELINE, "a share group in another layout"),
+        (PIPELINE, "a share group and exactly once"),
+        (PIPELINE, "a share group and an order"),
+        (PIPELINE, "a share group and other pipelines"),
+    ],
     "layout spread writes streams": [(PIPELINE, "spread without streams")],
     "an order is by key or partition, and maxHeld bounds one": [
         (PIPELINE, "unknown order"),
