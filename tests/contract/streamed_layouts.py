@@ -54,9 +54,11 @@ Opened: TypeAlias = Callable[[Clock], AbstractAsyncContextManager[Connect]]
 
 
 class Watch:
-    """Reads streams from their beginning, and knows what is in them."""
+    """Reads streams from their beginning, and knows what is in them. With ``once`` it counts what
+    is there again as one record."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, once: bool = False) -> None:
+        self._once = once
         self._transport = transport
         self._tasks: list[asyncio.Task[None]] = []
         self._tails: list[Tail] = []
@@ -79,7 +81,7 @@ class Watch:
 
         def are_there() -> bool:
             streams = self.records.values() if stream is None else [self.records[stream]]
-            return sum(map(len, streams)) >= count
+            return sum(map(self._count, streams)) >= count
 
         try:
             async with asyncio.timeout(PATIENCE_S), self._news:
@@ -95,6 +97,15 @@ class Watch:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for tail in self._tails:
             await tail.close()
+
+    def _count(self, records: Sequence[Record]) -> int:
+        if not self._once:
+            return len(records)
+        different = {
+            (each.identity, each.port, each.round, told(each.body), each.headers.get(CODE_HEADER))
+            for each in records
+        }
+        return len(different)
 
     async def _read(self, stream: str, tail: Tail) -> None:
         while True:
@@ -132,7 +143,7 @@ class Streamed(Layout):
         shared: bool = False,
     ) -> None:
         self.exactly_once = exactly_once
-        self._shared = shared
+        self.begins_again = shared
         self._opened = opened
         self._spread = spread
         self._workers = workers
@@ -155,7 +166,7 @@ class Streamed(Layout):
     async def serving(self, workload: Workload, clock: Clock) -> AsyncIterator[Running]:
         """All roles at work on the last pipeline; the others run where they are steps."""
         called = workload.pipelines[-1]
-        if self._shared:
+        if self.begins_again:
             called = shared(called)
         plan = compiled(called, spread=self._spread, read=read_of(called, workload.readers))
         readers = [
@@ -207,7 +218,7 @@ class Running:
         self.plan = plan
         self.transport = transport
         self.names = StreamNames(*transport.root.rsplit(".", 1))
-        self.watch = Watch(transport)
+        self.watch = Watch(transport, once=layout.begins_again)
         self.inputs = self.stream(INPUTS)
         self.outputs = self.stream(OUTPUTS)
 
