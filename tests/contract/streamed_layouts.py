@@ -102,7 +102,7 @@ class Watch:
         if not self._once:
             return len(records)
         different = {
-            (each.identity, each.port, each.round, told(each.body), each.headers.get(CODE_HEADER))
+            (_name_of(each), each.port, each.round, told(each.body), each.headers.get(CODE_HEADER))
             for each in records
         }
         return len(different)
@@ -113,6 +113,11 @@ class Watch:
             async with self._news:
                 self.records[stream] += [each.record for each in deliveries]
                 self._news.notify_all()
+
+
+def _name_of(record: Record) -> str:
+    """Which request it is of: steps that are pipelines are asked with an identity of their own."""
+    return record.request_id or record.identity
 
 
 def shared(pipeline: Pipeline) -> Pipeline:
@@ -364,7 +369,7 @@ class Running:
         seen = {each.name: Seen() for each in self._workload.requests}
         for stream, records in self.watch.records.items():
             for record in records:
-                each = seen[record.request_id or record.identity]
+                each = seen[_name_of(record)]
                 read_by = "" if record.pipeline == self.plan.name else f"{record.pipeline}/"
                 if stream == self.names.dead_letters:
                     each.letters.append(f"{read_by}{record.headers[CODE_HEADER]}")
