@@ -113,7 +113,7 @@ class City:
     """Processes by their names, and the Kafka that they share.
 
     A process that is started again has its ports again, but no name that it had: who takes over
-    from it has nothing to go by but the silence.
+    from it has nothing to go by but the silence. ``client`` are options of librdkafka.
     """
 
     def __init__(
@@ -123,9 +123,11 @@ class City:
         commands: Mapping[str, Sequence[str]],
         environments: Mapping[str, Mapping[str, str]] = NO_ENVIRONMENTS,
         pipelines: Sequence[str] | None = None,
+        client: Mapping[str, str] = NOTHING,
     ) -> None:
         self._folder = folder
         self._pipelines = pipelines
+        self._client = client
         self.kafka = kafka
         self.commands = commands
         self._environments = environments
@@ -220,7 +222,11 @@ class City:
         (self._folder / "models.py").write_text(MODELS)
         (self._folder / "served.yaml").write_text("---\n".join(models + pipelines))
         config: dict[str, object] = {
-            "transport": {"kind": "kafka", "bootstrapServers": self.kafka.bootstrap_servers},
+            "transport": {
+                "kind": "kafka",
+                "bootstrapServers": self.kafka.bootstrap_servers,
+                "client": dict(self._client),
+            },
         }
         if "scheduler" in self.commands or "up" in self.commands:
             head = "scheduler" if "scheduler" in self.commands else "up"

@@ -15,8 +15,9 @@ from chaos.load import Caller
 from harness.kafka import KafkaStarter
 from penstock.transports.kafka.broker.cluster import ClusterOptions, LocalKafka
 
-STILL_S = 75.0
-"""Longer than the library waits for the answer of a broker (socket.timeout.ms)."""
+CLIENT = {"socket.timeout.ms": "10000"}
+STILL_S = 15.0
+"""Longer than the library waits for the answer of a broker: as it comes, for a minute."""
 
 AWAY_S = 15.0
 WAITS = "this process waits for the streams of 'penstock.default'"
@@ -50,7 +51,7 @@ def _back_after(kafka: LocalKafka, away_s: float, *, killed: bool) -> Iterator[N
 
 def _starts(folder: Path, kafka: LocalKafka, away_s: float, *, killed: bool) -> None:
     folder.mkdir()
-    world = City(folder, kafka, ONE)
+    world = City(folder, kafka, ONE, client=CLIENT)
     try:
         with _back_after(kafka, away_s, killed=killed):
             began = time.monotonic()

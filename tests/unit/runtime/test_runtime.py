@@ -15,6 +15,8 @@ from harness.control_plane import FakeServer, FakeStorage, Naps, model, pipeline
 from harness.entry_points import FakeEntryPoint, a_plugin
 from harness.events import PATIENCE_S, Events
 from harness.shared_streams import SharedStreams
+from harness.virtual_time import in_virtual_time
+from penstock.core.clock import Clock
 from penstock.core.config import Config
 from penstock.core.contracts.control import ManifestText, WatchEvent
 from penstock.core.contracts.frontend import FrontEnd, FrontEndContext
@@ -422,11 +424,12 @@ async def test_what_was_fetched_is_gone_afterwards(recorder: Recorder) -> None:
     assert not await asyncio.to_thread(folder.exists)
 
 
-async def test_a_transport_that_cannot_be_reached_is_a_reason_not_to_start(
-    recorder: Recorder,
-) -> None:
-    streams = SharedStreams()
-    streams.away = True
-    runtime = runtime_of(recorder, streams.entry_point(), transport={"kind": "shared"})
-    with pytest.raises(NotReadyError, match="the streams are away"):
-        await runtime.start()
+def test_a_transport_that_cannot_be_reached_is_a_reason_not_to_start(recorder: Recorder) -> None:
+    async def start(_: Clock) -> None:
+        streams = SharedStreams()
+        streams.away = True
+        runtime = runtime_of(recorder, streams.entry_point(), transport={"kind": "shared"})
+        with pytest.raises(NotReadyError, match="within 300 s, at last: the streams are away"):
+            await runtime.start()
+
+    in_virtual_time(start)
