@@ -14,6 +14,7 @@ from penstock.core.contracts.transport import (
     Ownership,
     Reader,
 )
+from penstock.core.errors import NotReadyError
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.outgoing import Outgoing
@@ -165,9 +166,23 @@ class Possession:
                 source.give_back(delivery.offset)
                 if delivery.attempt >= ALONE_FROM_ATTEMPT:
                     noted[source] = None
-        if not self._over:
-            await self.group.flush(noted)
+        if noted and not self._over:
+            await self.note(list(noted))
         self.changed.set()
+
+    async def note(self, sources: Sequence[Source]) -> None:
+        """Write down what is taken of these; returns when the broker has it. Raises NotReadyError
+        when it is not known whether it has, and the owner is to resign."""
+        if self._transactor is None:
+            await self.group.flush(sources)
+            return
+        # A commit beside offsets of a transaction under way would count in their place.
+        async with self._transactor.between:
+            if self._transactor.is_over:
+                # Of the last one nobody knows yet whether it counts.
+                self.check()
+                raise NotReadyError("what is taken cannot be written down: transactions begin anew")
+            await self.group.flush(sources)
 
     async def settled(self) -> None:
         """Return when nothing is under way of which it is not known whether it is done."""
@@ -230,7 +245,7 @@ class PossessionReader(Reader):
         possession = self._possession
         source = possession.sources[suspect.stream]
         try:
-            await possession.group.flush([source])
+            await possession.note([source])
             possession.check()
         except asyncio.CancelledError:
             # It may be written all the same. Who waits no longer makes room for another suspect.

@@ -73,6 +73,8 @@ class Transactor:
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
         self._task: asyncio.Task[None] | None = None
+        self.between = asyncio.Lock()
+        """Who has it finds no transaction under way, and none begins."""
         self.is_over = False
         """Whether somebody else has the transactional id now."""
 
@@ -113,8 +115,9 @@ class Transactor:
     async def _work(self) -> None:
         try:
             while self._waiting:
-                parts, self._waiting = self._waiting, []
-                await self._until_done(parts)
+                async with self.between:
+                    parts, self._waiting = self._waiting, []
+                    await self._until_done(parts)
         finally:
             self._task = None
 

@@ -149,13 +149,14 @@ def test_versions_change_places_under_load(world: City) -> None:
     assert load.failed(ONCE) == load.failed(LEAST) == {}
 
 
+@pytest.mark.parametrize("pipeline", PIPELINES)
 def test_a_request_that_ends_its_worker_is_given_up_and_no_other(
-    tmp_path: Path, start_kafka: KafkaStarter
+    tmp_path: Path, start_kafka: KafkaStarter, pipeline: str
 ) -> None:
     folder = tmp_path / "city"
     folder.mkdir()
     with city(folder, start_kafka(ClusterOptions()), {"up": ("up",)}) as world:
-        reader, deaths = _answered_but_for_one(world, LEAST)
+        reader, deaths = _answered_but_for_one(world, pipeline)
     assert deaths == MAX_DELIVERIES
     assert list(reader.failed) == ["poison"]
     assert reader.failed["poison"].startswith("lost: 5 workers went away")

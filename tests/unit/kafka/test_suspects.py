@@ -10,13 +10,21 @@ from typing import Any, Final, cast
 
 import pytest
 
-from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery, Owner, Ownership
+from penstock.core.contracts.transport import (
+    ALONE_FROM_ATTEMPT,
+    Delivery,
+    FencedError,
+    Owner,
+    Ownership,
+)
+from penstock.core.errors import NotReadyError
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.possession import Possession, PossessionReader
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.source import Source
 from penstock.transports.kafka.standing import Standing
+from penstock.transports.kafka.transactor import Transactor
 
 NOTED: Final = ALONE_FROM_ATTEMPT
 """How often a suspect counts as taken once it is written down that it is."""
@@ -74,6 +82,10 @@ def group() -> FakeGroup:
 
 @pytest.fixture
 def possession(group: FakeGroup) -> Possession:
+    return a_possession(group)
+
+
+def a_possession(group: FakeGroup, transactor: Transactor | None = None) -> Possession:
     """A partition of which two owners have died with the first record at work."""
     progress = Progress(0, "me")
     for _ in range(ALONE_FROM_ATTEMPT - 1):
@@ -83,7 +95,7 @@ def possession(group: FakeGroup) -> Possession:
     ownership = Ownership("g", "s", 0, 1)
     owner = cast("Owner", None)
     return Possession(
-        ownership, owner, cast("Group", group), progress, standing, None, cast("Any", _hold)
+        ownership, owner, cast("Group", group), progress, standing, transactor, cast("Any", _hold)
     )
 
 
@@ -123,3 +135,37 @@ async def test_an_ownership_that_is_over_writes_nothing(
     possession.end()
     await possession.give_back(taken)
     assert group.attempts == NOTED, "it is for the next owner to say"
+
+
+class FakeTransactor:
+    """Has a transaction under way while somebody has ``between``."""
+
+    def __init__(self) -> None:
+        self.between = asyncio.Lock()
+        self.is_over = False
+
+
+async def test_where_it_ends_exactly_once_it_is_noted_between_transactions(
+    group: FakeGroup,
+) -> None:
+    transactor = FakeTransactor()
+    possession = a_possession(group, cast("Transactor", transactor))
+    async with transactor.between:
+        taking = asyncio.ensure_future(PossessionReader(possession, ["s"]).take(8))
+        await asyncio.sleep(0.01)
+        assert (group.text, taking.done()) == ("", False)
+    assert len(await taking) == 1
+    assert group.attempts == NOTED
+
+
+async def test_transactions_that_are_over_leave_no_partition_without_work(group: FakeGroup) -> None:
+    transactor = FakeTransactor()
+    transactor.is_over = True
+    possession = a_possession(group, cast("Transactor", transactor))
+    # What says that the ownership is over would have nobody resign.
+    with pytest.raises(NotReadyError):
+        await PossessionReader(possession, ["s"]).take(8)
+    assert group.text == "", "it may count in the place of what was committed"
+    possession.end()
+    with pytest.raises(FencedError):
+        await PossessionReader(possession, ["s"]).take(8)

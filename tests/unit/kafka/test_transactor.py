@@ -93,3 +93,15 @@ async def test_while_kafka_is_away_they_are_waited_for(producer: HangingProducer
     await asyncio.wait_for(done, 30.0)
     assert not made.is_over
     await made.close()
+
+
+async def test_none_begins_while_somebody_writes_between_them(producer: HangingProducer) -> None:
+    producer.answered.set()
+    made = await begun(heard=True)
+    async with made.between:
+        done = finish_one(made)
+        await asyncio.sleep(SOON_S)
+        assert not producer.asked.is_set()
+    await asyncio.wait_for(done, 30.0)
+    assert producer.asked.is_set()
+    await made.close()
