@@ -22,6 +22,8 @@ def test_no_kill_loses_or_doubles_a_request(tmp_path: Path, start_kafka: KafkaSt
         try:
             for name in ("dataflow-1", "models-1", "gateway-1", "broker", "scheduler", "agent"):
                 run.kill([name])
+            for name in ("gateway-2", "dataflow-2"):
+                run.kill_and_leave([name])
         finally:
             problems = run.end()
         assert not problems, [*problems, run.figures()]

@@ -20,6 +20,7 @@ from penstock.transports.kafka.broker.cluster import ClusterOptions, LocalKafka
 RATE = 20.0
 PATIENCE_S = 30.0
 LEASE_S = 2.0
+AWAY_S = 60.0
 MAX_DELIVERIES = 5
 
 WORKERS = {name: ROLES[name] for name in ("scheduler", "agent", "dataflow-1", "dataflow-2")}
@@ -160,6 +161,20 @@ def test_a_request_that_ends_its_worker_is_given_up_and_no_other(
     assert deaths == MAX_DELIVERIES
     assert list(reader.failed) == ["poison"]
     assert reader.failed["poison"].startswith("lost: 5 workers went away")
+
+
+def test_a_broker_is_away_for_a_minute(tmp_path: Path, start_kafka: KafkaStarter) -> None:
+    folder = tmp_path / "city"
+    folder.mkdir()
+    with city(folder, start_kafka(ClusterOptions()), {"up": ("up",)}) as world:
+        load = Load(world, rate=5.0)
+        world.kafka.brokers[0].kill()
+        time.sleep(AWAY_S)
+        world.kafka.brokers[0].start()
+        time.sleep(1.0)
+        load.end()
+        assert load.doubled(ONCE) == []
+        assert load.failed(ONCE) == load.failed(LEAST) == {}
 
 
 def test_a_cluster_of_three_loses_one(tmp_path: Path, start_kafka: KafkaStarter) -> None:
