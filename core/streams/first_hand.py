@@ -111,11 +111,14 @@ class FirstHand(Intake):
             deliveries = await self._reader.take()
             self._stop_timers()
             rests = self._loop.time() < self._rests_until_s
-            aside = [each for each in deliveries if rests or each.attempt > 1]
+            here: list[Delivery] = []
+            aside: list[Delivery] = []
+            for each in deliveries:
+                (aside if rests or each.attempt > 1 else here).append(each)
             if aside:
                 # First of all: should another bring the worker down, these are safe.
                 await self.give_back(aside)
-            self._ready += [each for each in deliveries if not (rests or each.attempt > 1)]
+            self._ready += here
             self._timers = [
                 self._loop.call_later(RUN_S, self._is_late, False),
                 self._loop.call_later(ANSWERED_S, self._is_late, True),

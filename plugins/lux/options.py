@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from penstock.core.config import Section
+from penstock.core.explaining.tabular.options import TabularOptions
 
 
-class LuxOptions(Section):
+class LuxOptions(TabularOptions):
     """Its rows, its output, and how far it looks around a row."""
 
-    features: tuple[str, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="The tensors whose columns are the features; not needed where there is one. "
-        "Other tensors of a request are held fixed.",
-    )
-    feature_names: tuple[str, ...] | None = Field(
-        default=None, description="The names of the features, in the order of the columns."
-    )
     output: str | None = Field(
         default=None,
         description="The output tensor that has the class; not needed where there is one.",
@@ -28,12 +19,6 @@ class LuxOptions(Section):
         min_length=2,
         description="The names of the classes, in the order of the columns of the output, or of "
         "the whole numbers that it puts out from 0 on.",
-    )
-    background: tuple[tuple[float, ...], ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Rows as they come, where they are not in a file (background.npy or "
-        "background.npz in the folder of storageUri, or that file).",
     )
     background_rows: int = Field(
         default=300,

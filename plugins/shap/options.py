@@ -6,27 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from penstock.core.config import Section
+from penstock.core.explaining.tabular.options import TabularOptions
 
 
-class ShapOptions(Section):
+class ShapOptions(TabularOptions):
     """What all kinds have in common."""
 
-    features: tuple[str, ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="The tensors whose columns are the features; not needed where there is one. "
-        "Other tensors of a request are held fixed.",
-    )
-    feature_names: tuple[str, ...] | None = Field(
-        default=None, description="The names of the features, in the order of the columns."
-    )
-    background: tuple[tuple[float, ...], ...] | None = Field(
-        default=None,
-        min_length=1,
-        description="Rows that stand for what is usual, where they are not in a file "
-        "(background.npy or background.npz in the folder of storageUri, or that file).",
-    )
     background_rows: int = Field(
         default=100, ge=1, description="How many rows of the background are used at most."
     )

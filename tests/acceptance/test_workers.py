@@ -32,6 +32,9 @@ from penstock.proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from penstock.proto.requests_pb2_grpc import RequestsStub
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
+ENOUGH = 16
+"""So many connections that the kernel gives both workers one, but for once in 30,000 times."""
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux spreads connections")
 
 MODELS = """\
@@ -366,7 +369,7 @@ def test_there_is_one_page_of_metrics(up: Up) -> None:
 
 
 def test_asynchronous_results_are_found_by_whoever_is_asked(up: Up) -> None:
-    places = [up.submit("p") for _ in range(6)]
+    places = [up.submit("p") for _ in range(ENOUGH)]
     assert {worker_of(place.rpartition("/")[2]) for place in places} == {1, 2}
     for place in places:
         for _ in range(4):
@@ -383,7 +386,7 @@ async def test_the_same_over_grpc(up: Up) -> None:
     # Connections of their own, so that the kernel spreads them.
     own = [("grpc.use_local_subchannel_pool", 1)]
     identities = []
-    for _ in range(6):
+    for _ in range(ENOUGH):
         async with grpc.aio.insecure_channel(up.program.grpc, own) as channel:
             submitted = await RequestsStub(channel).Submit(requests.SubmitRequest(request=asked))
             identities.append(submitted.request)

@@ -6,15 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from uuid import uuid4
 
 from harness.shared_pipeline import Client, SharedWorker, identities
+from integration.kafka.opened import opened_on
 from penstock.core.clock import SystemClock
 from penstock.core.contracts.transport import ShareReader
 from penstock.core.streams.first_hand import RUN_S
 from penstock.transports.kafka.broker.cluster import LocalKafka
-from penstock.transports.kafka.options import KafkaOptions
-from penstock.transports.kafka.transport import KafkaTransport
 
 
 @asynccontextmanager
@@ -22,29 +20,16 @@ async def working(
     kafka: LocalKafka, seconds: Callable[[float], float], *, workers: int
 ) -> AsyncIterator[tuple[Client, list[SharedWorker]]]:
     """Workers with a transport each, for one partition."""
-    namespace = f"shared{uuid4().hex}"
-    transports: list[KafkaTransport] = []
-
-    async def connected() -> KafkaTransport:
-        options = KafkaOptions(bootstrap_servers=kafka.bootstrap_servers, namespace=namespace)
-        transport = KafkaTransport(options)
-        await transport.start()
-        transports.append(transport)
-        return transport
-
-    client = Client(await connected())
-    try:
+    async with opened_on(kafka)(SystemClock()) as connect:
+        client = Client(await connect())
         await client.start()
-        team = [SharedWorker(await connected(), SystemClock(), seconds) for _ in range(workers)]
+        team = [SharedWorker(await connect(), SystemClock(), seconds) for _ in range(workers)]
         for each in team:
             await each.start()
         yield client, team
         for each in team:
             await each.stop()
         await client.stop()
-    finally:
-        for transport in transports:
-            await transport.stop()
 
 
 async def test_more_workers_than_partitions_share_what_is_quick(kafka: LocalKafka) -> None:

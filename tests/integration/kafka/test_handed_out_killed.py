@@ -29,11 +29,15 @@ WORKERS = {
 }
 
 
-def _missing(reader: Reader, wanted: set[str]) -> set[str]:
+def _all_are_answered(reader: Reader, writer: Writer) -> None:
+    """Write no more; everything that Kafka has taken is answered, soon or late."""
+    writer.stop()
     until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until and not wanted <= reader.seen.keys():
+    while time.monotonic() < until and not writer.accepted.keys() <= reader.seen.keys():
         time.sleep(0.05)
-    return wanted - reader.seen.keys()
+    reader.stop()
+    missing = writer.accepted.keys() - reader.seen.keys()
+    assert not missing, f"{len(missing)} of {len(writer.accepted)} are lost"
 
 
 def _letters(world: City) -> Iterator[str]:
@@ -63,11 +67,8 @@ def test_workers_that_are_killed_lose_nothing(tmp_path: Path, start_kafka: Kafka
             time.sleep(2.0)
             world.start(name)
         time.sleep(4.0)
-        writer.stop()
-        missing = _missing(reader, set(writer.accepted))
-        reader.stop()
+        _all_are_answered(reader, writer)
         assert len(writer.accepted) > 500
-        assert not missing, f"{len(missing)} of {len(writer.accepted)} are lost"
         assert reader.failed == {}
         assert list(_letters(world)) == []
 
@@ -84,10 +85,7 @@ def test_a_broker_that_is_killed_loses_nothing(tmp_path: Path, start_kafka: Kafk
         time.sleep(1.0)
         kafka.brokers[0].start()
         time.sleep(6.0)
-        writer.stop()
-        missing = _missing(reader, set(writer.accepted))
-        reader.stop()
-        assert not missing, f"{len(missing)} of {len(writer.accepted)} are lost"
+        _all_are_answered(reader, writer)
         assert reader.failed == {}
         assert list(_letters(world)) == []
 
@@ -109,10 +107,7 @@ def test_what_ends_its_worker_is_given_up_alone(tmp_path: Path, start_kafka: Kaf
                 deaths += 1
                 world.kill("up")
                 world.start("up")
-        writer.stop()
-        missing = _missing(reader, set(writer.accepted))
-        reader.stop()
-        assert not missing, f"{len(missing)} of {len(writer.accepted)} are lost"
+        _all_are_answered(reader, writer)
         assert list(reader.failed) == list(_letters(world)) == ["poison"]
         assert reader.failed["poison"].startswith("lost: 5 workers went away")
         assert deaths in DEATHS
