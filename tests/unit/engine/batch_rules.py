@@ -11,6 +11,13 @@ from dataclasses import dataclass, field
 DURATION_MS = 3.37
 BACKOFF_MS = 7
 
+ROUNDING_MS = 1e-6
+"""What sums of the same numbers in another order may differ by."""
+
+
+class TieError(Exception):
+    """A group is to be called when another visitor comes back: no rule says who is first."""
+
 
 @dataclass(frozen=True)
 class Visitor:
@@ -45,6 +52,7 @@ class Group:
     """Visitors that wait together until a moment."""
 
     kind: int
+    since_ms: float
     until_ms: float
     members: list[Visitor] = field(default_factory=list)
 
@@ -83,11 +91,18 @@ class Interpreter:
         self.flaky_spent: set[int] = set()
 
     def play(self) -> Story:
-        """From the first arrival to the last end."""
+        """From the first arrival to the last end. Raises TieError."""
         while self.coming or self.present:
+            self._check_ties()
             now_ms, _, what, about = min(self._possible(), key=lambda each: each[:2])
             getattr(self, f"_{what}")(now_ms, about)
         return self.story
+
+    def _check_ties(self) -> None:
+        for group in self.groups:
+            for when, _ in self.pauses:
+                if abs(when - group.until_ms) < ROUNDING_MS < when - group.since_ms:
+                    raise TieError
 
     def _possible(self) -> list[tuple[float, int, str, object]]:
         found: list[tuple[float, int, str, object]] = []
@@ -155,7 +170,7 @@ class Interpreter:
                 self._gathered(now_ms, group)
                 mine = []
         if not mine:
-            mine = [Group(visitor.kind, now_ms + self.rules.window_ms)]
+            mine = [Group(visitor.kind, now_ms, now_ms + self.rules.window_ms)]
             self.groups += mine
         group = mine[0]
         group.members.append(visitor)
