@@ -14,13 +14,16 @@ BEGIN_S: Final = 30.0
 _FIRST_TRY_S: Final = 0.1
 _LONGEST_TRY_S: Final = 2.0
 
-_CONNECT_S: Final = 5.0
-"""How long one producer may take to find a broker."""
+_CONNECT_S: Final = 3.0
+"""How long one producer may take to find a broker, and again to find its way there."""
 
 
-def taken(config: Mapping[str, Any], topic: str, now_s: Callable[[], float]) -> Producer:
+def taken(
+    config: Mapping[str, Any], topic: str, now_s: Callable[[], float], begins: Callable[[], None]
+) -> Producer:
     """A producer for transactions under the id in ``config``; whoever had it is fenced, and what
-    they had under way is ended. ``topic`` is one that is there. Waits.
+    they had under way is ended. ``topic`` is one that is there. Waits, and calls ``begins`` before
+    each try: one that takes much longer than it may hangs in the library.
 
     The broker first ends what is under way, and has the library ask again. It does so after half
     a second; a new producer asks at once. Nor does one find a broker any more that has lost all of
@@ -29,6 +32,7 @@ def taken(config: Mapping[str, Any], topic: str, now_s: Callable[[], float]) -> 
     until_s = now_s() + BEGIN_S
     try_s = _FIRST_TRY_S
     while True:
+        begins()
         producer = Producer(dict(config))
         try:
             _connect(producer, topic)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -48,10 +48,6 @@ class _Part:
     refused: KafkaError | None = None
 
 
-async def _for_ever(future: asyncio.Future[None]) -> None:
-    await future
-
-
 class Transactor:
     """Methods are called on the event loop; a thread waits for the broker.
 
@@ -79,7 +75,8 @@ class Transactor:
         """Whether somebody else has the transactional id now."""
 
     async def begin(self) -> None:
-        """Take the transactional id: what others had under way with it is ended."""
+        """Take the transactional id: what others had under way with it is ended. Raises FencedError
+        when the library hangs in it; another may begin then."""
         try:
             await self._ask(self._begin)
         except BaseException:
@@ -166,7 +163,7 @@ class Transactor:
     async def _after(self, error: KafkaError, parts: list[_Part]) -> list[_Part]:
         if error.fatal():
             raise FencedError(f"transactions of this process are over: {error.str()}")
-        await self._ask(self._abort, self._in_time)
+        await self._ask(self._abort)
         refused = [part for part in parts if part.refused is not None]
         for part in refused:
             if not part.future.done():
@@ -183,13 +180,9 @@ class Transactor:
             if not part.future.done():
                 part.future.set_exception(told)
 
-    async def _ask(
-        self,
-        do: Callable[[], None],
-        wait: Callable[[asyncio.Future[None]], Awaitable[None]] = _for_ever,
-    ) -> None:
+    async def _ask(self, do: Callable[[], None]) -> None:
         try:
-            await wait(self._thread.call(do))
+            await self._in_time(self._thread.call(do))
         except KafkaException as error:
             if error.args[0].fatal():
                 raise FencedError(error.args[0].str()) from None
@@ -198,7 +191,8 @@ class Transactor:
     # The thread -------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._producer = taken(self._config, self._topic, self._loop.time)
+        self._producer = taken(self._config, self._topic, self._loop.time, self._enter)
+        self._leave()
 
     def _drop(self) -> None:
         # Its end waits for threads of the library, for which the loop has no time.

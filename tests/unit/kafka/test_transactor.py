@@ -43,7 +43,7 @@ class HangingProducer:
 @pytest.fixture
 def producer(monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingProducer]:
     made = HangingProducer()
-    monkeypatch.setattr(transactor, "taken", lambda config, topic, now_s: made)
+    monkeypatch.setattr(transactor, "taken", lambda config, topic, now_s, begins: made)
     monkeypatch.setattr(transactor, "OFFSETS_S", SOON_S)
     monkeypatch.setattr(transactor, "STAGE_S", EVER_S)
     yield made
@@ -105,3 +105,21 @@ async def test_none_begins_while_somebody_writes_between_them(producer: HangingP
     await asyncio.wait_for(done, 30.0)
     assert producer.asked.is_set()
     await made.close()
+
+
+async def test_who_hangs_while_it_begins_is_waited_for_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    let_go = threading.Event()
+
+    def hanging(config: Any, topic: str, now_s: Any, begins: Any) -> None:
+        begins()
+        let_go.wait(30.0)
+        begins()
+
+    monkeypatch.setattr(transactor, "taken", hanging)
+    monkeypatch.setattr(transactor, "STAGE_S", SOON_S)
+    monkeypatch.setattr(transactor, "OFFSETS_S", SOON_S)
+    with pytest.raises(FencedError, match="has not answered"):
+        await asyncio.wait_for(begun(heard=True), 10.0)
+    let_go.set()
