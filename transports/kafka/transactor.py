@@ -102,10 +102,13 @@ class Transactor:
         return future
 
     async def close(self) -> None:
-        """End; what is under way is aborted."""
+        """End; what is under way is aborted, and what waits is told so."""
+        self.is_over = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        waiting, self._waiting = self._waiting, []
+        self._fail(waiting, FencedError("transactions of this process are over"))
         self._thread.call(self._drop)
         self._thread.end()
 

@@ -107,6 +107,17 @@ async def test_none_begins_while_somebody_writes_between_them(producer: HangingP
     await made.close()
 
 
+async def test_what_waits_for_its_turn_is_told_of_the_end(producer: HangingProducer) -> None:
+    made = await begun(heard=True)
+    async with made.between:
+        waiting = finish_one(made)
+        await asyncio.sleep(SOON_S)
+        await made.close()
+    with pytest.raises(FencedError):
+        await asyncio.wait_for(waiting, 10.0)
+    assert not producer.asked.is_set()
+
+
 async def test_who_hangs_while_it_begins_is_waited_for_no_longer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
