@@ -72,7 +72,7 @@ class Transactor:
         self.between = asyncio.Lock()
         """Who has it finds no transaction under way, and none begins."""
         self.is_over = False
-        """Whether somebody else has the transactional id now."""
+        """Whether it was closed, or somebody else may have the transactional id now."""
 
     async def begin(self) -> None:
         """Take the transactional id: what others had under way with it is ended. Raises FencedError

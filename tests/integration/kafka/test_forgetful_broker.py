@@ -54,7 +54,7 @@ async def transport_on(
         await made.stop()
 
 
-@pytest.mark.parametrize(("atomic", "client"), [(False, NEVER), (True, REBOOTSTRAP)])
+@pytest.mark.parametrize(("atomic", "client"), [(False, NEVER), (True, NEVER), (True, REBOOTSTRAP)])
 async def test_all_goes_on_once_the_broker_knows_itself(
     way: ForgetfulBroker, kafka: LocalKafka, atomic: bool, client: Mapping[str, str]
 ) -> None:
