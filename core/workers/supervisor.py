@@ -63,7 +63,7 @@ class Workers:
         self._drained = {number: asyncio.Event() for number in range(1, count + 1)}
         self._tasks: list[asyncio.Task[None]] = []
         self._reading, self._writing = -1, -1
-        self._stopping = False
+        self._stop = asyncio.Event()
         self._hopeless = asyncio.Event()
         self._how = ""
 
@@ -97,7 +97,7 @@ class Workers:
 
         None goes before all are done, since they may need each other's models.
         """
-        self._stopping = True
+        self._stop.set()
         if not self._tasks:
             return
         self._signal()
@@ -132,12 +132,19 @@ class Workers:
             self._writing = -1
 
     async def _keep_running(self, number: int) -> None:
+        try:
+            await self._run_until_stopped(number)
+        finally:
+            # Nothing comes of it any more, whatever it said.
+            self._drained[number].set()
+
+    async def _run_until_stopped(self, number: int) -> None:
         loop = asyncio.get_running_loop()
         ends = 0
-        while not self._ending():
+        while not self._stop.is_set():
             begun = loop.time()
             status = await self._run(number)
-            if self._ending():
+            if self._stop.is_set():
                 return
             ends = 1 if loop.time() - begun >= SOUND_S else ends + 1
             if ends == MOST_FAILED_STARTS and not self._up[number].is_set():
@@ -150,7 +157,17 @@ class Workers:
                 in_words(status),
                 f" in {pause_s:g} s" if pause_s else "",
             )
-            await self._sleep(pause_s)
+            await self._pause(pause_s)
+
+    async def _pause(self, pause_s: float) -> None:
+        """Pause for so many seconds, or until all are to end."""
+        over = asyncio.ensure_future(self._sleep(pause_s))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait((over, stopped), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            over.cancel()
+            stopped.cancel()
 
     async def _run(self, number: int) -> int:
         """One process from its start to its end: its status, negative for a signal."""
@@ -168,7 +185,7 @@ class Workers:
             os.close(saying)
         listening = asyncio.create_task(self._listen(number, hearing))
         self._processes[number] = process
-        if self._stopping:
+        if self._stop.is_set():
             self._signal()
         try:
             return await process.wait()
@@ -193,11 +210,6 @@ class Workers:
                     self._drained[number].set()
         finally:
             transport.close()
-            if self._stopping:
-                self._drained[number].set()
-
-    def _ending(self) -> bool:
-        return self._stopping
 
     def _signal(self) -> None:
         for process in self._processes.values():

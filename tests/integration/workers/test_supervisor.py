@@ -40,8 +40,9 @@ time.sleep(60)
 class Rig:
     """Workers, and what they left in a folder."""
 
-    def __init__(self, folder: Path, program: str = WORKER) -> None:
+    def __init__(self, folder: Path, program: str = WORKER, *, long_pauses: bool = False) -> None:
         self.folder = folder
+        self._long_pauses = long_pauses
         self._program = program
         self.pauses: list[float] = []
         self.paused = asyncio.Event()
@@ -54,6 +55,8 @@ class Rig:
     async def _sleep(self, pause_s: float) -> None:
         self.pauses.append(pause_s)
         self.paused.set()
+        if self._long_pauses:
+            await asyncio.Event().wait()
 
     def pids(self, number: int) -> list[int]:
         """Those of all processes of a worker, the first first."""
@@ -105,3 +108,23 @@ async def test_one_that_never_gets_up_is_not_waited_for(tmp_path: Path) -> None:
             await rig.workers.all_up()
         await rig.workers.stop(asyncio.Event())
     assert 0.5 in rig.pauses
+
+
+async def test_who_pauses_before_its_next_start_keeps_nobody_waiting(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, "import sys; sys.exit(4)", long_pauses=True)
+    rig.workers.start()
+    async with asyncio.timeout(20.0):
+        await rig.paused.wait()
+        await rig.workers.stop(asyncio.Event())
+
+
+async def test_who_ended_just_before_all_are_to_end_keeps_nobody_waiting(tmp_path: Path) -> None:
+    for _ in range(5):
+        rig = Rig(tmp_path)
+        rig.workers.start()
+        async with asyncio.timeout(20.0):
+            await rig.workers.all_up()
+            for number in (1, 2):
+                os.kill(rig.pids(number)[-1], signal.SIGKILL)
+            await asyncio.sleep(0.0)
+            await rig.workers.stop(asyncio.Event())
