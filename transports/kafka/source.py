@@ -21,6 +21,7 @@ class Source:
 
     __slots__ = (
         "_deliver",
+        "_lacks_room",
         "_next_offset",
         "_returned",
         "_taken",
@@ -45,11 +46,16 @@ class Source:
         self._deliver = deliver
         self._returned: list[tuple[int, Message]] = []
         self._taken: dict[int, Message] = {}
+        self._lacks_room = False
+        """Whether nothing was given out since a commit would have no room for it."""
 
     def take(self, taken: list[Delivery], limit: int) -> None:
         """Add to ``taken`` up to ``limit`` records; one that is to come alone comes alone."""
         progress = self.progress
-        while len(taken) < limit and progress.has_room:
+        while len(taken) < limit:
+            self._lacks_room = not progress.has_room
+            if self._lacks_room:
+                return
             message = self._next()
             if message is None:
                 return
@@ -75,6 +81,8 @@ class Source:
         """A record is done with."""
         self._taken.pop(offset, None)
         self.progress.finish(offset)
+        if self._lacks_room:
+            self.inlet.arrived()  # who waits looks whether there is room now
 
     def _next(self) -> Message | None:
         if self._returned:

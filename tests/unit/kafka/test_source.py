@@ -1,0 +1,62 @@
+"""A partition in the hands of its owner: what it gives out, and when there is more."""
+
+from __future__ import annotations
+
+from collections import deque
+from types import SimpleNamespace
+from typing import Any, cast
+
+from penstock.core.contracts.transport import Delivery
+from penstock.transports.kafka.progress import Progress
+from penstock.transports.kafka.source import Source
+
+MANY = 2_000
+
+
+class FakeInlet:
+    """Has records at every other offset, as if the rest were of transactions that were aborted."""
+
+    where = ("s", 0)
+
+    def __init__(self) -> None:
+        self.messages = deque(_message(2 * number) for number in range(MANY))
+        self.told = 0
+
+    def pop(self) -> Any:
+        return self.messages.popleft()
+
+    def arrived(self) -> None:
+        self.told += 1
+
+
+def _message(offset: int) -> Any:
+    return SimpleNamespace(offset=lambda: offset)
+
+
+def _delivery(message: Any, attempt: int) -> Delivery:
+    return Delivery("s", 0, message.offset(), cast("Any", None), attempt, 0.0)
+
+
+def test_who_waits_for_room_in_a_commit_is_told_when_there_is_some() -> None:
+    inlet = FakeInlet()
+    source = Source(cast("Any", inlet), Progress(), _delivery, lambda topic: None)
+    taken: list[Delivery] = []
+    source.take(taken, MANY)
+    assert 0 < len(taken) < MANY, "no more has room"
+    assert len(source.progress.encode()) <= 4_096
+    for delivery in taken:
+        source.finish(delivery.offset)
+    assert inlet.told, "nobody else would tell"
+    more: list[Delivery] = []
+    source.take(more, MANY)
+    assert [each.offset for each in more[:1]] == [taken[-1].offset + 2]
+
+
+def test_who_has_room_is_told_nothing_of_what_is_finished() -> None:
+    inlet = FakeInlet()
+    source = Source(cast("Any", inlet), Progress(), _delivery, lambda topic: None)
+    taken: list[Delivery] = []
+    source.take(taken, 8)
+    for delivery in taken:
+        source.finish(delivery.offset)
+    assert inlet.told == 0
