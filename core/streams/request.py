@@ -11,7 +11,7 @@ from penstock.core.contracts.transport import Delivery, Output
 from penstock.core.crossing import crossed
 from penstock.core.dataflow import Deployment, Passenger
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged, Tally
-from penstock.core.errors import InvalidRequestError
+from penstock.core.errors import InvalidRequestError, NoOutputError
 from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Headers, Port, Record
 from penstock.core.request_headers import IDENTITY_HEADER
@@ -70,6 +70,13 @@ def key_of(record: Record, wanted: RequestKey) -> bytes:
             f"from '{wanted.name}'; write it with that one, which decides the partition"
         )
     return key
+
+
+def _code_of(body: Body) -> str:
+    """What a request counts as that has ended with this."""
+    if isinstance(body, Failed):
+        return body.code
+    return NoOutputError.code if isinstance(body, Absent) else "ok"
 
 
 class StreamRequest(Parent):
@@ -252,7 +259,7 @@ class StreamRequest(Parent):
             # First, for somebody waits for it, and a transport may write one after the other.
             self.unwritten.insert(-1, Output(replies, answered, self.reply_partition))
         else:
-            self._see_arms(body)
+            self._count(body)
             if isinstance(body, Failed) and self.is_to_bury():
                 self._bury(body)
         self.tenure.answered(self)
@@ -420,13 +427,15 @@ class StreamRequest(Parent):
             record = self._record(_OUTPUTS, self.key, body, 0, self.headers)
             ended = pipeline.names.ended(pipeline.name)
             self.unwritten.append(Output(ended, record, self.delivery.partition))
-            self._see_arms(body)
+            self._count(body)
 
-    def _see_arms(self, body: Body) -> None:
-        """Its outcome is known, and nobody waits for it."""
+    def _count(self, body: Body) -> None:
+        """Its outcome is known, and nobody waits for it: what others are told of is counted where
+        that is."""
         passage, tenure = self.passage, self.tenure
         assert passage is not None, "it is under way"
         took_ms = tenure.now_ms() - passage.opened_ms
+        self.deployment.tally.count_answer(_code_of(body), took_ms)
         asked, observe = self.delivery.record, tenure.pipeline.observe
         self.arms = ArmsOutcome.of(asked, self.deployment.plan, body, took_ms, observe)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 
 from acceptance.test_docs import REPOSITORY, blocks
 from acceptance.test_roles_on_kafka import streams_of, write_config
-from harness.program import program
+from harness.program import Program, program
 from integration.gateways.rig import PORTS, chain, times, write
 from penstock.transports.kafka import KafkaOptions
 from penstock.transports.kafka.broker.cluster import LocalKafka
@@ -22,14 +23,19 @@ PATIENCE_S = 60
 
 
 @pytest.fixture
-def streams(kafka: LocalKafka, tmp_path: Path) -> Iterator[KafkaOptions]:
-    """Those of a process that serves the pipeline of the page."""
-    options = streams_of(kafka)
-    config = write_config(tmp_path / "up", options)
+def streams(kafka: LocalKafka) -> KafkaOptions:
+    """Those of ``served``."""
+    return streams_of(kafka)
+
+
+@pytest.fixture(autouse=True)
+def served(streams: KafkaOptions, tmp_path: Path) -> Iterator[Program]:
+    """A process that serves the pipeline of the page."""
+    config = write_config(tmp_path / "up", streams)
     manifests = write(tmp_path / "up", times("a", 2), chain("p", "a"))
     with program(tmp_path / "up", "up", *PORTS, "-c", config, manifests) as served:
         served.ready()
-        yield options
+        yield served
 
 
 def run(text: str, options: KafkaOptions, *command: str) -> str:
@@ -51,8 +57,14 @@ def test_requests_may_be_sent_with_kcat(streams: KafkaOptions) -> None:
     assert "penstock-request=mine-1" in run(read, streams, "bash", "-euo", "pipefail", "-c")
 
 
-def test_requests_may_be_sent_with_a_few_lines_of_python(streams: KafkaOptions) -> None:
+def test_requests_may_be_sent_with_a_few_lines_of_python(
+    streams: KafkaOptions, served: Program
+) -> None:
     [text] = blocks(PAGE, "python")
     printed = run(text, streams, sys.executable, "-c")
     assert 'name: "y"' in printed
     assert "raw_output_contents" in printed
+    with urllib.request.urlopen(f"{served.addresses['rest']}/metrics", timeout=30) as page:
+        # The answer is on its stream, so it is counted.
+        counted = 'penstock_pipeline_requests_total{pipeline="p",code="ok"} 1\n'
+        assert counted in page.read().decode()

@@ -39,7 +39,7 @@ class AssignedConsumer:
 
     def poll(self, within_s: float) -> list[Message]:
         """What has been read; waits for the first."""
-        if self._ties.are_cut:
+        if self._starts and self._ties.are_cut:
             self._begin_anew()
         first = self._consumer.poll(within_s)
         # The second call waits for nothing: it takes what is there already.
@@ -87,7 +87,7 @@ class AssignedConsumer:
         self._consumer.close()
 
     def _begin(self) -> None:
-        self._ties = Ties()
+        self._ties = Ties(self._config)
         self._consumer = Consumer({**self._config, **self._ties.options})
 
     def _begin_anew(self) -> None:

@@ -111,7 +111,7 @@ class Sender:
         # What is on its way is bounded here, where a group is taken whole or not at all.
         bounds = {"queue.buffering.max.messages": 0, "queue.buffering.max.kbytes": 2**31 - 1}
         self._config = {**config, **bounds}
-        self._ties = Ties()
+        self._ties = Ties(config)
         self._producer = Producer({**self._config, **self._ties.options})
         self._loop = asyncio.get_running_loop()
         self._messages = 0
@@ -191,7 +191,7 @@ class Sender:
     def _begin_anew(self) -> None:
         """Go on with another client."""
         _log.warning("the client that writes to Kafka had lost all brokers, and is replaced")
-        lost, self._ties = self._producer, Ties()
+        lost, self._ties = self._producer, Ties(self._config)
         self._producer = Producer({**self._config, **self._ties.options})
         lost.purge()
         lost.poll(0)  # who waits hears that nothing is known
