@@ -44,6 +44,9 @@ BUDGET_KEY: Final = "penstock-details-bytes"
 _BROKEN: Final = ("Socket closed", "reset by peer", "Stream removed", "Broken pipe")
 """In grpcio's words for a connection that was there."""
 
+_NO_GRPC: Final = "Failed parsing HTTP/2"
+"""In grpcio's words for somebody who answers in another language."""
+
 
 def status_message(
     error: PenstockError, request_id: str | None, budget: int = DETAILS_BUDGET
@@ -156,6 +159,12 @@ def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
     match status:
         case grpc.StatusCode.UNAVAILABLE if was_connected(text):
             return broken_off(server, text)
+        case grpc.StatusCode.UNAVAILABLE if _NO_GRPC in text:
+            return error_of(
+                "unsupported",
+                f"what answers at {server} does not speak gRPC without TLS; give the address of gRPC "
+                "(that of REST is another), as grpcs://HOST:PORT where it speaks TLS",
+            )
         case grpc.StatusCode.UNAVAILABLE:
             return nobody_there(server, text)
         case grpc.StatusCode.DEADLINE_EXCEEDED:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -142,6 +144,16 @@ def test_waiting_for_a_server_that_never_comes_ends_not_ready_in_time(alone: Pen
     done = alone("status", "--wait", "--timeout", "0.1")
     assert done.code == 3
     assert "no server answers at 127.0.0.1:1 " in done.err
+
+
+def test_the_address_of_rest_is_told_from_that_of_grpc(alone: Penstock) -> None:
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as rest:
+        threading.Thread(target=rest.serve_forever, daemon=True).start()
+        done = alone("status", "--server", f"127.0.0.1:{rest.server_port}")
+        rest.shutdown()
+    assert done.code == 1
+    assert "does not speak gRPC" in done.err
+    assert "give the address of gRPC (that of REST is another)" in done.err
 
 
 READERS = """\
