@@ -162,8 +162,8 @@ def _foreign(status: grpc.StatusCode, text: str, server: str) -> PenstockError:
         case grpc.StatusCode.UNAVAILABLE if _NO_GRPC in text:
             return error_of(
                 "unsupported",
-                f"what answers at {server} does not speak gRPC without TLS; give the address of gRPC "
-                "(that of REST is another), as grpcs://HOST:PORT where it speaks TLS",
+                f"what answers at {server} does not speak gRPC without TLS; give the address of "
+                "gRPC (that of REST is another), as grpcs://HOST:PORT where it speaks TLS",
             )
         case grpc.StatusCode.UNAVAILABLE:
             return nobody_there(server, text)
