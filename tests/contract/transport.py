@@ -537,6 +537,29 @@ class TransportContract:
         await transport.publish([Output("s", a_record("f"), 1)])
         assert await transport.backlog("g", ["s", "t"]) == {"s": 3}, "nobody is there any more"
 
+    @pytest.mark.parametrize("atomic", [False, True])
+    async def test_what_ends_transactions_waits_for_nobody(
+        self, transport: Transport, atomic: bool
+    ) -> None:
+        await transport.make_streams([StreamSpec("s"), StreamSpec("t")])
+        writer, reader = WatchedOwner(), WatchedOwner()
+        await transport.compete("writes", "s", writer, atomic=True)
+        await transport.compete("reads", "t", reader, atomic=atomic)
+        await writer.until_owning(0)
+        await reader.until_owning(0)
+        await transport.publish([Output("s", a_record(name)) for name in "ab"])
+        taken = transport.read(writer.owned[0], ["s"])
+        copies = transport.read(reader.owned[0], ["t"])
+        for name in "ab":
+            done = await read(taken, 1)
+            await transport.finish(writer.owned[0], done, [Output("t", a_record(name))])
+            await transport.finish(reader.owned[0], await read(copies, 1), [])
+        waiting = asyncio.create_task(read(copies, 1))
+        await self._until_left(transport, "reads", {"t": 0})
+        await transport.publish([Output("t", a_record("c"))])
+        assert identities(await waiting) == ["c"]
+        assert await transport.backlog("reads", ["t"]) == {"t": 1}
+
     async def _until_left(self, transport: Transport, group: str, left: dict[str, int]) -> None:
         """What has just been finished may count still."""
         while await transport.backlog(group, list(left)) != left:  # noqa: ASYNC110 - nobody tells

@@ -32,7 +32,8 @@ async def backlog_of(
     """How many messages of each topic a group has not finished, and was to see when this began.
 
     It takes three questions, however many partitions there are; each goes once to every broker
-    that it concerns. Marks of transactions count as messages: they have offsets like these.
+    that it concerns. Marks of transactions have offsets as messages have, and count as such until
+    an owner has seen them.
     """
     if not partitions:
         return Counter()

@@ -16,7 +16,7 @@ from penstock.core.contracts.transport import (
 )
 from penstock.core.errors import NotReadyError
 from penstock.transports.kafka.assigned import TopicNumber
-from penstock.transports.kafka.group import Group
+from penstock.transports.kafka.group import COMMIT_S, Group
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.sender import Place, Sender
@@ -66,6 +66,8 @@ class Possession:
         self.begins_anew = False
         """Whether its streams were deleted and made again, so that the group has read nothing."""
         self._under_way: set[asyncio.Future[Sequence[Place]]] = set()
+        self._passed: dict[Source, int] = {}
+        """Offsets without a record, the last of each source, that are to be counted as done."""
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
 
@@ -103,6 +105,7 @@ class Possession:
     def end(self) -> None:
         """It is somebody else's from now on."""
         self._over = True
+        self._passed.clear()
         for source in self.sources.values():
             source.closed = True  # what is not committed is for the next owner to say
         self.changed.set()
@@ -140,8 +143,7 @@ class Possession:
         ]
         if self._transactor is not None:
             under_way = self._transactor.carry_out(messages, self.group, done)
-            self._under_way.add(under_way)
-            under_way.add_done_callback(self._settle)
+            self._watch(under_way)
             places = await asyncio.shield(under_way)
             if handed is not None:
                 handed()
@@ -183,6 +185,31 @@ class Possession:
                 self.check()
                 raise NotReadyError("what is taken cannot be written down: transactions begin anew")
             await self.group.flush(sources)
+
+    def pass_over(self, sources: Sequence[Source]) -> None:
+        """Nothing is left to be given out of these: what is behind it and is no record is done, for
+        it would seem to wait."""
+        for source in sources:
+            last = source.pass_over()
+            if last is None:
+                continue
+            if self._transactor is None:
+                self.group.has_progressed(source)
+                continue
+            if not self._passed:
+                asyncio.get_running_loop().call_later(COMMIT_S, self._count_passed)
+            self._passed[source] = last
+
+    def _count_passed(self) -> None:
+        passed, self._passed = self._passed, {}
+        if self._transactor is not None and passed:
+            # In a transaction: of an owner that is one no more, unknown to itself, it comes to
+            # nothing.
+            self._watch(self._transactor.carry_out((), self.group, list(passed.items())))
+
+    def _watch(self, under_way: asyncio.Future[Sequence[Place]]) -> None:
+        self._under_way.add(under_way)
+        under_way.add_done_callback(self._settle)
 
     async def settled(self) -> None:
         """Return when nothing is under way of which it is not known whether it is done."""
@@ -237,6 +264,7 @@ class PossessionReader(Reader):
             for source in self._sources:
                 if source.inlet.error is not None:
                     raise source.inlet.error
+            possession.pass_over(self._sources)
             await possession.changed.wait()
 
     async def _note(self, suspect: Delivery) -> None:

@@ -68,11 +68,19 @@ class Progress:
 
     def reach(self, offset: int) -> None:
         """A record was read. Between it and the one before it there is none."""
-        start = max(self._reached, self.done_below)
-        if offset > start:
-            self._forget(range(start, offset))
-            self._finish(start, offset)
+        self.pass_over(offset)
         self._reached = max(self._reached, offset + 1)
+
+    def pass_over(self, end: int) -> bool:
+        """Up to an offset there is no record that was not read; whether there are offsets without
+        one, such as marks of transactions have."""
+        start = max(self._reached, self.done_below)
+        if end <= start:
+            return False
+        self._forget(range(start, end))
+        self._finish(start, end)
+        self._reached = end
+        return True
 
     def take(self, offset: int) -> None:
         """A record is taken."""

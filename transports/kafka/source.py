@@ -77,6 +77,14 @@ class Source:
             self.progress.give_back(offset)
             heappush(self._returned, (offset, message))
 
+    def pass_over(self) -> int | None:
+        """Behind what has been given out there may be no record up to the end: then what is there
+        is done, and this comes back with the last of it."""
+        end = self.inlet.reached
+        if self.inlet.messages or not self.progress.pass_over(end):
+            return None
+        return end - 1
+
     def finish(self, offset: int) -> None:
         """A record is done with."""
         self._taken.pop(offset, None)

@@ -21,6 +21,7 @@ class FakeInlet:
     def __init__(self) -> None:
         self.messages = deque(_message(2 * number) for number in range(MANY))
         self.told = 0
+        self.reached = 0
 
     def pop(self) -> Any:
         return self.messages.popleft()
@@ -60,3 +61,22 @@ def test_who_has_room_is_told_nothing_of_what_is_finished() -> None:
     for delivery in taken:
         source.finish(delivery.offset)
     assert inlet.told == 0
+
+
+def test_behind_the_last_record_there_may_be_marks_up_to_the_end() -> None:
+    inlet = FakeInlet()
+    inlet.messages = deque([_message(0), _message(1)])
+    source = Source(cast("Any", inlet), Progress(), _delivery, lambda topic: None)
+    inlet.reached = 3
+    assert source.pass_over() is None, "there are records"
+    taken: list[Delivery] = []
+    source.take(taken, MANY)
+    assert source.pass_over() == 2
+    assert source.pass_over() is None, "it is known already"
+    source.finish(1)
+    source.finish(0)
+    assert source.progress.done_below == 3
+    inlet.messages.append(_message(3))
+    taken.clear()
+    source.take(taken, MANY)
+    assert [each.offset for each in taken] == [3]

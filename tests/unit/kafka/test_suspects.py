@@ -35,6 +35,7 @@ class FakeInlet:
 
     where = ("s", 0)
     error = None
+    reached = 0
 
     def __init__(self) -> None:
         self.messages = deque([SimpleNamespace(offset=lambda: 0)])
