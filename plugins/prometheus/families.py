@@ -41,7 +41,8 @@ PIPELINE_REQUESTS = Family(
     "penstock_pipeline_requests",
     "counter",
     ("pipeline", "code"),
-    "Requests answered, by code: ok, or the code of the error.",
+    "Requests answered, by code: ok, or the code of the error. Those of other Kafka clients are "
+    "counted by the workers that answer them.",
 )
 PIPELINE_SECONDS = Family(
     "penstock_pipeline_request_seconds",
