@@ -116,15 +116,3 @@ async def test_who_pauses_before_its_next_start_keeps_nobody_waiting(tmp_path: P
     async with asyncio.timeout(20.0):
         await rig.paused.wait()
         await rig.workers.stop(asyncio.Event())
-
-
-async def test_who_ended_just_before_all_are_to_end_keeps_nobody_waiting(tmp_path: Path) -> None:
-    for _ in range(5):
-        rig = Rig(tmp_path)
-        rig.workers.start()
-        async with asyncio.timeout(20.0):
-            await rig.workers.all_up()
-            for number in (1, 2):
-                os.kill(rig.pids(number)[-1], signal.SIGKILL)
-            await asyncio.sleep(0.0)
-            await rig.workers.stop(asyncio.Event())
