@@ -12,17 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import socket
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import train
 
@@ -33,13 +30,6 @@ SAMPLE = re.compile(
     r"^penstock_step_(call_seconds_count|skipped_total)\{(.*)\} (\d+)", re.MULTILINE
 )
 LABEL = re.compile(r'(\w+)="([^"]*)"')
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def fetch(url: str, body: dict[str, Any] | None = None) -> bytes:
@@ -54,27 +44,31 @@ def fetch(url: str, body: dict[str, Any] | None = None) -> bytes:
 @contextmanager
 def served() -> Iterator[tuple[str, str]]:
     """``penstock up`` in a process of its own: its REST and gRPC addresses."""
-    rest, grpc = free_port(), free_port()
-    command = [PENSTOCK, "up", "--rest-port", str(rest), "--grpc-port", str(grpc), MANIFEST]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    command = [PENSTOCK, "up", "--rest-port", "0", "--grpc-port", "0", "-o", "json", MANIFEST]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None, "as asked for"
     try:
-        url = f"http://127.0.0.1:{rest}"
-        wait_until_ready(process, url)
-        yield url, f"127.0.0.1:{grpc}"
+        addresses = event(process.stdout, "started")["addresses"]
+        # Every model is loaded then, and the pipeline answers.
+        event(process.stdout, "ready")
+        yield addresses["rest"], addresses["grpc"]
     finally:
         process.terminate()
         process.wait(60)
 
 
-def wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    """Return when every model is loaded and the pipeline answers."""
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and process.poll() is None:
+def event(lines: IO[str], name: str) -> dict[str, Any]:
+    """The next document that ``penstock up`` prints, which is to be this event."""
+    text = ""
+    for line in lines:
+        text += line
         try:
-            fetch(f"{url}/v2/health/ready")
-            return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
+            document: dict[str, Any] = json.loads(text)
+        except ValueError:
+            continue
+        if document["event"] == name and not document.get("not_ready"):
+            return document
+        break
     raise SystemExit("penstock up did not become ready; run it by hand to see why")
 
 

@@ -148,7 +148,7 @@ class Fetcher:
             topic, partition = message.topic(), message.partition()
             inlet = self._inlets.get((topic, partition))  # type: ignore[arg-type]  # never found
             if inlet is None:
-                if error is not None:
+                if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     _log.warning("reading from Kafka: %s", error.str())
                 continue
             if error is None:
