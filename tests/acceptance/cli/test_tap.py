@@ -49,7 +49,11 @@ def ask(penstock: Penstock) -> str:
 @contextmanager
 def tapping(penstock: Penstock, *words: str) -> Iterator[subprocess.Popen[str]]:
     """A tap that is followed."""
-    program = "import sys; from penstock.core.cli import main; sys.exit(main())"
+    program = (
+        # Who runs the tests in the background of a shell has them ignore it.
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from penstock.core.cli import main; sys.exit(main())"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", program, "tap", *words],
         stdout=subprocess.PIPE,
