@@ -57,18 +57,25 @@ class AssignedConsumer:
                     _log.debug("the topic '%s' is not known yet: %s", topic, error.args[0].str())
                 else:
                     self._known.add(topic)
-        self._starts.update(starts)
+        # Who had one before may not have said yet that it is to be read no more, nor ever say so.
+        again = [where for where in starts if where in self._starts]
+        if again:
+            self.unassign(again)
         self._consumer.incremental_assign(
             [TopicPartition(*where, offset) for where, offset in starts.items()]
         )
+        self._starts.update(starts)
 
     def unassign(self, gone: Sequence[TopicNumber]) -> None:
-        """Read these no more."""
-        self._known -= {topic for topic, _ in gone}  # it may be deleted, and made again
-        self._paused.difference_update(gone)
-        for where in gone:
-            self._starts.pop(where, None)
-        self._consumer.incremental_unassign([TopicPartition(*where) for where in gone])
+        """Read these no more, those that are read."""
+        there = [where for where in gone if where in self._starts]
+        if not there:
+            return
+        self._consumer.incremental_unassign([TopicPartition(*where) for where in there])
+        self._known -= {topic for topic, _ in there}  # it may be deleted, and made again
+        self._paused.difference_update(there)
+        for where in there:
+            del self._starts[where]
 
     def pause(self, where: TopicNumber) -> None:
         """Read no more of a partition for now."""

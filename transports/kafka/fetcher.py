@@ -104,7 +104,11 @@ class Fetcher:
         """Begin to read partitions, each at an offset."""
         inlets = {where: Inlet(self, where) for where in starts}
         self._inlets.update(inlets)
-        await self._do(partial(self._assign, starts))
+        try:
+            await self._do(partial(self._assign, starts))
+        except BaseException:
+            await self.close_inlets(list(inlets.values()))
+            raise
         return inlets
 
     def hear(self, where: TopicNumber) -> None:
