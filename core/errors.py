@@ -136,6 +136,11 @@ class NotReadyError(PenstockError):
     retriable = True
 
 
+class NotThereError(NotReadyError):
+    """Who was asked does not have what is to be called, so that nothing was done: it may be asked
+    of somebody else."""
+
+
 class LostError(PenstockError):
     """The worker that had the request went away, more often than is tried."""
 

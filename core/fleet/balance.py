@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection, Sequence
 from inspect import isawaitable
+from typing import Final
 
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.errors import UnreachableError
+from penstock.core.errors import NotThereError, PenstockError, UnreachableError
 from penstock.core.records import Tensors
+
+_NOT_DONE: Final = (NotThereError, UnreachableError)
+"""Nobody has done anything of a call that ends so."""
 
 
 def balanced(instances: Sequence[ModelInstance]) -> ModelInstance:
@@ -23,7 +27,8 @@ def copies_of(instance: ModelInstance) -> tuple[ModelInstance, ...]:
 class BalancedInstance(ModelInstance):
     """Calls go to the copy that is available and has the fewest under way; to the next in turn
     where several have. A call that could not be sent to one goes to the next, since nobody has
-    carried it out.
+    carried it out; so does one to a copy that is not there: a worker that has just been started
+    again answers before all know that its copies are gone.
 
     Closing it leaves the copies alone: they belong to who loaded them.
     """
@@ -65,10 +70,10 @@ class BalancedInstance(ModelInstance):
     async def _answered(self, call: ModelCall, index: int, answer: Awaitable[Tensors]) -> Tensors:
         try:
             return await self._counted(index, answer)
-        except UnreachableError as error:
+        except _NOT_DONE as error:
             return await self._elsewhere(call, index, error)
 
-    async def _elsewhere(self, call: ModelCall, index: int, error: UnreachableError) -> Tensors:
+    async def _elsewhere(self, call: ModelCall, index: int, error: PenstockError) -> Tensors:
         """Call the copies that were not tried, one after the other, while none is reached."""
         tried = [index]
         while len(tried) < len(self._instances):
@@ -80,7 +85,7 @@ class BalancedInstance(ModelInstance):
                     return answer
                 self._under_way[index] += 1
                 return await self._counted(index, answer)
-            except UnreachableError as another:
+            except _NOT_DONE as another:
                 error = another
         raise error
 

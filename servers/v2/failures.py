@@ -8,6 +8,7 @@ from typing import Final, Literal
 from penstock.core.errors import (
     DeadlineError,
     LostError,
+    NotThereError,
     PenstockError,
     StepFailedError,
     TooLargeError,
@@ -25,7 +26,7 @@ ADVICE: Final = {
 """What to do about an error that the server answered with."""
 
 AS_STEP: Final = {
-    "not-found": "not-ready",
+    "not-found": NotThereError.code,
     "unauthenticated": "step-failed",
     "forbidden": "step-failed",
     "conflict": "step-failed",
@@ -114,10 +115,10 @@ def as_step(error: PenstockError) -> PenstockError:
     code = AS_STEP.get(error.code)
     if code is None:
         return error
-    message = error.message
     if error.code == "not-found":
-        message = f"{message}; load the model there, or correct its name in spec.parameters"
-    return error_of(code, message, details=error.details)
+        advice = "load the model there, or correct its name in spec.parameters"
+        return NotThereError(f"{error.message}; {advice}", details=error.details)
+    return error_of(code, error.message, details=error.details)
 
 
 NO: Final = frozenset(

@@ -10,7 +10,13 @@ import pytest
 from harness.calls import ask, call_with
 from harness.instances import Gated, Inline
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.errors import LostError, NotReadyError, PenstockError, UnreachableError
+from penstock.core.errors import (
+    LostError,
+    NotReadyError,
+    NotThereError,
+    PenstockError,
+    UnreachableError,
+)
 from penstock.core.fleet import balanced, copies_of
 from penstock.core.records import Tensors
 
@@ -61,8 +67,11 @@ async def test_a_call_goes_where_the_fewest_are() -> None:
 
 
 @pytest.mark.parametrize("last", [here(), Gated()], ids=["at once", "later"])
-async def test_a_call_that_could_not_be_sent_goes_to_the_next(last: Inline | Gated) -> None:
-    away = [Away(UnreachableError(f"{name} cannot be reached")) for name in ("one", "two")]
+@pytest.mark.parametrize("kind", [UnreachableError, NotThereError])
+async def test_a_call_that_nobody_carried_out_goes_to_the_next(
+    last: Inline | Gated, kind: type[PenstockError]
+) -> None:
+    away = [Away(kind(f"{name} has not done it")) for name in ("one", "two")]
     asked = asyncio.ensure_future(ask(balanced([*away, last]), call_with(x=1)))
     for _ in range(20):
         await asyncio.sleep(0)

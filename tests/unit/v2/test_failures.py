@@ -12,6 +12,7 @@ from penstock.core.errors import (
     LostError,
     NotFoundError,
     NotReadyError,
+    NotThereError,
     PenstockError,
     UnreachableError,
 )
@@ -97,6 +98,12 @@ def test_a_connection_that_never_was_is_told_from_one_that_broke(
     said: str, kind: type[PenstockError]
 ) -> None:
     assert type(over_grpc(grpc.StatusCode.UNAVAILABLE, said)) is kind
+
+
+def test_who_does_not_have_the_model_has_done_nothing() -> None:
+    error = over_grpc(grpc.StatusCode.NOT_FOUND, "there is no model 'm'")
+    assert type(error) is NotThereError
+    assert "load the model there" in error.message
 
 
 def test_a_call_that_the_server_gave_up_is_lost() -> None:
