@@ -58,6 +58,8 @@ def consumer_config(options: KafkaOptions, *, fetch_wait_ms: int = 100) -> Clien
         "group.id": f"{options.root}.dataflow",
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
+        # Ends tell of marks of transactions, which are no messages and have offsets.
+        "enable.partition.eof": "true",
         "auto.offset.reset": "earliest",
         "isolation.level": "read_committed",
         "message.max.bytes": str(options.max_record_bytes),

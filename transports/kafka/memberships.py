@@ -120,8 +120,6 @@ class Memberships:
             if group not in self._groups:
                 config = consumer_config(self._options, fetch_wait_ms=_FETCH_WAIT_MS)
                 config["group.id"] = group
-                # Ends tell of marks of transactions, which are no messages and have offsets.
-                config["enable.partition.eof"] = "true"
                 self._groups[group] = Group(
                     config, self._deliver, self._missing, self._bell, self._sender.look
                 )

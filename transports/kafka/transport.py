@@ -86,7 +86,7 @@ class KafkaTransport(Transport):
             admin_config(options), partial(topic_config, options), options.replication
         )
         self._sender = Sender(producer_config(options))
-        looking = {**consumer_config(options), "enable.partition.eof": "true"}
+        looking = consumer_config(options)
         self._inquirer = Inquirer(looking)
         self._looking_ahead: Inquirer | None = None
         self._ahead = {**looking, "isolation.level": "read_uncommitted"}
