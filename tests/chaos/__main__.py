@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import random
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from chaos.city import UP, WITH_MODEL_GATEWAYS, city
 from chaos.run import Run
+from chaos.telling import say
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
 TWINS = ("dataflow-1", "dataflow-2", "gateway-1", "gateway-2")
@@ -33,7 +33,7 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.folder or Path(tempfile.mkdtemp(prefix="chaos-"))
     folder.mkdir(parents=True, exist_ok=True)
-    _say(f"seed {options.seed}, logs in {folder}")
+    say(f"seed {options.seed}, logs in {folder}")
     with (
         LocalKafka(folder / "kafka") as kafka,
         city(folder, kafka, UP if options.up else WITH_MODEL_GATEWAYS) as world,
@@ -47,19 +47,14 @@ def main() -> int:
                     said = run.kill_and_leave(options.only or TWINS)
                 else:
                     said = run.kill(options.only)
-                _say(f"{number + 1:3} {at_s:6.1f} {said}")
+                say(f"{number + 1:3} {at_s:6.1f} {said}")
         finally:
             problems = run.end()
-        _say(run.figures())
+        say(run.figures())
         wrong = [*problems, *run.late()]
         for problem in wrong:
-            _say(f"WRONG: {problem}")
+            say(f"WRONG: {problem}")
         return 1 if wrong else 0
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

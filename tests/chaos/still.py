@@ -9,13 +9,13 @@ import argparse
 import os
 import random
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from chaos.city import WITH_MODEL_GATEWAYS, City, city
 from chaos.run import GAP_S, Run
+from chaos.telling import say
 from penstock.transports.kafka.broker.cluster import LocalKafka
 
 RATE = 15.0
@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="chaos-still-"))
-    _say(f"logs in {folder}")
+    say(f"logs in {folder}")
     silent: list[str] = []
     with LocalKafka(folder / "kafka") as kafka, city(folder, kafka, WITH_MODEL_GATEWAYS) as world:
         run = Run(world, random.Random(1), RATE)
@@ -41,13 +41,13 @@ def main() -> int:
                 time.sleep(0.5)
                 silent = _silent(run)
             took_s = time.monotonic() - began
-            _say(f"{number + 1:3} after {took_s:.1f} s silent: {', '.join(silent) or 'nobody'}")
+            say(f"{number + 1:3} after {took_s:.1f} s silent: {', '.join(silent) or 'nobody'}")
             if silent:
                 break
         problems = run.end()
-        _say(run.figures())
+        say(run.figures())
     for problem in problems:
-        _say(f"WRONG: {problem}")
+        say(f"WRONG: {problem}")
     return 1 if silent or problems else 0
 
 
@@ -70,11 +70,6 @@ def _silent(run: Run) -> list[str]:
         for number, times in enumerate(reader.times)
         if not times or now - times[-1] > GAP_S
     ]
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from types import SimpleNamespace
 from typing import Any, cast
 
 from penstock.core.contracts.transport import Delivery
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.source import Source
+from unit.kafka.deliveries import delivery_of, message_at
 
 MANY = 2_000
 
@@ -19,7 +19,7 @@ class FakeInlet:
     where = ("s", 0)
 
     def __init__(self) -> None:
-        self.messages = deque(_message(2 * number) for number in range(MANY))
+        self.messages = deque(message_at(2 * number) for number in range(MANY))
         self.told = 0
         self.reached = 0
 
@@ -30,17 +30,9 @@ class FakeInlet:
         self.told += 1
 
 
-def _message(offset: int) -> Any:
-    return SimpleNamespace(offset=lambda: offset)
-
-
-def _delivery(message: Any, attempt: int) -> Delivery:
-    return Delivery("s", 0, message.offset(), cast("Any", None), attempt, 0.0)
-
-
 def test_who_waits_for_room_in_a_commit_is_told_when_there_is_some() -> None:
     inlet = FakeInlet()
-    source = Source(cast("Any", inlet), Progress(), _delivery, lambda topic: None)
+    source = Source(cast("Any", inlet), Progress(), delivery_of, lambda topic: None)
     taken: list[Delivery] = []
     source.take(taken, MANY)
     assert 0 < len(taken) < MANY, "no more has room"
@@ -55,7 +47,7 @@ def test_who_waits_for_room_in_a_commit_is_told_when_there_is_some() -> None:
 
 def test_who_has_room_is_told_nothing_of_what_is_finished() -> None:
     inlet = FakeInlet()
-    source = Source(cast("Any", inlet), Progress(), _delivery, lambda topic: None)
+    source = Source(cast("Any", inlet), Progress(), delivery_of, lambda topic: None)
     taken: list[Delivery] = []
     source.take(taken, 8)
     for delivery in taken:
@@ -65,8 +57,8 @@ def test_who_has_room_is_told_nothing_of_what_is_finished() -> None:
 
 def test_behind_the_last_record_there_may_be_marks_up_to_the_end() -> None:
     inlet = FakeInlet()
-    inlet.messages = deque([_message(0), _message(1)])
-    source = Source(cast("Any", inlet), Progress(), _delivery, lambda topic: None)
+    inlet.messages = deque([message_at(0), message_at(1)])
+    source = Source(cast("Any", inlet), Progress(), delivery_of, lambda topic: None)
     inlet.reached = 3
     assert source.pass_over() is None, "there are records"
     taken: list[Delivery] = []
@@ -76,7 +68,7 @@ def test_behind_the_last_record_there_may_be_marks_up_to_the_end() -> None:
     source.finish(1)
     source.finish(0)
     assert source.progress.done_below == 3
-    inlet.messages.append(_message(3))
+    inlet.messages.append(message_at(3))
     taken.clear()
     source.take(taken, MANY)
     assert [each.offset for each in taken] == [3]

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import pytest
 
 from penstock.core.contracts.transport import (
     ALONE_FROM_ATTEMPT,
-    Delivery,
     FencedError,
     Owner,
     Ownership,
@@ -25,6 +23,7 @@ from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.source import Source
 from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.transactor import Transactor
+from unit.kafka.deliveries import delivery_of, message_at
 
 NOTED: Final = ALONE_FROM_ATTEMPT
 """How often a suspect counts as taken once it is written down that it is."""
@@ -38,7 +37,7 @@ class FakeInlet:
     reached = 0
 
     def __init__(self) -> None:
-        self.messages = deque([SimpleNamespace(offset=lambda: 0)])
+        self.messages = deque([message_at(0)])
 
     def pop(self) -> Any:
         return self.messages.popleft()
@@ -53,7 +52,7 @@ class FakeGroup:
         self.asked = asyncio.Event()
 
     async def open(self, where: TopicNumber, progress: Progress) -> Source:
-        return Source(cast("Any", FakeInlet()), progress, _delivery, lambda topic: None)
+        return Source(cast("Any", FakeInlet()), progress, delivery_of, lambda topic: None)
 
     async def flush(self, sources: Iterable[Source]) -> None:
         for source in sources:
@@ -66,10 +65,6 @@ class FakeGroup:
     def attempts(self) -> int:
         """How often the record was taken, for whoever takes over."""
         return Progress.decode(0, self.text).attempts_of(0)
-
-
-def _delivery(message: Any, attempt: int) -> Delivery:
-    return Delivery("s", 0, message.offset(), cast("Any", None), attempt, 0.0)
 
 
 async def _hold(places: Sequence[TopicNumber], group: Group) -> Mapping[TopicNumber, Progress]:
