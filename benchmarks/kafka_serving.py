@@ -1,15 +1,16 @@
 """A diamond of four steps over Kafka, beside the bare floor of Kafka and beside one process.
 
-    python -m benchmarks.kafka_serving [--seconds 4] [--layouts fused direct] [--large]
+    python -m benchmarks.kafka_serving [--rounds 3] [--layouts fused direct] [--large]
 
 Needs wrk, Java and Maven. One model, two in parallel on its output, an inner join into the fourth;
-trivial models, JSON over REST. Everything is measured in turn in one run on the same cores:
-the floor (``benchmarks.kafka_floor``), the same manifest in one process on the memory transport,
-and ``penstock up`` on Kafka for each layout, one process with gateway and worker; then a gateway in
-a process of its own, whose requests the other one runs (its CPU time is the gateway's). Last come
-requests that a plain client writes to the input topic, all at once, with the CPU time that the
-worker takes for each, with one worker and with several. ``--large`` measures tensors of 1 MiB
-instead, with topics that take 16 MiB: binary over REST, beside a bare round trip of as many bytes.
+trivial models, JSON over REST. Everything is measured in turn, several times, on the same cores,
+once all of it has been warmed up: the floor (``benchmarks.kafka_floor``), the same manifest in one
+process on the memory transport, ``penstock up`` on Kafka for each layout, one process with gateway
+and worker, and a gateway in a process of its own, whose requests the other one runs (its CPU time
+is the gateway's). Ratios are medians of those within a turn. Last come requests that a plain client
+writes to the input topic, all at once, with the CPU time that the worker takes for each, with one
+worker and with several. ``--large`` measures tensors of 1 MiB instead, with topics that take
+16 MiB: binary over REST, beside a bare round trip of as many bytes.
 """
 
 from __future__ import annotations
@@ -23,10 +24,12 @@ import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
 from benchmarks import kafka_floor
 from benchmarks.kafka_backlog import Backlog
-from benchmarks.serving import Measured, Payload, load, payloads
+from benchmarks.serving import Payload, load, payloads
 from benchmarks.workers_serving import Server, penstock, up
 
 from penstock.transports.kafka.broker.cluster import QUICK, ClusterOptions, LocalKafka
@@ -66,11 +69,20 @@ LARGE = payloads()[1]
 LARGE_BYTES = 1024 * 1024
 LARGE_IN_FLIGHT = (1, 4)
 
+WARM_S = 8
+WARM_IN_FLIGHT = 16
+"""How long and how much is done of each before it is measured. Java compiles what is done often,
+beside it on the same cores: before that the broker takes up to three times as long."""
+
 
 HEAD = (
-    "| what | in flight | requests/s | of the floor | median ms | of the floor | CPU µs |\n"
-    "|---|---|---|---|---|---|---|"
+    "| what | in flight | requests/s | of the floor | of one process "
+    "| median ms | of the floor | of one process | CPU µs |\n"
+    "|---|---|---|---|---|---|---|---|---|"
 )
+
+FLOOR, ALONE = "bare round trip", "one process"
+BASES = (FLOOR, ALONE)
 
 
 ONCE = "-once"
@@ -104,24 +116,35 @@ def broker(folder: Path) -> Iterator[LocalKafka]:
         yield kafka
 
 
+class Subject(NamedTuple):
+    """What is measured beside the floor: a pipeline, as some process answers for it."""
+
+    what: str
+    server: Server
+    pipeline: str
+
+    @property
+    def url(self) -> str:
+        """Where requests go."""
+        return f"{self.server.url}/v2/pipelines/{self.pipeline}/infer"
+
+
+class Once(NamedTuple):
+    """One measurement. The CPU time of a request is in µs."""
+
+    rate: float
+    median_ms: float
+    cpu_us: float
+
+
 def synchronous(
-    server: Server,
-    pipeline: str,
-    seconds: float,
-    folder: Path,
-    payload: Payload = SMALL,
-    in_flight: Sequence[int] = kafka_floor.IN_FLIGHT,
-) -> dict[int, tuple[Measured, float]]:
-    """What wrk says for each number in flight, and the CPU time of a request in µs."""
-    url = f"{server.url}/v2/pipelines/{pipeline}/infer"
-    load(url, payload, max(in_flight), 1, folder)  # what is compiled and connected late is left out
-    measured = {}
-    for connections in in_flight:
-        before = server.cpu_s()
-        result = load(url, payload, connections, seconds, folder)
-        cpu_us = (server.cpu_s() - before) / (result.rate * seconds) * 1e6
-        measured[connections] = (result, cpu_us)
-    return measured
+    subject: Subject, seconds: int, folder: Path, payload: Payload, in_flight: int
+) -> Once:
+    """What wrk says."""
+    before = subject.server.cpu_s()
+    result = load(subject.url, payload, in_flight, seconds, folder)
+    cpu_us = (subject.server.cpu_s() - before) / (result.rate * seconds) * 1e6
+    return Once(result.rate, result.p50_us / 1e3, cpu_us)
 
 
 def asynchronous(server: Server, backlog: Backlog, requests: int) -> tuple[float, float]:
@@ -134,7 +157,8 @@ def asynchronous(server: Server, backlog: Backlog, requests: int) -> tuple[float
 def main() -> None:
     """Measure, and print tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=2)
@@ -152,31 +176,70 @@ def main() -> None:
             if options.large:
                 transport += f", maxRecordBytes: {kafka_floor.MOST_BYTES}"
             config.write_text(f"transport: {{{transport}}}\n")
-            print(HEAD)
-            (measure_large if options.large else measure)(options, folder, servers, config)
+            measure(options, folder, servers, config)
 
 
 def measure(options: argparse.Namespace, folder: Path, servers: str, config: Path) -> None:
     """One run."""
-    floor = kafka_floor.measure(servers, options.seconds)
-    floor_rows(floor)
-    with up(folder) as alone:
-        rows("one process", synchronous(alone, options.layouts[0], options.seconds, folder), floor)
-    with up(folder, "-c", str(config)) as server:
-        for layout in options.layouts:
-            rows(layout, synchronous(server, layout, options.seconds, folder), floor)
+    words = ("-c", str(config))
+    with up(folder) as alone, up(folder, *words) as server:
+        subjects = [Subject(ALONE, alone, options.layouts[0])]
+        subjects += [Subject(layout, server, layout) for layout in options.layouts]
+        if options.large:
+            compare(options, folder, servers, subjects)
+            return
         with gateway_beside(folder, server, config, options.layouts) as gateway:
-            for layout in options.layouts:
-                measured = synchronous(gateway, layout, options.seconds, folder)
-                rows(f"{layout}, gateway apart", measured, floor)
+            subjects += [
+                Subject(f"{each}, gateway apart", gateway, each) for each in options.layouts
+            ]
+            compare(options, folder, servers, subjects)
         print("\n| asynchronous | answers/s | CPU µs of one |\n|---|---|---|")
         for pipeline in (options.layouts[0], options.layouts[0] + ONCE):
             asynchronous_row(pipeline, pipeline, server, servers, options)
-    words = ("-c", str(config), "--workers", str(options.workers))
-    with up(folder, *words) as server:
+    with up(folder, *words, "--workers", str(options.workers)) as server:
         pipeline = options.layouts[0]
         what = f"{pipeline}, {options.workers} workers"
         asynchronous_row(what, pipeline, server, servers, options)
+
+
+def compare(
+    options: argparse.Namespace, folder: Path, servers: str, subjects: Sequence[Subject]
+) -> None:
+    """Measure all in turn, several times, and print the medians; of ratios, which are those within
+    one turn, as well: the machine is faster at one time than at another."""
+    payload, nbytes = (LARGE, LARGE_BYTES) if options.large else (SMALL, kafka_floor.NBYTES)
+    numbers = LARGE_IN_FLIGHT if options.large else kafka_floor.IN_FLIGHT
+    most = min(WARM_IN_FLIGHT, numbers[-1])
+
+    def floor(seconds: int, in_flight: int) -> Once:
+        measured = kafka_floor.measure(servers, seconds, in_flight=(in_flight,), nbytes=nbytes)
+        return Once(*measured[in_flight], 0.0)
+
+    floor(WARM_S, most)
+    for subject in subjects:
+        load(subject.url, payload, most, WARM_S, folder)
+    turns: dict[int, list[dict[str, Once]]] = {number: [] for number in numbers}
+    for _ in range(options.rounds):
+        for number in numbers:
+            turn = {FLOOR: floor(options.seconds, number)}
+            for each in subjects:
+                turn[each.what] = synchronous(each, options.seconds, folder, payload, number)
+            turns[number].append(turn)
+    print(HEAD)
+    for what in (FLOOR, *(subject.what for subject in subjects)):
+        for number in numbers:
+            print(f"| {what} | {number} | {row(what, turns[number])} |")
+
+
+def row(what: str, turns: Sequence[dict[str, Once]]) -> str:
+    """What stands in the row of one of them."""
+    rate, median_ms, cpu_us = map(median, zip(*[turn[what] for turn in turns], strict=True))
+    rates = [median(turn[what].rate / turn[base].rate for turn in turns) for base in BASES]
+    medians = [
+        median(turn[what].median_ms / turn[base].median_ms for turn in turns) for base in BASES
+    ]
+    cells = [f"{rate:,.0f}", *map("{:.2f}".format, [*rates, median_ms, *medians]), f"{cpu_us:.0f}"]
+    return " | ".join(cells)
 
 
 def asynchronous_row(
@@ -214,41 +277,6 @@ def until_answered(url: str, payload: Payload) -> None:
             if error.code != 503 or time.monotonic() > until:
                 raise
         time.sleep(0.1)
-
-
-def measure_large(options: argparse.Namespace, folder: Path, servers: str, config: Path) -> None:
-    """One run with tensors of 1 MiB."""
-    floor = kafka_floor.measure(
-        servers, options.seconds, in_flight=LARGE_IN_FLIGHT, nbytes=LARGE_BYTES
-    )
-    floor_rows(floor)
-    how = (options.seconds, folder, LARGE, LARGE_IN_FLIGHT)
-    with up(folder) as alone:
-        rows("one process", synchronous(alone, options.layouts[0], *how), floor)
-    with up(folder, "-c", str(config)) as server:
-        for layout in options.layouts:
-            rows(layout, synchronous(server, layout, *how), floor)
-
-
-def floor_rows(floor: dict[int, tuple[float, float]]) -> None:
-    """A row of the floor for each number in flight."""
-    for in_flight, (rate, median_ms) in floor.items():
-        print(f"| bare round trip | {in_flight} | {rate:,.0f} | 1 | {median_ms:.2f} | 1 | |")
-
-
-def rows(
-    what: str,
-    measured: dict[int, tuple[Measured, float]],
-    floor: dict[int, tuple[float, float]],
-) -> None:
-    """A row for each number in flight."""
-    for in_flight, (result, cpu_us) in measured.items():
-        rate, median_ms = floor[in_flight]
-        p50_ms = result.p50_us / 1e3
-        print(
-            f"| {what} | {in_flight} | {result.rate:,.0f} | {result.rate / rate:.2f} | "
-            f"{p50_ms:.2f} | {p50_ms / median_ms:.2f} | {cpu_us:.0f} |"
-        )
 
 
 if __name__ == "__main__":
