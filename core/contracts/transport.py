@@ -200,6 +200,19 @@ THE_END: Final = From()
 THE_BEGINNING: Final = From(offset=0)
 
 
+class Only(NamedTuple):
+    """Records that have a header, and one that is ``wanted``, which is asked about every record
+    once, in their order. To read a header costs little beside all of a record."""
+
+    header: str
+    wanted: Callable[[str], bool]
+
+    def wants(self, headers: Mapping[str, str]) -> bool:
+        """Whether a record with these is wanted."""
+        text = headers.get(self.header)
+        return text is not None and self.wanted(text)
+
+
 class Tail(ABC):
     """Reads one partition that others own, or nobody: nothing that it reads counts as taken."""
 
@@ -209,10 +222,18 @@ class Tail(ABC):
         """Nothing before this offset comes any more: it was taken, or is not there."""
 
     @abstractmethod
-    async def take(self, limit: int) -> Sequence[Delivery]:
+    async def take(self, limit: int, only: Only | None = None) -> Sequence[Delivery]:
         """The next records, at least one and at most ``limit``, in the order of their offsets;
-        waits until there is one. Their attempt is 0. Raises NotFoundError when the stream is
-        deleted, also while it waits. A call that is cancelled has taken nothing."""
+        waits until there is one. Those that ``only`` does not want are left out, so that none may
+        be left. Their attempt is 0. Raises NotFoundError when the stream is deleted, also while it
+        waits. A call that is cancelled has taken nothing."""
+
+    def rest(self) -> None:  # noqa: B027 - reading early is no fault
+        """Nobody waits for what comes: it may be read late, many records at once. Nothing is left
+        out."""
+
+    def wake(self) -> None:  # noqa: B027 - as above
+        """Read what comes as soon as it is there, as at the beginning."""
 
     @abstractmethod
     async def close(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, cast, final
+from typing import TYPE_CHECKING, Final, TypeAlias, cast, final
 
 from penstock.core.contracts.model import ModelCall, ModelInstance, VisitEnded
 from penstock.core.contracts.transport import Delivery
@@ -13,11 +13,19 @@ from penstock.core.engine import Call
 from penstock.core.following.course import passenger_of
 from penstock.core.records import Absent, Body, Failed, Tensors
 from penstock.core.streams.headers import CALL_HEADER
+from penstock.core.streams.hearing import Hearing
 
 if TYPE_CHECKING:
     from penstock.core.streams.request import StreamRequest
 
 TakeOutcome: TypeAlias = Callable[[Body], None]
+
+
+def _nobody(outcome: Body) -> None:
+    """Nobody waits."""
+
+
+_NOBODY: Final[tuple[str, TakeOutcome]] = ("", _nobody)
 
 
 class CallDesk:
@@ -27,11 +35,13 @@ class CallDesk:
     the calls of an earlier owner, who began the same request, is nobody's here.
     """
 
-    __slots__ = ("_epoch", "_waiting")
+    __slots__ = ("_epoch", "_hearings", "_waiting")
 
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
-        self._waiting: dict[str, TakeOutcome] = {}
+        self._waiting: dict[str, tuple[str, TakeOutcome]] = {}
+        """Each with its step."""
+        self._hearings: dict[str, Hearing] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -40,26 +50,53 @@ class CallDesk:
         """The name of the call of one visit."""
         return f"{self._epoch}.{place}.{step}.{round_number}"
 
-    def expect(self, name: str, take: TakeOutcome) -> None:
+    def hear_by(self, step: str, hearing: Hearing) -> None:
+        """What comes of calls of a step is read from now on."""
+        self._hearings[step] = hearing
+
+    def expect(self, name: str, step: str, take: TakeOutcome) -> None:
         """Tell ``take`` what comes of a call."""
-        self._waiting[name] = take
+        self._waiting[name] = step, take
+        hearing = self._hearings.get(step)
+        if hearing is not None:
+            hearing.expects(name)
 
     def forget(self, name: str) -> None:
         """Nobody waits for a call any more."""
-        self._waiting.pop(name, None)
+        step, _ = self._waiting.pop(name, _NOBODY)
+        if step in self._hearings:
+            self._hearings[step].forgets(name)
 
-    def settle(self, name: str, body: Body) -> None:
-        """This has come of a call; only the first time counts."""
-        take = self._waiting.pop(name, None)
-        if take is not None:
-            take(body)
+    def tell(self, name: str, body: Body) -> None:
+        """This has come of a call, as is said in this process; only the first time counts."""
+        step, take = self._waiting.pop(name, _NOBODY)
+        if step in self._hearings:
+            self._hearings[step].told(name)
+        take(body)
 
-    def heard(self, deliveries: Sequence[Delivery]) -> None:
-        """Records of outputs of steps have come."""
-        for delivery in deliveries:
-            name = delivery.record.headers.get(CALL_HEADER)
-            if name is not None:
-                self.settle(name, delivery.record.body)
+    def refuse(self, name: str, failure: Failed) -> None:
+        """A call is not made."""
+        _, take = self._waiting.get(name, _NOBODY)
+        self.forget(name)
+        take(failure)
+
+    def is_awaited(self, step: str, name: str) -> bool:
+        """What came of a call is read: whether somebody still waits for it."""
+        hearing = self._hearings.get(step)
+        if hearing is not None:
+            hearing.read(name)
+        return name in self._waiting
+
+    def heard(self, delivery: Delivery) -> None:
+        """A record of the outputs of a step has come."""
+        _, take = self._waiting.pop(delivery.record.headers[CALL_HEADER], _NOBODY)
+        take(delivery.record.body)
+
+    def close(self) -> None:
+        """Nothing is heard any more."""
+        for hearing in self._hearings.values():
+            hearing.close()
+        self._hearings.clear()
 
 
 @final

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from penstock.core.contracts.transport import (
     THE_END,
     Delivery,
     FencedError,
+    Only,
     Output,
     Ownership,
     PartlyWrittenError,
@@ -22,6 +24,8 @@ from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
 from penstock.core.records import Failed
 from penstock.core.streams.beside import Beside, Tell
 from penstock.core.streams.clock import TransportClock
+from penstock.core.streams.headers import CALL_HEADER
+from penstock.core.streams.hearing import Hearing
 from penstock.core.streams.intake import Intake
 from penstock.core.streams.outbox import Outbox, Sender
 from penstock.core.streams.pipeline import StreamedPipeline
@@ -81,7 +85,8 @@ class Holding:
     async def hear(self) -> None:
         """Return when all can be heard that the pipeline wants to hear of calls elsewhere, from now
         on."""
-        for stream in [each for each in self._pipeline.heard if each not in self._heard]:
+        wanted = [each for each in self._pipeline.heard.items() if each[0] not in self._heard]
+        for stream, step in wanted:
             self._heard.add(stream)
             partition = self._ownership.partition
             try:
@@ -89,7 +94,8 @@ class Holding:
             except BaseException:
                 self._heard.discard(stream)  # who asks again is to hear it
                 raise
-            self._spawn(self._listen, tail)
+            self.tenure.calls.hear_by(step, Hearing(tail))
+            self._spawn(partial(self._listen, step), tail)
 
     async def hand_over(self, grace_s: float) -> None:
         """Finish what can be finished in ``grace_s``, give the rest back, and end."""
@@ -105,6 +111,7 @@ class Holding:
 
     def give_up(self) -> None:
         """Drop everything at once; what is not finished comes to the next owner."""
+        self.tenure.calls.close()
         self.tenure.fenced()
         for task in self._tasks:
             task.cancel()
@@ -134,6 +141,10 @@ class Holding:
         if not self.tenure.over:
             self._calls.put(call, _Call(self, request, call))
 
+    def pump_later(self) -> None:
+        """Have the tenure look for what is to be done in the loop's next turn."""
+        asyncio.get_running_loop().call_soon(self.tenure.pump)
+
     def call_refused(self, call: _Call, error: PenstockError) -> None:
         """A call is not written, or it is not known whether it is."""
         if self.tenure.over:
@@ -162,12 +173,14 @@ class Holding:
             {stream: await transport.read_all(ownership, stream) for stream in streams}
         )
 
-    async def _listen(self, tail: Tail) -> None:
+    async def _listen(self, step: str, tail: Tail) -> None:
+        calls = self.tenure.calls
+        only = Only(CALL_HEADER, partial(calls.is_awaited, step))
         try:
             while True:
-                deliveries = await tail.take(MOST_HEARD)
-                self._clock.pass_by(max(delivery.time_ms for delivery in deliveries))
-                self.tenure.calls.heard(deliveries)
+                for delivery in await tail.take(MOST_HEARD, only):
+                    self._clock.pass_by(delivery.time_ms)
+                    calls.heard(delivery)
         finally:
             await tail.close()
 

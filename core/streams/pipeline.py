@@ -160,8 +160,9 @@ class StreamedPipeline:
         self._entrance: tuple[Deployment, Deployment] | None = None
         """A version, and what makes the inputs of its requests."""
         self._calls = 0
-        self.heard: dict[str, None] = {}
-        """The streams in which it is said how calls went that were left to model gateways."""
+        self.heard: dict[str, str] = {}
+        """The streams in which it is said how calls went that were left to model gateways, with the
+        step of each."""
         self.hear(deployment.plan)
         self.open: dict[str, StreamRequest] = {}
         self.recent = RecentRequests(limits.dedup_requests)
@@ -189,7 +190,7 @@ class StreamedPipeline:
     def hear(self, plan: Plan) -> None:
         """Requests are about to begin with a version: its calls elsewhere are to be heard of."""
         for step in plan.called_elsewhere:
-            self.heard[self.names.of(self.name, Port(step, "outputs"))] = None
+            self.heard[self.names.of(self.name, Port(step, "outputs"))] = step
 
     def hears(self, plan: Plan) -> bool:
         """Whether all calls elsewhere of a version are heard of."""

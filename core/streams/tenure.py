@@ -108,6 +108,9 @@ class PartitionAccess(Protocol):
         """Write a call, whatever becomes of its request: :meth:`Tenure.call_written`,
         ``call_refused`` or ``fenced``. It may be written more than once."""
 
+    def pump_later(self) -> None:
+        """Call :meth:`Tenure.pump` when what is happening now has happened."""
+
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Undo the taking of these: :meth:`Tenure.returned`, or ``fenced``."""
 
@@ -384,9 +387,11 @@ class Tenure:
         if self.pipeline.exactly_once:
             request.calling += 1
             self._access.publish(request, call)
-        else:
+        elif self.has(request):
             request.unwritten.append(call)
-            self.progressed(request)
+            self._dirty[request] = None
+            # Others may follow at once, as of all that a step leads to: they go with it.
+            self._access.pump_later()
 
     def call_written(self, request: StreamRequest) -> None:
         """A call that went by itself is there."""

@@ -61,7 +61,7 @@ class VisitsElsewhere:
         visit = (call.step, call.round)
         self._joined.pop(visit, None)
         self._called.add(visit)
-        calls.expect(name, take)
+        calls.expect(name, call.step, take)
         settings = self._settings[call.step]
         origin = call.origin
         headers = {**origin.headers, CALL_HEADER: name, SETTINGS_HEADER: settings}
@@ -81,5 +81,5 @@ class VisitsElsewhere:
         name = headers.pop(CALL_HEADER)
         del headers[SETTINGS_HEADER]
         headers.pop(FOLLOWED_HEADER, None)
-        self._request.tenure.calls.settle(name, failure)
+        self._request.tenure.calls.refuse(name, failure)
         return record._replace(headers=headers)

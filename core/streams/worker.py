@@ -143,7 +143,7 @@ class StreamWorker(Askers):
         record = outcome.record
         for tenure in self._shares.tenures_of(self._inputs_of(record.pipeline)):
             if tenure.ownership.partition == outcome.partition:
-                tenure.calls.settle(record.headers[CALL_HEADER], record.body)
+                tenure.calls.tell(record.headers[CALL_HEADER], record.body)
 
     @property
     def calls_elsewhere(self) -> int:

@@ -17,6 +17,7 @@ from penstock.core.contracts.transport import (
     FencedError,
     From,
     Membership,
+    Only,
     Output,
     Owner,
     Ownership,
@@ -508,6 +509,51 @@ class TransportContract:
         tail = await transport.tail("s", 0, From(time_ms=place_of(written[2])[1] + 60_000.0))
         await transport.publish([Output("s", a_record("d"))])
         assert identities(await read(tail, 1)) == ["d"]
+        await tail.close()
+
+    async def test_a_tail_that_rests_leaves_nothing_out(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        tail = await transport.tail("s", 0, THE_BEGINNING)
+        await transport.publish([Output("s", a_record("a"))])
+        assert identities(await read(tail, 1)) == ["a"]
+        tail.rest()
+        await transport.publish([Output("s", a_record(name)) for name in "bc"])
+        taking = asyncio.create_task(read(tail, 3))
+        await asyncio.sleep(0.2)  # with a broker, it may have been read all the same
+        await transport.publish([Output("s", a_record("d"))])
+        tail.wake()
+        assert identities(await taking) == ["b", "c", "d"]
+        tail.rest()
+        tail.wake()
+        await transport.publish([Output("s", a_record("e"))])
+        assert identities(await read(tail, 1)) == ["e"]
+        await tail.close()
+
+    async def test_a_tail_leaves_out_what_is_not_wanted(self, transport: Transport) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        headers: dict[str, dict[str, str]] = {
+            "a": {"n": "1"},
+            "b": {},
+            "c": {"n": "2"},
+            "d": {"m": "1"},
+            "e": {"n": "1"},
+        }
+        await transport.publish(
+            [Output("s", a_record(name)._replace(headers=given)) for name, given in headers.items()]
+        )
+        asked: list[str] = []
+
+        def wanted(text: str) -> bool:
+            asked.append(text)
+            return text == "1"
+
+        tail = await transport.tail("s", 0, THE_BEGINNING)
+        taken: list[Delivery] = []
+        while len(taken) < 2:
+            taken += await tail.take(10, Only("n", wanted))
+        assert identities(taken) == ["a", "e"]
+        assert asked == ["1", "2", "1"]
+        assert tail.position == taken[-1].offset + 1
         await tail.close()
 
     async def test_extents_are_those_of_the_partitions(self, transport: Transport) -> None:

@@ -9,6 +9,7 @@ from penstock.core.contracts.transport import (
     Extent,
     From,
     Membership,
+    Only,
     Output,
     Owner,
     Ownership,
@@ -121,8 +122,14 @@ class _RenamedTail(Tail):
     def position(self) -> int:
         return self._inner.position
 
-    async def take(self, limit: int) -> Sequence[Delivery]:
-        return _out(await self._inner.take(limit), self._prefix)
+    async def take(self, limit: int, only: Only | None = None) -> Sequence[Delivery]:
+        return _out(await self._inner.take(limit, only), self._prefix)
+
+    def rest(self) -> None:
+        self._inner.rest()
+
+    def wake(self) -> None:
+        self._inner.wake()
 
     async def close(self) -> None:
         await self._inner.close()

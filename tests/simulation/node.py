@@ -32,6 +32,7 @@ from penstock.core.plan import Plan
 from penstock.core.records import Absent, Body, Failed, Record, Tensors
 from penstock.core.state import StateChange
 from penstock.core.streams import Batch, Glance, StreamedPipeline, StreamRequest, Tenure
+from penstock.core.streams.headers import CALL_HEADER
 from simulation.broker import EPOCH_MS
 
 if TYPE_CHECKING:
@@ -420,6 +421,13 @@ class Hands:
 
         world.to_broker_apart(node, world.broker.publish, node, call, written)
 
+    def pump_later(self) -> None:
+        """See :class:`penstock.core.streams.PartitionAccess`."""
+        self._world.at_node(self._node, 0.0, self._pump, None)
+
+    def _pump(self, _: None) -> None:
+        self.tenure.pump()
+
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """See :class:`penstock.core.streams.PartitionAccess`."""
         self._world.to_broker(
@@ -465,7 +473,8 @@ class Hands:
 
     def _heard(self, told: Delivery) -> None:
         self._node.pass_by(told.time_ms)
-        self.tenure.calls.heard([told])
+        if CALL_HEADER in told.record.headers:
+            self.tenure.calls.heard(told)
 
     def _given_back(self, _: None) -> None:
         self.tenure.returned()

@@ -34,16 +34,32 @@ _Order: TypeAlias = tuple[Callable[[], None], "asyncio.Future[None] | None"]
 class Inlet:
     """What has been read of one partition and not been taken. Touched on the event loop only."""
 
-    __slots__ = ("_fetcher", "_size", "arrived", "error", "messages", "paused", "reached", "where")
+    __slots__ = (
+        "_fetcher",
+        "_full",
+        "_paused",
+        "_rests",
+        "_size",
+        "arrived",
+        "behind_last",
+        "error",
+        "messages",
+        "reached",
+        "where",
+    )
 
     def __init__(self, fetcher: Fetcher, where: TopicNumber) -> None:
         self._fetcher = fetcher
         self.where = where
         self.messages: deque[Message] = deque()
         self._size = 0
-        self.paused = False
+        self._full = False
+        self._rests = False
+        self._paused = False
         self.error: PenstockError | None = None
         """Why nothing more comes."""
+        self.behind_last = -1
+        """The offset behind the last message, which the thread looks at as well."""
         self.reached = 0
         """The end that was last seen to be reached, where the consumer tells of ends."""
         self.arrived: Callable[[], None] = _nobody
@@ -52,21 +68,41 @@ class Inlet:
     def put(self, message: Message) -> None:
         """Keep one that was read."""
         self.messages.append(message)
+        self.behind_last = (message.offset() or 0) + 1
         self._size += _size_of(message)
-        too_much = len(self.messages) >= _MOST_MESSAGES or self._size >= _MOST_BYTES
-        if too_much and not self.paused:
-            self.paused = True
-            self._fetcher.pause(self.where)
+        if len(self.messages) >= _MOST_MESSAGES or self._size >= _MOST_BYTES:
+            self._full = True
+            self._steer()
 
     def pop(self) -> Message:
         """The next one."""
         message = self.messages.popleft()
         self._size -= _size_of(message)
         few = len(self.messages) <= _MOST_MESSAGES // 4 and self._size <= _MOST_BYTES // 4
-        if self.paused and few:
-            self.paused = False
-            self._fetcher.resume(self.where)
+        if self._full and few:
+            self._full = False
+            self._steer()
         return message
+
+    def rest(self) -> None:
+        """Read nothing more for now; what has been read is there."""
+        self._rests = True
+        self._steer()
+
+    def wake(self) -> None:
+        """Go on reading."""
+        self._rests = False
+        self._steer()
+
+    def _steer(self) -> None:
+        paused = self._full or self._rests
+        if paused is self._paused:
+            return
+        self._paused = paused
+        if paused:
+            self._fetcher.pause(self.where)
+        else:
+            self._fetcher.resume(self.where)
 
 
 class Fetcher:
@@ -183,8 +219,20 @@ class Fetcher:
             except KafkaException as error:
                 _log.warning("reading from Kafka: %s", error.args[0].str())
                 continue
-            if messages:
+            if messages and not self._are_known(messages):
                 self._loop.call_soon_threadsafe(self._take_in, messages)
+
+    def _are_known(self, messages: Sequence[Message]) -> bool:
+        """Whether these are but ends right behind messages that have been handed over, as most
+        are: the loop is not to be woken for them."""
+        for message in messages:
+            error = message.error()
+            if error is None or error.code() != KafkaError._PARTITION_EOF:
+                return False
+            inlet = self._inlets.get((message.topic(), message.partition()))  # type: ignore[arg-type]  # never found
+            if inlet is None or inlet.behind_last != message.offset():
+                return False
+        return True
 
     def _assign(self, starts: Mapping[TopicNumber, int]) -> None:
         self._consumer.assign(starts, ask=len(self._orders) <= _FEW)

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 
 from confluent_kafka import Message
 
-from penstock.core.contracts.transport import Delivery, From, Tail
+from penstock.core.contracts.transport import Delivery, From, Only, Tail
 from penstock.core.errors import PenstockError
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.fetcher import Fetcher, Inlet
 from penstock.transports.kafka.inquirer import Inquirer
+from penstock.transports.kafka.messages.headers import header_text
+from penstock.transports.kafka.messages.message import headers_of
 
 
 class MessageTail:
@@ -39,22 +41,26 @@ class MessageTail:
 
     async def take_up_to(self, end: int) -> list[Message]:
         """All that is left before an offset, whatever of it was removed or never committed."""
-        inlet = self._inlet
         taken: list[Message] = []
-        while inlet.reached < end:
-            while inlet.messages:
-                message = self._pop()
-                taken.append(message)
-                if (message.offset() or 0) >= end - 1:
-                    return taken
-            if inlet.reached < end:
+        while self.position < end:
+            if self._inlet.messages:
+                taken.append(self._pop())
+            else:
                 await self._wait()
-        return taken + [self._pop() for _ in range(len(inlet.messages))]
+        return taken
 
     def fail(self, error: PenstockError) -> None:
         """Nothing more comes."""
         self._inlet.error = error
         self._arrived.set()
+
+    def rest(self) -> None:
+        """Read nothing more for now."""
+        self._inlet.rest()
+
+    def wake(self) -> None:
+        """Go on reading."""
+        self._inlet.wake()
 
     async def close(self) -> None:
         """Read no more."""
@@ -84,8 +90,11 @@ class KafkaTail(Tail):
     def position(self) -> int:
         return self._messages.position
 
-    async def take(self, limit: int) -> Sequence[Delivery]:
-        return [self._deliver(message, 0) for message in await self._messages.take(limit)]
+    async def take(self, limit: int, only: Only | None = None) -> Sequence[Delivery]:
+        messages = await self._messages.take(limit)
+        if only is not None:
+            messages = [each for each in messages if _is_wanted(each, only)]
+        return [self._deliver(message, 0) for message in messages]
 
     def when_closed(self, call: Callable[[], None]) -> None:
         """Have it called when the tail is closed."""
@@ -95,10 +104,24 @@ class KafkaTail(Tail):
         """Nothing more comes."""
         self._messages.fail(error)
 
+    def rest(self) -> None:
+        self._messages.rest()
+
+    def wake(self) -> None:
+        self._messages.wake()
+
     async def close(self) -> None:
         if self._closed is not None:
             self._closed()
         await self._messages.close()
+
+
+def _is_wanted(message: Message, only: Only) -> bool:
+    found: bytes | None = None
+    for name, content in headers_of(message):
+        if name == only.header:
+            found = content
+    return found is not None and only.wanted(header_text(found))
 
 
 class Tails:

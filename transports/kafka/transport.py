@@ -7,7 +7,7 @@ import logging
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final, cast
+from typing import Final
 
 from confluent_kafka import Message
 
@@ -43,7 +43,7 @@ from penstock.transports.kafka.fetcher import Fetcher
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.memberships import Memberships
 from penstock.transports.kafka.messages import decode, encode
-from penstock.transports.kafka.messages.message import MessageHeader
+from penstock.transports.kafka.messages.message import headers_of
 from penstock.transports.kafka.options import KafkaOptions
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.possession import PossessionReader
@@ -346,16 +346,11 @@ def _written(outputs: Sequence[Output], places: Sequence[Place]) -> list[Written
     return [Written(output.stream, *place) for output, place in zip(outputs, places, strict=True)]
 
 
-def _headers_of(message: Message) -> Sequence[MessageHeader]:
-    """Headers as a consumer gives them: the library's types allow what a producer may give."""
-    return cast("Sequence[MessageHeader]", message.headers() or ())
-
-
 def _delivery(message: Message, attempt: int) -> Delivery:
     """A message that was read, as a delivery."""
     topic, partition, offset = message.topic(), message.partition(), message.offset()
     assert topic is not None, "it was read"
     assert partition is not None, "it was read"
     assert offset is not None, "it was read"
-    record = decode(topic, message.key(), message.value(), _headers_of(message))
+    record = decode(topic, message.key(), message.value(), headers_of(message))
     return Delivery(topic, partition, offset, record, attempt, float(message.timestamp()[1]))

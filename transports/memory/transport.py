@@ -15,6 +15,7 @@ from penstock.core.contracts.transport import (
     FencedError,
     From,
     Membership,
+    Only,
     Output,
     Owner,
     Ownership,
@@ -84,14 +85,16 @@ class _MemoryTail(Tail):
     def position(self) -> int:
         return max(self._position, self._partition.extent.first)
 
-    async def take(self, limit: int) -> Sequence[Delivery]:
+    async def take(self, limit: int, only: Only | None = None) -> Sequence[Delivery]:
         while True:
             if self._partition.deleted:
                 raise NotFoundError(f"the stream '{self._partition.stream}' was deleted")
             taken = self._partition.copies(self._position, limit)
             if taken:
                 self._position = taken[-1].offset + 1
-                return taken
+                if only is None:
+                    return taken
+                return [each for each in taken if only.wants(each.record.headers)]
             await self._partition.changed(self._arrived)
 
     async def close(self) -> None:

@@ -47,6 +47,8 @@ class Hands:
 
     def publish(self, request: StreamRequest, call: Output) -> None: ...
 
+    def pump_later(self) -> None: ...
+
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         self.given_back += [each.offset for each in deliveries]
 

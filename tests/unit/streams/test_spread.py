@@ -323,6 +323,44 @@ def test_visits_of_two_rounds_may_be_called_at_once() -> None:
     assert in_spread(load, lambda running: send_all(running, load)) == wanted
 
 
+class Batched(MemoryTransport):
+    """Knows which ports are written together."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(MemoryOptions(), clock=clock)
+        self.batches: list[list[str]] = []
+
+    async def finish(
+        self,
+        ownership: Ownership,
+        deliveries: Sequence[Delivery],
+        outputs: Sequence[Output],
+        handed: Callable[[], None] | None = None,
+    ) -> Sequence[Written]:
+        self.batches.append([str(output.record.port) for output in outputs])
+        return await super().finish(ownership, deliveries, outputs, handed)
+
+
+def test_calls_that_one_outcome_leads_to_are_written_together() -> None:
+    transports: list[Batched] = []
+
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[Connect]:
+        transports.append(Batched(clock))
+
+        async def connect() -> Transport:
+            return transports[0]
+
+        yield connect
+        await transports[0].stop()
+
+    steps = [{"name": "a"}, *({"name": each, "inputs": ["a"]} for each in "bcd")]
+    load = workload({"steps": steps, "output": {"steps": ["b"]}}, Asked(after_100_ms), sent("r"))
+    in_spread(load, lambda running: send_all(running, load), opened=opened)
+    written = [batch for batch in transports[0].batches if "b.inputs" in batch]
+    assert written == [["b.inputs", "c.inputs", "d.inputs"]]
+
+
 def test_calls_of_several_owners_are_shared_where_they_are_made() -> None:
     async def doubled(call: ModelCall) -> Tensors:
         (x,) = call.tensors

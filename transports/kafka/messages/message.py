@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from collections.abc import Sequence
+from typing import NamedTuple, TypeAlias, cast
+
+from confluent_kafka import Message
 
 from penstock.transports.kafka.messages.size import message_size
 
 MessageHeader: TypeAlias = tuple[str, bytes | None]
+
+
+def headers_of(message: Message) -> Sequence[MessageHeader]:
+    """Headers as a consumer gives them: the library's types allow what a producer may give."""
+    return cast("Sequence[MessageHeader]", message.headers() or ())
 
 
 class KafkaMessage(NamedTuple):
