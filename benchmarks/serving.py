@@ -144,7 +144,7 @@ def server(command: list[str], port: int) -> Iterator[str]:
         [*pinned(0), *command], stdout=subprocess.DEVNULL, env=os.environ | KEPT_MEMORY
     )
     try:
-        deadline = time.monotonic() + 60.0
+        deadline = time.monotonic() + 180.0
         while True:
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{' '.join(command)} did not come up")
@@ -252,7 +252,7 @@ def latencies(rounds: Sequence[Measured]) -> str:
 
 def wait_until_ready(url: str) -> None:
     """Return when everything is loaded."""
-    deadline = time.monotonic() + 60.0
+    deadline = time.monotonic() + 180.0
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=5):

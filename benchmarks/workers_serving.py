@@ -100,7 +100,8 @@ class Server:
 def up(folder: Path, *words: str) -> Iterator[Server]:
     """``penstock up`` with everything ready."""
     with penstock(folder, "up", str(folder / "served.yaml"), *words) as server:
-        _wait_until_loaded(server.url, folder)
+        models = (folder / "served.yaml").read_text().count("kind: Model")
+        wait_until_loaded(server.url, "Model", models)
         yield server
 
 
@@ -126,10 +127,11 @@ def penstock(folder: Path, *words: str) -> Iterator[Server]:
         server.stop()
 
 
-def _wait_until_loaded(url: str, folder: Path) -> None:
-    with urllib.request.urlopen(f"{url}/v1/watch?kind=Model", timeout=60) as changes:
+def wait_until_loaded(url: str, kind: str, count: int) -> None:
+    """Return when so many of a kind are ready."""
+    with urllib.request.urlopen(f"{url}/v1/watch?kind={kind}", timeout=60) as changes:
         ready: set[bytes] = set()
-        while len(ready) < (folder / "served.yaml").read_text().count("kind: Model"):
+        while len(ready) < count:
             line = changes.readline()
             if b'"Ready","status":"True"' in line:
                 ready.add(line.partition(b'"name":"')[2].partition(b'"')[0])
