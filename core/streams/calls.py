@@ -80,8 +80,8 @@ class CallDesk:
         self.forget(name)
         take(failure)
 
-    def is_awaited(self, step: str, name: str) -> bool:
-        """What came of a call is read: whether somebody still waits for it."""
+    def reads(self, step: str, name: str) -> bool:
+        """What came of a call is read. Says whether somebody still waits for it."""
         hearing = self._hearings.get(step)
         if hearing is not None:
             hearing.read(name)

@@ -175,7 +175,7 @@ class Holding:
 
     async def _listen(self, step: str, tail: Tail) -> None:
         calls = self.tenure.calls
-        only = Only(CALL_HEADER, partial(calls.is_awaited, step))
+        only = Only(CALL_HEADER, partial(calls.reads, step))
         try:
             while True:
                 for delivery in await tail.take(MOST_HEARD, only):

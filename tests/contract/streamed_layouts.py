@@ -53,6 +53,23 @@ Connect: TypeAlias = Callable[[], Awaitable[Transport]]
 Opened: TypeAlias = Callable[[Clock], AbstractAsyncContextManager[Connect]]
 
 
+def opened_as(make: Callable[[Clock], Transport]) -> Opened:
+    """One transport for all, which ``make`` makes."""
+
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[Connect]:
+        transport = make(clock)
+        await transport.start()
+
+        async def connect() -> Transport:
+            return transport
+
+        yield connect
+        await transport.stop()
+
+    return opened
+
+
 class Watch:
     """Reads streams from their beginning, and knows what is in them. With ``once`` it counts what
     is there again as one record."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -14,40 +12,18 @@ from contract.direct_layout import Direct
 from contract.example_pipelines import REQUESTS, example_models, example_workload
 from contract.layouts import Layout, disagreements
 from contract.scripted_pipelines import as_a_step, random_workload, with_readers
-from contract.streamed_layouts import Connect, Streamed
+from contract.streamed_layouts import Streamed, opened_as
 from harness.handed_out import HandingOut
 from harness.virtual_time import in_virtual_time
-from penstock.core.clock import Clock, SystemClock
-from penstock.core.contracts.transport import Transport
+from penstock.core.clock import SystemClock
 from penstock.transports.memory import MemoryOptions, MemoryTransport
 
 PIPELINES: Final = int(os.environ.get("PENSTOCK_EXAMPLES", "60"))
 """Random ones for each layout; more for a long soak."""
 
 
-@asynccontextmanager
-async def in_memory(clock: Clock) -> AsyncIterator[Connect]:
-    transport = MemoryTransport(MemoryOptions(), clock=clock)
-    await transport.start()
-
-    async def connect() -> Transport:
-        return transport
-
-    yield connect
-    await transport.stop()
-
-
-@asynccontextmanager
-async def handed_out(clock: Clock) -> AsyncIterator[Connect]:
-    transport = HandingOut(MemoryOptions(), clock=clock)
-    await transport.start()
-
-    async def connect() -> Transport:
-        return transport
-
-    yield connect
-    await transport.stop()
-
+in_memory: Final = opened_as(lambda clock: MemoryTransport(MemoryOptions(), clock=clock))
+handed_out: Final = opened_as(lambda clock: HandingOut(MemoryOptions(), clock=clock))
 
 HANDED_OUT: Final = Streamed(handed_out, spread=False, shared=True, workers=3)
 

@@ -117,11 +117,10 @@ class KafkaTail(Tail):
 
 
 def _is_wanted(message: Message, only: Only) -> bool:
-    found: bytes | None = None
-    for name, content in headers_of(message):
-        if name == only.header:
-            found = content
-    return found is not None and only.wanted(header_text(found))
+    found = [(name, content) for name, content in headers_of(message) if name == only.header]
+    return only.wants(
+        {name: header_text(content) for name, content in found if content is not None}
+    )
 
 
 class Tails:

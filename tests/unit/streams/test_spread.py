@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from random import Random
 from typing import Any
@@ -13,12 +12,12 @@ import pytest
 
 from contract.layouts import InProcess, Seen, Sent, Told, Workload, compiled, told
 from contract.scripted_pipelines import random_workload
-from contract.streamed_layouts import Connect, Opened, Running, Streamed
+from contract.streamed_layouts import Opened, Running, Streamed, opened_as
 from contract.test_layouts import in_memory
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock, VirtualClock
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.contracts.transport import Delivery, Output, Ownership, Transport, Written
+from penstock.core.contracts.transport import Delivery, Output, Ownership, Written
 from penstock.core.errors import TooLargeError
 from penstock.core.records import Absent, Failed, Port, Record, Tensors
 from penstock.core.resources import Pipeline
@@ -326,9 +325,9 @@ def test_visits_of_two_rounds_may_be_called_at_once() -> None:
 class Batched(MemoryTransport):
     """Knows which ports are written together."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, batches: list[list[str]]) -> None:
         super().__init__(MemoryOptions(), clock=clock)
-        self.batches: list[list[str]] = []
+        self._batches = batches
 
     async def finish(
         self,
@@ -337,27 +336,17 @@ class Batched(MemoryTransport):
         outputs: Sequence[Output],
         handed: Callable[[], None] | None = None,
     ) -> Sequence[Written]:
-        self.batches.append([str(output.record.port) for output in outputs])
+        self._batches.append([str(output.record.port) for output in outputs])
         return await super().finish(ownership, deliveries, outputs, handed)
 
 
 def test_calls_that_one_outcome_leads_to_are_written_together() -> None:
-    transports: list[Batched] = []
-
-    @asynccontextmanager
-    async def opened(clock: Clock) -> AsyncIterator[Connect]:
-        transports.append(Batched(clock))
-
-        async def connect() -> Transport:
-            return transports[0]
-
-        yield connect
-        await transports[0].stop()
-
+    batches: list[list[str]] = []
+    opened = opened_as(partial(Batched, batches=batches))
     steps = [{"name": "a"}, *({"name": each, "inputs": ["a"]} for each in "bcd")]
     load = workload({"steps": steps, "output": {"steps": ["b"]}}, Asked(after_100_ms), sent("r"))
     in_spread(load, lambda running: send_all(running, load), opened=opened)
-    written = [batch for batch in transports[0].batches if "b.inputs" in batch]
+    written = [batch for batch in batches if "b.inputs" in batch]
     assert written == [["b.inputs", "c.inputs", "d.inputs"]]
 
 
@@ -416,17 +405,7 @@ class Choosy(MemoryTransport):
 
 
 def choosy(*refused: str) -> Opened:
-    @asynccontextmanager
-    async def opened(clock: Clock) -> AsyncIterator[Connect]:
-        transport = Choosy(clock, refused)
-
-        async def connect() -> Transport:
-            return transport
-
-        yield connect
-        await transport.stop()
-
-    return opened
+    return opened_as(partial(Choosy, refused=refused))
 
 
 TOO_LARGE = ("too-large", "the record is larger than the transport takes")

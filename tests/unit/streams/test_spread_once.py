@@ -12,10 +12,10 @@ import pytest
 
 from contract.layouts import InProcess
 from contract.scripted_pipelines import random_workload
-from contract.streamed_layouts import LIMITS, Connect, Opened, Running
+from contract.streamed_layouts import LIMITS, Connect, Opened, Running, opened_as
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock
-from penstock.core.contracts.transport import Delivery, Output, Ownership, Transport, Written
+from penstock.core.contracts.transport import Delivery, Output, Ownership, Written
 from penstock.core.errors import NotReadyError, OverloadedError
 from penstock.core.streams.headers import CALL_HEADER
 from penstock.transports.memory import MemoryOptions, MemoryTransport
@@ -67,18 +67,11 @@ class Noting(MemoryTransport):
 
 
 def noting(transports: list[Noting], *, late_s: float = 0.0) -> Opened:
-    @asynccontextmanager
-    async def opened(clock: Clock) -> AsyncIterator[Connect]:
-        transport = Noting(clock, late_s=late_s)
-        transports.append(transport)
+    def made(clock: Clock) -> Noting:
+        transports.append(Noting(clock, late_s=late_s))
+        return transports[-1]
 
-        async def connect() -> Transport:
-            return transport
-
-        yield connect
-        await transport.stop()
-
-    return opened
+    return opened_as(made)
 
 
 once = partial(in_spread, exactly_once=True)
