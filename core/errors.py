@@ -136,9 +136,9 @@ class NotReadyError(PenstockError):
     retriable = True
 
 
-class NotThereError(NotReadyError):
-    """Who was asked does not have what is to be called, so that nothing was done: it may be asked
-    of somebody else."""
+class NotTakenError(NotReadyError):
+    """Who was asked has not taken the request in, since it is going away, or does not have what is
+    to be called: nothing was done, and somebody else may be asked."""
 
 
 class LostError(PenstockError):
@@ -210,7 +210,24 @@ ERROR_TYPES: dict[str, type[PenstockError]] = {
 
 
 def error_of(
-    code: str, message: str, *, step: str | None = None, details: Sequence[str] = ()
+    code: str,
+    message: str,
+    *,
+    step: str | None = None,
+    details: Sequence[str] = (),
+    taken: bool = True,
 ) -> PenstockError:
-    """The error of ``code``; an unknown code (from a newer peer) becomes an internal error."""
-    return ERROR_TYPES.get(code, InternalError)(message, step=step, details=details)
+    """The error of ``code``; an unknown code (from a newer peer) becomes an internal error.
+
+    ``taken`` is what :func:`was_refused` denies of it.
+    """
+    kind = ERROR_TYPES.get(code, InternalError)
+    if not taken and issubclass(NotTakenError, kind):
+        kind = NotTakenError
+    return kind(message, step=step, details=details)
+
+
+def was_refused(error: PenstockError) -> bool:
+    """Whether it tells for certain that nothing was done of the request. Of one that a step was
+    refused there were other steps."""
+    return isinstance(error, NotTakenError) and error.step is None

@@ -40,6 +40,9 @@ _FOOT: Final = """
 429 and 503 become `not-ready` or `overloaded`, so that a missing model does not look like a missing
 pipeline.
 
+A `not-ready` that says `"taken": false` (over gRPC in the metadata of the ErrorInfo) tells for
+certain that nothing was done of the request: it may be sent to another server at once.
+
 This page is made from the code: `python -m penstock.core.errors_page FILE`.
 """
 

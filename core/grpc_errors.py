@@ -2,8 +2,9 @@
 
 Both directions stand here, for front ends and for clients. Source of the format:
 https://google.aip.dev/193 and google/rpc/error_details.proto. The error's code is the ErrorInfo's
-reason; its metadata hold ``request_id``, ``step``, and ``details`` as a JSON list of sentences. An
-overloaded server adds ``google.rpc.RetryInfo``.
+reason; its metadata hold ``request_id``, ``step``, ``details`` as a JSON list of sentences, and
+``taken``, which is ``false`` where nothing was done. An overloaded server adds
+``google.rpc.RetryInfo``.
 """
 
 from __future__ import annotations
@@ -20,7 +21,14 @@ from google.rpc.error_details_pb2 import (  # type: ignore[import-untyped]  # ha
 )
 from google.rpc.status_pb2 import Status  # type: ignore[import-untyped]  # has no types
 
-from penstock.core.errors import OverloadedError, PenstockError, broken_off, error_of, nobody_there
+from penstock.core.errors import (
+    OverloadedError,
+    PenstockError,
+    broken_off,
+    error_of,
+    nobody_there,
+    was_refused,
+)
 from penstock.core.statuses import grpc_status
 
 DETAILS_KEY: Final = "grpc-status-details-bin"
@@ -58,6 +66,8 @@ def status_message(
         info.metadata["request_id"] = request_id
     if error.step:
         info.metadata["step"] = error.step
+    if was_refused(error):
+        info.metadata["taken"] = "false"
     if error.details:
         info.metadata["details"] = json.dumps(fitting(error.details, budget), ensure_ascii=False)
     status = Status(code=grpc_status(error.code).value[0], message=cut(error.message))
@@ -114,6 +124,7 @@ def own_error(error: grpc.aio.AioRpcError | grpc.Call) -> PenstockError | None:
         error.details() or "",
         step=info.metadata.get("step"),
         details=json.loads(info.metadata.get("details", "[]")),
+        taken=info.metadata.get("taken") != "false",
     )
 
 

@@ -131,6 +131,8 @@ class Refusal(NamedTuple):
     said: str
     step: str | None
     details: tuple[str, ...]
+    taken: bool
+    """False where it says that nothing was done."""
 
 
 def read_refusal(body: bytes) -> Refusal | None:
@@ -142,7 +144,8 @@ def read_refusal(body: bytes) -> Refusal | None:
         return None
     code = document.get("code")
     details = tuple(map(str, document.get("details") or ()))
-    return Refusal(str(code) if code else None, said, document.get("step"), details)
+    taken = document.get("taken") is not False
+    return Refusal(str(code) if code else None, said, document.get("step"), details, taken)
 
 
 def error_of_answer(status: int, body: bytes) -> PenstockError:
@@ -151,4 +154,6 @@ def error_of_answer(status: int, body: bytes) -> PenstockError:
     if refusal is None:
         return InternalError(f"the server answered {status} without a reason")
     code = refusal.code or _CODES.get(status, "internal")
-    return error_of(code, refusal.said, step=refusal.step, details=refusal.details)
+    return error_of(
+        code, refusal.said, step=refusal.step, details=refusal.details, taken=refusal.taken
+    )

@@ -7,10 +7,10 @@ from inspect import isawaitable
 from typing import Final
 
 from penstock.core.contracts.model import ModelCall, ModelInstance
-from penstock.core.errors import NotThereError, PenstockError, UnreachableError
+from penstock.core.errors import NotTakenError, PenstockError, UnreachableError
 from penstock.core.records import Tensors
 
-_NOT_DONE: Final = (NotThereError, UnreachableError)
+_NOT_DONE: Final = (NotTakenError, UnreachableError)
 """Nobody has done anything of a call that ends so."""
 
 
@@ -27,8 +27,8 @@ def copies_of(instance: ModelInstance) -> tuple[ModelInstance, ...]:
 class BalancedInstance(ModelInstance):
     """Calls go to the copy that is available and has the fewest under way; to the next in turn
     where several have. A call that could not be sent to one goes to the next, since nobody has
-    carried it out; so does one to a copy that is not there: a worker that has just been started
-    again answers before all know that its copies are gone.
+    carried it out; so does one that was not taken in: a worker that has just been started again
+    answers before all know that its copies are gone, and one that ends refuses what comes late.
 
     Closing it leaves the copies alone: they belong to who loaded them.
     """

@@ -16,7 +16,7 @@ from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Passage
 from penstock.core.errors import (
     DeadlineError,
-    NotReadyError,
+    NotTakenError,
     OverloadedError,
     PenstockError,
     at_intake,
@@ -500,10 +500,10 @@ class Admission:
         # Who waits for its turn is under way as well: its version must not go before.
         submission.deployment.open += 1
 
-    def closed_error(self) -> NotReadyError:
+    def closed_error(self) -> NotTakenError:
         """What is said while nothing is taken in."""
         state = "stopping" if self._opened_before else "starting"
-        return at_intake(NotReadyError(f"the server is {state}; send the request again later"))
+        return at_intake(NotTakenError(f"the server is {state}; send the request again later"))
 
     def counted(self, error: PenstockError) -> PenstockError:
         """The error of a request that did not enter."""

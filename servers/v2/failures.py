@@ -8,7 +8,7 @@ from typing import Final, Literal
 from penstock.core.errors import (
     DeadlineError,
     LostError,
-    NotThereError,
+    NotTakenError,
     PenstockError,
     StepFailedError,
     TooLargeError,
@@ -26,7 +26,7 @@ ADVICE: Final = {
 """What to do about an error that the server answered with."""
 
 AS_STEP: Final = {
-    "not-found": NotThereError.code,
+    "not-found": NotTakenError.code,
     "unauthenticated": "step-failed",
     "forbidden": "step-failed",
     "conflict": "step-failed",
@@ -98,16 +98,22 @@ class Failures:
         )
 
     def answered(
-        self, code: str, said: str, *, step: str | None = None, details: Sequence[str] = ()
+        self,
+        code: str,
+        said: str,
+        *,
+        step: str | None = None,
+        details: Sequence[str] = (),
+        taken: bool = True,
     ) -> PenstockError:
         """The server's own error: ``code`` is ours, ``said`` its sentence, ``step`` the step of a
-        pipeline there."""
+        pipeline there; ``taken`` is false where it says that nothing was done."""
         where = f"the server at {self._address}" + (f", step '{step}'," if step else "")
         sentence = f"{where} says: {said.strip() or code}"
         advice = ADVICE.get(code)
         if advice:
             sentence = f"{sentence.rstrip('.')}; {advice}"
-        return error_of(code, sentence, details=details)
+        return error_of(code, sentence, details=details, taken=taken)
 
 
 def as_step(error: PenstockError) -> PenstockError:
@@ -117,7 +123,7 @@ def as_step(error: PenstockError) -> PenstockError:
         return error
     if error.code == "not-found":
         advice = "load the model there, or correct its name in spec.parameters"
-        return NotThereError(f"{error.message}; {advice}", details=error.details)
+        return NotTakenError(f"{error.message}; {advice}", details=error.details)
     return error_of(code, error.message, details=error.details)
 
 

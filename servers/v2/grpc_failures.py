@@ -7,7 +7,7 @@ from typing import Final
 
 import grpc
 
-from penstock.core.errors import PenstockError
+from penstock.core.errors import PenstockError, was_refused
 from penstock.core.grpc_errors import own_error
 from penstock.servers.v2.failures import Failures
 
@@ -46,7 +46,13 @@ def failure_of(error: grpc.aio.AioRpcError, failures: Failures, timeout_s: float
     status, said = error.code(), error.details() or ""
     own = own_error(error)
     if own is not None:
-        return failures.answered(own.code, own.message, step=own.step, details=own.details)
+        return failures.answered(
+            own.code,
+            own.message,
+            step=own.step,
+            details=own.details,
+            taken=not was_refused(own),
+        )
     if status is grpc.StatusCode.DEADLINE_EXCEEDED:
         return failures.late(timeout_s)
     if status is grpc.StatusCode.UNAVAILABLE and UNSENT.search(said):

@@ -44,4 +44,5 @@ def failure_of(status: int, body: bytes, failures: Failures) -> PenstockError:
         refusal.said,
         step=refusal.step,
         details=refusal.details,
+        taken=refusal.taken,
     )

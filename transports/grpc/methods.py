@@ -10,7 +10,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from grpc_reflection.v1alpha import reflection
 from grpc_reflection.v1alpha.reflection_pb2 import ServerReflectionRequest
 
-from penstock.core.errors import NotReadyError, PenstockError, UnsupportedError
+from penstock.core.errors import NotTakenError, PenstockError, UnsupportedError
 from penstock.core.nearest import did_you_mean
 from penstock.proto import agent_pb2 as agent
 from penstock.proto import control_pb2 as control
@@ -192,7 +192,7 @@ class MethodTable(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic 
         await self._closing.refusal()
         await fail(
             context,
-            NotReadyError("the server is stopping; send the request again to another one"),
+            NotTakenError("the server is stopping; send the request again to another one"),
         )
 
     def _unknown(self, method: str) -> Handler:

@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaException
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError
 from confluent_kafka import TopicPartition as Place
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import OffsetSpec
 
 from penstock.core.contracts.transport import Extent
+from penstock.transports.kafka.admin import Admin
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import COMMIT_S
 from penstock.transports.kafka.progress import Progress
@@ -26,9 +27,7 @@ _EARLIEST: Final[OffsetSpec] = OffsetSpec.earliest()  # type: ignore[no-untyped-
 _LATEST: Final[OffsetSpec] = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # a library's
 
 
-async def backlog_of(
-    admin: AdminClient, group: str, partitions: Sequence[TopicNumber]
-) -> Counter[str]:
+async def backlog_of(admin: Admin, group: str, partitions: Sequence[TopicNumber]) -> Counter[str]:
     """How many messages of each topic a group has not finished, and was to see when this began.
 
     It takes three questions, however many partitions there are; each goes once to every broker
@@ -50,38 +49,39 @@ async def backlog_of(
 
 
 async def _offsets(
-    admin: AdminClient, partitions: Sequence[TopicNumber], which: OffsetSpec
+    admin: Admin, partitions: Sequence[TopicNumber], which: OffsetSpec
 ) -> dict[TopicNumber, int]:
     """An offset of each partition; those that are gone are left out."""
     if not partitions:
         return {}
-    asked = admin.list_offsets(
-        {Place(*each): which for each in partitions},
-        isolation_level=IsolationLevel.READ_COMMITTED,
-        request_timeout=_ASK_S,
+    asked = {Place(*each): which for each in partitions}
+    answers = await admin.ask(
+        lambda client: client.list_offsets(
+            asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=_ASK_S
+        )
     )
     found: dict[TopicNumber, int] = {}
-    for place, future in asked.items():
-        try:
-            found[place.topic, place.partition] = (await asyncio.wrap_future(future)).offset
-        except KafkaException as error:
-            if not is_unknown(error.args[0]):
-                raise refusal_of(error.args[0], place.topic) from None
+    for place, answer in answers.items():
+        if not isinstance(answer, KafkaError):
+            found[place.topic, place.partition] = answer.offset
+        elif not is_unknown(answer):
+            raise refusal_of(answer, place.topic)
     return found
 
 
 async def _progress(
-    admin: AdminClient, group: str, partitions: Sequence[TopicNumber]
+    admin: Admin, group: str, partitions: Sequence[TopicNumber]
 ) -> dict[TopicNumber, Progress]:
     """How far a group has come; what it has under way in transactions does not count yet."""
     if not partitions:
         return {}
     wanted = ConsumerGroupTopicPartitions(group, [Place(*each) for each in partitions])
-    asked = admin.list_consumer_group_offsets([wanted], request_timeout=_ASK_S)
-    try:
-        found = await asyncio.wrap_future(asked[group])
-    except KafkaException as error:
-        raise refusal_of(error.args[0]) from None
+    answers = await admin.ask(
+        lambda client: client.list_consumer_group_offsets([wanted], request_timeout=_ASK_S)
+    )
+    found = answers[group]
+    if isinstance(found, KafkaError):
+        raise refusal_of(found)
     for each in found.topic_partitions:
         if each.error is not None:
             raise refusal_of(each.error, each.topic)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final, NamedTuple
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka import KafkaError, TopicCollection
 from confluent_kafka.admin import (
     AdminClient,
     AlterConfigOpType,
@@ -19,8 +20,9 @@ from confluent_kafka.admin import (
 )
 
 from penstock.core.contracts.transport import StreamSpec
-from penstock.core.errors import ConflictError, NotFoundError, NotReadyError, PenstockError
+from penstock.core.errors import ConflictError, NotFoundError, NotReadyError
 from penstock.core.nearest import did_you_mean
+from penstock.transports.kafka.admin import Admin
 from penstock.transports.kafka.backlog import backlog_of
 from penstock.transports.kafka.refusals import is_own, is_unknown, refusal_of
 
@@ -61,8 +63,7 @@ class Topics:
         settings: Callable[..., dict[str, str]],
         replication: int | None,
     ) -> None:
-        self._config = dict(config)
-        self._admin = AdminClient(self._config)
+        self._admin = Admin(partial(AdminClient, dict(config)))
         self._settings = settings
         self._replication = -1 if replication is None else replication
         self._partitions: dict[str, int] = {}
@@ -114,17 +115,17 @@ class Topics:
         if not topics:
             return
         each_once = TopicCollection(list(dict.fromkeys(topics)))
-        asked = self._admin.describe_topics(each_once, request_timeout=_ASK_S)
-        for topic, future in asked.items():
-            try:
-                found = await asyncio.wrap_future(future)
+        answers = await self._admin.ask(
+            lambda admin: admin.describe_topics(each_once, request_timeout=_ASK_S)
+        )
+        for topic, found in answers.items():
+            if not isinstance(found, KafkaError):
                 self._partitions[topic] = len(found.partitions)
                 self._ids[topic] = str(found.topic_id)
-            except KafkaException as error:
-                if is_unknown(error.args[0]):
-                    self._partitions.pop(topic, None)
-                elif error.args[0].code() != KafkaError.LEADER_NOT_AVAILABLE:
-                    raise self._refusal(error.args[0], topic) from None
+            elif is_unknown(found):
+                self._partitions.pop(topic, None)
+            elif found.code() != KafkaError.LEADER_NOT_AVAILABLE:
+                raise refusal_of(found, topic)
 
     async def make(self, specs: Sequence[StreamSpec], more: Mapping[str, str] = _NOTHING) -> None:
         """See to it that topics are there as they are wanted, see Transport.make_streams.
@@ -138,7 +139,9 @@ class Topics:
         few = [spec for spec in there if spec.partitions > self._partitions[spec.name]]
         if few:
             wanted = [NewPartitions(spec.name, spec.partitions) for spec in few]
-            await self._all(self._admin.create_partitions(wanted, request_timeout=_CHANGE_S))
+            await self._change(
+                lambda admin: admin.create_partitions(wanted, request_timeout=_CHANGE_S)
+            )
         for spec in specs:
             self._partitions[spec.name] = spec.partitions
 
@@ -146,10 +149,12 @@ class Topics:
         """Delete topics; those that are not there are ignored."""
         if not names:
             return
-        asked = self._admin.delete_topics(
-            list(names), operation_timeout=_ASK_S, request_timeout=_CHANGE_S
+        await self._change(
+            lambda admin: admin.delete_topics(
+                list(names), operation_timeout=_ASK_S, request_timeout=_CHANGE_S
+            ),
+            but=KafkaError.UNKNOWN_TOPIC_OR_PART,
         )
-        await self._all(asked, but=KafkaError.UNKNOWN_TOPIC_OR_PART)
         for name in names:
             self._partitions.pop(name, None)
             self._ids.pop(name, None)
@@ -161,15 +166,14 @@ class Topics:
             for name, value in settings.items()
         ]
         wanted = ConfigResource(ResourceType.GROUP, group, incremental_configs=entries)
-        [asked] = self._admin.incremental_alter_configs([wanted]).values()
-        try:
-            await asyncio.wrap_future(asked)
-        except KafkaException as error:
+        answers = await self._admin.ask(lambda admin: admin.incremental_alter_configs([wanted]))
+        [refusal] = answers.values()
+        if isinstance(refusal, KafkaError):
             raise ConflictError(
                 f"the broker does not take the settings of the share group '{group}' "
-                f"({error.args[0].str()}); share groups need Apache Kafka 4.1 or newer, and the "
+                f"({refusal.str()}); share groups need Apache Kafka 4.1 or newer, and the "
                 "right to alter configurations of groups: leave dataflow.shareGroup out without"
-            ) from None
+            )
 
     async def _create(self, specs: Sequence[StreamSpec], more: Mapping[str, str]) -> None:
         if specs:
@@ -183,8 +187,10 @@ class Topics:
                 for spec in specs
             ]
             # Another process may have been quicker.
-            asked = self._admin.create_topics(made, request_timeout=_CHANGE_S)
-            await self._all(asked, but=KafkaError.TOPIC_ALREADY_EXISTS)
+            await self._change(
+                lambda admin: admin.create_topics(made, request_timeout=_CHANGE_S),
+                but=KafkaError.TOPIC_ALREADY_EXISTS,
+            )
             await self._until_known([spec.name for spec in specs])
 
     async def _until_known(self, names: Sequence[str]) -> None:
@@ -206,11 +212,10 @@ class Topics:
                     "wanted; partitions cannot be taken away: set dataflow.partitions to "
                     f"{count}, or delete the topic"
                 )
-        asked = [ConfigResource(ResourceType.TOPIC, spec.name) for spec in specs]
-        configs = self._admin.describe_configs(asked, request_timeout=_ASK_S) if asked else {}
+        configs = await self._settings_of([spec.name for spec in specs])
         narrow: list[str] = []
-        for spec, resource in zip(specs, asked, strict=True):
-            config = await self._settings_of(resource, configs[resource])
+        for spec in specs:
+            config = configs[spec.name]
             _check_fit(spec, config)
             if int(config[_LIMIT]) < int(self._settings()[_LIMIT]):
                 narrow.append(spec.name)
@@ -226,51 +231,51 @@ class Topics:
         ]
         if not topics:
             return
-        asked = self._admin.incremental_alter_configs(changed, request_timeout=_CHANGE_S)
-        for resource, future in asked.items():
-            try:
-                await asyncio.wrap_future(future)
-            except KafkaException as error:
-                if is_own(error.args[0]):
-                    raise self._refusal(error.args[0], resource.name) from None
+        answers = await self._admin.ask(
+            lambda admin: admin.incremental_alter_configs(changed, request_timeout=_CHANGE_S)
+        )
+        for resource, refusal in answers.items():
+            if not isinstance(refusal, KafkaError):
+                _log.info(
+                    "the topic '%s' takes records of up to %s bytes now", resource.name, limit
+                )
+            elif is_own(refusal):
+                raise refusal_of(refusal, resource.name)
+            else:
                 raise ConflictError(
                     f"the topic '{resource.name}' takes smaller records than "
                     f"transport.maxRecordBytes, which is {limit}, and its {_LIMIT} could not be "
-                    f"raised ({error.args[0].str()}); raise it, or lower transport.maxRecordBytes"
-                ) from None
-            _log.info("the topic '%s' takes records of up to %s bytes now", resource.name, limit)
+                    f"raised ({refusal.str()}); raise it, or lower transport.maxRecordBytes"
+                )
 
-    async def _settings_of(self, topic: ConfigResource, asked: Any) -> dict[str, str]:
-        """The settings that were asked for. The broker that answers may be the last to hear of the
-        topic."""
+    async def _settings_of(self, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+        """The settings of each topic. The broker that answers may be the last to hear of one."""
+        settings: dict[str, dict[str, str]] = {}
+        missing = list(topics)
         for _ in range(_TIMES):
-            try:
-                found = await asyncio.wrap_future(asked)
-            except KafkaException as error:
-                if not is_unknown(error.args[0]):
-                    raise self._refusal(error.args[0], topic.name) from None
-            else:
-                return {name: entry.value for name, entry in found.items()}
-            await asyncio.sleep(_AGAIN_S)
-            asked = self._admin.describe_configs([topic], request_timeout=_ASK_S)[topic]
-        raise NotFoundError(f"the topic '{topic.name}' is there, and was deleted meanwhile")
+            if not missing:
+                return settings
+            asked = [ConfigResource(ResourceType.TOPIC, topic) for topic in missing]
+            answers = await self._admin.ask(
+                partial(AdminClient.describe_configs, resources=asked, request_timeout=_ASK_S)
+            )
+            for resource, found in answers.items():
+                if not isinstance(found, KafkaError):
+                    settings[resource.name] = {name: each.value for name, each in found.items()}
+                elif not is_unknown(found):
+                    raise refusal_of(found, resource.name)
+            missing = [topic for topic in topics if topic not in settings]
+            if missing:
+                await asyncio.sleep(_AGAIN_S)
+        raise NotFoundError(f"the topic '{missing[0]}' is there, and was deleted meanwhile")
 
-    async def _all(self, asked: Mapping[str, Any], but: int | None = None) -> None:
-        for name, future in asked.items():
-            try:
-                await asyncio.wrap_future(future)
-            except KafkaException as error:
-                if error.args[0].code() != but:
-                    raise self._refusal(error.args[0], name) from None
-
-    def _refusal(self, error: KafkaError, topic: str) -> PenstockError:
-        """What an error is to who asked. Others are asked by another client if the library says it
-        by itself: it may have lost all brokers, see :class:`Ties`."""
-        if is_own(error):
-            # Its end waits for threads of the library, for which the loop has no time.
-            lost, self._admin = [self._admin], AdminClient(self._config)
-            asyncio.get_running_loop().run_in_executor(None, lost.clear)
-        return refusal_of(error, topic)
+    async def _change(
+        self, change: Callable[[AdminClient], Mapping[str, Any]], but: int | None = None
+    ) -> None:
+        """Raise what Kafka says against a change, but for one error."""
+        for name, refusal in (await self._admin.ask(change)).items():
+            if isinstance(refusal, KafkaError) and refusal.code() != but:
+                raise refusal_of(refusal, name)
 
 
 def _check_fit(spec: StreamSpec, config: Mapping[str, str]) -> None:

@@ -15,6 +15,7 @@ from penstock.core.errors import (
     OverloadedError,
     PenstockError,
     UnauthenticatedError,
+    was_refused,
 )
 from penstock.core.statuses import http_status
 
@@ -59,6 +60,8 @@ def error_body(error: PenstockError, request_id: str | None = None) -> bytes:
         document["request_id"] = request_id
     if error.step:
         document["step"] = error.step
+    if was_refused(error):
+        document["taken"] = False
     if error.details:
         document["details"] = [_text(detail) for detail in error.details]
     return orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE)

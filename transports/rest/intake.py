@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from penstock.core.errors import NotReadyError
+from penstock.core.errors import NotTakenError
 
 
 class Intake:
@@ -19,9 +19,9 @@ class Intake:
         self._idle.set()
 
     def enter(self) -> None:
-        """A request is handed to the gateway; raises NotReadyError once closed."""
+        """A request is handed to the gateway; raises NotTakenError once closed."""
         if not self.open:
-            raise NotReadyError("the server is stopping; send the request again to another one")
+            raise NotTakenError("the server is stopping; send the request again to another one")
         self.in_flight += 1
 
     def leave(self) -> None:

@@ -13,7 +13,7 @@ from penstock.core.contracts.model import ModelCall, ModelInstance
 from penstock.core.errors import (
     LostError,
     NotReadyError,
-    NotThereError,
+    NotTakenError,
     PenstockError,
     UnreachableError,
 )
@@ -67,7 +67,7 @@ async def test_a_call_goes_where_the_fewest_are() -> None:
 
 
 @pytest.mark.parametrize("last", [here(), Gated()], ids=["at once", "later"])
-@pytest.mark.parametrize("kind", [UnreachableError, NotThereError])
+@pytest.mark.parametrize("kind", [UnreachableError, NotTakenError])
 async def test_a_call_that_nobody_carried_out_goes_to_the_next(
     last: Inline | Gated, kind: type[PenstockError]
 ) -> None:

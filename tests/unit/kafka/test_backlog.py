@@ -18,6 +18,7 @@ from confluent_kafka.admin import AdminClient
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.core.errors import ForbiddenError
+from penstock.transports.kafka.admin import Admin
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.backlog import backlog_of
 from penstock.transports.kafka.progress import Progress
@@ -79,7 +80,7 @@ class Broker:
 
 def left(broker: Broker, *partitions: TopicNumber) -> dict[str, int]:
     async def asked(_: VirtualClock) -> dict[str, int]:
-        return await backlog_of(cast("AdminClient", broker), "g", partitions)
+        return await backlog_of(Admin(lambda: cast("AdminClient", broker)), "g", partitions)
 
     return in_virtual_time(asked)
 

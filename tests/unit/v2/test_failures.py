@@ -12,7 +12,7 @@ from penstock.core.errors import (
     LostError,
     NotFoundError,
     NotReadyError,
-    NotThereError,
+    NotTakenError,
     PenstockError,
     UnreachableError,
 )
@@ -20,6 +20,7 @@ from penstock.core.grpc_errors import DETAILS_KEY, status_message
 from penstock.servers.v2.failures import Failures, as_step, no
 from penstock.servers.v2.grpc_failures import failure_of as grpc_failure
 from penstock.servers.v2.rest_failures import failure_of as rest_failure
+from penstock.transports.rest.errors import error_body
 
 FAILURES = Failures("grpc://there:9")
 
@@ -102,8 +103,31 @@ def test_a_connection_that_never_was_is_told_from_one_that_broke(
 
 def test_who_does_not_have_the_model_has_done_nothing() -> None:
     error = over_grpc(grpc.StatusCode.NOT_FOUND, "there is no model 'm'")
-    assert type(error) is NotThereError
+    assert type(error) is NotTakenError
     assert "load the model there" in error.message
+
+
+def both_of(error: PenstockError) -> tuple[PenstockError, PenstockError]:
+    """What ``error`` of a Penstock is to who called it, over REST and over gRPC."""
+    status = status_message(error, None).SerializeToString()
+    return (
+        over_rest(503, error_body(error)),
+        over_grpc(grpc.StatusCode.UNAVAILABLE, error.message, (DETAILS_KEY, status)),
+    )
+
+
+def test_who_is_going_away_has_done_nothing_and_says_so() -> None:
+    for error in both_of(NotTakenError("the server is stopping")):
+        assert type(error) is NotTakenError
+        assert error.message.startswith("the server at grpc://there:9 says: the server is stopping")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotReadyError("the model was ended"), NotTakenError("the server is stopping", step="second")],
+)
+def test_where_something_may_have_been_done_it_is_not_denied(error: PenstockError) -> None:
+    assert [type(each) for each in both_of(error)] == [NotReadyError, NotReadyError]
 
 
 def test_a_call_that_the_server_gave_up_is_lost() -> None:
