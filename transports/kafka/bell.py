@@ -1,4 +1,4 @@
-"""Ends a consumer's fetch that waits for messages, so that a partition just added is read soon.
+"""Ends a consumer's fetch that waits for messages, so that a partition is read when it is to be.
 
 librdkafka has one fetch under way with a broker. It asks about the partitions that were assigned
 when it was sent, and waits at the broker for as long as ``fetch.wait.max.ms`` says. A short time
@@ -24,7 +24,11 @@ from penstock.transports.kafka.sender import Sender
 PARTITIONS: Final = 16
 """Processes that hear one partition are rung out of their waiting by each other, for nothing."""
 
-RINGS_S: Final = (0.005, 0.02, 0.06, 0.15, 0.35)
+HEARD: Final = 4
+"""A fetch waits at each broker, and Kafka gives partitions that follow each other to different
+ones. So many brokers are reached for certain, while all lead what they were given."""
+
+RINGS_S: Final = (0.005, 0.02, 0.06, 0.15, 0.35, 0.8, 1.6)
 """When it rings. Before a partition is fetched the broker may have to answer questions about it,
 and it answers none of a connection before the fetch that came first."""
 
@@ -40,7 +44,9 @@ class Bell:
 
     def __init__(self, root: str, sender: Sender) -> None:
         self.topic = f"{root}.bell"
-        self.number = secrets.randbelow(PARTITIONS)
+        first = secrets.randbelow(PARTITIONS)
+        self.numbers = tuple((first + each) % PARTITIONS for each in range(HEARD))
+        """The partitions that it rings in."""
         self._sender = sender
         self._timers: deque[asyncio.TimerHandle] = deque()
 
@@ -50,8 +56,8 @@ class Bell:
         return StreamSpec(self.topic, PARTITIONS)
 
     def ring_soon(self) -> None:
-        """A partition was added to what is fetched. Those that are added before the first ring
-        share it and the others; one that is added later has all of them again."""
+        """A partition was added to what is fetched, or is no more left out. Those that are before
+        the first ring share it and the others; one that is later has all of them again."""
         if len(self._timers) < len(RINGS_S):
             self.close()
             loop = asyncio.get_running_loop()
@@ -65,6 +71,8 @@ class Bell:
     def _ring(self) -> None:
         self._timers.popleft()
         try:
-            self._sender.send([Outgoing(self.topic, self.number, _RING, _RING.nbytes)])
+            self._sender.send(
+                [Outgoing(self.topic, number, _RING, _RING.nbytes) for number in self.numbers]
+            )
         except OverloadedError as error:
             _log.debug("nothing is rung: %s", error)  # what is written ends fetches as well

@@ -31,6 +31,10 @@ _log = logging.getLogger(__name__)
 _Order: TypeAlias = tuple[Callable[[], None], "asyncio.Future[None] | None"]
 
 
+def _nobody() -> None:
+    """Nobody waits."""
+
+
 class Inlet:
     """What has been read of one partition and not been taken. Touched on the event loop only."""
 
@@ -110,7 +114,7 @@ class Fetcher:
 
     ``config`` is the consumer's, with its group, in whose name offsets are committed. ``missing``
     is called with a topic that the broker does not know, ``before_arrivals`` when messages have
-    been read and are about to be told.
+    been read and are about to be told, ``resumed`` when one more partition is fetched again.
     """
 
     def __init__(
@@ -118,10 +122,12 @@ class Fetcher:
         config: Mapping[str, Any],
         missing: Callable[[str], None],
         before_arrivals: Callable[[], None],
+        resumed: Callable[[], None] = _nobody,
     ) -> None:
         self._consumer = AssignedConsumer(config)
         self._missing = missing
         self._before_arrivals = before_arrivals
+        self._resumed = resumed
         self._loop = asyncio.get_running_loop()
         self._inlets: dict[TopicNumber, Inlet] = {}
         self._orders: deque[_Order] = deque()
@@ -167,6 +173,7 @@ class Fetcher:
     def resume(self, where: TopicNumber) -> None:
         """Go on reading a partition."""
         self._orders.append((partial(self._consumer.resume, where), None))
+        self._resumed()
 
     async def close(self) -> None:
         """End the thread and the consumer."""
@@ -260,7 +267,3 @@ def _end(done: asyncio.Future[None], error: PenstockError | None) -> None:
 def _size_of(message: Message) -> int:
     value = message.value()
     return 0 if value is None else len(value)
-
-
-def _nobody() -> None:
-    """Nobody waits."""

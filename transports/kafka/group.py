@@ -42,9 +42,10 @@ class Group:
     ) -> None:
         self._config = config
         self._bell = bell
-        self._fetcher = Fetcher(config, missing, before_arrivals)
+        self._fetcher = Fetcher(config, missing, before_arrivals, bell.ring_soon)
         self._missing = missing
-        self._fetcher.hear((bell.topic, bell.number))
+        for number in bell.numbers:
+            self._fetcher.hear((bell.topic, number))
         self._inquirer = Inquirer(config)
         self._peeking: Inquirer | None = None
         self._deliver = deliver

@@ -6,8 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_EVERY_S: Final = 2.0
-"""How often the library tells how a client stands."""
+TELLING_OPTION: Final = "statistics.interval.ms"
+"""How often the library tells how a client stands. With many partitions each time takes long."""
+
+_TELLING_MS: Final = 2_000
+"""The same where no option says so."""
 
 _ENOUGH: Final = 2
 """What is said so often is so: for a moment it may be so while brokers are found anew."""
@@ -53,17 +56,18 @@ class Ties:
     ``config`` is the client's.
     """
 
-    __slots__ = ("_rest_us", "_without")
+    __slots__ = ("_rest_us", "_telling_ms", "_without")
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._without = 0
+        self._telling_ms = str(config.get(TELLING_OPTION, _TELLING_MS))
         pause_ms = 1.5 * float(config.get(_PAUSE_OPTION, _LONGEST_PAUSE_MS))
         self._rest_us = (pause_ms + _MOMENT_MS) * 1000.0
 
     @property
     def options(self) -> dict[str, Any]:
         """What the client is to be made with."""
-        return {"statistics.interval.ms": str(int(_EVERY_S * 1000)), "stats_cb": self.told}
+        return {TELLING_OPTION: self._telling_ms, "stats_cb": self.told}
 
     @property
     def are_cut(self) -> bool:

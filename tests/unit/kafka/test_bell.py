@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
-from penstock.transports.kafka.bell import RINGS_S, Bell
+from penstock.transports.kafka.bell import PARTITIONS, RINGS_S, Bell
 from penstock.transports.kafka.outgoing import Outgoing
 
 LONG_S = 10.0
@@ -20,8 +20,10 @@ class Sent:
     def __init__(self) -> None:
         self._began = asyncio.get_running_loop().time()
         self.at_s: list[float] = []
+        self.where: set[tuple[int, ...]] = set()
 
     def send(self, messages: Sequence[Outgoing]) -> None:
+        self.where.add(tuple(each.partition for each in messages))
         self.at_s.append(round(asyncio.get_running_loop().time() - self._began, 3))
 
 
@@ -33,6 +35,9 @@ def test_partitions_that_are_added_together_share_the_rings() -> None:
         bell.ring_soon()
         await asyncio.sleep(LONG_S)
         assert sent.at_s == list(RINGS_S)
+        [numbers] = sent.where
+        assert numbers == bell.numbers
+        assert [(each - numbers[0]) % PARTITIONS for each in numbers] == [0, 1, 2, 3]
 
     in_virtual_time(main)
 
