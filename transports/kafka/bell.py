@@ -12,7 +12,7 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from penstock.core.contracts.transport import StreamSpec
@@ -28,9 +28,12 @@ HEARD: Final = 4
 """A fetch waits at each broker, and Kafka gives partitions that follow each other to different
 ones. So many brokers are reached for certain, while all lead what they were given."""
 
-RINGS_S: Final = (0.005, 0.02, 0.06, 0.15, 0.35, 0.8, 1.6)
+RINGS_S: Final = (0.005, 0.02, 0.06, 0.15, 0.35)
 """When it rings. Before a partition is fetched the broker may have to answer questions about it,
 and it answers none of a connection before the fetch that came first."""
+
+AGAIN_S: Final = 0.5
+"""How often it rings after these, while it is seen that a fetch does not ask about all."""
 
 SETTINGS: Final[Mapping[str, str]] = {"retention.ms": "3600000", "segment.bytes": "1048576"}
 
@@ -49,6 +52,8 @@ class Bell:
         """The partitions that it rings in."""
         self._sender = sender
         self._timers: deque[asyncio.TimerHandle] = deque()
+        self._awaited: list[Callable[[], bool]] = []
+        self._again: asyncio.TimerHandle | None = None
 
     @property
     def spec(self) -> StreamSpec:
@@ -59,17 +64,40 @@ class Bell:
         """A partition was added to what is fetched, or is no more left out. Those that are before
         the first ring share it and the others; one that is later has all of them again."""
         if len(self._timers) < len(RINGS_S):
-            self.close()
+            self._stop_rings()
             loop = asyncio.get_running_loop()
-            self._timers = deque(loop.call_later(wait_s, self._ring) for wait_s in RINGS_S)
+            self._timers = deque(loop.call_later(wait_s, self._ring_on_time) for wait_s in RINGS_S)
+
+    def ring_until(self, is_read: Callable[[], bool]) -> None:
+        """A partition was added, and ``is_read`` tells whether a fetch has asked about it since: a
+        broker that has much to do may answer questions about it after the last ring."""
+        self._awaited.append(is_read)
+        if self._again is None:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._ring_again)
 
     def close(self) -> None:
         """Ring no more."""
+        self._awaited.clear()
+        self._stop_rings()
+        if self._again is not None:
+            self._again.cancel()
+
+    def _stop_rings(self) -> None:
         for timer in self._timers:
             timer.cancel()
 
-    def _ring(self) -> None:
+    def _ring_on_time(self) -> None:
         self._timers.popleft()
+        self._ring()
+
+    def _ring_again(self) -> None:
+        self._again = None
+        self._awaited = [is_read for is_read in self._awaited if not is_read()]
+        if self._awaited:
+            self._again = asyncio.get_running_loop().call_later(AGAIN_S, self._ring_again)
+            self._ring()
+
+    def _ring(self) -> None:
         try:
             self._sender.send(
                 [Outgoing(self.topic, number, _RING, _RING.nbytes) for number in self.numbers]

@@ -47,6 +47,7 @@ class Inlet:
         "arrived",
         "behind_last",
         "error",
+        "heard",
         "messages",
         "reached",
         "where",
@@ -62,6 +63,8 @@ class Inlet:
         self._paused = False
         self.error: PenstockError | None = None
         """Why nothing more comes."""
+        self.heard = False
+        """Whether the broker has said anything of the partition since it was opened."""
         self.behind_last = -1
         """The offset behind the last message, which the thread looks at as well."""
         self.reached = 0
@@ -198,6 +201,7 @@ class Fetcher:
                 if error is not None and error.code() != KafkaError._PARTITION_EOF:
                     _log.warning("reading from Kafka: %s", error.str())
                 continue
+            inlet.heard = True
             if error is None:
                 inlet.put(message)
             elif error.code() == KafkaError._PARTITION_EOF:

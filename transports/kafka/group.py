@@ -83,7 +83,9 @@ class Group:
         start = progress.done_below or OFFSET_BEGINNING
         self._bell.ring_soon()
         inlets = await self._fetcher.open({where: start})
-        return Source(inlets[where], progress, self._deliver, self._missing)
+        source = Source(inlets[where], progress, self._deliver, self._missing)
+        self._bell.ring_until(lambda: source.inlet.heard or source.closed)
+        return source
 
     async def close_sources(self, sources: Iterable[Source]) -> None:
         """Read these no more, and commit nothing of them."""

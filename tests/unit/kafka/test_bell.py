@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from harness.virtual_time import in_virtual_time
@@ -52,6 +53,29 @@ def test_one_that_is_added_later_has_all_the_rings() -> None:
         await asyncio.sleep(LONG_S)
         before = [each for each in RINGS_S if each < 0.3]
         assert sent.at_s == before + [round(0.3 + each, 3) for each in RINGS_S]
+
+    in_virtual_time(main)
+
+
+def test_it_rings_on_until_the_partition_is_read() -> None:
+    async def main(clock: VirtualClock) -> None:
+        sent: Any = Sent()
+        bell = Bell("penstock.default", sent)
+        read = {"one": False, "two": False}
+        for name in read:
+            bell.ring_until(partial(read.__getitem__, name))
+        await asyncio.sleep(1.1)
+        read["one"] = True
+        await asyncio.sleep(1.0)
+        read["two"] = True
+        await asyncio.sleep(LONG_S)
+        assert sent.at_s == [0.5, 1.0, 1.5, 2.0]
+
+        bell.ring_until(lambda: False)
+        await asyncio.sleep(0.6)
+        bell.close()
+        await asyncio.sleep(LONG_S)
+        assert len(sent.at_s) == 5
 
     in_virtual_time(main)
 
