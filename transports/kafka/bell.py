@@ -24,9 +24,8 @@ from penstock.transports.kafka.sender import Sender
 PARTITIONS: Final = 16
 """Processes that hear one partition are rung out of their waiting by each other, for nothing."""
 
-HEARD: Final = 4
-"""A fetch waits at each broker, and Kafka gives partitions that follow each other to different
-ones. So many brokers are reached for certain, while all lead what they were given."""
+MOST_HEARD: Final = 4
+"""Each that is heard is named in every fetch."""
 
 RINGS_S: Final = (0.005, 0.02, 0.06, 0.15, 0.35)
 """When it rings. Before a partition is fetched the broker may have to answer questions about it,
@@ -47,8 +46,7 @@ class Bell:
 
     def __init__(self, root: str, sender: Sender) -> None:
         self.topic = f"{root}.bell"
-        first = secrets.randbelow(PARTITIONS)
-        self.numbers = tuple((first + each) % PARTITIONS for each in range(HEARD))
+        self.numbers = [secrets.randbelow(PARTITIONS)]
         """The partitions that it rings in."""
         self._sender = sender
         self._timers: deque[asyncio.TimerHandle] = deque()
@@ -59,6 +57,13 @@ class Bell:
     def spec(self) -> StreamSpec:
         """The topic as it is wanted."""
         return StreamSpec(self.topic, PARTITIONS)
+
+    def reach(self, brokers: int) -> None:
+        """Ring at so many brokers, before anybody hears it: at each a fetch waits. Kafka gives
+        partitions that follow each other to different ones, which most often they stay with."""
+        first = self.numbers[0]
+        heard = range(min(brokers, MOST_HEARD))
+        self.numbers = [(first + each) % PARTITIONS for each in heard]
 
     def ring_soon(self) -> None:
         """A partition was added to what is fetched, or is no more left out. Those that are before

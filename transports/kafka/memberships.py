@@ -87,6 +87,7 @@ class Memberships:
         """See to it that there is a log, and a bell."""
         await self._topics.make([StreamSpec(self._topic)], _SETTINGS)
         await self._topics.make([self._bell.spec], SETTINGS)
+        self._bell.reach(await self._topics.brokers())
 
     async def stop(self) -> None:
         """Leave."""

@@ -110,6 +110,14 @@ class Topics:
         left = await backlog_of(self._admin, group, places)
         return {topic: left[topic] for topic in there}
 
+    async def brokers(self) -> int:
+        """How many there are."""
+        ask = partial(AdminClient.describe_cluster, request_timeout=_ASK_S)
+        found = (await self._admin.ask(lambda admin: {"": ask(admin)}))[""]
+        if isinstance(found, KafkaError):
+            raise refusal_of(found)
+        return len(found.nodes)
+
     async def look_up(self, topics: Sequence[str]) -> None:
         """Ask the broker about topics; of those that are gone nothing is known afterwards."""
         if not topics:

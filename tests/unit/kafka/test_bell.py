@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import pytest
+
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
 from penstock.transports.kafka.bell import PARTITIONS, RINGS_S, Bell
@@ -36,9 +38,22 @@ def test_partitions_that_are_added_together_share_the_rings() -> None:
         bell.ring_soon()
         await asyncio.sleep(LONG_S)
         assert sent.at_s == list(RINGS_S)
-        [numbers] = sent.where
-        assert numbers == bell.numbers
-        assert [(each - numbers[0]) % PARTITIONS for each in numbers] == [0, 1, 2, 3]
+        assert sent.where == {tuple(bell.numbers)}
+
+    in_virtual_time(main)
+
+
+@pytest.mark.parametrize(("brokers", "reached"), [(1, 1), (3, 3), (9, 4)])
+def test_it_rings_in_partitions_that_different_brokers_have(brokers: int, reached: int) -> None:
+    async def main(clock: VirtualClock) -> None:
+        sent: Any = Sent()
+        bell = Bell("penstock.default", sent)
+        bell.reach(brokers)
+        first = bell.numbers[0]
+        assert [(each - first) % PARTITIONS for each in bell.numbers] == list(range(reached))
+        bell.ring_soon()
+        await asyncio.sleep(LONG_S)
+        assert sent.where == {tuple(bell.numbers)}
 
     in_virtual_time(main)
 
