@@ -1,6 +1,7 @@
 """A diamond of four steps over Kafka, beside the bare floor of Kafka and beside one process.
 
-    python -m benchmarks.kafka_serving [--rounds 3] [--layouts fused direct] [--large]
+    python -m benchmarks.kafka_serving [--rounds 3] [--layouts fused direct] [--record all]
+                                       [--large]
 
 Needs wrk, Java and Maven. One model, two in parallel on its output, an inner join into the fourth;
 trivial models, JSON over REST. Everything is measured in turn, several times, on the same cores,
@@ -46,6 +47,7 @@ kind: Pipeline
 metadata: {{name: {name}}}
 spec:
   layout: {layout}
+  record: {record}
   delivery: {delivery}
   dataflow: {{partitions: {partitions}}}
   steps:
@@ -89,9 +91,11 @@ ONCE = "-once"
 """With this behind its layout a pipeline is delivered exactly once."""
 
 
-def manifest(layouts: Sequence[str], partitions: int, more: str = "") -> str:
+def manifest(
+    layouts: Sequence[str], partitions: int, more: str = "", record: str = "boundary"
+) -> str:
     """The models, with ``more`` in the spec of each, and a pipeline for each layout; the first also
-    with ONCE, as others may be."""
+    with ONCE, as others may be. ``record`` is what they keep."""
     models = [
         f"kind: Model\nmetadata: {{name: {name}}}\nspec: {{python: models:{name}{more}}}\n"
         for name in ("one", "left", "right", "last")
@@ -102,6 +106,7 @@ def manifest(layouts: Sequence[str], partitions: int, more: str = "") -> str:
             layout=name.removesuffix(ONCE),
             delivery="exactly-once" if name.endswith(ONCE) else "at-least-once",
             partitions=partitions,
+            record=record,
         )
         for name in sorted({*layouts, layouts[0] + ONCE})
     ]
@@ -163,12 +168,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=20_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--layouts", nargs="+", default=["fused"])
+    parser.add_argument("--record", choices=("boundary", "all"), default="boundary")
     parser.add_argument("--large", action="store_true", help="tensors of 1 MiB")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "models.py").write_text(MODELS)
-        (folder / "served.yaml").write_text(manifest(options.layouts, options.partitions))
+        served = manifest(options.layouts, options.partitions, record=options.record)
+        (folder / "served.yaml").write_text(served)
         with broker(folder) as kafka:
             servers = kafka.bootstrap_servers
             config = folder / "kafka.yaml"

@@ -203,9 +203,12 @@ async def test_a_slow_answer_is_asked_for_elsewhere(stage: Stage) -> None:
     await stage.start(Policy(hedge_after_ms=50.0))
     stage.endpoints["a"].script = stage.endpoints["a"].hang
     await stage.apply(Change({"x/1": stage.at("a", "b")}, {"x": Way((Share("x/1"),))}))
-    answers = [await stage.infer("/v2/models/x/infer") for _ in range(6)]
-    assert {body["who"] for _, _, body in answers} == {"b"}
-    assert stage.endpoints["a"].seen
+    for _ in range(64):  # which is asked first is chance
+        _, _, body = await stage.infer("/v2/models/x/infer")
+        assert body["who"] == "b"
+        if stage.endpoints["a"].seen:
+            return
+    pytest.fail("the slow one was never asked")
 
 
 async def test_the_same_header_is_answered_by_the_same_endpoint(stage: Stage) -> None:
