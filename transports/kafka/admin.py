@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
@@ -23,12 +23,11 @@ time of each from when it is asked: of a thousand at once the last would be give
 class _Client:
     """One of the library's, and how many wait for its answers."""
 
-    __slots__ = ("admin", "asking", "retired")
+    __slots__ = ("admin", "asking")
 
     def __init__(self, admin: AdminClient) -> None:
-        self.admin: AdminClient | None = admin
+        self.admin = admin
         self.asking = 0
-        self.retired = False
 
 
 class Admin:
@@ -52,7 +51,6 @@ class Admin:
         """The answer to each part of a question, or what Kafka says instead."""
         async with self._room:
             client = self._client
-            assert client.admin is not None, "only one that is retired is let go"
             client.asking += 1
             try:
                 parts = question(client.admin)
@@ -61,21 +59,20 @@ class Admin:
                     answer = await _answer(future)
                     answers[part] = answer
                 if any(isinstance(each, KafkaError) and is_own(each) for each in answers.values()):
-                    self._retire(client)
+                    self._replace(client)
                 return answers
             finally:
                 client.asking -= 1
                 self._let_go(client)
 
-    def _retire(self, client: _Client) -> None:
-        if not client.retired:
-            client.retired = True
+    def _replace(self, client: _Client) -> None:
+        if client is self._client:
             self._client = _Client(self._make())
 
     def _let_go(self, client: _Client) -> None:
-        if client.retired and not client.asking:
-            lost: list[Any] = [client.admin]
-            client.admin = None
+        if client is not self._client and not client.asking:
+            lost = [client.admin]
+            del client.admin
             # Its end waits for threads of the library, for which the loop has no time.
             asyncio.get_running_loop().run_in_executor(None, lost.clear)
 
