@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from penstock.transports.kafka.ties import Ties
+from penstock.transports.kafka.ties import TELLING_MS, Ties
 
 _AT_ONCE: Final = 1_000
 """Messages that are read together."""
@@ -25,11 +25,13 @@ class AssignedConsumer:
     """All methods are called by the one thread that polls: a call on a consumer waits for another
     thread's poll, and may wait for ever.
 
-    ``config`` is the consumer's, with its group, in whose name offsets are committed.
+    ``config`` is the consumer's, with its group, in whose name offsets are committed;
+    ``telling_ms`` is that of its :class:`Ties`.
     """
 
-    def __init__(self, config: Mapping[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any], telling_ms: int = TELLING_MS) -> None:
         self._config = dict(config)
+        self._telling_ms = telling_ms
         self._starts: dict[TopicNumber, int] = {}
         """Where each partition is begun that is assigned."""
         self._paused: set[TopicNumber] = set()
@@ -94,7 +96,7 @@ class AssignedConsumer:
         self._consumer.close()
 
     def _begin(self) -> None:
-        self._ties = Ties(self._config)
+        self._ties = Ties(self._config, self._telling_ms)
         self._consumer = Consumer({**self._config, **self._ties.options})
 
     def _begin_anew(self) -> None:

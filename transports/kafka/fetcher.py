@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.transports.kafka.assigned import AssignedConsumer, TopicNumber
 from penstock.transports.kafka.refusals import refusal_of
+from penstock.transports.kafka.ties import TELLING_MS
 
 _POLL_S: Final = 0.05
 """How long the thread waits before it looks whether anything else is to be done."""
@@ -118,6 +119,7 @@ class Fetcher:
     ``config`` is the consumer's, with its group, in whose name offsets are committed. ``missing``
     is called with a topic that the broker does not know, ``before_arrivals`` when messages have
     been read and are about to be told, ``resumed`` when one more partition is fetched again.
+    ``telling_ms`` is that of the consumer.
     """
 
     def __init__(
@@ -126,8 +128,9 @@ class Fetcher:
         missing: Callable[[str], None],
         before_arrivals: Callable[[], None],
         resumed: Callable[[], None] = _nobody,
+        telling_ms: int = TELLING_MS,
     ) -> None:
-        self._consumer = AssignedConsumer(config)
+        self._consumer = AssignedConsumer(config, telling_ms)
         self._missing = missing
         self._before_arrivals = before_arrivals
         self._resumed = resumed

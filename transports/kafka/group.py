@@ -21,6 +21,9 @@ from penstock.transports.kafka.source import Source
 COMMIT_S: Final = 0.05
 """How long what is finished waits for more before it is committed: what a crash may repeat."""
 
+_TELLING_MS: Final = 5_000
+"""A thousand partitions take the library 20 ms each time that it tells of them."""
+
 _AGAIN_S: Final = 0.5
 """How long a commit that the broker did not take waits for the next."""
 
@@ -42,7 +45,7 @@ class Group:
     ) -> None:
         self._config = config
         self._bell = bell
-        self._fetcher = Fetcher(config, missing, before_arrivals, bell.ring_soon)
+        self._fetcher = Fetcher(config, missing, before_arrivals, bell.ring_soon, _TELLING_MS)
         self._missing = missing
         for number in bell.numbers:
             self._fetcher.hear((bell.topic, number))

@@ -29,7 +29,6 @@ from penstock.transports.kafka.seat import Competition, Seat
 from penstock.transports.kafka.sender import Sender
 from penstock.transports.kafka.standing import Standing
 from penstock.transports.kafka.tails import Tails
-from penstock.transports.kafka.ties import TELLING_OPTION
 from penstock.transports.kafka.topics import Topics
 from penstock.transports.kafka.transactor import Transactor
 
@@ -43,9 +42,6 @@ _SETTINGS: Final = {
 _FETCH_WAIT_MS: Final = 3_000
 """How long a fetch of inputs waits: many partitions are asked about each time, and a bell ends it
 when one is added, or is read again."""
-
-_TELLING_MS: Final = "5000"
-"""A thousand partitions take the library 20 ms each time that it tells of them."""
 
 _TIME: Final = KafkaMessage(None, b"t", [])
 """Says nothing, and is stamped with the time."""
@@ -124,7 +120,7 @@ class Memberships:
                 self._seats.append(seat)
             if group not in self._groups:
                 config = consumer_config(self._options, fetch_wait_ms=_FETCH_WAIT_MS)
-                config = {TELLING_OPTION: _TELLING_MS, **config, "group.id": group}
+                config["group.id"] = group
                 self._groups[group] = Group(
                     config, self._deliver, self._missing, self._bell, self._sender.look
                 )
