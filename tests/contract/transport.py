@@ -30,6 +30,9 @@ from penstock.core.contracts.transport import (
 from penstock.core.errors import ConflictError, NotFoundError
 from penstock.core.records import Absent, Port, Record
 
+PATIENCE_S = 60.0
+"""What has not come after so long never comes."""
+
 
 def a_record(identity: str, *, key: bytes | None = None) -> Record:
     return Record(
@@ -86,8 +89,9 @@ class WatchedOwner(Owner):
 async def read(reader: Reader | Tail, count: int) -> list[Delivery]:
     """The next ``count`` deliveries."""
     deliveries: list[Delivery] = []
-    while len(deliveries) < count:
-        deliveries += await reader.take(count - len(deliveries))
+    async with asyncio.timeout(PATIENCE_S):
+        while len(deliveries) < count:
+            deliveries += await reader.take(count - len(deliveries))
     return deliveries
 
 
@@ -528,6 +532,23 @@ class TransportContract:
         await transport.publish([Output("s", a_record("e"))])
         assert identities(await read(tail, 1)) == ["e"]
         await tail.close()
+
+    async def test_a_tail_that_ended_at_rest_leaves_nothing_of_it_to_the_next(
+        self, transport: Transport
+    ) -> None:
+        await transport.make_streams([StreamSpec("s")])
+        await transport.publish([Output("s", a_record("a"))])
+        first = await transport.tail("s", 0, THE_BEGINNING)
+        assert identities(await read(first, 1)) == ["a"]
+        first.rest()
+        await first.close()
+        second = await transport.tail("s", 0, THE_BEGINNING)
+        assert identities(await read(second, 1)) == ["a"]
+        first.wake()
+        first.rest()
+        await transport.publish([Output("s", a_record("b"))])
+        assert identities(await read(second, 1)) == ["b"]
+        await second.close()
 
     async def test_a_tail_leaves_out_what_is_not_wanted(self, transport: Transport) -> None:
         await transport.make_streams([StreamSpec("s")])

@@ -73,9 +73,10 @@ class AssignedConsumer:
         there = [where for where in gone if where in self._starts]
         if not there:
             return
+        for where in there:
+            self.resume(where)  # the library would have it paused when it is assigned again
         self._consumer.incremental_unassign([TopicPartition(*where) for where in there])
         self._known -= {topic for topic, _ in there}  # it may be deleted, and made again
-        self._paused.difference_update(there)
         for where in there:
             del self._starts[where]
 

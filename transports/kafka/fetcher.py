@@ -108,9 +108,9 @@ class Inlet:
             return
         self._paused = paused
         if paused:
-            self._fetcher.pause(self.where)
+            self._fetcher.pause(self)
         else:
-            self._fetcher.resume(self.where)
+            self._fetcher.resume(self)
 
 
 class Fetcher:
@@ -172,14 +172,16 @@ class Fetcher:
             gone = [each.where for each in there]
             await self._do(partial(self._consumer.unassign, gone))
 
-    def pause(self, where: TopicNumber) -> None:
-        """Read no more of a partition for now."""
-        self._orders.append((partial(self._consumer.pause, where), None))
+    def pause(self, inlet: Inlet) -> None:
+        """Read no more of a partition for now; one that is closed has no say in who reads next."""
+        if self._inlets.get(inlet.where) is inlet:
+            self._orders.append((partial(self._consumer.pause, inlet.where), None))
 
-    def resume(self, where: TopicNumber) -> None:
+    def resume(self, inlet: Inlet) -> None:
         """Go on reading a partition."""
-        self._orders.append((partial(self._consumer.resume, where), None))
-        self._resumed()
+        if self._inlets.get(inlet.where) is inlet:
+            self._orders.append((partial(self._consumer.resume, inlet.where), None))
+            self._resumed()
 
     async def close(self) -> None:
         """End the thread and the consumer."""

@@ -19,6 +19,8 @@ class FakeConsumer:
 
     def __init__(self, config: Any) -> None:
         self.offsets: dict[tuple[str, int], int] = {}
+        self.paused: set[tuple[str, int]] = set()
+        """As in the library, which forgets it with the client only."""
 
     def incremental_assign(self, partitions: Sequence[TopicPartition]) -> None:
         for each in partitions:
@@ -31,6 +33,12 @@ class FakeConsumer:
             if (each.topic, each.partition) not in self.offsets:
                 raise KafkaException(KafkaError(KafkaError._INVALID_ARG))
             del self.offsets[each.topic, each.partition]
+
+    def pause(self, partitions: Sequence[TopicPartition]) -> None:
+        self.paused |= {(each.topic, each.partition) for each in partitions}
+
+    def resume(self, partitions: Sequence[TopicPartition]) -> None:
+        self.paused -= {(each.topic, each.partition) for each in partitions}
 
 
 @pytest.fixture
@@ -55,3 +63,14 @@ def test_what_is_not_assigned_need_not_be_unassigned(fake: FakeConsumer) -> None
     assert fake.offsets == {}
     consumer.assign({PLACE: 6}, ask=False)
     assert fake.offsets == {PLACE: 6}
+
+
+def test_what_was_paused_is_read_when_it_is_assigned_again(fake: FakeConsumer) -> None:
+    consumer = AssignedConsumer({})
+    consumer.assign({PLACE: 5, ("t", 4): 0}, ask=False)
+    consumer.pause(PLACE)
+    consumer.pause(("t", 4))
+    consumer.unassign([PLACE])
+    assert fake.paused == {("t", 4)}
+    consumer.assign({PLACE: 6, ("t", 4): 0}, ask=False)
+    assert fake.paused == set()

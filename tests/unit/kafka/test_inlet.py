@@ -17,12 +17,12 @@ class Told:
     def __init__(self) -> None:
         self.orders: list[str] = []
 
-    def pause(self, where: tuple[str, int]) -> None:
-        assert where == WHERE
+    def pause(self, inlet: Inlet) -> None:
+        assert inlet.where == WHERE
         self.orders.append("pause")
 
-    def resume(self, where: tuple[str, int]) -> None:
-        assert where == WHERE
+    def resume(self, inlet: Inlet) -> None:
+        assert inlet.where == WHERE
         self.orders.append("resume")
 
 
