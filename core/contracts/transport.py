@@ -322,11 +322,15 @@ class Transport(ABC):
         )
 
     @abstractmethod
-    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
+    def read(
+        self, ownership: Ownership, streams: Sequence[str], passing: str | None = None
+    ) -> Reader:
         """A reader of the owned partition number of ``streams``, from the group's progress on.
 
         ``streams`` may hold the competed-for stream and others that have that partition number.
-        Raises FencedError when the ownership is over, NotFoundError for an unknown stream.
+        Records with the header ``passing`` are not given: they count as done when they are come
+        to, without having been taken. Raises FencedError when the ownership is over, NotFoundError
+        for an unknown stream.
         """
 
     @abstractmethod

@@ -13,6 +13,7 @@ from penstock.core.contracts.transport import (
     Transport,
     Written,
 )
+from penstock.core.streams.headers import ANSWERED_HEADER
 
 
 class Intake(Protocol):
@@ -37,12 +38,13 @@ class Intake(Protocol):
 
 
 class OwnedIntake(Intake):
-    """A partition number of some streams, for as long as it is owned."""
+    """A partition number of some streams, for as long as it is owned. Requests that were answered
+    by whoever wrote them there are left out."""
 
     def __init__(self, transport: Transport, ownership: Ownership, streams: Sequence[str]) -> None:
         self._transport = transport
         self._ownership = ownership
-        self._reader: Reader = transport.read(ownership, streams)
+        self._reader: Reader = transport.read(ownership, streams, ANSWERED_HEADER)
 
     async def take(self, limit: int) -> Sequence[Delivery]:
         return await self._reader.take(limit)

@@ -605,6 +605,37 @@ class TransportContract:
         assert await transport.backlog("g", ["s", "t"]) == {"s": 3}, "nobody is there any more"
 
     @pytest.mark.parametrize("atomic", [False, True])
+    async def test_what_passes_is_done_and_not_given(
+        self, transport: Transport, atomic: bool
+    ) -> None:
+        def passing(name: str) -> Output:
+            record = a_record(name)
+            return Output("s", record._replace(headers={**record.headers, "done": ""}))
+
+        await transport.make_streams([StreamSpec("s")])
+        owner = WatchedOwner()
+        membership = await transport.compete("g", "s", owner, atomic=atomic)
+        await owner.until_owning(0)
+        reader = transport.read(owner.owned[0], ["s"], "done")
+        taking = asyncio.create_task(read(reader, 1))
+        await transport.publish([passing(str(number)) for number in range(2_500)])
+        await self._until_left(transport, "g", {"s": 0})
+        assert not taking.done()
+        await transport.publish([Output("s", a_record("a")), passing("b")])
+        deliveries = await taking
+        assert [(each.record.identity, each.attempt) for each in deliveries] == [("a", 1)]
+        await transport.publish([Output("s", a_record("c"))])
+        deliveries += await read(reader, 1)
+        assert identities(deliveries) == ["a", "c"]
+        await transport.finish(owner.owned[0], deliveries, [])
+        await membership.leave()
+        again = WatchedOwner()
+        await transport.compete("g", "s", again, atomic=atomic)
+        await again.until_owning(0)
+        await transport.publish([Output("s", a_record("d"))])
+        assert identities(await read(transport.read(again.owned[0], ["s"]), 1)) == ["d"]
+
+    @pytest.mark.parametrize("atomic", [False, True])
     async def test_what_ends_transactions_waits_for_nobody(
         self, transport: Transport, atomic: bool
     ) -> None:

@@ -58,8 +58,10 @@ class RenamedTransport(Transport):
         prefix = self._prefix
         return await self._inner.compete(prefix + group, prefix + stream, owner, atomic=atomic)
 
-    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
-        inner = self._inner.read(ownership, [self._prefix + stream for stream in streams])
+    def read(
+        self, ownership: Ownership, streams: Sequence[str], passing: str | None = None
+    ) -> Reader:
+        inner = self._inner.read(ownership, [self._prefix + each for each in streams], passing)
         return _RenamedReader(inner, self._prefix)
 
     async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:

@@ -85,8 +85,10 @@ class SharedTransport(Transport):
     ) -> Membership:
         return await self._streams.compete(group, stream, owner, atomic=atomic)
 
-    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
-        return self._streams.read(ownership, streams)
+    def read(
+        self, ownership: Ownership, streams: Sequence[str], passing: str | None = None
+    ) -> Reader:
+        return self._streams.read(ownership, streams, passing)
 
     async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
         return await self._streams.read_all(ownership, stream)

@@ -67,7 +67,7 @@ class Possession:
         """Whether its streams were deleted and made again, so that the group has read nothing."""
         self._under_way: set[asyncio.Future[Sequence[Place]]] = set()
         self._passed: dict[Source, int] = {}
-        """Offsets without a record, the last of each source, that are to be counted as done."""
+        """Offsets of what was not given out, the last of each source, to be counted as done."""
         self.changed = asyncio.Event()
         """Set when there may be something to be taken, and when the ownership is over."""
 
@@ -190,15 +190,18 @@ class Possession:
         """Nothing is left to be given out of these: what is behind it and is no record is done, for
         it would seem to wait."""
         for source in sources:
-            last = source.pass_over()
-            if last is None:
-                continue
-            if self._transactor is None:
-                self.group.has_progressed(source)
-                continue
-            if not self._passed:
-                asyncio.get_running_loop().call_later(COMMIT_S, self._count_passed)
-            self._passed[source] = last
+            self.has_passed(source, source.pass_over())
+
+    def has_passed(self, source: Source, last: int | None) -> None:
+        """What was not given out is done, up to some offset, if there was any of it."""
+        if last is None:
+            return
+        if self._transactor is None:
+            self.group.has_progressed(source)
+            return
+        if not self._passed:
+            asyncio.get_running_loop().call_later(COMMIT_S, self._count_passed)
+        self._passed[source] = last
 
     def _count_passed(self) -> None:
         passed, self._passed = self._passed, {}
@@ -241,9 +244,12 @@ class Possession:
 class PossessionReader(Reader):
     """Reads what is owned."""
 
-    def __init__(self, possession: Possession, streams: Sequence[str]) -> None:
+    def __init__(
+        self, possession: Possession, streams: Sequence[str], passing: str | None = None
+    ) -> None:
         self._possession = possession
         self._streams = streams
+        self._passing = passing
         self._sources: list[Source] = []
 
     async def take(self, limit: int) -> Sequence[Delivery]:
@@ -255,8 +261,11 @@ class PossessionReader(Reader):
                 continue
             taken: list[Delivery] = []
             possession.changed.clear()
+            has_passed = False
             for source in self._sources:
-                source.take(taken, limit)
+                last = source.take(taken, limit, self._passing)
+                possession.has_passed(source, last)
+                has_passed = has_passed or last is not None
             if taken:
                 if taken[0].attempt >= ALONE_FROM_ATTEMPT:
                     await self._note(taken[0])
@@ -264,6 +273,9 @@ class PossessionReader(Reader):
             for source in self._sources:
                 if source.inlet.error is not None:
                     raise source.inlet.error
+            if has_passed:
+                await asyncio.sleep(0)  # there may be more, and others have waited for the loop
+                continue
             possession.pass_over(self._sources)
             await possession.changed.wait()
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
+from typing import Final
 
 from confluent_kafka import Message
 
 from penstock.core.contracts.transport import ALONE_FROM_ATTEMPT, Delivery
 from penstock.transports.kafka.fetcher import Inlet
+from penstock.transports.kafka.messages.message import has_header
 from penstock.transports.kafka.progress import Progress
+
+_MOST_PASSED: Final = 1_000
 
 
 class Source:
@@ -49,26 +53,36 @@ class Source:
         self._lacks_room = False
         """Whether nothing was given out since a commit would have no room for it."""
 
-    def take(self, taken: list[Delivery], limit: int) -> None:
-        """Add to ``taken`` up to ``limit`` records; one that is to come alone comes alone."""
+    def take(self, taken: list[Delivery], limit: int, passing: str | None = None) -> int | None:
+        """Add to ``taken`` up to ``limit`` records; one that is to come alone comes alone. Those
+        with the header ``passing`` are done, up to so many that the loop may wait for it: comes
+        back with the last of them, as :meth:`pass_over`."""
         progress = self.progress
-        while len(taken) < limit:
+        last = None
+        left = _MOST_PASSED
+        while left and len(taken) < limit:
             self._lacks_room = not progress.has_room
             if self._lacks_room:
-                return
+                break
             message = self._next()
             if message is None:
-                return
+                break
             offset = message.offset()
             assert offset is not None, "it was read"
+            if passing is not None and has_header(message, passing):
+                progress.finish(offset)
+                last = offset
+                left -= 1
+                continue
             attempt = progress.attempts_of(offset) + 1
             most = taken[0].attempt if taken else 0
             if taken and max(attempt, most) >= ALONE_FROM_ATTEMPT:
                 heappush(self._returned, (offset, message))
-                return
+                break
             progress.take(offset)
             self._taken[offset] = message
             taken.append(self._deliver(message, attempt))
+        return last
 
     def give_back(self, offset: int) -> None:
         """A record was not taken after all."""

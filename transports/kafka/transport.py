@@ -214,11 +214,13 @@ class KafkaTransport(Transport):
         copy = partial(copied, self._topics, self._options.max_record_bytes)
         return KafkaShareReader(config, stream, self._sender, copy, _delivery)
 
-    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
+    def read(
+        self, ownership: Ownership, streams: Sequence[str], passing: str | None = None
+    ) -> Reader:
         possession = self._memberships.possession(ownership)
         for stream in streams:
             self._topics.check(stream, ownership.partition)
-        return PossessionReader(possession, streams)
+        return PossessionReader(possession, streams, passing)
 
     async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
         possession = self._memberships.possession(ownership)

@@ -153,16 +153,26 @@ class Partition:
             return len(self._entries)
         return sum([not progress.is_done(offset) for offset in self._entries])
 
-    def deliver(self, group: str, position: int, taken: list[Delivery], limit: int) -> int:
+    def deliver(
+        self,
+        group: str,
+        position: int,
+        taken: list[Delivery],
+        limit: int,
+        passing: str | None = None,
+    ) -> int:
         """Add unfinished records from ``position`` on to ``taken``, up to ``limit`` of them.
 
-        Those that were given back come first; one that is to come alone does. Says where to go on.
+        Those that were given back come first; one that is to come alone does. Those with the
+        header ``passing`` are finished. Says where to go on.
         """
         progress = self.progress(group)
         returned = sorted(offset for offset in progress.returned if offset < position)
         for offset in chain(returned, range(max(position, progress.done_below), self._next_offset)):
             entry = self._entries.get(offset)
-            if entry is not None and not progress.is_done(offset):
+            if entry is not None and passing in entry.record.headers:
+                self.finish(group, offset)
+            elif entry is not None and not progress.is_done(offset):
                 attempt = progress.attempts.get(offset, 0) + 1
                 most = taken[0].attempt if taken else 0
                 if len(taken) == limit or (taken and max(attempt, most) >= ALONE_FROM_ATTEMPT):

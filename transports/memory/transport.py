@@ -43,11 +43,16 @@ class _Stream:
 
 class _MemoryReader(Reader):
     def __init__(
-        self, contest: Contest, ownership: Ownership, partitions: Sequence[Partition]
+        self,
+        contest: Contest,
+        ownership: Ownership,
+        partitions: Sequence[Partition],
+        passing: str | None,
     ) -> None:
         self._contest = contest
         self._ownership = ownership
         self._partitions = partitions
+        self._passing = passing
         self._positions = [0] * len(partitions)
         self._arrived = asyncio.Event()
         contest.wake_at_end(ownership, self._arrived)
@@ -58,7 +63,7 @@ class _MemoryReader(Reader):
             taken: list[Delivery] = []
             for index, partition in enumerate(self._partitions):
                 self._positions[index] = partition.deliver(
-                    self._ownership.group, self._positions[index], taken, limit
+                    self._ownership.group, self._positions[index], taken, limit, self._passing
                 )
             if taken:
                 return taken
@@ -154,12 +159,14 @@ class MemoryTransport(Transport):
             contest = wanted.contests[group] = Contest(group, stream, len(wanted.partitions))
         return await contest.add(owner)
 
-    def read(self, ownership: Ownership, streams: Sequence[str]) -> Reader:
+    def read(
+        self, ownership: Ownership, streams: Sequence[str], passing: str | None = None
+    ) -> Reader:
         contest = self._owned(ownership)
         partitions = [self._partition(name, ownership.partition) for name in streams]
         for partition in partitions:
             partition.progress(ownership.group)
-        return _MemoryReader(contest, ownership, partitions)
+        return _MemoryReader(contest, ownership, partitions, passing)
 
     async def read_all(self, ownership: Ownership, stream: str) -> Sequence[Record]:
         self._owned(ownership)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
 from penstock.core.contracts.transport import Delivery
 
 
-def message_at(offset: int) -> Any:
+def message_at(offset: int, headers: Sequence[tuple[str, bytes]] = ()) -> Any:
     """One at an offset."""
-    return SimpleNamespace(offset=lambda: offset)
+    return SimpleNamespace(offset=lambda: offset, headers=lambda: headers)
 
 
 def delivery_of(message: Any, attempt: int) -> Delivery:

@@ -72,3 +72,16 @@ def test_behind_the_last_record_there_may_be_marks_up_to_the_end() -> None:
     taken.clear()
     source.take(taken, MANY)
     assert [each.offset for each in taken] == [3]
+
+
+def test_what_passes_is_done_as_much_as_the_loop_has_time_for() -> None:
+    inlet = FakeInlet()
+    inlet.messages = deque(message_at(each, [("done", b"")]) for each in range(1_500))
+    inlet.messages.append(message_at(1_500, [("other", b"")]))
+    source = Source(cast("Any", inlet), Progress(), delivery_of, lambda topic: None)
+    taken: list[Delivery] = []
+    assert source.take(taken, 8, "done") == 999
+    assert (taken, source.progress.done_below) == ([], 1_000)
+    assert source.take(taken, 8, "done") == 1_499
+    assert [each.offset for each in taken] == [1_500]
+    assert source.take(taken, 8, "done") is None
