@@ -18,6 +18,9 @@ T = TypeVar("T")
 _ASK_S: Final = 10.0
 """How long a question may take."""
 
+_COMMITTED_S: Final = 4.0
+"""How long one about commits may take: it waits for transactions under way, which are short."""
+
 _AGAIN_S: Final = 0.05
 
 
@@ -85,7 +88,7 @@ class Inquirer:
         await asyncio.to_thread(self._consumer.close)
 
     def _committed(self, partitions: list[TopicPartition]) -> list[TopicPartition]:
-        return self._consumer.committed(partitions, _ASK_S)
+        return self._consumer.committed(partitions, _COMMITTED_S)
 
     def _for_times(self, wanted: list[TopicPartition]) -> list[TopicPartition]:
         return self._consumer.offsets_for_times(wanted, _ASK_S)

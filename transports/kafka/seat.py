@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
-from penstock.core.errors import OverloadedError, PenstockError
+from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
@@ -384,7 +384,7 @@ class Seat:
     ) -> dict[TopicNumber, Progress]:
         """How far the group has come in partitions, which from now on are in this process' hands:
         what was in those of a dead one counts as taken once more."""
-        progress = await group.progress_in(places)
+        progress = await self._progress_in(places, group)
         for where, each in progress.items():
             if each.holder and not (each.holder == self.instance and where in self._held):
                 extent = await self._inquirer.extent(where)
@@ -393,6 +393,28 @@ class Seat:
         await group.commit(progress)
         self._held.update(progress)
         return progress
+
+    async def _progress_in(
+        self, places: Sequence[TopicNumber], group: Group
+    ) -> dict[TopicNumber, Progress]:
+        try:
+            return await group.progress_in(places)
+        except NotReadyError:
+            if self._transactor is None:
+                raise
+            # A broker may wait for the end of a transaction that it has forgotten (decision 69).
+            await self._settle(places, group)
+            return await group.progress_in(places)
+
+    async def _settle(self, places: Sequence[TopicNumber], group: Group) -> None:
+        """Have the broker end what it knows of transactions in these, all of which are over."""
+        for instance in await group.holders_of(places) - {self.instance}:
+            transactor = await self._begin_transactions(instance, self._standing)
+            try:
+                await transactor.settle(group)
+            finally:
+                await transactor.close()
+        await (await self._transactor_now()).settle(group)
 
     async def _lose(self, ownership: Ownership, *, handed_over: bool) -> None:
         possession = self._possessions.get(ownership)
@@ -424,7 +446,7 @@ class Seat:
         if possession.is_atomic and possession.is_over and not possession.begins_anew:
             # What went wrong may be under way still, for all that is known: it is ended first.
             await self._transactor_now()
-            return await possession.group.progress_in(list(progress))
+            return await self._progress_in(list(progress), possession.group)
         return progress
 
     def _fence(self, ownership: Ownership) -> None:

@@ -101,6 +101,20 @@ class Transactor:
             self._task = self._loop.create_task(self._work())
         return future
 
+    async def settle(self, group: Group) -> None:
+        """Commit something that says nothing in a group: with it goes what the transactional id has
+        committed there, and the broker has forgotten to end (decision 69). Raises FencedError when
+        nothing more can be written here, and what :func:`refusal_of` makes of a refusal."""
+        async with self.between:
+            if self.is_over:
+                raise FencedError("transactions of this process have begun anew")
+            nothing = {group: [TopicPartition(self._topic, 0, 0)]}
+            try:
+                await self._ask(lambda: self._transact((), nothing))
+            except BaseException:
+                self.is_over = True  # how far it went nobody knows
+                raise
+
     async def close(self) -> None:
         """End; what is under way is aborted, and what waits is told so."""
         self.is_over = True

@@ -9,8 +9,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
 from penstock.core.contracts.transport import FencedError
+from penstock.core.errors import NotReadyError
 from penstock.transports.kafka import transactor
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.progress import Progress
@@ -28,6 +30,8 @@ class HangingProducer:
     def __init__(self) -> None:
         self.asked = threading.Event()
         self.answered = threading.Event()
+        self.committed: list[tuple[str, int, int]] = []
+        self.refusal: KafkaError | None = None
 
     def begin_transaction(self) -> None: ...
 
@@ -36,6 +40,9 @@ class HangingProducer:
     def send_offsets_to_transaction(self, positions: Any, metadata: Any) -> None:
         self.asked.set()
         assert self.answered.wait(30.0)
+        if self.refusal is not None:
+            raise KafkaException(self.refusal)
+        self.committed += [(each.topic, each.partition, each.offset) for each in positions]
 
     def commit_transaction(self) -> None: ...
 
@@ -134,3 +141,30 @@ async def test_who_hangs_while_it_begins_is_waited_for_no_longer(
     with pytest.raises(FencedError, match="has not answered"):
         await asyncio.wait_for(begun(heard=True), 10.0)
     let_go.set()
+
+
+async def test_what_the_broker_forgot_is_ended_by_a_transaction_about_nothing(
+    producer: HangingProducer,
+) -> None:
+    producer.answered.set()
+    made = await begun(heard=True)
+    async with made.between:
+        settling = asyncio.ensure_future(made.settle(cast("Group", AGroup())))
+        await asyncio.sleep(SOON_S)
+        assert not producer.asked.is_set(), "another is under way"
+    await asyncio.wait_for(settling, 30.0)
+    assert producer.committed == [("members", 0, 0)]
+    await asyncio.wait_for(finish_one(made), 30.0)
+    await made.close()
+    with pytest.raises(FencedError):
+        await made.settle(cast("Group", AGroup()))
+
+
+async def test_where_that_cannot_be_done_transactions_begin_anew(producer: HangingProducer) -> None:
+    producer.answered.set()
+    producer.refusal = KafkaError(KafkaError._TIMED_OUT)
+    made = await begun(heard=True)
+    with pytest.raises(NotReadyError):
+        await made.settle(cast("Group", AGroup()))
+    assert made.is_over
+    await made.close()
