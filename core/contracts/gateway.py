@@ -21,6 +21,11 @@ TargetKind: TypeAlias = Literal["model", "pipeline", "experiment"]
 Reply: TypeAlias = Callable[[InferenceResponse | PenstockError], None]
 
 
+def code_of(result: InferenceResponse | PenstockError) -> str:
+    """What a request counts as that has ended with this: ``ok``, or the code of the error."""
+    return result.code if isinstance(result, PenstockError) else "ok"
+
+
 class Ticket(ABC):
     """A request under way."""
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from penstock.core.contracts.gateway import code_of
 from penstock.core.errors import PenstockError
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.plan import ExternalPort, Plan
@@ -145,9 +146,7 @@ class Story:
     @property
     def outcome(self) -> str | None:
         """``ok``, or the code of the error; None while there is no answer."""
-        if self.result is None:
-            return None
-        return "ok" if isinstance(self.result, InferenceResponse) else self.result.code
+        return None if self.result is None else code_of(self.result)
 
     @property
     def awaited(self) -> bool:

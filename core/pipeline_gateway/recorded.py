@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.gateway import Reply
+from penstock.core.contracts.gateway import Reply, code_of
 from penstock.core.dataflow import Deployment
 from penstock.core.engine import Answer, Effects, Emit, Retried
 from penstock.core.errors import (
@@ -109,9 +109,8 @@ class RecordedSubmission(Submission):
     def closed(self) -> None:
         if self.story.result is None:
             result = self._result_without_output()
-            code = result.code if isinstance(result, PenstockError) else "ok"
             took_ms = self._admission.now_ms() - self.story.opened_ms
-            self.deployment.tally.count_answer(code, took_ms)
+            self.deployment.tally.count_answer(code_of(result), took_ms)
             self._settle(result)
         self._end()
         super().closed()

@@ -12,7 +12,7 @@ from zlib import crc32
 
 import orjson
 
-from penstock.core.contracts.gateway import Reply, Ticket
+from penstock.core.contracts.gateway import Reply, Ticket, code_of
 from penstock.core.contracts.transport import Output, Transport, Written
 from penstock.core.dataflow import Deployment
 from penstock.core.engine.engine import NO_TENSORS
@@ -450,8 +450,7 @@ class StreamedSubmission(Ticket):
         self._intake.leave(self)
         deployment = self.target.deployment
         assert deployment is not None, "who is not ready takes nothing in"
-        code = result.code if isinstance(result, PenstockError) else "ok"
-        deployment.tally.count_answer(code, self._intake.now_ms() - self._begun_ms)
+        deployment.tally.count_answer(code_of(result), self._intake.now_ms() - self._begun_ms)
         try:
             reply(result)
         except Exception:

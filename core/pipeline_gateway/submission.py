@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from penstock.core.contracts.gateway import Reply, Ticket
+from penstock.core.contracts.gateway import Reply, Ticket, code_of
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.engine import Answer, Effects, Emit, Passage, Retried, StateChanged
 from penstock.core.errors import CancelledRequestError, NoOutputError, PenstockError, error_of
@@ -116,8 +116,7 @@ class Submission(Ticket):
         else:
             assert isinstance(body, Absent), "markers are absent or failed"
             result = NoOutputError(body.reason, details=answer.details)
-        code = "ok" if type(result) is InferenceResponse else result.code  # type: ignore[union-attr]
-        self.deployment.tally.count_answer(code, now_ms - answer.passage.opened_ms)
+        self.deployment.tally.count_answer(code_of(result), now_ms - answer.passage.opened_ms)
         try:
             self.reply(result)
         except Exception:

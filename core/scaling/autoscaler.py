@@ -139,8 +139,6 @@ class Autoscaler:
         least, most = max(load.min_replicas, 1), max(load.max_replicas, 1)
         wanted = min(max(damping.rounded(decision.replicas, now), least), most)
         memory.note(wanted, now_ms, self._longest_ms)
-        up = memory.least(damping.up_window_ms, now_ms)
-        down = memory.most(damping.down_window_ms, now_ms)
         reason = decision.reason + _bound(decision.replicas, wanted, least, most)
         if now < least or now > most:  # its bounds are others by now
             return min(max(now, least), most), f"it has from {least} to {most} replicas"
@@ -149,19 +147,16 @@ class Autoscaler:
         if now_ms - memory.changed_ms < damping.cool_down_ms:
             return now, f"{reason}; it was changed less than {damping.cool_down_ms / 1000:g} s ago"
         if wanted > now:
-            return self._more(load, up, reason, covered=memory.covers(damping.up_window_ms, now_ms))
-        covered = memory.covers(damping.down_window_ms, now_ms)
-        if down >= now or not covered:
-            held_s = damping.down_window_ms / 1000.0
-            return now, f"{reason}; it shrinks when that holds for {held_s:g} s"
+            up_ms = damping.up_window_ms
+            up = memory.least(up_ms, now_ms)
+            if up <= now or not memory.covers(up_ms, now_ms):
+                return now, f"{reason}; it grows when that holds for {up_ms / 1000.0:g} s"
+            return min(up, now + damping.step_up), reason
+        down_ms = damping.down_window_ms
+        down = memory.most(down_ms, now_ms)
+        if down >= now or not memory.covers(down_ms, now_ms):
+            return now, f"{reason}; it shrinks when that holds for {down_ms / 1000.0:g} s"
         return max(down, now - damping.step_down), reason
-
-    def _more(self, load: ModelLoad, up: int, reason: str, *, covered: bool) -> tuple[int, str]:
-        now = load.replicas
-        if up <= now or not covered:
-            held_s = self._damping.up_window_ms / 1000.0
-            return now, f"{reason}; it grows when that holds for {held_s:g} s"
-        return min(up, now + self._damping.step_up), reason
 
 
 def _by_model(decisions: Iterable[ScalingDecision]) -> Mapping[str, ScalingDecision]:
