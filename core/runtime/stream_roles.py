@@ -108,18 +108,19 @@ class StreamRoles:
             self._workers.append(self._worker)
         if "model-gateway" in self._roles:
             most = self._config.limits.in_flight_per_model
-            self._workers.append(
-                ModelGatewayWorker(
-                    transport,
-                    dataflow,
-                    clock,
-                    self._joins,
-                    names,
-                    bounds,
-                    most_per_model=most,
-                    askers=self._worker,
-                )
+            models = ModelGatewayWorker(
+                transport,
+                dataflow,
+                clock,
+                self._joins,
+                names,
+                bounds,
+                most_per_model=most,
+                askers=self._worker,
             )
+            self._workers.append(models)
+            if self._worker is not None:
+                self._worker.offer_calls_to(models)
         if self._workers:
             self._roster = Roster(self._workers, partial(laid_out, dataflow, self._joins))
             gateway.admission.carried = self._running

@@ -41,28 +41,49 @@ class Askers(Protocol):
         """Go on with what waits for an outcome, if something does."""
 
 
-class CallersBeside(Beside):
-    """For the batches of workers. What a caller here is told is a reply less to be written."""
+class Called(Protocol):
+    """A model gateway: who carries out calls."""
 
-    def __init__(self, callers: Callers, replies: str) -> None:
+    def offer(self, call: Output) -> None:
+        """Carry a call out that is on its way to the inputs of its step, if that can be done here
+        and now. Else it is when it has come there."""
+
+
+class WorkersBeside(Beside):
+    """For the batches of workers. What a caller here is told is a reply less to be written; calls
+    are written, whoever carries them out."""
+
+    def __init__(self, callers: Callers | None, replies: str) -> None:
         self._callers = callers
         self._replies = replies
+        self.called: Called | None = None
 
     def concerned(self, outputs: Sequence[Output]) -> tuple[Tell | None, Sequence[Output]]:
         answers: list[Record] = []
+        calls: list[Output] = []
         others: list[Output] = []
         for output in outputs:
-            if output.stream == self._replies and self._callers.wait_for(output.record.identity):
-                answers.append(output.record)
-            else:
-                others.append(output)
-        if not answers:
+            record = output.record
+            if output.stream == self._replies and self._is_awaited(record.identity):
+                answers.append(record)
+                continue
+            others.append(output)
+            if self.called is not None and CALL_HEADER in record.headers:
+                calls.append(output)
+        if not (answers or calls):
             return None, outputs
-        return partial(self._tell, answers), others
+        return partial(self._tell, answers, calls), others
 
-    def _tell(self, answers: Sequence[Record]) -> None:
-        for answer in answers:
-            self._callers.tell(answer)
+    def _is_awaited(self, identity: str) -> bool:
+        return self._callers is not None and self._callers.wait_for(identity)
+
+    def _tell(self, answers: Sequence[Record], calls: Sequence[Output]) -> None:
+        if self._callers is not None:
+            for answer in answers:
+                self._callers.tell(answer)
+        if self.called is not None:
+            for call in calls:
+                self.called.offer(call)
 
 
 class AskersBeside(Beside):

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from penstock.core.contracts.follower import Follower
-from penstock.core.contracts.transport import StreamSpec, Transport
+from penstock.core.contracts.transport import Output, StreamSpec, Transport
 from penstock.core.dataflow import Dataflow, Deployment
 from penstock.core.joinspec import JoinFactories
 from penstock.core.records import Port
-from penstock.core.streams.beside import Askers, AskersBeside
+from penstock.core.streams.beside import Askers, AskersBeside, Called
 from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.followed import FollowedStepCall
 from penstock.core.streams.limits import StreamLimits
@@ -20,7 +20,7 @@ from penstock.core.streams.step_call import StepCall, StreamedStep
 from penstock.core.streams.waiting_calls import WaitingCalls
 
 
-class ModelGatewayWorker:
+class ModelGatewayWorker(Called):
     """Takes part in the work on the input streams of steps, in layout spread.
 
     It shares calls of a batch, tries again, bounds attempts, and writes how each visit ended to the
@@ -101,6 +101,13 @@ class ModelGatewayWorker:
                     self._followers,
                 )
                 await self._shares.take(streamed, self._names.models_group)
+
+    def offer(self, call: Output) -> None:
+        """Carry a call out that is on its way here, if there is room where it comes to: now, for
+        else it may have come before."""
+        for tenure in self._shares.tenures_of(call.stream):
+            if tenure.ownership.partition == call.partition:
+                tenure.offered(call)
 
     def close(self, pipeline: str) -> None:
         """Take up no more calls of a pipeline's steps; what is under way goes on."""

@@ -23,3 +23,9 @@ class RecentRequests:
         self._identities[identity] = None
         if len(self._identities) > self._most:
             del self._identities[next(iter(self._identities))]
+
+    def take_out(self, identity: str) -> bool:
+        """Forget one; whether it was there."""
+        was_there = identity in self._identities
+        self._identities.pop(identity, None)
+        return was_there

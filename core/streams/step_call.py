@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
@@ -24,6 +24,7 @@ from penstock.core.records import Absent, Body, Failed, Port
 from penstock.core.streams.headers import CALL_HEADER, FOLLOWED_HEADER, SETTINGS_HEADER
 from penstock.core.streams.limits import StreamLimits
 from penstock.core.streams.names import StreamNames
+from penstock.core.streams.offered import has_come
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
 from penstock.core.streams.tenure import Tenure
@@ -144,6 +145,14 @@ class StepCall(StreamRequest):
             body = record.body
             tensors = () if isinstance(body, Absent | Failed) else body
             self.tenure.carrier.begin(passage, tensors)
+
+    @property
+    def deliveries(self) -> Sequence[Delivery]:
+        return super().deliveries if has_come(self.delivery) else ()
+
+    def finishes(self) -> None:
+        if self.tenure.offers is not None:
+            self.tenure.offers.ends(self)
 
     def closed(self) -> None:
         super().closed()

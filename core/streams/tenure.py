@@ -19,6 +19,7 @@ from penstock.core.state import StateChange
 from penstock.core.streams.calls import CallDesk
 from penstock.core.streams.gathered import GatheredRequest, port_of
 from penstock.core.streams.headers import ANSWERED_HEADER
+from penstock.core.streams.offered import OfferedCalls, on_its_way
 from penstock.core.streams.pairing import Pairing
 from penstock.core.streams.pipeline import StreamedPipeline
 from penstock.core.streams.request import StreamRequest
@@ -28,6 +29,9 @@ from penstock.core.streams.turnstile import Turnstile
 MOST_FINISHING: Final = 2
 """Batches of one partition that are under way at a time: an answer need not wait until the ones
 before it are acknowledged."""
+
+MOST_AHEAD: Final = 4
+"""The same where requests leave calls to others: each goes through several of them."""
 
 
 class Carrier(Protocol):
@@ -66,13 +70,15 @@ class Batch(NamedTuple):
     """What is to be written and finished together.
 
     ``parts`` are the requests that wrote ``outputs``, each with how many of them in a row;
-    ``over`` are those of them that are finished with it.
+    ``over`` are those of them that are finished with it, ``awaited`` those that write nothing more
+    before it is there.
     """
 
     deliveries: list[Delivery]
     outputs: list[Output]
     parts: list[tuple[StreamRequest, int]]
     over: list[StreamRequest]
+    awaited: list[StreamRequest]
 
     def only(self, refused: Sequence[Output]) -> Batch:
         """What is left where all is done but these of its outputs."""
@@ -138,6 +144,7 @@ class Tenure:
         "_drained",
         "_finishing",
         "_held",
+        "_late",
         "_requests",
         "_restored",
         "_restoring",
@@ -149,6 +156,7 @@ class Tenure:
         "calls",
         "carrier",
         "now_ms",
+        "offers",
         "over",
         "ownership",
         "pairing",
@@ -173,6 +181,8 @@ class Tenure:
         self.now_ms = now_ms
         self.state = StateRecords(ownership, pipeline.names)
         self.calls = CallDesk(ownership.epoch)
+        self.offers: OfferedCalls | None = None
+        """Of the inputs of a step, once its owner has offered some."""
         self._restoring = False
         self.pairing: Pairing | None = None
         if pipeline.matches_by_key:
@@ -191,6 +201,8 @@ class Tenure:
         """Answers that keep an order and are written when their requests are finished, by lane."""
         self._held: dict[StreamRequest, None] = {}
         """Requests that have ended, and what they brought is not counted yet."""
+        self._late: list[Delivery] = []
+        """What has come since nothing more is taken but what was offered before."""
         self._singly = 0
         self._taking = False
         self._returning = 0
@@ -236,12 +248,39 @@ class Tenure:
             if self._closing or self._turnstile.shut or full:
                 # Whoever is to be alone must not take these down with it; and the share of a
                 # partition may have become less since they were asked for.
-                self._give_back(deliveries[at:])
+                self._leave_out(deliveries[at:])
                 break
             self._take(delivery)
         self._busy = False
         self._turnstile.settle()
         self.pump()
+
+    def _leave_out(self, deliveries: Sequence[Delivery]) -> None:
+        """These are not to begin. Of what was offered, nothing does by coming."""
+        others = []
+        for each in deliveries:
+            if self.offers is not None and each in self.offers:
+                self._take(each)
+            else:
+                others.append(each)
+        if self._closing:
+            self._late += others  # given back now they would come again at once
+        elif others:
+            self._give_back(others)
+
+    def offered(self, call: Output) -> None:
+        """A call is on its way here: it is carried out now if it would be, had it come."""
+        free = self._restored and not (self.over or self._closing or self._turnstile.shut)
+        if not free or self._room() <= 0:
+            return
+        if self.offers is None:
+            self.offers = OfferedCalls()
+        request = self.pipeline.request(self, on_its_way(call, self.now_ms()))
+        self._requests[request] = None
+        self.pipeline.open[request.known_as] = request
+        self.offers.begins(request)
+        self._turnstile.enter()
+        self.begin(request)
 
     def returned(self) -> None:
         """What was given back has been taken by nobody."""
@@ -285,6 +324,8 @@ class Tenure:
         for request, count in batch.parts:
             outputs = batch.outputs[at : at + count]
             at += count
+            if not self.has(request):
+                continue  # it has gone ahead to its end
             if len(batch.parts) == 1 and (count == 1 or not self._has_calls(request)):
                 request.replace(outputs, failure)
             else:
@@ -307,7 +348,8 @@ class Tenure:
     def close(self) -> None:
         """Take nothing more. What is in hand goes on until it is finished."""
         self._closing = True
-        self.stop_taking()
+        if not self.offers:
+            self.stop_taking()
         if self._waiting:
             # What they wait for comes to the next owner.
             self._return(list(self._waiting))
@@ -315,6 +357,8 @@ class Tenure:
 
     def abandon(self) -> None:
         """Wait no longer for what is under way: finish what is answered, give the rest back."""
+        self.offers = None
+        self.stop_taking()
         waiting = [request for request in self._requests if not request.ended]
         returned = [request for request in waiting if not request.answered_once]
         # What is not counted can only be counted in its turn, which is the next owner's to know.
@@ -426,8 +470,7 @@ class Tenure:
                 self._finishing += 1
                 self._access.finish(batch)
         if self._closing:
-            if not (self._requests or self.takes):
-                self._tell_drained()
+            self._pump_at_end()
             return
         if not self._restored:
             if not self._restoring:
@@ -438,6 +481,18 @@ class Tenure:
             if room > 0:
                 self._taking = True
                 self._access.take(room)
+
+    def _pump_at_end(self) -> None:
+        if self.offers:
+            if not self.takes:
+                self._taking = True
+                self._access.take(self.pipeline.share_of_one)
+            return
+        late, self._late = self._late, []
+        if late:
+            self._give_back(late)
+        if not (self._requests or self.takes):
+            self._tell_drained()
 
     def _room(self) -> int:
         """How many records more may be in hand."""
@@ -459,13 +514,16 @@ class Tenure:
 
     def _take(self, delivery: Delivery) -> None:
         pipeline = self.pipeline
+        if self.offers is not None and self.offers.meets(delivery):
+            return
         if delivery.stream == pipeline.externals:
             self._gather(delivery)
             return
         request = pipeline.request(self, delivery)
         self._requests[request] = None
         record = delivery.record
-        if ANSWERED_HEADER in record.headers or pipeline.passes_over(request):
+        ended = self.offers is not None and self.offers.has_ended(delivery)
+        if ended or ANSWERED_HEADER in record.headers or pipeline.passes_over(request):
             self._turnstile.enter()
             request.pass_over()
             return
@@ -603,13 +661,15 @@ class Tenure:
             self._write_in_order(request.lane)
 
     def _next_batch(self) -> Batch:
-        batch = Batch([], [], [], [])
+        batch = Batch([], [], [], [], [])
         for request in list(self._dirty):
             if request.is_written:
                 continue
             del self._dirty[request]
-            request.is_written = True
             ends = request.ended and request not in self._held
+            if ends or self._singly or not self._has_calls(request):
+                request.is_written = True
+                batch.awaited.append(request)
             if ends:
                 request.finishes()
             outputs = request.unwritten
@@ -636,13 +696,14 @@ class Tenure:
         found out which request the transport will not have."""
         pipeline = self.pipeline
         plan = pipeline.deployment.plan
-        alone = pipeline.exactly_once or plan.order is not None or plan.keeping or self._singly
-        return 1 if alone else MOST_FINISHING
+        if pipeline.exactly_once or plan.order is not None or plan.keeping or self._singly:
+            return 1
+        return MOST_AHEAD if pipeline.heard else MOST_FINISHING
 
     def _come_back(self, batch: Batch) -> None:
         """A batch is no longer under way."""
         self._finishing -= 1
-        for request, _ in batch.parts:
+        for request in batch.awaited:
             request.is_written = False
 
     def _return(self, requests: Sequence[StreamRequest]) -> None:

@@ -13,7 +13,7 @@ from penstock.core.model_gateway import ModelSlot, Served
 from penstock.core.plan import Plan
 from penstock.core.records import Port
 from penstock.core.request_headers import TRAVELLING_HEADERS
-from penstock.core.streams.beside import Askers, Callers, CallersBeside
+from penstock.core.streams.beside import Askers, Called, Callers, WorkersBeside
 from penstock.core.streams.calls import CalledElsewhere
 from penstock.core.streams.clock import TransportClock, set_clock
 from penstock.core.streams.followed import FollowedRequest
@@ -55,12 +55,8 @@ class StreamWorker(Askers):
         self._limits = limits
         self._followers: tuple[Follower, ...] = ()
         self._observe: Observe = nobody_looks
-        self._shares = Shares(
-            transport,
-            dataflow,
-            clock,
-            None if callers is None else CallersBeside(callers, names.replies),
-        )
+        self._beside = WorkersBeside(callers, names.replies)
+        self._shares = Shares(transport, dataflow, clock, self._beside)
 
     def running(self) -> int:
         """How many requests are run here."""
@@ -82,6 +78,10 @@ class StreamWorker(Askers):
         """Tell of requests that experiments have sent here, and that nobody waits for. Comes before
         anything is served."""
         self._observe = observe
+
+    def offer_calls_to(self, called: Called) -> None:
+        """Have calls that are left to others carried out here where that can be."""
+        self._beside.called = called
 
     def renew(self, deployment: Deployment) -> None:
         """From now on requests of a pipeline that is worked on begin with this version, whose
