@@ -87,13 +87,14 @@ class StreamRequest(Parent):
     came before have ended. ``reply_partition`` is where a gateway waits for the answer, None where
     nobody does: then what fails is a dead letter. ``unwritten`` waits for the next batch.
     ``answered_once`` says that the request's outcome is decided, ``ended`` that nothing of it is
-    under way. ``refused`` says that the transport refused what it wrote, ``is_written`` that it
-    waits for a batch that is under way, ``is_inside`` that it counts as being at work in this
-    process. ``failure`` is the first that its output does not tell of. ``elsewhere`` has its visits
-    that model gateways carry out, ``children`` the requests that its steps have begun, None where
-    there are none. ``asking`` counts those that it has left to others, ``calling`` the calls that
-    are on their way by themselves and not there yet. ``arms`` is what is counted of it for
-    experiments, None where nothing is.
+    under way. ``refused`` says that the transport refused what it wrote, ``under_way`` counts the
+    batches that are, with something of it, and ``is_written`` says that it waits for one of them.
+    ``is_inside`` says that it counts as being at work in this process. ``failure`` is the first
+    that its output does not tell of. ``elsewhere`` has its visits that model gateways carry out,
+    ``children`` the requests that its steps have begun, None where there are none. ``asking``
+    counts those that it has left to others, ``calling`` the calls that are on their way by
+    themselves and not there yet. ``arms`` is what is counted of it for experiments, None where
+    nothing is.
     """
 
     __slots__ = (
@@ -119,6 +120,7 @@ class StreamRequest(Parent):
         "refused",
         "reply_partition",
         "tenure",
+        "under_way",
         "unwritten",
     )
 
@@ -146,6 +148,7 @@ class StreamRequest(Parent):
         self.duplicate = False
         self.refused = False
         self.is_written = False
+        self.under_way = 0
         self.is_inside = True
         self.failure: Failed | None = None
 

@@ -324,8 +324,6 @@ class Tenure:
         for request, count in batch.parts:
             outputs = batch.outputs[at : at + count]
             at += count
-            if not self.has(request):
-                continue  # it has gone ahead to its end
             if len(batch.parts) == 1 and (count == 1 or not self._has_calls(request)):
                 request.replace(outputs, failure)
             else:
@@ -666,14 +664,17 @@ class Tenure:
             if request.is_written:
                 continue
             del self._dirty[request]
-            ends = request.ended and request not in self._held
+            # Its end waits for all else of it, or a visit may be missing in the streams.
+            ends = request.ended and request not in self._held and not request.under_way
+            if not (ends or request.unwritten) and request.under_way:
+                continue
+            if ends:
+                request.finishes()
+            outputs, request.unwritten = request.unwritten, []
+            request.under_way += 1
             if ends or self._singly or not self._has_calls(request):
                 request.is_written = True
                 batch.awaited.append(request)
-            if ends:
-                request.finishes()
-            outputs = request.unwritten
-            request.unwritten = []
             if self._singly and len(outputs) > 1 and self._has_calls(request):
                 outputs, request.unwritten = outputs[:1], outputs[1:]
                 self._dirty[request] = None
@@ -703,6 +704,11 @@ class Tenure:
     def _come_back(self, batch: Batch) -> None:
         """A batch is no longer under way."""
         self._finishing -= 1
+        for request, _ in batch.parts:
+            request.under_way -= 1
+            ahead = request.ended and not (request.is_written or request.under_way)
+            if ahead and self.has(request) and request not in self._held:
+                self._dirty[request] = None  # now it may end
         for request in batch.awaited:
             request.is_written = False
 

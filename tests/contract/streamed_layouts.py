@@ -147,7 +147,8 @@ class Streamed(Layout):
     """Workers on streams, and model gateways beside them where calls are left to those.
 
     ``settle_s`` is how long streams are read on when all has come that should have. ``shared``:
-    requests are handed out one by one.
+    requests are handed out one by one. ``together``: each worker has a model gateway in its
+    process.
     """
 
     def __init__(
@@ -163,13 +164,15 @@ class Streamed(Layout):
         most_per_model: int = 256,
         exactly_once: bool = False,
         shared: bool = False,
+        together: bool = False,
     ) -> None:
         self.exactly_once = exactly_once
+        self.together = together
         self.begins_again = shared
         self._opened = opened
         self._spread = spread
         self._workers = workers
-        self._model_gateways = model_gateways if spread else 0
+        self._model_gateways = model_gateways if spread and not together else 0
         self._settle_s = settle_s
         self.most_per_model = most_per_model
         self.partitions = partitions
@@ -305,20 +308,31 @@ class Running:
             process.models.publish(f"{plan.name}.pipeline", 1, child, bounded=False)
             await worker.serve(deployment, partitions=plan.partitions)
         await self._serve(worker)
+        if self._layout.together:
+            gateway = await self._model_gateway(process, clock, transport, worker)
+            worker.offer_calls_to(gateway)
         return worker
 
     async def add_model_gateway(self) -> ModelGatewayWorker:
         """One more that carries out visits."""
-        process, clock, transport = await self._process()
-        limits = self._layout.limits
+        return await self._model_gateway(*await self._process())
+
+    async def _model_gateway(
+        self,
+        process: Process,
+        clock: TransportClock,
+        transport: Transport,
+        askers: StreamWorker | None = None,
+    ) -> ModelGatewayWorker:
         gateway = ModelGatewayWorker(
             transport,
             process.dataflow,
             clock,
             Joins(),
             self.names,
-            limits,
+            self._layout.limits,
             most_per_model=self._layout.most_per_model,
+            askers=askers,
         )
         await gateway.start()
         self._roles[gateway] = process
@@ -342,9 +356,11 @@ class Running:
             )
 
     async def kill(self, role: Role) -> None:
-        """End it as a crash does, as far as others can see."""
-        process = self._roles.pop(role)
-        await role.stop(forced=True)
+        """End it as a crash does, as far as others can see, and what is in its process with it."""
+        process = self._roles[role]
+        for other in [each for each, its in self._roles.items() if its is process]:
+            del self._roles[other]
+            await other.stop(forced=True)
         intake = self._intakes.pop(process, None)
         if intake is not None:
             await intake.stop()

@@ -35,6 +35,7 @@ LAYOUTS: dict[str, Layout] = {
     "fused, exactly once": Streamed(in_memory, spread=False, exactly_once=True),
     "spread": Streamed(in_memory, spread=True),
     "spread on two of each": Streamed(in_memory, spread=True, workers=2, model_gateways=2),
+    "spread on two with all roles": Streamed(in_memory, spread=True, workers=2, together=True),
     "spread, exactly once": Streamed(
         in_memory, spread=True, exactly_once=True, workers=2, model_gateways=2
     ),

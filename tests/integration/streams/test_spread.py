@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, diamond, process
+from integration.streams.rig import DIAMOND_MODELS, PATIENCE_S, diamond, process
 from integration.streams.test_processes import identities_in
+from penstock.core.contracts.transport import Delivery
 from penstock.core.errors import PenstockError
 from penstock.core.runtime.stream_roles import StreamRole
 from penstock.core.streams.calls import CallDesk
+from penstock.core.streams.offered import OfferedCalls
 
 STEP = "test.shared.pipeline.diamond.step.triple."
 
@@ -42,6 +44,34 @@ async def test_each_role_in_a_process_of_its_own(tmp_path: Path) -> None:
         counted = await identities_in(streams, STEP + side)
         assert len(counted) == 42
         assert set(counted.values()) == {1}
+
+
+async def test_calls_to_the_model_gateway_beside_need_not_come_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[bool] = []
+    has_ended = OfferedCalls.has_ended
+
+    def counts(calls: OfferedCalls, delivery: Delivery) -> bool:
+        ended.append(has_ended(calls, delivery))
+        return ended[-1]
+
+    monkeypatch.setattr(OfferedCalls, "has_ended", counts)
+    streams = SharedStreams()
+    documents = [*DIAMOND_MODELS, diamond(layout="spread")]
+    async with process(streams, tmp_path, *documents) as one:
+        await one.ready()
+        answers = [one.send("diamond", float(value)) for value in range(40)]
+        assert [await each.value() for each in answers] == [5.0 * v for v in range(40)]
+        async with asyncio.timeout(PATIENCE_S):
+            left = {STEP + "inputs": 1}
+            while any(left.values()):
+                await asyncio.sleep(0.01)
+                left = dict(await streams.backlog("test.shared.models", [STEP + "inputs"]))
+    assert any(ended)
+    for side in ("inputs", "outputs"):
+        counted = await identities_in(streams, STEP + side)
+        assert sorted(counted.values()) == [1] * 40
 
 
 async def test_one_process_has_all_roles_and_other_model_gateways_come_and_go(

@@ -14,6 +14,7 @@ from contract.layouts import InProcess, Seen, Sent, Told, Workload, compiled, to
 from contract.scripted_pipelines import random_workload
 from contract.streamed_layouts import Opened, Running, Streamed, opened_as
 from contract.test_layouts import in_memory
+from harness.late_reading import LATE_S, LateReading
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import Clock, VirtualClock
 from penstock.core.contracts.model import ModelCall, ModelInstance
@@ -26,6 +27,8 @@ from penstock.core.streams.headers import CALL_HEADER, SETTINGS_HEADER
 from penstock.core.tensors import Tensor
 from penstock.testing.scripts import tensor
 from penstock.transports.memory import MemoryOptions, MemoryTransport
+
+read_late = opened_as(lambda clock: LateReading(MemoryOptions(), clock=clock))
 
 Answering = Callable[[ModelCall], Coroutine[Any, Any, Tensors]]
 
@@ -153,14 +156,52 @@ def test_nothing_is_lost_or_confused_when_somebody_is_killed(killed: str) -> Non
             assert set(got[name].ports) == set(want.ports), f"seed {seed}"
 
 
-def test_who_leaves_in_peace_repeats_nothing() -> None:
+def test_nor_when_owner_and_model_gateway_are_one_process() -> None:
+    for seed in range(60):
+        load = random_workload(seed, unhurried=True)
+        wanted = in_virtual_time(partial(InProcess().run, load))
+
+        story = partial(send_while_killed, load=load, killed="owner", random=Random(seed))
+
+        got = in_spread(load, story, opened=read_late, workers=2, together=True, limits=PATIENT)
+        for name, want in wanted.items():
+            assert set(got[name].answers) == set(want.answers), f"seed {seed}"
+            assert set(got[name].ports) == set(want.ports), f"seed {seed}"
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_what_was_carried_out_before_it_came_is_not_left_to_the_next(leaves: bool) -> None:
+    async def at_once(call: ModelCall) -> Tensors:
+        return (tensor("y", "y"),)
+
+    model = Asked(at_once)
+    load = workload(ONE, model, sent("q"))
+
+    async def story(running: Running) -> None:
+        sending = asyncio.create_task(send_all(running, load))
+        await asyncio.sleep(1.5 * LATE_S)
+        assert len(model.calls) == 1, "its call has not come yet"
+        leaving = running.model_gateways if leaves else []
+        await running.add_model_gateway()
+        await asyncio.gather(*map(running.leave, leaving))
+        await sending
+
+    got = in_spread(load, story, opened=read_late, together=True, limits=PATIENT)
+    assert got["q"].answers == [value("y")]
+    assert len(model.calls) == 1
+
+
+@pytest.mark.parametrize("opened", [in_memory, read_late], ids=["at once", "late"])
+@pytest.mark.parametrize("together", [False, True])
+def test_who_leaves_in_peace_repeats_nothing(opened: Opened, together: bool) -> None:
     for seed in range(40):
         load = random_workload(seed, unhurried=True)
         wanted = in_virtual_time(partial(InProcess().run, load))
 
         story = partial(send_while_others_come, load=load)
 
-        assert in_spread(load, story, limits=PATIENT) == wanted, f"seed {seed}"
+        got = in_spread(load, story, opened=opened, limits=PATIENT, together=together)
+        assert got == wanted, f"seed {seed}"
 
 
 def test_an_outcome_for_an_earlier_owner_is_not_taken() -> None:
