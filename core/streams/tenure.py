@@ -221,8 +221,8 @@ class Tenure:
 
     @property
     def takes(self) -> bool:
-        """Whether records are on their way here, or back."""
-        return self._taking or self._returning > 0
+        """Whether records are on their way here, or back, or wait for that."""
+        return self._taking or self._returning > 0 or bool(self._late)
 
     # What happens -------------------------------------------------------------------------------
 
@@ -263,7 +263,7 @@ class Tenure:
                 self._take(each)
             else:
                 others.append(each)
-        if self._closing:
+        if self._closing and self.offers:
             self._late += others  # given back now they would come again at once
         elif others:
             self._give_back(others)
@@ -482,7 +482,7 @@ class Tenure:
 
     def _pump_at_end(self) -> None:
         if self.offers:
-            if not self.takes:
+            if not (self._taking or self._returning):
                 self._taking = True
                 self._access.take(self.pipeline.share_of_one)
             return

@@ -269,8 +269,8 @@ BUGS = (
         "records written twice by one batch",
         "streams",
         "tenure",
-        "            request.unwritten = []\n            if self._singly and",
-        "            if self._singly and",
+        "            outputs, request.unwritten = request.unwritten, []\n",
+        "            outputs = request.unwritten\n",
     ),
     Bug(
         "visits that share a call get each other's rows",
@@ -297,8 +297,8 @@ BUGS = (
         "a partition that is handed over goes on taking",
         "streams",
         "tenure",
-        "                self._tell_drained()\n            return\n",
-        "                self._tell_drained()\n",
+        "            self._pump_at_end()\n            return\n",
+        "            self._pump_at_end()\n",
     ),
     Bug(
         "the key of a request is not looked at",
