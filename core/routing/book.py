@@ -33,7 +33,7 @@ from penstock.core.routing.route import (
     ServedPipeline,
     Update,
 )
-from penstock.core.routing.subscriber import Subscriber
+from penstock.core.routing.subscriber import GRACE_MS, Subscriber
 from penstock.core.signature import Signature
 
 ON_THE_WAY_S: Final = 0.1
@@ -66,6 +66,7 @@ class RouteBook:
         self._subscribers: dict[str, Subscriber] = {}
         self._news = asyncio.Event()
         self._tended_ms = self._now_ms()
+        self._strangers_until_ms = self._now_ms()
 
     # What the gateways of this process say
 
@@ -128,6 +129,11 @@ class RouteBook:
             await self.taken_up()
             await asyncio.sleep(ON_THE_WAY_S)
 
+    def succeed(self) -> None:
+        """An earlier process may have been followed: who did, and has not come back by now, calls
+        what that one told of, and is waited for as one whose connection broke now."""
+        self._strangers_until_ms = self._now_ms() + GRACE_MS
+
     def settle(self) -> None:
         """What is not there by now, or is not ready, is so: gateways need keep nothing else."""
         self._settled = True
@@ -152,6 +158,7 @@ class RouteBook:
         """Wait until every gateway that counts knows of now, and has nothing under way on routes
         of ``key`` with a version and a revision that are ``meant``."""
         revision = self._revision
+        await self._strangers_are_back()
 
         def holds(subscriber: Subscriber) -> bool:
             return subscriber.seen < revision or any(
@@ -173,6 +180,12 @@ class RouteBook:
             with suppress(TimeoutError):
                 async with asyncio.timeout((until_ms - self._now_ms()) / 1000.0):
                     await news.wait()
+
+    async def _strangers_are_back(self) -> None:
+        """Wait until all have had time to come that followed an earlier process."""
+        missing_ms = self._strangers_until_ms - self._now_ms()
+        if missing_ms > 0.0:
+            await asyncio.sleep(missing_ms / 1000.0)
 
     def troubles(self) -> list[str]:
         """Of those that follow, why not everything is in force there: a sentence each."""

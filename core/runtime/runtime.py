@@ -200,6 +200,8 @@ class Runtime:
         if self._agent is not None:
             await self._agent.start_server(parts, explainers)
         database = await self._open_database()
+        if not self._hosts_models if database is None else database.saved().starts > 1:
+            self._book.succeed()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
         if self._agent is not None:

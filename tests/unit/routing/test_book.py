@@ -259,6 +259,41 @@ def test_a_gateway_whose_connection_broke_may_come_back_for_a_while() -> None:
     with_book(main)
 
 
+def test_who_followed_an_earlier_process_may_come_back_for_a_while() -> None:
+    async def main(book: RouteBook, clock: VirtualClock) -> None:
+        book.succeed()
+        old = model()
+        book.publish("m", 1, old)
+        book.publish("m", 2, model())
+        await book.taken_up()
+        assert clock.now_ms() == 0.0, "what is published is in force at those that are there"
+        waiting = asyncio.create_task(book.given_up(old))
+        await asyncio.sleep(GRACE_MS / 2000.0)
+        gateway = Gateway(book)
+        await gateway.updates.get()
+        await asyncio.sleep(GRACE_MS / 1000.0)
+        assert not waiting.done(), "it has come back, and does not know of it yet"
+        gateway.say(Acknowledgement("one", "epoch", 2))
+        await waiting
+        await gateway.breaks()
+
+    with_book(main)
+
+
+def test_nobody_that_followed_an_earlier_process_is_waited_for_longer() -> None:
+    async def main(book: RouteBook, clock: VirtualClock) -> None:
+        book.succeed()
+        old = model()
+        book.publish("m", 1, old)
+        book.withdraw("m", "it is gone")
+        await book.given_up(old)
+        assert clock.now_ms() == pytest.approx(GRACE_MS)
+        await book.finished("pipeline", "p", 1)
+        assert clock.now_ms() == pytest.approx(GRACE_MS)
+
+    with_book(main)
+
+
 def test_a_gateway_that_says_that_it_goes_is_gone() -> None:
     async def main(book: RouteBook, clock: VirtualClock) -> None:
         gateway = Gateway(book)
