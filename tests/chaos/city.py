@@ -58,7 +58,10 @@ spec:
   output: {{steps: [last]}}
 """
 
-LEAST, ONCE, APART, SHARED = "least", "once", "apart", "shared"
+LEAST, ONCE, SHARED = "least", "once", "shared"
+APART: Mapping[str, str] = MappingProxyType({"apart-least": LEAST, "apart-once": ONCE})
+"""Pipelines that leave their calls to model gateways, and whose delivery they have."""
+
 PIPELINES: Mapping[str, str] = MappingProxyType({LEAST: "at-least-once", ONCE: "exactly-once"})
 PARTITIONS = 4
 ROOT = "penstock.default"
@@ -89,8 +92,8 @@ WITH_MODEL_GATEWAYS: Mapping[str, Sequence[str]] = MappingProxyType(
         "models-1": ("run", "model-gateway"),
     }
 )
-"""They are for the pipeline ``apart``, which leaves its calls to them, and is exactly once. One is
-beside a worker, since each process is more than the machines of CI can well carry."""
+"""They are for the pipelines ``APART``. One is beside a worker, which offers it calls of those that
+are at least once; the other has a process of its own."""
 
 
 NO_ENVIRONMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
@@ -98,12 +101,11 @@ NO_ENVIRONMENTS: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 def pipeline_manifest(name: str) -> str:
     """What a pipeline is."""
-    layout = "spread" if name == APART else "fused"
-    delivery = {**PIPELINES, APART: PIPELINES[ONCE], SHARED: PIPELINES[LEAST]}[name]
+    like = {**APART, SHARED: LEAST}.get(name, name)
     return PIPELINE.format(
         name=name,
-        layout=layout,
-        delivery=delivery,
+        layout="spread" if name in APART else "fused",
+        delivery=PIPELINES[like],
         partitions=PARTITIONS,
         shared="true" if name == SHARED else "false",
     )
@@ -169,7 +171,7 @@ class City:
         """What is served from the beginning."""
         if self._pipelines is not None:
             return self._pipelines
-        return [*PIPELINES, APART] if "models-1" in self.commands else list(PIPELINES)
+        return [*PIPELINES, *APART] if "models-1" in self.commands else list(PIPELINES)
 
     def apply(self, manifest: str) -> None:
         """Apply a manifest, and wait until what it says is ready."""

@@ -112,7 +112,7 @@ class Run:
         problems += [
             f"{name}: {each} is there {times} times"
             for name in self.readers
-            if name in (ONCE, APART)
+            if APART.get(name, name) == ONCE
             for each, times in self._doubled(name)
         ]
         return problems

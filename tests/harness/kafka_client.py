@@ -16,7 +16,8 @@ PATIENCE_S = 20.0
 
 def admin_of(client: Mapping[str, Any]) -> AdminClient:
     """What manages a broker."""
-    return AdminClient({**client})
+    # Else librdkafka spends a minute on a controller that has just died.
+    return AdminClient({**client, "topic.metadata.refresh.interval.ms": "2000"})
 
 
 def new_topic(client: Mapping[str, str], copies: int) -> str:

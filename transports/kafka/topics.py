@@ -32,6 +32,10 @@ _ASK_S: Final = 10.0
 _CHANGE_S: Final = 30.0
 """How long a change may take, which waits for the controller."""
 
+_REFRESH: Final = {"topic.metadata.refresh.interval.ms": 3_000}
+"""The library asks for no other controller while it tries one that has died (seen with 2.16: for a
+minute, on a whole core); so often it hears who is there."""
+
 _AGAIN_S: Final = 0.1
 _TIMES: Final = 200
 """How often, and after how long, brokers are asked again that have not heard of a topic yet."""
@@ -63,7 +67,7 @@ class Topics:
         settings: Callable[..., dict[str, str]],
         replication: int | None,
     ) -> None:
-        self._admin = Admin(partial(AdminClient, dict(config)))
+        self._admin = Admin(partial(AdminClient, {**_REFRESH, **config}))
         self._settings = settings
         self._replication = -1 if replication is None else replication
         self._partitions: dict[str, int] = {}
