@@ -7,7 +7,7 @@ import asyncio
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from penstock.core.free_ports import free_ports
 
@@ -17,6 +17,9 @@ _FLEXIBLE = 9
 
 _WITH_RACK = 1
 _WITH_THROTTLE = 3
+
+_TO_CLOSE_S = 0.1
+"""Connections that were told to close do so a little later, and the loop ends after that."""
 
 
 class ForgetfulBroker:
@@ -37,12 +40,15 @@ class ForgetfulBroker:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection of a client."""
-        asked: dict[int, int] = {}
         try:
-            theirs, ours = await asyncio.open_connection("127.0.0.1", self.target)
-        except OSError:
+            with suppress(OSError):
+                await self._pass_on(reader, writer)
+        finally:
             writer.close()
-            return
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked: dict[int, int] = {}
+        theirs, ours = await asyncio.open_connection("127.0.0.1", self.target)
         there = asyncio.ensure_future(self._requests(reader, ours, asked))
         back = asyncio.ensure_future(self._answers(theirs, writer, asked))
         try:
@@ -52,7 +58,6 @@ class ForgetfulBroker:
                 each.cancel()
             await asyncio.gather(there, back, return_exceptions=True)
             ours.close()
-            writer.close()
 
     async def _requests(
         self, reader: asyncio.StreamReader, to: asyncio.StreamWriter, asked: dict[int, int]
@@ -97,6 +102,7 @@ def forgetful_broker() -> Iterator[ForgetfulBroker]:
         for task in left:
             task.cancel()
         await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(_TO_CLOSE_S)
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),), daemon=True)
     thread.start()
