@@ -16,11 +16,12 @@ class WaitingCalls:
     as too many. Their number is bounded by what a partition may have in hand.
     """
 
-    __slots__ = ("_begun", "_most", "_waiting")
+    __slots__ = ("_beginning", "_begun", "_most", "_waiting")
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._begun = 0
+        self._beginning = False
         self._waiting: deque[StepCall] = deque()
 
     def enter(self, call: StepCall) -> None:
@@ -34,8 +35,14 @@ class WaitingCalls:
         self._begin()
 
     def _begin(self) -> None:
-        while self._waiting and self._begun < self._most:
-            call = self._waiting.popleft()
-            if call.tenure.has(call):
-                self._begun += 1
-                call.go()
+        if self._beginning:
+            return  # a call was over at once; each that waits would be begun within the one before
+        self._beginning = True
+        try:
+            while self._waiting and self._begun < self._most:
+                call = self._waiting.popleft()
+                if call.tenure.has(call):
+                    self._begun += 1
+                    call.go()
+        finally:
+            self._beginning = False
