@@ -200,7 +200,7 @@ class Runtime:
         if self._agent is not None:
             await self._agent.start_server(parts, explainers)
         database = await self._open_database()
-        if not self._hosts_models if database is None else database.saved().starts > 1:
+        if self._may_succeed_another(database):
             self._book.succeed()
         control = self._make_control(parts, work_folder, database, followed=followed)
         control.start()
@@ -264,6 +264,13 @@ class Runtime:
         limit_s = self._config.scheduler.settle_ms / 1000.0
         await (control.wait_serving(limit_s) if knows_all else asyncio.sleep(limit_s))
         self._book.settle()
+
+    def _may_succeed_another(self, database: Database | None) -> bool:
+        """Whether gateways may have followed a process that was here before. A scheduler without a
+        database cannot know."""
+        if database is None:
+            return not self._hosts_models
+        return database.saved().starts > 1
 
     async def _open_database(self) -> Database | None:
         path = self._config.scheduler.database
