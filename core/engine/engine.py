@@ -54,8 +54,11 @@ from penstock.core.plan import Consumer, Entrance, Feed, ReaderRound, StepPlan
 from penstock.core.records import Absent, Body, Failed, Port, Tensors
 
 MARGIN_MS: Final = 5.0
-"""How long before the deadline an answer is to be there, where joins see to that; a tenth of what
-is left where that is less."""
+MARGIN: Final = 0.01
+"""How long before the deadline an answer is to be there, where joins see to that: so many ms and
+this part of what is left; a tenth of what is left where that is less. The part is for callers over
+gRPC: its C core tells a timeout in steps of up to a hundredth of it, rounded up
+(``timeout_encoding.cc``), so what is the deadline here is up to that much later than theirs."""
 
 NO_TENSORS = Absent("the request has no tensors", "left-out")
 PIPELINE_INPUTS = Port(None, "inputs")
@@ -745,7 +748,7 @@ def end_of_auto_window(passage: Passage, consumer: Consumer, now_ms: float) -> f
     A little earlier, since an answer that is there at the deadline is too late for its caller.
     """
     left_ms = passage.deadline_ms - now_ms
-    left_ms -= min(MARGIN_MS, left_ms / 10.0)
+    left_ms -= min(MARGIN_MS + MARGIN * left_ms, left_ms / 10.0)
     if isinstance(consumer, ReaderRound):
         consumer = consumer.target
     if passage.tally is None or not isinstance(consumer, StepPlan):

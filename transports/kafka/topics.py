@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -134,7 +134,8 @@ class Topics:
             if not isinstance(found, KafkaError):
                 self._partitions[topic] = len(found.partitions)
                 self._ids[topic] = str(found.topic_id)
-            elif is_unknown(found):
+            elif is_unknown(found) or found.code() == KafkaError.TOPIC_EXCEPTION:
+                # The latter is said of names that no topic may have.
                 self._partitions.pop(topic, None)
             elif found.code() != KafkaError.LEADER_NOT_AVAILABLE:
                 raise refusal_of(found, topic)
@@ -158,18 +159,26 @@ class Topics:
             self._partitions[spec.name] = spec.partitions
 
     async def delete(self, names: Sequence[str]) -> None:
-        """Delete topics; those that are not there are ignored."""
+        """Delete topics; those that are not there are ignored. Nothing is written to them
+        afterwards: the broker that is asked about topics has heard that they are gone."""
         if not names:
             return
+        await self.look_up(names)
+        before = {name: self._ids[name] for name in names if name in self._partitions}
         await self._change(
             lambda admin: admin.delete_topics(
                 list(names), operation_timeout=_ASK_S, request_timeout=_CHANGE_S
             ),
             but=KafkaError.UNKNOWN_TOPIC_OR_PART,
         )
-        for name in names:
-            self._partitions.pop(name, None)
-            self._ids.pop(name, None)
+        # It may be made again at once, by another process.
+        last = await self._until(
+            before, lambda name: name not in self._partitions or self._ids[name] != before[name]
+        )
+        if last is not None:
+            raise NotReadyError(
+                f"the topic '{last}' was deleted, and a broker has it after 20 s yet"
+            )
 
     async def set_group(self, group: str, settings: Mapping[str, str]) -> None:
         """Have the broker keep settings of a group, which need not be there yet."""
@@ -203,17 +212,24 @@ class Topics:
                 lambda admin: admin.create_topics(made, request_timeout=_CHANGE_S),
                 but=KafkaError.TOPIC_ALREADY_EXISTS,
             )
-            await self._until_known([spec.name for spec in specs])
+            last = await self._until([spec.name for spec in specs], self._partitions.__contains__)
+            if last is not None:
+                raise NotReadyError(
+                    f"the topic '{last}' was made, and no broker knows it after 20 s"
+                )
 
-    async def _until_known(self, names: Sequence[str]) -> None:
-        """A topic is made before every broker knows it."""
+    async def _until(self, names: Iterable[str], heard: Callable[[str], bool]) -> str | None:
+        """Ask the broker about topics until it has heard of what the controller did to them; one
+        of which it has not after 20 s."""
+        last: str | None = None
+        left = list(names)
         for _ in range(_TIMES):
-            await self.look_up(names)
-            missing = [name for name in names if name not in self._partitions]
-            if not missing:
-                return
+            await self.look_up(left)
+            last = next((name for name in left if not heard(name)), None)
+            if last is None:
+                break
             await asyncio.sleep(_AGAIN_S)
-        raise NotReadyError(f"the topic '{missing[0]}' was made, and no broker knows it after 20 s")
+        return last
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
         for spec in specs:
