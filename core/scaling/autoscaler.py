@@ -61,7 +61,6 @@ class Autoscaler:
         self._scaler = scaler
         self._damping = damping
         self._memory: dict[str, Recommendations] = {}
-        self._longest_ms = max(damping.up_window_ms, damping.down_window_ms)
 
     def decide(self, loads: Sequence[ModelLoad], now_ms: float) -> list[Verdict]:
         """One verdict for each model, in the order of the loads, at the time ``now_ms``.
@@ -69,8 +68,10 @@ class Autoscaler:
         Models that are not among the loads are forgotten.
         """
         said, failed = self._ask([load for load in loads if self._speaks(load)])
-        memory = self._memory
-        self._memory = {load.name: memory.get(load.name) or Recommendations() for load in loads}
+        memory, damping = self._memory, self._damping
+        self._memory = {
+            load.name: memory.get(load.name) or Recommendations(damping) for load in loads
+        }
         return [self._verdict(load, said, failed, now_ms) for load in loads]
 
     def _speaks(self, load: ModelLoad) -> bool:
@@ -138,7 +139,7 @@ class Autoscaler:
         # Whether it sleeps was decided before.
         least, most = max(load.min_replicas, 1), max(load.max_replicas, 1)
         wanted = min(max(damping.rounded(decision.replicas, now), least), most)
-        memory.note(wanted, now_ms, self._longest_ms)
+        memory.note(wanted, now_ms)
         reason = decision.reason + _bound(decision.replicas, wanted, least, most)
         if now < least or now > most:  # its bounds are others by now
             return min(max(now, least), most), f"it has from {least} to {most} replicas"
@@ -148,12 +149,12 @@ class Autoscaler:
             return now, f"{reason}; it was changed less than {damping.cool_down_ms / 1000:g} s ago"
         if wanted > now:
             up_ms = damping.up_window_ms
-            up = memory.least(up_ms, now_ms)
+            up = memory.least(now_ms)
             if up <= now or not memory.covers(up_ms, now_ms):
                 return now, f"{reason}; it grows when that holds for {up_ms / 1000.0:g} s"
             return min(up, now + damping.step_up), reason
         down_ms = damping.down_window_ms
-        down = memory.most(down_ms, now_ms)
+        down = memory.most(now_ms)
         if down >= now or not memory.covers(down_ms, now_ms):
             return now, f"{reason}; it shrinks when that holds for {down_ms / 1000.0:g} s"
         return max(down, now - damping.step_down), reason

@@ -7,7 +7,6 @@ nothing changes, windows over which the more cautious recommendation counts, and
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass
 
 
@@ -40,36 +39,37 @@ class Damping:
 
 
 class Recommendations:
-    """What was recommended for one model within the longer of the windows.
+    """What was recommended for one model within each of the windows of ``damping``.
 
     A recommendation stands until the next one. ``began_ms`` is when the first one came.
     """
 
-    __slots__ = ("began_ms", "changed_ms", "said")
+    __slots__ = ("began_ms", "changed_ms", "highest", "lowest", "standing")
 
-    def __init__(self) -> None:
+    def __init__(self, damping: Damping) -> None:
         self.began_ms: float | None = None
         self.changed_ms = float("-inf")
         """When the number of replicas was changed last."""
-        self.said: deque[tuple[float, int]] = deque()
+        self.standing = 0
+        self.lowest = _Extremes(damping.up_window_ms, -1)
+        self.highest = _Extremes(damping.down_window_ms, 1)
 
-    def note(self, replicas: int, now_ms: float, longest_ms: float) -> None:
-        """Another recommendation; what has been over for ``longest_ms`` is forgotten."""
-        said = self.said
+    def note(self, replicas: int, now_ms: float) -> None:
+        """Another recommendation."""
         if self.began_ms is None:
             self.began_ms = now_ms
-        if not said or said[-1][1] != replicas:
-            said.append((now_ms, replicas))
-        while len(said) > 1 and said[1][0] <= now_ms - longest_ms:
-            said.popleft()
+        elif replicas != self.standing:
+            self.lowest.give_way(self.standing, replicas, now_ms)
+            self.highest.give_way(self.standing, replicas, now_ms)
+        self.standing = replicas
 
-    def least(self, window_ms: float, now_ms: float) -> int:
-        """The lowest that stood at any time of the window."""
-        return min(self._within(window_ms, now_ms))
+    def least(self, now_ms: float) -> int:
+        """The lowest that stood at any time of the window for growing."""
+        return self.lowest.within(self.standing, now_ms)
 
-    def most(self, window_ms: float, now_ms: float) -> int:
-        """The highest that stood at any time of the window."""
-        return max(self._within(window_ms, now_ms))
+    def most(self, now_ms: float) -> int:
+        """The highest that stood at any time of the window for shrinking."""
+        return self.highest.within(self.standing, now_ms)
 
     def covers(self, window_ms: float, now_ms: float) -> bool:
         """Whether something was recommended in all of the window."""
@@ -77,14 +77,35 @@ class Recommendations:
 
     def forget(self) -> None:
         """Nothing is known of what was before, as after figures were missing."""
-        self.said.clear()
+        self.lowest.past.clear()
+        self.highest.past.clear()
         self.began_ms = None
 
-    def _within(self, window_ms: float, now_ms: float) -> list[int]:
-        since_ms = now_ms - window_ms
-        within = []
-        for at_ms, replicas in reversed(self.said):
-            within.append(replicas)
-            if at_ms <= since_ms:
-                break
-        return within
+
+class _Extremes:
+    """The numbers before the one that stands that may yet be the highest of a window (``sign`` 1),
+    or the lowest (-1): each is higher than all that came after it, so the first of those that are
+    not over is the one. To look at all of a window takes longer the longer it is."""
+
+    __slots__ = ("past", "sign", "window_ms")
+
+    def __init__(self, window_ms: float, sign: int) -> None:
+        self.past: list[tuple[float, int]] = []
+        """When each ended to stand, and what it was."""
+        self.window_ms = window_ms
+        self.sign = sign
+
+    def give_way(self, standing: int, replicas: int, now_ms: float) -> None:
+        """``replicas`` stands from now on."""
+        past, sign = self.past, self.sign
+        while past and past[-1][1] * sign <= replicas * sign:
+            past.pop()
+        if standing * sign > replicas * sign:
+            past.append((now_ms, standing))
+
+    def within(self, standing: int, now_ms: float) -> int:
+        """The most extreme that stood at any time of the window."""
+        past, since_ms = self.past, now_ms - self.window_ms
+        while past and past[0][0] <= since_ms:
+            del past[0]
+        return past[0][1] if past else standing

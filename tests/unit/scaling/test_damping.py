@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from penstock.core.contracts.scaler import ModelLoad, Scaler, ScalingDecision
 from penstock.core.scaling import Autoscaler, Damping, Verdict
+from penstock.core.scaling.damping import Recommendations
 
 
 class InFlight(Scaler):
@@ -207,3 +209,28 @@ def test_a_policy_that_fails_changes_nothing(caplog: pytest.LogCaptureFixture) -
     assert verdict.replicas == 2
     assert "the policy failed (ValueError: no such figure)" in verdict.reason
     assert "nothing is changed" in caplog.text
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([0.0, 1.0, 2.5, 40.0]), st.integers(0, 9)), min_size=1),
+    st.sampled_from([0.0, 1.0, 3.0, 7.5, 100.0]),
+    st.sampled_from([0.0, 1.0, 3.0, 7.5, 100.0]),
+)
+def test_the_lowest_and_the_highest_of_a_window_are_those_of_all_that_stood_in_it(
+    noted: list[tuple[float, int]], up_ms: float, down_ms: float
+) -> None:
+    recommendations = Recommendations(Damping(up_window_ms=up_ms, down_window_ms=down_ms))
+    now_ms, all_noted = 0.0, []
+    for after_ms, replicas in noted:
+        now_ms += after_ms
+        recommendations.note(replicas, now_ms)
+        all_noted.append((now_ms, replicas))
+        assert recommendations.least(now_ms) == min(stood(all_noted, up_ms))
+        assert recommendations.most(now_ms) == max(stood(all_noted, down_ms))
+
+
+def stood(noted: list[tuple[float, int]], window_ms: float) -> list[int]:
+    """What stood within a window that ends when the last was noted."""
+    ends_ms = [*(at_ms for at_ms, _ in noted[1:]), math.inf]
+    since_ms = noted[-1][0] - window_ms
+    return [n for (_, n), end_ms in zip(noted, ends_ms, strict=True) if end_ms > since_ms]
