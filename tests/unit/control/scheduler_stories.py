@@ -218,6 +218,27 @@ def a_pipeline_that_is_deleted_in_service(machine: SchedulerMachine) -> Iterator
     yield
 
 
+def a_pipeline_that_is_deleted_before_it_serves(machine: SchedulerMachine) -> Iterator[None]:
+    """One of its models was never there."""
+    _server(machine, "s")
+    _model(machine, "a")
+    machine.apply_pipeline(name="p", chain=["a", "b"])
+    yield
+    machine.delete_one("Pipeline", "p")
+    yield
+
+
+def a_version_that_serves_again(machine: SchedulerMachine) -> Iterator[None]:
+    """Its last copy went with its server, which comes back."""
+    _server(machine, "s")
+    _model(machine, "a")
+    yield
+    machine.apply_server(name="s", replicas=0, memory=0, version=1, words=[])
+    yield
+    _server(machine, "s")
+    yield
+
+
 STORIES: Final[tuple[Story, ...]] = (
     least_replicas,
     room_that_gets_free,
@@ -234,4 +255,6 @@ STORIES: Final[tuple[Story, ...]] = (
     a_version_that_is_resized_while_another_is_refused,
     a_server_that_cannot_be_started,
     a_pipeline_that_is_deleted_in_service,
+    a_pipeline_that_is_deleted_before_it_serves,
+    a_version_that_serves_again,
 )
