@@ -22,8 +22,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
 from benchmarks.cpu_share import cpu_s
 from benchmarks.serving import KEPT_MEMORY, Measured, free_port, load, payloads, wait_until_ready
+
+from harness.unheard import unheard
 
 MODELS = """\
 import time
@@ -108,10 +112,12 @@ def up(folder: Path, *words: str) -> Iterator[Server]:
 @contextmanager
 def penstock(folder: Path, *words: str) -> Iterator[Server]:
     """A command that serves, once it is ready by itself. It logs into a file of the folder whose
-    name begins with LOG."""
+    name begins with LOG. What failed in it without anybody's hearing of that ends the benchmark: it
+    has measured something else."""
     port, grpc_port = free_port(), free_port()
     ports = ["--rest-port", str(port), "--grpc-port", str(grpc_port)]
-    with (folder / f"{LOG}{port}").open("wb") as stderr:
+    log = folder / f"{LOG}{port}"
+    with log.open("wb") as stderr:
         process = subprocess.Popen(
             [str(Path(sys.executable).parent / "penstock"), *words, *ports],
             stdout=subprocess.DEVNULL,
@@ -125,6 +131,8 @@ def penstock(folder: Path, *words: str) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
+    if failed := unheard(log.read_text(errors="replace").splitlines()):
+        raise SystemExit(f"{words[0]} logged: {'; '.join(failed)}")
 
 
 def wait_until_loaded(url: str, kind: str, count: int) -> None:

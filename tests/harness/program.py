@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import IO
 
+from harness.unheard import unheard
+
 STOP_S = 30.0
 """How long a stop may take; only one that hangs takes so long."""
 
@@ -132,9 +134,12 @@ def shown(log: IO[str]) -> str:
 def program(
     folder: Path, *words: str | Path, environment: Mapping[str, str] = NOTHING
 ) -> Iterator[Program]:
-    """A process that has started; it is killed at the end unless it has stopped."""
+    """A process that has started; it is killed at the end unless it has stopped. Nothing may have
+    failed in it without anybody's hearing of that."""
     started = Program(folder, words, environment)
     try:
         yield started
+        failed = unheard(started.logged().splitlines())
     finally:
         started.close()
+    assert not failed, failed
