@@ -111,7 +111,7 @@ class KafkaOptions(Section):
         "under its name takes its place at once. Without it the name is new with every start.",
     )
     lease_ms: Milliseconds = Field(
-        default=2_000,
+        default=1_600,
         description="After how long a silence what a process works on goes to others.",
     )
     beat_ms: Milliseconds = Field(

@@ -22,9 +22,10 @@ _SOMEWHERE: Final = ('"source":"learned"', '"source":"configured"')
 _CONNECTED: Final = '"source":"learned", "state":"UP"'
 
 _STATES: Final = re.compile(
-    r'"source":"(?:learned|configured)",\s*"state":"(\w+)",\s*"stateage":(\d+)'
+    r'"source":"(?:learned|configured)",\s*"state":"(\w+)",\s*"stateage":(-?\d+)'
 )
-"""The state of each, and for how many microseconds it has been in it."""
+"""The state of each, and for how many microseconds it has been in it; less than none, where it came
+into it while this was written."""
 
 _AT_REST: Final = "INIT"
 """Neither connected nor being connected to; so it is between tries, too."""

@@ -30,7 +30,7 @@ def options(**given: Any) -> KafkaOptions:
 def test_the_defaults() -> None:
     made = options()
     assert (made.prefix, made.namespace, made.root) == ("penstock", "default", "penstock.default")
-    assert (made.lease_ms, made.beat_ms) == (2_000, 500)
+    assert (made.lease_ms, made.beat_ms) == (1_600, 500)
     assert made.max_record_bytes == 1_048_588
     assert made.replication is None
     assert made.security.protocol == "plaintext"

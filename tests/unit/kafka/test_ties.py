@@ -111,7 +111,7 @@ def test_the_library_writes_of_states_as_they_are_looked_for(
     kind: type[Producer | Consumer], cut: bool
 ) -> None:
     said = said_by_the_library(OWN, kind)
-    rested = re.sub(r'("state":)"\w+", ("stateage":)\d+', rf'\1"INIT", \g<2>{LATE_US}', said)
+    rested = re.sub(r'("state":)"\w+", ("stateage":)-?\d+', rf'\1"INIT", \g<2>{LATE_US}', said)
     ties = Ties(PAUSE)
     for _ in range(2):
         ties.told(rested)

@@ -12,7 +12,7 @@ class LeaseTimes:
     """``lease_ms`` without a sign of life end a lease; one is given every ``beat_ms``. An owner
     stops ``margin_ms`` before its lease is over, for clocks do not run quite alike."""
 
-    lease_ms: float = 2_000.0
+    lease_ms: float = 1_600.0
     beat_ms: float = 500.0
     margin_ms: float = 100.0
 
