@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter, thread_time
+from time import perf_counter, sleep, thread_time
 
 import numpy as np
 
@@ -39,6 +39,7 @@ from penstock.core.contracts.scaler import ModelLoad, Scaler
 from penstock.core.inference import InferenceRequest
 from penstock.core.metrics import Histogram
 from penstock.core.plan.single_model import compile_model
+from penstock.core.routing.subscriber import GRACE_MS
 from penstock.core.runtime.memory import collect_less_often
 from penstock.core.scaling import Autoscaler, Damping
 from penstock.core.scaling.rules import ScalingRules
@@ -247,6 +248,8 @@ def wakes(rounds: int) -> Iterator[tuple[str, list[float]]]:
             process(Path(at, "gateway"), "run", "gateway", "--scheduler", scheduler) as front,
         ):
             asyncio.run(applied(scheduler, Path(at, "scheduler")))
+            # What it has just put to sleep is not unloaded before, and a call would wait for that.
+            sleep(GRACE_MS / 1000.0)
             yield "on an agent, behind a gateway", asyncio.run(woken(scheduler, front, rounds))
 
 
