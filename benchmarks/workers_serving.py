@@ -131,7 +131,7 @@ def penstock(folder: Path, *words: str) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
-    if failed := unheard(log.read_text(errors="replace").splitlines()):
+    if failed := unheard(log.read_text(errors="replace")):
         raise SystemExit(f"{words[0]} logged: {'; '.join(failed)}")
 
 

@@ -139,7 +139,7 @@ def program(
     started = Program(folder, words, environment)
     try:
         yield started
-        failed = unheard(started.logged().splitlines())
+        failed = unheard(started.logged())
     finally:
         started.close()
     assert not failed, failed

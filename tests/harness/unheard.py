@@ -3,13 +3,12 @@ waits for what it was to do waits for ever."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
 SIGNS: Final = ("exception was never retrieved", "Exception in callback", "Task was destroyed")
 """What asyncio says of them."""
 
 
-def unheard(lines: Iterable[str]) -> list[str]:
+def unheard(log: str) -> list[str]:
     """The lines of a log that tell of such errors."""
-    return [line.rstrip() for line in lines if any(sign in line for sign in SIGNS)]
+    return [line for line in log.splitlines() if any(sign in line for sign in SIGNS)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -172,13 +172,14 @@ class Topics:
             but=KafkaError.UNKNOWN_TOPIC_OR_PART,
         )
         # It may be made again at once, by another process.
-        last = await self._until(
-            before, lambda name: name not in self._partitions or self._ids[name] != before[name]
+        await self._until(
+            list(before),
+            lambda name: name not in self._partitions or self._ids[name] != before[name],
+            "was deleted, and a broker has it after 20 s yet",
         )
-        if last is not None:
-            raise NotReadyError(
-                f"the topic '{last}' was deleted, and a broker has it after 20 s yet"
-            )
+        for name in names:
+            if name not in self._partitions:
+                self._ids.pop(name, None)
 
     async def set_group(self, group: str, settings: Mapping[str, str]) -> None:
         """Have the broker keep settings of a group, which need not be there yet."""
@@ -212,24 +213,24 @@ class Topics:
                 lambda admin: admin.create_topics(made, request_timeout=_CHANGE_S),
                 but=KafkaError.TOPIC_ALREADY_EXISTS,
             )
-            last = await self._until([spec.name for spec in specs], self._partitions.__contains__)
-            if last is not None:
-                raise NotReadyError(
-                    f"the topic '{last}' was made, and no broker knows it after 20 s"
-                )
+            await self._until(
+                [spec.name for spec in specs],
+                self._partitions.__contains__,
+                "was made, and no broker knows it after 20 s",
+            )
 
-    async def _until(self, names: Iterable[str], heard: Callable[[str], bool]) -> str | None:
-        """Ask the broker about topics until it has heard of what the controller did to them; one
-        of which it has not after 20 s."""
-        last: str | None = None
-        left = list(names)
+    async def _until(
+        self, names: Sequence[str], heard: Callable[[str], bool], otherwise: str
+    ) -> None:
+        """Ask the broker about topics until it has heard of what the controller did to them;
+        ``otherwise`` is said of one of which it has not after 20 s."""
         for _ in range(_TIMES):
-            await self.look_up(left)
-            last = next((name for name in left if not heard(name)), None)
-            if last is None:
-                break
+            await self.look_up(names)
+            late = [name for name in names if not heard(name)]
+            if not late:
+                return
             await asyncio.sleep(_AGAIN_S)
-        return last
+        raise NotReadyError(f"the topic '{late[0]}' {otherwise}")
 
     async def _check(self, specs: Sequence[StreamSpec]) -> None:
         for spec in specs:
