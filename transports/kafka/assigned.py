@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from penstock.transports.kafka.ties import TELLING_MS, Ties
+from penstock.transports.kafka.ties import Ties
 
 _AT_ONCE: Final = 1_000
 """Messages that are read together."""
@@ -25,13 +25,15 @@ class AssignedConsumer:
     """All methods are called by the one thread that polls: a call on a consumer waits for another
     thread's poll, and may wait for ever.
 
-    ``config`` is the consumer's, with its group, in whose name offsets are committed;
-    ``telling_ms`` is that of its :class:`Ties`.
+    ``config`` is the consumer's, with its group, in whose name offsets are committed. Where it
+    ``tells``, the library says how it stands (see :class:`Ties`), which with many partitions takes
+    long; otherwise somebody else is to see that it is lost.
     """
 
-    def __init__(self, config: Mapping[str, Any], telling_ms: int = TELLING_MS) -> None:
+    def __init__(self, config: Mapping[str, Any], *, tells: bool = True) -> None:
         self._config = dict(config)
-        self._telling_ms = telling_ms
+        self._tells = tells
+        self._ties: Ties | None = None
         self._starts: dict[TopicNumber, int] = {}
         """Where each partition is begun that is assigned."""
         self._paused: set[TopicNumber] = set()
@@ -41,8 +43,8 @@ class AssignedConsumer:
 
     def poll(self, within_s: float) -> list[Message]:
         """What has been read; waits for the first."""
-        if self._starts and self._ties.are_cut:
-            self._begin_anew()
+        if self._starts and self._ties is not None and self._ties.are_cut:
+            self.begin_anew()
         first = self._consumer.poll(within_s)
         # The second call waits for nothing: it takes what is there already.
         return [] if first is None else [first, *self._consumer.consume(_AT_ONCE, 0)]
@@ -92,16 +94,8 @@ class AssignedConsumer:
             self._paused.remove(where)
             self._consumer.resume([TopicPartition(*where)])
 
-    def close(self) -> None:
-        """End."""
-        self._consumer.close()
-
-    def _begin(self) -> None:
-        self._ties = Ties(self._config, self._telling_ms)
-        self._consumer = Consumer({**self._config, **self._ties.options})
-
-    def _begin_anew(self) -> None:
-        """Go on with another client from where this one has come to."""
+    def begin_anew(self) -> None:
+        """Go on with another client from where this one has come to, which is lost."""
         _log.warning("a client that reads from Kafka had lost all brokers, and is replaced")
         there = [TopicPartition(*where) for where in self._starts]
         reached = self._consumer.position(there) if there else []
@@ -116,3 +110,12 @@ class AssignedConsumer:
         )
         if self._paused:
             self._consumer.pause([TopicPartition(*where) for where in self._paused])
+
+    def close(self) -> None:
+        """End."""
+        self._consumer.close()
+
+    def _begin(self) -> None:
+        self._ties = Ties(self._config) if self._tells else None
+        told = {} if self._ties is None else self._ties.options
+        self._consumer = Consumer({**self._config, **told})

@@ -12,14 +12,14 @@ import asyncio
 import logging
 import secrets
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from penstock.core.contracts.transport import StreamSpec
 from penstock.core.errors import OverloadedError
 from penstock.transports.kafka.messages import KafkaMessage
 from penstock.transports.kafka.outgoing import Outgoing
-from penstock.transports.kafka.sender import Sender
+from penstock.transports.kafka.sender import Place, Sender
 
 PARTITIONS: Final = 16
 """Processes that hear one partition are rung out of their waiting by each other, for nothing."""
@@ -65,6 +65,12 @@ class Bell:
         heard = range(min(brokers, MOST_HEARD))
         self.numbers = [(first + each) % PARTITIONS for each in heard]
 
+    async def ring(self) -> Mapping[int, int]:
+        """Ring, and return when the broker has it, with the offset by the number of each partition,
+        where it is known. Raises what :meth:`Sender.send` raises, and fails with."""
+        places = await self._send()
+        return {each.partition: each.offset for each in places if each.offset is not None}
+
     def ring_soon(self) -> None:
         """A partition was added to what is fetched, or is no more left out. Those that are before
         the first ring share it and the others; one that is later has all of them again."""
@@ -104,8 +110,17 @@ class Bell:
 
     def _ring(self) -> None:
         try:
-            self._sender.send(
-                [Outgoing(self.topic, number, _RING, _RING.nbytes) for number in self.numbers]
-            )
+            self._send().add_done_callback(_not_rung)
         except OverloadedError as error:
             _log.debug("nothing is rung: %s", error)  # what is written ends fetches as well
+
+    def _send(self) -> asyncio.Future[Sequence[Place]]:
+        return self._sender.send(
+            [Outgoing(self.topic, number, _RING, _RING.nbytes) for number in self.numbers]
+        )
+
+
+def _not_rung(places: asyncio.Future[Sequence[Place]]) -> None:
+    error = places.exception()
+    if error is not None:
+        _log.debug("it was not rung: %s", error)  # where nothing is taken, nothing is to be read

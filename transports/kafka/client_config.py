@@ -16,6 +16,9 @@ ClientConfig: TypeAlias = dict[str, str | OauthSource]
 _SECTION: Final = "transport.security"
 
 _STRATEGY: Final = "metadata.recovery.strategy"
+_TRIGGER: Final = "metadata.recovery.rebootstrap.trigger.ms"
+_TRIGGER_MS: Final = 1_000
+_WAIT: Final = "fetch.wait.max.ms"
 
 _SHARED_AT_ONCE: Final = 64
 
@@ -49,12 +52,13 @@ def consumer_config(options: KafkaOptions, *, fetch_wait_ms: int = 100) -> Clien
     """For what reads partitions that are assigned by hand. ``group.id`` is the group in whose name
     offsets are committed; the consumer is no member of it. ``fetch_wait_ms`` is how long a fetch
     waits for messages where no option says so: a partition that is added waits for its end."""
+    given = {_WAIT: str(fetch_wait_ms), **_texts(options.client), **_texts(options.consumer)}
     return {
         **_client_config(options),
         "fetch.message.max.bytes": str(max(options.max_record_bytes, STOCK_RECORD_BYTES)),
-        "fetch.wait.max.ms": str(fetch_wait_ms),
-        **_texts(options.client),
-        **_texts(options.consumer),
+        # A broker answers what is asked after a fetch when that has ended, and not before.
+        _TRIGGER: str(_TRIGGER_MS + int(given[_WAIT])),
+        **given,
         "group.id": f"{options.root}.dataflow",
         "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
@@ -113,7 +117,7 @@ def _client_config(options: KafkaOptions) -> ClientConfig:
         # A broker that has just been started says that there are none, and the library believes it:
         # it is to begin at the bootstrap servers then, again if that brings nothing.
         _STRATEGY: "rebootstrap",
-        "metadata.recovery.rebootstrap.trigger.ms": "1000",
+        _TRIGGER: str(_TRIGGER_MS),
         "bootstrap.servers": options.bootstrap_servers,
         "client.id": f"penstock-{options.instance}",
         **_security_config(options.security),

@@ -8,14 +8,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message
 
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.transports.kafka.assigned import AssignedConsumer, TopicNumber
 from penstock.transports.kafka.refusals import refusal_of
-from penstock.transports.kafka.ties import TELLING_MS
 
 _POLL_S: Final = 0.05
 """How long the thread waits before it looks whether anything else is to be done."""
@@ -34,6 +33,10 @@ _Order: TypeAlias = tuple[Callable[[], None], "asyncio.Future[None] | None"]
 
 def _nobody() -> None:
     """Nobody waits."""
+
+
+def _ignore(offset: int) -> None:
+    """Nobody wants to hear of it."""
 
 
 class Inlet:
@@ -65,7 +68,8 @@ class Inlet:
         self.error: PenstockError | None = None
         """Why nothing more comes."""
         self.heard = False
-        """Whether the broker has said anything of the partition since it was opened."""
+        """Whether the partition is read: a message of it has come, or its end. A broker that has
+        only just made a topic may refuse to read it, and is asked again later."""
         self.behind_last = -1
         """The offset behind the last message, which the thread looks at as well."""
         self.reached = 0
@@ -119,7 +123,7 @@ class Fetcher:
     ``config`` is the consumer's, with its group, in whose name offsets are committed. ``missing``
     is called with a topic that the broker does not know, ``before_arrivals`` when messages have
     been read and are about to be told, ``resumed`` when one more partition is fetched again.
-    ``telling_ms`` is that of the consumer.
+    ``tells`` is the consumer's.
     """
 
     def __init__(
@@ -128,14 +132,16 @@ class Fetcher:
         missing: Callable[[str], None],
         before_arrivals: Callable[[], None],
         resumed: Callable[[], None] = _nobody,
-        telling_ms: int = TELLING_MS,
+        *,
+        tells: bool = True,
     ) -> None:
-        self._consumer = AssignedConsumer(config, telling_ms)
+        self._consumer = AssignedConsumer(config, tells=tells)
         self._missing = missing
         self._before_arrivals = before_arrivals
         self._resumed = resumed
         self._loop = asyncio.get_running_loop()
         self._inlets: dict[TopicNumber, Inlet] = {}
+        self._heard: dict[TopicNumber, Callable[[int], None]] = {}
         self._orders: deque[_Order] = deque()
         """What the thread is to do, to which the consumer belongs."""
         self._ends = False
@@ -159,9 +165,19 @@ class Fetcher:
             raise
         return inlets
 
-    def hear(self, where: TopicNumber) -> None:
-        """Have the fetches ended by what is written to a partition, which is read by nobody."""
+    def hear(self, where: TopicNumber, heard: Callable[[int], None]) -> None:
+        """Have the fetches ended by what is written to a partition, which is read by nobody;
+        ``heard`` is called with the offset of each message in it."""
+        self._heard[where] = heard
         self._orders.append((partial(self._assign, {where: OFFSET_END}), None))
+
+    async def catch_up(self) -> None:
+        """Wait until the thread has done what it was told to do before."""
+        await self._do(_nobody)
+
+    def begin_anew(self) -> None:
+        """The consumer is lost: go on with another one."""
+        self._orders.append((self._consumer.begin_anew, None))
 
     async def close_inlets(self, inlets: Sequence[Inlet]) -> None:
         """Read these no more."""
@@ -201,15 +217,19 @@ class Fetcher:
         for message in messages:
             error = message.error()
             topic, partition = message.topic(), message.partition()
-            inlet = self._inlets.get((topic, partition))  # type: ignore[arg-type]  # never found
+            where = cast(TopicNumber, (topic, partition))  # where they are none, nobody is found
+            inlet = self._inlets.get(where)
             if inlet is None:
-                if error is not None and error.code() != KafkaError._PARTITION_EOF:
+                if error is None:
+                    self._heard.get(where, _ignore)(message.offset() or 0)
+                elif error.code() != KafkaError._PARTITION_EOF:
                     _log.warning("reading from Kafka: %s", error.str())
                 continue
-            inlet.heard = True
             if error is None:
+                inlet.heard = True
                 inlet.put(message)
             elif error.code() == KafkaError._PARTITION_EOF:
+                inlet.heard = True
                 inlet.reached = message.offset() or 0
             else:
                 refusal = refusal_of(error, topic)

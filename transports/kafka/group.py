@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Message
@@ -13,6 +14,7 @@ from penstock.core.contracts.transport import Delivery
 from penstock.core.errors import PenstockError
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.bell import Bell
+from penstock.transports.kafka.echo import Echo
 from penstock.transports.kafka.fetcher import Fetcher
 from penstock.transports.kafka.inquirer import Inquirer
 from penstock.transports.kafka.progress import Progress
@@ -20,9 +22,6 @@ from penstock.transports.kafka.source import Source
 
 COMMIT_S: Final = 0.05
 """How long what is finished waits for more before it is committed: what a crash may repeat."""
-
-_TELLING_MS: Final = 5_000
-"""A thousand partitions take the library 20 ms each time that it tells of them."""
 
 _AGAIN_S: Final = 0.5
 """How long a commit that the broker did not take waits for the next."""
@@ -45,10 +44,14 @@ class Group:
     ) -> None:
         self._config = config
         self._bell = bell
-        self._fetcher = Fetcher(config, missing, before_arrivals, bell.ring_soon, _TELLING_MS)
+        # A thousand partitions take the library long to tell of, and to keep what it would tell.
+        self._fetcher = Fetcher(config, missing, before_arrivals, bell.ring_soon, tells=False)
+        self._echo = Echo(bell.ring, self._fetcher, bell.numbers)
         self._missing = missing
         for number in bell.numbers:
-            self._fetcher.hear((bell.topic, number))
+            self._fetcher.hear((bell.topic, number), partial(self._echo.heard, number))
+        bell.ring_soon()
+        bell.ring_until(lambda: self._echo.hears)
         self._inquirer = Inquirer(config)
         self._peeking: Inquirer | None = None
         self._deliver = deliver
@@ -83,6 +86,9 @@ class Group:
 
     async def open(self, where: TopicNumber, progress: Progress) -> Source:
         """Begin to read a partition from what is not finished on."""
+        # Nothing ends a fetch that does not ask about the bell, and what the library asks the
+        # broker then, on the same connection, is answered after it.
+        await self._echo.begun()
         start = progress.done_below or OFFSET_BEGINNING
         self._bell.ring_soon()
         inlets = await self._fetcher.open({where: start})
@@ -118,7 +124,7 @@ class Group:
     async def close(self) -> None:
         """Read nothing more."""
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await asyncio.gather(self._task, self._echo.close(), return_exceptions=True)
         await self._fetcher.close()
         await self._inquirer.close()
         if self._peeking is not None:

@@ -84,6 +84,9 @@ class Memberships:
         await self._topics.make([StreamSpec(self._topic)], _SETTINGS)
         await self._topics.make([self._bell.spec], SETTINGS)
         self._bell.reach(await self._topics.brokers())
+        # A broker may know a topic before its partitions are there. A consumer that is refused them
+        # has its first fetch wait without them, and nothing ends it.
+        await self._bell.ring()
 
     async def stop(self) -> None:
         """Leave."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-TELLING_MS: Final = 2_000
-"""How often the library tells how a client stands. With many partitions each time takes long."""
+_TELLING_MS: Final = 2_000
+"""How often the library tells how a client stands."""
 
 _ENOUGH: Final = 2
 """What is said so often is so: for a moment it may be so while brokers are found anew."""
@@ -51,21 +51,20 @@ class Ties:
     it, since no partition is said to be there: such a client is of no use any more, and says
     nothing.
 
-    ``config`` is the client's; ``telling_ms`` is how often the library tells of it.
+    ``config`` is the client's.
     """
 
-    __slots__ = ("_rest_us", "_telling_ms", "_without")
+    __slots__ = ("_rest_us", "_without")
 
-    def __init__(self, config: Mapping[str, Any], telling_ms: int = TELLING_MS) -> None:
+    def __init__(self, config: Mapping[str, Any]) -> None:
         self._without = 0
-        self._telling_ms = telling_ms
         pause_ms = 1.5 * float(config.get(_PAUSE_OPTION, _LONGEST_PAUSE_MS))
         self._rest_us = (pause_ms + _MOMENT_MS) * 1000.0
 
     @property
     def options(self) -> dict[str, Any]:
         """What the client is to be made with."""
-        return {"statistics.interval.ms": str(self._telling_ms), "stats_cb": self.told}
+        return {"statistics.interval.ms": str(_TELLING_MS), "stats_cb": self.told}
 
     @property
     def are_cut(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -11,8 +12,10 @@ import pytest
 
 from harness.virtual_time import in_virtual_time
 from penstock.core.clock import VirtualClock
+from penstock.core.errors import NotReadyError, PenstockError
 from penstock.transports.kafka.bell import PARTITIONS, RINGS_S, Bell
 from penstock.transports.kafka.outgoing import Outgoing
+from penstock.transports.kafka.sender import Place
 
 LONG_S = 10.0
 
@@ -24,10 +27,18 @@ class Sent:
         self._began = asyncio.get_running_loop().time()
         self.at_s: list[float] = []
         self.where: set[tuple[int, ...]] = set()
+        self.error: PenstockError | None = None
 
-    def send(self, messages: Sequence[Outgoing]) -> None:
+    def send(self, messages: Sequence[Outgoing]) -> asyncio.Future[Sequence[Place]]:
+        loop = asyncio.get_running_loop()
         self.where.add(tuple(each.partition for each in messages))
-        self.at_s.append(round(asyncio.get_running_loop().time() - self._began, 3))
+        self.at_s.append(round(loop.time() - self._began, 3))
+        sent: asyncio.Future[Sequence[Place]] = loop.create_future()
+        if self.error is None:
+            sent.set_result([Place(each.partition, 7, None) for each in messages])
+        else:
+            sent.set_exception(self.error)
+        return sent
 
 
 def test_partitions_that_are_added_together_share_the_rings() -> None:
@@ -104,5 +115,30 @@ def test_nothing_is_rung_after_the_end() -> None:
         bell.close()
         await asyncio.sleep(LONG_S)
         assert sent.at_s == [each for each in RINGS_S if each < 0.1]
+
+    in_virtual_time(main)
+
+
+def test_who_rings_hears_where_it_came_to() -> None:
+    async def main(clock: VirtualClock) -> None:
+        sent: Any = Sent()
+        bell = Bell("penstock.default", sent)
+        bell.reach(2)
+        assert await bell.ring() == dict.fromkeys(bell.numbers, 7)
+
+    in_virtual_time(main)
+
+
+def test_a_ring_that_fails_is_nobodys_error() -> None:
+    async def main(clock: VirtualClock) -> None:
+        unheard: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: unheard.append(what))
+        sent: Any = Sent()
+        sent.error = NotReadyError("Kafka is away")
+        Bell("penstock.default", sent).ring_soon()
+        await asyncio.sleep(LONG_S)
+        gc.collect()
+        assert sent.at_s == list(RINGS_S)
+        assert unheard == []
 
     in_virtual_time(main)

@@ -47,6 +47,16 @@ def test_who_has_lost_all_brokers_begins_at_the_bootstrap_servers(make: Make) ->
     assert make(options(client={STRATEGY: "none"}))[STRATEGY] == "none"
 
 
+def test_no_consumer_begins_anew_for_what_is_asked_behind_a_fetch() -> None:
+    trigger = "metadata.recovery.rebootstrap.trigger.ms"
+    assert producer_config(options())[trigger] == "1000"
+    assert consumer_config(options(), fetch_wait_ms=3000)[trigger] == "4000"
+    longer = options(client={"fetch.wait.max.ms": 5000})
+    assert consumer_config(longer, fetch_wait_ms=3000)[trigger] == "6000"
+    given = options(consumer={trigger: 700})
+    assert consumer_config(given, fetch_wait_ms=3000)[trigger] == "700"
+
+
 def test_a_transaction_does_not_wait_for_a_coordinator_that_is_forgotten() -> None:
     config = producer_config(options(), "me")
     assert config["transactional.id"] == "me"
