@@ -20,6 +20,7 @@ from chaos.city import PARTITIONS, ROOT
 from penstock.core.tensors import Tensor
 from penstock.proto import open_inference_pb2 as v2
 from penstock.transports.kafka.assigned import AssignedConsumer
+from penstock.transports.kafka.messages import says_nothing
 
 CALL_S = 10.0
 """How long a caller gives its request."""
@@ -153,7 +154,8 @@ class Reader:
                 partition, offset = message.partition() or 0, message.offset() or 0
                 if message.error() is None and offset >= self._next[partition]:
                     self._next[partition] = offset + 1
-                    self._note(message)
+                    if not says_nothing(message):
+                        self._note(message)
 
     def _note(self, message: Message) -> None:
         headers: dict[str, Any] = dict(message.headers() or ())

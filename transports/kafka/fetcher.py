@@ -14,6 +14,7 @@ from confluent_kafka import OFFSET_END, KafkaError, KafkaException, Message
 
 from penstock.core.errors import NotFoundError, NotReadyError, PenstockError
 from penstock.transports.kafka.assigned import AssignedConsumer, TopicNumber
+from penstock.transports.kafka.messages import says_nothing
 from penstock.transports.kafka.refusals import refusal_of
 
 _POLL_S: Final = 0.05
@@ -227,6 +228,8 @@ class Fetcher:
                 continue
             if error is None:
                 inlet.heard = True
+                if says_nothing(message):
+                    continue  # its offset is as those of marks of transactions are
                 inlet.put(message)
             elif error.code() == KafkaError._PARTITION_EOF:
                 inlet.heard = True

@@ -16,6 +16,7 @@ from penstock.core.contracts.transport import (
     StreamSpec,
 )
 from penstock.core.errors import NotReadyError
+from penstock.transports.kafka.amends import Measure
 from penstock.transports.kafka.bell import SETTINGS, Bell
 from penstock.transports.kafka.client_config import consumer_config, producer_config
 from penstock.transports.kafka.group import Group
@@ -54,6 +55,7 @@ class Memberships:
     """Competes for partitions. All methods are called on the event loop.
 
     A process has one seat. It has another one only where it competes twice for the same.
+    ``written`` is that of :class:`Amends`.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Memberships:
         tails: Tails,
         deliver: Callable[[Message, int], Delivery],
         missing: Callable[[str], None],
+        written: Measure,
     ) -> None:
         self._options = options
         self._topics = topics
@@ -73,6 +76,7 @@ class Memberships:
         self._tails = tails
         self._deliver = deliver
         self._missing = missing
+        self._written = written
         self._topic = f"{options.root}.members"
         self._seats: list[Seat] = []
         self._seating = asyncio.Lock()
@@ -172,6 +176,7 @@ class Memberships:
             self._inquirer,
             self._tails,
             self._begin_transactions,
+            self._written,
         )
 
     async def _begin_transactions(self, instance: str, standing: Standing) -> Transactor:

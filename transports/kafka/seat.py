@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from penstock.core.contracts.transport import From, Owner, Ownership
 from penstock.core.errors import NotReadyError, OverloadedError, PenstockError
+from penstock.transports.kafka.amends import Amends, Measure
 from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.group import Group
 from penstock.transports.kafka.inquirer import Inquirer
@@ -59,7 +60,7 @@ class Seat:
     """One member, in one process. All methods are called on the event loop.
 
     ``begin_transactions`` makes what writes in transactions under a name, whose earlier holder is
-    fenced by that.
+    fenced by that; ``written`` is that of :class:`Amends`.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Seat:
         inquirer: Inquirer,
         tails: Tails,
         begin_transactions: Callable[[str, Standing], Coroutine[Any, Any, Transactor]],
+        written: Measure,
     ) -> None:
         self.instance = instance
         self._times = times
@@ -89,6 +91,7 @@ class Seat:
         """What this process has held: if it still has, nobody has died."""
         self._transactor: Transactor | None = None
         self._transacting = asyncio.Lock()
+        self._amends = Amends(inquirer.extent, written, self._transactor_now)
         self._standing = Standing(self._loop.time)
         self._changed = asyncio.Event()
         """Set when less is owned, and when the member has left."""
@@ -192,7 +195,7 @@ class Seat:
         tasks = [*self._works.values(), *([] if self._task is None else [self._task])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self._amends.close(), return_exceptions=True)
         if self._transactor is not None:
             await self._transactor.close()
 
@@ -244,7 +247,10 @@ class Seat:
     def _carry_out(self) -> None:
         member = self._member_now
         effects, member.effects = member.effects, []
+        heard_since_s = self._standing.since_s
         self._standing.prove(member.acts_until_ms / 1000.0)
+        if self._transactor is not None and self._standing.since_s != heard_since_s:
+            self._amends.begin()
         won: list[Ownership] = []
         for effect in effects:
             if isinstance(effect, Write):
@@ -356,7 +362,10 @@ class Seat:
         async with self._transacting:
             now = self._transactor
             if now is None or now.is_over:
-                self._transactor = await self._begin_transactions(self.instance, self._standing)
+                made = await self._begin_transactions(self.instance, self._standing)
+                if now is not None:
+                    made.inherit(now)
+                self._transactor = made
                 if now is not None:
                     await now.close()
             assert self._transactor is not None, "as made"

@@ -34,6 +34,11 @@ class Standing:
         self._proven.clear()
         return False
 
+    @property
+    def since_s(self) -> float:
+        """When Kafka was last heard again after it was not."""
+        return self._since_s
+
     def held_s(self) -> float:
         """For how long it has been so: as long, Kafka was heard without a break."""
         return self._now_s() - self._since_s if self.holds() else 0.0

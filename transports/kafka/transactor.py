@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from penstock.core.contracts.transport import FencedError
+from penstock.transports.kafka.assigned import TopicNumber
 from penstock.transports.kafka.call_thread import CallThread
 from penstock.transports.kafka.group import Group
+from penstock.transports.kafka.messages import NOTHING
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.refusals import refusal_of
@@ -69,6 +71,10 @@ class Transactor:
         self._producer: Producer | None = None
         self._waiting: list[_Part] = []
         self._task: asyncio.Task[None] | None = None
+        self._last: set[TopicNumber] = set()
+        """Where the last transaction has written, and before it those that are in doubt."""
+        self._before: set[TopicNumber] = set()
+        self._trusted_s = standing.since_s
         self.between = asyncio.Lock()
         """Who has it finds no transaction under way, and none begins."""
         self.is_over = False
@@ -101,16 +107,46 @@ class Transactor:
             self._task = self._loop.create_task(self._work())
         return future
 
+    @property
+    def in_doubt(self) -> set[TopicNumber]:
+        """Where this has written, and the broker may have forgotten to end it: where the last two
+        transactions have, for none begins before that before it has ended, as far as the broker
+        knows; and all since it may have been killed in one."""
+        return self._before | self._last
+
+    @property
+    def in_doubt_since_s(self) -> float:
+        """By when :meth:`trust` is told what was looked at."""
+        return self._standing.since_s
+
+    def trust(self, since_s: float) -> None:
+        """What was in doubt has ended, if Kafka was not away since."""
+        self._trusted_s = since_s
+
+    def inherit(self, earlier: Transactor) -> None:
+        """What wrote with the same id before is in doubt here."""
+        self._before |= earlier.in_doubt
+        self._trusted_s = earlier._trusted_s
+
     async def settle(self, group: Group) -> None:
         """Commit something that says nothing in a group: with it goes what the transactional id has
         committed there, and the broker has forgotten to end (decision 69). Raises FencedError when
         nothing more can be written here, and what :func:`refusal_of` makes of a refusal."""
+        nothing = {group: [TopicPartition(self._topic, 0, 0)]}
+        await self._alone(lambda: self._transact((), nothing))
+
+    async def end_in(self, places: Iterable[TopicNumber]) -> None:
+        """As :meth:`settle`, of what was written in partitions: a message that says nothing is
+        written there."""
+        there = list(places)
+        await self._alone(lambda: self._transact((), {}, there))
+
+    async def _alone(self, transact: Callable[[], None]) -> None:
         async with self.between:
             if self.is_over:
                 raise FencedError("transactions of this process have begun anew")
-            nothing = {group: [TopicPartition(self._topic, 0, 0)]}
             try:
-                await self._ask(lambda: self._transact((), nothing))
+                await self._ask(transact)
             except BaseException:
                 self.is_over = True  # how far it went nobody knows
                 raise
@@ -151,6 +187,7 @@ class Transactor:
     async def _once(self, parts: list[_Part]) -> list[_Part]:
         """One transaction; comes back with those that are still to be written."""
         offsets = _offsets_of(parts)
+        self._doubt(parts)
         try:
             await self._in_time(self._thread.call(lambda: self._transact(parts, offsets)))
         except (KafkaException, SystemError) as error:
@@ -161,6 +198,13 @@ class Transactor:
             if not part.future.done():
                 part.future.set_result(part.places)
         return []
+
+    def _doubt(self, parts: Sequence[_Part]) -> None:
+        if self._trusted_s == self._standing.since_s:
+            self._before = self._last
+        else:
+            self._before |= self._last
+        self._last = {message[:2] for part in parts for message in part.messages}
 
     async def _in_time(self, transaction: asyncio.Future[None]) -> None:
         """Wait for what the thread does, unless it hangs. Whoever begins with the same id ends it,
@@ -234,7 +278,10 @@ class Transactor:
             self._began_s = float("inf")
 
     def _transact(
-        self, parts: Sequence[_Part], offsets: Mapping[Group, list[TopicPartition]]
+        self,
+        parts: Sequence[_Part],
+        offsets: Mapping[Group, list[TopicPartition]],
+        nothing_in: Sequence[TopicNumber] = (),
     ) -> None:
         producer = self._producer
         assert producer is not None, "begin() comes first"
@@ -244,6 +291,8 @@ class Transactor:
             for index, (topic, partition, (key, value, headers), _) in enumerate(part.messages):
                 heard = _hearing(part, index)
                 producer.produce(topic, value, key, partition, heard, headers=headers)  # type: ignore[arg-type]  # str is allowed, too
+        for topic, partition in nothing_in:
+            producer.produce(topic, NOTHING.value, NOTHING.key, partition)
         producer.flush()
         self._enter(offsets=True)
         for group, positions in offsets.items():

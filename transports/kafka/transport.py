@@ -101,6 +101,7 @@ class KafkaTransport(Transport):
             self._tails,
             _delivery,
             self._look_for,
+            self._extent_with_transactions,
         )
         self._started = True
         try:

@@ -13,6 +13,7 @@ from confluent_kafka import KafkaError
 
 from penstock.transports.kafka import fetcher as fetching
 from penstock.transports.kafka.fetcher import Fetcher
+from penstock.transports.kafka.messages import NOTHING
 
 PLACE, BELL = ("t", 3), ("bell", 5)
 PATIENCE_S = 10.0
@@ -46,7 +47,14 @@ class FakeConsumer:
         pass
 
 
-def brings(where: tuple[str, int], offset: int, code: int | None = None) -> Any:
+def brings(
+    where: tuple[str, int],
+    offset: int,
+    code: int | None = None,
+    *,
+    key: bytes | None = None,
+    value: bytes | None = b"v",
+) -> Any:
     """A message, an end, or an error."""
     error = None if code is None else KafkaError(code)
     topic, partition = where
@@ -55,7 +63,8 @@ def brings(where: tuple[str, int], offset: int, code: int | None = None) -> Any:
         topic=lambda: topic,
         partition=lambda: partition,
         offset=lambda: offset,
-        value=lambda: b"v",
+        key=lambda: key,
+        value=lambda: value,
     )
 
 
@@ -137,5 +146,23 @@ def test_a_consumer_that_is_lost_is_replaced_by_the_thread(
         rig.fetcher.begin_anew()
         await rig.fetcher.catch_up()
         assert rig.consumer.began_anew == 1
+
+    run(monkeypatch, main)
+
+
+def test_what_says_nothing_is_given_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(rig: Rig) -> None:
+        inlets = await rig.fetcher.open({PLACE: 0})
+        inlet = inlets[PLACE]
+        await rig.bring(brings(PLACE, 0, key=NOTHING.key, value=NOTHING.value))
+        assert inlet.heard
+        assert not inlet.messages
+        await rig.bring(
+            brings(PLACE, 1, key=NOTHING.key, value=b"v"), brings(PLACE, 2, key=b"k", value=None)
+        )
+        await rig.bring(brings(PLACE, 3, key=NOTHING.key, value=NOTHING.value))
+        await rig.bring(brings(PLACE, 4, KafkaError._PARTITION_EOF))
+        assert [each.offset() for each in inlet.messages] == [1, 2]
+        assert inlet.reached == 4
 
     run(monkeypatch, main)

@@ -15,6 +15,8 @@ from penstock.core.contracts.transport import FencedError
 from penstock.core.errors import NotReadyError
 from penstock.transports.kafka import transactor
 from penstock.transports.kafka.group import Group
+from penstock.transports.kafka.messages import NOTHING, KafkaMessage
+from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.progress import Progress
 from penstock.transports.kafka.source import Source
 from penstock.transports.kafka.standing import Standing
@@ -31,9 +33,15 @@ class HangingProducer:
         self.asked = threading.Event()
         self.answered = threading.Event()
         self.committed: list[tuple[str, int, int]] = []
+        self.written: list[tuple[str, int, bytes | None]] = []
         self.refusal: KafkaError | None = None
 
     def begin_transaction(self) -> None: ...
+
+    def produce(
+        self, topic: str, value: Any, key: bytes | None, partition: int, *heard: Any, **more: Any
+    ) -> None:
+        self.written.append((topic, partition, key))
 
     def flush(self) -> None: ...
 
@@ -57,8 +65,9 @@ def producer(monkeypatch: pytest.MonkeyPatch) -> Iterator[HangingProducer]:
     made.answered.set()
 
 
-async def begun(*, heard: bool) -> Transactor:
-    standing = Standing(asyncio.get_running_loop().time)
+async def begun(*, heard: bool, standing: Standing | None = None) -> Transactor:
+    if standing is None:
+        standing = Standing(asyncio.get_running_loop().time)
     if heard:
         standing.prove(float("inf"))
     made = Transactor({}, "members", standing)
@@ -72,10 +81,11 @@ class AGroup:
     metadata = None
 
 
-def finish_one(made: Transactor) -> asyncio.Future[Any]:
+def finish_one(made: Transactor, *written: int) -> asyncio.Future[Any]:
     inlet = SimpleNamespace(where=("s", 0))
     source = Source(cast("Any", inlet), Progress(), cast("Any", None), cast("Any", None))
-    return made.carry_out([], cast("Group", AGroup()), [(source, 0)])
+    messages = [Outgoing("t", number, KafkaMessage(b"k", b"v", []), 2) for number in written]
+    return made.carry_out(messages, cast("Group", AGroup()), [(source, 0)])
 
 
 async def test_offsets_that_are_not_taken_while_kafka_is_heard_are_given_up(
@@ -167,4 +177,56 @@ async def test_where_that_cannot_be_done_transactions_begin_anew(producer: Hangi
     with pytest.raises(NotReadyError):
         await made.settle(cast("Group", AGroup()))
     assert made.is_over
+    await made.close()
+
+
+async def test_the_last_two_are_in_doubt(producer: HangingProducer) -> None:
+    producer.answered.set()
+    made = await begun(heard=True)
+    assert made.in_doubt == set()
+    doubts = []
+    for number in (1, 2, 3):
+        await asyncio.wait_for(finish_one(made, number), 30.0)
+        doubts.append({partition for _, partition in made.in_doubt})
+    assert doubts == [{1}, {1, 2}, {2, 3}]
+    await made.close()
+
+
+async def test_all_are_since_kafka_was_away(producer: HangingProducer) -> None:
+    now_s = 0.0
+    standing = Standing(lambda: now_s)
+    producer.answered.set()
+    standing.prove(1.0)
+    made = await begun(heard=False, standing=standing)
+
+    async def write(number: int) -> set[int]:
+        await asyncio.wait_for(finish_one(made, number), 30.0)
+        return {partition for _, partition in made.in_doubt}
+
+    assert await write(1) == {1}
+    now_s = 5.0
+    standing.prove(100.0)
+    assert [await write(number) for number in (2, 3, 4)] == [{1, 2}, {1, 2, 3}, {1, 2, 3, 4}]
+
+    made.trust(made.in_doubt_since_s)
+    now_s = 200.0
+    standing.prove(300.0)
+    assert await write(5) == {1, 2, 3, 4, 5}, "it was away again before anything was written"
+
+    made.trust(made.in_doubt_since_s)
+    assert await write(6) == {5, 6}
+    later = await begun(heard=False, standing=standing)
+    later.inherit(made)
+    assert later.in_doubt == made.in_doubt
+    await made.close()
+    await later.close()
+
+
+async def test_what_was_written_is_ended_by_a_message_that_says_nothing(
+    producer: HangingProducer,
+) -> None:
+    made = await begun(heard=True)
+    await made.end_in([("t", 3), ("u", 0)])
+    assert producer.written == [("t", 3, NOTHING.key), ("u", 0, NOTHING.key)]
+    assert producer.committed == []
     await made.close()

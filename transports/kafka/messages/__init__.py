@@ -7,7 +7,8 @@ before the field. What says nothing is not written: no identity, version 0, roun
 """
 
 from penstock.transports.kafka.messages.message import KafkaMessage
+from penstock.transports.kafka.messages.nothing import NOTHING, says_nothing
 from penstock.transports.kafka.messages.reader import decode
 from penstock.transports.kafka.messages.writer import encode
 
-__all__ = ["KafkaMessage", "decode", "encode"]
+__all__ = ["NOTHING", "KafkaMessage", "decode", "encode", "says_nothing"]

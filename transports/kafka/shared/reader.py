@@ -10,6 +10,7 @@ from confluent_kafka import Message
 
 from penstock.core.contracts.transport import Delivery, ShareReader
 from penstock.core.errors import NotReadyError
+from penstock.transports.kafka.messages import says_nothing
 from penstock.transports.kafka.outgoing import Outgoing
 from penstock.transports.kafka.sender import Sender
 from penstock.transports.kafka.shared.thread import Place, ShareThread
@@ -73,7 +74,10 @@ class KafkaShareReader(ShareReader):
 
     def _arrived(self, messages: Sequence[Message]) -> None:
         self._asked = False
+        self._thread.accept([message for message in messages if says_nothing(message)])
         for message in messages:
+            if says_nothing(message):
+                continue
             delivery = self._deliver(message, message.delivery_count() or 1)
             self._held[delivery.partition, delivery.offset] = message
             self._come.append(delivery)
