@@ -32,7 +32,7 @@ class Run:
         urls = [world.url(name) for name in world.gateways]
         self.callers = [Caller(urls, name, 0.02) for name in world.pipelines]
         self.gaps: dict[str, list[float]] = {}
-        time.sleep(1.0)
+        self._until_all_go_on(time.monotonic() + AGAIN_S)
 
     def kill_and_leave(self, only: Sequence[str]) -> str:
         """Kill one, and start it again when all goes on without it."""
