@@ -66,8 +66,9 @@ class Amends:
                         ", ".join(f"{topic}/{number}" for topic, number in sorted(forgotten)),
                     )
                     await transactor.end_in(forgotten)
-                transactor.trust(since_s)
-                return
+                if not transactor.is_over:
+                    transactor.trust(since_s)
+                    return
             except PenstockError as error:
                 _log.warning("it is looked again whether transactions have ended: %s", error)
                 await asyncio.sleep(_AGAIN_S)

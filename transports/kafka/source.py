@@ -14,6 +14,7 @@ from penstock.transports.kafka.messages.message import has_header
 from penstock.transports.kafka.progress import Progress
 
 _MOST_PASSED: Final = 1_000
+"""Records that are passed over before others have a turn of the loop."""
 
 
 class Source:

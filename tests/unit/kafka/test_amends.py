@@ -27,6 +27,7 @@ class Broker:
         self.in_doubt = {FIRST, SECOND, GONE}
         self.in_doubt_since_s = 7.0
         self.trusted: list[float] = []
+        self.is_over = False
         self.ended: list[TopicNumber] = []
         self.fails: list[Exception] = []
         self.amends = Amends(self.extent, self.written, self.transactor_now)
@@ -40,6 +41,7 @@ class Broker:
         return Extent(0, 10)
 
     async def transactor_now(self) -> Transactor:
+        self.is_over = False
         if self.fails:
             raise self.fails.pop()
         return cast("Transactor", self)
@@ -117,6 +119,22 @@ def test_it_begins_anew_when_kafka_was_away_again() -> None:
         assert broker.ended == []
         await asyncio.sleep(LONG_S)
         assert (broker.ended, broker.trusted) == ([FIRST], [8.0])
+        await broker.amends.close()
+
+    in_virtual_time(main)
+
+
+def test_what_writes_now_is_trusted() -> None:
+    async def main(clock: VirtualClock) -> None:
+        broker = Broker()
+        broker.committed[FIRST] = 4
+        broker.amends.begin()
+        await asyncio.sleep(1.0)
+        broker.is_over = True  # what comes after it has its doubts
+        broker.committed[FIRST] = 10
+        broker.in_doubt_since_s = 9.0
+        await asyncio.sleep(LONG_S)
+        assert (broker.ended, broker.trusted) == ([], [9.0])
         await broker.amends.close()
 
     in_virtual_time(main)
