@@ -15,6 +15,12 @@ _INIT_PRODUCER_ID: Final = 22
 _TXN_OFFSET_COMMIT: Final = 28
 _TIMEOUT_S: Final = 10.0
 
+_CRC_AT, _ATTRIBUTES_AT, _NUMBER_AT = 17, 21, 53
+"""In a batch of records (format 2), which begins with its offset and length: 12 bytes."""
+
+_TRANSACTIONAL, _TIME_OF_BROKER, _CONTROL = 0x10, 0x08, 0x20
+"""Attributes of one."""
+
 
 def take_transactional_id(servers: str, transactional_id: str) -> tuple[int, int]:
     """InitProducerId (version 0): a producer's id and epoch, 64 and 16 bits."""
@@ -61,12 +67,6 @@ def write_again(servers: str, transactional_id: str, where: tuple[str, int], log
     body = _text(transactional_id) + struct.pack(">hii", -1, 10_000, 1) + _text(topic)
     body += struct.pack(">iii", 1, partition, len(batch)) + bytes(batch)
     _ask(servers, _PRODUCE, body, error_at=4 + len(_text(topic)) + 8, version=3)
-
-
-_CRC_AT, _ATTRIBUTES_AT, _NUMBER_AT = 17, 21, 53
-"""In a batch of records (format 2), behind its offset and length, which are 12 bytes."""
-
-_TRANSACTIONAL, _TIME_OF_BROKER, _CONTROL = 0x10, 0x08, 0x20
 
 
 def _last_batch(log: bytes) -> bytes:

@@ -72,8 +72,9 @@ class Transactor:
         self._waiting: list[_Part] = []
         self._task: asyncio.Task[None] | None = None
         self._last: set[TopicNumber] = set()
-        """Where the last transaction has written, and before it those that are in doubt."""
+        """Where the last transaction has written."""
         self._before: set[TopicNumber] = set()
+        """Where those before it have that are in doubt."""
         self._trusted_s = standing.since_s
         self.between = asyncio.Lock()
         """Who has it finds no transaction under way, and none begins."""
@@ -172,6 +173,7 @@ class Transactor:
             self._task = None
 
     async def _until_done(self, parts: list[_Part]) -> None:
+        self._doubt(parts)
         try:
             while parts:
                 parts = await self._once(parts)
@@ -187,7 +189,6 @@ class Transactor:
     async def _once(self, parts: list[_Part]) -> list[_Part]:
         """One transaction; comes back with those that are still to be written."""
         offsets = _offsets_of(parts)
-        self._doubt(parts)
         try:
             await self._in_time(self._thread.call(lambda: self._transact(parts, offsets)))
         except (KafkaException, SystemError) as error:
@@ -200,7 +201,8 @@ class Transactor:
         return []
 
     def _doubt(self, parts: Sequence[_Part]) -> None:
-        if self._trusted_s == self._standing.since_s:
+        # While Kafka is not heard nobody knows since when it will have been away.
+        if self._standing.holds() and self._trusted_s == self._standing.since_s:
             self._before = self._last
         else:
             self._before |= self._last

@@ -35,6 +35,9 @@ class HangingProducer:
         self.committed: list[tuple[str, int, int]] = []
         self.written: list[tuple[str, int, bytes | None]] = []
         self.refusal: KafkaError | None = None
+        self.refusals: list[KafkaError] = []
+        """Of commits, one each."""
+        self.aborted = 0
 
     def begin_transaction(self) -> None: ...
 
@@ -52,7 +55,12 @@ class HangingProducer:
             raise KafkaException(self.refusal)
         self.committed += [(each.topic, each.partition, each.offset) for each in positions]
 
-    def commit_transaction(self) -> None: ...
+    def commit_transaction(self) -> None:
+        if self.refusals:
+            raise KafkaException(self.refusals.pop())
+
+    def abort_transaction(self) -> None:
+        self.aborted += 1
 
 
 @pytest.fixture
@@ -229,4 +237,31 @@ async def test_what_was_written_is_ended_by_a_message_that_says_nothing(
     await made.end_in([("t", 3), ("u", 0)])
     assert producer.written == [("t", 3, NOTHING.key), ("u", 0, NOTHING.key)]
     assert producer.committed == []
+    await made.close()
+
+
+async def test_all_are_while_kafka_is_not_heard(producer: HangingProducer) -> None:
+    now_s = 0.0
+    standing = Standing(lambda: now_s)
+    producer.answered.set()
+    standing.prove(1.0)
+    made = await begun(heard=False, standing=standing)
+    for number in (1, 2, 3):
+        await asyncio.wait_for(finish_one(made, number), 30.0)
+        now_s += 2.0  # it was killed after the first one, and is back before it is heard
+    assert {partition for _, partition in made.in_doubt} == {1, 2, 3}
+    await made.close()
+
+
+async def test_what_is_tried_again_counts_once(
+    producer: HangingProducer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactor, "_AGAIN_S", 0.0)
+    producer.answered.set()
+    made = await begun(heard=True)
+    await asyncio.wait_for(finish_one(made, 1), 30.0)
+    producer.refusals = [KafkaError(KafkaError._TIMED_OUT)] * 2
+    await asyncio.wait_for(finish_one(made, 2), 30.0)
+    assert producer.aborted == 2
+    assert {partition for _, partition in made.in_doubt} == {1, 2}
     await made.close()
