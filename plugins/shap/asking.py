@@ -20,7 +20,7 @@ from penstock.plugins.shap.blocks import MOST_EXPLAINED, Block, blocks_of, rows_
 from penstock.plugins.shap.buffers import Buffers
 from penstock.plugins.shap.coalitions import Coalitions
 from penstock.plugins.shap.explainer import ShapExplainer, Values, selected
-from penstock.plugins.shap.masked_rows import MaskedRows, masked_rows
+from penstock.plugins.shap.masked_rows import MaskedRows, masked_rows, places_of
 from penstock.plugins.shap.options import AskingOptions
 
 
@@ -41,6 +41,7 @@ class AskingShap(ShapExplainer):
                 "parameter 'background', or storageUri: a file of numpy, or a folder with one"
             )
         self._coalitions = self.coalitions(self.background.shape[1])
+        self._places = places_of(self._coalitions, len(self.background))
         self._buffers = Buffers(explained.explains.calls_in_flight + 1)
 
     @abstractmethod
@@ -66,7 +67,7 @@ class AskingShap(ShapExplainer):
         background = self.background.astype(rows.dtype)
         masked: list[MaskedRows] = []
         for row in rows:
-            masked.append(masked_rows(self._coalitions, row, background))
+            masked.append(masked_rows(self._coalitions, row, background, self._places))
             if not len(masked) % MOST_EXPLAINED:
                 await asyncio.sleep(0)
         if sum(each.least for each in masked) > self.explained.explains.max_evaluations:

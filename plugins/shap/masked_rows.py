@@ -17,6 +17,10 @@ WORTH: Final = 0.05
 KEY_BITS: Final = 63
 """Of the numbers by which rows are compared."""
 
+MOST_PLACES: Final = 1 << 21
+"""Held for an explainer: 16 MiB. Where there are more, they come from memory more slowly than rows
+are made of bits."""
+
 
 class MaskedRows(ABC):
     """Those of one row: for each coalition as many as the background has, then the row itself."""
@@ -60,26 +64,36 @@ class MaskedRows(ABC):
     def _means(self, outputs: Array) -> Array: ...
 
 
-def masked_rows(coalitions: Coalitions, row: Array, background: Array) -> MaskedRows:
-    """Those of ``row`` [features], which is typed as ``background`` [rows, features] is."""
+def places_of(coalitions: Coalitions, times: int) -> Array | None:
+    """Whence the cells of all masked rows are taken, whatever the row: intp [coalitions * times,
+    features], of a background of so many rows, cell by cell, with the row behind it. None where
+    they are too many to be held."""
+    masks = coalitions.masks(0, coalitions.count)
+    features = masks.shape[1]
+    usual = times * features
+    if len(masks) * usual > MOST_PLACES:
+        return None
+    of_row = np.arange(usual, usual + features)
+    of_background = np.arange(usual).reshape(times, features)
+    return np.where(masks[:, None], of_row, of_background).reshape(-1, features)
+
+
+def masked_rows(
+    coalitions: Coalitions, row: Array, background: Array, places: Array | None = None
+) -> MaskedRows:
+    """Those of ``row`` [features], which is typed as ``background`` [rows, features] is; ``places``
+    are those of :func:`places_of`."""
     differs = row != background
     bits = differs.shape[1] + len(background).bit_length()
-    if bits > KEY_BITS or differs.mean() > 1.0 - WORTH:
-        return _All(coalitions, row, background)
-    return _Different(coalitions, row, background, differs)
+    if bits <= KEY_BITS and differs.mean() <= 1.0 - WORTH:
+        return _Different(coalitions, row, background, differs)
+    if places is None:
+        return _Turned(coalitions, row, background)
+    return _Taken(coalitions, row, background, places)
 
 
 class _All(MaskedRows):
-    """By coalition, then by background.
-
-    They are made as whole numbers of the same bits: those bits in which the row differs from the
-    background are turned where a feature is in. It takes half as long as to choose.
-    """
-
-    def __init__(self, coalitions: Coalitions, row: Array, background: Array) -> None:
-        super().__init__(coalitions, row, background)
-        self._bits = _bits(background)
-        self._differing = self._bits ^ _bits(row)
+    """By coalition, then by background."""
 
     @property
     def least(self) -> int:
@@ -88,6 +102,41 @@ class _All(MaskedRows):
     @property
     def _masked_count(self) -> int:
         return self._coalitions.count * len(self._background)
+
+    def _means(self, outputs: Array) -> Array:
+        by_coalition = outputs.reshape(self._coalitions.count, len(self._background), -1)
+        means: Array = by_coalition.mean(axis=1)
+        return means
+
+
+class _Taken(_All):
+    """Each cell is taken from the background or the row.
+
+    It is one call of numpy, which needs the interpreter at its begin and end alone. Where a model
+    runs in a thread, whoever makes rows by several waits before each for the model to let go.
+    """
+
+    def __init__(
+        self, coalitions: Coalitions, row: Array, background: Array, places: Array
+    ) -> None:
+        super().__init__(coalitions, row, background)
+        self._places = places
+        self._cells = np.concatenate([background.reshape(-1), row])
+
+    def _fill(self, rows: Array, begin: int) -> None:
+        places = self._places[begin : begin + len(rows)]
+        np.take(self._cells, places, out=rows, mode="clip")  # none is outside: no copy to see it
+
+
+class _Turned(_All):
+    """They are made as whole numbers of the same bits: those bits in which the row differs from the
+    background are turned where a feature is in. It takes half as long as to choose.
+    """
+
+    def __init__(self, coalitions: Coalitions, row: Array, background: Array) -> None:
+        super().__init__(coalitions, row, background)
+        self._bits = _bits(background)
+        self._differing = self._bits ^ _bits(row)
 
     def _fill(self, rows: Array, begin: int) -> None:
         bits = _bits(rows)
@@ -109,11 +158,6 @@ class _All(MaskedRows):
             part &= self._differing[background].reshape(-1)
             part ^= self._bits[background].reshape(-1)
             filled += coalitions * of_each
-
-    def _means(self, outputs: Array) -> Array:
-        by_coalition = outputs.reshape(self._coalitions.count, len(self._background), -1)
-        means: Array = by_coalition.mean(axis=1)
-        return means
 
 
 class _Different(MaskedRows):

@@ -20,7 +20,12 @@ from penstock.plugins.shap.blocks import (
 )
 from penstock.plugins.shap.buffers import Buffers
 from penstock.plugins.shap.coalitions import Coalitions, every_coalition
-from penstock.plugins.shap.masked_rows import MaskedRows, masked_rows
+from penstock.plugins.shap.masked_rows import (
+    MOST_PLACES,
+    MaskedRows,
+    masked_rows,
+    places_of,
+)
 from penstock.plugins.shap.walks import random_walks
 
 DTYPES = (np.float64, np.float32, np.float16, np.int64, np.int32, np.uint8, np.bool_)
@@ -55,13 +60,16 @@ def drawn(dtype: Any, features: int, background: int, most: int, seed: int) -> t
     most=st.sampled_from([1, 2, 3, 200]),
     cuts=st.lists(st.integers(0, 400), max_size=4),
     seed=st.integers(0, 50),
+    held=st.booleans(),
 )
 def test_means_are_those_of_the_rows_as_they_are_defined(
-    dtype: Any, features: int, background: int, most: int, cuts: list[int], seed: int
+    dtype: Any, features: int, background: int, most: int, cuts: list[int], seed: int, held: bool
 ) -> None:
     row, usual = drawn(dtype, features, background, most, seed)
     coalitions = random_walks(features, 2, seed)
-    masked = masked_rows(coalitions, row, usual)
+    masked = masked_rows(
+        coalitions, row, usual, places_of(coalitions, background) if held else None
+    )
     rows = made(masked, cuts)
     assert rows.dtype == row.dtype
     assert np.array_equal(rows[-1], row)
@@ -86,13 +94,25 @@ def test_what_differs_is_asked_once() -> None:
     assert len(np.unique(rows[:-1], axis=0)) == 1 + 1 + 15 - 1  # that of the second is the row too
 
 
-def test_where_everything_differs_nothing_is_looked_for() -> None:
-    row, usual = np.zeros(3), np.ones((4, 3))
-    masked = masked_rows(every_coalition(3), row, usual)
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_where_everything_differs_nothing_is_looked_for(dtype: Any, held: bool) -> None:
+    coalitions = every_coalition(3)
+    row = np.array([0.0, -0.0, np.nan], dtype)
+    usual = np.arange(1, 13, dtype=dtype).reshape(4, 3)
+    masked = masked_rows(coalitions, row, usual, places_of(coalitions, 4) if held else None)
     assert masked.least == masked.count == 1 + 7 * 4
-    assert np.array_equal(
-        made(masked, [5, 13])[:-1].reshape(7, 4, 3), defined(every_coalition(3), row, usual)
-    )
+    rows, expected = made(masked, [5, 13])[:-1], defined(coalitions, row, usual)
+    assert rows.tobytes() == expected.tobytes()
+
+
+def test_places_are_held_for_no_more_than_so_many_cells() -> None:
+    coalitions = every_coalition(8)
+    most = MOST_PLACES // (8 * coalitions.count)
+    places = places_of(coalitions, most)
+    assert places is not None
+    assert places.shape == (coalitions.count * most, 8)
+    assert places_of(coalitions, most + 1) is None
 
 
 def test_what_is_no_number_differs_from_itself() -> None:
