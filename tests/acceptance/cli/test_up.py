@@ -22,6 +22,7 @@ import pytest
 
 from harness.command_line import Done, Penstock
 from harness.program import event
+from penstock.core.free_ports import free_ports
 
 PROGRAM = "import sys; from penstock.core.cli import main; sys.exit(main())"
 SLOW = """\
@@ -90,9 +91,7 @@ def test_one_signal_answers_what_is_under_way(alone: Penstock, how: signal.Signa
 
 
 def test_who_waits_for_a_server_may_come_before_it(alone: Penstock) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    [port] = map(str, free_ports(1))
     words = ["status", "--wait", "-o", "json", "--server", f"127.0.0.1:{port}"]
     waiting = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], stdout=subprocess.PIPE)
     with up(alone.folder, SLOW, grpc_port=port):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from harness.program import Program, program
 from integration.agents.rig import agent, scheduler
 from integration.gateways.rig import PORTS, write
+from penstock.core.free_ports import free_ports
 
 SHARED = "proxy: {sharedPort: true, policy: {health: {intervalMs: 200}}}\n"
 
@@ -25,7 +25,7 @@ class City:
         self.scheduler = stack.enter_context(scheduler(self.manifests))
         self.agents = [self.agent(number) for number in range(2)]
         self.first_gateway = self.gateway()
-        self.rest_port, self.grpc_port = free_port(), free_port()
+        self.rest_port, self.grpc_port = free_ports(2)  # which the proxies share
         self.proxies = [self.proxy() for _ in range(2)]
 
     @property
@@ -72,11 +72,3 @@ def city(folder: Path) -> Iterator[City]:
     """A city that is gone at the end."""
     with ExitStack() as stack:
         yield City(folder, stack)
-
-
-def free_port() -> int:
-    """A port that nobody has at the moment, for processes that share it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port

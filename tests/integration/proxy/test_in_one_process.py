@@ -11,8 +11,8 @@ from harness.envoy import need_envoy
 from harness.program import program
 from integration.agents.rig import until_said
 from integration.gateways.rig import PORTS, chain, client_of, load, times, until, value_of, write
-from integration.proxy.rig import free_port
 from penstock.core.credentials import Tls
+from penstock.core.free_ports import free_ports
 
 
 @pytest.mark.parametrize("kind", ["embedded", "envoy"])
@@ -20,7 +20,7 @@ async def test_up_stands_behind_a_proxy_of_its_own(tmp_path: Path, kind: str) ->
     if kind == "envoy":
         need_envoy()
     manifests = write(tmp_path, times("a", 2), chain("p", "a"), times("b", 3, minReplicas=0))
-    port = free_port()  # where others follow it
+    [port] = free_ports(1)  # where others follow it
     config = f"grpc: {{port: {port}}}\nscheduler: {{autoscaling: {{everyMs: 50, idleMs: 100}}}}\n"
     tls = None
     if kind == "embedded":
