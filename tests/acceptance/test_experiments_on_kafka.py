@@ -63,6 +63,17 @@ def settled(rest: str) -> str:
     raise TimeoutError("nothing is settled")
 
 
+def counted(rest: str) -> dict[str, Any]:
+    """Wait for a report of the trial of all that was posted."""
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
+        report = send_for(f"{rest}/v1/experiments/trial/report")
+        if sum(arm["requests"] for arm in report["arms"]) >= POSTED:
+            return report
+        time.sleep(0.1)
+    raise TimeoutError("not all is counted")
+
+
 def test_requests_are_split_over_streams_and_their_way_is_in_them(
     tmp_path: Path, kafka: LocalKafka
 ) -> None:
@@ -111,7 +122,7 @@ def test_requests_are_split_over_streams_and_their_way_is_in_them(
                 assert posted.status == 202, posted.document
             assert "arm 'quote-broken': 100.0% of " in settled(there)
             gateway.stop()
-            report = send_for(f"{there}/v1/experiments/trial/report")
+            report = counted(there)
             assert sum(arm["requests"] for arm in report["arms"]) == POSTED
             assert [arm["failures"] for arm in report["arms"]] == [0, report["arms"][1]["requests"]]
         scheduler.stop()

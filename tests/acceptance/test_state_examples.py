@@ -18,6 +18,7 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "state"
 SOON_S = 1.5
 """By when an answer is wanted: on a busy machine, too, there is time for all but what sleeps."""
 LATE_S = 4.0
+TRIES = 10
 
 
 @pytest.fixture(scope="module", params=[None, 3], ids=["one process", "three workers"])
@@ -112,8 +113,15 @@ def test_missing_steps_over_grpc(server: Mapping[str, str]) -> None:
             request_serializer=pb.ModelInferRequest.SerializeToString,
             response_deserializer=pb.ModelInferResponse.FromString,
         )
-        # Of that the server hears 1.51 s: what ends just before it is too late for the caller.
-        answer, call = infer.with_call(request, timeout=SOON_S + 0.004)
+        for left in reversed(range(TRIES)):
+            try:
+                # Of that the server hears 1.51 s: what ends just before it is too late for the
+                # caller. What ends in time has some 10 ms to get there.
+                answer, call = infer.with_call(request, timeout=SOON_S + 0.004)
+                break
+            except grpc.RpcError as error:
+                if not left or error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise
     assert [output.name for output in answer.outputs] == ["OUTPUT"]
     assert answer.parameters["penstock-missing"].string_param == "sleepy"
     assert ("penstock-missing", "sleepy") in call.trailing_metadata()

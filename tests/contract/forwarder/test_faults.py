@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from asyncio import IncompleteReadError
-from collections import Counter
 
 import pytest
 
@@ -121,7 +120,25 @@ async def test_who_hangs_is_unhealthy(forwarder_kind: str) -> None:
         await until(lambda: standing(rig) == {"a": "unhealthy"})
 
 
-async def test_who_fails_on_and_on_is_ejected_and_comes_back(forwarder_kind: str) -> None:
+async def test_who_fails_on_and_on_is_ejected(forwarder_kind: str) -> None:
+    policy = Policy(health=NO_CHECKS, outliers=Outliers(failures=3, eject_ms=60_000.0))
+    async with (
+        scripted_endpoints("a", "b") as (a, b),
+        started_forwarder(forwarder_kind, policy) as rig,
+    ):
+        await rig.serve(m=[a, b])
+        a.script.status = 500
+        for _ in range(64):  # which is asked is chance
+            if len(a.asked) == 3:
+                break
+            await rig.ask(INFER)
+        # Who counts where it forwards may eject from another thread.
+        await until(lambda: standing(rig)["a"] == "ejected")
+        assert {await rig.who(INFER) for _ in range(20)} == {"b"}
+        assert len(a.asked) == 3
+
+
+async def test_who_was_ejected_comes_back(forwarder_kind: str) -> None:
     policy = Policy(health=NO_CHECKS, outliers=Outliers(failures=3, eject_ms=400.0))
     async with (
         scripted_endpoints("a", "b") as (a, b),
@@ -129,21 +146,24 @@ async def test_who_fails_on_and_on_is_ejected_and_comes_back(forwarder_kind: str
     ):
         await rig.serve(m=[a, b])
         a.script.status = 500
-        answers = [await rig.ask(INFER) for _ in range(60)]
-        await until(lambda: standing(rig)["a"] == "ejected")
-        assert Counter(answer.status for answer in answers)[500] <= 6
-        a.script.status = 200
-        await until(lambda: standing(rig)["a"] != "ejected")
-        assert {await rig.who(INFER) for _ in range(40)} == {"a", "b"}
+        async with asyncio.timeout(30.0):
+            # Asked on meanwhile: an ejection may be over before anybody looks.
+            while standing(rig)["a"] != "ejected":
+                await rig.ask(INFER)
+            a.script.status = 200
+            await until(lambda: standing(rig)["a"] != "ejected")
+            while {await rig.who(INFER) for _ in range(20)} != {"a", "b"}:
+                pass
 
 
 async def test_the_deadline_of_the_caller_ends_the_wait(forwarder_kind: str) -> None:
     async with scripted_endpoints("a") as (a,), started_forwarder(forwarder_kind) as rig:
         await rig.serve(m=[a])
         a.script.hangs = True
-        answer = await rig.ask(INFER, headers={"x-penstock-timeout-ms": "150"})
+        answer = await rig.ask(INFER, headers={"x-penstock-timeout-ms": "1000"})
         assert (answer.status, answer.json["code"]) == (504, "deadline")
-        assert a.asked[0].headers["x-penstock-timeout-ms"] == "150"
+        await until(lambda: bool(a.asked))
+        assert a.asked[0].headers["x-penstock-timeout-ms"] == "1000"
 
 
 async def test_the_deadline_of_the_policy_is_for_who_names_none(forwarder_kind: str) -> None:

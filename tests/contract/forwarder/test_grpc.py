@@ -204,7 +204,7 @@ async def test_copies_go_to_the_mirror(forwarder_kind: str) -> None:
         way = Way((Share("a"),), Copied(Share("mirror"), 100.0))
         await rig.forwarder.apply(Change({}, {"m": way}))
         assert await caller.who("m", (("seldon-model", "m"),)) == "a"
-        await asyncio.wait_for(mirror.arrived.wait(), 5.0)
+        await asyncio.wait_for(mirror.arrived.wait(), 30.0)
 
 
 async def test_who_is_away_is_passed_over(forwarder_kind: str) -> None:
@@ -266,10 +266,11 @@ async def test_a_caller_that_goes_away_is_missed_at_once(forwarder_kind: str) ->
         grpc_rig(forwarder_kind, gateways=[a]) as (rig, caller),
     ):
         a.script.hangs = True
-        asking = asyncio.create_task(caller.who("m"))
+        # Without a deadline of its own, which would end it as well.
+        asking = asyncio.create_task(caller.ask(infer("m"), timeout_s=None))
         await a.arrived.wait()
         asking.cancel()
-        await asyncio.wait_for(a.cancelled.wait(), 5.0)
+        await asyncio.wait_for(a.cancelled.wait(), 30.0)
         await until(lambda: not rig.forwarder.in_use("gateways"))
 
 

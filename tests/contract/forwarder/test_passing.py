@@ -152,7 +152,7 @@ async def test_a_caller_that_goes_away_is_missed_at_once(forwarder_kind: str) ->
             caller.send(INFER)
             await gateway.arrived.wait()
             gateway.hung_up.clear()
-        await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
+        await asyncio.wait_for(gateway.hung_up.wait(), 30.0)
         await until(lambda: not rig.forwarder.in_use("gateways"))
 
 
@@ -166,10 +166,12 @@ async def test_draining_answers_what_is_under_way_and_tells_to_go(forwarder_kind
             busy.send(INFER)
             await gateway.arrived.wait()
             draining = asyncio.create_task(rig.forwarder.drain())
-            await asyncio.sleep(0.05)
             gateway.script.hangs = False
-            last = await idle.ask(INFER)
-            assert (last.status, last.headers["connection"]) == (200, "close")
+            async with asyncio.timeout(30.0):
+                # A forwarder that is a program hears of it a while after us.
+                while (last := await idle.ask(INFER)).headers.get("connection") != "close":
+                    assert last.status == 200
+            assert last.status == 200
             assert not draining.done()
             gateway.script.goes_on.set()
             assert (await busy.answer()).status == 200
@@ -220,7 +222,7 @@ async def test_an_answer_to_who_hung_up_before_it_was_whole_is_not_sent_on(
             caller.send(INFER)
             await caller.reader.readuntil(b"\r\n\r\n")
             gateway.hung_up.clear()
-        await asyncio.wait_for(gateway.hung_up.wait(), 5.0)
+        await asyncio.wait_for(gateway.hung_up.wait(), 30.0)
         await until(lambda: not rig.forwarder.in_use("gateways"))
 
 
@@ -281,15 +283,19 @@ async def test_no_request_is_dropped_while_servers_come_and_go(forwarder_kind: s
             await gone.start()
             await rig.serve(gateways=servers)
             gone.arrived.clear()
-            await asyncio.wait_for(gone.arrived.wait(), 5.0)
+            await asyncio.wait_for(gone.arrived.wait(), 30.0)
         going = False
         await asyncio.gather(*callers)
         assert set(statuses) == {200}
 
 
 async def quiet(server: ScriptedEndpoint) -> None:
-    """Return when what was under way to ``server`` has been answered."""
-    seen = -1
-    while seen != len(server.asked):
+    """Return when what was under way to ``server`` has been answered.
+
+    A loop that stood still looks at the clock before it reads, so one look says little.
+    """
+    seen, unchanged = -1, 0
+    while unchanged < 10:
+        unchanged = unchanged + 1 if len(server.asked) == seen else 0
         seen = len(server.asked)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.01)

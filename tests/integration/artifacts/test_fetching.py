@@ -67,7 +67,11 @@ def fetcher(tmp_path: Path, cache: ArtifactCache) -> ArtifactFetcher:
 
 def at(web: Web, path: str = "/model.bin", digest: str | None = None) -> Wanted:
     """What is wanted from the web server."""
-    return Wanted(HttpStorage(HttpOptions(timeout_s=0.5)), web.address + path, digest)
+    return Wanted(
+        HttpStorage(HttpOptions(timeout_s=0.5 if path == "/silent" else 30.0)),
+        web.address + path,
+        digest,
+    )
 
 
 def whole(fetched: FetchedArtifacts) -> bool:

@@ -71,7 +71,7 @@ async def said(
     digest: str | None = None,
 ) -> str:
     """What the condition of a model says, once it has the reason."""
-    storage = HttpStorage(HttpOptions(timeout_s=0.3))
+    storage = HttpStorage(HttpOptions(timeout_s=0.3 if path == "/silent" else 30.0))
     async with control_plane(folder, storage=storage, cache=cache) as plane:
         await plane.apply(model("m", storageUri=web.address + path, artifactDigest=digest))
         await plane.until(lambda: plane.reason("Model", "m") == reason)

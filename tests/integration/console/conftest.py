@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from harness.browser import WIDE, Visit, chromium
 from harness.up import penstock_up
+
+expect.set_options(timeout=30_000)  # what is expected of a page does not have the page's limit
 
 MODELS = """
 from typing import Annotated, TypedDict

@@ -72,6 +72,8 @@ def test_the_graph_shows_what_happens(visit: Visitor, server: str) -> None:
     seen = visit("/pipelines/logs")
     box = seen.page.locator('.box[data-step="logarithm"]')
     expect(box).to_be_visible()
+    with seen.page.expect_response("**/console/figures"):
+        pass  # what it shows has happened since it first read the figures
     for value in (1.0, 2.0, 3.0, -1.0):
         infer(server, "logs", value)
     expect(box).to_contain_text(re.compile(r"\d (µs|ms)"))

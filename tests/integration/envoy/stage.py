@@ -88,10 +88,10 @@ class Stage:
         named = [(name.replace("_", "-"), value) for name, value in metadata.items()]
         async with grpc.aio.insecure_channel(self.addresses["grpc"]) as c:
             call = c.unary_unary(method, bytes, bytes)
-            return bytes(await call(b"x", metadata=named, timeout=5.0))
+            return bytes(await call(b"x", metadata=named, timeout=30.0))
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30.0):
         while not condition():  # noqa: ASYNC110 - Envoy does not say when
             await asyncio.sleep(0.01)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from functools import partial
 
@@ -90,6 +91,7 @@ async def test_experiments_split_and_are_counted(stage: Stage) -> None:
         Change({"a/1": stage.at("a"), "b/1": stage.at("b", version="7")}, {"e.experiment": way})
     )
     path = "/v2/models/e.experiment/infer"
+    began_s = time.monotonic()
     answers = [await stage.infer(path) for _ in range(100)]
     ways = Counter((body["who"], headers["x-seldon-route"]) for _, headers, body in answers)
     assert ways.keys() == {("a", ":left:"), ("b", ":right:")}
@@ -106,7 +108,8 @@ async def test_experiments_split_and_are_counted(stage: Stage) -> None:
         ("trial", 4, "left", False): ways["a", ":left:"],
         ("trial", 4, "right", False): ways["b", ":right:"],
     }
-    assert all(0.0 < each.latency_ms < 1000.0 for each in stage.counted)
+    took_ms = (time.monotonic() - began_s) * 1000.0
+    assert all(0.0 < each.latency_ms < took_ms for each in stage.counted)
 
 
 async def test_who_says_the_way_goes_it_again(stage: Stage) -> None:
@@ -165,9 +168,10 @@ async def test_deadlines_end_what_takes_too_long(stage: Stage) -> None:
     await stage.start()
     stage.endpoints["a"].script = stage.endpoints["a"].hang
     await stage.apply(Change({"a/1": stage.at("a")}, {"x": Way((Share("a/1"),))}))
-    status, _, body = await stage.infer("/v2/models/x/infer", {"x-penstock-timeout-ms": "50"})
+    status, _, body = await stage.infer("/v2/models/x/infer", {"x-penstock-timeout-ms": "1000"})
     assert (status, body["code"]) == (504, "deadline")
-    assert stage.endpoints["a"].seen[0].headers["x-penstock-timeout-ms"] == "50"
+    await until(lambda: bool(stage.endpoints["a"].seen))
+    assert stage.endpoints["a"].seen[0].headers["x-penstock-timeout-ms"] == "1000"
 
 
 async def test_who_refuses_connections_is_passed_over(stage: Stage) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
 
 from chaos.city import ROLES, ROOT, SHARED, City, city
 from chaos.load import Reader, Writer
@@ -40,18 +39,25 @@ def _all_are_answered(reader: Reader, writer: Writer) -> None:
     assert not missing, f"{len(missing)} of {len(writer.accepted)} are lost"
 
 
-def _letters(world: City) -> Iterator[str]:
-    """The requests that are dead letters."""
-    consumer = Consumer({"bootstrap.servers": world.kafka.bootstrap_servers, "group.id": "letters"})
-    with closing(consumer):
+def _letters(world: City, count: int = 0) -> list[str]:
+    """The requests that are dead letters, all of them, once there are so many."""
+    found: list[str] = []
+    config = {"bootstrap.servers": world.kafka.bootstrap_servers, "group.id": "letters"}
+    with closing(Consumer({**config, "enable.partition.eof": True})) as consumer:
         consumer.assign([TopicPartition(f"{ROOT}.deadletters", 0, OFFSET_BEGINNING)])
-        until = time.monotonic() + 3.0
+        until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             message = consumer.poll(0.2)
-            if message is not None and message.error() is None:
+            if message is None:
+                continue
+            error = message.error()
+            if error is None:
                 identity = dict(message.headers() or ())["penstock-request"]
                 assert isinstance(identity, bytes)
-                yield identity.decode()
+                found.append(identity.decode())
+            elif error.code() == KafkaError._PARTITION_EOF and len(found) >= count:
+                return found
+    raise AssertionError(f"dead letters were not read to their end, or not all there: {found}")
 
 
 def test_workers_that_are_killed_lose_nothing(tmp_path: Path, start_kafka: KafkaStarter) -> None:
@@ -70,7 +76,7 @@ def test_workers_that_are_killed_lose_nothing(tmp_path: Path, start_kafka: Kafka
         _all_are_answered(reader, writer)
         assert len(writer.accepted) > 500
         assert reader.failed == {}
-        assert list(_letters(world)) == []
+        assert _letters(world) == []
 
 
 def test_a_broker_that_is_killed_loses_nothing(tmp_path: Path, start_kafka: KafkaStarter) -> None:
@@ -87,7 +93,7 @@ def test_a_broker_that_is_killed_loses_nothing(tmp_path: Path, start_kafka: Kafk
         time.sleep(6.0)
         _all_are_answered(reader, writer)
         assert reader.failed == {}
-        assert list(_letters(world)) == []
+        assert _letters(world) == []
 
 
 def test_what_ends_its_worker_is_given_up_alone(tmp_path: Path, start_kafka: KafkaStarter) -> None:
@@ -108,6 +114,6 @@ def test_what_ends_its_worker_is_given_up_alone(tmp_path: Path, start_kafka: Kaf
                 world.kill("up")
                 world.start("up")
         _all_are_answered(reader, writer)
-        assert list(reader.failed) == list(_letters(world)) == ["poison"]
+        assert list(reader.failed) == _letters(world, 1) == ["poison"]
         assert reader.failed["poison"].startswith("lost: 5 workers went away")
         assert deaths in DEATHS

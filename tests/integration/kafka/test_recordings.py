@@ -10,7 +10,16 @@ from uuid import uuid4
 import pytest
 
 from harness.shared_streams import SharedStreams
-from integration.streams.rig import DIAMOND_MODELS, call, config, diamond, process, told
+from integration.streams.rig import (
+    DIAMOND_MODELS,
+    PATIENCE_S,
+    Process,
+    call,
+    config,
+    diamond,
+    process,
+    told,
+)
 from integration.streams.test_asynchronous import submit
 from integration.streams.test_inspect import is_whole, visits
 from integration.streams.test_tap import followed
@@ -28,6 +37,16 @@ def over(kafka: LocalKafka) -> Config:
             "namespace": f"t{uuid4().hex[:8]}",
         }
     )
+
+
+async def listed_when_ended(one: Process, count: int) -> list[dict[str, Any]]:
+    """The requests, once so many have ended: callers are told of that before it is acknowledged."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            listed: list[dict[str, Any]] = (await told(one, "/v1/requests"))["requests"]
+            if sum(each["outcome"] is not None for each in listed) >= count:
+                return listed
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize("delivery", ["at-least-once", "exactly-once"])
@@ -48,7 +67,7 @@ async def test_every_step_of_a_request_is_shown(
         assert is_whole(story), visits(story)
         for value in (1.0, -3.0):
             await one.send("diamond", value).result()
-        listed = (await told(one, "/v1/requests"))["requests"]
+        listed = await listed_when_ended(one, 3)
         assert [each["outcome"] for each in listed] == ["step-failed", "ok", "ok"]
         assert listed[-1]["id"] == identity
         assert (await told(one, "/v1/requests/theirs"))["id"] == identity

@@ -13,8 +13,8 @@ from integration.streams.rig import DIAMOND_MODELS, Process, config, diamond, pr
 from penstock.core.config import Config
 from penstock.core.contracts.transport import Delivery
 from penstock.core.runtime.stream_roles import StreamRole
+from penstock.core.streams import hearing
 from penstock.core.streams.calls import CallDesk
-from penstock.core.streams.hearing import ENOUGH
 from penstock.transports.kafka.broker.cluster import LocalKafka
 from penstock.transports.kafka.tails import KafkaTail
 
@@ -34,19 +34,25 @@ def on_kafka(kafka: LocalKafka) -> Config:
     return config(transport=transport, dataflow={"partitions": 2})
 
 
-async def longest_s(asking: Process, count: int) -> float:
-    """How long the slowest of so many requests took, one after the other."""
+async def most_took_s(asking: Process, count: int) -> float:
+    """How long three quarters of so many requests took at most, one after the other.
+
+    A machine that stands still makes one of them late; where what another process tells is read
+    late, it is every second one, since that process has one of two partitions.
+    """
     took_s = []
     for number in range(count):
         began_s = time.monotonic()
         assert await asking.send("diamond", float(number)).value() == 5.0 * number
         took_s.append(time.monotonic() - began_s)
-    return max(took_s)
+    return sorted(took_s)[count * 3 // 4]
 
 
 async def test_a_gateway_that_comes_in_another_process_is_heard(
     tmp_path: Path, kafka: LocalKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # So only a call that waits has a tail read again.
+    monkeypatch.setattr(hearing, "REST_S", 10.0 * PATIENCE_S)
     resting: set[KafkaTail] = set()
     rest, wake = KafkaTail.rest, KafkaTail.wake
 
@@ -74,13 +80,13 @@ async def test_a_gateway_that_comes_in_another_process_is_heard(
         await one.ready()
         async with asyncio.timeout(PATIENCE_S):
             while len(resting) < TAILS:
-                await longest_s(one, 2 * ENOUGH)
+                await most_took_s(one, 2 * hearing.ENOUGH)
         assert not read, "nobody else has told of anything"
         roles: frozenset[StreamRole] = frozenset({"model-gateway"})
         async with process(NONE, tmp_path, *documents, roles=roles, settings=settings) as two:
             await two.ready()
             async with asyncio.timeout(PATIENCE_S):
                 while not read:
-                    assert await longest_s(one, 8) < 3.0
-            assert await longest_s(one, 50) < 3.0
-        assert await longest_s(one, 50) < 3.0
+                    await most_took_s(one, 8)
+            assert await most_took_s(one, 50) < 1.5
+        assert await most_took_s(one, 50) < 1.5

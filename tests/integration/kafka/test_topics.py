@@ -118,6 +118,13 @@ def limit_of(kafka: LocalKafka, topic: str) -> int:
     return int(found.result(PATIENCE_S)[LIMIT].value)
 
 
+async def until_logged(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    until = time.monotonic() + PATIENCE_S
+    while words not in caplog.text:
+        assert time.monotonic() < until, words
+        await asyncio.sleep(0.05)
+
+
 async def until_refused(transport: KafkaTransport, output: Output) -> None:
     """A broker has taken up a setting a moment after it has said so."""
     async with asyncio.timeout(PATIENCE_S):
@@ -125,6 +132,15 @@ async def until_refused(transport: KafkaTransport, output: Output) -> None:
             try:
                 await transport.publish([output])
             except TooLargeError:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def until_limited(kafka: LocalKafka, topic: str, nbytes: int) -> None:
+    """The same, of one that is asked about."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            if limit_of(kafka, topic) == nbytes:
                 return
             await asyncio.sleep(0.05)
 
@@ -163,9 +179,11 @@ async def test_a_topic_takes_what_may_be_written(kafka: LocalKafka) -> None:
         await transport.make_streams([StreamSpec(stream)])
         made = limit_of(kafka, stream)
         limit(kafka, stream, 5_000)
+        await until_limited(kafka, stream, 5_000)
         await transport.make_streams([StreamSpec(stream)])
-        assert limit_of(kafka, stream) == made
+        await until_limited(kafka, stream, made)
         limit(kafka, stream, made + 1)
+        await until_limited(kafka, stream, made + 1)
         await transport.make_streams([StreamSpec(stream)])
         assert limit_of(kafka, stream) == made + 1
 
@@ -195,7 +213,7 @@ async def test_a_topic_that_is_made_again_is_read_from_its_beginning(
             await writing.publish([Output(stream, a_record(each))])
             await asyncio.sleep(0.1)
         await owner.until(*after)
-        assert "was deleted and made again; all of it is read" in caplog.text
+        await until_logged(caplog, "was deleted and made again; all of it is read")
         await membership.leave()
 
 
@@ -212,9 +230,6 @@ async def test_partitions_that_people_add_are_noticed(
         for added in admin.create_partitions([NewPartitions(stream, 3)]).values():
             added.result(PATIENCE_S)
         await transport.extents(stream)
-        until = time.monotonic() + PATIENCE_S
-        while "has 3 partitions now, and 2 are worked on" not in caplog.text:
-            assert time.monotonic() < until
-            await asyncio.sleep(0.05)
+        await until_logged(caplog, "has 3 partitions now, and 2 are worked on")
         assert len(await transport.extents(stream)) == 3
         await membership.leave()

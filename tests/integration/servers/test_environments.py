@@ -59,6 +59,13 @@ class Worker(Model):
             time.sleep(600)
         if x[0] == -6:
             time.sleep(0.2)
+        if x[0] == -9:
+            self.kept.append(x)
+            while len(self.kept) < 4:
+                time.sleep(0.005)
+        if x[0] == -10:
+            while not os.path.exists(f"{os.path.dirname(__file__)}/open"):
+                time.sleep(0.005)
         if x[0] == -7:
             held = bytearray(1 << 30)
             for place in range(0, len(held), 4096):
@@ -76,6 +83,7 @@ class Dying(Worker):
 class Async(Worker):
     async def predict(self, x):
         if x[0] < 0:
+            open(f"{os.path.dirname(__file__)}/begun", "w").close()
             try:
                 await asyncio.sleep(600)
             finally:
@@ -89,6 +97,7 @@ def echo(x):
 
 Start = Callable[..., Any]
 MINUTE_MS = 60_000.0
+PATIENCE_S = 30.0
 
 
 def spec(folder: Path, name: str = "Worker", version: int = 1, **more: Any) -> ModelSpec:
@@ -263,9 +272,12 @@ async def test_models_share_a_process_or_do_not(start: Start, folder: Path) -> N
         answers = [values(await ask(each, timed(1.0)))["pid"] for each in models]
         pids[processes] = len(set(answers))
         # One that is at work does not keep the other from it.
-        slow, quick = ask(models[0], timed(-6.0)), ask(models[1], timed(1.0))
-        _, first = await asyncio.gather(slow, asyncio.wait_for(quick, 0.15))
-        assert values(first)["y"] == [3.0]
+        slow = asyncio.ensure_future(ask(models[0], timed(-10.0)))
+        assert values(await ask(models[1], timed(1.0)))["y"] == [3.0]
+        assert not slow.done()
+        (folder / "open").touch()
+        await slow
+        (folder / "open").unlink()
         await server.unload(models[0])
         assert values(await ask(models[1], timed(1.0)))["y"] == [3.0]
     assert pids == {"model": 2, "shared": 1}
@@ -273,18 +285,20 @@ async def test_models_share_a_process_or_do_not(start: Start, folder: Path) -> N
 
 async def test_calls_run_side_by_side(start: Start, folder: Path) -> None:
     model = await (await start()).load(spec(folder, concurrency=4))
-    async with asyncio.timeout(0.7):
-        await asyncio.gather(*(ask(model, timed(-6.0)) for _ in range(4)))
+    async with asyncio.timeout(PATIENCE_S):  # each waits for all
+        await asyncio.gather(*(ask(model, timed(-9.0)) for _ in range(4)))
 
 
 async def test_async_models_take_many_calls_and_are_told_to_give_up(
     start: Start, folder: Path
 ) -> None:
     model = await (await start()).load(spec(folder, "Async"))
-    async with asyncio.timeout(2.0):
+    async with asyncio.timeout(4.0):  # one after the other takes five
         await asyncio.gather(*(ask(model, timed(1.0)) for _ in range(100)))
     waiting = asyncio.ensure_future(ask(model, timed(-1.0)))
-    await asyncio.sleep(0.1)
+    async with asyncio.timeout(PATIENCE_S):
+        while not (folder / "begun").exists():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.01)
     waiting.cancel()
     await asyncio.sleep(0.1)
     assert values(await ask(model, timed(1.0)))["kept"] == 1

@@ -76,7 +76,10 @@ class TestHttp(StorageContract):
 
     @pytest.fixture
     def storage(self) -> ArtifactStorage:
-        return HttpStorage(HttpOptions(timeout_s=0.3, max_bytes=4_000_000))
+        return self.patient(30.0)
+
+    def patient(self, timeout_s: float) -> ArtifactStorage:
+        return HttpStorage(HttpOptions(timeout_s=timeout_s, max_bytes=4_000_000))
 
     async def put(self, name: str, content: bytes) -> str:
         path = f"/{quote(name)}"
@@ -118,7 +121,6 @@ class TestHttp(StorageContract):
         ("name", "content", "error", "sentence"),
         [
             ("broken", b"abc", NotReadyError, "broke off after 3 of 4 bytes"),
-            ("silent", b"abc", NotReadyError, "cannot be fetched: timed out"),
             ("large", bytes(4_000_001), TooLargeError, "is larger than 4000000 bytes"),
             ("endless", bytes(4_000_001), TooLargeError, "is larger than 4000000 bytes"),
         ],
@@ -135,6 +137,12 @@ class TestHttp(StorageContract):
         address = await self.put(name, content)
         with pytest.raises(error, match=sentence):
             await storage.fetch(address, into)
+        assert not names(into)
+
+    async def test_what_does_not_go_on_is_given_up(self, into: Path) -> None:
+        address = await self.put("silent", b"abc")
+        with pytest.raises(NotReadyError, match="cannot be fetched: timed out"):
+            await self.patient(0.3).fetch(address, into)
         assert not names(into)
 
     async def test_redirections_that_do_not_end(self, storage: ArtifactStorage, into: Path) -> None:

@@ -37,6 +37,7 @@ NOTHING: Headers = MappingProxyType({})
 MODELS = textwrap.dedent(
     """
     import asyncio
+    import os
 
     def double(x):
         return {"y": x * 2}
@@ -57,6 +58,11 @@ MODELS = textwrap.dedent(
 
     async def slow(x):
         await asyncio.sleep(0.3)
+        return {"y": x}
+
+    async def held(x):
+        while not os.path.exists(__file__ + ".open"):
+            await asyncio.sleep(0.01)
         return {"y": x}
 
     async def takes_its_time(x):

@@ -110,7 +110,7 @@ async def until_settled(at: Process, experiment: str) -> str:
 
 async def test_a_request_at_work_is_waited_for(tmp_path: Path) -> None:
     streams = SharedStreams()
-    async with process(streams, tmp_path, *single("lazy", "slow")) as one:
+    async with process(streams, tmp_path, *single("lazy", "held")) as one:
         await one.ready()
         identity = await submit(one, "lazy")
         status, body = await call(one, f"/v2/requests/{identity}")
@@ -118,6 +118,7 @@ async def test_a_request_at_work_is_waited_for(tmp_path: Path) -> None:
         assert json.loads(body)["outcome"] is None
         status, _ = await call(one, f"/v2/requests/{identity}?wait=10")
         assert status == 202
+        (tmp_path / "models.py.open").touch()
         status, body = await call(one, f"/v2/requests/{identity}?wait=5000")
         assert status == 200
         status, body = await call(one, f"/v2/requests/{identity}/events")
