@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
-from benchmarks.serving import HERE, free_port, manifests, pinned, server, wait_until_ready
+from benchmarks.serving import HERE, manifests, pinned, server, wait_until_ready
 
+from penstock.core.free_ports import free_ports
 from penstock.proto.open_inference_pb2 import ModelInferRequest, ModelInferResponse
 
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
@@ -115,7 +116,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        floor_port, rest_port, grpc_port = free_port(), free_port(), free_port()
+        floor_port, rest_port, grpc_port = free_ports(3)
         floor = [sys.executable, str(HERE / "grpc_floor.py"), str(floor_port)]
         ports = ["--rest-port", str(rest_port), "--grpc-port", str(grpc_port)]
         ours = [str(Path(sys.executable).parent / "penstock"), "up", *ports]

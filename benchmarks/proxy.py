@@ -23,7 +23,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks import grpc_serving, serving
-from benchmarks.serving import free_port, manifests, pinned, server, wait_until_ready
+from benchmarks.serving import manifests, pinned, server, wait_until_ready
+
+from penstock.core.free_ports import free_ports
 
 WAYS = (10, 10_000)
 FRESH = 20
@@ -66,7 +68,7 @@ class Forwarding:
 @contextmanager
 def forwarding(kind: str, rest: str, grpc_port: int, ways: int) -> Iterator[Forwarding]:
     """A forwarder in front of the server, until it is ready."""
-    ports = free_port(), free_port()
+    ports = free_ports(2)
     command = [*pinned(1), sys.executable, "-m", "benchmarks.forwarding", kind, rest]
     command += [f"grpc://127.0.0.1:{grpc_port}", str(ways), *map(str, ports)]
     process = subprocess.Popen(
@@ -124,7 +126,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        rest_port, grpc_port = free_port(), free_port()
+        rest_port, grpc_port = free_ports(2)
         command = [str(Path(sys.executable).parent / "penstock"), "up"]
         command += ["--rest-port", str(rest_port), "--grpc-port", str(grpc_port)]
         url = stack.enter_context(server([*command, *manifests(0, folder)], rest_port))

@@ -30,6 +30,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from penstock.core.free_ports import free_ports
 from penstock.core.runtime.memory import HEAP_BLOCK_BYTES, KEPT_BYTES
 
 HERE = Path(__file__).resolve().parent
@@ -130,13 +131,6 @@ def pinned(core: int) -> list[str]:
     return ["taskset", "-c", str(core)]
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextmanager
 def server(command: list[str], port: int) -> Iterator[str]:
     """A server in a process of its own, until it listens."""
@@ -182,7 +176,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        floor_port, rest_port, grpc_port = free_port(), free_port(), free_port()
+        floor_port, rest_port, grpc_port = free_ports(3)
         floor = [sys.executable, str(HERE / "floor.py"), str(floor_port)]
         ports = ["--rest-port", str(rest_port), "--grpc-port", str(grpc_port)]
         ours = [str(Path(sys.executable).parent / "penstock"), "up", *ports]

@@ -25,9 +25,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from benchmarks.cpu_share import cpu_s
-from benchmarks.serving import KEPT_MEMORY, Measured, free_port, load, payloads, wait_until_ready
+from benchmarks.serving import KEPT_MEMORY, Measured, load, payloads, wait_until_ready
 
 from harness.unheard import unheard
+from penstock.core.free_ports import free_ports
 
 MODELS = """\
 import time
@@ -114,7 +115,7 @@ def penstock(folder: Path, *words: str) -> Iterator[Server]:
     """A command that serves, once it is ready by itself. It logs into a file of the folder whose
     name begins with LOG. What failed in it without anybody's hearing of that ends the benchmark: it
     has measured something else."""
-    port, grpc_port = free_port(), free_port()
+    port, grpc_port = free_ports(2)
     ports = ["--rest-port", str(port), "--grpc-port", str(grpc_port)]
     log = folder / f"{LOG}{port}"
     with log.open("wb") as stderr:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -22,6 +21,7 @@ from penstock.core.errors import (
     TooLargeError,
     UnreachableError,
 )
+from penstock.core.free_ports import free_ports
 from penstock.core.inference import InferenceRequest, InferenceResponse
 from penstock.core.tensors import Tensor
 from penstock.proto import open_inference_pb2 as v2
@@ -137,9 +137,8 @@ async def test_metadata_that_are_garbage(protocol: Protocol) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_nobody_there_is_lost_and_may_be_tried_again(protocol: Protocol) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        place = f"127.0.0.1:{free.getsockname()[1]}"
+    [port] = free_ports(1)
+    place = f"127.0.0.1:{port}"
     async with client_of(protocol, place) as client:
         with pytest.raises(LostError, match="cannot be reached") as caught:
             await client.infer(request())
