@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from penstock.core.signature import Signature
 
@@ -27,6 +27,10 @@ class Breakage(NamedTuple):
         return f"it would break pipeline '{self.pipeline}': {self.sentence}"
 
 
+MOST_TRIALS: Final = 256
+"""Of one judgement. They double with each model that is blocked with others, and who is refused
+though there are others that it fits is tried again when one of these changes."""
+
 Breaks: TypeAlias = Callable[[Signatures], Awaitable[list[Breakage]]]
 """What would break if all these versions came to serve together."""
 
@@ -39,7 +43,8 @@ class Verdict(NamedTuple):
 
 
 async def judge(candidates: Signatures, breaks: Breaks) -> Verdict:
-    """Find candidates that may come to serve together: all, or as many as simple trials find.
+    """Find candidates that may come to serve together: all, or as many as can be added to those
+    that are left when who breaks anything is taken out.
 
     Versions that fit each other, though not the ones that serve, are let in at once: two models on
     an edge could never change otherwise.
@@ -49,16 +54,59 @@ async def judge(candidates: Signatures, breaks: Breaks) -> Verdict:
         one = await _enough_without(left, guilty, breaks)
         for name in guilty if one is None else (one,):
             del left[name]
-    blocked = {}
-    for name in [name for name in candidates if name not in left]:
-        # It may be here for another's guilt; what it breaks by itself is its own.
-        tried = {**left, name: candidates[name]}
-        found = await breaks(tried)
-        if _guilty(found, tried):
-            blocked[name] = found
+    # One may be out for another's guilt, or for that of one that is out itself.
+    search = _Search(candidates, breaks)
+    blocked: dict[str, Sequence[Breakage]] = {}
+    untried = [name for name in candidates if name not in left]
+    while untried:
+        name = untried.pop(0)
+        grown = await search.with_others(left, name)
+        if grown is None:
+            blocked[name] = search.found
         else:
-            left = tried
+            left = grown
+            untried += blocked  # beside more of the others they may fit, or break something else
+            untried = [each for each in untried if each not in left]
+            blocked.clear()
     return Verdict(frozenset(left), blocked)
+
+
+class _Search:
+    """For what one candidate has to come with, to break nothing."""
+
+    def __init__(self, candidates: Signatures, breaks: Breaks) -> None:
+        self._candidates = candidates
+        self._breaks = breaks
+        self._trials = 0
+        self.found: Sequence[Breakage] = ()
+        """What the last one that was looked for would break by itself."""
+
+    async def with_others(self, left: Signatures, name: str) -> dict[str, Signature | None] | None:
+        """``left``, a candidate and what it has to come with; None where nothing helps."""
+        first = frozenset((name,))
+        seen, added = {first}, [first]
+        for adding in added:
+            tried = {**left, **{each: self._candidates[each] for each in sorted(adding)}}
+            found = await self._breaks(tried)
+            if adding is first:
+                self.found = found
+            if not _guilty(found, tried):
+                return tried
+            self._trials += 1
+            if self._trials > MOST_TRIALS:
+                break
+            for other in self._partners(found, tried):
+                more = adding | {other}
+                if more not in seen:
+                    seen.add(more)
+                    added.append(more)
+        return None
+
+    def _partners(self, found: Sequence[Breakage], tried: Signatures) -> list[str]:
+        """Who may mend the first pipeline that would break: candidates that it calls as well, or
+        will."""
+        broken = next(each for each in found if not each.serving.isdisjoint(tried))
+        return [n for n in self._candidates if n in broken.models and n not in tried]
 
 
 def waiting_of(

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
-from penstock.core.control.admission import Breakage, Breaks, Signatures, judge, waiting_of
+import pytest
+
+from penstock.core.control.admission import (
+    MOST_TRIALS,
+    Breakage,
+    Breaks,
+    Signatures,
+    judge,
+    waiting_of,
+)
 from penstock.core.signature import Signature
 
 NEW = Signature()
@@ -53,6 +63,39 @@ async def test_one_that_breaks_does_not_hold_up_the_others() -> None:
     verdict = await judge(candidates("ax"), guilty_x)
     assert verdict.admitted == frozenset("a")
     assert list(verdict.blocked) == ["x"]
+
+
+@pytest.mark.parametrize("chain", ["cd", "cde", "cdef"])
+async def test_those_that_fit_each_other_are_not_out_for_what_others_break(chain: str) -> None:
+    edges = breaking(*((one + other, "") for one, other in pairwise(chain)))
+
+    async def breaks(changes: Signatures) -> list[Breakage]:
+        """Either of ``a`` and ``b`` breaks a pipeline that calls ``c`` as well."""
+        calls = frozenset("abc")
+        found = (
+            [] if changes.keys().isdisjoint("ab") else [Breakage("q", "it breaks", calls, calls)]
+        )
+        return found + await edges(changes)
+
+    verdict = await judge(candidates("ab" + chain), breaks)
+    assert verdict.admitted == frozenset(chain)
+    assert verdict.blocked.keys() == set("ab")
+
+
+async def test_a_search_ends() -> None:
+    trials = 0
+    letters = "abcdefghijklmnop"
+
+    async def breaks(changes: Signatures) -> list[Breakage]:
+        nonlocal trials
+        trials += 1
+        every = frozenset(letters)
+        return [Breakage("p", "it breaks", every, every)] if changes else []
+
+    verdict = await judge(candidates(letters), breaks)
+    assert not verdict.admitted
+    assert verdict.blocked.keys() == set(letters)
+    assert trials < MOST_TRIALS + 3 * len(letters)
 
 
 def test_who_waits_for_one_that_waits_waits_as_well() -> None:

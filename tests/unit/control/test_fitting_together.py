@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.control_plane import Plane, control_plane, model, pipeline
@@ -94,6 +94,20 @@ def check(world: World, left: list[str], were_ready: set[str]) -> None:
     assert set(world.plane.server.loaded) == expected
 
 
+# What breaks one pipeline, and what breaks another that shares a model with it.
+@example(
+    [
+        [("b", ("FP32", "FP64")), ("q", "abc")],
+        [
+            ("c", ("FP32", "FP64")),
+            ("p", "cd"),
+            ("a", ("FP32", "FP64")),
+            ("d", ("FP64", "FP32")),
+        ],
+        [("a", ("FP32", "FP32")), ("b", ("FP32", "FP32"))],
+    ],
+    ["a", "b", "c", "d"],
+)
 @settings(max_examples=100, deadline=None)
 @given(applies, st.permutations(MODELS))
 def test_what_serves_fits_and_what_fits_serves(
