@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from penstock.core.signature import Signature
@@ -28,8 +28,8 @@ class Breakage(NamedTuple):
 
 
 MOST_TRIALS: Final = 256
-"""Of one judgement. They double with each model that is blocked with others, and who is refused
-though there are others that it fits is tried again when one of these changes."""
+"""Of one judgement, for what blocked versions have to come with: each model more that shares a
+pipeline with them doubles their number."""
 
 Breaks: TypeAlias = Callable[[Signatures], Awaitable[list[Breakage]]]
 """What would break if all these versions came to serve together."""
@@ -55,58 +55,24 @@ async def judge(candidates: Signatures, breaks: Breaks) -> Verdict:
         for name in guilty if one is None else (one,):
             del left[name]
     # One may be out for another's guilt, or for that of one that is out itself.
-    search = _Search(candidates, breaks)
+    trials = iter(range(MOST_TRIALS))
     blocked: dict[str, Sequence[Breakage]] = {}
     untried = [name for name in candidates if name not in left]
     while untried:
         name = untried.pop(0)
-        grown = await search.with_others(left, name)
+        tried = {**left, name: candidates[name]}
+        found = await breaks(tried)
+        grown: Signatures | None = tried
+        if _guilty(found, tried):
+            grown = await _with_others(tried, found, candidates, breaks, trials)
         if grown is None:
-            blocked[name] = search.found
+            blocked[name] = found
         else:
-            left = grown
+            left = dict(grown)
             untried += blocked  # beside more of the others they may fit, or break something else
             untried = [each for each in untried if each not in left]
             blocked.clear()
     return Verdict(frozenset(left), blocked)
-
-
-class _Search:
-    """For what one candidate has to come with, to break nothing."""
-
-    def __init__(self, candidates: Signatures, breaks: Breaks) -> None:
-        self._candidates = candidates
-        self._breaks = breaks
-        self._trials = 0
-        self.found: Sequence[Breakage] = ()
-        """What the last one that was looked for would break by itself."""
-
-    async def with_others(self, left: Signatures, name: str) -> dict[str, Signature | None] | None:
-        """``left``, a candidate and what it has to come with; None where nothing helps."""
-        first = frozenset((name,))
-        seen, added = {first}, [first]
-        for adding in added:
-            tried = {**left, **{each: self._candidates[each] for each in sorted(adding)}}
-            found = await self._breaks(tried)
-            if adding is first:
-                self.found = found
-            if not _guilty(found, tried):
-                return tried
-            self._trials += 1
-            if self._trials > MOST_TRIALS:
-                break
-            for other in self._partners(found, tried):
-                more = adding | {other}
-                if more not in seen:
-                    seen.add(more)
-                    added.append(more)
-        return None
-
-    def _partners(self, found: Sequence[Breakage], tried: Signatures) -> list[str]:
-        """Who may mend the first pipeline that would break: candidates that it calls as well, or
-        will."""
-        broken = next(each for each in found if not each.serving.isdisjoint(tried))
-        return [n for n in self._candidates if n in broken.models and n not in tried]
 
 
 def waiting_of(
@@ -139,4 +105,32 @@ async def _enough_without(
         others = {other: each for other, each in candidates.items() if other != name}
         if not await breaks(others):
             return name
+    return None
+
+
+async def _with_others(
+    tried: Signatures,
+    found: Sequence[Breakage],
+    candidates: Signatures,
+    breaks: Breaks,
+    trials: Iterator[int],
+) -> Signatures | None:
+    """``tried``, which would break what was ``found``, with the fewest others that mend it; None
+    where none do."""
+    beginnings = [(tried, found)]
+    seen = set()
+    for before, broken in beginnings:
+        # Whatever mends all mends the first: by a model that it calls as well, or will.
+        first = next(each for each in broken if not each.serving.isdisjoint(before))
+        for name in [each for each in candidates if each in first.models - before.keys()]:
+            more = {**before, name: candidates[name]}
+            if frozenset(more) in seen:
+                continue
+            if next(trials, None) is None:
+                return None
+            seen.add(frozenset(more))
+            then = await breaks(more)
+            if not _guilty(then, more):
+                return more
+            beginnings.append((more, then))
     return None
