@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from harness.kafka import CALM_LEASE_MS
 from harness.program import Program, program
 from integration.gateways.rig import PORTS, apply, chain, client_of, get, load, times, until, write
 from penstock.transports.kafka import KafkaOptions
@@ -22,10 +23,6 @@ from penstock.transports.kafka.broker.cluster import LocalKafka
 pytest.importorskip("confluent_kafka", reason="penstock[kafka] is not installed")
 
 PARTITIONS = 4
-
-CALM_LEASE_MS = 15_000
-"""Where nobody dies: a machine that stands still for a second has nobody taken for dead then, whose
-requests would be answered again."""
 
 
 def streams_of(kafka: LocalKafka) -> KafkaOptions:

@@ -21,6 +21,10 @@ from penstock.transports.kafka.broker.java import find_java
 
 KafkaStarter: TypeAlias = Callable[[ClusterOptions], LocalKafka]
 
+CALM_LEASE_MS = 15_000
+"""Where nobody dies: a machine that stands still for a second has nobody taken for dead then, whose
+requests would be answered again."""
+
 
 def need_kafka() -> None:
     """Have what a broker is made of, fetched when it is not there."""

@@ -15,7 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, Topic
 
 from chaos.city import LEAST, ONCE, PIPELINES, ROLES, ROOT, City, city, pipeline_manifest
 from chaos.load import Reader, Writer, request_of
-from harness.kafka import KafkaStarter, need_kafka
+from harness.kafka import CALM_LEASE_MS, KafkaStarter, need_kafka
 from penstock.transports.kafka.broker.cluster import ClusterOptions, LocalKafka
 
 RATE = 20.0
@@ -26,10 +26,6 @@ MAX_DELIVERIES = 5
 
 SERVED = ("scheduler", "agent", "dataflow-1", "dataflow-2", "gateway-1")
 COMMANDS = {name: ROLES[name] for name in SERVED}
-
-CALM_LEASE_MS = 15_000
-"""Where nobody dies: a machine that stands still for a second has nobody taken for dead then, whose
-requests would be answered again."""
 
 
 @pytest.fixture(scope="module")
