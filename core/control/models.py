@@ -86,6 +86,7 @@ class ModelReconciler:
         on_change: Callable[[str], None],
         released: Callable[[str], Awaitable[None]],
         breaks: Breaks,
+        turns: Callable[[], int],
         users: Callable[[ResourceKey], Iterable[ResourceKey]],
         followed: bool,
     ) -> None:
@@ -100,6 +101,7 @@ class ModelReconciler:
         self._on_change = on_change
         self._released = released
         self._breaks = breaks
+        self._turns = turns
         self._users = users
         self._followed = followed
         self._judging = asyncio.Lock()
@@ -352,12 +354,12 @@ class ModelReconciler:
     async def _judge(self) -> None:
         """Let in the versions that break nothing; refuse the others, unless more is to come."""
         async with self._judging:
-            held = self._held_versions()
             while True:
+                held, turns = self._held_versions(), self._turns()
                 verdict = await judge(self._candidates(), self._breaks)
-                if held == (now := self._held_versions()):
+                # A pipeline that has come to serve another version may be broken by what is let in.
+                if (held, turns) == (self._held_versions(), self._turns()):
                     break
-                held = now
             waiting = waiting_of(verdict.blocked, self._comes)
             for name, loaded in held.items():
                 blocked = verdict.blocked.get(name)

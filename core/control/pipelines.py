@@ -108,6 +108,8 @@ class PipelineReconciler:
         self._clock = clock
         self._places: dict[str, _Place] = {}
         self._marked: dict[str, None] = {}
+        self.turns = 0
+        """How often a pipeline has come to serve another version, or none."""
         self._wake = asyncio.Event()
         self._at_rest = asyncio.Event()
         self._draining = DrainingPipelines(gateway, background)
@@ -317,6 +319,8 @@ class PipelineReconciler:
             _log_turn(name, target, outlook)
         if target is not place.serving or target is not place.wanted or place.types != before:
             self._mark_parents(name)
+        if target is not place.serving:
+            self.turns += 1
         place.turn(target)
         self._index(name, place)
         self._write(name, target, outlook)

@@ -243,6 +243,7 @@ class LocalControlPlane(ControlPlane):
             on_change=self._model_changed,
             released=self._pipelines.released,
             breaks=self._pipelines.broken_by,
+            turns=lambda: self._pipelines.turns,
             users=self._usage.users,
             followed=followed,
         )

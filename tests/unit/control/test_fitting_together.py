@@ -108,6 +108,20 @@ def check(world: World, left: list[str], were_ready: set[str]) -> None:
     ],
     ["a", "b", "c", "d"],
 )
+# A pipeline comes to serve a version while those of its models are judged.
+@example(
+    [
+        [("a", ("FP32", "FP32")), ("c", ("FP64", "FP32"))],
+        [("d", ("FP64", "FP32")), ("b", ("FP32", "FP32")), ("q", "abc")],
+        [
+            ("b", ("FP32", "FP32")),
+            ("c", ("FP32", "FP64")),
+            ("a", ("FP32", "FP64")),
+            ("p", "cd"),
+        ],
+    ],
+    ["a", "c", "d", "b"],
+)
 @settings(max_examples=100, deadline=None)
 @given(applies, st.permutations(MODELS))
 def test_what_serves_fits_and_what_fits_serves(
